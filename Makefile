@@ -1,0 +1,64 @@
+# make run, make test, make slow, make lint, make bench. Needs Python 3.11 or newer and make; all else comes from requirements.lock.
+PYTHON ?= $(or $(shell command -v python3.11 2>/dev/null),$(shell command -v python3 2>/dev/null))
+BIN := .venv/bin
+STAMP := .venv/.installed
+SUITES := $(wildcard tests/unit tests/integration tests/smoke tests/browser)
+CODE := $(wildcard domain playbooks storage channels engine tasks flows web cli locales tests benchmarks examples)
+UP_ARGS ?=
+PYTEST_ARGS ?=
+
+.PHONY: help run test slow lint format bench lock install clean
+
+help:
+	@echo 'make run     install into .venv and start Tocsin (UP_ARGS="--port 7800" to pass options)'
+	@echo 'make test    every quick test (PYTEST_ARGS="-k heartbeat" to choose)'
+	@echo 'make slow    the tests that take minutes: kills, freezes, long runs'
+	@echo 'make lint    ruff, mypy --strict, the import rules'
+	@echo 'make format  let ruff put the code in shape'
+	@echo 'make bench   measure the promises'
+	@echo 'make lock    resolve requirements.lock anew'
+
+run: $(STAMP)
+	@exec $(BIN)/tocsin up $(UP_ARGS)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(PYTEST_ARGS) $(SUITES)
+
+# Alone on the machine: kills and freezes are timed.
+slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow --timeout 1800 $(PYTEST_ARGS) $(SUITES)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)
+	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \
+	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+install: $(STAMP)
+
+# The stamp is renewed only when the lock or the packaging changed, so that a second `make run` starts at once.
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Tocsin needs Python 3.11 or newer: install it, or name it with make PYTHON=/path/to/python" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null \
+	  || { echo "this Python cannot make virtual environments: install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	@echo "installing from requirements.lock into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
