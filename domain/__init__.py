@@ -1,0 +1,1 @@
+"""What Tocsin knows and decides: pure data and pure functions, no IO and no clock."""

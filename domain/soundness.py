@@ -1,0 +1,133 @@
+"""What makes a playbook unsound: checked before it comes into force, each with what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from graphlib import CycleError, TopologicalSorter
+
+from domain.durations import format_duration
+from domain.playbook import Playbook, Stage, Step, StepKind, full_id
+
+WHEN_FIELDS = ("severity", "origin", "service", "kind", "drill")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding: where (keys and indexes into the document), what is wrong, what would be right."""
+
+    path: tuple[str | int, ...]
+    reason: str
+    remedy: str
+
+
+def problems(playbook: Playbook) -> list[Problem]:
+    """Every finding that no single field shows: references, cycles, deadlines against windows."""
+    return [*_twice(playbook), *_stages(playbook), *_steps(playbook), *_cycles(playbook)]
+
+
+def _twice(playbook: Playbook) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for number, stage in enumerate(playbook.stages):
+        if stage.id in seen:
+            yield Problem(("stages", number, "id"), f"stage {stage.id!r} is there twice", "give each its own id")
+        seen.add(stage.id)
+        steps: set[str] = set()
+        for place, step in enumerate(stage.steps):
+            if step.id in steps:
+                yield Problem(
+                    ("stages", number, "steps", place, "id"),
+                    f"step {step.id!r} is there twice in stage {stage.id!r}",
+                    "give each its own id",
+                )
+            steps.add(step.id)
+
+
+def _stages(playbook: Playbook) -> Iterator[Problem]:
+    for number, stage in enumerate(playbook.stages):
+        at = ("stages", number)
+        if stage.ends <= stage.starts:
+            yield Problem(
+                (*at, "ends"), f"stage {stage.id!r} ends before it starts", "make `ends` later than `starts`"
+            )
+        if stage.repeat is not None and (stage.repeat < timedelta(minutes=1) or stage.on_demand):
+            yield Problem(
+                (*at, "repeat"), "a stage repeats at most once a minute and not on demand", "for example repeat: 60m"
+            )
+        if not stage.steps:
+            yield Problem((*at, "steps"), f"stage {stage.id!r} has no step", "give it one, or remove the stage")
+
+
+def _steps(playbook: Playbook) -> Iterator[Problem]:
+    known = {f"{stage.id}/{step.id}": (stage, step) for stage, step in playbook.each_step()}
+    for number, stage in enumerate(playbook.stages):
+        for place, step in enumerate(stage.steps):
+            at = ("stages", number, "steps", place)
+            yield from _times(at, stage, step)
+            yield from _references(at, stage, step, known)
+            for name in step.when:
+                if name not in WHEN_FIELDS:
+                    yield Problem((*at, "when"), f"no incident has a field {name!r}", f"one of {', '.join(WHEN_FIELDS)}")
+
+
+def _times(at: tuple[str | int, ...], stage: Stage, step: Step) -> Iterator[Problem]:
+    end = format_duration(stage.ends)
+    if step.due is not None and step.due > stage.ends:
+        yield Problem(
+            (*at, "due"),
+            f"step {step.id!r} is due {format_duration(step.due)}, after its stage ends at {end}",
+            f"due: {end} or earlier",
+        )
+    due = step.due if step.due is not None else stage.ends
+    opens = step.opens if step.opens is not None else stage.starts
+    if opens >= due:
+        yield Problem((*at, "opens"), f"step {step.id!r} opens when it is already due", "open it before its deadline")
+    for name in ("ack_within", "remind"):
+        span = getattr(step, name)
+        if span is not None and span < timedelta(seconds=30):
+            yield Problem((*at, name), f"{name} of {format_duration(span)} would be a flood", f"{name}: 1m or longer")
+
+
+def _references(
+    at: tuple[str | int, ...], stage: Stage, step: Step, known: dict[str, tuple[Stage, Step]]
+) -> Iterator[Problem]:
+    for need in step.needs:
+        whole = full_id(stage.id, need)
+        if whole == f"{stage.id}/{step.id}":
+            yield Problem((*at, "needs"), f"step {step.id!r} needs itself", "remove it from its own needs")
+        elif whole not in known:
+            yield Problem((*at, "needs"), f"no step {need!r}", f"one of {', '.join(sorted(known))}")
+        elif known[whole][0].on_demand and not stage.on_demand:
+            yield Problem((*at, "needs"), f"{need!r} is on demand and may never come", "need a step that always comes")
+    if step.kind not in (StepKind.APPROVE, StepKind.PUBLISH):
+        return
+    draft = known.get(full_id(stage.id, step.of)) if step.of else None
+    if draft is None or draft[1].kind is not StepKind.DRAFT:
+        yield Problem((*at, "of"), f"{step.kind} step {step.id!r} names no draft step", "of: the id of a draft step")
+    elif step.kind is StepKind.PUBLISH and not _approved(stage, step, known):
+        yield Problem(
+            (*at, "needs"), f"nothing approves what {step.id!r} publishes", "needs: [an approve step of that draft]"
+        )
+
+
+def _approved(stage: Stage, step: Step, known: dict[str, tuple[Stage, Step]]) -> bool:
+    text = full_id(stage.id, step.of or "")
+    for need in step.needs:
+        other = known.get(full_id(stage.id, need))
+        if other and other[1].kind is StepKind.APPROVE and full_id(other[0].id, other[1].of or "") == text:
+            return True
+    return False
+
+
+def _cycles(playbook: Playbook) -> Iterator[Problem]:
+    graph = {
+        f"{stage.id}/{step.id}": {n for n in (full_id(stage.id, need) for need in step.needs)}
+        for stage, step in playbook.each_step()
+    }
+    graph = {name: needs - {name} for name, needs in graph.items()}  # a step that needs itself has its own finding
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle = " -> ".join(error.args[1])
+        yield Problem(("stages",), f"steps wait for each other: {circle}", "remove one of these needs")
