@@ -1,0 +1,1 @@
+"""Settings, sessions, tables and read models: the one place where facts are kept."""

@@ -1,0 +1,1 @@
+"""Tests, grouped by kind: unit, integration, smoke, browser."""

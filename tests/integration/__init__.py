@@ -1,0 +1,1 @@
+"""Real processes, databases and servers on loopback."""

@@ -1,0 +1,1 @@
+"""The built package and the real program."""
