@@ -33,8 +33,8 @@ class Settings(BaseSettings):
 
     home: Path = Field(
         default=Path(".tocsin"),
-        description="Folder with the embedded data and the configuration (roster, channels, playbooks, logs). A "
-        "relative path starts at the working folder.",
+        description="Folder with the data and the configuration (roster, channels, playbooks, logs). "
+        "A relative path starts at the working folder.",
     )
     database_url: str = Field(
         default="",

@@ -1,0 +1,19 @@
+"""Everything a person reads, in English and Simplified Chinese: gettext catalogues and human times.
+
+The source id of a text is its English wording; `locales/zh_CN/LC_MESSAGES/tocsin.po` holds the translation.
+"""
+
+from __future__ import annotations
+
+from locales.catalogue import DEFAULT_LANGUAGE, LANGUAGES, Translator, normalise, translator
+from locales.times import format_span, format_when
+
+__all__ = [
+    "DEFAULT_LANGUAGE",
+    "LANGUAGES",
+    "Translator",
+    "format_span",
+    "format_when",
+    "normalise",
+    "translator",
+]
