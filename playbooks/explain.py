@@ -1,0 +1,141 @@
+"""Validation errors in the words of someone who edits the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from playbooks.errors import Finding, quoted
+from playbooks.models import TextForm, example_of
+from playbooks.source import Source, kind_of
+
+_WANTED = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+_ID_PATTERN = "^[a-z0-9][a-z0-9-]*$"
+
+
+def findings_of(form: type[BaseModel], error: ValidationError, source: Source) -> list[Finding]:
+    """Each validation error as a finding, in the file's order. A mistyped key is one finding, not two."""
+    errors = error.errors(include_url=False)
+    meant = {
+        (*found["loc"][:-1], near)
+        for found in errors
+        if found["type"] == "extra_forbidden"
+        and (near := nearest(str(found["loc"][-1]), _keys(_form_at(form, found["loc"][:-1]))))
+    }
+    kept = [found for found in errors if not (found["type"] == "missing" and found["loc"] in meant)]
+    findings = {
+        _explained(form, found, source): None for found in kept
+    }  # a dict keeps the order, drops repeats
+    return sorted(findings, key=lambda finding: finding.line or 0)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
+def choose(word: str, known: Iterable[str]) -> str:
+    """A remedy for a word that is not among the known ones."""
+    names = sorted(known)
+    near = nearest(word, names)
+    if near:
+        return f"did you mean {near}?"
+    return f"one of {', '.join(names)}" if names else "there is none yet: add it first"
+
+
+def _explained(form: type[BaseModel], found: Any, source: Source) -> Finding:
+    path: tuple[str | int, ...] = found["loc"]
+    broken_key = bool(path) and path[-1] == "[key]"
+    path = path[:-1] if broken_key else path
+    owner = _form_at(form, path[:-2] if path and isinstance(path[-1], int) else path[:-1])
+    key = next((part for part in reversed(path) if isinstance(part, str)), "")
+    return source.finding(path, *_words_for(found, owner, key))
+
+
+def _words_for(found: Any, owner: type[BaseModel] | None, key: str) -> tuple[str, str]:
+    """Reason and remedy of one validation error."""
+    what, value, extra = found["type"], found["input"], found.get("ctx", {})
+    example = example_of(owner, key) if owner else key
+    if what == "tocsin":
+        return extra["reason"], extra["remedy"]
+    if what == "missing":
+        return "is missing", f"add {example}"
+    if what == "extra_forbidden":
+        return "unknown key", choose(key, _keys(owner))
+    if what in _WANTED:
+        wanted = "a text or {en: ..., zh: ...}" if _is_text(owner, key) else _WANTED[what]
+        return f"is {kind_of(value)}, not {wanted}", _as(wanted, value, example)
+    return _of_value(what, value, extra, example) or (found["msg"], f"for example {example}")
+
+
+def _of_value(what: str, value: object, extra: Mapping[str, Any], example: str) -> tuple[str, str] | None:
+    """Words for a value of the right type that is not allowed."""
+    if what in {"enum", "literal_error"}:
+        known = extra["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        near = nearest(str(value), known)
+        hint = f"did you mean {near}? One of" if near else "one of"
+        return f"{quoted(value)} is not known", f"{hint} {', '.join(known)}"
+    if what == "string_pattern_mismatch":
+        rule = "lower-case letters, digits and hyphens, " if extra["pattern"] == _ID_PATTERN else ""
+        return f"{quoted(value)} cannot be used here", f"{rule}for example {example}"
+    if what in {"string_too_short", "too_short"}:
+        return "is empty", f"for example {example}"
+    if what in {"string_too_long", "too_long"}:
+        return "is too long", f"at most {extra['max_length']}"
+    if what == "greater_than_equal":
+        return "is too small", f"{extra['ge']} or more"
+    return None
+
+
+def _as(wanted: str, value: object, example: str) -> str:
+    if wanted.startswith("a text") and isinstance(value, bool | int):
+        return f'put it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'
+    if wanted == "a list" and isinstance(value, str):
+        return f"put it in brackets: [{value[:60]}]"
+    return f"for example {example}"
+
+
+def _keys(form: type[BaseModel] | None) -> list[str]:
+    return [info.alias or name for name, info in form.model_fields.items()] if form else []
+
+
+def _is_text(form: type[BaseModel] | None, key: str) -> bool:
+    info = form.model_fields.get(key) if form else None
+    return bool(info) and _inner(info.annotation)[0] is TextForm  # type: ignore[union-attr]
+
+
+def _form_at(form: type[BaseModel], path: tuple[str | int, ...]) -> type[BaseModel] | None:
+    """The form that describes the mapping at `path`; None where it is plain data."""
+    here: type[BaseModel] | None = form
+    inside = False  # within a list or a mapping by id: the next part of the path is an item
+    for part in path:
+        if inside or here is None:
+            inside = False
+            continue
+        info = next((info for name, info in here.model_fields.items() if part in (name, info.alias)), None)
+        here, inside = _inner(info.annotation) if info else (None, False)
+    return here
+
+
+def _inner(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
+    """The form within an annotation, and whether it is held in a list or mapping."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, False
+    held = get_origin(annotation) in (list, dict)
+    for argument in get_args(annotation):
+        inner, deeper = _inner(argument)
+        if inner:
+            return inner, held or deeper
+    return None, held
