@@ -48,9 +48,7 @@ def _stages(playbook: Playbook) -> Iterator[Problem]:
     for number, stage in enumerate(playbook.stages):
         at = ("stages", number)
         if stage.ends <= stage.starts:
-            yield Problem(
-                (*at, "ends"), f"stage {stage.id!r} ends before it starts", "make `ends` later than `starts`"
-            )
+            yield Problem((*at, "ends"), f"stage {stage.id!r} ends before it starts", "make `ends` later than `starts`")
         if stage.repeat is not None and (stage.repeat < timedelta(minutes=1) or stage.on_demand):
             yield Problem(
                 (*at, "repeat"), "a stage repeats at most once a minute and not on demand", "for example repeat: 60m"
@@ -68,7 +66,9 @@ def _steps(playbook: Playbook) -> Iterator[Problem]:
             yield from _references(at, stage, step, known)
             for name in step.when:
                 if name not in WHEN_FIELDS:
-                    yield Problem((*at, "when"), f"no incident has a field {name!r}", f"one of {', '.join(WHEN_FIELDS)}")
+                    yield Problem(
+                        (*at, "when"), f"no incident has a field {name!r}", f"one of {', '.join(WHEN_FIELDS)}"
+                    )
 
 
 def _times(at: tuple[str | int, ...], stage: Stage, step: Step) -> Iterator[Problem]:

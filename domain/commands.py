@@ -1,0 +1,156 @@
+"""What people (and firing rules) ask for. Each carries an id made by its caller: a retry is the same command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pendulum import DateTime
+
+from domain.incident import Impact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declare:
+    """Begin an incident and its first response. `id` becomes the incident's own; `since` back-dates its clock."""
+
+    id: str
+    title: str
+    playbook: str
+    by: str = ""
+    since: DateTime | None = None
+    severity: str = ""  # empty: the playbook's
+    origin: str = ""
+    service: str = ""
+    kind: str = ""
+    impact: Impact = field(default_factory=Impact)
+    drill: bool = False
+    pace: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What every later command carries: its id, the incident's reference and who gives it."""
+
+    id: str
+    incident: str  # INC-42, or the incident's id
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attach(Command):
+    """Another playbook for a running incident: an outage turns public. `since` back-dates its clock."""
+
+    playbook: str
+    since: DateTime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledge(Command):
+    """`by` has it."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done(Command):
+    """It is done. For a publish step: posted by hand, `evidence` is the link (of `channel`, or of all)."""
+
+    step: str
+    evidence: str = ""
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft(Command):
+    """The text of a draft step, by language or official channel. An edit voids an approval."""
+
+    step: str
+    texts: Mapping[str, str]
+    amount: int | None = None  # what it will cost, in the roster's currency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approve(Command):
+    """Approve exactly the text whose hash this is."""
+
+    step: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject(Command):
+    """Send the text back to its author, with a reason."""
+
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry(Command):
+    """Order a publication again on a channel where its outcome is in doubt. Only a person decides this."""
+
+    step: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reassign(Command):
+    """Give a step to another person."""
+
+    step: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin(Command):
+    """Begin a stage that is on demand: a correction, a withdrawal."""
+
+    stage: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note(Command):
+    """Something worth keeping on the timeline."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetImpact(Command):
+    """What the incident costs whom, as known now."""
+
+    impact: Impact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mitigate(Command):
+    """Service is back, or harm is stopped; the incident goes on."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Close(Command):
+    """It is over. With steps still open a reason is needed; they are marked abandoned."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopen(Command):
+    """It is not over: the original clocks resume."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel(Command):
+    """It was never one (declared in error)."""
+
+    reason: str = ""
+
+
+StepCommand = Acknowledge | Done | Draft | Approve | Reject | Retry | Reassign
+IncidentCommand = Note | SetImpact | Mitigate | Close | Reopen | Cancel

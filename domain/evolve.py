@@ -1,0 +1,212 @@
+"""How a fact changes what stands: `evolve(snapshot, fact) -> snapshot`. The only place where state moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pendulum
+from pendulum import DateTime
+
+from domain.facts import Fact, FactKind
+from domain.incident import Impact, IncidentStatus, Posting, Snapshot, StepState, StepStatus
+from domain.layout import lay_out
+
+K = FactKind
+
+
+def evolve(snapshot: Snapshot, fact: Fact) -> Snapshot:
+    """The snapshot after the fact. Facts that move no state (notes, notices) leave it as it is."""
+    if fact.kind in _STEP and fact.step in snapshot.steps:
+        step = _STEP[fact.kind](snapshot.steps[fact.step], fact)
+        snapshot = replace(snapshot, steps={**snapshot.steps, step.id: step})
+    if fact.kind in _WHOLE:
+        snapshot = _WHOLE[fact.kind](snapshot, fact)
+    return snapshot
+
+
+def moment(text: str) -> DateTime:
+    """A time of a fact's data."""
+    parsed = pendulum.parse(text)
+    if not isinstance(parsed, DateTime):
+        msg = f"{text!r} is not a point in time"
+        raise TypeError(msg)
+    return parsed
+
+
+# --- the incident and the response -------------------------------------------------------------------------------
+
+
+def _incident(snapshot: Snapshot, **changes: Any) -> Snapshot:
+    return replace(snapshot, incident=replace(snapshot.incident, **changes))
+
+
+def _response(snapshot: Snapshot, **changes: Any) -> Snapshot:
+    return replace(snapshot, response=replace(snapshot.response, **changes))
+
+
+def _begun(snapshot: Snapshot, fact: Fact) -> Snapshot:
+    stage = snapshot.response.playbook.stage(fact.data["stage"])
+    laid = lay_out(snapshot.incident, stage, fact.data["round"], moment(fact.data["start"]), fact.at)
+    again = _response(snapshot, finished_at=None)
+    return replace(again, steps={**snapshot.steps, **{step.id: step for step in laid}})
+
+
+def _published(snapshot: Snapshot, fact: Fact) -> Snapshot:
+    return _response(_incident(snapshot, last_public_at=fact.at), silence_level=0, silence_at=None)
+
+
+def _reopened(snapshot: Snapshot, fact: Fact) -> Snapshot:
+    back = IncidentStatus.MITIGATED if snapshot.incident.mitigated_at else IncidentStatus.OPEN
+    return _response(_incident(snapshot, status=back, closed_at=None), finished_at=None)
+
+
+def _silence(snapshot: Snapshot, fact: Fact) -> Snapshot:
+    calls = snapshot.response.silence_calls + 1
+    return _response(snapshot, silence_level=fact.data["level"], silence_at=fact.at, silence_calls=calls)
+
+
+_WHOLE: dict[FactKind, Callable[[Snapshot, Fact], Snapshot]] = {
+    K.MITIGATED: lambda s, f: _incident(s, status=IncidentStatus.MITIGATED, mitigated_at=f.at),
+    K.CLOSED: lambda s, f: _incident(s, status=IncidentStatus.CLOSED, closed_at=f.at),
+    K.CANCELLED: lambda s, f: _incident(s, status=IncidentStatus.CANCELLED),
+    K.COMPLETED: lambda s, f: _incident(s, status=IncidentStatus.COMPLETED),
+    K.REOPENED: _reopened,
+    K.IMPACT: lambda s, f: _incident(s, impact=Impact(**f.data["impact"])),
+    K.STAGE_BEGUN: _begun,
+    K.PUBLISHED: _published,
+    K.SILENCE: _silence,
+    K.FINISHED: lambda s, f: _response(s, finished_at=f.at),
+}
+
+
+# --- a step ------------------------------------------------------------------------------------------------------
+
+
+def _opened(step: StepState, fact: Fact) -> StepState:
+    owner = fact.data["owner"]
+    return replace(
+        step,
+        status=StepStatus.OPEN,
+        owner=owner,
+        backup=fact.data["backup"],
+        holder=owner,
+        called=(owner,) if owner else (),
+        level=fact.data.get("level", 0),
+        calls=step.calls + 1,
+        called_at=fact.at,
+        opened_at=fact.at,
+        missed_at=fact.at if fact.data.get("late") else step.missed_at,
+    )
+
+
+def _called(step: StepState, fact: Fact) -> StepState:
+    """Someone was called again: by the ladder, a reminder, or at the deadline."""
+    to = fact.data.get("to", "")
+    held = step.status is StepStatus.ACKNOWLEDGED
+    return replace(
+        step,
+        level=fact.data.get("level", step.level),
+        holder=step.holder if held or not to else to,
+        called=step.called if not to or to in step.called else (*step.called, to),
+        calls=step.calls + 1,
+        called_at=fact.at,
+        missed_at=fact.at if fact.kind is K.MISSED else step.missed_at,
+    )
+
+
+def _missed(step: StepState, fact: Fact) -> StepState:
+    if not fact.data.get("told"):  # nobody was called: what it waits for has its own notice
+        return replace(step, missed_at=fact.at)
+    return _called(step, fact)
+
+
+def _done(step: StepState, fact: Fact) -> StepState:
+    return replace(
+        step, status=StepStatus.DONE, done_at=fact.at, done_by=fact.by, evidence=fact.data.get("evidence", "")
+    )
+
+
+def _drafted(step: StepState, fact: Fact) -> StepState:
+    data = fact.data
+    return replace(
+        step,
+        status=StepStatus.DONE,
+        texts=data["texts"],
+        version=data["version"],
+        digest=data["digest"],
+        author=fact.by,
+        amount=data.get("amount"),
+        done_at=fact.at,
+        done_by=fact.by,
+    )
+
+
+def _approved(step: StepState, fact: Fact) -> StepState:
+    return replace(
+        step, status=StepStatus.DONE, digest=fact.data["digest"], version=fact.data["version"],
+        done_at=fact.at, done_by=fact.by,
+    )  # fmt: skip
+
+
+def _again(step: StepState, fact: Fact) -> StepState:
+    """Back to waiting: whoever it falls to is called anew when it opens."""
+    return replace(
+        step, status=StepStatus.WAITING, done_at=None, done_by="", digest="", acknowledged_at=None,
+        level=0, called=(), called_at=None, evidence="",
+    )  # fmt: skip
+
+
+def _rejected(step: StepState, fact: Fact) -> StepState:
+    return replace(_again(step, fact), texts=step.texts, version=step.version, author=step.author)
+
+
+def _posting(status: Posting) -> Callable[[StepState, Fact], StepState]:
+    def change(step: StepState, fact: Fact) -> StepState:
+        channel = fact.data["channel"]
+        receipts = dict(step.receipts)
+        if fact.data.get("receipt"):
+            receipts[channel] = fact.data["receipt"]
+        return replace(step, postings={**step.postings, channel: status}, receipts=receipts)
+
+    return change
+
+
+def _reassigned(step: StepState, fact: Fact) -> StepState:
+    to = fact.data["to"]
+    if step.status is StepStatus.WAITING:
+        return replace(step, owner=to, calls=step.calls + 1)
+    return replace(
+        step, status=StepStatus.OPEN, owner=to, holder=to, called=(to,), level=0, calls=step.calls + 1,
+        called_at=fact.at, acknowledged_at=None,
+    )  # fmt: skip
+
+
+_STEP: dict[FactKind, Callable[[StepState, Fact], StepState]] = {
+    K.OPENED: _opened,
+    K.ACKNOWLEDGED: lambda s, f: replace(
+        s, status=StepStatus.ACKNOWLEDGED, acknowledged_at=f.at, holder=f.by, called_at=f.at
+    ),
+    K.ESCALATED: _called,
+    K.REMINDED: _called,
+    K.MISSED: _missed,
+    K.DONE: _done,
+    K.SKIPPED: lambda s, f: replace(s, status=StepStatus.SKIPPED, done_at=f.at),
+    K.ABANDONED: lambda s, f: replace(s, status=StepStatus.ABANDONED, done_at=f.at),
+    K.SUPERSEDED: lambda s, f: replace(s, status=StepStatus.SUPERSEDED, done_at=f.at),
+    K.RESUMED: _again,
+    K.REASSIGNED: _reassigned,
+    K.DRAFTED: _drafted,
+    K.APPROVED: _approved,
+    K.REJECTED: _rejected,
+    K.VOIDED: _again,
+    K.ORDERED: _posting(Posting.ORDERED),
+    K.PUBLISHED: _posting(Posting.PUBLISHED),
+    K.IN_DOUBT: _posting(Posting.UNKNOWN),
+    K.PUBLISH_FAILED: _posting(Posting.FAILED),
+    K.RETRIED: lambda s, f: replace(
+        s, postings={c: p for c, p in s.postings.items() if c != f.data["channel"]}, alarmed=max(0, s.alarmed - 1)
+    ),
+    K.ALARMED: lambda s, f: replace(_called(s, f), alarmed=f.data["in_doubt"]),
+}

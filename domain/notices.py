@@ -1,0 +1,79 @@
+"""What a decision wants done: notices to people, publications to the public."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.text import Reason
+
+
+class Purpose(StrEnum):
+    """Why a person hears from us."""
+
+    ASSIGN = "assign"
+    BACKUP = "backup"  # nobody acknowledged: the backup is called
+    COMMANDER = "commander"
+    LAST_RESORT = "last-resort"
+    REMIND = "remind"
+    OVERDUE = "overdue"
+    INFORM = "inform"
+    BRIEF = "brief"  # the hourly paragraph
+    SILENCE = "silence"
+    DOUBT = "publication-in-doubt"
+    REASSIGN = "reassign"
+
+
+# Needless once the step is acknowledged; everything else only once it is over.
+UNTIL_ACKNOWLEDGED = frozenset(
+    {Purpose.ASSIGN, Purpose.BACKUP, Purpose.COMMANDER, Purpose.LAST_RESORT, Purpose.REASSIGN}
+)
+UNTIL_OVER = UNTIL_ACKNOWLEDGED | {Purpose.REMIND, Purpose.OVERDUE}
+PAGES = frozenset(
+    {
+        Purpose.ASSIGN, Purpose.BACKUP, Purpose.COMMANDER, Purpose.LAST_RESORT, Purpose.OVERDUE,
+        Purpose.SILENCE, Purpose.DOUBT, Purpose.REASSIGN,
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message owed to one person. `number` makes its key unique among the calls of its step."""
+
+    person: str
+    purpose: Purpose
+    number: int
+    because: Reason
+    step: str = ""  # empty: about the incident as a whole
+    urgent: bool = True
+
+    def key(self, ref: str, playbook: str) -> str:
+        """The unique text key: what it is for, not when it was made."""
+        return "/".join(
+            part for part in (ref, playbook, self.step, self.purpose, str(self.number), self.person) if part
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One text for one official channel, as approved. Made once per attempt that a person ordered."""
+
+    step: str
+    channel: str  # the official channel that the playbook means
+    target: str  # where it goes: the channel itself, or in a drill a sandbox
+    text: str
+    digest: str
+    attempt: int
+
+    def key(self, ref: str, playbook: str) -> str:
+        """The unique text key."""
+        return f"{ref}/{playbook}/{self.step}/publish/{self.channel}/{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why something was done, or left, at a turn: shown with the run and in the log."""
+
+    about: str
+    reason: Reason
