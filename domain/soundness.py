@@ -107,7 +107,7 @@ def _steps(playbook: Playbook) -> Iterator[Problem]:
 
 
 def _times(at: tuple[str | int, ...], stage: Stage, step: Step) -> Iterator[Problem]:
-    # The times of a repeated stage count from the start of the round, and a round is over when the next begins.
+    # The times of a repeated stage count from the start of the round; a round is over when the next begins.
     starts, ends = (timedelta(0), stage.repeat) if stage.repeat else (stage.starts, stage.ends)
     window = "the next round begins" if stage.repeat else "its stage ends"
     if step.due is not None and step.due > ends:
@@ -178,7 +178,7 @@ def _approved(stage: Stage, step: Step, known: dict[str, tuple[Stage, Step]]) ->
 
 def _cycles(playbook: Playbook) -> Iterator[Problem]:
     graph = {
-        f"{stage.id}/{step.id}": {n for n in (full_id(stage.id, need) for need in step.needs)}
+        f"{stage.id}/{step.id}": {full_id(stage.id, need) for need in step.needs}
         for stage, step in playbook.each_step()
     }
     graph = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 LONGEST_LINE = 300
+_ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://\S*")  # may carry a password
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class BadFile(ValueError):  # noqa: N818 - says what it is
 def one_line(text: str, longest: int) -> str:
     """`text` without line breaks and control characters, cut to `longest` characters."""
     # Twice what fits is enough to judge: a 10 MB value must not be walked to show 300 characters of it.
-    kept = "".join(" " if char in "\n\t" else char for char in text[: 2 * longest] if _shown(char))
+    text = _ADDRESS.sub("(address)", text[: 2 * longest])
+    kept = "".join(" " if char in "\n\t" else char for char in text if _shown(char))
     return kept if len(kept) <= longest else kept[: longest - 1] + "…"
 
 

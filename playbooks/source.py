@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import yaml
 
-from playbooks.errors import BadFile, Finding, quoted
+from playbooks.errors import BadFile, Finding, one_line, quoted
 
 LARGEST = 1024 * 1024  # bytes: the largest playbook that ships has 40,000
 DEEPEST = 20
@@ -41,7 +41,7 @@ class Source:
 def dotted(path: tuple[_Key, ...]) -> str:
     """A path as people write it: `stages[1].steps[0].due`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.lstrip(".") or "file"
+    return one_line(text.lstrip("."), 100) or "file"
 
 
 def read_text(path: Path) -> str:

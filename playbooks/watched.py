@@ -1,0 +1,61 @@
+"""A file whose last good content stays in force, however it is edited."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from playbooks.errors import BadFile, Finding
+
+T = TypeVar("T")
+Clock = Callable[[], float]
+LOOK_EVERY = 1.0  # seconds of the monotonic clock: a stat a second costs nothing, one at every turn would
+
+
+class Pace:
+    """Says when it is time to look at the disk again: at most once a second."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._last: float | None = None
+
+    def due(self) -> bool:
+        """Whether a second has passed since the last time this was true."""
+        now = self._clock()
+        if self._last is not None and now - self._last < LOOK_EVERY:
+            return False
+        self._last = now
+        return True
+
+
+class Watched(Generic[T]):
+    """One file, read anew when it changed; a broken version leaves the good one in force and is a finding."""
+
+    def __init__(self, path: Path, read: Callable[[Path], T]) -> None:
+        self.path = path
+        self.value: T | None = None
+        self.findings: tuple[Finding, ...] = ()
+        self._read = read
+        self._seen: tuple[int, ...] | None = None
+
+    def look(self, *, anew: bool = False) -> None:
+        """Read the file if it changed since the last look; `anew`: even if it did not."""
+        mark = self._mark()
+        if mark == self._seen and not anew:
+            return
+        self._seen = mark
+        try:
+            self.value = self._read(self.path)
+            self.findings = ()
+        except BadFile as error:
+            self.findings = error.findings
+
+    def _mark(self) -> tuple[int, ...]:
+        try:
+            stat = self.path.stat()
+        except OSError as error:
+            return (error.errno or 0,)
+        # Not the time alone: two saves within a tick of the file system's clock differ in size or inode.
+        return (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
