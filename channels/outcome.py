@@ -1,0 +1,50 @@
+"""What became of one send."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+DETAIL_CHARACTERS = 200
+
+
+class Verdict(StrEnum):
+    """What is known after a send; the delivery layer decides what to do about it."""
+
+    SENT = "sent"
+    """The service took it and said so in a way that was checked."""
+    UNVERIFIED = "unverified"
+    """The service did not object, but nobody has checked how this kind of service says no."""
+    REFUSED = "refused"
+    """Not delivered, and will never be as it is: repeating it unchanged is useless."""
+    FAILED = "failed"
+    """Not delivered for certain, and worth another try."""
+    UNKNOWN = "unknown"
+    """It left here; whether it arrived cannot be known."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of one send.
+
+    Attributes:
+        verdict: What is known.
+        receipt: The platform's id or URL of the message, if it gave one.
+        detail: One line for a person, at most 200 characters, without any secret.
+        retry_after: Seconds the service asked us to wait before the next try, if it did.
+    """
+
+    verdict: Verdict
+    receipt: str | None = None
+    detail: str = ""
+    retry_after: float | None = None
+
+    def __post_init__(self) -> None:
+        """Keep the promise of one short line, whatever was put in."""
+        object.__setattr__(self, "detail", one_line(self.detail, DETAIL_CHARACTERS))
+        if self.receipt is not None:
+            object.__setattr__(self, "receipt", one_line(self.receipt, DETAIL_CHARACTERS) or None)
+
+
+def one_line(text: str, longest: int) -> str:
+    """`text` without control characters and line breaks, cut at `longest` characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"

@@ -1,0 +1,119 @@
+"""The shape a service puts on a message: marks, and shortening by bytes.
+
+Services count bytes where Apprise counts characters (a Chinese character is three), so everything is cut
+here, before Apprise sees it, at a line, with the link kept.
+"""
+
+from dataclasses import dataclass
+
+from channels.message import Message
+
+DRILL_MARK = "[DRILL 演练] "
+DUPLICATE_MARKS = {"en": "[possible duplicate] ", "zh_CN": "[可能重复] "}
+ELLIPSIS = "…"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a service can hold.
+
+    Attributes:
+        body_bytes: UTF-8 bytes of the text.
+        title_bytes: UTF-8 bytes of the title; 0 for a service without titles, whose title becomes the first
+        line. shared: The title counts against `body_bytes` too.
+        lines: Lines of the text, 0 for any number.
+    """
+
+    body_bytes: int
+    title_bytes: int = 250
+    shared: bool = False
+    lines: int = 0
+
+
+@dataclass(frozen=True)
+class Text:
+    """A message as it will be handed to the service."""
+
+    title: str
+    body: str
+
+
+def size(text: str) -> int:
+    """Bytes of `text` in UTF-8; a lone surrogate counts like any character it would be replaced by."""
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def marks(message: Message) -> str:
+    """What the delivery layer puts in front of `message`."""
+    drill = DRILL_MARK if message.drill else ""
+    if message.public or not message.possible_duplicate:
+        return drill
+    return drill + DUPLICATE_MARKS.get(message.language, DUPLICATE_MARKS["en"])
+
+
+def render(message: Message, limits: Limits) -> Text:
+    """`message` as `limits` allow: a publication with no more than the drill mark, a notice cut to fit."""
+    if message.public:
+        return Text("", marks(message) + message.body)
+    title, body = marks(message) + _single_line(message.title), _clean(message.body)
+    link = message.link or ""
+    if link and link not in body:
+        body = f"{body}\n{link}" if body else link
+    if not message.title.strip() or not limits.title_bytes:
+        title, body = "", f"{title}\n{body}" if message.title.strip() else title + body
+    title = _cut_within(title, limits.title_bytes)
+    room = limits.body_bytes - (size(title) if limits.shared else 0)
+    return Text(title, shorten(body, room, limits.lines, link))
+
+
+def fits(text: str, limits: Limits, *, drill: bool = False) -> bool:
+    """Whether a publication of `text` goes through whole; a drill's mark takes room too."""
+    whole = DRILL_MARK + text if drill else text
+    return size(whole) <= limits.body_bytes and (not limits.lines or whole.count("\n") < limits.lines)
+
+
+def shorten(body: str, room: int, lines: int = 0, link: str = "") -> str:
+    """`body` in at most `room` UTF-8 bytes and `lines` lines (0: any), cut at a line, with `link` kept.
+
+    Only when not even the first line fits is it cut inside that line, never inside a character.
+    """
+    if size(body) <= room and (not lines or body.count("\n") < lines):
+        return body
+    tail = f"{ELLIPSIS}\n{link}" if link else ELLIPSIS
+    if size(tail) > room:
+        return _cut_within(link or body, room) if not link or size(link) > room else link
+    kept: list[str] = []
+    left, lines_left = room - size(tail), (lines or body.count("\n") + 2) - tail.count("\n") - 1
+    for line in body.split("\n"):
+        if lines_left <= 0 or size(line) + 1 > left:
+            break
+        kept.append(line)
+        left -= size(line) + 1
+        lines_left -= 1
+    if kept:
+        head = "\n".join(kept)
+        return f"{head}\n{tail}" if not link or link not in head else f"{head}\n{ELLIPSIS}"
+    first = body.split("\n", 1)[0].replace(link, "") if link else body
+    return _prefix(first, room - size(tail)) + tail
+
+
+def _cut_within(text: str, room: int) -> str:
+    if size(text) <= room:
+        return text
+    return _prefix(text, room - size(ELLIPSIS)) + ELLIPSIS if room >= size(ELLIPSIS) else ""
+
+
+def _prefix(text: str, room: int) -> str:
+    """The longest beginning of `text` within `room` bytes that ends at a character."""
+    return text.encode("utf-8", "replace")[: max(room, 0)].decode("utf-8", "ignore")
+
+
+def _single_line(text: str) -> str:
+    """A title without line breaks and control characters: in a mail they would begin another header."""
+    return " ".join("".join(c if c.isprintable() else " " for c in _clean(text)).split())
+
+
+def _clean(text: str) -> str:
+    """`text` that can be encoded, without control characters other than line breaks and tabs."""
+    encodable = text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n")
+    return "".join(c for c in encodable if c in "\n\t" or ord(c) >= 32 and ord(c) != 127)  # noqa: PLR2004, RUF021

@@ -1,0 +1,217 @@
+"""One kept-alive HTTP transport behind every Apprise plugin, which remembers what happened on the wire.
+
+Apprise plugins call `requests.post(...)` and answer True or False, which is too little to know whether a
+message may be sent again. The name `requests` in each plugin's module is therefore replaced by a facade:
+inside `recording()` it sends through the shared session and notes status, headers, body, and whether any
+byte of the request had left this machine when an error came. Outside of it the facade is `requests` itself.
+
+One transport serves all channels, since connections are pooled by host and port: three hundred owners on one
+server share its sixteen connections instead of holding three hundred.
+"""
+
+import http.cookiejar
+import os
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import requests.adapters
+import requests.utils
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+CONNECT_SECONDS = 4.0
+READ_SECONDS = 8.0
+CONNECTIONS_PER_HOST = 16
+HOSTS_KEPT = 64
+# Servers close idle connections after 2 s (gunicorn) to 75 s (nginx). A request written on a connection that
+# the server is closing just then has an unknown outcome, so only connections in use within a burst are used
+# again.
+IDLE_SECONDS = 1.5
+
+
+@dataclass
+class Attempt:
+    """One HTTP request that a plugin made.
+
+    Attributes:
+        response: The answer, body read; None if none came.
+        error: What came instead of an answer.
+        written: Whether any byte of the request had been written: if not, nothing can have been delivered.
+        degraded: A redirect turned it into another method, so the message itself was not posted.
+    """
+
+    response: requests.Response | None = None
+    error: BaseException | None = None
+    written: bool = False
+    degraded: bool = False
+
+
+@dataclass
+class Exchange:
+    """Everything that one send put on the wire, in order."""
+
+    fresh: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+_exchange: ContextVar[Exchange | None] = ContextVar("tocsin_exchange", default=None)
+
+
+@contextmanager
+def recording(*, fresh: bool = False, headers: dict[str, str] | None = None) -> Iterator[Exchange]:
+    """Record what plugins do on this thread.
+
+    Args:
+        fresh: Never reuse a kept connection: for what must not go out twice, where the race with a server
+        that
+            closes an idle connection would cost an `unknown`.
+        headers: Put on every request that does not have them; most plugins take no header from outside.
+    """
+    exchange = Exchange(fresh, headers or {})
+    token = _exchange.set(exchange)
+    try:
+        yield exchange
+    finally:
+        _exchange.reset(token)
+
+
+class _Marking(HTTPConnection):
+    """A connection that notes when bytes of a request leave, and is used again only while it is warm."""
+
+    used_at = 0.0
+
+    def connect(self) -> None:
+        super().connect()
+        # A proxy's CONNECT was written on the way here: nothing of the message itself yet.
+        _note_written(written=False)
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _note_written(written=True)
+        self.used_at = time.monotonic()
+        super().send(data)
+
+    @property
+    def is_connected(self) -> bool:
+        exchange = _exchange.get()
+        if exchange is not None and exchange.fresh:
+            return False
+        return time.monotonic() - self.used_at < IDLE_SECONDS and super().is_connected
+
+
+class _MarkingTls(_Marking, HTTPSConnection):
+    """The same over TLS; `connect` includes the handshake, so a failed handshake has written nothing."""
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Marking
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _MarkingTls
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+
+def _note_written(*, written: bool) -> None:
+    exchange = _exchange.get()
+    if exchange is not None and exchange.attempts:
+        exchange.attempts[-1].written = written
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    # Environment (proxies, CA bundle) is read once per host below: `trust_env` reads it, and ~/.netrc, every
+    # time.
+    session.trust_env = False
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    adapter = _Adapter(pool_connections=HOSTS_KEPT, pool_maxsize=CONNECTIONS_PER_HOST, max_retries=0)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+_session = _new_session()
+
+
+@lru_cache(maxsize=1024)
+def _proxies(origin: str) -> dict[str, str]:
+    return requests.utils.get_environ_proxies(origin, no_proxy=None)
+
+
+def _request(method: str, url: str, **options: Any) -> requests.Response:
+    exchange = _exchange.get()
+    if exchange is None:
+        return requests.request(method, url, **options)  # noqa: S113 - whatever the caller outside of us gave
+    attempt = Attempt()
+    exchange.attempts.append(attempt)
+    if exchange.headers:
+        options["headers"] = {**exchange.headers, **(options.get("headers") or {})}
+    parts = urlsplit(url)
+    options.setdefault("proxies", _proxies(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"))
+    if options.get("verify", True) is True:
+        options["verify"] = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    options["timeout"] = options.get("timeout") or (CONNECT_SECONDS, READ_SECONDS)
+    try:
+        response = _session.request(method, url, **options)
+    except BaseException as error:
+        attempt.error = error
+        raise
+    attempt.response = response
+    attempt.degraded = bool(response.history) and response.request.method != method.upper()
+    return response
+
+
+class _Facade(types.ModuleType):
+    """Looks like the `requests` module to a plugin; only the calls that send go elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__("requests")
+        self.request = _request
+        for name in ("get", "post", "put", "delete", "patch", "head", "options"):
+            setattr(self, name, _verb(name))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(requests, name)
+
+
+def _verb(name: str) -> Callable[..., requests.Response]:
+    def call(url: str, *args: Any, **options: Any) -> requests.Response:
+        # requests.get(url, params), requests.post(url, data, json), requests.put(url, data) ...
+        positions = {"get": ("params",), "post": ("data", "json")}.get(name, ("data",))
+        return _request(name.upper(), url, **dict(zip(positions, args, strict=False)), **options)
+
+    return call
+
+
+_facade = _Facade()
+_install_lock = threading.Lock()
+
+
+def install() -> None:
+    """Put the facade in the place of `requests` in every loaded Apprise plugin; harmless when repeated."""
+    with _install_lock:
+        for name, module in list(sys.modules.items()):
+            if name.startswith("apprise.plugins.") and getattr(module, "requests", None) is requests:
+                module.requests = _facade  # type: ignore[attr-defined]
+
+
+def drop_connections() -> None:
+    """Close every kept connection: after a fork, and between tests."""
+    _session.close()
