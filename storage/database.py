@@ -1,0 +1,118 @@
+"""The way to the database: short transactions, writers in line, one clear line when it cannot be written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+BUSY_MILLISECONDS = 20_000  # how long a writer waits in line; a frozen holder is ended by the supervisor long before
+_WRITE = "tocsin_write"
+
+
+class StorageError(RuntimeError):
+    """The database cannot be used; the message is one line that says what would help. Nothing was changed."""
+
+
+class Database:
+    """A database, SQLite or PostgreSQL. Synchronous: asyncio code calls it from threads."""
+
+    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+        self.is_sqlite = url.startswith("sqlite")
+        self.engine = _sqlite(url, pool_size) if self.is_sqlite else _postgres(url, pool_size)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One write transaction: all of it or nothing. Keep it short, no IO but the database inside.
+
+        Raises:
+            StorageError: read-only, disk full, unreachable.
+        """
+        try:
+            with self.engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            raise plain(error) from error
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent look, which blocks no writer."""
+        try:
+            with self.engine.connect() as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            raise plain(error) from error
+
+    def lock(self) -> str:
+        """What a SELECT of rows about to change ends with: SQLite has its one writer, PostgreSQL row locks."""
+        return "" if self.is_sqlite else " FOR UPDATE"
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self.engine.dispose()
+
+
+def _sqlite(url: str, pool_size: int) -> Engine:
+    engine = create_engine(
+        url, poolclass=QueuePool, pool_size=pool_size, max_overflow=16,
+        connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000},
+    )  # fmt: skip
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={BUSY_MILLISECONDS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
+            "cache_size=-32000",
+        ):  # fmt: skip
+            try:
+                cursor.execute(f"PRAGMA {pragma}")
+            except Exception as error:  # a read-only file refuses WAL; reading it still works
+                if "readonly" not in str(error) and "read-only" not in str(error):
+                    raise
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A write transaction takes the lock at once: upgrading a reader later fails with "database is locked".
+        write = connection.get_execution_options().get(_WRITE)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _postgres(url: str, pool_size: int) -> Engine:
+    # A process that is frozen in a transaction must not hold its locks for ever: the server ends the session.
+    options = "-c idle_in_transaction_session_timeout=3000 -c lock_timeout=15000 -c timezone=UTC"
+    return create_engine(
+        url, pool_size=pool_size, max_overflow=16, pool_pre_ping=True,
+        connect_args={"options": options, "connect_timeout": 5},
+    )  # fmt: skip
+
+
+def plain(error: DBAPIError) -> StorageError:
+    """What the database said, as one line with what would help."""
+    said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    low = said.lower()
+    if "readonly" in low or "read-only" in low:
+        help_ = "the database is read-only: make its file and folder writable for this user"
+    elif "full" in low or "no space" in low:
+        help_ = "the disk is full: free some space; nothing that was recorded is lost"
+    elif "locked" in low:
+        help_ = "another process holds the database: see `tocsin doctor`"
+    elif isinstance(error, OperationalError) and ("connect" in low or "unable to open" in low):
+        help_ = "the database cannot be reached: check TOCSIN_DATABASE_URL and that it runs"
+    else:
+        help_ = "the database refused"
+    return StorageError(f"{help_} ({said[:160]})")
+
+
+def ping(database: Database) -> None:
+    """Raise StorageError unless the database answers."""
+    with database.read() as connection:
+        connection.execute(text("SELECT 1"))

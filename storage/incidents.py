@@ -1,0 +1,276 @@
+"""Incidents, their responses and steps: loaded as snapshots, saved as what changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from pendulum import DateTime
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from domain.incident import Impact, Incident, IncidentStatus, Response, Snapshot, StepState, StepStatus
+from domain.playbook import Playbook
+from domain.roster import Roster
+from playbooks.loader import from_document, to_document
+from storage.tables import IncidentRow, PlaybookCopyRow, ResponseRow, StepRow
+
+INCIDENT = IncidentRow.__table__  # type: ignore[attr-defined]
+RESPONSE = ResponseRow.__table__  # type: ignore[attr-defined]
+STEP = StepRow.__table__  # type: ignore[attr-defined]
+COPY = PlaybookCopyRow.__table__  # type: ignore[attr-defined]
+_STEP_FIELDS = tuple(field.name for field in fields(StepState))
+_IMPACT_FIELDS = tuple(field.name for field in fields(Impact))
+
+
+class UnknownIncident(LookupError):
+    """No such incident; the message says how to find the right one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to take one turn of a response, as long as nobody takes it over."""
+
+    response_id: str
+    token: int
+    due_at: DateTime
+
+
+# --- finding -----------------------------------------------------------------------------------------------------
+
+
+def find(connection: Connection, name: str) -> str:
+    """The id of the incident of that reference (`INC-42`, `42`) or id."""
+    wanted = str(name).strip()
+    ref = f"INC-{wanted}" if wanted.isdigit() else wanted.upper()
+    query = select(INCIDENT.c.id).where(or_(INCIDENT.c.ref == ref, INCIDENT.c.id == wanted))
+    found: str | None = connection.execute(query).scalar_one_or_none()
+    if found is None:
+        raise UnknownIncident(f"there is no incident {wanted[:60]!r}: `tocsin incidents` lists them")
+    return found
+
+
+def responses_of(connection: Connection, incident_id: str) -> list[str]:
+    """The ids of an incident's responses, the first one first."""
+    query = select(RESPONSE.c.id).where(RESPONSE.c.incident_id == incident_id).order_by(RESPONSE.c.position)
+    return list(connection.execute(query).scalars())
+
+
+def lock(connection: Connection, incident_id: str) -> None:
+    """Hold an incident to the end of the transaction. SQLite's write transaction holds everything already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(INCIDENT.c.number).where(INCIDENT.c.id == incident_id).with_for_update())
+
+
+# --- loading -----------------------------------------------------------------------------------------------------
+
+
+def load(connection: Connection, response_id: str, roster: Roster) -> Snapshot:
+    """One response with its incident and steps."""
+    row = connection.execute(select(RESPONSE).where(RESPONSE.c.id == response_id)).one()
+    incident = load_incident(connection, row.incident_id)
+    beside = connection.execute(
+        select(RESPONSE.c.id, RESPONSE.c.finished_at, RESPONSE.c.position, RESPONSE.c.copy_digest)
+        .where(RESPONSE.c.incident_id == row.incident_id)
+        .order_by(RESPONSE.c.position)
+    ).all()
+    watching = [
+        other.id
+        for other in beside
+        if other.finished_at is None and playbook_copy(connection, other.copy_digest).never_silent
+    ]
+    response = Response(
+        id=row.id,
+        playbook=playbook_copy(connection, row.copy_digest),
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        silence_level=row.silence_level,
+        silence_at=row.silence_at,
+        silence_calls=row.silence_calls,
+        watches_silence=watching[:1] == [row.id],
+        others_finished=all(other.finished_at for other in beside if other.id != row.id),
+    )
+    rows = connection.execute(select(STEP).where(STEP.c.response_id == response_id).order_by(STEP.c.position))
+    steps = {step.id: _step_state(step) for step in rows}
+    return Snapshot(incident=incident, response=response, roster=roster, steps=steps)
+
+
+def load_incident(connection: Connection, incident_id: str) -> Incident:
+    """One incident by its id."""
+    row = connection.execute(select(INCIDENT).where(INCIDENT.c.id == incident_id)).one()
+    return incident_of(row)
+
+
+def incident_of(row: Row[Any]) -> Incident:
+    """An incident from its row."""
+    return Incident(
+        id=row.id, ref=row.ref, title=row.title, severity=row.severity, declared_at=row.declared_at,
+        status=IncidentStatus(row.status), origin=row.origin, service=row.service, kind=row.kind, drill=row.drill,
+        pace=row.pace, mitigated_at=row.mitigated_at, closed_at=row.closed_at, last_public_at=row.last_public_at,
+        impact=Impact(row.customers, row.orders, row.money, row.brand),
+    )  # fmt: skip
+
+
+def _step_state(row: Row[Any]) -> StepState:
+    values = {name: getattr(row, name) for name in _STEP_FIELDS}
+    values["status"] = StepStatus(values["status"])
+    values["called"] = tuple(values["called"])
+    return StepState(**values)
+
+
+_COPIES: dict[str, Playbook] = {}
+
+
+def playbook_copy(connection: Connection, digest: str) -> Playbook:
+    """The playbook of that hash; copies never change, so they are kept in memory."""
+    if digest not in _COPIES:
+        document = connection.execute(select(COPY.c.document).where(COPY.c.digest == digest)).scalar_one()
+        _COPIES[digest] = from_document(document)
+    return _COPIES[digest]
+
+
+_DOCUMENTS: dict[int, tuple[Playbook, str, dict[str, Any]]] = {}
+
+
+def keep_copy(connection: Connection, playbook: Playbook) -> str:
+    """Keep a playbook for the response that starts with it; its hash. Equal copies are one row."""
+    known = _DOCUMENTS.get(id(playbook))
+    if known is None or known[0] is not playbook:
+        document = to_document(playbook)
+        canonical = json.dumps(document, sort_keys=True, ensure_ascii=False)
+        known = (playbook, hashlib.sha256(canonical.encode()).hexdigest(), document)
+        _DOCUMENTS[id(playbook)] = known
+    _, digest, document = known
+    if connection.execute(select(COPY.c.digest).where(COPY.c.digest == digest)).first() is None:
+        values = {"digest": digest, "document": document}
+        if connection.dialect.name == "postgresql":
+            connection.execute(postgresql.insert(COPY).values(values).on_conflict_do_nothing())
+        else:
+            connection.execute(sqlite.insert(COPY).values(values).on_conflict_do_nothing())
+    return digest
+
+
+# --- saving ------------------------------------------------------------------------------------------------------
+
+
+def add_incident(connection: Connection, incident: Incident) -> Incident:
+    """A new incident; its reference is given here."""
+    values = _incident_values(incident)
+    number = connection.execute(insert(INCIDENT).values(values).returning(INCIDENT.c.number)).scalar_one()
+    ref = f"INC-{number}"
+    connection.execute(update(INCIDENT).where(INCIDENT.c.number == number).values(ref=ref))
+    return replace(incident, ref=ref)
+
+
+def add_response(connection: Connection, incident_id: str, response: Response, position: int) -> None:
+    """A new response of an incident; its first turn is due when it is saved."""
+    values = {
+        "id": response.id, "incident_id": incident_id, "position": position, "playbook": response.playbook.id,
+        "flow": response.playbook.flow, "copy_digest": keep_copy(connection, response.playbook),
+        "started_at": response.started_at, "silence_level": 0, "silence_calls": 0, "token": 0,
+    }  # fmt: skip
+    connection.execute(insert(RESPONSE).values(values))
+
+
+def save(
+    connection: Connection, before: Snapshot, after: Snapshot, wake_at: DateTime | None, lease: Lease | None = None
+) -> bool:
+    """Write what changed. With a lease: False, and nothing written, if its token is no longer the newest.
+
+    The response's row is written first: its token guards the transaction, and on PostgreSQL its lock does.
+    """
+    response = after.response
+    claim = update(RESPONSE).where(RESPONSE.c.id == response.id)
+    if lease is not None:
+        claim = claim.where(RESPONSE.c.token == lease.token)
+    values = {
+        "finished_at": response.finished_at, "silence_level": response.silence_level,
+        "silence_at": response.silence_at, "silence_calls": response.silence_calls, "wake_at": wake_at,
+        "leased_until": None,
+    }  # fmt: skip
+    if connection.execute(claim.values(values)).rowcount != 1:
+        return False
+    if after.incident != before.incident:
+        values = _incident_values(after.incident)
+        connection.execute(update(INCIDENT).where(INCIDENT.c.id == after.incident.id).values(values))
+    _save_steps(connection, before, after)
+    return True
+
+
+def _save_steps(connection: Connection, before: Snapshot, after: Snapshot) -> None:
+    added, changed = [], []
+    for position, (name, state) in enumerate(after.steps.items()):
+        if before.steps.get(name) is not state:
+            values = {field: getattr(state, field) for field in _STEP_FIELDS}
+            values["called"] = list(state.called)
+            values["response_id"] = after.response.id
+            if name in before.steps:
+                changed.append({f"new_{field}": value for field, value in values.items()})
+            else:
+                added.append({**values, "position": position})
+    if added:
+        connection.execute(insert(STEP), added)
+    if changed:
+        connection.execute(_UPDATE_STEP, changed)
+
+
+_UPDATE_STEP = (
+    update(STEP)
+    .where(STEP.c.response_id == bindparam("new_response_id"), STEP.c.id == bindparam("new_id"))
+    .values({field: bindparam(f"new_{field}") for field in _STEP_FIELDS if field != "id"})
+)
+
+
+def _incident_values(incident: Incident) -> dict[str, Any]:
+    names = (
+        "id", "ref", "title", "severity", "origin", "service", "kind", "drill", "declared_at", "mitigated_at",
+        "closed_at", "last_public_at",
+    )  # fmt: skip
+    return {
+        **{name: getattr(incident, name) for name in names},
+        **{name: getattr(incident.impact, name) for name in _IMPACT_FIELDS},
+        "status": str(incident.status),
+        "pace": dict(incident.pace),
+    }
+
+
+# --- who takes a turn --------------------------------------------------------------------------------------------
+
+
+def wake(connection: Connection, response_ids: Iterable[str], now: DateTime) -> None:
+    """Have these responses looked at now: something happened that a decision must see."""
+    ids = list(response_ids)
+    if ids:
+        due = or_(RESPONSE.c.wake_at.is_(None), RESPONSE.c.wake_at > now)
+        connection.execute(update(RESPONSE).where(RESPONSE.c.id.in_(ids), due).values(wake_at=now))
+
+
+def due(connection: Connection, now: DateTime, *, limit: int, taken_too: bool = False) -> list[Row[Any]]:
+    """Responses whose turn has come, the most harmful incident first: id, flow, incident_id, wake_at.
+
+    `taken_too` lists also those that someone else holds a lease on (for the guarantor, who takes them over).
+    """
+    query = (
+        select(RESPONSE.c.id, RESPONSE.c.flow, RESPONSE.c.incident_id, RESPONSE.c.wake_at, INCIDENT.c.ref)
+        .join(INCIDENT, INCIDENT.c.id == RESPONSE.c.incident_id)
+        .where(RESPONSE.c.wake_at <= now)
+        .order_by((INCIDENT.c.customers + INCIDENT.c.orders).desc(), RESPONSE.c.wake_at, RESPONSE.c.id)
+        .limit(limit)
+    )
+    if not taken_too:
+        query = query.where(or_(RESPONSE.c.leased_until.is_(None), RESPONSE.c.leased_until <= now))
+    return list(connection.execute(query))
+
+
+def take(connection: Connection, response_ids: Iterable[str], now: DateTime, until: DateTime) -> list[Lease]:
+    """Lease the turns of these responses: each token goes up by one, and every older one is worth nothing."""
+    taken = connection.execute(
+        update(RESPONSE)
+        .where(RESPONSE.c.id.in_(list(response_ids)), RESPONSE.c.wake_at <= now)
+        .values(token=RESPONSE.c.token + 1, leased_until=until)
+        .returning(RESPONSE.c.id, RESPONSE.c.token, RESPONSE.c.wake_at)
+    )
+    return [Lease(row.id, row.token, row.wake_at) for row in taken]

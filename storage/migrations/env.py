@@ -1,0 +1,28 @@
+"""Alembic's entry: run on the connection that `storage.schema` (or the alembic command) hands over."""
+
+from __future__ import annotations
+
+import os
+
+from alembic import context
+from sqlalchemy import create_engine
+from sqlmodel import SQLModel
+
+from storage import tables  # noqa: F401 - fills the metadata
+from storage.types import Span, UtcDateTime
+
+
+def _render(kind: str, item: object, autogen: object) -> str | bool:
+    """Migrations say `UtcDateTime()` and not what a database makes of it."""
+    if kind == "type" and isinstance(item, UtcDateTime | Span):
+        autogen.imports.add("from storage.types import Span, UtcDateTime")  # type: ignore[attr-defined]
+        return f"{type(item).__name__}()"
+    return False
+
+
+connection = context.config.attributes.get("connection")
+if connection is None:  # `alembic revision --autogenerate`, by a developer
+    connection = create_engine(os.environ["TOCSIN_DATABASE_URL"]).connect()
+context.configure(connection=connection, target_metadata=SQLModel.metadata, render_item=_render)
+with context.begin_transaction():
+    context.run_migrations()

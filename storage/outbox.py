@@ -1,0 +1,155 @@
+"""The outbox: a message is a row before it is sent, and its outcome is a state of the row."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from pendulum import DateTime
+from sqlalchemy import Connection, Row, and_, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from storage.tables import OutboxRow
+
+OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
+PAGE, PUBLICATION, REST = 0, 1, 2
+State = Literal["pending", "leased", "sent", "retry", "unknown", "dead", "cancelled", "coalesced"]
+UNSENT = ("pending", "retry")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """A message to be kept in the outbox; the fields are those of `OutboxRow`."""
+
+    key: str
+    incident_id: str
+    response_id: str
+    step: str
+    kind: Literal["notice", "publication"]
+    purpose: str
+    person: str
+    channel: str
+    lane: int
+    rank: int
+    drill: bool
+    payload: dict[str, Any]
+    position: int = 0
+
+
+def enqueue(connection: Connection, owed: Sequence[Owed], now: DateTime) -> int:
+    """Keep these messages. A key that is there already is the same message: kept once. How many were new."""
+    if not owed:
+        return 0
+    rows = [
+        {
+            **{name: getattr(one, name) for name in Owed.__slots__},
+            "state": "pending", "attempts": 0, "created_at": now, "next_attempt_at": now, "lease": "",
+            "receipt": "", "detail": "",
+        }
+        for one in owed
+    ]  # fmt: skip
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return connection.execute(dialect.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows).rowcount
+
+
+def claim(
+    connection: Connection, now: DateTime, until: DateTime, *, limit: int, unclaimed_since: DateTime | None = None,
+    busy: Iterable[str] = (), lanes: Sequence[int] = (PAGE, PUBLICATION, REST),
+) -> list[Row[Any]]:  # fmt: skip
+    """Lease messages that may go now, pages first; their attempt begins with this transaction.
+
+    Messages of one claim share one channel, so that a slow one holds up nobody else's; a publication is claimed
+    alone. A lease that ran out means that its sender died in the middle: those rows are `unknown`, see
+    `expire`. `unclaimed_since`: only what has been waiting since then (the guarantor leaves the rest alone).
+    """
+    ready = and_(OUTBOX.c.state.in_(UNSENT), OUTBOX.c.next_attempt_at <= (unclaimed_since or now))
+    ready = and_(ready, OUTBOX.c.lane.in_(list(lanes)), OUTBOX.c.channel.not_in(list(busy)))
+    order = (OUTBOX.c.lane, OUTBOX.c.rank, OUTBOX.c.id)
+    first = select(OUTBOX.c.id, OUTBOX.c.channel, OUTBOX.c.lane).where(ready).order_by(*order).limit(1)
+    if connection.dialect.name == "postgresql":
+        first = first.with_for_update(skip_locked=True)
+    head = connection.execute(first).first()
+    if head is None:
+        return []
+    chosen = select(OUTBOX.c.id).where(ready, OUTBOX.c.channel == head.channel, OUTBOX.c.lane == head.lane)
+    chosen = chosen.order_by(*order).limit(1 if head.lane == PUBLICATION else limit)
+    if connection.dialect.name == "postgresql":
+        chosen = chosen.with_for_update(skip_locked=True)
+    ids = list(connection.execute(chosen).scalars())
+    taken = connection.execute(
+        update(OUTBOX)
+        .where(OUTBOX.c.id.in_(ids), OUTBOX.c.state.in_(UNSENT))
+        .values(
+            state="leased", lease=uuid.uuid4().hex, leased_until=until, attempt_started_at=now,
+            attempts=OUTBOX.c.attempts + 1,
+        )
+        .returning(*OUTBOX.c)
+    ).all()  # fmt: skip
+    return sorted(taken, key=lambda row: (row.rank, row.id))
+
+
+def settle(connection: Connection, row_id: int, lease: str, **values: Any) -> bool:
+    """Record the outcome of an attempt; False if the lease is no longer ours (the outcome was judged by others)."""
+    mine = and_(OUTBOX.c.id == row_id, OUTBOX.c.lease == lease, OUTBOX.c.state == "leased")
+    return connection.execute(update(OUTBOX).where(mine).values(leased_until=None, **values)).rowcount == 1
+
+
+def expired(connection: Connection, now: DateTime, *, limit: int = 100) -> list[Row[Any]]:
+    """Messages whose sender died between the send and its record: nobody knows whether they went."""
+    query = select(OUTBOX).where(OUTBOX.c.state == "leased", OUTBOX.c.leased_until <= now).limit(limit)
+    if connection.dialect.name == "postgresql":
+        query = query.with_for_update(skip_locked=True)
+    return list(connection.execute(query))
+
+
+def withdraw(connection: Connection, response_id: str, step: str, purposes: Iterable[str], why: str) -> int:
+    """Cancel notices of a step that nobody needs any more and that have not begun to go out."""
+    needless = and_(
+        OUTBOX.c.response_id == response_id, OUTBOX.c.step == step, OUTBOX.c.kind == "notice",
+        OUTBOX.c.purpose.in_([str(purpose) for purpose in purposes]), OUTBOX.c.state.in_(UNSENT),
+    )  # fmt: skip
+    return connection.execute(update(OUTBOX).where(needless).values(state="cancelled", detail=why)).rowcount
+
+
+def waiting(connection: Connection, since: DateTime) -> bool:
+    """Whether any message has been ready since then."""
+    query = select(OUTBOX.c.id).where(OUTBOX.c.state.in_(UNSENT), OUTBOX.c.next_attempt_at <= since).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def next_ready(connection: Connection) -> DateTime | None:
+    """When the next message may go; None where none is owed."""
+    query = select(func.min(OUTBOX.c.next_attempt_at)).where(OUTBOX.c.state.in_(UNSENT))
+    found: DateTime | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def of_incident(connection: Connection, incident_id: str) -> list[Row[Any]]:
+    """Every message of an incident, in the order they were made."""
+    return list(connection.execute(select(OUTBOX).where(OUTBOX.c.incident_id == incident_id).order_by(OUTBOX.c.id)))
+
+
+def told(connection: Connection, response_id: str, step: str) -> set[str]:
+    """The people to whom a notice of this step was owed at any time."""
+    query = select(OUTBOX.c.person).where(
+        OUTBOX.c.response_id == response_id, OUTBOX.c.step == step, OUTBOX.c.kind == "notice"
+    )
+    return set(connection.execute(query).scalars())
+
+
+def by_state(connection: Connection) -> dict[str, int]:
+    """How many messages are in each state."""
+    query = select(OUTBOX.c.state, func.count()).group_by(OUTBOX.c.state)
+    return {state: count for state, count in connection.execute(query)}
+
+
+def thin(connection: Connection, before: DateTime) -> int:
+    """Forget the text of messages that went out before then; that they went is kept."""
+    old = and_(OUTBOX.c.state.in_(("sent", "cancelled", "coalesced", "dead")), OUTBOX.c.created_at < before)
+    return connection.execute(update(OUTBOX).where(old).values(payload={})).rowcount
+
+
+LEASE = timedelta(seconds=30)  # outlasts the time-outs of a channel (4 s to connect, 8 s to answer) with room

@@ -1,0 +1,98 @@
+"""Bringing a database to the schema of this program, once, however many processes start together."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from storage.database import Database, StorageError, plain
+
+HEAD = "0001"  # the newest revision in migrations/versions; a test keeps it true
+_LOCK = 0x70C51  # PostgreSQL's advisory lock of this program
+
+
+def upgrade(database: Database) -> None:
+    """Apply what is missing, under a lock.
+
+    Raises:
+        StorageError: the database is newer than the program, or cannot be written.
+    """
+    from alembic import command  # noqa: PLC0415 - a fifth of a second that only the first start pays
+    from alembic.config import Config  # noqa: PLC0415
+
+    with _alone(database):
+        found = revision(database)
+        if found == HEAD:
+            return
+        _known(found)
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        try:
+            with database.engine.connect() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                connection.commit()
+        except DBAPIError as error:
+            raise plain(error) from error
+
+
+def require_current(database: Database) -> None:
+    """Raise StorageError unless the database has exactly this program's schema."""
+    found = revision(database)
+    if found == HEAD:
+        return
+    if found is None:
+        raise StorageError("the database is empty: start Tocsin once with `tocsin up`")
+    _known(found)
+    raise StorageError(f"the database is at revision {found}, this program needs {HEAD}: start `tocsin up` once")
+
+
+def revision(database: Database) -> str | None:
+    """The revision that the database is at; None for an empty one."""
+    try:
+        with database.engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            return found
+    except DBAPIError as error:
+        raise plain(error) from error
+
+
+def _known(found: str | None) -> None:
+    if found is not None and found > HEAD:
+        raise StorageError(
+            f"the database is at revision {found}, newer than this program knows ({HEAD}): "
+            "start the newer Tocsin that made it, or restore a backup"
+        )
+
+
+@contextmanager
+def _alone(database: Database) -> Iterator[None]:
+    """Only one process at a time. SQLite: a lock file beside the database; PostgreSQL: an advisory lock."""
+    if database.is_sqlite:
+        name = database.engine.url.database
+        if not name or name == ":memory:":
+            yield
+            return
+        try:
+            with Path(f"{name}.migrate.lock").open("w") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise StorageError(f"the folder of the database cannot be written: {error.strerror}") from error
+        return
+    try:
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+    except DBAPIError as error:
+        raise plain(error) from error

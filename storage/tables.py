@@ -1,0 +1,217 @@
+"""The tables. Rows follow the dataclasses of `domain`; what a column means is said there."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Text
+from sqlmodel import Field, SQLModel
+
+from storage.types import Span, UtcDateTime
+
+
+def _time(*, nullable: bool = True, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable, index=index))
+
+
+def _span() -> Any:
+    return Field(default=None, sa_column=Column(Span, nullable=True))
+
+
+def _json() -> Any:
+    return Field(default=None, sa_column=Column(JSON, nullable=False))
+
+
+def _count() -> Any:
+    return Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
+def _text() -> Any:
+    return Field(default="", sa_column=Column(Text, nullable=False))
+
+
+class IncidentRow(SQLModel, table=True):
+    """An incident."""
+
+    __tablename__ = "incident"
+    number: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
+    id: str = Field(unique=True, max_length=64)
+    ref: str = Field(default="", index=True, max_length=32)
+    title: str
+    severity: str
+    status: str = Field(index=True)
+    origin: str = ""
+    service: str = Field(default="", index=True)
+    kind: str = ""
+    drill: bool = False
+    pace: dict[str, float] = _json()
+    declared_at: datetime = _time(nullable=False, index=True)
+    mitigated_at: datetime | None = _time()
+    closed_at: datetime | None = _time()
+    last_public_at: datetime | None = _time()
+    customers: int = _count()
+    orders: int = _count()
+    money: int = _count()
+    brand: int = 0
+    facts: int = 0  # how many facts its timeline has
+    head: str = ""  # hash of the last one
+
+
+class PlaybookCopyRow(SQLModel, table=True):
+    """A playbook as a response started with it; equal copies are kept once."""
+
+    __tablename__ = "playbook_copy"
+    digest: str = Field(primary_key=True, max_length=64)
+    document: dict[str, Any] = _json()
+
+
+class ResponseRow(SQLModel, table=True):
+    """A response: a running copy of a playbook, and who may take its next turn."""
+
+    __tablename__ = "response"
+    __table_args__ = (Index("response_due", "wake_at"), {"sqlite_autoincrement": True})
+    id: str = Field(primary_key=True, max_length=64)
+    incident_id: str = Field(index=True, max_length=64)
+    position: int = 0  # 0: the first response of its incident
+    playbook: str
+    flow: str
+    copy_digest: str = Field(max_length=64)
+    started_at: datetime = _time(nullable=False)
+    finished_at: datetime | None = _time()
+    silence_level: int = 0
+    silence_at: datetime | None = _time()
+    silence_calls: int = 0
+    wake_at: datetime | None = _time()
+    token: int = 0  # the fencing token: whoever holds an older one changes nothing
+    leased_until: datetime | None = _time()
+
+
+class StepRow(SQLModel, table=True):
+    """A step as laid out."""
+
+    __tablename__ = "step"
+    response_id: str = Field(primary_key=True, max_length=64)
+    id: str = Field(primary_key=True, max_length=160)
+    position: int = 0
+    stage: str = ""
+    step: str = ""
+    round: int = 1
+    opens_at: datetime = _time(nullable=False)
+    due_at: datetime = _time(nullable=False)
+    laid_at: datetime = _time(nullable=False)
+    ack_within: timedelta | None = _span()
+    remind: timedelta | None = _span()
+    status: str = ""
+    owner: str = ""
+    backup: str = ""
+    holder: str = ""
+    called: list[str] = _json()
+    level: int = 0
+    calls: int = 0
+    called_at: datetime | None = _time()
+    opened_at: datetime | None = _time()
+    acknowledged_at: datetime | None = _time()
+    missed_at: datetime | None = _time()
+    done_at: datetime | None = _time()
+    done_by: str = ""
+    evidence: str = _text()
+    texts: dict[str, str] = _json()
+    version: int = 0
+    digest: str = ""
+    author: str = ""
+    amount: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    postings: dict[str, str] = _json()
+    receipts: dict[str, str] = _json()
+    alarmed: int = 0
+
+
+class FactRow(SQLModel, table=True):
+    """A fact of a timeline: appended, never changed, each holding the hash of the one before."""
+
+    __tablename__ = "fact"
+    incident_id: str = Field(primary_key=True, max_length=64)
+    seq: int = Field(primary_key=True)
+    at: datetime = _time(nullable=False)
+    kind: str
+    response_id: str = ""
+    step: str = ""
+    by: str = ""
+    data: dict[str, Any] = _json()
+    run_id: str = ""  # the Prefect flow run of the turn, where there was one
+    previous: str = ""
+    hash: str = ""
+
+
+class OutboxRow(SQLModel, table=True):
+    """A message owed: one recipient, one channel. A row before it is a message."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index("outbox_ready", "state", "lane", "next_attempt_at"),
+        Index("outbox_step", "response_id", "step"),
+    )
+    id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
+    key: str = Field(unique=True)
+    incident_id: str = Field(index=True, max_length=64)
+    response_id: str = Field(max_length=64)
+    step: str = ""
+    kind: str  # notice | publication
+    purpose: str
+    person: str = ""  # notice: to whom; publication: the official channel that is meant
+    channel: str  # a channel of the Apprise configuration
+    position: int = 0  # which of the person's channels this is
+    lane: int  # 0 pages, 1 publications, 2 the rest
+    rank: int = 0  # within a lane: smaller first
+    drill: bool = False
+    state: str = "pending"
+    attempts: int = 0
+    created_at: datetime = _time(nullable=False)
+    next_attempt_at: datetime = _time(nullable=False)
+    leased_until: datetime | None = _time()
+    lease: str = ""
+    attempt_started_at: datetime | None = _time()
+    sent_at: datetime | None = _time()
+    receipt: str = ""
+    detail: str = ""
+    payload: dict[str, Any] = _json()
+
+
+class TurnRow(SQLModel, table=True):
+    """A turn that was taken: by whom, how late. Kept for the figures, thinned by the sweep."""
+
+    __tablename__ = "turn"
+    id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
+    response_id: str = Field(max_length=64)
+    due_at: datetime = _time(nullable=False)
+    taken_at: datetime = _time(nullable=False, index=True)
+    driver: str  # prefect | guarantor | sweep
+    run_id: str = ""
+
+
+class CommandRow(SQLModel, table=True):
+    """A command that was carried out: the same id again gets the same answer and changes nothing."""
+
+    __tablename__ = "command"
+    id: str = Field(primary_key=True, max_length=64)
+    incident_id: str = Field(max_length=64)
+    kind: str
+    at: datetime = _time(nullable=False)
+
+
+class PersonTokenRow(SQLModel, table=True):
+    """A person's own token, kept hashed."""
+
+    __tablename__ = "person_token"
+    hash: str = Field(primary_key=True, max_length=64)
+    person: str = Field(index=True)
+    made_at: datetime = _time(nullable=False)
+
+
+class KeptRow(SQLModel, table=True):
+    """Small facts of the installation: when the share alarm last rang, when the sweep last ran."""
+
+    __tablename__ = "kept"
+    name: str = Field(primary_key=True)
+    value: dict[str, Any] = _json()
+    at: datetime = _time(nullable=False)

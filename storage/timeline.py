@@ -1,0 +1,96 @@
+"""The timeline: facts appended in order, each chained to the one before by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pendulum
+from pendulum import DateTime
+from sqlalchemy import Connection, insert, select, update
+
+from domain.facts import Fact
+from storage.tables import FactRow, IncidentRow
+
+FACT = FactRow.__table__  # type: ignore[attr-defined]
+INCIDENT = IncidentRow.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A fact as it stands on a timeline."""
+
+    seq: int
+    at: DateTime
+    kind: str
+    step: str
+    by: str
+    data: dict[str, Any]
+    response_id: str
+    run_id: str
+
+
+def append(
+    connection: Connection, incident_id: str, facts: Sequence[Fact], *, response_id: str = "", run_id: str = ""
+) -> None:
+    """Add facts to the end of an incident's timeline. The incident's row is the lock: its head moves with them."""
+    if not facts:
+        return
+    found = connection.execute(
+        update(INCIDENT)
+        .where(INCIDENT.c.id == incident_id)
+        .values(facts=INCIDENT.c.facts + len(facts))
+        .returning(INCIDENT.c.facts, INCIDENT.c.head)
+    ).one()
+    seq, head, rows = found.facts - len(facts), found.head, []
+    for fact in facts:
+        seq += 1
+        row = {
+            "incident_id": incident_id, "seq": seq, "at": fact.at, "kind": str(fact.kind), "response_id": response_id,
+            "step": fact.step, "by": fact.by, "data": dict(fact.data), "run_id": run_id, "previous": head,
+        }  # fmt: skip
+        head = row["hash"] = fingerprint(row)
+        rows.append(row)
+    connection.execute(insert(FACT), rows)
+    connection.execute(update(INCIDENT).where(INCIDENT.c.id == incident_id).values(head=head))
+
+
+def fingerprint(row: dict[str, Any]) -> str:
+    """SHA-256 of a fact with the hash of the one before: changing any earlier fact changes every later hash."""
+    at: DateTime = row["at"]
+    chained = {
+        **{name: row[name] for name in ("incident_id", "seq", "kind", "response_id", "step", "by", "data")},
+        "run_id": row["run_id"],
+        "at": at.in_timezone(pendulum.UTC).isoformat(),
+        "previous": row["previous"],
+    }
+    canonical = json.dumps(chained, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def read(connection: Connection, incident_id: str, *, after: int = 0, limit: int = 10_000) -> list[Entry]:
+    """The facts of an incident in order."""
+    query = select(FACT).where(FACT.c.incident_id == incident_id, FACT.c.seq > after).order_by(FACT.c.seq).limit(limit)
+    return [
+        Entry(row.seq, row.at, row.kind, row.step, row.by, row.data, row.response_id, row.run_id)
+        for row in connection.execute(query)
+    ]
+
+
+def verify(connection: Connection, incident_id: str) -> str | None:
+    """None where the chain holds; else one line that names the first fact that was altered, removed or added."""
+    head, seq = "", 0
+    for row in connection.execute(select(FACT).where(FACT.c.incident_id == incident_id).order_by(FACT.c.seq)):
+        seq += 1
+        if row.seq != seq:
+            return f"fact {seq} is missing: the next one found is {row.seq}"
+        if row.previous != head or row.hash != fingerprint(dict(row._mapping)):
+            return f"fact {seq} ({row.kind}, {row.at.isoformat()}) was altered since it was recorded"
+        head = row.hash
+    known = connection.execute(select(INCIDENT.c.facts, INCIDENT.c.head).where(INCIDENT.c.id == incident_id)).one()
+    if (known.facts, known.head) != (seq, head):
+        return f"the timeline ends at fact {seq}, but {known.facts} were recorded"
+    return None

@@ -1,0 +1,65 @@
+"""Column types: points in time and spans, exact and aware on every database."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pendulum
+from pendulum import DateTime
+from sqlalchemy import BigInteger, Dialect
+from sqlalchemy.types import DateTime as SqlDateTime
+from sqlalchemy.types import TypeDecorator
+
+_MICROSECOND = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=pendulum.UTC)
+
+
+class UtcDateTime(TypeDecorator[DateTime]):
+    """A point in time. Microseconds since 1970 on SQLite, `timestamptz` on PostgreSQL; always read as UTC.
+
+    Raises:
+        ValueError: a naive time, of which nobody knows when it is.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """The column behind it."""
+        wanted: Any = SqlDateTime(timezone=True) if dialect.name == "postgresql" else BigInteger()
+        return dialect.type_descriptor(wanted)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """To the database."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            msg = f"{value} has no time zone: give one, for example {value.isoformat()}+00:00"
+            raise ValueError(msg)
+        return value if dialect.name == "postgresql" else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> DateTime | None:
+        """From the database."""
+        if value is None:
+            return None
+        when = value.astimezone(pendulum.UTC) if isinstance(value, datetime) else _EPOCH + value * _MICROSECOND
+        return DateTime(
+            when.year, when.month, when.day, when.hour, when.minute, when.second, when.microsecond,
+            tzinfo=pendulum.UTC,
+        )  # fmt: skip
+
+
+class Span(TypeDecorator[timedelta]):
+    """A length of time, in microseconds."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """To the database."""
+        return None if value is None else value // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:  # noqa: ARG002
+        """From the database."""
+        return None if value is None else timedelta(microseconds=value)
