@@ -72,6 +72,8 @@ def _words_for(found: Any, owner: type[BaseModel] | None, key: str) -> tuple[str
         return extra["reason"], extra["remedy"]
     if what == "missing":
         return "is missing", f"add {example}"
+    if what == "extra_forbidden" and owner is TextForm and value is None:
+        return "unknown key", "put the text before it in quotes: its comma ended it"
     if what == "extra_forbidden":
         return "unknown key", choose(key, _keys(owner))
     if what in _WANTED:
