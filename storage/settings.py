@@ -106,7 +106,7 @@ class Settings(BaseSettings):
         if separator and scheme in _POSTGRES_SCHEMES:
             return f"postgresql+psycopg://{rest}"
         if separator and scheme in _SQLITE_SCHEMES:
-            return f"sqlite+pysqlite://{rest}"
+            return f"sqlite+pysqlite://{_absolute_file(rest)}"
         raise ValueError("must begin with sqlite:/// or postgresql://")
 
     @field_validator("public_url")
@@ -228,6 +228,14 @@ def _one_line(error: ValidationError, given: Mapping[str, object]) -> str:
         return reason
     name = field if field in given else f"{PREFIX}{field.upper()}"
     return f"{name}: {reason[0].lower()}{reason[1:]}"
+
+
+def _absolute_file(rest: str) -> str:
+    """What follows `sqlite://`, its file made absolute: the children of `up` work in another folder."""
+    name, question, query = rest.removeprefix("/").partition("?")
+    if not rest.startswith("/") or not name:
+        raise ValueError("must name a file: sqlite:///relative.db or sqlite:////absolute/path.db")
+    return f"/{os.path.abspath(name)}{question}{query}"  # noqa: PTH100  (as for home)
 
 
 def _write_once(path: Path, text: str) -> None:

@@ -111,6 +111,12 @@ def test_a_wrong_value_is_one_clear_line(
     assert str(caught.value) == line
 
 
+def test_a_relative_database_file_is_that_of_the_working_folder(tmp_path: Path) -> None:
+    assert load_settings(database_url="sqlite:///t.db").database == f"sqlite+pysqlite:///{tmp_path}/t.db"
+    with pytest.raises(SettingsError, match="must name a file"):
+        load_settings(database_url="sqlite://")
+
+
 def test_a_password_shows_neither_in_the_repr_nor_in_the_error() -> None:
     assert "hush" not in repr(load_settings(database_url="postgresql://u:hush@h/d"))
     with pytest.raises(SettingsError) as caught:

@@ -1,0 +1,171 @@
+"""The processes of one installation: what they are, how they are started, what they are watched for."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from storage.settings import Settings
+
+POOL: Final = "tocsin"
+PREFECT_SERVER: Final = "prefect-server"
+PREFECT_WORKER: Final = "prefect-worker"
+PREFECT_SETUP: Final = "prefect-setup"
+
+# The folder that holds our packages (repository or site-packages): entry points in prefect.yaml start here.
+ROOT: Final = Path(__file__).resolve().parents[1]
+
+_DAY_SECONDS: Final = 86_400
+_PREFECT: Final = (sys.executable, "-m", "prefect")
+
+
+class Start(Enum):
+    """When a child is started."""
+
+    AT_ONCE = "at once"
+    WITH_PREFECT = "once Prefect's server answers"
+    AFTER_READY = "once all else is up, and only until it has succeeded"
+
+
+@dataclass(frozen=True)
+class Child:
+    """One process under the supervisor. All limits are seconds; None means not watched for that."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    folder: Path = ROOT
+    start: Start = Start.AT_ONCE
+    # Ours: calls Heartbeat(home, name).start(); killed and restarted when the last beat is older than this.
+    beat_limit: float | None = None
+    # Asked in the background; killed and restarted when it has not answered for health_limit.
+    health_url: str | None = None
+    health_limit: float | None = None
+    # Killed and restarted when it has been in the stopped state (SIGSTOP) for longer than this.
+    stopped_limit: float | None = None
+    # `ready` waits for it: its first beat, and its first answer where it has an address.
+    essential: bool = False
+
+
+def prefect_file() -> Path:
+    """prefect.yaml: beside the flows in an installed copy, at the top of the repository."""
+    installed = ROOT / "flows" / "prefect.yaml"
+    return installed if installed.exists() else ROOT / "prefect.yaml"
+
+
+def external_prefect(environ: Mapping[str, str]) -> str | None:
+    """The Prefect API that the user runs already, or None when ours is embedded."""
+    return environ.get("PREFECT_API_URL", "").strip() or None
+
+
+def default_children(settings: Settings, environ: Mapping[str, str] = os.environ) -> tuple[Child, ...]:
+    """All children of `tocsin up`, in the order in which they are started."""
+    external = external_prefect(environ)
+    common = _environment(settings, environ)
+    own = [
+        _own("web", settings, common, health_url=f"{settings.local_url}/healthz"),
+        _own("engine", settings, common),
+        # Its package is `flows`: it is the one child of ours that imports Prefect.
+        _own("runner", settings, common, module="flows"),
+    ]
+    prefect = [_worker(common), _setup(common)]
+    return (*own, *prefect) if external else (_server(settings, common), *own, *prefect)
+
+
+def _own(
+    name: str,
+    settings: Settings,
+    environment: Mapping[str, str],
+    *,
+    module: str | None = None,
+    health_url: str | None = None,
+) -> Child:
+    return Child(
+        name=name,
+        command=(sys.executable, "-m", module or name),
+        environment={**environment, "TOCSIN_HOME": str(settings.home)},
+        beat_limit=2.0,
+        health_url=health_url,
+        health_limit=15.0 if health_url else None,
+        essential=True,
+    )
+
+
+def _server(settings: Settings, environment: Mapping[str, str]) -> Child:
+    port = str(settings.prefect_port)
+    return Child(
+        name=PREFECT_SERVER,
+        command=(*_PREFECT, "server", "start", "--host", "127.0.0.1", "--port", port),
+        environment=environment,
+        health_url=f"http://127.0.0.1:{port}/api/health",
+        health_limit=15.0,
+    )
+
+
+def _worker(environment: Mapping[str, str]) -> Child:
+    name = f"tocsin-{socket.gethostname()}"
+    options = ("--pool", POOL, "--type", "process", "--name", name, "--install-policy", "never")
+    return Child(
+        name=PREFECT_WORKER,
+        command=(*_PREFECT, "worker", "start", *options),
+        environment=environment,
+        # Without a server it would only fail and start over; it makes the pool where there is none.
+        start=Start.WITH_PREFECT,
+        stopped_limit=10.0,
+    )
+
+
+def _setup(environment: Mapping[str, str]) -> Child:
+    deploy = ("--no-prompt", "deploy", "--all", "--prefect-file", str(prefect_file()))
+    return Child(
+        name=PREFECT_SETUP,
+        command=(*_PREFECT, *deploy),
+        environment=environment,
+        start=Start.AFTER_READY,
+    )
+
+
+def _environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """What every child gets: the user's environment, our settings made absolute, Prefect kept quiet."""
+    ours = {
+        "TOCSIN_HOME": str(settings.home),
+        "TOCSIN_DATABASE_URL": settings.database,
+        "TOCSIN_HOST": settings.host,
+        "TOCSIN_PORT": str(settings.port),
+        "TOCSIN_PREFECT_PORT": str(settings.prefect_port),
+        "TOCSIN_PUBLIC_URL": settings.links_url,
+        "PYTHONUNBUFFERED": "1",
+    }
+    quiet = {
+        "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_CLI_COLORS": "false",
+        "PREFECT_CLI_PROMPT": "false",
+        "PREFECT_LOGGING_COLORS": "false",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_WORKER_QUERY_SECONDS": f"{settings.worker_query_seconds:g}",
+    }
+    if external_prefect(environ):
+        return {**quiet, **environ, **ours}
+    short = {
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(3 * _DAY_SECONDS),
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": str(_DAY_SECONDS),
+    }
+    embedded = {
+        "PREFECT_API_URL": f"http://127.0.0.1:{settings.prefect_port}/api",
+        "PREFECT_HOME": str(settings.prefect_dir),
+        # An ephemeral server would answer in place of a dead one, with another database.
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+    }
+    # A profile of the user's is unknown in our PREFECT_HOME, and Prefect refuses to start with such.
+    user = {name: value for name, value in environ.items() if name != "PREFECT_PROFILE"}
+    return {**quiet, **short, **user, **ours, **embedded}
