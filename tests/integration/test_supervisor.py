@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import select
@@ -240,12 +239,9 @@ def test_up_again_after_supervisor_and_reaper_were_killed(up: Callable[..., Up])
     one = up({"web": "well", "engine": "parent"}).ready()
     mark = one.mark
     before = one.pids()
-    reapers = subprocess.run(
-        ["pgrep", "-f", f"orphans.py {mark}"], capture_output=True, text=True, check=True
-    ).stdout.split()
+    state = read_state(one.home) or {}
     os.kill(one.process.pid, signal.SIGSTOP)
-    for reaper in reapers:
-        os.kill(int(reaper), signal.SIGKILL)
+    os.kill(state["reaper"], signal.SIGKILL)
     one.process.kill()
     one.process.wait()
     assert orphans.marked(mark) != []
@@ -338,7 +334,8 @@ def test_a_second_up_names_the_first(up: Callable[..., Up]) -> None:
     _, said = second.communicate(timeout=10)
     assert second.returncode == 1
     assert said == (
-        f"Tocsin already runs on {one.home} (process {one.process.pid}): stop it, or choose another TOCSIN_HOME\n"
+        f"Tocsin already runs on {one.home} (process {one.process.pid}): "
+        "stop it, or choose another TOCSIN_HOME\n"
     )
     assert one.process.poll() is None
 
@@ -358,7 +355,7 @@ def test_a_port_in_use_is_named_with_its_option(up: Callable[..., Up], variable:
 
 
 @pytest.mark.parametrize("name", ["roster.yaml", "channels.yaml"])
-def test_an_unreadable_file_is_one_clear_line(up: Callable[..., Up], tmp_path: Path, name: str) -> None:
+def test_an_unreadable_file_is_one_line(up: Callable[..., Up], tmp_path: Path, name: str) -> None:
     (tmp_path / "home" / name).mkdir(parents=True)
     one = up(BOTH)
     _, said = one.process.communicate(timeout=10)
