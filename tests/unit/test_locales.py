@@ -48,7 +48,8 @@ def strings(message: Message) -> str:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_text_of_the_program_is_translated(package: str) -> None:
-    assert untranslated(texts_in(ROOT / package)) == []
+    missing = untranslated(texts_in(ROOT / package))
+    assert missing == [], "\n" + "\n".join(missing)
 
 
 def test_a_text_without_translation_is_found(tmp_path: Path) -> None:
