@@ -65,6 +65,12 @@ def lock(connection: Connection, incident_id: str) -> None:
         connection.execute(select(INCIDENT.c.number).where(INCIDENT.c.id == incident_id).with_for_update())
 
 
+def lock_of_response(connection: Connection, response_id: str) -> None:
+    """Hold the incident of a response to the end of the transaction."""
+    query = select(RESPONSE.c.incident_id).where(RESPONSE.c.id == response_id)
+    lock(connection, connection.execute(query).scalar_one())
+
+
 # --- loading -----------------------------------------------------------------------------------------------------
 
 

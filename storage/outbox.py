@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,9 +11,10 @@ from pendulum import DateTime
 from sqlalchemy import Connection, Row, and_, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.tables import OutboxRow
+from storage.tables import OutboxRow, ResponseRow
 
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
+RESPONSE = ResponseRow.__table__  # type: ignore[attr-defined]
 PAGE, PUBLICATION, REST = 0, 1, 2
 State = Literal["pending", "leased", "sent", "retry", "unknown", "dead", "cancelled", "coalesced"]
 UNSENT = ("pending", "retry")
@@ -56,17 +56,16 @@ def enqueue(connection: Connection, owed: Sequence[Owed], now: DateTime) -> int:
 
 
 def claim(
-    connection: Connection, now: DateTime, until: DateTime, *, limit: int, unclaimed_since: DateTime | None = None,
-    busy: Iterable[str] = (), lanes: Sequence[int] = (PAGE, PUBLICATION, REST),
+    connection: Connection, now: DateTime, until: DateTime, *, limit: int, lease: str,
+    ready_since: DateTime, busy: Iterable[str] = (),
 ) -> list[Row[Any]]:  # fmt: skip
     """Lease messages that may go now, pages first; their attempt begins with this transaction.
 
     Messages of one claim share one channel, so that a slow one holds up nobody else's; a publication is claimed
-    alone. A lease that ran out means that its sender died in the middle: those rows are `unknown`, see
-    `expire`. `unclaimed_since`: only what has been waiting since then (the guarantor leaves the rest alone).
+    alone. `ready_since`: only what has been ready since then (the guarantor leaves the rest to the runner).
     """
-    ready = and_(OUTBOX.c.state.in_(UNSENT), OUTBOX.c.next_attempt_at <= (unclaimed_since or now))
-    ready = and_(ready, OUTBOX.c.lane.in_(list(lanes)), OUTBOX.c.channel.not_in(list(busy)))
+    ready = and_(OUTBOX.c.state.in_(UNSENT), OUTBOX.c.next_attempt_at <= ready_since)
+    ready = and_(ready, OUTBOX.c.channel.not_in(list(busy)))
     order = (OUTBOX.c.lane, OUTBOX.c.rank, OUTBOX.c.id)
     first = select(OUTBOX.c.id, OUTBOX.c.channel, OUTBOX.c.lane).where(ready).order_by(*order).limit(1)
     if connection.dialect.name == "postgresql":
@@ -83,7 +82,7 @@ def claim(
         update(OUTBOX)
         .where(OUTBOX.c.id.in_(ids), OUTBOX.c.state.in_(UNSENT))
         .values(
-            state="leased", lease=uuid.uuid4().hex, leased_until=until, attempt_started_at=now,
+            state="leased", lease=lease, leased_until=until, attempt_started_at=now,
             attempts=OUTBOX.c.attempts + 1,
         )
         .returning(*OUTBOX.c)
@@ -97,12 +96,9 @@ def settle(connection: Connection, row_id: int, lease: str, **values: Any) -> bo
     return connection.execute(update(OUTBOX).where(mine).values(leased_until=None, **values)).rowcount == 1
 
 
-def expired(connection: Connection, now: DateTime, *, limit: int = 100) -> list[Row[Any]]:
-    """Messages whose sender died between the send and its record: nobody knows whether they went."""
-    query = select(OUTBOX).where(OUTBOX.c.state == "leased", OUTBOX.c.leased_until <= now).limit(limit)
-    if connection.dialect.name == "postgresql":
-        query = query.with_for_update(skip_locked=True)
-    return list(connection.execute(query))
+def in_hand(connection: Connection) -> list[Row[Any]]:
+    """Every message that some sender has in hand now."""
+    return list(connection.execute(select(OUTBOX).where(OUTBOX.c.state == "leased")))
 
 
 def withdraw(connection: Connection, response_id: str, step: str, purposes: Iterable[str], why: str) -> int:
@@ -114,10 +110,23 @@ def withdraw(connection: Connection, response_id: str, step: str, purposes: Iter
     return connection.execute(update(OUTBOX).where(needless).values(state="cancelled", detail=why)).rowcount
 
 
-def waiting(connection: Connection, since: DateTime) -> bool:
-    """Whether any message has been ready since then."""
-    query = select(OUTBOX.c.id).where(OUTBOX.c.state.in_(UNSENT), OUTBOX.c.next_attempt_at <= since).limit(1)
+def waiting(connection: Connection, since: DateTime, busy: Iterable[str] = ()) -> bool:
+    """Whether any message has been ready since then, on a channel that is not busy."""
+    query = select(OUTBOX.c.id).where(OUTBOX.c.state.in_(UNSENT), OUTBOX.c.next_attempt_at <= since)
+    query = query.where(OUTBOX.c.channel.not_in(list(busy))).limit(1)
     return connection.execute(query).first() is not None
+
+
+def ready_responses(connection: Connection, now: DateTime, limit: int = 200) -> list[tuple[str, str]]:
+    """Responses with messages that may go now, as (response id, flow)."""
+    query = (
+        select(OUTBOX.c.response_id, RESPONSE.c.flow)
+        .join(RESPONSE, RESPONSE.c.id == OUTBOX.c.response_id)
+        .where(OUTBOX.c.state.in_(UNSENT), OUTBOX.c.next_attempt_at <= now)
+        .distinct()
+        .limit(limit)
+    )
+    return [(row.response_id, row.flow) for row in connection.execute(query)]
 
 
 def next_ready(connection: Connection) -> DateTime | None:
@@ -153,3 +162,12 @@ def thin(connection: Connection, before: DateTime) -> int:
 
 
 LEASE = timedelta(seconds=30)  # outlasts the time-outs of a channel (4 s to connect, 8 s to answer) with room
+
+
+def coalesce(connection: Connection, response_id: str, step: str, person: str) -> int:
+    """An earlier notice of this step to this person that has not gone out yet is overtaken by a newer one."""
+    older = and_(
+        OUTBOX.c.response_id == response_id, OUTBOX.c.step == step, OUTBOX.c.person == person,
+        OUTBOX.c.kind == "notice", OUTBOX.c.state.in_(UNSENT),
+    )  # fmt: skip
+    return connection.execute(update(OUTBOX).where(older).values(state="coalesced", detail="a newer one")).rowcount

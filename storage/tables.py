@@ -162,7 +162,7 @@ class OutboxRow(SQLModel, table=True):
     channel: str  # a channel of the Apprise configuration
     position: int = 0  # which of the person's channels this is
     lane: int  # 0 pages, 1 publications, 2 the rest
-    rank: int = 0  # within a lane: smaller first
+    rank: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))  # within a lane: smaller first
     drill: bool = False
     state: str = "pending"
     attempts: int = 0

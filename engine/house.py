@@ -1,0 +1,90 @@
+"""What an installation consists of, opened once per process and passed down."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from channels.directory import ChannelDirectory
+from channels.errors import ChannelConfigError
+from domain.roster import Roster
+from playbooks.library import Library
+from playbooks.roster import RosterFile
+from storage.database import Database
+from storage.schema import require_current
+from storage.settings import Settings
+
+CATALOG = Path(__file__).resolve().parent.parent / "playbooks" / "catalog"
+_LOOK_SECONDS = 1.0
+
+
+class House:
+    """Settings, database, playbooks, roster and channels of one installation.
+
+    Changed files come into force within a second; a broken one leaves the last good version in force.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.database = Database(settings.database)
+        self.library = Library(CATALOG, settings.playbooks_dir)
+        self._channels = _ChannelFile(settings.channels_file)
+        self._roster = RosterFile(settings.roster_file, None)
+
+    def open(self) -> House:
+        """Check that the database has this program's schema; StorageError otherwise."""
+        require_current(self.database)
+        return self
+
+    def roster(self) -> Roster:
+        """Who people are now."""
+        return self._roster.current()
+
+    def channels(self) -> ChannelDirectory:
+        """How they are reached now."""
+        return self._channels.current()
+
+    def findings(self) -> list[str]:
+        """What is wrong with the files, each a line; the last good versions are in force."""
+        found = [str(finding) for finding in (*self.library.findings(), *self._roster.findings())]
+        self._channels.current()
+        return [*found, *([self._channels.finding] if self._channels.finding else [])]
+
+    def close(self) -> None:
+        """Give back what is held."""
+        self.database.close()
+
+
+class _ChannelFile:
+    """The channel file, loaded again when it changes; a broken one changes nothing but the finding."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[float, int] | None = None
+        self._looked = 0.0
+        self._directory: ChannelDirectory | None = None
+        self._lock = threading.Lock()
+        self.finding = ""
+
+    def current(self) -> ChannelDirectory:
+        with self._lock:
+            if self._directory is None or time.monotonic() - self._looked > _LOOK_SECONDS:
+                self._look()
+            if self._directory is None:
+                self._directory = ChannelDirectory([])
+            return self._directory
+
+    def _look(self) -> None:
+        self._looked = time.monotonic()
+        try:
+            stat = self._path.stat()
+            seen = (stat.st_mtime, stat.st_size)
+            if seen != self._seen:
+                self._seen = seen
+                self._directory = ChannelDirectory.load(self._path)
+                self.finding = ""
+        except ChannelConfigError as error:
+            self.finding = str(error)
+        except OSError as error:
+            self.finding = f"{self._path.name}: cannot be read ({error.strerror}); the last good one is in force"

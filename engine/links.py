@@ -1,0 +1,49 @@
+"""Acknowledge links: signed, each naming a response, a step and a person; they expire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+
+LIFE = timedelta(days=7)
+
+
+class BadLink(ValueError):
+    """A link that is altered or expired; the message says what to do instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a link stands for. An empty step is the incident as a whole."""
+
+    response: str
+    step: str
+    person: str
+
+
+class Links:
+    """Makes and reads links. The key never leaves this object."""
+
+    def __init__(self, key: str, base: str) -> None:
+        self._signer = URLSafeTimedSerializer(key, salt="tocsin-acknowledge")
+        self._base = base.rstrip("/")
+
+    def url(self, link: Link) -> str:
+        """The address that opens the page on which `link.person` acknowledges."""
+        return f"{self._base}/a/{self._signer.dumps([link.response, link.step, link.person])}"
+
+    def read(self, token: str) -> Link:
+        """What a token stands for.
+
+        Raises:
+            BadLink: altered, or older than `LIFE`.
+        """
+        try:
+            response, step, person = self._signer.loads(token, max_age=int(LIFE.total_seconds()))
+        except SignatureExpired:
+            raise BadLink("this link has expired: open the incident's page, or ask the commander") from None
+        except (BadSignature, ValueError, TypeError):
+            raise BadLink("this link is not whole: open it from the message itself, all of it") from None
+        return Link(response, step, person)

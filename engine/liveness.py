@@ -1,0 +1,50 @@
+"""Whether a sender still lives: each holds a lock on a file of its own, which the kernel frees when it dies.
+
+A message that a dead sender had in hand is judged at once, not when its lease runs out.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import uuid
+from pathlib import Path
+
+HOST = socket.gethostname()[:24]
+
+
+class Sender:
+    """This process as a sender. Its name is the front part of every lease it takes."""
+
+    def __init__(self, run_dir: Path, role: str) -> None:
+        self._folder = run_dir / "senders"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.name = f"{HOST}:{role}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._handle = (self._folder / _file(self.name)).open("w")
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
+
+    def close(self) -> None:
+        """Stop being a sender."""
+        (self._folder / _file(self.name)).unlink(missing_ok=True)
+        self._handle.close()
+
+
+def is_dead(run_dir: Path, name: str) -> bool:
+    """Whether the sender of that name is certainly dead. Of another machine nothing is known: its lease decides."""
+    if not name.startswith(f"{HOST}:"):
+        return False
+    path = run_dir / "senders" / _file(name)
+    try:
+        with path.open("r+") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _file(name: str) -> str:
+    return name.replace(":", "_").replace("/", "_") + ".lock"

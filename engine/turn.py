@@ -1,0 +1,56 @@
+"""A turn: load, decide, commit. Taken by the runner as a Prefect run, and by the guarantor without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from pendulum import DateTime
+
+from domain.decide import Decision, decide
+from domain.facts import Fact, FactKind
+from engine.house import House
+from engine.owing import append_facts, commit_decision
+from storage import incidents, turns
+from storage.incidents import Lease
+
+Driver = Literal["prefect", "guarantor", "sweep"]
+LEASE = timedelta(seconds=20)  # longer than any turn; whoever is more urgent takes it over by its token
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """A turn that was taken, for the log, the artifact and the figures."""
+
+    ref: str
+    response_id: str
+    decision: Decision
+    late: timedelta
+
+
+def take_turns(house: House, response_ids: Iterable[str], now: DateTime) -> list[Lease]:
+    """Lease the turns of these responses that are due."""
+    with house.database.write() as connection:
+        return incidents.take(connection, response_ids, now, now + LEASE)
+
+
+def turn(house: House, lease: Lease, now: DateTime, *, driver: Driver, run_id: str = "") -> Turned | None:
+    """Take one turn: one transaction. None if the lease is no longer the newest: someone else has taken it."""
+    with house.database.write() as connection:
+        incidents.lock_of_response(connection, lease.response_id)
+        before = incidents.load(connection, lease.response_id, house.roster())
+        decision = decide(before, now)
+        if not incidents.save(connection, before, decision.snapshot, decision.wake_at, lease):
+            return None
+        if driver == "guarantor" and decision.facts:
+            late = round((now - lease.due_at).total_seconds(), 1)
+            append_facts(connection, before, [Fact(FactKind.WITHOUT_PREFECT, now, data={"late_seconds": late})])
+        commit_decision(connection, decision, now, run_id)
+        taken = {
+            "response_id": lease.response_id, "due_at": lease.due_at, "taken_at": now, "driver": driver,
+            "run_id": run_id,
+        }  # fmt: skip
+        turns.record(connection, [taken])
+    return Turned(before.incident.ref, lease.response_id, decision, now - lease.due_at)

@@ -1,0 +1,21 @@
+"""Which flow drives which playbook: a playbook names it by its file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import Flow
+
+from flows.calm_public_opinion import calm_public_opinion
+from flows.handle_warning import handle_warning
+from flows.respond_publicly import respond_publicly
+from flows.restore_service import restore_service
+
+FLOWS: dict[str, Flow[Any, Any]] = {
+    flow.fn.__name__: flow for flow in (respond_publicly, restore_service, calm_public_opinion, handle_warning)
+}
+
+
+def flow_of(name: str) -> Flow[Any, Any]:
+    """The flow of that name; a playbook that names an unknown one is driven all the same."""
+    return FLOWS.get(name, respond_publicly)

@@ -1,0 +1,13 @@
+"""The one way through that every procedure shares: commit the turns, deliver, explain."""
+
+from __future__ import annotations
+
+from tasks.delivery import deliver_notices
+from tasks.turns import Taken, commit_turns, explain_decisions
+
+
+async def take_turn(taken: list[Taken]) -> None:
+    """Decide and commit what is due, send what is owed, keep the reasons with the run."""
+    reasons = await commit_turns(taken, len(taken)) if taken else []
+    await deliver_notices()
+    await explain_decisions(reasons)

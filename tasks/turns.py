@@ -1,0 +1,75 @@
+"""Taking turns as Prefect tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pendulum
+from prefect import task
+from prefect.artifacts import acreate_markdown_artifact
+from prefect.context import get_run_context
+from pydantic import BaseModel
+
+from engine.turn import Turned, turn
+from storage.incidents import Lease
+from tasks import place
+
+
+class Taken(BaseModel):
+    """A leased turn as a Prefect parameter: ids and times alone, never a text or a contact."""
+
+    response: str
+    token: int
+    due: str
+
+    def lease(self) -> Lease:
+        """The lease behind it."""
+        due = pendulum.parse(self.due)
+        if not isinstance(due, pendulum.DateTime):
+            msg = f"{self.due!r} is not a point in time"
+            raise TypeError(msg)
+        return Lease(self.response, self.token, due)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One line of the decision's artifact."""
+
+    ref: str
+    about: str
+    why: str
+
+
+@task(name="commit-turns", task_run_name="commit {n} turns", cache_policy=None)
+async def commit_turns(taken: list[Taken], n: int) -> list[Explanation]:  # noqa: ARG001 - n names the run
+    """Decide and commit each turn; a turn that someone else has taken over is left to them."""
+    context = get_run_context()
+    run_id = str(getattr(getattr(context, "task_run", None), "flow_run_id", "") or "")
+    return await asyncio.to_thread(_commit, taken, run_id)
+
+
+def _commit(taken: list[Taken], run_id: str) -> list[Explanation]:
+    lines: list[Explanation] = []
+    for one in taken:
+        turned = turn(place.house(), one.lease(), place.now(), driver="prefect", run_id=run_id)
+        lines += _explained(turned) if turned else []
+    return lines
+
+
+def _explained(turned: Turned) -> list[Explanation]:
+    facts = [Explanation(turned.ref, fact.step or "incident", str(fact.kind)) for fact in turned.decision.facts]
+    reasons = [Explanation(turned.ref, why.about, str(why.reason)) for why in turned.decision.reasons]
+    wake = turned.decision.wake_at
+    following = f"looked at again {wake.to_iso8601_string()}" if wake else "nothing will become due by itself"
+    return [*facts, *reasons, Explanation(turned.ref, "next", following)]
+
+
+@task(name="explain-decisions", cache_policy=None)
+async def explain_decisions(lines: list[Explanation]) -> None:
+    """The decisions with their reasons, as an artifact of this run."""
+    if not lines:
+        return
+    rows = [f"| {line.ref} | {line.about} | {line.why} |" for line in lines[:200]]
+    table = "\n".join(["| incident | about | decided, and why |", "| --- | --- | --- |", *rows])
+    await acreate_markdown_artifact(table, key="decisions", description="What this turn decided, and why.")
