@@ -22,7 +22,7 @@ PREFECT_SETUP: Final = "prefect-setup"
 # The folder that holds our packages (repository or site-packages): entry points in prefect.yaml start here.
 ROOT: Final = Path(__file__).resolve().parents[1]
 
-_DAY_SECONDS: Final = 86_400
+_THREE_DAYS: Final = 3 * 86_400
 _PREFECT: Final = (sys.executable, "-m", "prefect")
 
 
@@ -157,8 +157,8 @@ def _environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, st
         return {**quiet, **environ, **ours}
     short = {
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(3 * _DAY_SECONDS),
-        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": str(_DAY_SECONDS),
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(_THREE_DAYS),
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P1D",
     }
     embedded = {
         "PREFECT_API_URL": f"http://127.0.0.1:{settings.prefect_port}/api",

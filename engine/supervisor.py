@@ -30,6 +30,8 @@ _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GIVE_UP_AFTER: Final = 5
 _HOUSEKEEPING_SECONDS: Final = 5.0
 _SAY_AGAIN_SECONDS: Final = 15.0
+_SAY_ALL_UP_TO: Final = 3
+_SAY_EVERY: Final = 12
 _STOP_STEP: Final = 0.05
 
 
@@ -251,6 +253,9 @@ class Supervisor:
         self._progress.event(text % {"name": watched.child.name, "seconds": silence.seconds})
 
     def _say_end(self, watched: Watched, status: int) -> None:
+        deaths = watched.deaths_without_sign
+        if deaths > _SAY_ALL_UP_TO and deaths % _SAY_EVERY:
+            return  # one that cannot start must not flood the terminal; its log has it all
         text = self._texts("%(name)s ended (%(how)s), starting it again; see %(log)s")
         self._progress.event(text % {**self._about(watched), "how": _how(status)})
 

@@ -53,7 +53,7 @@ def free_port() -> Callable[[], int]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> str:
-    """URL of a PostgreSQL server that lets us make databases; without one the test is skipped, never in CI."""
+    """URL of a PostgreSQL server that lets us make databases; without one the test is skipped, not in CI."""
     url = os.environ.get(POSTGRES_VARIABLE, POSTGRES_DEFAULT)
     try:
         psycopg.connect(url, connect_timeout=3).close()
