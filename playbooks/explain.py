@@ -40,10 +40,13 @@ def findings_of(form: type[BaseModel], error: ValidationError, source: Source) -
     return sorted(findings, key=lambda finding: finding.line or 0)
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known word that was probably meant."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return near[0] if near else None
+    names = list(known)
+    near = get_close_matches(word, names, n=1, cutoff=cutoff)
+    if not near and len(word) > 1:  # a part of one name only: `zh` for zh_CN
+        near = [name for name in names if word in name]
+    return near[0] if len(near) == 1 else None
 
 
 def choose(word: str, known: Iterable[str]) -> str:
@@ -67,7 +70,7 @@ def _explained(form: type[BaseModel], found: Any, source: Source) -> Finding:
 def _words_for(found: Any, owner: type[BaseModel] | None, key: str) -> tuple[str, str]:
     """Reason and remedy of one validation error."""
     what, value, extra = found["type"], found["input"], found.get("ctx", {})
-    example = example_of(owner, key) if owner else key
+    example = example_of(owner, key) if owner else "pr-lead"  # else a mapping by id, or a text of a list
     if what == "tocsin":
         return extra["reason"], extra["remedy"]
     if what == "missing":

@@ -71,7 +71,7 @@ def _people(form: RosterForm, found: Source, tags: frozenset[str] | None) -> Ite
         for place, tag in enumerate(person.channels):
             yield from _tag(found, (*at, "channels", place), tag, tags)
         if not _is_zone(person.timezone):
-            near = nearest(person.timezone, available_timezones())
+            near = nearest(person.timezone, available_timezones(), cutoff=0.8)
             remedy = f"did you mean {near}?" if near else "for example timezone: Asia/Shanghai"
             yield found.finding((*at, "timezone"), f"no time zone {quoted(person.timezone)}", remedy)
 

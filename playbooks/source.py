@@ -35,7 +35,8 @@ class Source:
     def finding(self, path: tuple[_Key, ...], reason: str, remedy: str) -> Finding:
         """A finding at `path`; where the file has no such key, on the line of what should hold it."""
         known = next((path[:end] for end in range(len(path), -1, -1) if path[:end] in self.lines), ())
-        return Finding(self.file, self.lines.get(known), dotted(path), reason, remedy)
+        line = self.lines.get(known)
+        return Finding(self.file, line, dotted(path), one_line(reason, 200), one_line(remedy, 200))
 
 
 def dotted(path: tuple[_Key, ...]) -> str:
@@ -115,6 +116,12 @@ def _broken(file: str, text: str, error: yaml.YAMLError) -> BadFile:
     problem = getattr(error, "problem", None) or "it is not YAML"
     if mark is None:
         return _bad(file, None, f"broken YAML: {problem}", "check the quotes and the indentation")
+    opened: Any = getattr(error, "context_mark", None)
+    if opened is not None and "quoted scalar" in (getattr(error, "context", None) or ""):
+        # The parser notices at the end of the file; the reader must look at where the quote begins.
+        return _bad(
+            file, opened.line + 1, "broken YAML: a quote that is never closed", "close it on this line"
+        )
     lines = text.splitlines()
     shown = lines[mark.line] if mark.line < len(lines) else ""
     if "\t" in shown[: len(shown) - len(shown.lstrip())] or "'\\t'" in problem:

@@ -35,7 +35,7 @@ def minutes(least: int, most: int) -> SearchStrategy[timedelta]:
 
 
 @composite
-def _windows(draw: DrawFn, starts: int, ends: int) -> dict[str, timedelta | None]:
+def _windows(draw: DrawFn, starts: int, ends: int) -> dict[str, Any]:
     """`opens` and `due` of a step within its stage's (or round's) window, in minutes."""
     due = draw(st.none() | st.integers(starts + 1, ends))
     opens = draw(st.none() | st.integers(0, (ends if due is None else due) - 1))
