@@ -28,6 +28,14 @@ _TAG = re.compile(r"[\w.-]+")
 _SETTINGS = frozenset(
     {"yes", "no", "true", "false", "post", "text", "html", "markdown", "insecure", "starttls", "high"}
 )
+# Settings that a file's `asset:` section does not change.
+_OURS: dict[str, Any] = {
+    "async_mode": False,
+    "interpret_emojis": False,
+    "interpret_escapes": False,
+    "secure_logging": True,
+    "http_redirects": False,
+}
 _EXAMPLE = "write `- json://host/path:` with `tag: NAME` under it"
 
 
@@ -55,10 +63,9 @@ class _Entry:
 
 
 def new_asset() -> AppriseAsset:
-    """What all our services share: synchronous, no emoji codes (`:fire:` in a text stays), no redirects."""
-    asset = AppriseAsset(async_mode=False)
+    """What all services of a file share: synchronous, no codes in texts replaced, no redirects followed."""
+    asset = AppriseAsset(**_OURS)
     asset.app_id = "Tocsin"
-    _force(asset)
     return asset
 
 
@@ -150,6 +157,8 @@ def _yaml_entries(path: Path, content: str) -> tuple[list[_Entry], list[tuple[in
         )
     nodes = next(value for key, value in root.value if key.value == "urls").value
     shared = {key: data[key] for key in ("tag", "tags", "groups", "asset") if key in data}
+    if isinstance(shared.get("asset"), dict):
+        shared["asset"] = {key: value for key, value in shared["asset"].items() if key not in _OURS}
     return [
         _yaml_entry(path, url, node.start_mark.line + 1, shared)
         for url, node in zip(urls, nodes, strict=True)
@@ -216,7 +225,6 @@ def _load(path: Path, entry: _Entry, asset: AppriseAsset) -> list[Loaded]:
     parse = ConfigBase.config_parse_yaml if entry.is_yaml else ConfigBase.config_parse_text
     with hushed():  # Apprise logs what it cannot load; the error raised below says it better.
         services = cast("list[NotifyBase]", parse(entry.content, asset=asset)[0])
-    _force(asset)
     if len(services) != len(entry.sandboxes):
         one = len(entry.sandboxes) == 1
         reason = "Apprise cannot load this service" if one else "Apprise cannot load all of these services"
@@ -250,12 +258,3 @@ def _included(path: Path, line: int, target: str, depth: int) -> list[Loaded]:
     if depth >= DEEPEST_INCLUDE:
         raise ChannelConfigError(path, line, "included too deeply", f"include at most {DEEPEST_INCLUDE} deep")
     return read_services(path.parent / location, depth=depth + 1)
-
-
-def _force(asset: AppriseAsset) -> None:
-    """Settings that a file's `asset:` section must not change."""
-    asset.async_mode = False
-    asset.interpret_emojis = False  # type: ignore[assignment]
-    asset.interpret_escapes = False
-    asset.secure_logging = True
-    asset.http_redirects = False

@@ -46,5 +46,7 @@ class Outcome:
 
 def one_line(text: str, longest: int) -> str:
     """`text` without control characters and line breaks, cut at `longest` characters."""
+    if text.isprintable() and len(text) <= longest and text == text.strip():
+        return text
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= longest else line[: longest - 1] + "…"

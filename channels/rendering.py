@@ -4,6 +4,7 @@ Services count bytes where Apprise counts characters (a Chinese character is thr
 here, before Apprise sees it, at a line, with the link kept.
 """
 
+import re
 from dataclasses import dataclass
 
 from channels.message import Message
@@ -11,6 +12,7 @@ from channels.message import Message
 DRILL_MARK = "[DRILL 演练] "
 DUPLICATE_MARKS = {"en": "[possible duplicate] ", "zh_CN": "[可能重复] "}
 ELLIPSIS = "…"
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
@@ -110,10 +112,12 @@ def _prefix(text: str, room: int) -> str:
 
 def _single_line(text: str) -> str:
     """A title without line breaks and control characters: in a mail they would begin another header."""
-    return " ".join("".join(c if c.isprintable() else " " for c in _clean(text)).split())
+    clean = _clean(text)
+    printable = clean if clean.isprintable() else "".join(c if c.isprintable() else " " for c in clean)
+    return " ".join(printable.split())
 
 
 def _clean(text: str) -> str:
     """`text` that can be encoded, without control characters other than line breaks and tabs."""
     encodable = text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n")
-    return "".join(c for c in encodable if c in "\n\t" or ord(c) >= 32 and ord(c) != 127)  # noqa: PLR2004, RUF021
+    return _CONTROLS.sub("", encodable)

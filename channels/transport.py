@@ -135,19 +135,25 @@ def _note_written(*, written: bool) -> None:
         exchange.attempts[-1].written = written
 
 
-def _new_session() -> requests.Session:
+def _new_session(adapter: _Adapter) -> requests.Session:
     session = requests.Session()
-    # Environment (proxies, CA bundle) is read once per host below: `trust_env` reads it, and ~/.netrc, every
-    # time.
+    # Environment (proxies, CA bundle) is read once per host below; `trust_env` reads it every time.
     session.trust_env = False
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    adapter = _Adapter(pool_connections=HOSTS_KEPT, pool_maxsize=CONNECTIONS_PER_HOST, max_retries=0)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
 
 
-_session = _new_session()
+_adapter = _Adapter(pool_connections=HOSTS_KEPT, pool_maxsize=CONNECTIONS_PER_HOST, max_retries=0)
+_session = _new_session(_adapter)
+_CONTENT = ("params", "data", "json", "files", "auth", "cookies")
+_DEFAULT_HEADERS = dict(requests.utils.default_headers())
+
+
+@lru_cache(maxsize=1)
+def _ca_bundle() -> str | bool:
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
 
 
 @lru_cache(maxsize=1024)
@@ -161,20 +167,35 @@ def _request(method: str, url: str, **options: Any) -> requests.Response:
         return requests.request(method, url, **options)  # noqa: S113 - whatever the caller outside of us gave
     attempt = Attempt()
     exchange.attempts.append(attempt)
-    if exchange.headers:
-        options["headers"] = {**exchange.headers, **(options.get("headers") or {})}
-    parts = urlsplit(url)
-    options.setdefault("proxies", _proxies(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"))
-    if options.get("verify", True) is True:
-        options["verify"] = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-    options["timeout"] = options.get("timeout") or (CONNECT_SECONDS, READ_SECONDS)
     try:
-        response = _session.request(method, url, **options)
+        response = _send(method, url, exchange.headers, options)
     except BaseException as error:
         attempt.error = error
         raise
     attempt.response = response
     attempt.degraded = bool(response.history) and response.request.method != method.upper()
+    return response
+
+
+def _send(method: str, url: str, headers: dict[str, str], options: dict[str, Any]) -> requests.Response:
+    """What `Session.request` does, without merging session, environment and ~/.netrc into each request."""
+    content = {name: options[name] for name in _CONTENT if options.get(name) is not None}
+    content["headers"] = {**_DEFAULT_HEADERS, **headers, **(options.get("headers") or {})}
+    parts = urlsplit(url)
+    verify = options.get("verify", True)
+    prepared = requests.Request(method.upper(), url, **content).prepare()
+    settings = {
+        "stream": options.get("stream", False),
+        "timeout": options.get("timeout") or (CONNECT_SECONDS, READ_SECONDS),
+        "verify": _ca_bundle() if verify in {True, None} else verify,
+        "cert": options.get("cert"),
+        "proxies": options.get("proxies") or _proxies(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"),
+    }
+    if options.get("allow_redirects", True):
+        return _session.send(prepared, **settings)
+    # Without redirects a session adds nothing but time to what its adapter does.
+    response = _adapter.send(prepared, **settings)
+    response.content  # noqa: B018 - reads the body, and gives the connection back
     return response
 
 

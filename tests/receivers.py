@@ -14,9 +14,11 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
@@ -30,7 +32,9 @@ __all__ = [
     "Received",
     "ReceivedMail",
     "SmtpReceiver",
+    "deaf_port",
     "unused_port",
+    "write_channels",
 ]
 
 T = TypeVar("T")
@@ -124,6 +128,8 @@ class HttpReceiver(Waiting):
         """Take `port`, or any free one when started."""
         super().__init__()
         self.port = port
+        self.connections = 0
+        self.open: set[asyncio.Transport] = set()
         self._received: list[Received] = []
         self._scripts: list[tuple[str, Behaviour]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -180,6 +186,9 @@ class HttpReceiver(Waiting):
             ready.set()
             await self._stopped.wait()
             server.close()
+            for transport in list(self.open):
+                transport.abort()
+            await asyncio.sleep(0)  # the transports close their sockets in the next round of the loop
 
         self._thread = threading.Thread(target=lambda: asyncio.run(serve()), name="receiver", daemon=True)
         self._thread.start()
@@ -235,6 +244,11 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self.receiver.connections += 1
+        self.receiver.open.add(self.transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.receiver.open.discard(self.transport)
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -296,6 +310,28 @@ def _control(receiver: HttpReceiver, method: str, target: str, body: bytes) -> b
         receiver.clear()
         return Behaviour(json={"ok": True}).answer(0)
     return Behaviour(status=404, json={"error": "no such control"}).answer(0)
+
+
+@contextmanager
+def deaf_port() -> Iterator[int]:
+    """A port on loopback whose queue is full: connecting to it times out."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as fillers:
+        address = server.getsockname()
+        for _ in range(3):
+            filler = fillers.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        yield address[1]
+
+
+def write_channels(path: Path, **urls: str | Sequence[str]) -> Path:
+    """An Apprise configuration at `path`: tag -> its URL, or several."""
+    entries = [
+        (tag, url) for tag, given in urls.items() for url in ([given] if isinstance(given, str) else given)
+    ]
+    lines = [f"  - {json.dumps(url)}:\n      tag: {tag}\n" for tag, url in entries]
+    path.write_text("version: 1\nurls:\n" + "".join(lines), encoding="utf-8")
+    return path
 
 
 def main() -> None:

@@ -46,6 +46,7 @@ class ReceivedMail:
     subject: str
     text: str
     message: EmailMessage
+    raw: bytes
 
 
 @dataclass
@@ -121,7 +122,7 @@ class SmtpReceiver(Waiting):
             number = len(self._received)
             subject, to = str(mail["Subject"]), tuple(envelope.rcpt_tos)
             self._received.append(
-                ReceivedMail(number, time.time(), envelope.mail_from or "", to, subject, text, mail)
+                ReceivedMail(number, time.time(), envelope.mail_from or "", to, subject, text, mail, content)
             )
             self._changed.notify_all()
 

@@ -98,7 +98,7 @@ def _identified(composed: str, message_id: str | None) -> bytes:
     if message_id:
         mail.replace_header("Message-ID", message_id)
     # Lines end in CR LF on the wire; a lone LF is refused by servers that guard against smuggled mails.
-    return mail.as_bytes(policy=mail.policy.clone(linesep="\r\n"))
+    return mail.as_bytes(policy=mail.policy.clone(linesep="\r\n", max_line_length=None))
 
 
 def _message_id(service: Any, message: Message) -> str | None:

@@ -1,0 +1,204 @@
+"""Kept connections, many threads at once, speed, and the receivers themselves."""
+
+import http.client
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from channels import transport
+from channels.directory import ChannelDirectory
+from channels.message import Message
+from channels.outcome import Outcome, Verdict
+from tests.receivers import HttpReceiver, write_channels
+
+SECONDS_FOR_A_THOUSAND = 1.5
+# Other tests share the machine: its own time must keep the promise, the wall clock may show twice that.
+SLACK = 2.0
+
+
+@pytest.fixture
+def receiver() -> Iterator[HttpReceiver]:
+    with HttpReceiver() as started:
+        yield started
+
+
+@pytest.fixture
+def directory(tmp_path: Path, receiver: HttpReceiver) -> ChannelDirectory:
+    host = receiver.host
+    urls = {"alice": f"json://{host}/alice", "bob": f"form://{host}/bob", "carol": f"ntfy://{host}/carol"}
+    return ChannelDirectory.load(write_channels(tmp_path / "c.yaml", **urls))
+
+
+@pytest.fixture
+def other_process() -> Iterator[str]:
+    command = [sys.executable, "-m", "tests.receivers"]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"127.0.0.1:{process.stdout.readline().split()[-1]}"
+        process.kill()
+
+
+def test_one_connection_for_many_notices_of_all_channels(
+    directory: ChannelDirectory, receiver: HttpReceiver
+) -> None:
+    for number in range(60):
+        assert (
+            directory.send(("alice", "bob", "carol")[number % 3], Message("T", "b")).verdict is Verdict.SENT
+        )
+    assert receiver.connections == 1
+
+
+def test_publication_takes_a_connection_of_its_own(
+    directory: ChannelDirectory, receiver: HttpReceiver
+) -> None:
+    for _ in range(3):
+        assert directory.send("alice", Message("", "text", public=True)).verdict is Verdict.SENT
+    assert receiver.connections == 3
+
+
+def test_connection_that_was_idle_is_not_trusted(
+    directory: ChannelDirectory, receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory.send("alice", Message("T", "b"))
+    monkeypatch.setattr(transport, "IDLE_SECONDS", 0.0)
+    directory.send("alice", Message("T", "b"))
+    assert receiver.connections == 2
+
+
+def test_server_that_closed_a_kept_connection_costs_nothing(tmp_path: Path, receiver: HttpReceiver) -> None:
+    directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=f"json://{receiver.host}/a"))
+    assert directory.send("a", Message("T", "b")).verdict is Verdict.SENT
+    port = receiver.port
+    receiver.stop()
+    with HttpReceiver(port) as again:
+        assert directory.send("a", Message("T", "b")).verdict is Verdict.SENT
+        assert len(again.received) == 1
+
+
+def test_sixteen_threads_get_each_their_own_outcome(
+    directory: ChannelDirectory, receiver: HttpReceiver
+) -> None:
+    receiver.script("/bob", status=404)
+
+    def send(number: int) -> tuple[int, Outcome]:
+        return number, directory.send(
+            ("alice", "bob", "carol")[number % 3], Message("T", "b", key=f"k{number}")
+        )
+
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = list(pool.map(send, range(480)))
+    arrived = {request.headers["x-tocsin-key"]: request for request in receiver.received}
+    assert len(receiver.received) == len(arrived) == 480
+    for number, outcome in outcomes:
+        expected = Verdict.REFUSED if number % 3 == 1 else Verdict.SENT
+        assert outcome.verdict is expected
+        if expected is Verdict.SENT:
+            assert outcome.receipt == f"r-{arrived[f'k{number}'].number}"
+    assert receiver.connections <= 16
+
+
+def test_slow_channel_holds_up_no_other(tmp_path: Path, receiver: HttpReceiver) -> None:
+    receiver.script("/slow", delay=1.0)
+    urls = {"slow": f"json://{receiver.host}/slow", "quick": f"json://{receiver.host}/quick"}
+    directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", **urls))
+    with ThreadPoolExecutor(4) as pool:
+        slow = [pool.submit(directory.send, "slow", Message("T", "b")) for _ in range(3)]
+        receiver.wait_for(lambda received: len(received) == 3)
+        began = time.monotonic()
+        assert directory.send("quick", Message("T", "b")).verdict is Verdict.SENT
+        assert time.monotonic() - began < 0.5
+        assert {future.result().verdict for future in slow} == {Verdict.SENT}
+
+
+def test_generic_channel_does_not_sleep_between_messages(tmp_path: Path, receiver: HttpReceiver) -> None:
+    # Mattermost's plugin waits 5.5 s between calls unless told otherwise.
+    url = f"mmost://{receiver.host}/3ccdd113474722377935511fc85d3dd4"
+    directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=url))
+    began = time.monotonic()
+    outcomes = [directory.send("a", Message("T", "b")) for _ in range(3)]
+    assert time.monotonic() - began < 2
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.UNVERIFIED}
+    assert len(receiver.received) == 3
+
+
+def test_facade_is_requests_itself_outside_of_a_send(
+    directory: ChannelDirectory, receiver: HttpReceiver
+) -> None:
+    plugin: Any = sys.modules["apprise.plugins.custom_json"]
+    assert plugin.requests is not requests
+    assert plugin.requests.RequestException is requests.RequestException
+    assert plugin.requests.post(f"{receiver.url}/x", data="y", timeout=5).status_code == 200
+    assert receiver.received[0].body == b"y"
+
+
+def test_a_thousand_posts_on_one_thread(tmp_path: Path, other_process: str) -> None:
+    directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=f"json://{other_process}/a"))
+    directory.send("a", Message("T", "b"))
+    seconds, own = [], []
+    for _ in range(3):
+        began, own_began = time.perf_counter(), time.process_time()
+        for number in range(1000):
+            assert directory.send("a", Message("T", "b" * 300, key=str(number))).verdict is Verdict.SENT
+        seconds.append(time.perf_counter() - began)
+        own.append(time.process_time() - own_began)
+    print(f"1,000 posts: {min(seconds):.2f} s at best, {max(seconds):.2f} s at worst")
+    assert min(own) <= SECONDS_FOR_A_THOUSAND
+    assert min(seconds) <= SECONDS_FOR_A_THOUSAND * SLACK
+
+
+def test_receiver_process_tells_and_takes_orders(tmp_path: Path, other_process: str) -> None:
+    directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=f"json://{other_process}/a"))
+
+    def ask(path: str, order: dict[str, object] | None = None) -> dict[str, object]:
+        url = f"http://{other_process}{path}"
+        answer = requests.get(url, timeout=5) if order is None else requests.post(url, json=order, timeout=5)
+        told: dict[str, object] = answer.json()
+        return told
+
+    directory.send("a", Message("一", "b", key="k1"))
+    ask("/_script", {"prefix": "/a", "status": 503, "headers": {"Retry-After": "9"}, "times": 1})
+    assert directory.send("a", Message("二", "b")).retry_after == 9.0
+    assert directory.send("a", Message("三", "b")).verdict is Verdict.SENT
+    told = ask("/_received?since=1")
+    assert told["next"] == 3
+    received = told["received"]
+    assert isinstance(received, list)
+    assert [(r["number"], r["path"], r["json"]["title"]) for r in received] == [
+        (1, "/a", "二"),
+        (2, "/a", "三"),
+    ]
+    assert received[0]["at"] == pytest.approx(time.time(), abs=30)
+
+
+def test_receiver_reads_a_request_in_pieces_and_two_at_once(receiver: HttpReceiver) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=5)
+    connection.connect()
+    assert connection.sock is not None
+    head = b"POST /x?a=1&b= HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n"
+    for piece in (head[:20], head[20:], b"bo", b"dy" + head + b"next"):
+        connection.sock.sendall(piece)
+    first, second = receiver.wait_for(lambda received: len(received) == 2 and list(received)) or []
+    assert (first.method, first.path, first.query, first.body) == ("POST", "/x", {"a": "1", "b": ""}, b"body")
+    assert second.body == b"next"
+    connection.close()
+
+
+def test_receiver_says_what_arrived_when_the_wait_is_in_vain(receiver: HttpReceiver) -> None:
+    requests.get(f"{receiver.url}/here", timeout=5)
+    with pytest.raises(AssertionError, match="/here"):
+        receiver.wait_for(lambda received: len(received) == 2, timeout=0.05)
+
+
+def test_nothing_is_logged_by_default(directory: ChannelDirectory, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    directory.send("alice", Message("T", "b"))
+    assert [record for record in caplog.records if record.name.startswith(("apprise", "urllib3"))] == []
