@@ -13,6 +13,7 @@ from domain.commands import (
     Acknowledge, Approve, Begin, Cancel, Close, Done, Draft, IncidentCommand, Mitigate, Note, Reassign, Reject,
     Reopen, Retry, SetImpact, StepCommand,
 )  # fmt: skip
+from domain.durations import elapsed
 from domain.facts import Fact, FactKind
 from domain.incident import INCIDENT_MOVES, STEP_MOVES, Posting, Snapshot, StepState, StepStatus
 from domain.playbook import BY_PERSON, StepKind, full_id
@@ -84,7 +85,7 @@ def _done(command: Done, snapshot: Snapshot, state: StepState, now: DateTime) ->
         raise Refused(f"step {state.id} asks for evidence: say in a word or a link what shows it")
     if len(command.evidence) > LONGEST_NOTE:
         raise Refused(f"the evidence is longer than {LONGEST_NOTE} characters: give a link to it")
-    late = int((now - state.due_at).total_seconds()) if now > state.due_at else 0
+    late = int(elapsed(state.due_at, now).total_seconds()) if now > state.due_at else 0
     return [Fact(K.DONE, now, state.id, command.by, {"evidence": command.evidence, "late_seconds": late})]
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from pendulum import DateTime
 
+from domain.durations import elapsed
 from domain.incident import Incident, Response, StepState, step_id
 from domain.playbook import Stage, Step
 
@@ -31,8 +32,8 @@ def round_due(incident: Incident, stage: Stage, start: DateTime, now: DateTime) 
     if now < first:
         return 0
     every = incident.paced(stage.repeat, stage.clock)
-    most = max(1, -((first - last) // every))
-    return min((now - first) // every + 1, most)
+    most = max(1, -(elapsed(last, first) // every))
+    return min(elapsed(first, now) // every + 1, most)
 
 
 def round_start(incident: Incident, stage: Stage, start: DateTime, number: int) -> DateTime:

@@ -42,9 +42,7 @@ def _twice(playbook: Playbook) -> Iterator[Problem]:
     seen: set[str] = set()
     for number, stage in enumerate(playbook.stages):
         if stage.id in seen:
-            yield Problem(
-                ("stages", number, "id"), f"stage {stage.id!r} is there twice", "give each its own id"
-            )
+            yield Problem(("stages", number, "id"), f"stage {stage.id!r} is there twice", "give each its own id")
         seen.add(stage.id)
         steps: set[str] = set()
         for place, step in enumerate(stage.steps):
@@ -61,18 +59,14 @@ def _silence(playbook: Playbook) -> Iterator[Problem]:
     watch = playbook.never_silent
     for name in ("within", "then"):
         if watch and getattr(watch, name) < timedelta(minutes=1):
-            yield Problem(
-                ("never_silent", name), "would be a flood of reminders", f"{name}: 15m, or 1m at least"
-            )
+            yield Problem(("never_silent", name), "would be a flood of reminders", f"{name}: 15m, or 1m at least")
 
 
 def _stages(playbook: Playbook) -> Iterator[Problem]:
     for number, stage in enumerate(playbook.stages):
         at = ("stages", number)
         if stage.ends <= stage.starts:
-            yield Problem(
-                (*at, "ends"), f"stage {stage.id!r} ends before it starts", "make `ends` later than `starts`"
-            )
+            yield Problem((*at, "ends"), f"stage {stage.id!r} ends before it starts", "make `ends` later than `starts`")
         if stage.repeat is not None and (stage.repeat < timedelta(minutes=1) or stage.on_demand):
             yield Problem(
                 (*at, "repeat"),
@@ -86,9 +80,7 @@ def _stages(playbook: Playbook) -> Iterator[Problem]:
                 "repeat it less often, or end it earlier",
             )
         if not stage.steps:
-            yield Problem(
-                (*at, "steps"), f"stage {stage.id!r} has no step", "give it one, or remove the stage"
-            )
+            yield Problem((*at, "steps"), f"stage {stage.id!r} has no step", "give it one, or remove the stage")
 
 
 def _steps(playbook: Playbook) -> Iterator[Problem]:
@@ -119,15 +111,11 @@ def _times(at: tuple[str | int, ...], stage: Stage, step: Step) -> Iterator[Prob
     due = step.due if step.due is not None else ends
     opens = step.opens if step.opens is not None else starts
     if opens >= due:
-        yield Problem(
-            (*at, "opens"), f"step {step.id!r} opens when it is already due", "open it before its deadline"
-        )
+        yield Problem((*at, "opens"), f"step {step.id!r} opens when it is already due", "open it before its deadline")
     for name in ("ack_within", "remind"):
         span = getattr(step, name)
         if span is not None and span < timedelta(seconds=30):
-            yield Problem(
-                (*at, name), f"{name} of {format_duration(span)} would be a flood", f"{name}: 1m or longer"
-            )
+            yield Problem((*at, name), f"{name} of {format_duration(span)} would be a flood", f"{name}: 1m or longer")
 
 
 def _references(
@@ -140,16 +128,12 @@ def _references(
         elif whole not in known:
             yield Problem((*at, "needs"), f"no step {need!r}", f"one of {', '.join(sorted(known))}")
         elif known[whole][0].on_demand and not stage.on_demand:
-            yield Problem(
-                (*at, "needs"), f"{need!r} is on demand and may never come", "need a step that always comes"
-            )
+            yield Problem((*at, "needs"), f"{need!r} is on demand and may never come", "need a step that always comes")
     if step.kind not in (StepKind.APPROVE, StepKind.PUBLISH):
         return
     draft = known.get(full_id(stage.id, step.of)) if step.of else None
     if draft is None or draft[1].kind is not StepKind.DRAFT:
-        yield Problem(
-            (*at, "of"), f"{step.kind} step {step.id!r} names no draft step", "of: the id of a draft step"
-        )
+        yield Problem((*at, "of"), f"{step.kind} step {step.id!r} names no draft step", "of: the id of a draft step")
     elif step.kind is StepKind.PUBLISH and not _approved(stage, step, known):
         yield Problem(
             (*at, "needs"),
@@ -162,9 +146,7 @@ def _meaningless(at: tuple[str | int, ...], step: Step) -> Iterator[Problem]:
     for name, kinds in MEANT_FOR.items():
         if getattr(step, name) and step.kind not in kinds:
             meant = " or ".join(sorted(kinds))
-            yield Problem(
-                (*at, name), f"{name} means nothing in a step of kind {step.kind}", f"only for {meant}"
-            )
+            yield Problem((*at, name), f"{name} means nothing in a step of kind {step.kind}", f"only for {meant}")
 
 
 def _approved(stage: Stage, step: Step, known: dict[str, tuple[Stage, Step]]) -> bool:
@@ -181,9 +163,7 @@ def _cycles(playbook: Playbook) -> Iterator[Problem]:
         f"{stage.id}/{step.id}": {full_id(stage.id, need) for need in step.needs}
         for stage, step in playbook.each_step()
     }
-    graph = {
-        name: needs - {name} for name, needs in graph.items()
-    }  # a step that needs itself has its own finding
+    graph = {name: needs - {name} for name, needs in graph.items()}  # a step that needs itself has its own finding
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

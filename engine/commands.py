@@ -232,4 +232,4 @@ def _checked_since(since: DateTime | None, now: DateTime) -> DateTime | None:
         raise Refused(f"{since.isoformat()} is in the future: an incident begins now or earlier")
     if since < now - BACK:
         raise Refused(f"{since.isoformat()} is more than 30 days ago: check the date")
-    return min(since, now)
+    return min(since.in_timezone("UTC"), now)

@@ -10,6 +10,7 @@ from typing import Literal
 from pendulum import DateTime
 
 from domain.decide import Decision, decide
+from domain.durations import elapsed
 from domain.facts import Fact, FactKind
 from engine.house import House
 from engine.owing import append_facts, commit_decision
@@ -45,7 +46,7 @@ def turn(house: House, lease: Lease, now: DateTime, *, driver: Driver, run_id: s
         if not incidents.save(connection, before, decision.snapshot, decision.wake_at, lease):
             return None
         if driver == "guarantor" and decision.facts:
-            late = round((now - lease.due_at).total_seconds(), 1)
+            late = round(elapsed(lease.due_at, now).total_seconds(), 1)
             append_facts(connection, before, [Fact(FactKind.WITHOUT_PREFECT, now, data={"late_seconds": late})])
         commit_decision(connection, decision, now, run_id)
         taken = {
@@ -53,4 +54,4 @@ def turn(house: House, lease: Lease, now: DateTime, *, driver: Driver, run_id: s
             "run_id": run_id,
         }  # fmt: skip
         turns.record(connection, [taken])
-    return Turned(before.incident.ref, lease.response_id, decision, now - lease.due_at)
+    return Turned(before.incident.ref, lease.response_id, decision, elapsed(lease.due_at, now))

@@ -280,3 +280,20 @@ def take(connection: Connection, response_ids: Iterable[str], now: DateTime, unt
         .returning(RESPONSE.c.id, RESPONSE.c.token, RESPONSE.c.wake_at)
     )
     return [Lease(row.id, row.token, row.wake_at) for row in taken]
+
+
+def where_they_stand(connection: Connection, response_ids: Iterable[str]) -> list[tuple[str, str]]:
+    """For each of these responses its incident's reference and the stage of its next open step."""
+    ids = list(response_ids)
+    query = (
+        select(RESPONSE.c.id, INCIDENT.c.ref)
+        .join(INCIDENT, INCIDENT.c.id == RESPONSE.c.incident_id)
+        .where(RESPONSE.c.id.in_(ids))
+        .order_by(INCIDENT.c.number)
+    )
+    active = ("waiting", "open", "acknowledged")
+    stages: dict[str, str] = {}
+    steps = select(STEP.c.response_id, STEP.c.stage).where(STEP.c.response_id.in_(ids), STEP.c.status.in_(active))
+    for row in connection.execute(steps.order_by(STEP.c.due_at.desc(), STEP.c.position.desc())):
+        stages[row.response_id] = row.stage
+    return [(row.ref, stages.get(row.id, "")) for row in connection.execute(query)]

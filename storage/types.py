@@ -11,6 +11,8 @@ from sqlalchemy import BigInteger, Dialect
 from sqlalchemy.types import DateTime as SqlDateTime
 from sqlalchemy.types import TypeDecorator
 
+from domain.durations import elapsed
+
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=pendulum.UTC)
 
@@ -37,7 +39,7 @@ class UtcDateTime(TypeDecorator[DateTime]):
         if value.tzinfo is None:
             msg = f"{value} has no time zone: give one, for example {value.isoformat()}+00:00"
             raise ValueError(msg)
-        return value if dialect.name == "postgresql" else (value - _EPOCH) // _MICROSECOND
+        return value if dialect.name == "postgresql" else elapsed(_EPOCH, value) // _MICROSECOND
 
     def process_result_value(self, value: Any, dialect: Dialect) -> DateTime | None:
         """From the database."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pendulum
 from prefect import task
+from prefect.cache_policies import NO_CACHE
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.context import get_run_context
 from pydantic import BaseModel
@@ -41,7 +42,7 @@ class Explanation:
     why: str
 
 
-@task(name="commit-turns", task_run_name="commit {n} turns", cache_policy=None)
+@task(name="commit-turns", task_run_name="commit {n} turns", cache_policy=NO_CACHE)
 async def commit_turns(taken: list[Taken], n: int) -> list[Explanation]:  # noqa: ARG001 - n names the run
     """Decide and commit each turn; a turn that someone else has taken over is left to them."""
     context = get_run_context()
@@ -65,7 +66,7 @@ def _explained(turned: Turned) -> list[Explanation]:
     return [*facts, *reasons, Explanation(turned.ref, "next", following)]
 
 
-@task(name="explain-decisions", cache_policy=None)
+@task(name="explain-decisions", cache_policy=NO_CACHE)
 async def explain_decisions(lines: list[Explanation]) -> None:
     """The decisions with their reasons, as an artifact of this run."""
     if not lines:

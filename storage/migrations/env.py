@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import Any, Literal
 
 from alembic import context
+from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
@@ -12,10 +14,10 @@ from storage import tables  # noqa: F401 - fills the metadata
 from storage.types import Span, UtcDateTime
 
 
-def _render(kind: str, item: object, autogen: object) -> str | bool:
+def _render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
     """Migrations say `UtcDateTime()` and not what a database makes of it."""
     if kind == "type" and isinstance(item, UtcDateTime | Span):
-        autogen.imports.add("from storage.types import Span, UtcDateTime")  # type: ignore[attr-defined]
+        autogen.imports.add("from storage.types import Span, UtcDateTime")
         return f"{type(item).__name__}()"
     return False
 

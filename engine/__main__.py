@@ -1,0 +1,23 @@
+"""`python -m engine`: the guarantor's process."""
+
+from __future__ import annotations
+
+import logging
+import signal
+
+import pendulum
+
+from engine.heartbeat import Heartbeat
+from storage.settings import load_settings
+
+if __name__ == "__main__":
+    settings = load_settings()
+    Heartbeat(settings.home, "engine").start()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from engine.guarantor import Guarantor
+    from engine.house import House
+
+    guarantor = Guarantor(House(settings).open(), lambda: pendulum.now("UTC"))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: guarantor.stop())
+    guarantor.run()

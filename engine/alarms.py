@@ -1,0 +1,59 @@
+"""The share of turns that went without Prefect: a figure, and over its limit an alarm to the last resort."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+from pendulum import DateTime
+
+from channels.message import Message
+from channels.outcome import Verdict
+from domain.text import N_
+from engine.house import House
+from locales import translator
+from storage import turns
+from storage.turns import Shares
+
+WINDOW = timedelta(hours=1)
+LIMIT = 0.05  # share of turns without Prefect from which on somebody is told
+FEWEST = 20  # turns in the window below which a share says nothing
+AGAIN = timedelta(hours=1)
+_SUBJECT = N_("Prefect is not driving: {percent} % of turns went without it")
+_BODY = N_(
+    "In the last hour {without} of {turns} turns were taken without Prefect. Nothing is late because of it. See `tocsin doctor`."
+)
+
+
+def share(house: House, now: DateTime) -> Shares:
+    """The share in the last hour."""
+    with house.database.read() as connection:
+        return turns.shares(connection, now - WINDOW)
+
+
+def watch_share(house: House, now: DateTime) -> bool:
+    """Tell the last resort once an hour while the share is over its limit; whether it was told now."""
+    found = share(house, now)
+    if found.turns < FEWEST or found.share <= LIMIT:
+        return False
+    with house.database.write() as connection:
+        last = turns.kept(connection, "share-alarm")
+        if last and now - last[1] < AGAIN:
+            return False
+        turns.keep(connection, "share-alarm", {"turns": found.turns, "without": found.without_prefect}, now)
+    return _tell_last_resort(house, found)
+
+
+def _tell_last_resort(house: House, found: Shares) -> bool:
+    roster = house.roster()
+    person = roster.people.get(roster.primary("last-resort") or "")
+    if person is None:
+        return False
+    _ = translator(person.language)
+    message = Message(
+        title=_(_SUBJECT).format(percent=round(found.share * 100)),
+        body=_(_BODY).format(without=found.without_prefect, turns=found.turns),
+        language=person.language,
+        key=f"share-alarm/{uuid.uuid4()}",
+    )
+    return any(house.channels().send(channel, message).verdict is Verdict.SENT for channel in person.channels)

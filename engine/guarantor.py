@@ -1,0 +1,88 @@
+"""The guarantor: whatever is overdue and not committed it does itself, by the same code, without Prefect.
+
+Two loops that cannot hold each other up: turns, and deliveries. It imports no Prefect.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from pendulum import DateTime
+
+from engine.alarms import watch_share
+from engine.deliver import Deliverer
+from engine.house import House
+from engine.turn import take_turns, turn
+from storage import incidents
+from storage.database import StorageError
+
+log = logging.getLogger("tocsin.engine")
+BATCH = 50
+
+
+class Guarantor:
+    """Takes over what is late by more than `guarantor_after_seconds`."""
+
+    def __init__(self, house: House, clock: Callable[[], DateTime]) -> None:
+        self._house = house
+        self._clock = clock
+        self._after = timedelta(seconds=house.settings.guarantor_after_seconds)
+        self._deliverer = Deliverer(house, "engine", clock)
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Until `stop`. Deliveries have a thread of their own."""
+        self._house.channels().warm_up()
+        sender = threading.Thread(target=self._loop, args=(self.send_waiting,), name="deliveries")
+        alarms = threading.Thread(target=self._loop, args=(self.look_for_alarms, 5.0), name="alarms")
+        sender.start()
+        alarms.start()
+        self._loop(self.take_overdue)
+        sender.join()
+        alarms.join()
+        self._deliverer.close()
+
+    def stop(self) -> None:
+        """Finish what is in hand, and end."""
+        self._stopped.set()
+
+    def _loop(self, look: Callable[[], int], pause: float = 0.1) -> None:
+        failing = False
+        while not self._stopped.is_set():
+            try:
+                busy = look()
+                if failing:
+                    log.warning("%s works again", look.__name__)
+                failing = False
+            except StorageError as error:  # disk full, database away: keep trying, say it once
+                if not failing:
+                    log.error("%s: %s", look.__name__, error)  # noqa: TRY400 - one clear line, no traceback
+                failing, busy = True, 0
+            except Exception:
+                log.exception("%s failed; it is tried again", look.__name__)
+                failing, busy = True, 0
+            if not busy or failing:
+                self._stopped.wait(1.0 if failing else pause)
+
+    def take_overdue(self) -> int:
+        """Take the turns that nobody committed in time; how many."""
+        now = self._clock()
+        with self._house.database.read() as connection:
+            overdue = incidents.due(connection, now - self._after, limit=BATCH, taken_too=True)
+        count = 0
+        for row in overdue:
+            for lease in take_turns(self._house, [row.id], self._clock()):
+                count += turn(self._house, lease, self._clock(), driver="guarantor") is not None
+        return count
+
+    def send_waiting(self) -> int:
+        """Send what has been ready for too long; slow sends end by themselves."""
+        return len(self._deliverer.deliver(waiting_for=self._after, wait=False).by_state)
+
+    def look_for_alarms(self) -> int:
+        """The share of turns that went without Prefect, against its limit."""
+        watch_share(self._house, self._clock())
+        return 0

@@ -1,0 +1,56 @@
+"""The home folder: laid out at the first start, so that a newcomer sees every notice without any account."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from engine.premises import StartError
+from storage import schema
+from storage.database import Database, StorageError
+from storage.settings import Settings
+
+SAMPLES = Path(__file__).resolve().parent.parent / "playbooks" / "sample"
+
+
+def prepare_home(settings: Settings) -> list[str]:
+    """Lay out what is missing and bring the database to this program's schema; what was done, a line each.
+
+    Files that are there are never touched.
+
+    Raises:
+        StartError: the home cannot be written, or the database is not usable. One line.
+    """
+    done = []
+    try:
+        for folder in (settings.home, settings.playbooks_dir, settings.logs_dir, settings.run_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        for path in (settings.roster_file, settings.channels_file):
+            if not path.exists():
+                text = (SAMPLES / path.name).read_text(encoding="utf-8")
+                _write(path, text.replace("{port}", str(settings.port)))
+                done.append(f"laid out {path}")
+            path.read_bytes()  # an unreadable file is said now, not at three in the morning
+    except OSError as error:
+        raise StartError(f"cannot use {error.filename or settings.home}: {error.strerror}") from None
+    settings.secret_key()
+    database = Database(settings.database)
+    try:
+        before = schema.revision(database)
+        schema.upgrade(database)
+        if before != schema.HEAD:
+            done.append(f"database brought from {before or 'nothing'} to revision {schema.HEAD}")
+    except StorageError as error:
+        raise StartError(str(error)) from None
+    finally:
+        database.close()
+    return done
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, readable by its owner only: the channel file will hold passwords."""
+    half = path.with_suffix(f".{os.getpid()}.part")
+    handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    half.replace(path)

@@ -1,0 +1,16 @@
+"""`python -m flows`: the runner's process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from engine.heartbeat import Heartbeat
+from storage.settings import load_settings
+
+if __name__ == "__main__":
+    Heartbeat(load_settings().home, "runner").start()  # before the heavy imports: starting is a sign of life
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from flows.runner import main
+
+    asyncio.run(main())

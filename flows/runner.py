@@ -1,0 +1,120 @@
+"""The runner: sees what is due and takes it as Prefect flow runs, in this process.
+
+It may be killed or frozen at any moment: what it holds is a lease, and the guarantor takes that over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from prefect import tags
+
+from engine.changes import Changes
+from engine.health import PrefectHealth
+from engine.turn import take_turns
+from flows.catalog import flow_of
+from storage import incidents, outbox
+from tasks import place
+from tasks.turns import Taken
+
+log = logging.getLogger("tocsin.runner")
+MOST_RUNS = 4  # at once: Prefect's server takes one to three a second; more would only wait there
+BATCH = 100  # responses of one run
+
+
+@dataclass
+class Batch:
+    """What one flow run takes: leased turns, and responses whose messages are ready."""
+
+    flow: str
+    responses: set[str] = field(default_factory=set)
+    due: dict[str, str] = field(default_factory=dict)  # response id -> reference of its incident
+    taken: list[Taken] = field(default_factory=list)
+
+
+class Runner:
+    """Looks, leases, and lets Prefect drive."""
+
+    def __init__(self) -> None:
+        self._house = place.house()
+        self._under_way: set[str] = set()
+        self._runs: set[asyncio.Task[None]] = set()
+        self._changes = Changes(self._house)
+        self._health = PrefectHealth()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        self._health.start()
+        poll = self._house.settings.runner_poll_seconds
+        while True:
+            if self._health.ok and len(self._runs) < MOST_RUNS:
+                for batch in await asyncio.to_thread(self._look):
+                    self._start(batch)
+            await self._changes.wait(poll)
+
+    def _look(self) -> list[Batch]:
+        """What is due or ready now and not under way already, by flow; its turns are leased."""
+        now = place.now()
+        batches: dict[str, Batch] = {}
+        with self._house.database.read() as connection:
+            due = incidents.due(connection, now, limit=BATCH)
+            ready = outbox.ready_responses(connection, now)
+        for row in due:
+            batch = batches.setdefault(row.flow, Batch(row.flow))
+            batch.responses.add(row.id)
+            batch.due[row.id] = row.ref
+        for response, flow in ready:
+            if response not in self._under_way:
+                batches.setdefault(flow, Batch(flow)).responses.add(response)
+        for batch in batches.values():
+            if batch.due:
+                leases = take_turns(self._house, batch.due, now)
+                batch.taken = [
+                    Taken(response=lease.response_id, token=lease.token, due=lease.due_at.isoformat())
+                    for lease in leases
+                ]
+        return [batch for batch in batches.values() if batch.responses]
+
+    def _start(self, batch: Batch) -> None:
+        self._under_way |= batch.responses
+        run = asyncio.create_task(self._drive(batch))
+        self._runs.add(run)
+        run.add_done_callback(self._runs.discard)
+
+    async def _drive(self, batch: Batch) -> None:
+        try:
+            names = await asyncio.to_thread(self._names, batch)
+            title = _title(names)
+            marks = {f"incident:{ref}" for ref, _ in names[:20]} | {
+                f"stage:{stage}" for _, stage in names[:20] if stage
+            }
+            flow = flow_of(batch.flow).with_options(flow_run_name=title)
+            with tags("tocsin", *sorted(marks)):
+                await flow(batch.taken)  # type: ignore[misc]  # Flow[Any, Any] cannot say that it is async
+        except Exception as error:  # noqa: BLE001 - the guarantor has it already; the runner goes on
+            log.warning("a run of %s failed: %s", batch.flow, type(error).__name__)
+        finally:
+            self._under_way -= batch.responses
+
+    def _names(self, batch: Batch) -> list[tuple[str, str]]:
+        """Reference and current stage of each response, for the run's name and tags."""
+        with self._house.database.read() as connection:
+            return incidents.where_they_stand(connection, sorted(batch.responses)[:20]) or [("", "")]
+
+
+def _title(names: list[tuple[str, str]]) -> str:
+    first = " · ".join(part for part in names[0] if part) or "turn"
+    more = len({ref for ref, _ in names}) - 1
+    return f"{first} and {more} more" if more else first
+
+
+async def main() -> None:
+    """Run until ended."""
+    runner = Runner()
+    await asyncio.to_thread(place.house().channels().warm_up)
+    with suppress(asyncio.CancelledError):
+        await runner.run()
