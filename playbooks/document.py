@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from domain.durations import format_duration, parse_duration
@@ -72,6 +73,10 @@ def _built(document: Mapping[str, Any], readers: Mapping[str, Callable[[Any], An
     }
 
 
+# A playbook says `5m` a hundred times, and documents are read at every turn.
+_duration = lru_cache(maxsize=1024)(parse_duration)
+
+
 def _text(value: str | Mapping[str, str]) -> Text:
     return Text(value) if isinstance(value, str) else Text(value.get("en", ""), value.get("zh", ""))
 
@@ -95,19 +100,19 @@ def _never_silent(document: Mapping[str, Any]) -> NeverSilent:
 _STEP: dict[str, Callable[[Any], Any]] = {
     "kind": StepKind,
     **dict.fromkeys(("title", "instruction", "template"), _text),
-    **dict.fromkeys(("opens", "due", "ack_within", "remind"), parse_duration),
+    **dict.fromkeys(("opens", "due", "ack_within", "remind"), _duration),
     **dict.fromkeys(("needs", "channels", "tell"), tuple),
     "when": _when,
 }
 _STAGE: dict[str, Callable[[Any], Any]] = {
     "title": _text,
-    **dict.fromkeys(("starts", "ends", "repeat"), parse_duration),
+    **dict.fromkeys(("starts", "ends", "repeat"), _duration),
     "steps": lambda steps: tuple(map(_step, steps)),
 }
-_NEVER_SILENT: dict[str, Callable[[Any], Any]] = dict.fromkeys(("within", "then"), parse_duration)
+_NEVER_SILENT: dict[str, Callable[[Any], Any]] = dict.fromkeys(("within", "then"), _duration)
 _PLAYBOOK: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("title", "summary", "holding_script"), _text),
-    "objective": parse_duration,
+    "objective": _duration,
     "never_silent": _never_silent,
     "stages": lambda stages: tuple(map(_stage, stages)),
 }

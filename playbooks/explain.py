@@ -12,6 +12,7 @@ from playbooks.errors import Finding, quoted
 from playbooks.models import TextForm, example_of
 from playbooks.source import Source, kind_of
 
+MOST_FINDINGS = 50  # nobody reads more at once
 _WANTED = {
     "string_type": "a text",
     "int_type": "a whole number",
@@ -37,7 +38,11 @@ def findings_of(form: type[BaseModel], error: ValidationError, source: Source) -
     findings = {
         _explained(form, found, source): None for found in kept
     }  # a dict keeps the order, drops repeats
-    return sorted(findings, key=lambda finding: finding.line or 0)
+    in_order = sorted(findings, key=lambda finding: finding.line or 0)
+    if len(in_order) > MOST_FINDINGS:
+        more = f"and {len(in_order) - MOST_FINDINGS} more mistakes"
+        in_order[MOST_FINDINGS:] = [Finding(source.file, None, "file", more, "mend these first")]
+    return in_order
 
 
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:

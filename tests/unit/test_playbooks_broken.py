@@ -53,6 +53,12 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
     ]
 
 
+def test_of_ten_thousand_mistakes_fifty_are_told_and_the_rest_counted() -> None:
+    found = findings("id: p\n" + "".join(f"key{number}: x\n" for number in range(10_000)))
+    assert len(found) == 51
+    assert found[-1].reason == "and 9952 more mistakes"  # title and stages are missing too
+
+
 def test_the_text_of_an_error_is_one_line_a_finding() -> None:
     with pytest.raises(BadFile) as caught:
         parse_playbook(HEAD + STEP.replace("kind: act", "kind: aprove"), "home/p.yaml")
