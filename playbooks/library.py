@@ -35,7 +35,8 @@ class Library:
     """
 
     def __init__(self, *folders: Path, clock: Clock = time.monotonic) -> None:
-        self._folders = (CATALOG, *folders)
+        own = CATALOG.resolve()  # named again by a caller, it would be listed twice
+        self._folders = (CATALOG, *(folder for folder in folders if folder.resolve() != own))
         self._files: dict[Path, Watched[Playbook]] = {}
         self._playbooks: dict[str, Playbook] = {}
         self._findings: list[Finding] = []

@@ -23,7 +23,7 @@ SCHEMA = Path(playbooks.__file__).parent / "schema" / "playbook.schema.json"
 
 
 @given(random_playbooks())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_random_playbook_is_sound_and_comes_back_the_same(playbook: Playbook) -> None:
     assert problems(playbook) == []
     document = json.loads(json.dumps(to_document(playbook)))
@@ -31,7 +31,7 @@ def test_a_random_playbook_is_sound_and_comes_back_the_same(playbook: Playbook) 
 
 
 @given(random_playbooks())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_document_written_as_yaml_is_a_file_that_loads_the_same(playbook: Playbook) -> None:
     text = yaml.safe_dump(to_document(playbook), allow_unicode=True, sort_keys=False)
     assert parse_playbook(text, "random.yaml") == playbook

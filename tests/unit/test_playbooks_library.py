@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from playbooks.errors import BadFile
-from playbooks.library import Library, UnknownPlaybook
+from playbooks.library import CATALOG, Library, UnknownPlaybook
 from playbooks.roster import RosterFile
 
 STAGE = "{{id: s, title: S, ends: 1h, steps: [{{id: a, kind: act, title: A, owner: o}}]}}"
@@ -149,6 +149,12 @@ def test_other_files_and_hidden_ones_are_left_alone(tmp_path: Path, save: Callab
     assert Library(tmp_path).findings() == []
     with pytest.raises(UnknownPlaybook):
         Library(tmp_path).get("mine")
+
+
+def test_the_catalogue_named_by_hand_is_not_read_twice() -> None:
+    library = Library(CATALOG, CATALOG)
+    assert library.findings() == []
+    assert library.all() == Library().all()
 
 
 def test_a_folder_that_is_not_there_is_no_mistake(tmp_path: Path) -> None:
