@@ -1,7 +1,6 @@
 """All channels of an installation, by id: the one object through which anything is sent."""
 
 import dataclasses
-import ipaddress
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +35,6 @@ class ServiceInfo:
         limit_bytes: The longest text in UTF-8 bytes.
         verified: Its yes and no are read by an adapter of its own; otherwise the best outcome is
         `unverified`. sandbox: Declared `sandbox: true`: a drill may publish to it.
-        longest_send: Seconds after which a send has ended; a lease must outlast it.
     """
 
     id: str
@@ -46,7 +44,6 @@ class ServiceInfo:
     limit_bytes: int
     verified: bool
     sandbox: bool
-    longest_send: float
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,12 +128,12 @@ class ChannelDirectory:
             KeyError: There is no such channel.
         """
         service = self._by_id[channel_id.lower()].service
-        return _is_loopback(str(getattr(service, "smtp_host", "") or service.host or ""))
+        return transport.is_loopback(str(getattr(service, "smtp_host", "") or service.host or ""))
 
     def send(self, tag: str, message: Message) -> Outcome:
         """Send one message on one channel, once, and say what became of it; what a service does never raises.
 
-        Takes as long as the service does, up to `ServiceInfo.longest_send`. Nothing is ever repeated here.
+        Takes as long as the service does, up to `SEND_SECONDS`. Nothing is ever repeated here.
         """
         channel = self._by_id.get(tag.lower())
         if channel is None:
@@ -202,7 +199,6 @@ def _channel(channel_id: str, tag: str, loaded: Loaded) -> _Channel:
         limit_bytes=limits.body_bytes,
         verified=adapter.verified,
         sandbox=loaded.sandbox,
-        longest_send=adapter.longest_send(service),
     )
     return _Channel(info, service, adapter, limits)
 
@@ -219,12 +215,3 @@ def _prepare(service: NotifyBase) -> None:
 
 def _no_throttle(*_: object, **__: object) -> None:
     """In the place of Apprise's sleep between calls: the outbox limits rates, and sleeps for nobody."""
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 DETAIL_CHARACTERS = 200
+# No send takes longer, whatever the service does and the configuration says: a lease must outlast it.
+SEND_SECONDS = 25.0
 
 
 class Verdict(StrEnum):

@@ -81,22 +81,26 @@ def shorten(body: str, room: int, lines: int = 0, link: str = "") -> str:
     """
     if size(body) <= room and (not lines or body.count("\n") < lines):
         return body
-    tail = f"{ELLIPSIS}\n{link}" if link else ELLIPSIS
+    first, *_ = body.split("\n", 1)
+    tail = ELLIPSIS if not link else f"{ELLIPSIS} {link}" if lines == 1 else f"{ELLIPSIS}\n{link}"
     if size(tail) > room:
-        return _cut_within(link or body, room) if not link or size(link) > room else link
+        return link if link and size(link) <= room else _cut_within(first, room)
+    kept = _lines_within(body, room - size(tail), lines - tail.count("\n") - 1 if lines else None)
+    if not kept:
+        return _prefix(first.replace(link, "") if link else first, room - size(tail)) + tail
+    head = "\n".join(kept)
+    return f"{head}\n{ELLIPSIS if link and link in head else tail}"
+
+
+def _lines_within(body: str, room: int, most: int | None) -> list[str]:
+    """The lines of `body`, each with its line break, that fit into `room` bytes; at most so many."""
     kept: list[str] = []
-    left, lines_left = room - size(tail), (lines or body.count("\n") + 2) - tail.count("\n") - 1
-    for line in body.split("\n"):
-        if lines_left <= 0 or size(line) + 1 > left:
+    for line in body.split("\n")[:most]:
+        room -= size(line) + 1
+        if room < 0:
             break
         kept.append(line)
-        left -= size(line) + 1
-        lines_left -= 1
-    if kept:
-        head = "\n".join(kept)
-        return f"{head}\n{tail}" if not link or link not in head else f"{head}\n{ELLIPSIS}"
-    first = body.split("\n", 1)[0].replace(link, "") if link else body
-    return _prefix(first, room - size(tail)) + tail
+    return kept
 
 
 def _cut_within(text: str, room: int) -> str:

@@ -10,6 +10,7 @@ server share its sixteen connections instead of holding three hundred.
 """
 
 import http.cookiejar
+import ipaddress
 import os
 import sys
 import threading
@@ -29,6 +30,8 @@ import requests.utils
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from channels.outcome import SEND_SECONDS
+
 CONNECT_SECONDS = 4.0
 READ_SECONDS = 8.0
 CONNECTIONS_PER_HOST = 16
@@ -37,6 +40,8 @@ HOSTS_KEPT = 64
 # the server is closing just then has an unknown outcome, so only connections in use within a burst are used
 # again.
 IDLE_SECONDS = 1.5
+# Answers are read for an id or a reason; more than this is somebody's web page.
+BODY_BYTES = 262_144
 
 
 @dataclass
@@ -46,23 +51,35 @@ class Attempt:
     Attributes:
         response: The answer, body read; None if none came.
         error: What came instead of an answer.
-        written: Whether any byte of the request had been written: if not, nothing can have been delivered.
+        written: Whether any byte of the request may have left: if not, nothing can have been delivered.
         degraded: A redirect turned it into another method, so the message itself was not posted.
     """
 
     response: requests.Response | None = None
     error: BaseException | None = None
-    written: bool = False
+    written: bool = True
     degraded: bool = False
 
 
 @dataclass
 class Exchange:
-    """Everything that one send put on the wire, in order."""
+    """Everything that one send put on the wire, in order, and until when (monotonic seconds) it may."""
 
     fresh: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
+    until: float = field(default_factory=lambda: time.monotonic() + SEND_SECONDS)
+
+    def left(self, seconds: float) -> float:
+        """`seconds`, or what is left of the send's time.
+
+        Raises:
+            TimeoutError: Nothing is left.
+        """
+        left = min(seconds, self.until - time.monotonic())
+        if left <= 0:
+            raise TimeoutError
+        return left
 
 
 _exchange: ContextVar[Exchange | None] = ContextVar("tocsin_exchange", default=None)
@@ -92,9 +109,12 @@ class _Marking(HTTPConnection):
     used_at = 0.0
 
     def connect(self) -> None:
-        super().connect()
-        # A proxy's CONNECT was written on the way here: nothing of the message itself yet.
         _note_written(written=False)
+        try:
+            super().connect()
+        finally:
+            # Whatever a proxy was sent on the way here, nothing of the message itself was in it.
+            _note_written(written=False)
 
     def send(self, data: Any) -> None:
         if self.sock is None:
@@ -123,10 +143,21 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _MarkingTls
 
 
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
 class _Adapter(requests.adapters.HTTPAdapter):
+    """Makes marking connections, through HTTP proxies too; through SOCKS all errors count as written."""
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
+        if not proxy.lower().startswith("socks"):
+            manager.pool_classes_by_scheme = _POOLS
+        return manager
 
 
 def _note_written(*, written: bool) -> None:
@@ -158,6 +189,8 @@ def _ca_bundle() -> str | bool:
 
 @lru_cache(maxsize=1024)
 def _proxies(origin: str) -> dict[str, str]:
+    if is_loopback(urlsplit(origin).hostname or ""):
+        return {}  # no proxy of a company reaches this machine's own inbox
     return requests.utils.get_environ_proxies(origin, no_proxy=None)
 
 
@@ -168,7 +201,7 @@ def _request(method: str, url: str, **options: Any) -> requests.Response:
     attempt = Attempt()
     exchange.attempts.append(attempt)
     try:
-        response = _send(method, url, exchange.headers, options)
+        response = _send(method, url, exchange, options)
     except BaseException as error:
         attempt.error = error
         raise
@@ -177,16 +210,15 @@ def _request(method: str, url: str, **options: Any) -> requests.Response:
     return response
 
 
-def _send(method: str, url: str, headers: dict[str, str], options: dict[str, Any]) -> requests.Response:
+def _send(method: str, url: str, exchange: Exchange, options: dict[str, Any]) -> requests.Response:
     """What `Session.request` does, without merging session, environment and ~/.netrc into each request."""
     content = {name: options[name] for name in _CONTENT if options.get(name) is not None}
-    content["headers"] = {**_DEFAULT_HEADERS, **headers, **(options.get("headers") or {})}
+    content["headers"] = {**_DEFAULT_HEADERS, **exchange.headers, **(options.get("headers") or {})}
+    prepared = requests.Request(method.upper(), url, **content).prepare()
     parts = urlsplit(url)
     verify = options.get("verify", True)
-    prepared = requests.Request(method.upper(), url, **content).prepare()
-    settings = {
-        "stream": options.get("stream", False),
-        "timeout": options.get("timeout") or (CONNECT_SECONDS, READ_SECONDS),
+    settings: dict[str, Any] = {
+        "timeout": _timeout(exchange, options.get("timeout")),
         "verify": _ca_bundle() if verify in {True, None} else verify,
         "cert": options.get("cert"),
         "proxies": options.get("proxies") or _proxies(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"),
@@ -194,9 +226,26 @@ def _send(method: str, url: str, headers: dict[str, str], options: dict[str, Any
     if options.get("allow_redirects", True):
         return _session.send(prepared, **settings)
     # Without redirects a session adds nothing but time to what its adapter does.
-    response = _adapter.send(prepared, **settings)
-    response.content  # noqa: B018 - reads the body, and gives the connection back
+    response = _adapter.send(prepared, stream=True, **settings)
+    response._content = _read(response, exchange)  # noqa: SLF001 - what its `content` will be
     return response
+
+
+def _timeout(exchange: Exchange, given: Any) -> tuple[float, float]:
+    connect, read = given if isinstance(given, tuple) else (given, given)
+    return exchange.left(connect or CONNECT_SECONDS), exchange.left(read or READ_SECONDS)
+
+
+def _read(response: requests.Response, exchange: Exchange) -> bytes:
+    """The beginning of the body, as it comes: a service may answer without end, or a byte a second."""
+    pieces, room = [], BODY_BYTES
+    while piece := response.raw.read1(room, decode_content=True):
+        pieces.append(piece)
+        room -= len(piece)
+        if room <= 0 or time.monotonic() >= exchange.until:
+            response.close()
+            break
+    return b"".join(pieces)
 
 
 class _Facade(types.ModuleType):
@@ -233,6 +282,11 @@ def install() -> None:
                 module.requests = _facade  # type: ignore[attr-defined]
 
 
-def drop_connections() -> None:
-    """Close every kept connection: after a fork, and between tests."""
-    _session.close()
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address can only be this machine."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

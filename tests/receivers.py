@@ -259,7 +259,7 @@ class _Connection(asyncio.Protocol):
             headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
             length = int(headers.get("content-length", "0"))
             start = end + len(_HEAD_END)
-            path = target.partition("?")[0]
+            path = urlsplit(target).path  # a proxy is given the whole URL
             if len(self.buffer) < start + length and not self._cuts_before(path):
                 return
             body, self.buffer = self.buffer[start : start + length], self.buffer[start + length :]
@@ -269,7 +269,7 @@ class _Connection(asyncio.Protocol):
         return any(path.startswith(prefix) and b.cut == "before" for prefix, b in self.receiver._scripts)
 
     def _handle(self, method: str, target: str, headers: dict[str, str], body: bytes) -> None:
-        path = target.partition("?")[0]
+        path = urlsplit(target).path
         if path.startswith("/_"):
             self.transport.write(_control(self.receiver, method, target, body))
             return

@@ -36,10 +36,6 @@ class Adapter(ABC):
         """Whether an urgent message on `service` wakes a sleeping person (voice, emergency priority)."""
         return False
 
-    def longest_send(self, service: NotifyBase) -> float:
-        """Seconds after which a send has ended: both time-outs for each target, and some to spare."""
-        return len(service) * (service.socket_connect_timeout + service.socket_read_timeout) + 1.0
-
     @abstractmethod
     def send(self, service: NotifyBase, message: Message, text: Text) -> Outcome:
         """Send `text`, the rendered `message`, once. Never raises for what the service does."""

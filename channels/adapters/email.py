@@ -31,6 +31,7 @@ from channels.adapters.base import KEY_HEADER, Adapter, header_safe
 from channels.message import Message
 from channels.outcome import Outcome, Verdict
 from channels.rendering import Limits, Text
+from channels.transport import Exchange
 
 TITLE_BYTES = 250
 _TAKEN = 250
@@ -62,7 +63,7 @@ class Email(Adapter):
         except (AppriseEmailException, ValueError) as error:
             return Outcome(Verdict.REFUSED, detail=f"the mail cannot be composed: {type(error).__name__}")
         try:
-            with _connect(service) as server:
+            with _connect(service, Exchange()) as server:
                 outcomes = [_hand_over(server, service, mail) for mail in mails]
         except (smtplib.SMTPException, OSError) as error:
             return _not_handed_over(error)
@@ -116,21 +117,34 @@ def _own_name() -> str:
     return name if "." in name else "[127.0.0.1]"
 
 
-def _connect(service: Any) -> smtplib.SMTP:
+class _Hurried(smtplib.SMTP):
+    """Each reply has the read time-out, and all of them together the time of one send."""
+
+    def __init__(self, service: Any, exchange: Exchange, **options: Any) -> None:
+        self._exchange, self._read_seconds = exchange, service.socket_read_timeout
+        timeout = exchange.left(service.socket_connect_timeout)
+        super().__init__(service.smtp_host, service.port, _own_name(), timeout=timeout, **options)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.sock is not None:
+            self.sock.settimeout(self._exchange.left(self._read_seconds))
+        return super().getreply()
+
+
+class _HurriedTls(_Hurried, smtplib.SMTP_SSL):
+    """The same, encrypted from the first byte."""
+
+
+def _connect(service: Any, exchange: Exchange) -> smtplib.SMTP:
     context = ssl.create_default_context()
     if not service.verify_certificate:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    where = (service.smtp_host, service.port, _own_name())
     if service.secure_mode == SecureMailMode.SSL:
-        server: smtplib.SMTP = smtplib.SMTP_SSL(
-            *where, timeout=service.socket_connect_timeout, context=context
-        )
+        server: smtplib.SMTP = _HurriedTls(service, exchange, context=context)
     else:
-        server = smtplib.SMTP(*where, timeout=service.socket_connect_timeout)
+        server = _Hurried(service, exchange)
     try:
-        if server.sock is not None:
-            server.sock.settimeout(service.socket_read_timeout)
         if service.secure_mode == SecureMailMode.STARTTLS:
             server.starttls(context=context)
         if service.user and service.password:

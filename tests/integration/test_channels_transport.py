@@ -17,7 +17,7 @@ from channels import transport
 from channels.directory import ChannelDirectory
 from channels.message import Message
 from channels.outcome import Outcome, Verdict
-from tests.receivers import HttpReceiver, write_channels
+from tests.receivers import HttpReceiver, MailBehaviour, SmtpReceiver, write_channels
 
 SECONDS_FOR_A_THOUSAND = 1.5
 # Other tests share the machine: its own time must keep the promise, the wall clock may show twice that.
@@ -117,6 +117,58 @@ def test_slow_channel_holds_up_no_other(tmp_path: Path, receiver: HttpReceiver) 
         assert directory.send("quick", Message("T", "b")).verdict is Verdict.SENT
         assert time.monotonic() - began < 0.5
         assert {future.result().verdict for future in slow} == {Verdict.SENT}
+
+
+def test_endless_answer_is_not_read_to_its_end(tmp_path: Path, receiver: HttpReceiver) -> None:
+    receiver.script("/a", body='{"id": "7", "page": "' + "x" * 3_000_000 + '"}')
+    directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=f"json://{receiver.host}/a"))
+    outcome = directory.send("a", Message("T", "b"))
+    assert (outcome.verdict, outcome.receipt) == (Verdict.SENT, None)
+    assert directory.send("a", Message("T", "b")).verdict is Verdict.SENT
+    assert receiver.connections == 2, "a connection with an unread rest is not used again"
+
+
+@pytest.mark.parametrize("channel", ["ntfy", "mail"])
+def test_no_send_takes_longer_than_all_of_it_may(
+    tmp_path: Path, receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch, channel: str
+) -> None:
+    monkeypatch.setattr(transport, "SEND_SECONDS", 0.8)
+    receiver.script("/", delay=0.5)
+    with SmtpReceiver() as mail:
+        mail.behaviour = MailBehaviour(delay=0.5)
+        targets = "/a@example.org/b@example.org/c@example.org"
+        urls = {
+            "ntfy": f"ntfy://{receiver.host}/one/two/three",
+            "mail": f"mailto://{mail.host}{targets}?from=o@e.org",
+        }
+        directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", **urls))
+        began = time.monotonic()
+        outcome = directory.send(channel, Message("T", "b"))
+    assert time.monotonic() - began < 1.4
+    assert outcome.verdict is Verdict.UNKNOWN
+    assert "1 of 3" in outcome.detail
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [({}, Verdict.SENT), ({"cut": "after"}, Verdict.UNKNOWN), ({"status": 502}, Verdict.FAILED)],
+)
+def test_through_a_proxy(
+    tmp_path: Path,
+    receiver: HttpReceiver,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: dict[str, Any],
+    verdict: Verdict,
+) -> None:
+    monkeypatch.setenv("http_proxy", receiver.url)
+    monkeypatch.setenv("no_proxy", "")
+    transport._proxies.cache_clear()
+    receiver.script("/", **answer)
+    directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a="json://service.invalid/alice"))
+    outcome = directory.send("a", Message("T", "b"))
+    transport._proxies.cache_clear()
+    assert outcome.verdict is verdict, outcome
+    assert receiver.received[0].headers["host"] == "service.invalid"
 
 
 def test_generic_channel_does_not_sleep_between_messages(tmp_path: Path, receiver: HttpReceiver) -> None:
