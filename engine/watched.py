@@ -36,6 +36,8 @@ class Timings:
     # A child that lived as long is taken to be well: the next restart is quick again.
     settled: float = 30.0
     probe_every: float = 1.0
+    # Once it has answered: each question costs the server a few milliseconds, all day.
+    probe_calm: float = 3.0
     probe_timeout: float = 3.0
     prefect_patience: float = 45.0
     setup_delay: float = 3.0
@@ -69,13 +71,16 @@ class Probe(threading.Thread):
 
     def run(self) -> None:
         """Note the monotonic time of each good answer until told to end."""
-        while not self._ended.wait(self._timings.probe_every):
+        while not self._ended.wait(self._pause()):
             if self._answers():
                 self.last_answer = time.monotonic()
 
     def end(self) -> None:
         """Ask no more."""
         self._ended.set()
+
+    def _pause(self) -> float:
+        return self._timings.probe_calm if self.last_answer else self._timings.probe_every
 
     def _answers(self) -> bool:
         try:

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
         "Empty: http://127.0.0.1 and the port, which is dead on a phone.",
     )
     worker_query_seconds: float = Field(
-        default=2.0,
+        default=5.0,
         ge=0.5,
         le=60,
         description="Seconds between two looks of the Prefect worker for runs to start.",
