@@ -73,8 +73,10 @@ kinds = {
     "prefect-worker": dict(start=Start.WITH_PREFECT, stopped_limit=1.0),
     "prefect-setup": dict(start=Start.AFTER_READY),
 }
-timings = Timings(probe_every=0.1, probe_calm=0.1, probe_timeout=0.5, prefect_patience=float(os.environ.get("PATIENCE", 45)),
-                  setup_delay=0.1, terminate=float(os.environ.get("TERMINATE", 6)))
+timings = Timings(
+    probe_every=0.1, probe_calm=0.1, probe_timeout=0.5, setup_delay=0.1,
+    prefect_patience=float(os.environ.get("PATIENCE", 45)), terminate=float(os.environ.get("TERMINATE", 6)),
+)
 try:
     Supervisor(settings, [child(name, **kinds[name]) for name in moods], timings=timings).run()
 except StartError as error:
