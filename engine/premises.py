@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -109,9 +110,7 @@ def _lock(home: Path, _: Translator) -> IO[str]:
     except OSError as error:
         text = _("cannot use the folder %(path)s: %(reason)s; choose another with TOCSIN_HOME")
         raise StartError(text % {"path": home, "reason": error.strerror}) from None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    if not _locked(file):
         file.seek(0)
         holder = file.read().strip() or "?"
         file.close()
@@ -121,6 +120,18 @@ def _lock(home: Path, _: Translator) -> IO[str]:
     file.write(f"{os.getpid()}\n")
     file.flush()
     return file
+
+
+def _locked(file: IO[str]) -> bool:
+    # Somebody may just be asking `is_running`, which holds the lock for a moment.
+    for _attempt in range(5):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False
 
 
 def _check_readable(file: Path, _: Translator) -> None:

@@ -374,6 +374,21 @@ def test_a_home_that_cannot_be_made_is_one_clear_line(up: Callable[..., Up], tmp
     assert said == f"cannot use the folder {tmp_path}/home: File exists; choose another with TOCSIN_HOME\n"
 
 
+def test_asking_whether_it_runs_keeps_nobody_from_starting(up: Callable[..., Up], tmp_path: Path) -> None:
+    (tmp_path / "home" / "run").mkdir(parents=True)
+    lock = tmp_path / "home" / "run" / "up.lock"
+    lock.touch()
+    asking = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom engine.premises import is_running\n"
+    asking += f"from pathlib import Path\nwhile True: is_running(Path({str(tmp_path / 'home')!r}))"
+    nosy = subprocess.Popen([sys.executable, "-c", asking])
+    try:
+        until(lambda: nosy.poll() is None and Path(f"/proc/{nosy.pid}/fd").exists())
+        up(BOTH).ready()
+    finally:
+        nosy.kill()
+        nosy.wait()
+
+
 def test_logs_are_rotated(up: Callable[..., Up]) -> None:
     one = up({"web": "well", "engine": "chatty"}).ready()
     log = one.home / "logs" / "engine.log"
