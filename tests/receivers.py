@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -124,9 +125,10 @@ class Behaviour:
 class HttpReceiver(Waiting):
     """An HTTP/1.1 server in a thread that records every request and answers as scripted, 200 by default."""
 
-    def __init__(self, port: int = 0) -> None:
-        """Take `port`, or any free one when started."""
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        """Take `port`, or any free one when started; speak TLS if given a certificate."""
         super().__init__()
+        self._tls = tls
         self.port = port
         self.connections = 0
         self.open: set[asyncio.Transport] = set()
@@ -182,7 +184,7 @@ class HttpReceiver(Waiting):
         async def serve() -> None:
             self._loop = asyncio.get_running_loop()
             self._stopped = asyncio.Event()
-            server = await self._loop.create_server(lambda: _Connection(self), sock=listener)
+            server = await self._loop.create_server(lambda: _Connection(self), sock=listener, ssl=self._tls)
             ready.set()
             await self._stopped.wait()
             server.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -58,20 +59,23 @@ class MailBehaviour:
         after_data: The answer to the text, such as `451 4.7.1 greylisted`; None: `250`.
         cut_after_data: Take the text, record it, and cut without an answer.
         delay: Seconds to wait before answering the text.
+        at_quit: The answer to QUIT; None: `221`.
     """
 
     refuse: dict[str, str] = field(default_factory=dict)
     after_data: str | None = None
     cut_after_data: bool = False
     delay: float = 0.0
+    at_quit: str | None = None
 
 
 class SmtpReceiver(Waiting):
     """A real SMTP server in a thread."""
 
-    def __init__(self) -> None:
-        """Takes a free port when started."""
+    def __init__(self, starttls: ssl.SSLContext | None = None) -> None:
+        """Takes a free port when started; offers STARTTLS if given a certificate."""
         super().__init__()
+        self._starttls = starttls
         self.behaviour = MailBehaviour()
         self.port = 0
         self._received: list[ReceivedMail] = []
@@ -111,6 +115,10 @@ class SmtpReceiver(Waiting):
             server.transport.close()
         return behaviour.after_data or "250 OK"
 
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
+        """Say goodbye, or something else."""
+        return self.behaviour.at_quit or "221 Bye"
+
     def _record(self, envelope: Envelope) -> None:
         content = (
             envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()
@@ -128,7 +136,7 @@ class SmtpReceiver(Waiting):
 
     def __enter__(self) -> Self:
         self.port = unused_port()
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, tls_context=self._starttls)
         self._controller.start()
         return self
 

@@ -12,6 +12,7 @@ server is held here, since only its steps tell what may be repeated:
 | text: 250 | sent, the receipt is the Message-ID |
 """
 
+import contextlib
 import email
 import hashlib
 import smtplib
@@ -62,11 +63,13 @@ class Email(Adapter):
             mails = _compose(service, message, text)
         except (AppriseEmailException, ValueError) as error:
             return Outcome(Verdict.REFUSED, detail=f"the mail cannot be composed: {type(error).__name__}")
+        _own_name()  # may ask a name server, once: not in the time of a send
         try:
-            with _connect(service, Exchange()) as server:
-                outcomes = [_hand_over(server, service, mail) for mail in mails]
-        except (smtplib.SMTPException, OSError) as error:
+            server = _connect(service, Exchange())
+        except (smtplib.SMTPException, OSError, ValueError) as error:
             return _not_handed_over(error)
+        outcomes = [_hand_over(server, service, mail) for mail in mails]
+        _leave(server)
         return _together(outcomes, _message_id(service, message))
 
 
@@ -166,7 +169,7 @@ def _hand_over(server: smtplib.SMTP, service: Any, mail: _Envelope) -> Outcome:
         if code not in _RECIPIENT_TAKEN:
             server.rset()
             return _answered(code, reply)
-    except (smtplib.SMTPException, OSError) as error:
+    except (smtplib.SMTPException, OSError, ValueError) as error:
         return _not_handed_over(error)
     try:
         code, reply = server.data(mail.content)
@@ -179,6 +182,13 @@ def _hand_over(server: smtplib.SMTP, service: Any, mail: _Envelope) -> Outcome:
     return Outcome(Verdict.SENT, detail="accepted by the mail server")
 
 
+def _leave(server: smtplib.SMTP) -> None:
+    """Say goodbye without waiting for an answer, which could change nothing."""
+    with contextlib.suppress(smtplib.SMTPException, OSError):
+        server.putcmd("QUIT")
+    server.close()
+
+
 def _answered(code: int, reply: bytes | str) -> Outcome:
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
     verdict = Verdict.REFUSED if code // 100 == 5 else Verdict.FAILED  # noqa: PLR2004 - SMTP's permanent class
@@ -189,6 +199,10 @@ def _not_handed_over(error: Exception) -> Outcome:
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return Outcome(
             Verdict.REFUSED, detail="the mail server offers no such log-in or encryption: check `mode=`"
+        )
+    if isinstance(error, ValueError) and not isinstance(error, OSError):  # an untrusted certificate is both
+        return Outcome(
+            Verdict.REFUSED, detail="an address or password has characters that this server cannot take"
         )
     if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code > 0:
         return _answered(error.smtp_code, error.smtp_error)

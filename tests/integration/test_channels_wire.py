@@ -286,6 +286,7 @@ MAIL_CASES = [
     MailCase(
         "cut after the text", MailBehaviour(cut_after_data=True), UNKNOWN, "connection cut after the text", 1
     ),
+    MailCase("odd goodbye", MailBehaviour(at_quit="451 not yet"), SENT, arrived=1),
     MailCase("time-out", MailBehaviour(delay=1.0), UNKNOWN, "no answer in time after the text", 1),
 ]
 
@@ -322,6 +323,13 @@ def test_a_mail_as_it_arrives(tmp_path: Path, mail: SmtpReceiver) -> None:
     )
     assert arrived.message.get_all("Message-ID") == [first.receipt]
     assert first.receipt == again.receipt != other.receipt
+
+
+def test_an_address_that_the_server_cannot_take(tmp_path: Path, mail: SmtpReceiver) -> None:
+    url = f"mailto://user:pässwörd@{mail.host}?from=ops@example.org&to={ALICE}"
+    outcome = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=url)).send("a", NOTICE)
+    assert outcome.verdict is REFUSED
+    assert "pässwörd" not in repr(outcome)
 
 
 @pytest.mark.parametrize(

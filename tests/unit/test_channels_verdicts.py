@@ -91,6 +91,8 @@ def test_errors_are_told_in_our_own_words() -> None:
         (smtplib.SMTPConnectError(421, b"4.3.2 busy"), Verdict.FAILED, "421 4.3.2"),
         (smtplib.SMTPNotSupportedError("secret"), Verdict.REFUSED, "check `mode=`"),
         (smtplib.SMTPServerDisconnected("secret"), Verdict.FAILED, "connection cut before the text"),
+        (ssl.SSLCertVerificationError("secret"), Verdict.FAILED, "TLS failed before the text"),
+        (UnicodeEncodeError("ascii", "secret", 0, 1, "secret"), Verdict.REFUSED, "characters"),
         (ssl.SSLError("secret"), Verdict.FAILED, "TLS failed before the text"),
         (ConnectionResetError("secret"), Verdict.FAILED, "connection cut before the text"),
     ],
