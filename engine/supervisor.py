@@ -171,7 +171,7 @@ class Supervisor:
             self._progress.event(self._texts("Prefect has our schedules"))
             return
         self._say_end(watched, status)
-        hopeless = watched.child.essential and watched.deaths_without_sign >= _GIVE_UP_AFTER
+        hopeless = watched.child.essential and watched.failures >= _GIVE_UP_AFTER
         if hopeless and not self._ready:
             text = self._texts("%(name)s cannot start: %(words)s (see %(log)s)")
             raise StartError(text % {**self._about(watched), "words": watched.last_words() or _how(status)})
@@ -253,8 +253,7 @@ class Supervisor:
         self._progress.event(text % {"name": watched.child.name, "seconds": silence.seconds})
 
     def _say_end(self, watched: Watched, status: int) -> None:
-        deaths = watched.deaths_without_sign
-        if deaths > _SAY_ALL_UP_TO and deaths % _SAY_EVERY:
+        if watched.failures > _SAY_ALL_UP_TO and watched.failures % _SAY_EVERY:
             return  # one that cannot start must not flood the terminal; its log has it all
         text = self._texts("%(name)s ended (%(how)s), starting it again; see %(log)s")
         self._progress.event(text % {**self._about(watched), "how": _how(status)})

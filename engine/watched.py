@@ -101,7 +101,7 @@ class Watched:
         self.starts = 0
         self.not_before = 0.0
         self.first_sign: float | None = None
-        self.deaths_without_sign = 0
+        self.failures = 0
         self.probe = Probe(child.health_url, timings) if child.health_url else None
         self._home = home
         self._mark = mark
@@ -152,9 +152,10 @@ class Watched:
         self.process = None
         # Flow runs of a dead worker, say: whoever comes next starts them again.
         orphans.kill_marked(self._mark, self.child.name)
-        self.deaths_without_sign = 0 if self.first_sign else self.deaths_without_sign + 1
+        # Ended by itself, soon: a child may well beat before it finds out that it cannot work.
+        self.failures += status > 0
         if now - self.started >= self._timings.settled:
-            self._backoff = self._backoff_first
+            self._backoff, self.failures = self._backoff_first, 0
         self.not_before = now + self._backoff
         self._backoff = min(2 * self._backoff, self._backoff_most)
         return status

@@ -33,6 +33,9 @@ home, name, port, mood = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.a
 if mood == "broken":
     sys.exit("the database is newer than the program")
 Heartbeat(home, name).start()
+if mood == "late-broken":
+    time.sleep(0.5)
+    sys.exit("the database is newer than the program")
 if mood == "parent":
     subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(600)"], start_new_session=True)
 if mood == "stubborn":
@@ -40,7 +43,7 @@ if mood == "stubborn":
 print("hello from", name, flush=True)
 if mood == "chatty":
     print("x" * 20_000, flush=True)
-if port:
+if port and mood != "mute":
     from http.server import BaseHTTPRequestHandler, HTTPServer
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -320,8 +323,10 @@ def test_the_schedules_are_tried_until_they_are_applied(up: Callable[..., Up], t
     assert "prefect-setup" not in until(lambda: "prefect-setup" not in one.pids() and one.pids())
 
 
-def test_a_child_that_cannot_start_ends_it_with_its_last_words(up: Callable[..., Up]) -> None:
-    one = up({"web": "well", "engine": "broken"})
+@pytest.mark.parametrize("mood", ["broken", "late-broken"])
+def test_a_child_that_cannot_start_ends_it_with_its_last_words(up: Callable[..., Up], mood: str) -> None:
+    # Prefect's server is awaited meanwhile, as in a real start.
+    one = up({"web": "well", "engine": mood, "prefect-server": "mute"})
     assert one.process.wait(20) == 1
     assert one.process.stderr
     log = one.home / "logs" / "engine.log"
