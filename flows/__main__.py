@@ -11,6 +11,7 @@ from storage.settings import load_settings
 if __name__ == "__main__":
     Heartbeat(load_settings().home, "runner").start()  # before the heavy imports: starting is a sign of life
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     from flows.runner import main
 
     asyncio.run(main())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from prefect.context import TagsContext
+
 from tasks.delivery import deliver_notices
 from tasks.turns import Taken, commit_turns, explain_decisions
 
 
 async def take_turn(taken: list[Taken]) -> None:
     """Decide and commit what is due, send what is owed, keep the reasons with the run."""
-    reasons = await commit_turns(taken, len(taken)) if taken else []
-    await deliver_notices()
-    await explain_decisions(reasons)
+    with TagsContext(current_tags=set()):  # tags are the run's; on a task each costs a concurrency check on the server
+        reasons = await commit_turns(taken, len(taken)) if taken else []
+        await deliver_notices()
+        await explain_decisions(reasons)
