@@ -237,14 +237,22 @@ def _timeout(exchange: Exchange, given: Any) -> tuple[float, float]:
 
 
 def _read(response: requests.Response, exchange: Exchange) -> bytes:
-    """The beginning of the body, as it comes: a service may answer without end, or a byte a second."""
-    pieces, room = [], BODY_BYTES
-    while piece := response.raw.read1(room, decode_content=True):
-        pieces.append(piece)
-        room -= len(piece)
-        if room <= 0 or time.monotonic() >= exchange.until:
-            response.close()
-            break
+    """The beginning of the body, as it comes: a service may answer without end, or a byte a second.
+
+    A body that breaks off is as long as it is: the status has come, and it is what decides.
+    """
+    pieces: list[bytes] = []
+    room = BODY_BYTES
+    try:
+        while room > 0 and time.monotonic() < exchange.until:
+            piece = response.raw.read1(room, decode_content=True)
+            if not piece:
+                return b"".join(pieces)
+            pieces.append(piece)
+            room -= len(piece)
+    except urllib3.exceptions.HTTPError:
+        pass
+    response.close()  # what is left unread would be taken for the next answer
     return b"".join(pieces)
 
 

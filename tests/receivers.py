@@ -117,7 +117,7 @@ class Behaviour:
         lines = [
             f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}",
             *(f"{name}: {value}" for name, value in {"Content-Type": kind, **self.headers}.items()),
-            f"Content-Length: {len(data)}",
+            *([] if "Content-Length" in self.headers else [f"Content-Length: {len(data)}"]),
         ]
         return "\r\n".join(lines).encode() + _HEAD_END + data
 

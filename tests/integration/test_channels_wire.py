@@ -74,12 +74,18 @@ CASES = [
     Case("gateway time-out", UNKNOWN, UNKNOWN, {"status": 504}),
     Case("time-out", UNKNOWN, UNKNOWN, {"delay": 1.0}, detail="no answer in time"),
     Case("cut after reading", UNKNOWN, UNKNOWN, {"cut": "after"}, detail="after the message was written"),
+    Case(
+        "taken, then breaks off", SENT, UNKNOWN, {"body": '{"id": "r', "headers": {"Content-Length": "500"}}
+    ),
+    Case("refused, then breaks off", REFUSED, REFUSED, {"status": 403, "headers": {"Content-Length": "500"}}),
     Case("cut before reading", UNKNOWN, UNKNOWN, {"cut": "before"}),
 ]
 # Where a kind differs, and why: ntfy always answers with an id; nobody has checked the generic ones.
 DIFFERENT = {
     ("ntfy", "accepted, no receipt"): UNVERIFIED,
     ("ntfy", "accepted, no JSON"): UNVERIFIED,
+    ("ntfy", "taken, then breaks off"): UNVERIFIED,
+    ("generic", "taken, then breaks off"): UNVERIFIED,
     ("generic", "accepted"): UNVERIFIED,
     ("generic", "accepted, no receipt"): UNVERIFIED,
     ("generic", "accepted, no JSON"): UNVERIFIED,
