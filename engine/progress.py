@@ -34,7 +34,7 @@ class Progress:
             "seconds": int(seconds),
         }
         if self._status is None:
-            self._status = self._console.status(text)
+            self._status = self._console.status(text, refresh_per_second=4)
             self._status.start()
         self._status.update(text)
 
@@ -66,6 +66,15 @@ class Progress:
         self.line("      tocsin declare --title T --playbook four-hour-response")
         self.line(_("Ctrl-C stops everything"))
 
+    def stopping(self) -> None:
+        """It was told to stop, or cannot start."""
+        self._end_status()
+        self.line(self._("stopping everything"))
+
+    def stopped(self) -> None:
+        """The last line: nothing is left running."""
+        self.line(self._("everything has stopped"))
+
     def event(self, text: str) -> None:
         """Something that happened to a child, with the time of day."""
         self.line(f"{time.strftime('%H:%M:%S')} {text}")
@@ -76,10 +85,6 @@ class Progress:
         with suppress(OSError, SystemExit):
             self._console.print(text)
             self._console.file.flush()
-
-    def end(self) -> None:
-        """Leave the terminal as it was."""
-        self._end_status()
 
     def _end_status(self) -> None:
         if self._status is not None:

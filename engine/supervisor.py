@@ -82,8 +82,9 @@ class Supervisor:
                 self._begin()
                 self._supervise()
             finally:
+                self._progress.stopping()
                 self._stop_all()
-                self._progress.end()
+                self._progress.stopped()
                 restore()
 
     # --- before

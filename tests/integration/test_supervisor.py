@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import select
 import signal
@@ -106,7 +107,9 @@ def until(true: Callable[[], Any], seconds: float = 15.0) -> Any:
 class Up:
     """A supervisor in a process of its own."""
 
-    def __init__(self, folder: Path, moods: dict[str, str], **environment: str) -> None:
+    def __init__(
+        self, folder: Path, moods: dict[str, str], *, stdout: int = subprocess.PIPE, **environment: str
+    ) -> None:
         self.home = folder / "home"
         (folder / "child.py").write_text(CHILD)
         (folder / "up.py").write_text(UP)
@@ -122,6 +125,7 @@ class Up:
         }
         self.command = [sys.executable, str(folder / "up.py"), str(folder / "child.py")]
         self.command += [f"{name}={mood}" for name, mood in moods.items()]
+        self.stdout = stdout
         self.output = ""
         self.process = self.start()
 
@@ -129,7 +133,7 @@ class Up:
         return subprocess.Popen(
             self.command,
             env={**self.environment, **environment},
-            stdout=subprocess.PIPE,
+            stdout=self.stdout,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
@@ -172,7 +176,7 @@ def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
     made: list[Up] = []
 
     def make(moods: dict[str, str], **environment: str) -> Up:
-        made.append(Up(tmp_path, moods, **environment))
+        made.append(Up(tmp_path, moods, stdout=subprocess.PIPE, **environment))
         return made[-1]
 
     yield make
@@ -204,6 +208,28 @@ def test_ready_says_where_to_look_and_what_to_type(up: Callable[..., Up]) -> Non
     assert is_running(one.home)
 
 
+def test_on_a_screen_ready_begins_a_line(tmp_path: Path) -> None:
+    master, screen = pty.openpty()
+    one = Up(tmp_path, BOTH, stdout=screen)
+    os.close(screen)
+    shown = ""
+    try:
+        while "everything has stopped" not in shown:
+            assert select.select([master], [], [], 20)[0], shown
+            shown += os.read(master, 65536).decode()
+            if "Ctrl-C stops everything" in shown and "stopping" not in shown:
+                one.process.send_signal(signal.SIGINT)
+        assert one.process.wait(5) == 0
+    finally:
+        one.process.kill()
+        one.process.wait()
+        os.close(master)
+    assert "waiting for" in shown
+    # What a terminal does with the codes of a live line: the last carriage return or erasure begins it anew.
+    lines = [re.split(r"\r|\x1b\[[0-9;?]*[A-Za-z]", line.rstrip("\r"))[-1] for line in shown.split("\n")]
+    assert f"ready  http://127.0.0.1:{one.environment['TOCSIN_PORT']}" in lines
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stop_leaves_nobody(up: Callable[..., Up], number: signal.Signals) -> None:
     one = up({"web": "well", "engine": "parent"}).ready()
@@ -213,6 +239,9 @@ def test_a_stop_leaves_nobody(up: Callable[..., Up], number: signal.Signals) -> 
     assert one.stop(number) == 0
     assert time.monotonic() - begun < 5
     assert orphans.marked(mark) == []
+    assert one.process.stdout
+    said = one.output + one.process.stdout.read()
+    assert said.endswith("\nstopping everything\neverything has stopped\n")
     assert read_state(one.home) is None
     assert not is_running(one.home)
 
