@@ -1,0 +1,1 @@
+"""The command line: thin, quick to start, a client of the API."""

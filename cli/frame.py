@@ -1,0 +1,100 @@
+"""What every command shares: options, one-line errors, answers for people or programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from locales import Translator, normalise, translator
+
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", envvar="TOCSIN_TOKEN_FILE", help="File with your token; else TOCSIN_TOKEN."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
+CommandId = Annotated[
+    str, typer.Option("--id", help="Id of your own making: the same id again changes nothing.")
+]
+Incident = Annotated[str, typer.Argument(help="Reference such as INC-42, or 42.")]
+StepName = Annotated[str, typer.Argument(help="Step such as apology/draft; PLAYBOOK:STEP where two have it.")]
+As = Annotated[str, typer.Option("--as", help="On this machine, without a token: in whose name.")]
+
+
+class Trouble(Exception):  # noqa: N818 - what a person has, not what a program raises
+    """The command failed; the text is one line that says what would be right. Exit 1."""
+
+
+def example(text: str) -> str:
+    """The line under a command's help."""
+    return f"Example: {text}"
+
+
+def token(file: Path | None) -> str:
+    """The token of whoever types: of the file, else of the environment; else none."""
+    if file is None:
+        return os.environ.get("TOCSIN_TOKEN", "").strip()
+    try:
+        found = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise Trouble(f"cannot read the token in {file}: {reason}") from None
+    if not found or "\n" in found:
+        raise Trouble(f"{file} does not hold one token: `tocsin roster token YOU > {file}` makes one")
+    return found
+
+
+def home() -> Path:
+    """The folder of this installation; may not exist."""
+    return Path(os.environ.get("TOCSIN_HOME") or ".tocsin").expanduser().absolute()
+
+
+def language() -> str:
+    """What the terminal speaks."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if os.environ.get(name):
+            return normalise(os.environ[name])
+    return "en"
+
+
+def texts() -> Translator:
+    """The texts of the terminal's language."""
+    return translator(language())
+
+
+def _(text: str) -> str:
+    """A text in the terminal's language."""
+    return texts()(text)
+
+
+def both(words: Mapping[str, str]) -> str:
+    """A text of an answer that exists in both languages."""
+    return words["zh"] if language() == "zh_CN" else words["en"]
+
+
+def say(line: str = "") -> None:
+    """A line for a person."""
+    typer.echo(line)
+
+
+def show_json(document: Any) -> None:
+    """An answer for a program: one line, or indented on a screen."""
+    indent = 2 if sys.stdout.isatty() else None
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=indent))
+
+
+def warn(line: str) -> None:
+    """Beside the answer: on stderr."""
+    typer.echo(line, err=True)
+
+
+def fail(line: str) -> NoReturn:
+    """End with one clear line on stderr, exit 1."""
+    text = " ".join(line.split())
+    typer.echo(f"tocsin: {text}", err=True)
+    raise SystemExit(1)

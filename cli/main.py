@@ -1,0 +1,77 @@
+"""`tocsin`: every command and its example. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli import house, playbook, roster, show, statements, steps
+from cli.declare import declare
+from cli.frame import AsJson, Trouble, example, fail
+
+app = typer.Typer(
+    name="tocsin",
+    help="Incident response of a customer-service operation. Start with `tocsin up`, then `tocsin declare`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+app.command(epilog=example("tocsin up --port 7700 --prefect-port 7701"))(house.up)
+app.command(epilog=example('tocsin declare --title "Checkout is down" --playbook four-hour-response'))(
+    declare
+)
+app.command(epilog=example("tocsin incidents --watch"))(show.incidents)
+app.command(epilog=example("tocsin show INC-1"))(show.show)
+app.command(epilog=example("tocsin ack INC-1 apology/trace"))(steps.ack)
+app.command(
+    epilog=example('tocsin done INC-1 apology/trace --evidence "payment gateway certificate expired"')
+)(steps.done)
+app.command(epilog=example("tocsin draft INC-1 apology/draft --en apology.en.txt --zh apology.zh.txt"))(
+    statements.draft
+)
+app.command(epilog=example("tocsin approve INC-1 apology/approve"))(statements.approve)
+app.command(epilog=example('tocsin reject INC-1 apology/approve --reason "say by when we report again"'))(
+    statements.reject
+)
+app.command(epilog=example('tocsin note INC-1 "the platform has confirmed the cause"'))(steps.note)
+app.command(epilog=example("tocsin impact INC-1 --customers 1200 --orders 300"))(steps.impact)
+app.command(epilog=example("tocsin mitigate INC-1"))(steps.mitigate)
+app.command(epilog=example('tocsin close INC-1 --reason "resolved, report filed"'))(steps.close)
+app.command(epilog=example('tocsin reopen INC-1 --reason "it failed again"'))(steps.reopen)
+app.command(epilog=example('tocsin cancel INC-1 --reason "declared by mistake"'))(steps.cancel)
+app.command(epilog=example("tocsin attach INC-1 public-opinion"))(steps.attach)
+app.command(epilog=example('tocsin begin INC-1 correction --reason "the time was wrong"'))(steps.begin)
+app.command(epilog=example("tocsin retry INC-1 apology/publish --channel weibo"))(steps.retry)
+app.command(epilog=example("tocsin reassign INC-1 apology/trace --to erik"))(steps.reassign)
+app.command(epilog=example("tocsin timeline INC-1 --verify"))(show.timeline)
+app.command(epilog=example("tocsin doctor"))(house.doctor)
+app.add_typer(playbook.app, name="playbook")
+app.add_typer(roster.app, name="roster")
+
+
+@app.command(epilog=example("tocsin rehearse four-hour-response --speed 240 --auto"))
+def rehearse(
+    name: Annotated[str, typer.Argument(metavar="PLAYBOOK", help="`tocsin playbook list` names them.")],
+    speed: Annotated[float, typer.Option(help="How many times real time.")] = 240,
+    auto: Annotated[bool, typer.Option("--auto", help="Simulated owners act; else you do.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Rehearse a playbook, marked DRILL, on the sandbox: PASS or FAIL from what the receivers got."""
+    from importlib import import_module
+
+    import_module("cli.rehearse").rehearse(name, speed=speed, auto=auto, as_json=as_json)
+
+
+def main() -> None:
+    """The program."""
+    try:
+        app()
+    except Trouble as trouble:
+        fail(str(trouble))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""`tocsin roster`: who is called for what, and tokens by which people are told apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.frame import AsJson, Trouble, _, example, home, say, show_json
+
+if TYPE_CHECKING:
+    from domain.roster import Roster
+
+app = typer.Typer(
+    no_args_is_help=True, help="Who is called for what; tokens of their own.", rich_markup_mode=None
+)
+
+
+@app.command(epilog=example("tocsin roster token alice"))
+def token(
+    person: Annotated[str, typer.Argument(help="A person of the roster.")], as_json: AsJson = False
+) -> None:
+    """Make a person's token; the ones they had are worth nothing from now on. It is shown this once."""
+    known = _roster().people
+    if person not in known:
+        raise Trouble(f"the roster does not know {person[:60]!r}: one of {', '.join(known)}")
+    import pendulum
+
+    from cli.direct import open_house
+    from storage import people
+    from storage.database import StorageError
+
+    house = open_house()
+    try:
+        with house.database.write() as connection:
+            made = people.new_token(connection, person, pendulum.now("UTC"))
+    except StorageError as error:
+        raise Trouble(str(error)) from None
+    finally:
+        house.close()
+    if as_json:
+        show_json({"person": person, "token": made})
+    else:
+        say(made)
+        typer.echo(
+            _(
+                "{person}: use it as TOCSIN_TOKEN, or in a file with --token-file; it is not shown again"
+            ).format(person=person),
+            err=True,
+        )
+
+
+@app.command("list", epilog=example("tocsin roster list"))
+def list_roster(as_json: AsJson = False) -> None:
+    """List people, roles and official channels."""
+    roster = _roster()
+    if as_json:
+        show_json(_document(roster))
+        return
+    for person in roster.people.values():
+        channels = ", ".join(person.channels)
+        say(f"{person.id:<12} {person.name}  [{channels}] {person.language} {person.timezone}")
+    say()
+    for role in roster.roles.values():
+        say(f"{role.id:<26} {role.primary:<12} {role.backup or '-':<12} {role.title}")
+    say()
+    for box in roster.public.values():
+        sandbox = f" ({_('sandbox')})" if box.sandbox else ""
+        say(f"{box.id:<26} {box.language}{sandbox}")
+
+
+def _document(roster: Roster) -> dict[str, object]:
+    return {
+        "currency": roster.currency,
+        "people": [
+            {
+                "id": person.id,
+                "name": person.name,
+                "channels": list(person.channels),
+                "language": person.language,
+                "timezone": person.timezone,
+                "approval_limit": person.approval_limit,
+            }
+            for person in roster.people.values()
+        ],
+        "roles": [
+            {"id": role.id, "title": role.title, "primary": role.primary, "backup": role.backup}
+            for role in roster.roles.values()
+        ],
+        "public_channels": [
+            {"id": box.id, "language": box.language, "limit": box.limit, "sandbox": box.sandbox}
+            for box in roster.public.values()
+        ],
+    }
+
+
+@app.command(epilog=example("tocsin roster who pr-lead"))
+def who(
+    role: Annotated[str, typer.Argument(help="A role; none: all of them.")] = "", as_json: AsJson = False
+) -> None:
+    """Who is called for a role, and who when they do not answer."""
+    roster = _roster()
+    if role and role not in roster.roles:
+        raise Trouble(f"the roster has no role {role[:60]!r}: one of {', '.join(roster.roles)}")
+    if as_json:
+        document = _document(roster)
+        if role:
+            document["roles"] = [one for one in document["roles"] if one["id"] == role]  # type: ignore[attr-defined]
+        show_json(document)
+        return
+    for held in roster.roles.values():
+        if role in ("", held.id):
+            backup = f" ({_('backup')} {roster.name(held.backup)})" if held.backup else ""
+            say(f"{held.id}: {roster.name(held.primary)}{backup}")
+
+
+@app.command(epilog=example("tocsin roster lint"))
+def lint(as_json: AsJson = False) -> None:
+    """Say what is wrong with the roster: line, field, and what would be right. Exit 1 if anything is."""
+    from channels.directory import ChannelDirectory
+    from channels.errors import ChannelConfigError
+    from playbooks.errors import BadFile
+    from playbooks.roster import parse_roster
+    from playbooks.source import read_text
+
+    found: list[str] = []
+    tags = None
+    try:
+        tags = ChannelDirectory.load(home() / "channels.yaml").tags()
+    except (ChannelConfigError, OSError) as error:
+        found.append(str(error))
+    try:
+        path = home() / "roster.yaml"
+        parse_roster(read_text(path), str(path), tags)
+    except BadFile as bad:
+        found += str(bad).splitlines()
+    if as_json:
+        show_json({"ok": not found, "findings": found})
+    else:
+        for line in found:
+            typer.echo(line, err=True)
+    if found:
+        raise SystemExit(1)
+    if not as_json:
+        say(_("the roster is sound"))
+
+
+def _roster() -> Roster:
+    from playbooks.errors import BadFile
+    from playbooks.roster import RosterFile
+
+    path = home() / "roster.yaml"
+    if not path.exists():
+        raise Trouble(f"there is no {path}: `tocsin up` lays one out, or set TOCSIN_HOME")
+    try:
+        return RosterFile(path).current()
+    except BadFile as bad:
+        raise Trouble(str(bad).splitlines()[0]) from None

@@ -1,0 +1,119 @@
+"""`tocsin incidents`, `show` and `timeline`: where things stand, on a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from cli import client
+from cli.frame import AsJson, Incident, TokenFile, _, both, fail, say, show_json, token
+
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Keep it on the screen, up to date.")]
+_PAGE = 1_000
+
+
+def incidents(
+    watch: Watch = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also what is over.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 50,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List incidents: the current stage and its clock, who was called, who has it, what comes next."""
+    known = token(token_file)
+
+    def look() -> Any:
+        return client.get("/api/incidents", known, status="all" if everything else "open", limit=limit)
+
+    if as_json:
+        show_json(look())
+        return
+    from cli.drawing import board
+
+    _draw(look, board, watch)
+
+
+def show(ref: Incident, watch: Watch = False, token_file: TokenFile = None, as_json: AsJson = False) -> None:
+    """Show one incident: its stages with their clocks, every step, what was published, who was reached."""
+    known = token(token_file)
+
+    def look() -> Any:
+        return client.get(client.incident_path(ref), known)
+
+    if as_json:
+        show_json(look())
+        return
+    from cli.drawing import incident
+
+    _draw(look, incident, watch)
+
+
+def _draw(look: Callable[[], Any], draw: Callable[[Any], Any], watch: bool) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not watch:
+        console.print(draw(look()))
+        return
+    from rich.console import Group
+    from rich.live import Live
+    from rich.text import Text
+
+    drawn = draw(look())
+    with Live(
+        drawn, console=console, auto_refresh=False, screen=console.is_terminal, vertical_overflow="crop"
+    ) as live:
+        try:
+            while True:
+                time.sleep(1)
+                try:
+                    drawn = draw(look())
+                    live.update(drawn, refresh=True)
+                except client.NotRunning as down:
+                    live.update(Group(Text(str(down), style="bold red"), drawn), refresh=True)
+        except KeyboardInterrupt:
+            return
+
+
+def timeline(
+    ref: Incident,
+    verify: Annotated[bool, typer.Option("--verify", help="Tell whether a fact was altered since.")] = False,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """What happened, in order. With --verify: whether it is as it was recorded (exit 1 if not)."""
+    known = token(token_file)
+    if verify:
+        _verify(ref, known, as_json)
+        return
+    path = client.incident_path(ref, "timeline")
+    entries: list[Any] = []
+    while True:
+        found = client.get(path, known, after=entries[-1]["seq"] if entries else 0, limit=_PAGE)
+        entries += found["entries"]
+        if len(found["entries"]) < _PAGE:
+            break
+    if as_json:
+        show_json({**found, "entries": entries})
+        return
+    from cli.drawing import clock
+
+    for entry in entries:
+        by = f" - {entry['by_name'] or entry['by']}" if entry["by"] else ""
+        step = f"{entry['step']}: " if entry["step"] else ""
+        say(f"{clock(entry['at'], seconds=True)}  {step}{both(entry['says'])}{by}")
+
+
+def _verify(ref: str, known: str, as_json: bool) -> None:
+    answer = client.get(client.incident_path(ref, "timeline/verify"), known)
+    if as_json:
+        show_json(answer)
+        if not answer["ok"]:
+            raise SystemExit(1)
+    elif answer["ok"]:
+        say(_("{ref}: the timeline is as it was recorded").format(ref=answer["ref"]))
+    else:
+        fail(f"{answer['ref']}: {answer['problem']}")

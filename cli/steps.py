@@ -1,0 +1,211 @@
+"""Commands on a step or an incident: each one request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import client
+from cli.frame import As, AsJson, CommandId, Incident, StepName, TokenFile, _, say, show_json, token
+
+Reason = Annotated[str, typer.Option("--reason", "-r", help="Why.")]
+
+
+def send(
+    ref: str,
+    what: str,
+    form: dict[str, Any],
+    *,
+    said: str,
+    command_id: str,
+    token_file: Path | None,
+    as_json: bool,
+) -> None:
+    """One command, and what became of it: `said` where something changed."""
+    form = {name: value for name, value in form.items() if value not in (None, "")}
+    if command_id:
+        form["id"] = command_id
+    answer = client.post(client.incident_path(ref, what), token(token_file), form)
+    if as_json:
+        show_json(answer)
+        return
+    became = said if answer["changed"] else _("nothing to change: it was so already")
+    say(f"{answer['ref']}: {became}")
+
+
+def ack(
+    ref: Incident,
+    step: StepName,
+    speaker: As = "",
+    command_id: CommandId = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Acknowledge a step: you have it, nobody else is called."""
+    said = _("{step} is acknowledged").format(step=step)
+    form = {"step": step, "as": speaker}
+    send(ref, "acknowledge", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+
+
+def done(
+    ref: Incident,
+    step: StepName,
+    *,
+    evidence: Annotated[str, typer.Option("--evidence", "-e", help="A word or a link that shows it.")] = "",
+    channel: Annotated[
+        str, typer.Option(help="Of a publish step: the channel where it was posted by hand.")
+    ] = "",
+    speaker: As = "",
+    command_id: CommandId = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """A step is done. For a publish step: posted by hand, --evidence is the link."""
+    said = _("{step} is done").format(step=step)
+    form = {"step": step, "evidence": evidence, "channel": channel, "as": speaker}
+    send(ref, "done", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+
+
+def reassign(
+    ref: Incident,
+    step: StepName,
+    *,
+    to: Annotated[str, typer.Option("--to", help="A person of the roster.")],
+    speaker: As = "",
+    command_id: CommandId = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a step to another person, who is called at once."""
+    said = _("{step} is handed to {person}").format(step=step, person=to)
+    form = {"step": step, "to": to, "as": speaker}
+    send(ref, "reassign", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+
+
+def retry(
+    ref: Incident,
+    step: StepName,
+    channel: Annotated[str, typer.Option("--channel", help="An official channel.")],
+    command_id: CommandId = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish again on a channel where the outcome is in doubt. Look there first."""
+    said = _("{step} is ordered again on {channel}").format(step=step, channel=channel)
+    form = {"step": step, "channel": channel}
+    send(ref, "retry", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+
+
+def begin(
+    ref: Incident,
+    stage: Annotated[str, typer.Argument(help="A stage on demand: correction, withdrawal.")],
+    reason: Reason = "",
+    command_id: CommandId = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Begin a stage on demand: a correction or a withdrawal of something published."""
+    said = _("{stage} has begun").format(stage=stage)
+    form = {"stage": stage, "reason": reason}
+    send(ref, "begin", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+
+
+def note(
+    ref: Incident,
+    text: Annotated[str, typer.Argument(help="What is worth keeping.")],
+    speaker: As = "",
+    command_id: CommandId = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep something on the timeline."""
+    form = {"text": text, "as": speaker}
+    said = _("noted")
+    send(ref, "note", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+
+
+def impact(
+    ref: Incident,
+    *,
+    customers: Annotated[int | None, typer.Option(min=0, help="How many customers are harmed.")] = None,
+    orders: Annotated[int | None, typer.Option(min=0, help="How many orders.")] = None,
+    money: Annotated[int | None, typer.Option(min=0, help="How much money.")] = None,
+    brand: Annotated[int | None, typer.Option(min=0, max=3, help="0 none to 3 severe.")] = None,
+    command_id: CommandId = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what the incident costs whom, as known now. What is not given stays as it was."""
+    given = {"customers": customers, "orders": orders, "money": money, "brand": brand}
+    changed = {name: value for name, value in given.items() if value is not None}
+    known = client.get(client.incident_path(ref), token(token_file))["impact"]
+    form = {"impact": {**known, **changed}}
+    said = _("impact recorded")
+    send(ref, "impact", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+
+
+def mitigate(
+    ref: Incident,
+    reason: Reason = "",
+    command_id: CommandId = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Service is back, or harm is stopped; the incident goes on."""
+    _move(ref, "mitigate", _("mitigated"), reason, command_id, token_file, as_json)
+
+
+def close(
+    ref: Incident,
+    reason: Reason = "",
+    command_id: CommandId = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """It is over. With steps still open it asks for a --reason."""
+    _move(ref, "close", _("closed"), reason, command_id, token_file, as_json)
+
+
+def reopen(
+    ref: Incident,
+    reason: Reason = "",
+    command_id: CommandId = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """It is not over: the original clocks resume."""
+    _move(ref, "reopen", _("open again"), reason, command_id, token_file, as_json)
+
+
+def cancel(
+    ref: Incident,
+    reason: Reason = "",
+    command_id: CommandId = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """It was declared in error."""
+    _move(ref, "cancel", _("cancelled"), reason, command_id, token_file, as_json)
+
+
+def _move(
+    ref: str, what: str, said: str, reason: str, command_id: str, token_file: Path | None, as_json: bool
+) -> None:
+    form = {"reason": reason}
+    send(ref, what, form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+
+
+def attach(
+    ref: Incident,
+    playbook: Annotated[str, typer.Argument(help="`tocsin playbook list` names them.")],
+    since: Annotated[str, typer.Option(help="When its clock started, ISO 8601 with offset.")] = "",
+    command_id: CommandId = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run another playbook beside: an outage turns public."""
+    said = _("{playbook} runs beside").format(playbook=playbook)
+    form = {"playbook": playbook, "since": since}
+    send(ref, "attach", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)

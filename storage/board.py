@@ -1,0 +1,236 @@
+"""Read models of the pages and the API: the board's rows, figures. JSON-able, times in ISO 8601."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from pendulum import DateTime
+from sqlalchemy import Connection, Row, case, func, select
+
+from domain.incident import ACTIVE, Incident, Response
+from domain.layout import clock_start, round_start
+from domain.playbook import Stage
+from domain.roster import Roster
+from domain.text import Text
+from storage import incidents, outbox, turns
+from storage.incidents import INCIDENT, RESPONSE, STEP
+from storage.outbox import OUTBOX
+
+OPEN = ("open", "mitigated")
+MOST = 500
+_ACTIVE = [str(status) for status in ACTIVE]
+_TROUBLED = ("pending", "leased", "retry", "unknown", "dead")
+
+
+def iso(when: DateTime | None) -> str | None:
+    """A time as programs read it."""
+    return when.isoformat() if when else None
+
+
+# --- the board ------------------------------------------------------------------------------------
+
+
+def rows(
+    connection: Connection,
+    roster: Roster,
+    now: DateTime,
+    *,
+    status: str = "open",
+    limit: int = 50,
+    before: str = "",
+    urgent_first: bool = False,
+) -> list[dict[str, Any]]:
+    """Incidents, the newest first, or the most urgent: real before drill, harm to users, the brand, cost.
+
+    Args:
+        status: `open` (open and mitigated) or `all`.
+        before: only those declared before that one (its reference), for the next page of a list.
+    """
+    query = select(INCIDENT).limit(max(1, min(limit, MOST)))
+    if status == "open":
+        query = query.where(INCIDENT.c.status.in_(OPEN))
+    if before:
+        known = incidents.find(connection, before)
+        number = select(INCIDENT.c.number).where(INCIDENT.c.id == known).scalar_subquery()
+        query = query.where(INCIDENT.c.number < number)
+    if urgent_first:
+        harm = INCIDENT.c.customers + INCIDENT.c.orders
+        mitigated = case((INCIDENT.c.status == "open", 0), else_=1)
+        order = (INCIDENT.c.drill, mitigated, harm.desc(), INCIDENT.c.brand.desc(), INCIDENT.c.money.desc())
+        query = query.order_by(*order)
+    found = connection.execute(query.order_by(INCIDENT.c.number.desc())).all()
+    responses = _responses(connection, [row.id for row in found])
+    ids = [response.id for those in responses.values() for response in those]
+    steps = _active_steps(connection, ids)
+    return [_board_row(row, responses.get(row.id, []), steps, roster, now) for row in found]
+
+
+def count_open(connection: Connection) -> int:
+    """How many incidents are being fought."""
+    query = select(func.count()).select_from(INCIDENT).where(INCIDENT.c.status.in_(OPEN))
+    return int(connection.execute(query).scalar_one())
+
+
+def count_facts(connection: Connection, incident_id: str) -> int:
+    """How long an incident's timeline is."""
+    return int(connection.execute(select(INCIDENT.c.facts).where(INCIDENT.c.id == incident_id)).scalar_one())
+
+
+def _responses(connection: Connection, ids: Sequence[str]) -> dict[str, list[Response]]:
+    columns = (RESPONSE.c.id, RESPONSE.c.incident_id, RESPONSE.c.copy_digest, RESPONSE.c.started_at)
+    query = select(*columns, RESPONSE.c.finished_at).where(RESPONSE.c.incident_id.in_(ids))
+    found: dict[str, list[Response]] = {}
+    for row in connection.execute(query.order_by(RESPONSE.c.position)):
+        playbook = incidents.playbook_copy(connection, row.copy_digest)
+        response = Response(row.id, playbook, row.started_at, row.finished_at)
+        found.setdefault(row.incident_id, []).append(response)
+    return found
+
+
+def _active_steps(connection: Connection, response_ids: Iterable[str]) -> dict[str, list[Row[Any]]]:
+    names = (
+        "response_id",
+        "id",
+        "stage",
+        "step",
+        "round",
+        "opens_at",
+        "due_at",
+        "status",
+        "owner",
+        "holder",
+        "called",
+    )
+    query = select(*(STEP.c[name] for name in names)).where(STEP.c.response_id.in_(list(response_ids)))
+    found: dict[str, list[Row[Any]]] = {}
+    for row in connection.execute(
+        query.where(STEP.c.status.in_(_ACTIVE)).order_by(STEP.c.due_at, STEP.c.position)
+    ):
+        found.setdefault(row.response_id, []).append(row)
+    return found
+
+
+def _board_row(
+    row: Row[Any], responses: list[Response], steps: dict[str, list[Row[Any]]], roster: Roster, now: DateTime
+) -> dict[str, Any]:
+    incident = incidents.incident_of(row)
+    active = [(step, response) for response in responses for step in steps.get(response.id, [])]
+    active.sort(key=lambda pair: (pair[0].status == "waiting" and pair[0].opens_at > now, pair[0].due_at))
+    begun = [step for step, _ in active if step.status != "waiting"]
+    called = [name for step in begun if step.status == "open" for name in step.called]
+    return {
+        **head(incident),
+        "playbooks": [response.playbook.id for response in responses],
+        "open_steps": len(begun),
+        "late_steps": sum(1 for step, _ in active if step.due_at < now),
+        "called": [_person(name, roster) for name in dict.fromkeys(called)],
+        "acknowledged": [
+            _person(name, roster)
+            for name in dict.fromkeys(s.holder for s in begun if s.status == "acknowledged")
+        ],
+        "stage": _current_stage(incident, *active[0]) if active else None,
+        "next": _next_step(*active[0], roster) if active else None,
+    }
+
+
+def head(incident: Incident) -> dict[str, Any]:
+    """What is known of an incident itself."""
+    impact = incident.impact
+    return {
+        "id": incident.id,
+        "ref": incident.ref,
+        "title": incident.title,
+        "status": str(incident.status),
+        "severity": incident.severity,
+        "drill": incident.drill,
+        "pace": dict(incident.pace),
+        "origin": incident.origin,
+        "service": incident.service,
+        "kind": incident.kind,
+        "declared_at": iso(incident.declared_at),
+        "mitigated_at": iso(incident.mitigated_at),
+        "closed_at": iso(incident.closed_at),
+        "last_public_at": iso(incident.last_public_at),
+        "impact": {
+            "customers": impact.customers,
+            "orders": impact.orders,
+            "money": impact.money,
+            "brand": impact.brand,
+        },
+    }
+
+
+def _current_stage(incident: Incident, step: Row[Any], response: Response) -> dict[str, Any]:
+    stage = response.playbook.stage(step.stage)
+    opens, due = window(incident, response, stage, step.round) or (step.opens_at, step.due_at)
+    title = both(stage.title)
+    return {"id": stage.id, "title": title, "round": step.round, "opens_at": iso(opens), "due_at": iso(due)}
+
+
+def _next_step(step: Row[Any], response: Response, roster: Roster) -> dict[str, Any]:
+    plan = response.playbook.step(step.stage, step.step)
+    person = step.holder or step.owner or roster.primary(plan.owner) or ""
+    return {
+        "id": step.id,
+        "title": both(plan.title),
+        "kind": str(plan.kind),
+        "state": step.status,
+        "owner": _person(person, roster),
+        "due_at": iso(step.due_at),
+    }
+
+
+def _person(name: str, roster: Roster) -> dict[str, str]:
+    return {"id": name, "name": roster.name(name)}
+
+
+def both(text: Text) -> dict[str, str]:
+    """A text in both languages; English where there is no Chinese."""
+    return {"en": text.en, "zh": text.zh or text.en}
+
+
+def window(
+    incident: Incident, response: Response, stage: Stage, number: int
+) -> tuple[DateTime, DateTime] | None:
+    """From when to when a stage (a round of it) lasts; None where only its steps can say."""
+    start = clock_start(incident, response, stage)
+    if start is None or stage.on_demand:
+        return None
+    if stage.repeat is None:
+        return start + incident.paced(stage.starts, stage.clock), start + incident.paced(
+            stage.ends, stage.clock
+        )
+    begins = round_start(incident, stage, start, max(1, number))
+    return begins, begins + incident.paced(stage.repeat, stage.clock)
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+
+def figures(connection: Connection, now: DateTime) -> dict[str, Any]:
+    """How delivery and Prefect do: the outbox by state, the turns of the last hour."""
+    taken = turns.shares(connection, now - timedelta(hours=1))
+    return {
+        "outbox": outbox.by_state(connection),
+        "turns": taken.turns,
+        "without_prefect": taken.without_prefect,
+        "share_without_prefect": round(taken.share, 4),
+        "open_incidents": count_open(connection),
+    }
+
+
+def figures_of_board(connection: Connection, now: DateTime) -> dict[str, Any]:
+    """What the board shows of them. Does not count what was sent, which may be millions."""
+    taken = turns.shares(connection, now - timedelta(hours=1))
+    counted = (
+        select(OUTBOX.c.state, func.count()).where(OUTBOX.c.state.in_(_TROUBLED)).group_by(OUTBOX.c.state)
+    )
+    return {
+        "outbox": {row[0]: row[1] for row in connection.execute(counted)},
+        "turns": taken.turns,
+        "without_prefect": taken.without_prefect,
+        "share_without_prefect": taken.share,
+        "open_incidents": count_open(connection),
+    }

@@ -1,0 +1,191 @@
+"""One incident whole, as the API answers it: stages, steps, texts, messages. JSON-able, times in ISO 8601."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pendulum import DateTime
+from sqlalchemy import Connection, Row
+
+from domain.approval import Unfit, channels_of, digest, render
+from domain.incident import BEGUN, Snapshot, StepState, StepStatus
+from domain.playbook import Stage, StepKind
+from domain.roster import Roster
+from storage import incidents, outbox
+from storage.board import both, head, iso, window
+
+_STEP_TIMES = ("opens_at", "due_at", "opened_at", "acknowledged_at", "missed_at", "done_at")
+_SENT_TIMES = ("created_at", "next_attempt_at", "sent_at")
+
+
+def whole(connection: Connection, name: str, roster: Roster, now: DateTime) -> dict[str, Any]:
+    """All that is known of an incident but its timeline.
+
+    Raises:
+        UnknownIncident: there is none of that name.
+    """
+    incident_id = incidents.find(connection, name)
+    ids = incidents.responses_of(connection, incident_id)
+    snapshots = [incidents.load(connection, response, roster) for response in ids]
+    messages = outbox.of_incident(connection, incident_id)
+    stages, on_demand, people = [], [], set()
+    for snapshot in snapshots:
+        for stage in snapshot.response.playbook.stages:
+            states = [state for state in snapshot.steps.values() if state.stage == stage.id]
+            for state in states:
+                people |= {
+                    state.owner,
+                    state.backup,
+                    state.holder,
+                    state.author,
+                    state.done_by,
+                    *state.called,
+                }
+            if states or not stage.on_demand:
+                stages.append(_stage(snapshot, stage, states, now))
+            if stage.on_demand:
+                on_demand.append(
+                    {"id": stage.id, "playbook": snapshot.response.playbook.id, "title": both(stage.title)}
+                )
+    people |= {row.person for row in messages if row.kind == "notice"}
+    return {
+        **head(incidents.load_incident(connection, incident_id)),
+        "currency": roster.currency,
+        "playbooks": [_playbook(snapshot) for snapshot in snapshots],
+        "stages": stages,
+        "on_demand": on_demand,
+        "notices": [_notice(row) for row in messages if row.kind == "notice"],
+        "publications": [_publication(row) for row in messages if row.kind == "publication"],
+        "people": {name: roster.name(name) for name in sorted(people) if name},
+    }
+
+
+def _playbook(snapshot: Snapshot) -> dict[str, Any]:
+    response, playbook = snapshot.response, snapshot.response.playbook
+    script = both(playbook.holding_script) if playbook.holding_script else None
+    return {
+        "id": playbook.id,
+        "title": both(playbook.title),
+        "version": playbook.version,
+        "response": response.id,
+        "started_at": iso(response.started_at),
+        "finished_at": iso(response.finished_at),
+        "holding_script": script,
+    }
+
+
+def _stage(snapshot: Snapshot, stage: Stage, states: list[StepState], now: DateTime) -> dict[str, Any]:
+    number = max((state.round for state in states), default=1)
+    latest = [state for state in states if state.round == number]
+    lasts = window(snapshot.incident, snapshot.response, stage, number)
+    if lasts is None and latest:
+        lasts = min(state.opens_at for state in latest), max(state.due_at for state in latest)
+    opens, due = lasts or (None, None)
+    return {
+        "id": stage.id,
+        "playbook": snapshot.response.playbook.id,
+        "title": both(stage.title),
+        "clock": stage.clock,
+        "state": _stage_state(states, opens, now),
+        "round": number,
+        "repeats": stage.repeat is not None,
+        "opens_at": iso(opens),
+        "due_at": iso(due),
+        "steps": [step(snapshot, state, now) for state in states],
+    }
+
+
+def _stage_state(states: list[StepState], opens: DateTime | None, now: DateTime) -> str:
+    active = [state for state in states if state.active]
+    if any(state.due_at < now for state in active):
+        return "late"
+    if any(state.status in BEGUN for state in active) or (active and opens is not None and opens <= now):
+        return "running"
+    if active or not states:
+        return "waiting"
+    done = any(state.status in (StepStatus.DONE, StepStatus.SKIPPED) for state in states)
+    return "done" if done else "abandoned"
+
+
+def step(snapshot: Snapshot, state: StepState, now: DateTime) -> dict[str, Any]:
+    """One step, with its text where it has one."""
+    plan = snapshot.plan(state)
+    ended = state.done_at or now
+    document: dict[str, Any] = {
+        "id": state.id,
+        "step": state.step,
+        "kind": str(plan.kind),
+        "title": both(plan.title),
+        "round": state.round,
+        "instruction": both(plan.instruction),
+        "state": str(state.status),
+        "role": plan.owner,
+        "owner": state.owner or snapshot.roster.primary(plan.owner) or "",
+        "backup": state.backup or snapshot.roster.backup(plan.owner, plan.backup) or "",
+        "holder": state.holder,
+        "called": list(state.called),
+        "done_by": state.done_by,
+        "evidence": state.evidence,
+        "asks_evidence": plan.evidence,
+        "needs": [need.id if need else name for name, need in snapshot.needs(state)],
+        "late": state.missed_at is not None or (state.status not in _PAST_CARING and state.due_at < ended),
+        **{name: iso(getattr(state, name)) for name in _STEP_TIMES},
+    }
+    if plan.kind is StepKind.DRAFT:
+        document |= _text(snapshot, state)
+        document["template"] = both(plan.template) if plan.template and not state.texts else None
+    elif plan.of:
+        draft = snapshot.related(state, plan.of)
+        document["of"] = draft.id if draft else None
+        document["digest"] = state.digest
+    if plan.kind is StepKind.PUBLISH:
+        document["channels"] = list(plan.channels or snapshot.roster.public)
+        document["postings"] = dict(state.postings)
+        document["receipts"] = dict(state.receipts)
+        document["withdraws"] = plan.withdraws
+    return document
+
+
+_PAST_CARING = frozenset({StepStatus.ABANDONED, StepStatus.SUPERSEDED, StepStatus.SKIPPED})
+
+
+def _text(snapshot: Snapshot, state: StepState) -> dict[str, Any]:
+    """The text as written and as it would be posted. `unfit`: why it cannot go out any more."""
+    rendered, unfit = {}, ""
+    channels = channels_of(snapshot, state)
+    if state.texts:
+        try:
+            rendered = render(state.texts, channels)
+        except Unfit as error:
+            unfit = str(error)
+        if rendered and state.digest and digest(rendered) != state.digest:
+            rendered, unfit = {}, "the official channels changed since it was written: hand it in again"
+    return {
+        "texts": dict(state.texts),
+        "version": state.version,
+        "digest": state.digest,
+        "author": state.author,
+        "amount": state.amount,
+        "rendered": rendered,
+        "unfit": unfit,
+        "goes_to": {
+            channel.id: {"language": channel.language, "limit": channel.limit} for channel in channels
+        },
+    }
+
+
+def _notice(row: Row[Any]) -> dict[str, Any]:
+    names = ("key", "state", "attempts", "purpose", "person", "channel", "step", "receipt", "detail")
+    times = {name: iso(getattr(row, name)) for name in _SENT_TIMES}
+    return {**{name: getattr(row, name) for name in names}, **times, "title": row.payload.get("title", "")}
+
+
+def _publication(row: Row[Any]) -> dict[str, Any]:
+    names = ("key", "state", "attempts", "step", "receipt", "detail")
+    return {
+        **{name: getattr(row, name) for name in names},
+        **{name: iso(getattr(row, name)) for name in _SENT_TIMES},
+        "channel": row.person,
+        "target": row.payload.get("target", ""),
+        "text": row.payload.get("body", ""),
+    }

@@ -1,0 +1,51 @@
+"""`python -m web`: the process of the API and the pages. One line on stderr when it cannot start."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from engine.heartbeat import Heartbeat
+from storage.settings import SettingsError, load_settings
+
+
+def main() -> int:
+    """Serve until told to end."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    Heartbeat(
+        settings.home, "web"
+    ).start()  # before the heavy imports: they take longer than a beat may be late
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    import uvicorn  # noqa: PLC0415
+
+    from engine.house import House  # noqa: PLC0415
+    from storage.database import StorageError  # noqa: PLC0415
+    from web.app import create_app  # noqa: PLC0415
+
+    try:
+        app = create_app(House(settings).open())
+    except (StorageError, SettingsError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=75,
+        backlog=2048,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""The application: API, pages, acknowledge links and the inbox over one house."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from engine.house import House
+from engine.links import Links
+from web import acknowledge, commands, errors, house_api, inbox, incidents, pages
+from web.guard import Guard
+from web.letterbox import Letterbox
+
+STATIC = Path(__file__).parent / "static"
+_ABOUT = (
+    "Declare incidents and move them on. Send `Authorization: Bearer TOKEN` (`tocsin roster token YOU`); the "
+    "console of the machine itself needs none. Every command takes an `id` of the caller's making: "
+    'the same id again changes nothing. Every error is `{"error": one line}`.'
+)
+
+
+def create_app(house: House) -> FastAPI:
+    """The application over an open house."""
+    app = FastAPI(
+        title="Tocsin",
+        version="1",
+        description=_ABOUT,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.house = house
+    app.state.links = Links(house.settings.secret_key(), house.settings.links_url)
+    # SQLite has one writer: more threads would only wait for its lock instead of in line here.
+    app.state.writers = ThreadPoolExecutor(2 if house.database.is_sqlite else 6, thread_name_prefix="command")
+    app.state.readers = ThreadPoolExecutor(4, thread_name_prefix="look")
+    app.state.letterbox = Letterbox(house.settings.home / "inbox.db")
+    errors.install(app)
+    for module in (incidents, commands, house_api, inbox, acknowledge, pages):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Guard, house=house)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.writers.shutdown(wait=True, cancel_futures=True)
+    app.state.readers.shutdown(wait=False, cancel_futures=True)
+    app.state.letterbox.close()

@@ -1,0 +1,181 @@
+"""What the API takes: one form per command, nothing more than it names."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Annotated
+
+import pendulum
+from pendulum import DateTime
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from domain.incident import Impact
+
+MOST = 10**15
+_KEPT = "\n\t"
+_EXAMPLE = "2026-11-22T03:05:00+08:00"
+
+
+def _words(value: object) -> object:
+    """Text as people write it: no control characters in what others will read, approve and publish."""
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n")
+    return "".join(c for c in text if c in _KEPT or not (ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0))  # noqa: PLR2004
+
+
+def _moment(value: object) -> object:
+    if value is None or isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"must be a time in ISO 8601, for example {_EXAMPLE}")  # noqa: TRY004 - Pydantic's way
+    try:
+        when = datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise ValueError(f"{value[:40]!r} is no time in ISO 8601: write for example {_EXAMPLE}") from None
+    if when.tzinfo is None:
+        raise ValueError(f"{value[:40]!r} has no time zone: write for example {value[:40]}+08:00")
+    try:
+        return pendulum.instance(when).in_timezone("UTC")
+    except (OverflowError, ValueError):
+        raise ValueError(
+            f"{value[:40]!r} is no time that can be: an incident began in the last days"
+        ) from None
+
+
+Words = Annotated[str, BeforeValidator(_words)]
+Moment = Annotated[
+    DateTime | None, BeforeValidator(_moment), Field(json_schema_extra={"format": "date-time"})
+]
+Count = Annotated[int, Field(ge=0, le=MOST)]
+
+
+class Form(BaseModel):
+    """What every command takes."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    id: str = Field(
+        default_factory=lambda: str(uuid.uuid4()),
+        min_length=1,
+        max_length=64,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Made by the caller: the same id again changes nothing and gets the same answer.",
+    )
+
+
+class ImpactForm(BaseModel):
+    """What it costs whom: counts, money in the roster's currency, the brand from 0 to 3 (severe)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customers: Count = 0
+    orders: Count = 0
+    money: Count = 0
+    brand: Annotated[int, Field(ge=0, le=3)] = 0
+
+    def impact(self) -> Impact:
+        """As the domain has it."""
+        return Impact(self.customers, self.orders, self.money, self.brand)
+
+
+class DeclareForm(Form):
+    """A new incident."""
+
+    title: Words = Field(
+        examples=["Checkout is down"], description="What happened, in at most 200 characters."
+    )
+    playbook: str = Field("four-hour-response", max_length=200)
+    since: Moment = Field(None, description="When it began, with time zone; the clock starts then.")
+    severity: Words = ""
+    origin: Words = Field("", description="Where it came from, for example public-opinion.")
+    service: Words = ""
+    kind: Words = Field("", description="What kind of problem, for example outage.")
+    impact: ImpactForm = Field(default_factory=ImpactForm)
+    drill: bool = False
+    pace: dict[str, float] = Field(
+        {}, description="Only for a drill: how many times real time each clock runs."
+    )
+
+
+class StepForm(Form):
+    """A command about one step."""
+
+    step: str = Field(min_length=1, max_length=200, examples=["apology/draft"])
+    speaker: str = Field("", alias="as", max_length=100, description="From the console only: in whose name.")
+
+
+class DoneForm(StepForm):
+    """A step is done."""
+
+    evidence: Words = ""
+    channel: str = Field("", max_length=100, description="Of a publish step: where it was posted by hand.")
+
+
+class DraftForm(Form):
+    """A text handed in."""
+
+    step: str = Field(min_length=1, max_length=200, examples=["apology/draft"])
+    texts: dict[str, Words] = Field(examples=[{"en": "We are sorry.", "zh_CN": "我们深表歉意。"}])
+    amount: Count | None = None
+
+
+class ApproveForm(Form):
+    """Exactly the text whose hash this is."""
+
+    step: str = Field(min_length=1, max_length=200, examples=["apology/approve"])
+    digest: str = Field(min_length=1, max_length=64)
+
+
+class RejectForm(Form):
+    """Back to its author."""
+
+    step: str = Field(min_length=1, max_length=200, examples=["apology/approve"])
+    reason: Words
+
+
+class RetryForm(Form):
+    """Once more on one channel."""
+
+    step: str = Field(min_length=1, max_length=200, examples=["apology/publish"])
+    channel: str = Field(min_length=1, max_length=100)
+
+
+class ReassignForm(StepForm):
+    """To somebody else."""
+
+    to: str = Field(min_length=1, max_length=100, examples=["dora"])
+
+
+class BeginForm(Form):
+    """A stage on demand."""
+
+    stage: str = Field(min_length=1, max_length=200, examples=["correction"])
+    reason: Words = ""
+
+
+class NoteForm(Form):
+    """Something for the timeline."""
+
+    text: Words
+    speaker: str = Field("", alias="as", max_length=100, description="From the console only: in whose name.")
+
+
+class SetImpactForm(Form):
+    """What it costs whom, as known now."""
+
+    impact: ImpactForm
+
+
+class ReasonForm(Form):
+    """A move of the whole incident."""
+
+    reason: Words = ""
+
+
+class AttachForm(Form):
+    """Another playbook."""
+
+    playbook: str = Field(min_length=1, max_length=200, examples=["public-opinion"])
+    since: Moment = None

@@ -1,0 +1,92 @@
+"""The built-in inbox: a sandbox that real Apprise `json://` addresses deliver to, a page per person."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import pendulum
+from fastapi import APIRouter, Body, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from engine.house import House
+from playbooks.errors import BadFile
+from web.asking import NotKnown, asking, is_loopback, person
+from web.errors import answer
+from web.language import page
+from web.letterbox import Letterbox
+from web.schemas import answers
+
+router = APIRouter(tags=["inbox"])
+LONGEST_NAME = 100
+_SHOWN = 200
+
+
+@router.post("/inbox/{name:path}", responses=answers("received", "Received"))
+async def receive(name: str, request: Request, document: Annotated[dict[str, Any], Body()]) -> Response:
+    """Receive what Apprise's `json://` sends. Only from this machine."""
+    received_at = pendulum.now("UTC")
+    if not is_loopback(request):
+        return answer(request, 403, "the inbox is a sandbox: only this machine may deliver to it")
+    box = name.strip("/")
+    if not box or len(box) > LONGEST_NAME or not box.isprintable():
+        return answer(request, 422, "name: a box has 1 to 100 characters, for example /inbox/alice")
+    letterbox: Letterbox = request.app.state.letterbox
+    number = letterbox.put(box, received_at.isoformat(timespec="microseconds"), document)
+    house: House = request.app.state.house
+    return JSONResponse({"id": str(number), "url": f"{house.settings.local_url}/inbox/{box}#{number}"})
+
+
+@router.get("/inbox/api/messages", responses=answers("letters", "Letters, the oldest first"))
+async def messages(
+    request: Request,
+    since: Annotated[int, Query(ge=0, description="Only letters after that number.")] = 0,
+    name: Annotated[str, Query(max_length=LONGEST_NAME, description="Only of that box.")] = "",
+    limit: Annotated[int, Query(ge=1, le=20_000)] = 1_000,
+) -> JSONResponse:
+    """What the sandbox received."""
+    letterbox = await _for_reader(request)
+    found = await asyncio.to_thread(letterbox.read, name=name, since=since, limit=limit)
+    return JSONResponse({"messages": found})
+
+
+@router.get("/inbox", include_in_schema=False)
+async def index(request: Request) -> Response:
+    """Every box."""
+    letterbox = await _for_reader(request)
+    boxes = {box["name"]: box for box in await asyncio.to_thread(letterbox.boxes)}
+    house: House = request.app.state.house
+    try:
+        roster = house.roster()
+        names = {person: known.name for person, known in roster.people.items()}
+        names |= {f"public/{channel}": channel for channel in roster.public}
+    except BadFile:
+        names = {}
+    empty: dict[str, Any] = {"letters": 0, "last": None}
+    rows = [
+        {"name": name, "title": names.get(name, name), **{key: boxes.get(name, empty)[key] for key in empty}}
+        for name in dict.fromkeys([*names, *boxes])
+    ]
+    return page(request, "inbox_index.html", rows=rows)
+
+
+@router.get("/inbox/{name:path}", include_in_schema=False)
+async def box(request: Request, name: str) -> Response:
+    """One box, the newest letter first."""
+    letterbox = await _for_reader(request)
+    found = await asyncio.to_thread(letterbox.read, name=name.strip("/"), limit=_SHOWN, newest=True)
+    return page(request, "inbox.html", name=name.strip("/"), letters=found)
+
+
+async def _for_reader(request: Request) -> Letterbox:
+    """The letterbox, for whoever may read it: its letters hold acknowledge links.
+
+    Raises:
+        NotKnown: someone who may not.
+    """
+    asked = asking(request)
+    if not asked.console and not asked.token:
+        raise NotKnown("the inbox is read on this machine, or with a token")
+    await asyncio.to_thread(person, request.app.state.house, asked)
+    letterbox: Letterbox = request.app.state.letterbox
+    return letterbox

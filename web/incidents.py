@@ -1,0 +1,148 @@
+"""The API of incidents: declare, list, look."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+from pendulum import DateTime
+
+from domain.commands import Attach, Declare
+from engine import commands
+from engine.house import House
+from storage import board, incidents, timeline
+from storage.whole import whole as whole_of
+from web.desk import AtDesk, plain
+from web.forms import AttachForm, DeclareForm
+from web.schemas import answers
+from web.wording import fact_says
+
+router = APIRouter(prefix="/api/incidents", tags=["incidents"])
+
+
+@router.post("", status_code=201, responses=answers("declared", "Declared", status=201, command=True))
+async def declare(form: DeclareForm, desk: AtDesk) -> JSONResponse:
+    """Declare an incident. Its first notices are owed when this answers; a known id answers 200."""
+
+    def act(house: House, by: str, now: DateTime) -> commands.Answer:
+        house.library.get(form.playbook)
+        fields = form.model_dump(include={"id", "title", "playbook", "severity", "origin", "service", "kind"})
+        command = Declare(
+            **fields, by=by, since=form.since, impact=form.impact.impact(), drill=form.drill, pace=form.pace
+        )
+        return commands.declare(house, command, now)
+
+    answer = await desk.command(act)
+    document = {"id": answer.incident_id, "ref": answer.ref, "status": answer.status}
+    return JSONResponse(document, 201 if answer.changed else 200)
+
+
+@router.get("", responses=answers("incidents", "Incidents, the newest first"))
+async def list_incidents(
+    desk: AtDesk,
+    status: Literal["open", "all"] = "open",
+    limit: Annotated[int, Query(ge=1, le=board.MOST)] = 50,
+    before: Annotated[
+        str, Query(max_length=64, description="A reference: only what was declared before it.")
+    ] = "",
+) -> JSONResponse:
+    """Incidents with their current stage, who was called, who acknowledged, and what comes next."""
+
+    def look(house: House, now: DateTime) -> dict[str, Any]:
+        with house.database.read() as connection:
+            found = board.rows(
+                connection,
+                house.roster(),
+                now,
+                status=status,
+                limit=limit,
+                before=before,
+                urgent_first=status == "open" and not before,
+            )
+        return {"now": now.isoformat(), "incidents": found}
+
+    return JSONResponse(await desk.read(look))
+
+
+@router.get("/{ref}", responses=answers("incident", "The incident whole"))
+async def show(ref: str, desk: AtDesk) -> JSONResponse:
+    """An incident with its stages, steps, texts, notices and publications."""
+    return JSONResponse(await desk.read(lambda house, now: whole(house, ref, now)))
+
+
+def whole(house: House, ref: str, now: DateTime) -> dict[str, Any]:
+    """The document of an incident, with its links."""
+    with house.database.read() as connection:
+        document = whole_of(connection, ref, house.roster(), now)
+    base = house.settings.links_url
+    links = {
+        "page": f"{base}/incidents/{document['ref']}",
+        "timeline": f"{base}/api/incidents/{document['ref']}/timeline",
+    }
+    return {"now": now.isoformat(), **document, "links": links}
+
+
+@router.get("/{ref}/timeline", responses=answers("timeline", "What happened, in order"))
+async def show_timeline(
+    ref: str,
+    desk: AtDesk,
+    after: Annotated[int, Query(ge=0, description="Only facts after that number.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+) -> JSONResponse:
+    """What happened, in order, each fact with a sentence in English and Chinese."""
+    return JSONResponse(await desk.read(lambda house, _now: facts(house, ref, after=after, limit=limit)))
+
+
+def facts(house: House, ref: str, *, after: int = 0, limit: int = 1_000, last: int = 0) -> dict[str, Any]:
+    """A timeline's document; `last`: only so many from its end."""
+    roster = house.roster()
+    with house.database.read() as connection:
+        incident_id = incidents.find(connection, ref)
+        incident = incidents.load_incident(connection, incident_id)
+        if last:
+            after = max(after, board.count_facts(connection, incident_id) - last)
+        entries = timeline.read(connection, incident_id, after=after, limit=limit)
+    return {
+        "ref": incident.ref,
+        "entries": [
+            {
+                "seq": entry.seq,
+                "at": entry.at.isoformat(),
+                "kind": entry.kind,
+                "step": entry.step,
+                "by": entry.by,
+                "by_name": roster.name(entry.by),
+                "says": fact_says(entry, roster),
+                "run_id": entry.run_id,
+                "data": entry.data,
+            }
+            for entry in entries
+        ],
+    }
+
+
+@router.get("/{ref}/timeline/verify", responses=answers("verified", "Whether the chain of hashes holds"))
+async def verify(ref: str, desk: AtDesk) -> JSONResponse:
+    """Whether any fact was altered, removed or added since it was recorded."""
+
+    def look(house: House, _now: DateTime) -> dict[str, Any]:
+        with house.database.read() as connection:
+            incident_id = incidents.find(connection, ref)
+            problem = timeline.verify(connection, incident_id)
+            found = incidents.load_incident(connection, incident_id).ref
+        return {"ref": found, "ok": problem is None, "problem": problem}
+
+    return JSONResponse(await desk.read(look))
+
+
+@router.post("/{ref}/attach", responses=answers("changed", command=True))
+async def attach(ref: str, form: AttachForm, desk: AtDesk) -> JSONResponse:
+    """Run another playbook beside: an outage turns public."""
+
+    def act(house: House, by: str, now: DateTime) -> commands.Answer:
+        house.library.get(form.playbook)
+        command = Attach(id=form.id, incident=ref, by=by, playbook=form.playbook, since=form.since)
+        return commands.attach(house, command, now)
+
+    return JSONResponse(plain(await desk.command(act)))

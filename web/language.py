@@ -1,0 +1,156 @@
+"""Pages in the reader's language and time zone, drawn from templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import jinja2
+import pendulum
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from markupsafe import Markup
+
+from engine.house import House
+from locales import format_span, format_when, normalise, translator
+from playbooks.errors import BadFile
+from web import drawing, wording
+
+_FOLDER = Path(__file__).parent / "templates"
+_YEAR = 365 * 86_400
+
+
+@lru_cache
+def templates() -> jinja2.Environment:
+    """The templates; whatever is put into them is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        auto_reload=False,
+    )
+    environment.filters["links"] = drawing.with_links
+    environment.globals["bar"] = drawing.bar
+    return environment
+
+
+def language_of(request: Request) -> str:
+    """`?lang=`, else what was chosen before, else what the browser asks for first."""
+    wanted = request.query_params.get("lang") or request.cookies.get("lang")
+    if not wanted:
+        wanted = request.headers.get("accept-language", "").split(",")[0].split(";")[0]
+    return normalise(wanted)
+
+
+def zone_of(request: Request) -> str:
+    """`?tz=`, else what was chosen before, else the time zone of the house: its incident commander's."""
+    house: House = request.app.state.house
+    for name in (request.query_params.get("tz"), request.cookies.get("tz"), _zone_of_house(house)):
+        if name and _known(name):
+            return name
+    return "UTC"
+
+
+@lru_cache(maxsize=256)
+def _known(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+def _zone_of_house(house: House) -> str:
+    try:
+        roster = house.roster()
+    except BadFile:
+        return "UTC"
+    commander = roster.people.get(roster.primary("incident-commander") or "")
+    return commander.timezone if commander else "UTC"
+
+
+class Reader:
+    """What a template needs to speak to one reader: texts, times, names of states."""
+
+    def __init__(self, language: str, zone: str, now: datetime) -> None:
+        self.language = language
+        self.zone = zone
+        self.now = now
+        self.translate = translator(language)
+
+    def text(self, words: Mapping[str, str]) -> str:
+        """A text that exists in both languages."""
+        return words["zh"] if self.language == "zh_CN" else words["en"]
+
+    def when(self, time: str | None) -> str:
+        """A time as people say it."""
+        return format_when(datetime.fromisoformat(time), self.zone, self.language, self.now) if time else ""
+
+    def clock(self, time: str | None) -> str:
+        """The time of day to the second, with its date where it is another day's."""
+        if not time:
+            return ""
+        local = datetime.fromisoformat(time).astimezone(ZoneInfo(self.zone))
+        today = local.date() == self.now.astimezone(ZoneInfo(self.zone)).date()
+        return f"{local:%H:%M:%S}" if today else f"{local:%Y-%m-%d %H:%M:%S}"
+
+    def left(self, due: str | None) -> str:
+        """How long until `due`, or since."""
+        if not due:
+            return ""
+        span = datetime.fromisoformat(due) - self.now
+        _ = self.translate
+        words = _("{span} left") if span >= timedelta(0) else _("late by {span}")
+        return words.format(span=format_span(span, self.language))
+
+    def state(self, name: str) -> str:
+        """A state's name."""
+        return wording.state(name, self.language)
+
+    def fact(self, entry: Mapping[str, Any]) -> str:
+        """What a fact of a timeline says."""
+        return str(entry["says"]["zh" if self.language == "zh_CN" else "en"])
+
+
+def page(
+    request: Request,
+    template: str,
+    status: int = 200,
+    *,
+    language: str = "",
+    zone: str = "",
+    headers: Mapping[str, str] | None = None,
+    **values: Any,
+) -> HTMLResponse:
+    """A page of ours. A language or zone chosen by the address is remembered."""
+    language = language or language_of(request)
+    zone = zone or zone_of(request)
+    reader = Reader(language, zone, values.pop("now", None) or pendulum.now("UTC"))
+    other = "en" if language == "zh_CN" else "zh_CN"
+    html = (
+        templates()
+        .get_template(template)
+        .render(
+            me=reader,
+            _=reader.translate,
+            language=language,
+            zone=zone,
+            path=request.url.path,
+            **values,
+            other=request.url.include_query_params(lang=other).query,
+            fragment=Markup(""),
+        )
+    )
+    response = HTMLResponse(html, status, headers=dict(headers or {}))
+    for name in ("lang", "tz"):
+        chosen = request.query_params.get(name)
+        if chosen and len(chosen) < 64 and (name == "lang" or _known(chosen)):  # noqa: PLR2004
+            kept = normalise(chosen) if name == "lang" else chosen
+            response.set_cookie(name, kept, max_age=_YEAR, httponly=True, samesite="strict")
+    return response
