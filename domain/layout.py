@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from pendulum import DateTime
 
-from domain.durations import elapsed
+from domain.durations import elapsed, later
 from domain.incident import Incident, Response, StepState, step_id
 from domain.playbook import Stage, Step
 
@@ -27,8 +27,8 @@ def round_due(incident: Incident, stage: Stage, start: DateTime, now: DateTime) 
     """Which round of a repeated stage is on at `now`; 0 before the first, and no new one after the stage's end."""
     if stage.repeat is None:
         return 1
-    first = start + incident.paced(stage.starts, stage.clock)
-    last = start + incident.paced(stage.ends, stage.clock)
+    first = later(start, incident.paced(stage.starts, stage.clock))
+    last = later(start, incident.paced(stage.ends, stage.clock))
     if now < first:
         return 0
     every = incident.paced(stage.repeat, stage.clock)
@@ -40,7 +40,7 @@ def round_start(incident: Incident, stage: Stage, start: DateTime, number: int) 
     """When a round begins: the zero of its steps' offsets. Stages that do not repeat count from their clock."""
     if stage.repeat is None:
         return start
-    return start + incident.paced(stage.starts + stage.repeat * (number - 1), stage.clock)
+    return later(start, incident.paced(stage.starts + stage.repeat * (number - 1), stage.clock))
 
 
 def lay_out(incident: Incident, stage: Stage, number: int, start: DateTime, now: DateTime) -> Iterator[StepState]:
@@ -52,8 +52,8 @@ def lay_out(incident: Incident, stage: Stage, number: int, start: DateTime, now:
             stage=stage.id,
             step=step.id,
             round=number,
-            opens_at=start + incident.paced(opens, stage.clock),
-            due_at=start + incident.paced(due, stage.clock),
+            opens_at=later(start, incident.paced(opens, stage.clock)),
+            due_at=later(start, incident.paced(due, stage.clock)),
             laid_at=now,
             ack_within=incident.paced(step.ack_within, stage.clock) if step.ack_within else None,
             remind=incident.paced(step.remind, stage.clock) if step.remind else None,

@@ -23,7 +23,7 @@ from engine.house import House
 from engine.owing import append_facts, commit_decision
 from playbooks.library import UnknownPlaybook
 from playbooks.roster import missing_roles
-from storage import incidents, timeline, turns
+from storage import incidents, turns
 
 K = FactKind
 LONGEST_TITLE = 200
@@ -167,10 +167,9 @@ def _start(
     incidents.add_response(connection, incident.id, response, position)
     before = incidents.load(connection, response.id, house.roster()) if position else None
     before = before or Snapshot(incident=incident, response=response, roster=house.roster())
-    timeline.append(connection, incident.id, [fact], response_id=response.id)
     decision = decide(before, now)
     incidents.save(connection, before, decision.snapshot, decision.wake_at)
-    commit_decision(connection, decision, now)
+    commit_decision(connection, decision, now, before=[fact])
 
 
 def _answer(connection: Connection, incident_id: str, *, changed: bool) -> Answer:

@@ -20,10 +20,12 @@ NOWHERE = "nowhere"  # the channel of someone who has none: refused at once, so 
 _OVER = frozenset({K.DONE, K.SKIPPED, K.ABANDONED, K.SUPERSEDED, K.VOIDED, K.DRAFTED, K.APPROVED, K.REJECTED})
 
 
-def commit_decision(connection: Connection, decision: Decision, now: DateTime, run_id: str = "") -> None:
-    """Write a decision's facts and what it owes. Part of the transaction that saves its snapshot."""
+def commit_decision(
+    connection: Connection, decision: Decision, now: DateTime, *, run_id: str = "", before: Iterable[Fact] = ()
+) -> None:
+    """Write a decision's facts (after those that led to it) and what it owes, with the snapshot in one transaction."""
     snapshot = decision.snapshot
-    append_facts(connection, snapshot, decision.facts, run_id)
+    append_facts(connection, snapshot, (*before, *decision.facts), run_id)
     owed = [owe_notice(snapshot, notice, now) for notice in decision.notices]
     owed += [owe_publication(snapshot, publication) for publication in decision.publications]
     for notice in decision.notices:
@@ -37,12 +39,21 @@ def append_facts(connection: Connection, snapshot: Snapshot, facts: Iterable[Fac
     facts = list(facts)
     timeline.append(connection, snapshot.incident.id, facts, response_id=snapshot.response.id, run_id=run_id)
     for fact in facts:
+        if not _called_before(snapshot, fact, facts):
+            continue
         if fact.kind is K.ACKNOWLEDGED:
             outbox.withdraw(connection, snapshot.response.id, fact.step, UNTIL_ACKNOWLEDGED, "acknowledged")
         elif fact.kind in _OVER and fact.step:
             outbox.withdraw(connection, snapshot.response.id, fact.step, UNTIL_OVER, str(fact.kind))
     if any(fact.kind in (K.MITIGATED, K.CLOSED, K.REOPENED, K.CANCELLED) for fact in facts):
         incidents.wake(connection, incidents.responses_of(connection, snapshot.incident.id), facts[0].at)
+
+
+def _called_before(snapshot: Snapshot, fact: Fact, facts: list[Fact]) -> bool:
+    """Whether anyone can have been called for the fact's step before these facts: else nothing is to withdraw."""
+    state = snapshot.steps.get(fact.step)
+    opened_here = any(f.kind is K.OPENED and f.step == fact.step for f in facts)
+    return state is not None and state.calls > (1 if opened_here else 0)
 
 
 def owe_notice(snapshot: Snapshot, notice: Notice, now: DateTime, position: int = 0) -> Owed:

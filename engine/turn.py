@@ -48,7 +48,7 @@ def turn(house: House, lease: Lease, now: DateTime, *, driver: Driver, run_id: s
         if driver == "guarantor" and decision.facts:
             late = round(elapsed(lease.due_at, now).total_seconds(), 1)
             append_facts(connection, before, [Fact(FactKind.WITHOUT_PREFECT, now, data={"late_seconds": late})])
-        commit_decision(connection, decision, now, run_id)
+        commit_decision(connection, decision, now, run_id=run_id)
         taken = {
             "response_id": lease.response_id, "due_at": lease.due_at, "taken_at": now, "driver": driver,
             "run_id": run_id,

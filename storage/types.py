@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pendulum
@@ -11,10 +11,10 @@ from sqlalchemy import BigInteger, Dialect
 from sqlalchemy.types import DateTime as SqlDateTime
 from sqlalchemy.types import TypeDecorator
 
-from domain.durations import elapsed
+from domain.durations import elapsed, later
 
 _MICROSECOND = timedelta(microseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=pendulum.UTC)
+_EPOCH = DateTime(1970, 1, 1, tzinfo=pendulum.UTC)
 
 
 class UtcDateTime(TypeDecorator[DateTime]):
@@ -45,11 +45,9 @@ class UtcDateTime(TypeDecorator[DateTime]):
         """From the database."""
         if value is None:
             return None
-        when = value.astimezone(pendulum.UTC) if isinstance(value, datetime) else _EPOCH + value * _MICROSECOND
-        return DateTime(
-            when.year, when.month, when.day, when.hour, when.minute, when.second, when.microsecond,
-            tzinfo=pendulum.UTC,
-        )  # fmt: skip
+        if isinstance(value, datetime):  # psycopg's; its fields are those of UTC, see the session's time zone
+            return pendulum.instance(value.astimezone(UTC))
+        return later(_EPOCH, timedelta(microseconds=value))
 
 
 class Span(TypeDecorator[timedelta]):
