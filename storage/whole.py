@@ -15,6 +15,7 @@ from storage import incidents, outbox
 from storage.board import both, head, iso, window
 
 _STEP_TIMES = ("opens_at", "due_at", "opened_at", "acknowledged_at", "missed_at", "done_at")
+_PEOPLE = ("owner", "backup", "holder", "author", "done_by")
 _SENT_TIMES = ("created_at", "next_attempt_at", "sent_at")
 
 
@@ -28,25 +29,18 @@ def whole(connection: Connection, name: str, roster: Roster, now: DateTime) -> d
     ids = incidents.responses_of(connection, incident_id)
     snapshots = [incidents.load(connection, response, roster) for response in ids]
     messages = outbox.of_incident(connection, incident_id)
-    stages, on_demand, people = [], [], set()
+    stages: list[dict[str, Any]] = []
+    on_demand: list[dict[str, Any]] = []
     for snapshot in snapshots:
         for stage in snapshot.response.playbook.stages:
             states = [state for state in snapshot.steps.values() if state.stage == stage.id]
-            for state in states:
-                people |= {
-                    state.owner,
-                    state.backup,
-                    state.holder,
-                    state.author,
-                    state.done_by,
-                    *state.called,
-                }
             if states or not stage.on_demand:
                 stages.append(_stage(snapshot, stage, states, now))
             if stage.on_demand:
-                on_demand.append(
-                    {"id": stage.id, "playbook": snapshot.response.playbook.id, "title": both(stage.title)}
-                )
+                playbook = snapshot.response.playbook.id
+                on_demand.append({"id": stage.id, "playbook": playbook, "title": both(stage.title)})
+    people = {step[name] for one in stages for step in one["steps"] for name in _PEOPLE if step.get(name)}
+    people |= {name for one in stages for step in one["steps"] for name in step["called"]}
     people |= {row.person for row in messages if row.kind == "notice"}
     return {
         **head(incidents.load_incident(connection, incident_id)),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import pendulum
 from pendulum import DateTime
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from domain.incident import Impact
 
@@ -63,6 +64,16 @@ class Form(BaseModel):
         pattern=r"^[\x21-\x7e]+$",
         description="Made by the caller: the same id again changes nothing and gets the same answer.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_characters(cls, document: Any) -> Any:
+        # JSON can spell half of a surrogate pair, which no database keeps and nobody can read.
+        try:
+            json.dumps(document, ensure_ascii=False, default=str).encode()
+        except UnicodeEncodeError:
+            raise ValueError("a text holds half a character: send whole UTF-8") from None
+        return document
 
 
 class ImpactForm(BaseModel):

@@ -39,7 +39,7 @@ class Letterbox:
             str(document.get("title") or ""),
             str(document.get("message") or document.get("body") or ""),
         )
-        values = (name, received_at, title, body, json.dumps(document, ensure_ascii=False))
+        values = (name, received_at, title, body, json.dumps(document))
         with self._lock:
             found = self._file.execute(
                 "INSERT INTO letter (name, received_at, title, body, document) VALUES (?, ?, ?, ?, ?)", values
@@ -72,3 +72,8 @@ class Letterbox:
         """Give the file back."""
         with self._lock:
             self._file.close()
+
+
+def _whole(value: object) -> str:
+    """A text that a database keeps: JSON can spell half a character."""
+    return str(value or "").encode("utf-8", "replace").decode()

@@ -1,0 +1,113 @@
+"""The web application on a home of its own, behind a real server on a free port."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pendulum
+import uvicorn
+from jsonschema import Draft202012Validator, FormatChecker
+
+from engine.home import prepare_home
+from engine.house import House
+from engine.turn import take_turns, turn
+from storage import incidents, people
+from storage.settings import load_settings
+from web.app import create_app
+from web.schemas import schema
+
+
+@dataclass
+class Served:
+    """A running application, its house, and a client on this machine."""
+
+    url: str
+    port: int
+    house: House
+    client: httpx.Client
+
+    def declare(self, title: str = "Checkout is down", **fields: Any) -> str:
+        """A new incident; its reference."""
+        answer = self.client.post("/api/incidents", json={"title": title, **fields})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["ref"])
+
+    def token(self, person: str) -> dict[str, str]:
+        """The header of a person who shows a new token."""
+        with self.house.database.write() as connection:
+            made = people.new_token(connection, person, pendulum.now("UTC"))
+        return {"Authorization": f"Bearer {made}"}
+
+    def turn(self, ref: str) -> None:
+        """What the runner would do: take the turns of an incident that are due."""
+        now = pendulum.now("UTC")
+        with self.house.database.read() as connection:
+            ids = incidents.responses_of(connection, incidents.find(connection, ref))
+        for lease in take_turns(self.house, ids, now):
+            assert turn(self.house, lease, now, driver="prefect", run_id="9f0a") is not None
+
+    def post(self, ref: str, what: str, document: dict[str, Any], **headers: str) -> httpx.Response:
+        """One command."""
+        return self.client.post(f"/api/incidents/{ref}/{what}", json=document, headers=headers)
+
+    def show(self, ref: str) -> dict[str, Any]:
+        """The incident whole, as by its schema."""
+        return valid("incident", self.client.get(f"/api/incidents/{ref}"))
+
+    def step(self, ref: str, name: str) -> dict[str, Any]:
+        """One step of it."""
+        found = [s for stage in self.show(ref)["stages"] for s in stage["steps"] if s["id"] == name]
+        assert len(found) == 1, name
+        return dict(found[0])
+
+
+def valid(name: str, answer: httpx.Response, status: int = 200) -> dict[str, Any]:
+    """The answer's document, checked against the schema that ships."""
+    assert answer.status_code == status, answer.text
+    return check(name, answer.json())
+
+
+def check(name: str, document: Any) -> dict[str, Any]:
+    """A document, checked against the schema of that name."""
+    errors = list(Draft202012Validator(schema(name), format_checker=FormatChecker()).iter_errors(document))
+    assert errors == [], f"{name}: {errors[0].json_path}: {errors[0].message}"
+    return dict(document)
+
+
+@contextmanager
+def served(home: Path, port: int, **settings: Any) -> Iterator[Served]:
+    """Serve from a thread until the block ends."""
+    chosen = load_settings(home=home, port=port, **settings)
+    prepare_home(chosen)
+    house = House(chosen).open()
+    config = uvicorn.Config(
+        create_app(house),
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{port}"
+    try:
+        end = time.monotonic() + 20
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            assert time.monotonic() < end, "the server took too long"
+            time.sleep(0.01)
+        with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
+            yield Served(url, port, house, client)
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        house.close()
