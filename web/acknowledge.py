@@ -87,7 +87,7 @@ def _view(house: House, link: Link, now: DateTime) -> dict[str, Any]:
         "ref": incident.ref,
         "title": incident.title,
         "drill": incident.drill,
-        "status": str(incident.status),
+        "condition": str(incident.status),
         "declared_at": board.iso(incident.declared_at),
         "last_public_at": board.iso(incident.last_public_at),
         "playbook": snapshot.response.playbook.id,
