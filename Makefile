@@ -56,8 +56,10 @@ $(STAMP): requirements.lock pyproject.toml
 	  || { echo "this Python cannot make virtual environments: install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
 	@echo "installing from requirements.lock into .venv"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# The lock is complete, so nothing is resolved: pip, resolving, takes a newer one of what somebody needs as name[extra].
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip check >/dev/null || { $(BIN)/python -m pip check >&2; exit 1; }
 	@touch $@
 
 clean:
