@@ -26,12 +26,17 @@ def commit_decision(
     """Write a decision's facts (after those that led to it) and what it owes, with the snapshot in one transaction."""
     snapshot = decision.snapshot
     append_facts(connection, snapshot, (*before, *decision.facts), run_id)
-    owed = [owe_notice(snapshot, notice, now) for notice in decision.notices]
-    owed += [owe_publication(snapshot, publication) for publication in decision.publications]
     for notice in decision.notices:
         if notice.number > 1 and notice.step:  # called again: what has not gone out yet says less than this
             outbox.coalesce(connection, snapshot.response.id, notice.step, notice.person)
-    outbox.enqueue(connection, owed, now)
+    outbox.enqueue(connection, owed_by(decision, now), now)
+
+
+def owed_by(decision: Decision, now: DateTime) -> list[Owed]:
+    """What a decision owes, as rows of the outbox."""
+    snapshot = decision.snapshot
+    notices = [owe_notice(snapshot, notice, now) for notice in decision.notices]
+    return notices + [owe_publication(snapshot, publication) for publication in decision.publications]
 
 
 def append_facts(connection: Connection, snapshot: Snapshot, facts: Iterable[Fact], run_id: str = "") -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.incident import Impact, Incident, IncidentStatus, Response, Snapshot, StepState, StepStatus
@@ -162,23 +162,47 @@ def keep_copy(connection: Connection, playbook: Playbook) -> str:
 # --- saving ------------------------------------------------------------------------------------------------------
 
 
-def add_incident(connection: Connection, incident: Incident) -> Incident:
-    """A new incident; its reference is given here."""
-    values = _incident_values(incident)
-    number = connection.execute(insert(INCIDENT).values(values).returning(INCIDENT.c.number)).scalar_one()
-    ref = f"INC-{number}"
-    connection.execute(update(INCIDENT).where(INCIDENT.c.number == number).values(ref=ref))
-    return replace(incident, ref=ref)
+def next_numbers(connection: Connection, count: int) -> list[int]:
+    """The numbers of the next incidents. The write transaction is SQLite's lock on them, PostgreSQL has a sequence."""
+    if count and connection.dialect.name == "postgresql":
+        sequence = func.nextval(func.pg_get_serial_sequence("incident", "number"))
+        return list(connection.execute(select(sequence).select_from(func.generate_series(1, count))).scalars())
+    last = connection.execute(select(func.coalesce(func.max(INCIDENT.c.number), 0))).scalar_one()
+    return list(range(last + 1, last + 1 + count))
+
+
+def reference(number: int) -> str:
+    """How people name an incident."""
+    return f"INC-{number}"
 
 
 def add_response(connection: Connection, incident_id: str, response: Response, position: int) -> None:
     """A new response of an incident; its first turn is due when it is saved."""
-    values = {
+    connection.execute(insert(RESPONSE), [response_values(connection, incident_id, response, position=position)])
+
+
+def response_values(connection: Connection, incident_id: str, response: Response, *, position: int) -> dict[str, Any]:
+    """A response's row; its copy of the playbook is kept."""
+    return {
         "id": response.id, "incident_id": incident_id, "position": position, "playbook": response.playbook.id,
         "flow": response.playbook.flow, "copy_digest": keep_copy(connection, response.playbook),
-        "started_at": response.started_at, "silence_level": 0, "silence_calls": 0, "token": 0,
+        "started_at": response.started_at, "finished_at": response.finished_at, "token": 0, "leased_until": None,
+        "silence_level": response.silence_level, "silence_at": response.silence_at,
+        "silence_calls": response.silence_calls, "wake_at": None,
     }  # fmt: skip
-    connection.execute(insert(RESPONSE).values(values))
+
+
+def step_rows(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Every step of a snapshot as a row."""
+    return [_step_row(snapshot, state, place) for place, state in enumerate(snapshot.steps.values())]
+
+
+def _step_row(snapshot: Snapshot, state: StepState, position: int) -> dict[str, Any]:
+    row = {name: getattr(state, name) for name in _STEP_FIELDS}
+    row["called"] = list(state.called)
+    row["response_id"] = snapshot.response.id
+    row["position"] = position
+    return row
 
 
 def save(
@@ -200,7 +224,7 @@ def save(
     if connection.execute(claim.values(values)).rowcount != 1:
         return False
     if after.incident != before.incident:
-        values = _incident_values(after.incident)
+        values = incident_values(after.incident)
         connection.execute(update(INCIDENT).where(INCIDENT.c.id == after.incident.id).values(values))
     _save_steps(connection, before, after)
     return True
@@ -210,13 +234,11 @@ def _save_steps(connection: Connection, before: Snapshot, after: Snapshot) -> No
     added, changed = [], []
     for position, (name, state) in enumerate(after.steps.items()):
         if before.steps.get(name) is not state:
-            values = {field: getattr(state, field) for field in _STEP_FIELDS}
-            values["called"] = list(state.called)
-            values["response_id"] = after.response.id
+            row = _step_row(after, state, position)
             if name in before.steps:
-                changed.append({f"new_{field}": value for field, value in values.items()})
+                changed.append({f"new_{field}": value for field, value in row.items()})
             else:
-                added.append({**values, "position": position})
+                added.append(row)
     if added:
         connection.execute(insert(STEP), added)
     if changed:
@@ -230,7 +252,8 @@ _UPDATE_STEP = (
 )
 
 
-def _incident_values(incident: Incident) -> dict[str, Any]:
+def incident_values(incident: Incident) -> dict[str, Any]:
+    """An incident's row, without its number and the end of its timeline."""
     names = (
         "id", "ref", "title", "severity", "origin", "service", "kind", "drill", "declared_at", "mitigated_at",
         "closed_at", "last_public_at",

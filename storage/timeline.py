@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
-import pendulum
 from pendulum import DateTime
 from sqlalchemy import Connection, insert, select, update
 
@@ -45,7 +45,18 @@ def append(
         .values(facts=INCIDENT.c.facts + len(facts))
         .returning(INCIDENT.c.facts, INCIDENT.c.head)
     ).one()
-    seq, head, rows = found.facts - len(facts), found.head, []
+    rows, head = chain(
+        incident_id, facts, response_id=response_id, run_id=run_id, seq=found.facts - len(facts), head=found.head
+    )
+    connection.execute(insert(FACT), rows)
+    connection.execute(update(INCIDENT).where(INCIDENT.c.id == incident_id).values(head=head))
+
+
+def chain(
+    incident_id: str, facts: Sequence[Fact], *, response_id: str, run_id: str = "", seq: int = 0, head: str = ""
+) -> tuple[list[dict[str, Any]], str]:
+    """Facts as rows chained onto a timeline that ends at `seq` with the hash `head`; and the new hash."""
+    rows = []
     for fact in facts:
         seq += 1
         row = {
@@ -54,17 +65,15 @@ def append(
         }  # fmt: skip
         head = row["hash"] = fingerprint(row)
         rows.append(row)
-    connection.execute(insert(FACT), rows)
-    connection.execute(update(INCIDENT).where(INCIDENT.c.id == incident_id).values(head=head))
+    return rows, head
 
 
 def fingerprint(row: dict[str, Any]) -> str:
     """SHA-256 of a fact with the hash of the one before: changing any earlier fact changes every later hash."""
-    at: DateTime = row["at"]
     chained = {
         **{name: row[name] for name in ("incident_id", "seq", "kind", "response_id", "step", "by", "data")},
         "run_id": row["run_id"],
-        "at": at.in_timezone(pendulum.UTC).isoformat(),
+        "at": row["at"].astimezone(UTC).isoformat(),
         "previous": row["previous"],
     }
     canonical = json.dumps(chained, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,12 @@ def carried_out(connection: Connection, command_id: str) -> str | None:
     query = select(COMMAND.c.incident_id).where(COMMAND.c.id == command_id)
     found: str | None = connection.execute(query).scalar_one_or_none()
     return found
+
+
+def carried_out_among(connection: Connection, command_ids: Iterable[str]) -> dict[str, str]:
+    """Those of these commands that were carried out already, with their incidents."""
+    query = select(COMMAND.c.id, COMMAND.c.incident_id).where(COMMAND.c.id.in_(list(command_ids)))
+    return {row.id: row.incident_id for row in connection.execute(query)}
 
 
 def carry_out(connection: Connection, command_id: str, incident_id: str, kind: str, now: DateTime) -> None:
