@@ -89,6 +89,16 @@ def _assign(work: Work, state: StepState, owner: str, backup: str) -> None:
         work.call((person,), LADDER[level], because, state.id)
 
 
+def hand_over(work: Work, state: StepState) -> bool:
+    """A step that was given to another person: they are called, and have the whole of `ack_within` to answer."""
+    if state.status is not StepStatus.OPEN or state.called_at is not None or not state.holder:
+        return False
+    plan = work.snapshot.plan(state)
+    work.record(K.OPENED, state.id, owner=state.holder, backup=state.backup, role=plan.owner, handed=True)
+    work.call((state.holder,), Purpose.REASSIGN, Reason(N_("It is yours now.")), state.id)
+    return True
+
+
 def _rung(work: Work, owner: str, backup: str, called: frozenset[str], lowest: int) -> tuple[int, str]:
     """The lowest rung from `lowest` on with a person not called yet; the top with nobody where there is none."""
     playbook = work.snapshot.response.playbook

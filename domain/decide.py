@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pendulum import DateTime
 
-from domain.calling import escalate, exhausted, miss_deadline, next_reminder, open_step, remind
+from domain.calling import escalate, exhausted, hand_over, miss_deadline, next_reminder, open_step, remind
 from domain.facts import Fact, FactKind
 from domain.incident import IncidentStatus, Snapshot, StepState, StepStatus
 from domain.layout import clock_start, round_due, round_start
@@ -75,6 +75,8 @@ def resume_what_was_stopped(work: Work) -> None:
     """Reopened: the original clocks run on, what is past is late; the follow-up clock stops."""
     if not work.snapshot.incident.running:
         return
+    if work.snapshot.response.finished_at:  # reopened by a command to another response of this incident
+        work.record(K.RESUMED)
     for state in work.steps():
         after_close = work.snapshot.stage(state).clock == "closed"
         if state.active and after_close:
@@ -174,6 +176,7 @@ RULES: tuple[Callable[[Work], None], ...] = (
     resume_what_was_stopped,
     lay_out_stages,
     open_what_is_ready,
+    each_step(hand_over),
     each_step(publish),
     open_what_is_ready,  # a publication that is complete may open what needs it
     each_step(miss_deadline),  # before the ladder: one call for a step, the weightiest

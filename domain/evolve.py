@@ -50,6 +50,8 @@ def _begun(snapshot: Snapshot, fact: Fact) -> Snapshot:
     stage = snapshot.response.playbook.stage(fact.data["stage"])
     laid = lay_out(snapshot.incident, stage, fact.data["round"], moment(fact.data["start"]), fact.at)
     again = _response(snapshot, finished_at=None)
+    if again.incident.status is IncidentStatus.COMPLETED:  # there is something to do again, and to be acknowledged
+        again = _incident(again, status=IncidentStatus.CLOSED)
     return replace(again, steps={**snapshot.steps, **{step.id: step for step in laid}})
 
 
@@ -73,6 +75,7 @@ _WHOLE: dict[FactKind, Callable[[Snapshot, Fact], Snapshot]] = {
     K.CANCELLED: lambda s, f: _incident(s, status=IncidentStatus.CANCELLED),
     K.COMPLETED: lambda s, f: _incident(s, status=IncidentStatus.COMPLETED),
     K.REOPENED: _reopened,
+    K.RESUMED: lambda s, _: _response(s, finished_at=None),
     K.IMPACT: lambda s, f: _incident(s, impact=Impact(**f.data["impact"])),
     K.STAGE_BEGUN: _begun,
     K.PUBLISHED: _published,
@@ -96,7 +99,7 @@ def _opened(step: StepState, fact: Fact) -> StepState:
         level=fact.data.get("level", 0),
         calls=step.calls + 1,
         called_at=fact.at,
-        opened_at=fact.at,
+        opened_at=step.opened_at if fact.data.get("handed") else fact.at,
         missed_at=fact.at if fact.data.get("late") else step.missed_at,
     )
 
@@ -165,21 +168,23 @@ def _rejected(step: StepState, fact: Fact) -> StepState:
 def _posting(status: Posting) -> Callable[[StepState, Fact], StepState]:
     def change(step: StepState, fact: Fact) -> StepState:
         channel = fact.data["channel"]
+        settled = status is Posting.PUBLISHED and step.postings.get(channel) in (Posting.UNKNOWN, Posting.FAILED)
         receipts = dict(step.receipts)
         if fact.data.get("receipt"):
             receipts[channel] = fact.data["receipt"]
-        return replace(step, postings={**step.postings, channel: status}, receipts=receipts)
+        alarmed = max(0, step.alarmed - 1) if settled else step.alarmed  # the next one in doubt is called for again
+        return replace(step, postings={**step.postings, channel: status}, receipts=receipts, alarmed=alarmed)
 
     return change
 
 
 def _reassigned(step: StepState, fact: Fact) -> StepState:
+    """To another person, who is called at the next decision: `called_at` is empty until then."""
     to = fact.data["to"]
     if step.status is StepStatus.WAITING:
         return replace(step, owner=to, calls=step.calls + 1)
     return replace(
-        step, status=StepStatus.OPEN, owner=to, holder=to, called=(to,), level=0, calls=step.calls + 1,
-        called_at=fact.at, acknowledged_at=None,
+        step, status=StepStatus.OPEN, owner=to, holder=to, called=(to,), level=0, called_at=None, acknowledged_at=None,
     )  # fmt: skip
 
 
