@@ -1,50 +1,43 @@
-"""Noticing that somebody wrote: SQLite says so for the price of a look; elsewhere the poll has to do."""
+"""Noticing that there is something to look for: somebody wrote, or a time has come.
+
+SQLite says for the price of a page read whether another connection has written; elsewhere every look is a query.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import time
-
-from sqlalchemy import text
+from pendulum import DateTime
 
 from engine.house import House
 
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.02  # between two looks at the version: what a change waits at most
 
 
 class Changes:
-    """Waits for a change of the database by another process."""
+    """Whether a look at the database could find anything new. For one thread."""
 
     def __init__(self, house: House) -> None:
         self._connection = house.database.engine.raw_connection() if house.database.is_sqlite else None
-        self._seen = self._version()
+        self._seen = -1
+        self._next: DateTime | None = None
 
-    async def wait(self, seconds: float) -> None:
-        """Return when another process has written, or after `seconds`."""
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            await asyncio.sleep(min(LOOK_SECONDS, seconds))
-            version = self._version()
-            if version != self._seen:
-                self._seen = version
-                return
+    def worth_a_look(self, now: DateTime) -> bool:
+        """True after a write of anyone else, when the time given to `rest` has come, and always on PostgreSQL."""
+        version = self._version()
+        if version is None or version != self._seen:
+            self._seen = -1 if version is None else version
+            return True
+        return self._next is not None and now >= self._next
 
-    def wait_here(self, seconds: float) -> None:
-        """The same for a thread."""
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            time.sleep(min(LOOK_SECONDS, seconds))
-            version = self._version()
-            if version != self._seen:
-                self._seen = version
-                return
+    def rest(self, until: DateTime | None) -> None:
+        """Nothing more will become due before `until` by itself (None: ever)."""
+        self._next = until
 
-    def _version(self) -> int:
-        """`PRAGMA data_version` changes when another connection commits; it reads one page and takes no lock."""
+    def _version(self) -> int | None:
+        """`PRAGMA data_version` changes when another connection commits; it takes no lock."""
         if self._connection is None:
-            return 0
+            return None
         cursor = self._connection.cursor()
         try:
-            return int(cursor.execute(str(text("PRAGMA data_version"))).fetchone()[0])
+            return int(cursor.execute("PRAGMA data_version").fetchone()[0])
         finally:
             cursor.close()

@@ -12,15 +12,18 @@ from datetime import timedelta
 
 from pendulum import DateTime
 
+from domain.durations import later
 from engine.alarms import watch_share
+from engine.changes import Changes
 from engine.deliver import Deliverer
 from engine.house import House
 from engine.turn import take_turns, turn
-from storage import incidents
+from storage import incidents, outbox
 from storage.database import StorageError
 
 log = logging.getLogger("tocsin.engine")
 BATCH = 50
+LEASED_FACTOR = 1.6  # of `guarantor_after_seconds`: 0.8 s, so that a turn is late by less than a second all told
 
 
 class Guarantor:
@@ -31,6 +34,7 @@ class Guarantor:
         self._clock = clock
         self._after = timedelta(seconds=house.settings.guarantor_after_seconds)
         self._deliverer = Deliverer(house, "engine", clock)
+        self._turns, self._sends = Changes(house), Changes(house)
         self._stopped = threading.Event()
 
     def run(self) -> None:
@@ -68,19 +72,37 @@ class Guarantor:
                 self._stopped.wait(1.0 if failing else pause)
 
     def take_overdue(self) -> int:
-        """Take the turns that nobody committed in time; how many."""
+        """Take the turns that nobody committed in time; how many.
+
+        A turn that someone has leased has a little longer: its Prefect run may be about to commit it.
+        """
         now = self._clock()
+        if not self._turns.worth_a_look(now):
+            return 0
         with self._house.database.read() as connection:
-            overdue = incidents.due(connection, now - self._after, limit=BATCH, taken_too=True)
+            overdue = incidents.due(connection, now - self._after, limit=BATCH)
+            stale = incidents.due(connection, now - self._after * LEASED_FACTOR, limit=BATCH, taken_too=True)
+            following = incidents.next_due(connection)
+        self._turns.rest(later(max(following, now - self._after), self._after) if following else None)
         count = 0
-        for row in overdue:
-            for lease in take_turns(self._house, [row.id], self._clock()):
+        for response in dict.fromkeys(row.id for row in (*overdue, *stale)):
+            for lease in take_turns(self._house, [response], self._clock()):
                 count += turn(self._house, lease, self._clock(), driver="guarantor") is not None
         return count
 
     def send_waiting(self) -> int:
         """Send what has been ready for too long; slow sends end by themselves."""
-        return len(self._deliverer.deliver(waiting_for=self._after, wait=False).by_state)
+        now = self._clock()
+        if not self._sends.worth_a_look(now):
+            return 0
+        found = self._deliverer.deliver(waiting_for=self._after, wait=False)
+        with self._house.database.read() as connection:
+            following = outbox.next_ready(connection)
+            in_hand = outbox.any_in_hand(connection)
+        soon = later(now, self._after)  # somebody has messages in hand: see to it that they are alive
+        ready = later(max(following, now), self._after) if following else None
+        self._sends.rest(min(ready or soon, soon) if in_hand else ready)
+        return len(found.by_state)
 
     def look_for_alarms(self) -> int:
         """The share of turns that went without Prefect, against its limit."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from prefect import tags
 
-from engine.changes import Changes
+from engine.changes import LOOK_SECONDS, Changes
 from engine.health import PrefectHealth
 from engine.turn import take_turns
 from flows.catalog import flow_of
@@ -24,6 +24,7 @@ from tasks.turns import Taken
 log = logging.getLogger("tocsin.runner")
 MOST_RUNS = 4  # at once: Prefect's server takes one to three a second; more would only wait there
 BATCH = 100  # responses of one run
+WARM_UP_SECONDS = 30
 
 
 @dataclass
@@ -46,15 +47,23 @@ class Runner:
         self._changes = Changes(self._house)
         self._health = PrefectHealth()
 
+    async def warm_up(self) -> None:
+        """One run that finds nothing to decide: the first one costs half a second, and no incident should pay it."""
+        self._health.start()
+        for _ in range(WARM_UP_SECONDS * 10):
+            if self._health.ok:
+                await self._drive(Batch("respond_publicly"))
+                return
+            await asyncio.sleep(0.1)
+
     async def run(self) -> None:
         """Until cancelled."""
-        self._health.start()
-        poll = self._house.settings.runner_poll_seconds
         while True:
-            if self._health.ok and len(self._runs) < MOST_RUNS:
+            free = self._health.ok and len(self._runs) < MOST_RUNS
+            if free and self._changes.worth_a_look(place.now()):
                 for batch in await asyncio.to_thread(self._look):
                     self._start(batch)
-            await self._changes.wait(poll)
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _look(self) -> list[Batch]:
         """What is due or ready now and not under way already, by flow; its turns are leased."""
@@ -63,6 +72,10 @@ class Runner:
         with self._house.database.read() as connection:
             due = incidents.due(connection, now, limit=BATCH)
             ready = outbox.ready_responses(connection, now)
+            times = (incidents.next_due(connection), outbox.next_ready(connection))
+        # What is due already and not ours to take (leased, under way) is looked at again a little later.
+        soon = now.add(seconds=self._house.settings.runner_poll_seconds)
+        self._changes.rest(min((max(time, soon) for time in times if time), default=None))
         for row in due:
             batch = batches.setdefault(row.flow, Batch(row.flow))
             batch.responses.add(row.id)
@@ -89,7 +102,7 @@ class Runner:
         try:
             names = await asyncio.to_thread(self._names, batch)
             title = _title(names)
-            marks = {f"incident:{ref}" for ref, _ in names[:20]} | {
+            marks = {f"incident:{ref}" for ref, _ in names[:20] if batch.responses} | {
                 f"stage:{stage}" for _, stage in names[:20] if stage
             }
             flow = flow_of(batch.flow).with_options(flow_run_name=title)
@@ -103,7 +116,7 @@ class Runner:
     def _names(self, batch: Batch) -> list[tuple[str, str]]:
         """Reference and current stage of each response, for the run's name and tags."""
         with self._house.database.read() as connection:
-            return incidents.where_they_stand(connection, sorted(batch.responses)[:20]) or [("", "")]
+            return incidents.where_they_stand(connection, sorted(batch.responses)[:20]) or [("runner", "started")]
 
 
 def _title(names: list[tuple[str, str]]) -> str:
@@ -117,4 +130,5 @@ async def main() -> None:
     runner = Runner()
     await asyncio.to_thread(place.house().channels().warm_up)
     with suppress(asyncio.CancelledError):
+        await runner.warm_up()
         await runner.run()

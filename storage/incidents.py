@@ -294,6 +294,12 @@ def due(connection: Connection, now: DateTime, *, limit: int, taken_too: bool = 
     return list(connection.execute(query))
 
 
+def next_due(connection: Connection) -> DateTime | None:
+    """When the next turn is due, past or future; None where none ever is by itself."""
+    found: DateTime | None = connection.execute(select(func.min(RESPONSE.c.wake_at))).scalar_one_or_none()
+    return found
+
+
 def take(connection: Connection, response_ids: Iterable[str], now: DateTime, until: DateTime) -> list[Lease]:
     """Lease the turns of these responses: each token goes up by one, and every older one is worth nothing."""
     taken = connection.execute(

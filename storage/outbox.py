@@ -101,6 +101,11 @@ def in_hand(connection: Connection) -> list[Row[Any]]:
     return list(connection.execute(select(OUTBOX).where(OUTBOX.c.state == "leased")))
 
 
+def any_in_hand(connection: Connection) -> bool:
+    """Whether some sender has a message in hand."""
+    return connection.execute(select(OUTBOX.c.id).where(OUTBOX.c.state == "leased").limit(1)).first() is not None
+
+
 def withdraw(connection: Connection, response_id: str, step: str, purposes: Iterable[str], why: str) -> int:
     """Cancel notices of a step that nobody needs any more and that have not begun to go out."""
     needless = and_(
