@@ -35,11 +35,8 @@ class Letterbox:
 
     def put(self, name: str, received_at: str, document: dict[str, Any]) -> int:
         """Keep a letter; its number."""
-        title, body = (
-            str(document.get("title") or ""),
-            str(document.get("message") or document.get("body") or ""),
-        )
-        values = (name, received_at, title, body, json.dumps(document))
+        title, body = _whole(document.get("title")), _whole(document.get("message") or document.get("body"))
+        values = (name, received_at, title, body, _whole(json.dumps(document, ensure_ascii=False)))
         with self._lock:
             found = self._file.execute(
                 "INSERT INTO letter (name, received_at, title, body, document) VALUES (?, ?, ?, ?, ?)", values
