@@ -7,7 +7,7 @@ CODE := $(wildcard domain playbooks storage channels engine tasks flows web cli 
 UP_ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: help run test slow lint format bench lock install clean
+.PHONY: help run test slow lint format docs bench lock install clean
 
 help:
 	@echo 'make run     install into .venv and start Tocsin (UP_ARGS="--port 7800" to pass options)'
@@ -15,6 +15,7 @@ help:
 	@echo 'make slow    the tests that take minutes: kills, freezes, long runs'
 	@echo 'make lint    ruff, mypy --strict, the import rules'
 	@echo 'make format  let ruff put the code in shape'
+	@echo 'make docs    write docs/reference.md from the program'
 	@echo 'make bench   measure the promises'
 	@echo 'make lock    resolve requirements.lock anew'
 
@@ -37,6 +38,9 @@ lint: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(STAMP)
+	$(BIN)/python -m cli.reference > docs/reference.md
 
 bench: $(STAMP)
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done

@@ -1,0 +1,49 @@
+"""docs/reference.md, made from the commands and settings themselves: `python -m cli.reference > docs/reference.md`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import typer
+
+from cli.main import app
+from storage.settings import PREFIX, Settings
+
+HEAD = """# Reference
+
+Made by `make docs` from the program itself; a test keeps it true. Exit codes: 0 success, 2 wrong use, 1 failure, with one clear line on
+stderr. Every command that prints takes `--json`; the schemas are in `web/schemas/`.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    parts = [HEAD, "## Commands\n", *_commands(typer.main.get_command(app), "tocsin"), "## Settings\n", *_settings()]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _commands(command: Any, name: str) -> Iterator[str]:
+    """A group's commands, each with its help as the terminal shows it (Typer's objects only look like Click's)."""
+    for sub in sorted(getattr(command, "commands", {})):
+        child = command.commands[sub]
+        whole = f"{name} {sub}"
+        if getattr(child, "commands", None):
+            yield from _commands(child, whole)
+            continue
+        context = click.Context(child, info_name=whole, terminal_width=100, max_content_width=100)
+        text = "\n".join(line.rstrip() for line in child.get_help(context).splitlines())
+        yield f"### `{whole}`\n\n```text\n{text.strip()}\n```\n"
+
+
+def _settings() -> Iterator[str]:
+    yield "Environment variables, read once at the start.\n\n| variable | default | meaning |\n| --- | --- | --- |"
+    for name, field in Settings.model_fields.items():
+        shown = f"`{field.default}`" if str(field.default) else "(empty)"
+        yield f"| `{PREFIX}{name.upper()}` | {shown} | {field.description} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
