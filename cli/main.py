@@ -55,14 +55,24 @@ app.add_typer(roster.app, name="roster")
 @app.command(epilog=example("tocsin rehearse four-hour-response --speed 240 --auto"))
 def rehearse(
     name: Annotated[str, typer.Argument(metavar="PLAYBOOK", help="`tocsin playbook list` names them.")],
-    speed: Annotated[float, typer.Option(help="How many times real time.")] = 240,
+    *,
+    speed: Annotated[
+        float | None, typer.Option(help="How many times real time; default 240 with --auto, else 1.")
+    ] = None,
     auto: Annotated[bool, typer.Option("--auto", help="Simulated owners act; else you do.")] = False,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same simulated owners.")] = 1,
+    until: Annotated[str, typer.Option(help="Rehearse only so far, for example 1h.")] = "",
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Real seconds by which a notice may be late.")
+    ] = 2.0,
     as_json: AsJson = False,
 ) -> None:
     """Rehearse a playbook, marked DRILL, on the sandbox: PASS or FAIL from what the receivers got."""
     from importlib import import_module
 
-    import_module("cli.rehearse").rehearse(name, speed=speed, auto=auto, as_json=as_json)
+    import_module("cli.rehearse").rehearse(
+        name, speed=speed, auto=auto, as_json=as_json, seed=seed, until=until, tolerance=tolerance
+    )
 
 
 def main() -> None:
