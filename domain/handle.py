@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
 from typing import Any
 
 from pendulum import DateTime
@@ -15,11 +15,13 @@ from domain.commands import (
 )  # fmt: skip
 from domain.durations import elapsed
 from domain.facts import Fact, FactKind
-from domain.incident import INCIDENT_MOVES, STEP_MOVES, Posting, Snapshot, StepState, StepStatus
+from domain.incident import INCIDENT_MOVES, STEP_MOVES, Impact, Posting, Snapshot, StepState, StepStatus
 from domain.playbook import BY_PERSON, StepKind, full_id
+from domain.text import unshowable
 
 K = FactKind
 LONGEST_NOTE = 4_000
+LARGEST = 10**15  # of any figure: more than any operation has of anything, and less than a column holds
 
 
 class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error of the program
@@ -33,10 +35,22 @@ def handle(command: StepCommand | IncidentCommand | Begin, snapshot: Snapshot, n
         Refused: it is not a legal move, or what it says does not fit.
     """
     found = _HANDLERS[type(command)]
+    _showable(command)
     if isinstance(command, StepCommand):
         _legal_incident(snapshot, "work")
         return list(found(command, snapshot, _step(snapshot, command.step), now))
     return list(found(command, snapshot, now))
+
+
+def _showable(command: Any) -> None:
+    """Nothing that no database, message or page can carry gets any further."""
+    for field in fields(command):
+        value = getattr(command, field.name)
+        texts = [*value, *value.values()] if isinstance(value, Mapping) else [value]
+        for text in texts:
+            wrong = unshowable(text) if isinstance(text, str) else ""
+            if wrong:
+                raise Refused(f"the field {field.name} holds a control character ({wrong}): take it out")
 
 
 # --- steps -------------------------------------------------------------------------------------------------------
@@ -74,6 +88,8 @@ def _done(command: Done, snapshot: Snapshot, state: StepState, now: DateTime) ->
     if state.status is StepStatus.DONE:
         return []
     _legal_step(state, "done")
+    if len(command.evidence) > LONGEST_NOTE:
+        raise Refused(f"the evidence is longer than {LONGEST_NOTE} characters: give a link to it")
     plan = snapshot.plan(state)
     if plan.kind is StepKind.PUBLISH:
         return _by_hand(command, snapshot, state, now)
@@ -83,8 +99,6 @@ def _done(command: Done, snapshot: Snapshot, state: StepState, now: DateTime) ->
         raise Refused(f"step {state.id} ({plan.kind}) is done by Tocsin, not by hand")
     if plan.evidence and not command.evidence.strip():
         raise Refused(f"step {state.id} asks for evidence: say in a word or a link what shows it")
-    if len(command.evidence) > LONGEST_NOTE:
-        raise Refused(f"the evidence is longer than {LONGEST_NOTE} characters: give a link to it")
     late = int(elapsed(state.due_at, now).total_seconds()) if now > state.due_at else 0
     return [Fact(K.DONE, now, state.id, command.by, {"evidence": command.evidence, "late_seconds": late})]
 
@@ -98,6 +112,12 @@ def _by_hand(command: Done, snapshot: Snapshot, state: StepState, now: DateTime)
     ):
         raise Refused(f"step {state.id}: its text is not approved; have it approved, then post it")
     wanted = snapshot.plan(state).channels or tuple(snapshot.roster.public)
+    if not wanted:  # no official channel is known any more: the link is all there is, and closes the step
+        posted = {"channel": "by-hand", "receipt": command.evidence, "by_hand": True}
+        return [
+            Fact(K.PUBLISHED, now, state.id, command.by, posted),
+            Fact(K.DONE, now, state.id, command.by, {"evidence": command.evidence}),
+        ]
     open_ones = [name for name in wanted if state.postings.get(name) != Posting.PUBLISHED]
     chosen = [command.channel] if command.channel else open_ones
     if not set(chosen) <= set(wanted):
@@ -116,8 +136,8 @@ def _draft(command: Draft, snapshot: Snapshot, state: StepState, now: DateTime) 
     if _published(snapshot, state):
         raise Refused("this text is already ordered or public: begin a correction or a withdrawal instead of an edit")
     _identified(command.by, "write a statement")
-    if command.amount is not None and command.amount < 0:
-        raise Refused("the amount is what it will cost: a whole number, 0 or more")
+    if command.amount is not None and not 0 <= command.amount <= LARGEST:
+        raise Refused("the amount is what it will cost: a whole number, 0 to 10^15")
     texts = {name: text.strip() for name, text in command.texts.items() if text.strip()}
     try:
         rendered = render(texts, channels_of(snapshot, state))
@@ -251,9 +271,18 @@ def _note(command: Note, snapshot: Snapshot, now: DateTime) -> list[Fact]:
 
 def _impact(command: SetImpact, snapshot: Snapshot, now: DateTime) -> list[Fact]:
     _legal_incident(snapshot, "note")
+    check_impact(command.impact)
     if command.impact == snapshot.incident.impact:
         return []
     return [Fact(K.IMPACT, now, by=command.by, data={"impact": asdict(command.impact)})]
+
+
+def check_impact(impact: Impact) -> None:
+    """Refused where a figure cannot be."""
+    if min(impact.customers, impact.orders, impact.money, impact.brand) < 0 or impact.brand > 3:  # noqa: PLR2004
+        raise Refused("impact counts are 0 or more, brand is 0 (none) to 3 (severe)")
+    if max(impact.customers, impact.orders, impact.money) > LARGEST:
+        raise Refused("an impact figure is larger than any real one: at most 10^15")
 
 
 def _move(move: str, kind: FactKind, *, needs_reason: bool = False) -> Callable[[Any, Snapshot, DateTime], list[Fact]]:
@@ -283,7 +312,7 @@ def _begin(command: Begin, snapshot: Snapshot, now: DateTime) -> list[Fact]:
     last = snapshot.rounds(command.stage)
     if any(state.active for state in snapshot.steps.values() if state.stage == command.stage):
         raise Refused(f"stage {command.stage} is already under way: finish it first")
-    data = {"stage": command.stage, "round": last + 1, "start": now.isoformat(), "reason": command.reason}
+    data = {"stage": command.stage, "round": last + 1, "start": now.isoformat(), "reason": command.reason[:LONGEST_NOTE]}
     return [Fact(K.STAGE_BEGUN, now, by=command.by, data=data)]
 
 

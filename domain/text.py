@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -39,3 +40,14 @@ class Reason:
 
     def __str__(self) -> str:
         return self.template.format(**self.values)
+
+
+def unshowable(text: str) -> str:
+    """The first character that no message and no page can carry, as `U+0000`; empty where there is none.
+
+    Line breaks and tabs are fine; other control characters and halves of characters are not.
+    """
+    for character in text:
+        if not character.isprintable() and character not in "\n\r\t" and unicodedata.category(character) in ("Cc", "Cs"):
+            return f"U+{ord(character):04X}"
+    return ""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pendulum import DateTime
 
 from domain.commands import Declare
-from domain.handle import Refused
+from domain.handle import Refused, check_impact
 from domain.playbook import CLOCKS, Playbook
 from engine.house import House
 from playbooks.library import UnknownPlaybook
@@ -20,8 +20,6 @@ LONGEST_ID = 64
 AHEAD = timedelta(minutes=5)  # clocks of two machines may differ by this much
 BACK = timedelta(days=30)
 FASTEST = 10_000.0
-WORST_BRAND = 3
-LARGEST_FIGURE = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +46,8 @@ def playbook_of(house: House, name: str) -> Playbook:
 
 def checked(command: Declare, now: DateTime) -> Declare:
     """The declaration in its clean form; Refused where it cannot be."""
-    if not command.id or len(command.id) > LONGEST_ID:
-        raise Refused(f"the id of a declaration has 1 to {LONGEST_ID} characters, for example a UUID")
-    impact = command.impact
-    if min(impact.customers, impact.orders, impact.money, impact.brand) < 0 or impact.brand > WORST_BRAND:
-        raise Refused("impact counts are 0 or more, brand is 0 (none) to 3 (severe)")
-    if max(impact.customers, impact.orders, impact.money) > LARGEST_FIGURE:
-        raise Refused("an impact figure is larger than any real one: at most 10^15")
+    check_id(command.id)
+    check_impact(command.impact)
     for clock, factor in command.pace.items():
         if clock not in CLOCKS or not 1 <= factor <= FASTEST:
             raise Refused(f"a pace is 1 to {FASTEST:.0f} for a clock of {', '.join(CLOCKS)}")
@@ -69,6 +62,12 @@ def checked(command: Declare, now: DateTime) -> Declare:
         service=_word(command.service, "service"),
         kind=_word(command.kind, "kind"),
     )
+
+
+def check_id(command_id: str) -> None:
+    """Refused where it cannot be an id."""
+    if not command_id or len(command_id) > LONGEST_ID or not command_id.isprintable():
+        raise Refused(f"the id of a command has 1 to {LONGEST_ID} printable characters, for example a UUID")
 
 
 def _word(text: str, what: str) -> str:

@@ -10,14 +10,13 @@ from dataclasses import replace
 from pendulum import DateTime
 from sqlalchemy import Connection
 
-from domain.commands import Attach, Begin, Command, IncidentCommand, StepCommand
+from domain.commands import Attach, Begin, Close, Command, IncidentCommand, StepCommand
 from domain.decide import decide
 from domain.evolve import evolve
 from domain.facts import Fact, FactKind
 from domain.handle import Refused, handle
 from domain.incident import INCIDENT_MOVES, Incident, Response, Snapshot
-from domain.playbook import Playbook
-from engine.asked import Answer, checked_since, playbook_of
+from engine.asked import Answer, check_id, checked_since, playbook_of
 from engine.declaring import declare, declare_together, response_id
 from engine.house import House
 from engine.owing import append_facts, commit_decision
@@ -45,7 +44,8 @@ def attach(house: House, command: Attach, now: DateTime) -> Answer:
         turns.carry_out(connection, command.id, incident.id, "Attach", now)
         data = {"playbook": playbook.id, "version": playbook.version, "since": started.isoformat()}
         fact = Fact(K.ATTACHED, now, by=command.by, data=data)
-        _start(connection, house, incident, playbook, started, now, fact, position=len(ids))
+        response = Response(id=response_id(incident.id, playbook.id), playbook=playbook, started_at=started)
+        _start(connection, house, incident, response, len(ids), fact)
         return Answer(incident.id, incident.ref, str(incident.status), changed=True)
 
 
@@ -82,7 +82,7 @@ def _handled(
     """
     ids = incidents.responses_of(connection, incident.id)
     snapshots = [incidents.load(connection, response, house.roster()) for response in ids]
-    named = getattr(command, "step", None) or getattr(command, "stage", None)
+    named, playbook = getattr(command, "step", None) or getattr(command, "stage", None), ""
     if isinstance(named, str):
         playbook, colon, rest = named.partition(":")
         if colon:
@@ -92,8 +92,12 @@ def _handled(
         else:
             snapshots = [s for s in snapshots if _has(s, named)] or snapshots[:1]
     if not snapshots:
-        raise Refused(f"{incident.ref} runs no playbook {named!r}")
-    return snapshots[0], handle(command, snapshots[0], now)
+        raise Refused(f"{incident.ref} runs no playbook {playbook!r}")
+    facts = handle(command, snapshots[0], now)
+    if isinstance(command, Close):  # open steps of any response ask for a reason, and are named
+        left = [step for s in snapshots for fact in handle(command, s, now) for step in fact.data["left"]]
+        facts = [replace(fact, data={**fact.data, "left": left}) for fact in facts]
+    return snapshots[0], facts
 
 
 def _has(snapshot: Snapshot, name: str) -> bool:
@@ -104,22 +108,21 @@ def _has(snapshot: Snapshot, name: str) -> bool:
 
 
 def _locked(connection: Connection, command: Command) -> Incident:
+    check_id(command.id)
     incident_id = incidents.find(connection, command.incident)
     incidents.lock(connection, incident_id)
     return incidents.load_incident(connection, incident_id)
 
 
 def _start(
-    connection: Connection, house: House, incident: Incident, playbook: Playbook, started: DateTime, now: DateTime,
-    fact: Fact, *, position: int,
-) -> None:  # fmt: skip
-    """One more response of an incident, with its first decision."""
-    response = Response(id=response_id(incident.id, playbook.id), playbook=playbook, started_at=started)
+    connection: Connection, house: House, incident: Incident, response: Response, position: int, fact: Fact
+) -> None:
+    """One more response of an incident, with its first decision, after the fact that began it."""
     incidents.add_response(connection, incident.id, response, position)
     before = incidents.load(connection, response.id, house.roster())
-    decision = decide(before, now)
+    decision = decide(before, fact.at)
     incidents.save(connection, before, decision.snapshot, decision.wake_at)
-    commit_decision(connection, decision, now, before=[fact])
+    commit_decision(connection, decision, fact.at, before=[fact])
 
 
 def _answer(connection: Connection, incident_id: str, *, changed: bool) -> Answer:

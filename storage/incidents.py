@@ -47,7 +47,7 @@ def find(connection: Connection, name: str) -> str:
     wanted = str(name).strip()
     ref = f"INC-{wanted}" if wanted.isdigit() else wanted.upper()
     query = select(INCIDENT.c.id).where(or_(INCIDENT.c.ref == ref, INCIDENT.c.id == wanted))
-    found: str | None = connection.execute(query).scalar_one_or_none()
+    found: str | None = connection.execute(query).scalar_one_or_none() if wanted.isprintable() else None
     if found is None:
         raise UnknownIncident(f"there is no incident {wanted[:60]!r}: `tocsin incidents` lists them")
     return found
