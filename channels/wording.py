@@ -46,7 +46,7 @@ def notice_payload(snapshot: Snapshot, notice: Notice, now: DateTime) -> dict[st
     name = plan.title.in_(person.language) if plan else ""
     title = f"{incident.ref} {_(_HEADLINES[notice.purpose]).format(step=name)}"
     lines = [incident.title]
-    if notice.purpose in (Purpose.BRIEF,):
+    if notice.purpose is Purpose.BRIEF:
         lines += brief_lines(snapshot, person, now)
     elif state is not None and plan is not None:
         lines += _step_lines(snapshot, notice, state, plan, person, now)
@@ -80,9 +80,7 @@ def _step_lines(
         lines.append(_("What to do: {what}").format(what=_(_DO[plan.kind])))
     due = format_when(state.due_at, person.timezone, person.language, now)
     lines.append(_("Due: {when}").format(when=due))
-    others = [
-        snapshot.roster.name(p) for p in dict.fromkeys((*state.called, state.backup)) if p and p != person.id
-    ]
+    others = [snapshot.roster.name(p) for p in dict.fromkeys((*state.called, state.backup)) if p and p != person.id]
     if others:
         lines.append(_("Also on it: {names}").format(names=", ".join(others)))
     return lines
@@ -142,9 +140,7 @@ class _Known(dict[str, str]):
 
 def _fill(text: str, snapshot: Snapshot) -> str:
     """`{title}`, `{ref}` and `{service}` in a playbook's text; anything else in braces stays as it was written."""
-    known = _Known(
-        title=snapshot.incident.title, ref=snapshot.incident.ref, service=snapshot.incident.service
-    )
+    known = _Known(title=snapshot.incident.title, ref=snapshot.incident.ref, service=snapshot.incident.service)
     try:
         return string.Formatter().vformat(text, (), known)
     except (ValueError, IndexError, AttributeError, KeyError):  # a lone brace: the words matter more

@@ -120,7 +120,7 @@ def _supersede(work: Work, stage: Stage, last: int) -> None:
 
 def open_what_is_ready(work: Work) -> None:
     """Until nothing more opens: a step that is done at once (a notice) may make others ready."""
-    while any([open_step(work, state) for state in work.steps()]):
+    while sum(open_step(work, state) for state in work.steps()):  # every step is looked at in each round
         pass
 
 

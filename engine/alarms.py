@@ -21,7 +21,8 @@ FEWEST = 20  # turns in the window below which a share says nothing
 AGAIN = timedelta(hours=1)
 _SUBJECT = N_("Prefect is not driving: {percent} % of turns went without it")
 _BODY = N_(
-    "In the last hour {without} of {turns} turns were taken without Prefect. Nothing is late because of it. See `tocsin doctor`."
+    "In the last hour {without} of {turns} turns were taken without Prefect. "
+    "Nothing is late because of it. See `tocsin doctor`."
 )
 
 

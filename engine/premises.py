@@ -94,9 +94,7 @@ def check_port(host: str, port: int, option: str, _: Translator) -> None:
             if error.errno == errno.EADDRINUSE:
                 text = _("port %(port)d of %(host)s is in use: choose another with %(option)s N, or stop it")
             else:
-                text = _(
-                    "cannot listen on %(host)s port %(port)d: %(reason)s; choose another with %(option)s N"
-                )
+                text = _("cannot listen on %(host)s port %(port)d: %(reason)s; choose another with %(option)s N")
             raise StartError(text % place) from None
 
 

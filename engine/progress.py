@@ -40,9 +40,7 @@ class Progress:
 
     def still_waiting(self, names: Sequence[str], logs: Path) -> None:
         """Start-up takes unusually long."""
-        self.line(
-            self._("still waiting for %(names)s: see %(logs)s") % {"names": ", ".join(names), "logs": logs}
-        )
+        self.line(self._("still waiting for %(names)s: see %(logs)s") % {"names": ", ".join(names), "logs": logs})
 
     def up(self, name: str, seconds: float) -> None:
         """A child gave its first sign of life, so many seconds after the start."""
@@ -59,9 +57,7 @@ class Progress:
         self.line("  " + _("Prefect: %s") % prefect_url)
         self.line("  " + _("logs: %s") % logs)
         if not prefect_answers:
-            self.line(
-                "  " + _("Prefect does not answer yet; nothing waits for it, the engine works without it")
-            )
+            self.line("  " + _("Prefect does not answer yet; nothing waits for it, the engine works without it"))
         self.line(_("next: %s") % "tocsin rehearse four-hour-response --speed 240 --auto")
         self.line("      tocsin declare --title T --playbook four-hour-response")
         self.line(_("Ctrl-C stops everything"))

@@ -277,9 +277,7 @@ class Supervisor:
             "pids": pids,
             "starts": {w.child.name: w.starts for w in self._watched},
         }
-        with suppress(
-            OSError
-        ):  # a full disk must not end the supervision; it is tried again at the next tick
+        with suppress(OSError):  # a full disk must not end the supervision; it is tried again at the next tick
             write_state(settings.home, state)
             self._written = now_written
 

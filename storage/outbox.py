@@ -157,7 +157,7 @@ def told(connection: Connection, response_id: str, step: str) -> set[str]:
 def by_state(connection: Connection) -> dict[str, int]:
     """How many messages are in each state."""
     query = select(OUTBOX.c.state, func.count()).group_by(OUTBOX.c.state)
-    return {state: count for state, count in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def thin(connection: Connection, before: DateTime) -> int:

@@ -200,8 +200,7 @@ class Settings(BaseSettings):
             ) from None
         if len(key) < _KEY_LENGTH:
             raise SettingsError(
-                f"{self.secret_file} does not hold a signing key: remove it to get a new one "
-                "(links sent so far die)"
+                f"{self.secret_file} does not hold a signing key: remove it to get a new one (links sent so far die)"
             )
         return key
 

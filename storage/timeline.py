@@ -92,13 +92,15 @@ def read(connection: Connection, incident_id: str, *, after: int = 0, limit: int
 def verify(connection: Connection, incident_id: str) -> str | None:
     """None where the chain holds; else one line that names the first fact that was altered, removed or added."""
     head, seq = "", 0
-    for row in connection.execute(select(FACT).where(FACT.c.incident_id == incident_id).order_by(FACT.c.seq)):
+    for row in connection.execute(
+        select(FACT).where(FACT.c.incident_id == incident_id).order_by(FACT.c.seq)
+    ).mappings():
         seq += 1
-        if row.seq != seq:
-            return f"fact {seq} is missing: the next one found is {row.seq}"
-        if row.previous != head or row.hash != fingerprint(dict(row._mapping)):
-            return f"fact {seq} ({row.kind}, {row.at.isoformat()}) was altered since it was recorded"
-        head = row.hash
+        if row["seq"] != seq:
+            return f"fact {seq} is missing: the next one found is {row['seq']}"
+        if row["previous"] != head or row["hash"] != fingerprint(dict(row)):
+            return f"fact {seq} ({row['kind']}, {row['at'].isoformat()}) was altered since it was recorded"
+        head = row["hash"]
     known = connection.execute(select(INCIDENT.c.facts, INCIDENT.c.head).where(INCIDENT.c.id == incident_id)).one()
     if (known.facts, known.head) != (seq, head):
         return f"the timeline ends at fact {seq}, but {known.facts} were recorded"

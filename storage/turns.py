@@ -39,7 +39,7 @@ def record(connection: Connection, turns: Sequence[dict[str, Any]]) -> None:
 def shares(connection: Connection, since: DateTime) -> Shares:
     """The share of turns that went without Prefect."""
     query = select(TURN.c.driver, func.count()).where(TURN.c.taken_at >= since).group_by(TURN.c.driver)
-    counts = {driver: count for driver, count in connection.execute(query)}
+    counts = {row[0]: row[1] for row in connection.execute(query)}
     total = sum(counts.values())
     return Shares(total, counts.get("guarantor", 0))
 

@@ -41,7 +41,7 @@ class UtcDateTime(TypeDecorator[DateTime]):
             raise ValueError(msg)
         return value if dialect.name == "postgresql" else elapsed(_EPOCH, value) // _MICROSECOND
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> DateTime | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> DateTime | None:  # noqa: ARG002
         """From the database."""
         if value is None:
             return None

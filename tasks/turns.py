@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pendulum
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.artifacts import acreate_markdown_artifact
+from prefect.cache_policies import NO_CACHE
 from prefect.context import get_run_context
 from pydantic import BaseModel
 

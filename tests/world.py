@@ -26,9 +26,9 @@ PEOPLE = ("ana", "ben", "cai", "dan", "eva", "fu", "gil", "last")
 def roster(**changes: object) -> Roster:
     """Eight people, every role of the strategies with a backup, three sandbox channels."""
     people = {name: Person(name, name.title(), (f"{name}-phone", f"{name}-mail")) for name in PEOPLE}
-    roles = {
-        role: Role(role, role, PEOPLE[i], PEOPLE[(i + 1) % 6]) for i, role in enumerate((*ROLES,))
-    } | {"last-resort": Role("last-resort", "last resort", "last")}
+    roles = {role: Role(role, role, PEOPLE[i], PEOPLE[(i + 1) % 6]) for i, role in enumerate((*ROLES,))} | {
+        "last-resort": Role("last-resort", "last resort", "last")
+    }
     public = {name: PublicChannel(name, f"official-{name}", "en", sandbox=True) for name in CHANNELS}
     return replace(Roster(people=people, roles=roles, public=public), **changes)  # type: ignore[arg-type]
 
@@ -36,7 +36,9 @@ def roster(**changes: object) -> Roster:
 class World:
     """One response of one incident; everything that was decided is kept."""
 
-    def __init__(self, playbook: Playbook, *, people: Roster | None = None, now: DateTime = START, **incident: object):
+    def __init__(
+        self, playbook: Playbook, *, people: Roster | None = None, now: DateTime = START, **incident: object
+    ) -> None:
         """Begin at `now`; nothing is decided yet."""
         declared = Incident(id="i", ref="INC-1", title="t", severity="critical", declared_at=now)
         self.now = now
@@ -78,12 +80,14 @@ class World:
         try:
             facts = handle(command, self.snapshot, self.now)
         except Refused as refused:
-            assert str(refused), "a refusal says why"
-            assert "\n" not in str(refused), "in one line"
-            return False
-        for fact in facts:
-            self.record(fact)
-        return True
+            said = str(refused)
+        else:
+            for fact in facts:
+                self.record(fact)
+            return True
+        assert said, "a refusal says why"
+        assert "\n" not in said, "in one line"
+        return False
 
     def record(self, fact: Fact) -> None:
         """A fact from outside: a command's, or a delivery's."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-
 from alembic import op
 from sqlmodel.sql.sqltypes import AutoString
+
 from storage.types import Span, UtcDateTime
 
 revision = "0001"
