@@ -130,6 +130,18 @@ class ChannelDirectory:
         service = self._by_id[channel_id.lower()].service
         return transport.is_loopback(str(getattr(service, "smtp_host", "") or service.host or ""))
 
+    def inbox_box(self, channel_id: str, port: int) -> str | None:
+        """The box of the built-in inbox on `port` that the channel leads to; None if it leads elsewhere.
+
+        Raises:
+            KeyError: There is no such channel.
+        """
+        service = self._by_id[channel_id.lower()].service
+        path = str(getattr(service, "fullpath", "") or "").strip("/")
+        if not self.is_loopback_sandbox(channel_id) or service.port != port or not path.startswith("inbox/"):
+            return None
+        return path.removeprefix("inbox/")
+
     def send(self, tag: str, message: Message) -> Outcome:
         """Send one message on one channel, once, and say what became of it; what a service does never raises.
 

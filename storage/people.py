@@ -21,6 +21,18 @@ def new_token(connection: Connection, person: str, now: DateTime) -> str:
     return token
 
 
+def add_token(connection: Connection, person: str, now: DateTime) -> str:
+    """One more token for a person, beside those they have: for a while, until `remove_token`."""
+    token = f"tocsin-{secrets.token_urlsafe(24)}"
+    connection.execute(insert(TOKEN).values(hash=_hash(token), person=person, made_at=now))
+    return token
+
+
+def remove_token(connection: Connection, token: str) -> None:
+    """This one token is worth nothing from now on."""
+    connection.execute(delete(TOKEN).where(TOKEN.c.hash == _hash(token)))
+
+
 def person_of(connection: Connection, token: str) -> str | None:
     """Whose token this is; None for nobody's."""
     found: str | None = connection.execute(

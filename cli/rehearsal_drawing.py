@@ -1,0 +1,134 @@
+"""A rehearsal on a terminal: the clocks of its stages while it runs, then a calm table and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cli.frame import _, both
+
+if TYPE_CHECKING:
+    from engine.rehearsal.order import Held, Progress
+
+_BAR = 24
+_LATEST = 8
+_SIGN = {"done": "✓", "skipped": "-", "not done": "×"}
+
+
+def under_way(progress: Progress) -> RenderableType:
+    """Where the rehearsal stands now."""
+    from engine.rehearsal.due import clock
+
+    share = min(1.0, max(0.0, progress.now / progress.closes_at))
+    head = Text()
+    head.append("DRILL 演练 ", style="bold magenta")
+    head.append(f"{progress.ref} {progress.order.playbook.id}  ", style="bold")
+    head.append(_bar(share), style="cyan")
+    head.append(f"  {clock(progress.now)} / {clock(progress.closes_at)}  (×{progress.order.speed:g})")
+    return Group(head, _stages(progress), Text(), _latest(progress))
+
+
+def _stages(progress: Progress) -> Table:
+    from engine.rehearsal.due import clock
+    from engine.rehearsal.evidence import seconds_of
+
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    declared = seconds_of(progress.shown["declared_at"]) if progress.shown else 0.0
+    for stage in progress.shown.get("stages", []):
+        if stage["state"] == "waiting" or not stage["due_at"]:
+            continue
+        opens, due = (
+            (seconds_of(stage[name]) - declared) * progress.order.speed for name in ("opens_at", "due_at")
+        )
+        share = min(1.0, max(0.0, (progress.now - opens) / (due - opens))) if due > opens else 1.0
+        steps = [step for step in stage["steps"] if step["round"] == stage["round"]]
+        signs = " ".join(f"{_sign(step)}{step['step']}" for step in steps)
+        style = {"late": "bold red", "done": "green"}.get(stage["state"], "cyan")
+        table.add_row(
+            Text(both(stage["title"])), Text(_bar(share), style=style), Text(clock(due)), Text(signs)
+        )
+    return table
+
+
+def _sign(step: Mapping[str, Any]) -> str:
+    signs = {
+        "done": "✓",
+        "open": "●",
+        "acknowledged": "◐",
+        "skipped": "-",
+        "abandoned": "×",
+        "superseded": "-",
+    }
+    return signs.get(step["state"], "·")
+
+
+def _bar(share: float) -> str:
+    full = round(share * _BAR)
+    return "█" * full + "░" * (_BAR - full)
+
+
+def _latest(progress: Progress) -> Table:
+    """The last messages that someone received."""
+    from engine.rehearsal.due import clock
+
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    for letter in progress.letters[-_LATEST:]:
+        name = letter.person if letter.public else progress.roster.name(letter.person)
+        loud = letter.purpose in ("backup", "commander", "last-resort", "overdue", "remind")
+        style = "yellow" if loud else "green" if letter.public else "dim"
+        table.add_row(
+            Text(clock(letter.at)), Text(letter.purpose, style=style), Text(name), Text(letter.step), Text("")
+        )
+    return table
+
+
+def ending(held: Held, found: Mapping[str, Any]) -> RenderableType:
+    """The steps with who acted and when, the verdict with its reasons, and where to look."""
+    table = Table(box=None, header_style="bold", padding=(0, 1))
+    for title in (_("step"), _("called"), _("acknowledged"), _("done"), _("due")):
+        table.add_column(title)
+    for step in found["steps"]:
+        table.add_row(*_row(held, step))
+    notices = found["notices"]
+    passed = found["verdict"] == "PASS"
+    verdict = Text(found["verdict"], style="bold green" if passed else "bold red")
+    counted = _("{due} due, {sent} received, {repeats} repeats, all marked DRILL").format(
+        due=notices["due"], sent=notices["sent"], repeats=notices["marked_repeats"]
+    )
+    if not passed:
+        counted = _("{due} due, {sent} received, {missing} missing, {late} late, {more} unexpected").format(
+            due=notices["due"], sent=notices["sent"], missing=len(notices["missing"]),
+            late=len(notices["late"]), more=len(notices["unexpected"]),
+        )  # fmt: skip
+    verdict.append(f"  {found['incident']} {found['playbook']}  {counted}", style="default not bold")
+    reasons = [Text(f"  × {reason}", style="red") for reason in found["reasons"]]
+    return Group(
+        table, Text(), verdict, *reasons,
+        Text(_("incident: {page}").format(page=found["page"])),
+        Text(_("report: {path}").format(path=found["report"])),
+    )  # fmt: skip
+
+
+def _row(held: Held, step: Mapping[str, Any]) -> tuple[Text, ...]:
+    def who(name: str | None, when: str | None) -> Text:
+        return Text(f"{held.roster.name(name)} {when or ''}".strip() if name or when else "-")
+
+    calls = Text(", ").join(
+        Text(held.roster.name(call["person"]), style="" if call["why"] == "assign" else "yellow")
+        for call in step["called"]
+    )
+    sign = Text(f"{_SIGN[step['state']]} {step['id']}", style="red" if step["state"] == "not done" else "")
+    done = who(step["done_by"], step["done_at"])
+    if step["late"]:
+        done.append(" " + _("late"), style="bold red")
+    return (
+        sign,
+        calls,
+        who(step["acknowledged_by"], step["acknowledged_at"]),
+        done,
+        Text(step["due_at"] or "-"),
+    )

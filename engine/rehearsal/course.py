@@ -1,0 +1,269 @@
+"""The course of one step: whom it calls, in what window, who takes it, when it is done. Plain arithmetic.
+
+Written from the playbook's own rules and from nothing else, so that it is a second opinion on the engine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from domain.notices import Purpose
+from domain.playbook import Playbook, Step, StepKind
+from domain.roster import Roster
+from engine.rehearsal.cast import Call, Task, task_of
+from engine.rehearsal.due import Due, Posting
+from engine.rehearsal.layout import Laid, seconds
+from engine.rehearsal.span import NEVER, NOT_EVER, Span
+
+_PEOPLE = frozenset({StepKind.ACT, StepKind.DRAFT, StepKind.APPROVE, StepKind.MEET})
+
+
+class Behaviour(Protocol):
+    """What owners do: as their parts say, or as they really did."""
+
+    def takes(self, task: Task, calls: Sequence[Call]) -> tuple[str, Span]:
+        """Who acknowledges of those called so far, and when."""
+        ...
+
+    def finishes(self, task: Task, person: str, acknowledged: Span) -> tuple[str, Span]:
+        """Who does it, and when."""
+        ...
+
+    def heard(self, step: str, purpose: Purpose, person: str) -> float | None:
+        """When a call was received, if it was."""
+        ...
+
+    def posted(self, step: str, opened: Span) -> Span:
+        """When a publication stood on all its channels."""
+        ...
+
+    def amount(self, draft: str) -> int | None:
+        """What a draft costs, if it says so."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What all steps have in common."""
+
+    playbook: Playbook
+    roster: Roster
+    behaviour: Behaviour
+    about: Mapping[str, str]  # the incident's fields, for `when`
+    slack: float = 0.0  # how much later than due a message counts as in time
+    prompt: float = 0.0  # how much later than due something may be decided
+
+    def person(self, role: str) -> str:
+        """Who holds a role."""
+        return self.roster.primary(role) or ""
+
+    @property
+    def commander(self) -> str:
+        """Whoever leads."""
+        return self.person(self.playbook.commander)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What is expected of one step."""
+
+    laid: Laid
+    opens: Span
+    done: Span
+    owner: str = ""
+    acknowledged: Span = NOT_EVER
+    taken_by: str = ""
+    done_by: str = ""
+    skipped: bool = False
+    dues: tuple[Due, ...] = ()
+    postings: tuple[Posting, ...] = ()
+
+
+def follow(scene: Scene, laid: Laid, opens: Span, draft: str = "") -> Course:
+    """The course of a step that opens within `opens`. `draft`: the step whose text it approves or publishes."""
+    plan = laid.plan
+    if not holds(plan, scene.about):
+        return Course(laid, opens, opens, skipped=True)
+    owner = _owner(scene, plan, draft)
+    if opens.lo >= laid.end.hi:
+        return Course(laid, NOT_EVER, NOT_EVER, owner, dues=tuple(_missed(scene, laid, NOT_EVER, owner, NOT_EVER)))
+    if plan.kind is StepKind.TELL:
+        purpose = Purpose.BRIEF if plan.brief else Purpose.INFORM
+        people = (owner, *(scene.person(role) for role in plan.tell))
+        return Course(laid, opens, opens, owner, dues=tuple(_told(scene, laid, opens, people, purpose)))
+    if plan.kind in _PEOPLE:
+        return _by_people(scene, laid, opens, owner)
+    return _by_itself(scene, laid, opens, owner)
+
+
+def holds(plan: Step, about: Mapping[str, str]) -> bool:
+    """Whether a step's `when` is met."""
+    return all(about.get(name, "") in allowed for name, allowed in plan.when.items())
+
+
+def _owner(scene: Scene, plan: Step, draft: str) -> str:
+    """The holder of the step's role; for a sum above their limit, of the role that approves more."""
+    owner = scene.person(plan.owner)
+    known, amount = scene.roster.people.get(owner), scene.behaviour.amount(draft) if draft else None
+    limit = known.approval_limit if known else None
+    if plan.over_limit and amount is not None and limit is not None and amount > limit:
+        return scene.person(plan.over_limit)
+    return owner
+
+
+def _told(scene: Scene, laid: Laid, opens: Span, people: Sequence[str], purpose: Purpose) -> list[Due]:
+    sure = opens.hi + scene.prompt < laid.end.lo
+    window = Span(opens.lo, opens.hi + scene.slack)
+    return [Due(laid.id, purpose, p, window, least=int(sure)) for p in dict.fromkeys(people) if p]
+
+
+# --- a step that people do ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Ladder:
+    """How far the ladder of one step was climbed."""
+
+    calls: list[Call] = field(default_factory=list)
+    unmanned: list[Call] = field(default_factory=list)  # rungs on which nobody stands
+    taken_by: str = ""
+    acknowledged: Span = NOT_EVER
+
+
+def _by_people(scene: Scene, laid: Laid, opens: Span, owner: str) -> Course:
+    task = task_of(laid.id, laid.plan, opens.lo, laid.due.lo)
+    late = opens.lo >= laid.due.lo
+    ladder = _climb(scene, laid, task, opens, owner)
+    done_by, done = scene.behaviour.finishes(task, ladder.taken_by, ladder.acknowledged)
+    if done.hi <= opens.lo:  # written before its hour: nobody is called for it
+        return Course(laid, opens, done, owner, ladder.acknowledged, ladder.taken_by, done_by)
+    told = {owner, scene.commander} if late else {owner}
+    others = [person for role in laid.plan.tell if (person := scene.person(role)) not in told]
+    dues = _told(scene, laid, opens, others, Purpose.INFORM)
+    dues += _told(scene, laid, opens, sorted(told), Purpose.OVERDUE) if late else []
+    dues += _calls(scene, laid, ladder, late=late)
+    dues += _reminders(scene, laid, ladder.taken_by, ladder.acknowledged, done)
+    if ladder.acknowledged.hi > opens.lo and laid.plan.ack_within is None:
+        dues += _reminders(scene, laid, owner, opens, ladder.acknowledged)
+    if not late:
+        last = ladder.taken_by or (ladder.calls[-1].person if ladder.calls else "")
+        dues += _missed(scene, laid, opens, owner, done, last)
+    return Course(laid, opens, done, owner, ladder.acknowledged, ladder.taken_by, done_by, dues=tuple(_merged(dues)))
+
+
+def _climb(scene: Scene, laid: Laid, task: Task, opens: Span, owner: str) -> _Ladder:
+    """Owner, backup, commander, last resort: each is called when the one before had their time."""
+    plan, ladder, moment = laid.plan, _Ladder(), opens
+    rungs = (
+        (Purpose.ASSIGN, owner),
+        (Purpose.BACKUP, scene.roster.backup(plan.owner, plan.backup) or ""),
+        (Purpose.COMMANDER, scene.commander),
+        (Purpose.LAST_RESORT, scene.person(scene.playbook.last_resort)),
+    )
+    for purpose, person in rungs:
+        if not person or any(call.person == person for call in ladder.calls):
+            if purpose is Purpose.BACKUP and not person:
+                ladder.unmanned.append(Call(purpose, "", moment))
+            continue
+        ladder.calls.append(Call(purpose, person, moment))
+        ladder.taken_by, ladder.acknowledged = scene.behaviour.takes(task, ladder.calls)
+        if plan.ack_within is None:
+            break
+        heard = scene.behaviour.heard(laid.id, purpose, person)
+        called = Span(moment.lo, moment.hi + scene.slack if heard is None else max(heard, moment.lo))
+        moment = called.plus(seconds(plan.ack_within))
+        if ladder.acknowledged.hi <= moment.lo or moment.lo >= laid.end.hi:
+            break
+    return ladder
+
+
+def _calls(scene: Scene, laid: Laid, ladder: _Ladder, *, late: bool) -> list[Due]:
+    dues = []
+    for number, call in enumerate(ladder.calls):
+        if number == 0 and late:  # its deadline had passed: the notice says that instead
+            continue
+        higher = ladder.calls[number + 1 :]
+        climbed = any(scene.behaviour.heard(laid.id, c.purpose, c.person) is not None for c in higher)
+        sure = climbed or (_sure(scene, laid, call) if number == 0 else _unanswered(scene, laid, ladder, call))
+        window = Span(call.at.lo, call.at.hi + scene.slack)
+        dues.append(Due(laid.id, call.purpose, call.person, window, least=int(sure)))
+    for call in ladder.unmanned:
+        if _unanswered(scene, laid, ladder, call):
+            role, lack = (laid.plan.backup, "holder") if laid.plan.backup else (laid.plan.owner, "backup")
+            why = f"the role {role} has no {lack}"
+            window = Span(call.at.lo, call.at.hi + scene.slack)
+            dues.append(Due(laid.id, call.purpose, "", window, cannot=why))
+    return dues
+
+
+def _sure(scene: Scene, laid: Laid, call: Call) -> bool:
+    return call.at.hi + scene.prompt < laid.end.lo and call.at.hi + scene.prompt < laid.due.lo
+
+
+def _unanswered(scene: Scene, laid: Laid, ladder: _Ladder, call: Call) -> bool:
+    """Whether the moment of a call surely came before anyone had taken the step."""
+    return _sure(scene, laid, call) and ladder.acknowledged.lo >= call.at.hi + scene.prompt
+
+
+# --- a step that the system does ----------------------------------------------------------------------------
+
+
+def _by_itself(scene: Scene, laid: Laid, opens: Span, owner: str) -> Course:
+    plan = laid.plan
+    done = scene.behaviour.posted(laid.id, opens)
+    dues = _told(scene, laid, opens, [scene.person(role) for role in plan.tell], Purpose.INFORM)
+    dues += _reminders(scene, laid, owner, opens, done)
+    dues += _missed(scene, laid, opens, owner, done)
+    channels = plan.channels or tuple(scene.roster.public) if plan.kind is StepKind.PUBLISH else ()
+    window = Span(opens.lo, opens.hi + scene.slack)
+    postings = [Posting(laid.id, channel, window) for channel in channels]
+    return Course(laid, opens, done, owner, dues=tuple(_merged(dues)), postings=tuple(postings))
+
+
+# --- what both have -----------------------------------------------------------------------------------------
+
+
+def _reminders(scene: Scene, laid: Laid, person: str, since: Span, done: Span) -> list[Due]:
+    """From taking it (or its opening) to its being done, at intervals."""
+    if laid.plan.remind is None or not person or since.lo == NEVER:
+        return []
+    every = seconds(laid.plan.remind)
+    most = math.floor((min(done.hi, laid.end.hi) - since.lo) / every)
+    if most < 1:
+        return []
+    surely = min(done.lo, laid.end.lo, laid.due.lo) - since.hi
+    least = max(0, math.ceil(surely / (every + scene.prompt)) - 1)
+    window = Span(since.lo + every, since.hi + every + scene.slack)
+    return [Due(laid.id, Purpose.REMIND, person, window, min(least, most), most)]
+
+
+def _missed(scene: Scene, laid: Laid, opens: Span, owner: str, done: Span, holder: str = "") -> list[Due]:
+    """The deadline: whoever has it, its owner, its backup and the commander hear of it once."""
+    stop = min(done.hi, laid.end.hi)
+    if stop <= laid.due.lo:
+        return []
+    surely = min(done.lo, laid.end.lo) > laid.due.hi + scene.prompt and opens.hi + scene.prompt < laid.due.lo
+    backup = scene.roster.backup(laid.plan.owner, laid.plan.backup) or ""
+    known = [person for person in (owner, backup, scene.commander) if person]
+    window = Span(laid.due.lo, laid.due.hi + scene.slack)
+    dues = {p: Due(laid.id, Purpose.OVERDUE, p, window, least=int(surely)) for p in known}
+    if holder and holder not in dues:
+        dues[holder] = Due(laid.id, Purpose.OVERDUE, holder, window, least=0)
+    return list(dues.values())
+
+
+def _merged(dues: list[Due]) -> list[Due]:
+    """One entry for each person and purpose."""
+    found: dict[tuple[str, str, str], Due] = {}
+    for due in dues:
+        known = found.get(due.key)
+        found[due.key] = due if known is None else _together(known, due)
+    return list(found.values())
+
+
+def _together(one: Due, other: Due) -> Due:
+    window = Span(min(one.window.lo, other.window.lo), max(one.window.hi, other.window.hi))
+    return replace(one, window=window, least=one.least + other.least, most=one.most + other.most)

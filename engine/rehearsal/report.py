@@ -1,0 +1,143 @@
+"""The report of a rehearsal: a document for programs, a page in Markdown for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.rehearsal.cast import Manner
+from engine.rehearsal.course import Course
+from engine.rehearsal.due import clock
+from engine.rehearsal.letters import Letter
+from engine.rehearsal.order import Held
+from engine.rehearsal.span import NEVER
+from engine.rehearsal.verdict import Fault, Finding
+
+CALLS = ("assign", "backup", "commander", "last-resort", "overdue")
+
+
+def document(held: Held, path: str) -> dict[str, Any]:
+    """The answer of `tocsin rehearse --json`; described by its schema."""
+    verdict, order = held.verdict, held.order
+    return {
+        "verdict": "PASS" if verdict.passed else "FAIL",
+        "incident": held.shown["ref"],
+        "playbook": order.playbook.id,
+        "speed": order.speed,
+        "auto": order.auto,
+        "seed": order.seed,
+        "tolerance_seconds": order.tolerance,
+        "lasted_seconds": round(held.lasted, 1),
+        "absent": held.cast.named(Manner.ABSENT) if held.cast else [],
+        "late_owners": held.cast.named(Manner.LATE) if held.cast else [],
+        "steps": [_step(held, course) for course in held.expectation.courses.values()],
+        "notices": {
+            "due": verdict.due,
+            "sent": verdict.sent,
+            "marked_repeats": verdict.marked_repeats,
+            "missing": [_named(finding) for finding in verdict.of(Fault.MISSING)],
+            "late": [_named(finding) for finding in verdict.of(Fault.LATE)],
+            "unexpected": [_named(finding) for finding in verdict.of(Fault.UNEXPECTED, Fault.EARLY)],
+        },
+        "reasons": [finding.says for finding in verdict.findings],
+        "page": held.shown["links"]["page"],
+        "report": path,
+    }
+
+
+def _step(held: Held, course: Course) -> dict[str, Any]:
+    calls = _calls(held.letters, course.laid.id)
+    return {
+        "id": course.laid.id,
+        "title": {
+            "en": course.laid.plan.title.en,
+            "zh": course.laid.plan.title.zh or course.laid.plan.title.en,
+        },
+        "kind": str(course.laid.plan.kind),
+        "state": "skipped" if course.skipped else "done" if course.done.lo < NEVER else "not done",
+        "owner": course.owner,
+        "called": [{"person": letter.person, "why": letter.purpose, "at": clock(letter.at)} for letter in calls],
+        "acknowledged_by": course.taken_by or None,
+        "done_by": course.done_by or None,
+        "opens_at": _when(course.opens.lo),
+        "acknowledged_at": _when(course.acknowledged.hi),
+        "done_at": _when(course.done.lo),
+        "due_at": _when(course.laid.due.lo),
+        "late": not course.skipped and course.done.lo > course.laid.due.hi,
+    }
+
+
+def _calls(letters: tuple[Letter, ...], step: str) -> list[Letter]:
+    return [letter for letter in letters if letter.step == step and letter.purpose in CALLS]
+
+
+def _when(seconds: float) -> str | None:
+    return None if seconds == NEVER else clock(seconds)
+
+
+def _named(finding: Finding) -> dict[str, Any]:
+    return {
+        "step": finding.step,
+        "purpose": finding.purpose,
+        "person": finding.person,
+        "due_by": _when(finding.due_by),
+        "says": finding.says,
+    }
+
+
+def keep(held: Held, folder: Path) -> dict[str, Any]:
+    """Write the report into `folder`; the document that names it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"rehearsal-{held.shown['ref']}.md"
+    found = document(held, str(path))
+    path.write_text(markdown(held, found), encoding="utf-8")
+    return found
+
+
+def markdown(held: Held, found: Mapping[str, Any]) -> str:
+    """The report as a page."""
+    notices = found["notices"]
+    lines = [
+        f"# {found['verdict']}: rehearsal of {found['playbook']} ({found['incident']}, DRILL 演练)",
+        "",
+        f"- declared {held.shown['declared_at']}, {found['speed']:g} times real speed, {found['lasted_seconds']} s",
+        f"- absent: {_names(held, found['absent'])}; late: {_names(held, found['late_owners'])} (seed {found['seed']})",
+        _counted(notices),
+        f"- a message counts as in time within {found['tolerance_seconds']:g} real seconds",
+        f"- incident page: {found['page']}",
+        "",
+    ]
+    if found["reasons"]:
+        lines += ["## Why it failed", "", *(f"- {reason}" for reason in found["reasons"]), ""]
+    lines += [
+        "## Steps",
+        "",
+        "| step | called | acknowledged | done | due |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines += [_row(held, step) for step in found["steps"]]
+    lines += ["", "Times are of the rehearsed clock: hours, minutes and seconds since the declaration.", ""]
+    return "\n".join(lines)
+
+
+def _counted(notices: Mapping[str, Any]) -> str:
+    return (
+        f"- {notices['due']} notices and publications due, {notices['sent']} received, "
+        f"{notices['marked_repeats']} repeats (marked), {len(notices['missing'])} missing, "
+        f"{len(notices['late'])} late, {len(notices['unexpected'])} that nothing asked for"
+    )
+
+
+def _names(held: Held, people: list[str]) -> str:
+    return ", ".join(held.roster.name(person) for person in people) or "nobody"
+
+
+def _row(held: Held, step: Mapping[str, Any]) -> str:
+    called = ", ".join(f"{held.roster.name(call['person'])} ({call['why']} {call['at']})" for call in step["called"])
+    if step["state"] == "skipped":
+        return f"| {step['id']} | - | - | skipped | - |"
+    taken = f"{held.roster.name(step['acknowledged_by'])} {step['acknowledged_at']}" if step["acknowledged_by"] else "-"
+    done = f"{held.roster.name(step['done_by'])} {step['done_at'] or 'not done'}".strip()
+    late = " **late**" if step["late"] else ""
+    return f"| {step['id']} | {called or '-'} | {taken} | {done}{late} | {step['due_at']} |"

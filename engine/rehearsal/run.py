@@ -1,0 +1,282 @@
+"""Holding a rehearsal against the running installation, from the declaration to the verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pendulum
+
+from domain.playbook import CLOCKS, Playbook
+from engine.house import House
+from engine.rehearsal import report
+from engine.rehearsal.cast import Cast
+from engine.rehearsal.casting import choose_cast
+from engine.rehearsal.deeds import Deeds
+from engine.rehearsal.evidence import (
+    first_heard,
+    ground_of,
+    posted,
+    seconds_of,
+    watched_deeds,
+    watched_letters,
+)  # fmt: skip
+from engine.rehearsal.expectation import expect
+from engine.rehearsal.layout import Clocks
+from engine.rehearsal.letters import Letter, letter_of
+from engine.rehearsal.line import Line, RehearsalError, incident_path
+from engine.rehearsal.order import Held, Order, Progress
+from engine.rehearsal.owners import Ledger, Owners, Stage
+from engine.rehearsal.sandbox import boxes_of, callable_people, require_sandbox
+from engine.rehearsal.span import Span, at
+from engine.rehearsal.verdict import judge
+from storage import people
+
+_LOOK = 0.06  # real seconds between two looks into the inbox
+_SHOW = 1.0  # real seconds between two looks at the incident
+_DAY = 86_400.0
+_LONGEST_CLOSING = 45.0  # real seconds that the closing stage is waited for, beyond what it needs
+_OVER = ("completed", "cancelled")
+
+
+def rehearse(house: House, line: Line, order: Order, watch: Callable[[Progress], None]) -> tuple[Held, dict[str, Any]]:
+    """Hold a rehearsal and keep its report; the tokens made for its owners are gone when this returns, however it ends.
+
+    Raises:
+        RehearsalError: it cannot be held, or Tocsin went away. One line.
+    """
+    roster = house.roster()
+    about = _about(order.playbook)
+    cast = None
+    if order.auto:
+        require_sandbox(order.playbook, roster, house.channels())
+        cast = choose_cast(order.playbook, roster, about, _planned(order), order.seed)
+    tokens = _lend_tokens(house, callable_people(order.playbook, roster) if cast else [])
+    try:
+        held = _Rehearsal(house, line, order, cast, about, tokens).hold(watch)
+        return held, report.keep(held, house.settings.home / "reports")
+    finally:
+        _take_back(house, tokens)
+
+
+def _about(playbook: Playbook) -> dict[str, str]:
+    """Fields of the incident by which as many steps as possible apply."""
+    about = {"severity": playbook.severity, "drill": "true", "origin": "", "service": "", "kind": ""}
+    for _, step in playbook.each_step():
+        for name, allowed in step.when.items():
+            if not about.get(name):
+                about[name] = allowed[0]
+    return about
+
+
+def _planned(order: Order) -> Clocks:
+    mitigated = at(order.mitigates_at) if order.mitigates_at is not None else None
+    return Clocks(at(order.closes_at), order.closes_at + _DAY * 3, mitigated)
+
+
+def _lend_tokens(house: House, names: list[str]) -> dict[str, str]:
+    now = pendulum.now("UTC")
+    with house.database.write() as connection:
+        return {name: people.add_token(connection, name, now) for name in names}
+
+
+def _take_back(house: House, tokens: dict[str, str]) -> None:
+    with house.database.write() as connection:
+        for token in tokens.values():
+            people.remove_token(connection, token)
+
+
+class _Rehearsal:
+    """One rehearsal under way."""
+
+    def __init__(
+        self,
+        house: House,
+        line: Line,
+        order: Order,
+        cast: Cast | None,
+        about: dict[str, str],
+        tokens: dict[str, str],
+    ) -> None:
+        self._house, self._line, self._order, self._cast = house, line, order, cast
+        self._roster = house.roster()
+        self._about = about
+        self._boxes = boxes_of(self._roster, house.channels(), house.settings.port)
+        self._tokens = tokens
+        self._letters: list[Letter] = []
+        self._shown: dict[str, Any] = {}
+        self._declared = 0.0
+        self._closed: Span | None = None
+        self._mitigated: Span | None = None
+        self._ref = ""
+
+    def hold(self, watch: Callable[[Progress], None]) -> Held:
+        """From the declaration to the verdict."""
+        begun = time.monotonic()
+        self._line.letters()  # what lay there before is nobody's business
+        self._declare()
+        owners = self._owners() if self._cast else None
+        try:
+            self._live(owners, watch)
+        except BaseException:
+            self._call_off()
+            raise
+        finally:
+            if owners:
+                owners.close()
+        return self._judged(owners, time.monotonic() - begun)
+
+    # --- its course
+
+    def _declare(self) -> None:
+        playbook = self._order.playbook
+        title = f"Rehearsal 演练 · {playbook.title.en}" + (f" · {playbook.title.zh}" if playbook.title.zh else "")
+        fields = {name: self._about[name] for name in ("severity", "origin", "service", "kind")}
+        document = {
+            "title": title[:200], "playbook": playbook.id, "drill": True, **fields,
+            "pace": dict.fromkeys(CLOCKS, self._order.speed),
+        }  # fmt: skip
+        self._ref = self._line.post("/api/incidents", document)["ref"]
+        self._shown = self._line.get(incident_path(self._ref))
+        self._declared = seconds_of(self._shown["declared_at"])
+
+    def _owners(self) -> Owners:
+        readers = {box: person for person, box in self._boxes.items()}
+        assert self._cast is not None  # noqa: S101 - for the type checker; asked by the caller
+        return Owners(
+            Stage(
+                self._line,
+                self._ref,
+                self._order.playbook,
+                self._roster,
+                self._cast,
+                self._tokens,
+                readers,
+                self._now,
+            )
+        )
+
+    def _now(self) -> float:
+        return (time.time() - self._declared) * self._order.speed
+
+    def _live(self, owners: Owners | None, watch: Callable[[Progress], None]) -> None:
+        seen, ends = 0.0, float("inf")
+        while True:
+            self._read(owners)
+            self._move(owners)
+            if time.monotonic() - seen >= _SHOW:
+                seen = time.monotonic()
+                self._look()
+                watch(self._progress())
+            if self._shown["status"] in _OVER or time.monotonic() > ends:
+                break
+            if self._closed is not None and ends == float("inf"):
+                ends = time.monotonic() + self._closing_takes() / self._order.speed + _LONGEST_CLOSING
+            time.sleep(_LOOK)
+        settled = time.monotonic() + self._order.tolerance
+        while time.monotonic() < settled:  # late and needless messages are part of the verdict
+            self._read(owners)
+            time.sleep(_LOOK)
+        self._look()
+        watch(self._progress())
+
+    def _read(self, owners: Owners | None) -> None:
+        new = []
+        for message in self._line.letters():
+            letter = letter_of(message, self._ref, self._moment(message["received_at"]))
+            if letter:
+                new.append(letter)
+        self._letters += new
+        if owners:
+            owners.hear(new)
+            owners.act()
+
+    def _move(self, owners: Owners | None) -> None:
+        """What is done to the incident as a whole: service is back, it is over."""
+        moment = self._order.mitigates_at
+        if moment is not None and self._mitigated is None and self._closed is None and self._now() >= moment:
+            self._mitigated = self._asked("mitigate", "rehearsal: service is back")
+        if self._closed is None and self._now() >= self._order.closes_at:
+            if owners:
+                owners.over()
+            self._closed = self._asked("close", "rehearsal over")
+
+    def _asked(self, what: str, reason: str) -> Span:
+        asked = self._now()
+        self._line.post(incident_path(self._ref, what), {"reason": reason})
+        return Span(asked, self._now())
+
+    def _look(self) -> None:
+        self._shown = self._line.get(incident_path(self._ref))
+        if self._closed is None and self._shown["closed_at"]:  # by somebody who takes part
+            self._closed = at(self._moment(self._shown["closed_at"]))
+
+    def _closing_takes(self) -> float:
+        """Seconds of the rehearsed clock that the closing stage needs with these owners."""
+        if self._cast is None:
+            stages = [stage for stage in self._order.playbook.stages if stage.clock == "closed"]
+            return max((stage.ends.total_seconds() for stage in stages), default=0.0)
+        planned = expect(self._order.playbook, self._roster, self._cast, _planned(self._order), self._about)
+        done = [c.done.lo for c in planned.courses.values() if c.laid.stage.clock == "closed"]
+        return max(
+            (when - self._order.closes_at for when in done if when < self._order.closes_at + _DAY),
+            default=0.0,
+        )
+
+    def _call_off(self) -> None:
+        """Interrupted: nobody should be called any more for something that is not watched."""
+        try:
+            self._line.post(incident_path(self._ref, "cancel"), {"reason": "rehearsal broken off"})
+        except RehearsalError:
+            return
+
+    def _progress(self) -> Progress:
+        closes = self._order.closes_at
+        return Progress(
+            self._order,
+            self._roster,
+            self._cast,
+            self._ref,
+            self._now(),
+            closes,
+            self._shown,
+            tuple(self._letters),
+        )
+
+    # --- its end
+
+    def _judged(self, owners: Owners | None, lasted: float) -> Held:
+        order, ledger = self._order, owners.ledger if owners else None
+        clocks = Clocks(self._closed or at(self._now()), self._now(), self._mitigated)
+        letters, deeds = self._letters, self._deeds(ledger)
+        if ledger is None:
+            letters = watched_letters(self._shown, letters, self._boxes, self._moment)
+            deeds = watched_deeds(order, self._roster, self._shown, letters, self._moment)
+        expectation = expect(
+            order.playbook, self._roster, deeds, clocks, self._about, slack=order.slack, prompt=order.prompt,
+            spoken=tuple(letter.at for letter in letters if letter.public),
+        )  # fmt: skip
+        planned = None
+        if self._cast is not None:
+            planned = expect(order.playbook, self._roster, self._cast, _planned(order), self._about)
+        ground = ground_of(self._house, self._line, order, self._shown, letters, planned, ledger, self._boxes)
+        verdict = judge(expectation, ground)
+        return Held(order, self._roster, self._cast, self._shown, expectation, verdict, tuple(letters), lasted)
+
+    def _deeds(self, ledger: Ledger | None) -> Deeds:
+        """What the simulated owners did, by their own ledger, and when they heard."""
+        if ledger is None:
+            return Deeds()
+        stood = posted(self._order.playbook, self._roster, self._letters, self._order.slack)
+        return Deeds(
+            dict(ledger.acknowledged),
+            dict(ledger.done),
+            first_heard(self._letters),
+            stood,
+            dict(ledger.amounts),
+        )
+
+    def _moment(self, iso: str) -> float:
+        """A time of the API on the rehearsed clock."""
+        return (seconds_of(iso) - self._declared) * self._order.speed
