@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 
-import pendulum
-
 from engine.heartbeat import Heartbeat
 from storage.settings import load_settings
 
@@ -14,10 +12,11 @@ if __name__ == "__main__":
     settings = load_settings()
     Heartbeat(settings.home, "engine").start()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from engine.clock import now
     from engine.guarantor import Guarantor
     from engine.house import House
 
-    guarantor = Guarantor(House(settings).open(), lambda: pendulum.now("UTC"))
+    guarantor = Guarantor(House(settings).open(), now)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: guarantor.stop())
     guarantor.run()

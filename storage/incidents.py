@@ -215,7 +215,7 @@ def save(
     response = after.response
     claim = update(RESPONSE).where(RESPONSE.c.id == response.id)
     if lease is not None:
-        claim = claim.where(RESPONSE.c.token == lease.token)
+        claim = claim.where(RESPONSE.c.token == lease.token).values(token=lease.token + 1)  # spent: one lease, one turn
     values = {
         "finished_at": response.finished_at, "silence_level": response.silence_level,
         "silence_at": response.silence_at, "silence_calls": response.silence_calls, "wake_at": wake_at,

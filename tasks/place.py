@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import pendulum
-from pendulum import DateTime
-
+from engine.clock import now
 from engine.deliver import Deliverer
 from engine.house import House
 from storage.settings import load_settings
+
+__all__ = ["deliverer", "house", "now"]
 
 
 @lru_cache(maxsize=1)
@@ -22,8 +22,3 @@ def house() -> House:
 def deliverer() -> Deliverer:
     """This process as a sender."""
     return Deliverer(house(), "runner", now)
-
-
-def now() -> DateTime:
-    """The clock, read at the edge and passed down."""
-    return pendulum.now("UTC")
