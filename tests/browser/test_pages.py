@@ -1,0 +1,113 @@
+"""The pages in a real browser: the button without script, the live board, nothing that the policy forbids."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Error, expect, sync_playwright
+
+from engine.links import Link, Links
+from storage import incidents
+from tests.served import Served, served
+
+EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+
+
+@pytest.fixture
+def web(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
+    with served(home, free_port()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("no chromium: install it")
+        pytest.skip("no chromium: install it")
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with sync_playwright() as playwright:
+        try:
+            running = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu", *quiet])
+        except Error as error:
+            pytest.fail(f"chromium does not start: {str(error).splitlines()[0]}")
+        yield running
+        running.close()
+
+
+def test_the_button_works_without_script(web: Served, browser: Browser) -> None:
+    ref = web.declare("Checkout is down")
+    with web.house.database.read() as connection:
+        response = incidents.responses_of(connection, incidents.find(connection, ref))[0]
+    url = Links(web.house.settings.secret_key(), web.url).url(Link(response, "apology/trace", "erik"))
+    page = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740}).new_page()
+    page.goto(url)
+    button = page.get_by_role("button", name="Acknowledge")
+    box = button.bounding_box()
+    assert box is not None
+    assert box["height"] >= 44
+    assert box["x"] + box["width"] <= 360
+    button.click()
+    expect(page.get_by_role("status")).to_contain_text("You have it, Erik Sun")
+    assert web.step(ref, "apology/trace")["holder"] == "erik"
+
+
+def test_an_acknowledgement_shows_on_the_open_board_by_itself(web: Served, browser: Browser) -> None:
+    ref = web.declare("Refunds fail")
+    page = browser.new_context().new_page()
+    page.goto(web.url)
+    expect(page.get_by_text("Acknowledged by")).to_have_count(0)
+    web.post(ref, "acknowledge", {"step": "apology/trace", "as": "fenglei"})
+    expect(page.get_by_text("Acknowledged by")).to_have_count(1, timeout=10_000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_keep_to_their_policy_and_run_nothing_foreign(web: Served, browser: Browser, scheme: str) -> None:
+    ref = web.declare(EVIL)
+    web.post(ref, "note", {"text": EVIL})
+    web.client.post("/inbox/alice", json={"title": EVIL, "message": EVIL})
+    said: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type == "error" and "favicon" not in str(message.location.get("url", "")):
+            said.append(message.text)
+
+    context = browser.new_context(
+        color_scheme="dark" if scheme == "dark" else "light", viewport={"width": 360, "height": 740}
+    )
+    page = context.new_page()
+    page.on("console", hear)
+    for path in ("/", f"/incidents/{ref}", "/inbox", "/inbox/alice"):
+        page.goto(web.url + path)
+        assert page.title() != "owned"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, f"{path} scrolls sideways"
+        assert page.evaluate(CONTRAST) == [], path
+    assert said == []
+
+
+# Every element with text of its own against the nearest ground behind it (WCAG 2.1, 1.4.3: 4.5 to 1).
+CONTRAST = """() => {
+  const light = (c) => { const v = c / 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
+  const rgb = (s) => s.match(/[\\d.]+/g).map(Number);
+  const bright = ([r, g, b]) => 0.2126 * light(r) + 0.7152 * light(g) + 0.0722 * light(b);
+  const ground = (e) => {
+    for (; e; e = e.parentElement) {
+      const c = rgb(getComputedStyle(e).backgroundColor);
+      if (c.length < 4 || c[3] > 0) return c;
+    }
+    return [255, 255, 255];
+  };
+  const weak = [];
+  for (const e of document.querySelectorAll("body *")) {
+    if (![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) || !e.getClientRects().length) continue;
+    const [a, b] = [bright(rgb(getComputedStyle(e).color)), bright(ground(e))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) weak.push(`${e.tagName}.${e.className} ${ratio.toFixed(2)}`);
+  }
+  return weak;
+}"""
