@@ -52,6 +52,8 @@ class Child:
     stopped_limit: float | None = None
     # `ready` waits for it: its first beat, and its first answer where it has an address.
     essential: bool = False
+    # So much it gives way to the others (0 to 19): after a kill, whoever keeps the deadlines must be back first.
+    nice: int = 0
 
 
 def prefect_file() -> Path:
@@ -119,6 +121,7 @@ def _worker(environment: Mapping[str, str]) -> Child:
         # Without a server it would only fail and start over; it makes the pool where there is none.
         start=Start.WITH_PREFECT,
         stopped_limit=10.0,
+        nice=10,
     )
 
 
@@ -129,6 +132,7 @@ def _setup(environment: Mapping[str, str]) -> Child:
         command=(*_PREFECT, *deploy),
         environment=environment,
         start=Start.AFTER_READY,
+        nice=15,
     )
 
 

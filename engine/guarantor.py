@@ -39,8 +39,7 @@ class Guarantor:
 
     def run(self) -> None:
         """Until `stop`. Deliveries have a thread of their own."""
-        self._house.channels().warm_up()
-        sender = threading.Thread(target=self._loop, args=(self.send_waiting,), name="deliveries")
+        sender = threading.Thread(target=self._deliver, name="deliveries")
         alarms = threading.Thread(target=self._loop, args=(self.look_for_alarms, 5.0), name="alarms")
         sender.start()
         alarms.start()
@@ -52,6 +51,14 @@ class Guarantor:
     def stop(self) -> None:
         """Finish what is in hand, and end."""
         self._stopped.set()
+
+    def _deliver(self) -> None:
+        # Loading the channels takes a second: after a kill, the turns that are due do not wait for it.
+        try:
+            self._house.channels().warm_up()
+        except Exception:
+            log.exception("the channels could not be loaded; each is tried when it is needed")
+        self._loop(self.send_waiting)
 
     def _loop(self, look: Callable[[], int], pause: float = 0.1) -> None:
         failing = False

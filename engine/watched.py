@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -136,6 +137,9 @@ class Watched:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        if self.child.nice:
+            with suppress(OSError):  # gone already, which is noticed at the next look
+                os.setpriority(os.PRIO_PROCESS, self.process.pid, self.child.nice)
         self.starts += 1
         self.started = self._beat_seen = self._running_seen = now
         self._beat = None
