@@ -197,8 +197,10 @@ class Stack:
         return True
 
     def all_up(self) -> bool:
-        """Whether every child runs and answers."""
+        """Whether every child runs and answers, and Prefect has our schedules."""
         pids = self.pids()
+        if "Prefect has our schedules" not in self.said():
+            return False
         if not {"web", "engine", "runner", "prefect-server", "prefect-worker"} <= set(pids):
             return False
         with suppress(httpx.HTTPError):
