@@ -54,6 +54,7 @@ def declare_together(house: House, commands: Sequence[Declare], now: DateTime) -
     if wanted:
         roster = house.roster()
         with house.database.write() as connection:
+            turns.hold(connection, wanted)
             known = turns.carried_out_among(connection, wanted)
             for command_id, incident_id in known.items():
                 incident = incidents.load_incident(connection, incident_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import ARRAY, Connection, Text, delete, func, insert, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.tables import CommandRow, KeptRow, TurnRow
@@ -60,6 +60,14 @@ def carried_out_among(connection: Connection, command_ids: Iterable[str]) -> dic
     """Those of these commands that were carried out already, with their incidents."""
     query = select(COMMAND.c.id, COMMAND.c.incident_id).where(COMMAND.c.id.in_(list(command_ids)))
     return {row.id: row.incident_id for row in connection.execute(query)}
+
+
+def hold(connection: Connection, command_ids: Iterable[str]) -> None:
+    """To the end of the transaction nobody else carries out a command of these ids. SQLite has its one writer."""
+    if connection.dialect.name == "postgresql":
+        ids = func.unnest(literal(list(command_ids), ARRAY(Text))).table_valued("id").render_derived()
+        keys = select(func.hashtextextended(ids.c.id, 0).label("key")).distinct().order_by("key").subquery()
+        connection.execute(select(func.pg_advisory_xact_lock(keys.c.key)))
 
 
 def carry_out(connection: Connection, command_id: str, incident_id: str, kind: str, now: DateTime) -> None:

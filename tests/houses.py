@@ -1,0 +1,209 @@
+"""An installation of its own for a test: home, database, a receiver that is everyone's phone, a clock by hand.
+
+`from tests.houses import house_fixture  # noqa: F401` gives the fixture `house`, on SQLite and on PostgreSQL;
+`sqlite_house` is for what does not depend on the database.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+from pendulum import DateTime
+from sqlalchemy import Row
+
+from domain.commands import Acknowledge, Approve, Declare, Draft
+from domain.incident import Snapshot
+from engine import commands
+from engine.deliver import Delivered, Deliverer
+from engine.home import prepare_home
+from engine.house import House
+from engine.turn import Driver, Turned, take_turns, turn
+from storage import incidents, outbox, timeline
+from storage.settings import load_settings
+from storage.timeline import Entry
+from tests.receivers import HttpReceiver
+
+BEGAN = pendulum.datetime(2026, 11, 2, 3, 0)
+CALL = """
+id: call
+title: Call
+never_silent: {within: 50m, then: 10m, first: incident-commander, after: executive}
+stages:
+  - id: s
+    title: S
+    ends: 1h
+    steps:
+      - {id: fix, kind: act, title: Fix it, owner: technology-lead, ack_within: 5m, remind: 10m, due: 40m}
+  - id: closing
+    title: C
+    from: closed
+    ends: 1h
+    steps:
+      - {id: report, kind: act, title: Report, owner: incident-commander, due: 30m}
+  - id: recall
+    title: R
+    on_demand: true
+    ends: 1h
+    steps:
+      - {id: again, kind: act, title: Again, owner: pr-lead, ack_within: 5m, due: 30m}
+"""
+SAY = """
+id: say
+title: Say
+stages:
+  - id: s
+    title: S
+    ends: 1h
+    steps:
+      - {id: write, kind: draft, title: Write, owner: pr-lead, due: 20m}
+      - {id: pass, kind: approve, title: Pass, owner: incident-commander, of: write, needs: [write], due: 40m}
+      - {id: post, kind: publish, title: Post, owner: pr-lead, of: write, needs: [pass], channels: [website-en]}
+"""
+INFORM = """
+id: inform
+title: Inform
+stages:
+  - id: s
+    title: S
+    ends: 1h
+    steps:
+      - {id: word, kind: tell, title: Word, owner: front-line}
+"""
+
+
+class Estate:
+    """A house with what a test does to it."""
+
+    def __init__(self, house: House, receiver: HttpReceiver) -> None:
+        self.house = house
+        self.receiver = receiver
+        self.now = BEGAN
+        self._senders: list[Deliverer] = []
+
+    def clock(self) -> DateTime:
+        """The time that the test says it is."""
+        return self.now
+
+    def wait(self, **span: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(**span)
+
+    def declare(self, playbook: str = "call", **fields: Any) -> str:
+        """A new incident; its reference."""
+        given = {"id": str(uuid.uuid4()), "title": "Checkout is down", **fields}
+        return commands.declare(self.house, Declare(playbook=playbook, **given), self.now).ref
+
+    def do(self, ref: str, command: type, by: str = "", **fields: Any) -> commands.Answer:
+        """A command, under a new id unless one is given."""
+        given = {"id": str(uuid.uuid4()), "incident": ref, "by": by, **fields}
+        return commands.carry_out(self.house, command(**given), self.now)
+
+    def turn(self, driver: Driver = "prefect") -> list[Turned]:
+        """Take every turn that is due."""
+        with self.house.database.read() as connection:
+            due = [row.id for row in incidents.due(connection, self.now, limit=500)]
+        taken = [turn(self.house, lease, self.now, driver=driver) for lease in take_turns(self.house, due, self.now)]
+        return [one for one in taken if one is not None]
+
+    def sender(self, role: str = "test") -> Deliverer:
+        """A sender of this process, ended with the test."""
+        self._senders.append(Deliverer(self.house, role, self.clock))
+        return self._senders[-1]
+
+    def deliver(self, **how: Any) -> Delivered:
+        """Send everything that is ready."""
+        return (self._senders[0] if self._senders else self.sender()).deliver(**how)
+
+    def post(self, **fields: Any) -> str:
+        """An incident whose statement is approved and ordered; its reference."""
+        ref = self.declare("say", **fields)
+        self.do(ref, Draft, "chenyu", step="s/write", texts={"en": "We are sorry."})
+        self.turn()
+        self.do(ref, Acknowledge, "alice", step="s/pass")
+        digest = self.snapshot(ref).steps["s/write"].digest
+        self.do(ref, Approve, "alice", step="s/pass", digest=digest)
+        self.turn()
+        return ref
+
+    def snapshot(self, ref: str, place: int = 0) -> Snapshot:
+        """What stands of an incident's response."""
+        with self.house.database.read() as connection:
+            ids = incidents.responses_of(connection, incidents.find(connection, ref))
+            return incidents.load(connection, ids[place], self.house.roster())
+
+    def rows(self, ref: str, **wanted: str) -> list[Row[Any]]:
+        """The messages of an incident in the order they were made; those with these values."""
+        with self.house.database.read() as connection:
+            found = outbox.of_incident(connection, incidents.find(connection, ref))
+        return [row for row in found if all(getattr(row, name) == value for name, value in wanted.items())]
+
+    def row(self, ref: str, **wanted: str) -> Row[Any]:
+        """The only such message."""
+        found = self.rows(ref, **wanted)
+        assert len(found) == 1, [(row.key, row.state) for row in self.rows(ref)]
+        return found[0]
+
+    def facts(self, ref: str, kind: str = "") -> list[Entry]:
+        """The timeline of an incident; its facts of one kind."""
+        with self.house.database.read() as connection:
+            found = timeline.read(connection, incidents.find(connection, ref))
+        return [entry for entry in found if kind in ("", entry.kind)]
+
+    def verified(self, ref: str) -> str | None:
+        """What is wrong with the timeline."""
+        with self.house.database.read() as connection:
+            return timeline.verify(connection, incidents.find(connection, ref))
+
+    def titles(self, person: str) -> list[str]:
+        """What a person's phone showed."""
+        return [str(request.json["title"]) for request in self.receiver.at(f"/inbox/{person}")]
+
+    def close(self) -> None:
+        """End the senders."""
+        for sender in self._senders:
+            sender.close()
+
+
+@contextmanager
+def estate(home: Path, database_url: str = "", *, roster: str = "", channels: str = "") -> Iterator[Estate]:
+    """Lay out a home with the samples and three small playbooks, its database at this program's schema.
+
+    `roster` and `channels` replace the samples; `{port}` in `channels` is the receiver's.
+    """
+    with HttpReceiver() as receiver:
+        settings = load_settings(home=home, database_url=database_url, port=receiver.port)
+        settings.playbooks_dir.mkdir(parents=True, exist_ok=True)
+        for name, text in (("call", CALL), ("say", SAY), ("inform", INFORM)):
+            (settings.playbooks_dir / f"{name}.yaml").write_text(text)
+        for path, text in ((settings.roster_file, roster), (settings.channels_file, channels)):
+            if text:
+                path.write_text(text.replace("{port}", str(receiver.port)), encoding="utf-8")
+        prepare_home(settings)
+        opened = Estate(House(settings).open(), receiver)
+        assert opened.house.findings() == [], "a broken sample"
+        try:
+            yield opened
+        finally:
+            opened.close()
+            opened.house.close()
+
+
+@pytest.fixture(name="house")
+def house_fixture(home: Path, database_url: str) -> Iterator[Estate]:
+    """On SQLite and on PostgreSQL."""
+    with estate(home, database_url) as opened:
+        yield opened
+
+
+@pytest.fixture(name="sqlite_house")
+def sqlite_house_fixture(home: Path) -> Iterator[Estate]:
+    """On SQLite."""
+    with estate(home) as opened:
+        yield opened
