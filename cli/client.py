@@ -93,8 +93,7 @@ def call(
     except (OSError, HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise NotRunning(
-            f"Tocsin does not answer on {host}:{port} ({reason.lower()}): "
-            "type `tocsin up`, or set TOCSIN_HOME"
+            f"Tocsin does not answer on {host}:{port} ({reason.lower()}): type `tocsin up`, or set TOCSIN_HOME"
         ) from None
     finally:
         connection.close()

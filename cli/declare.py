@@ -20,9 +20,7 @@ def declare(
     playbook: Annotated[
         str, typer.Option("--playbook", "-p", help="`tocsin playbook list` names them.")
     ] = "four-hour-response",
-    since: Annotated[
-        str, typer.Option(help="When it began, ISO 8601 with offset: the clock starts then.")
-    ] = "",
+    since: Annotated[str, typer.Option(help="When it began, ISO 8601 with offset: the clock starts then.")] = "",
     severity: Annotated[str, typer.Option(help="Default: the playbook's.")] = "",
     origin: Annotated[str, typer.Option(help="Where it came from, for example public-opinion.")] = "",
     service: Annotated[str, typer.Option(help="Which service.")] = "",
@@ -31,9 +29,7 @@ def declare(
     orders: Annotated[int, typer.Option(min=0, help="How many orders.")] = 0,
     money: Annotated[int, typer.Option(min=0, help="How much money, in the roster's currency.")] = 0,
     brand: Annotated[int, typer.Option(min=0, max=3, help="The brand: 0 none to 3 severe.")] = 0,
-    drill: Annotated[
-        bool, typer.Option("--drill", help="An exercise: marked everywhere, never public.")
-    ] = False,
+    drill: Annotated[bool, typer.Option("--drill", help="An exercise: marked everywhere, never public.")] = False,
     pace: Annotated[float, typer.Option(min=1, help="Only with --drill: how many times real time.")] = 1,
     command_id: CommandId = "",
     token_file: TokenFile = None,
@@ -74,8 +70,7 @@ def send(form: dict[str, Any], known: str) -> dict[str, Any]:
         answer = _directly(form, known, down)
         warn(
             _(
-                "the web process does not answer: {ref} is in the database, "
-                "calls go out as soon as the engine is back"
+                "the web process does not answer: {ref} is in the database, calls go out as soon as the engine is back"
             ).format(ref=answer["ref"])
         )
     return answer

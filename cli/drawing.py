@@ -135,8 +135,7 @@ def board(document: dict[str, Any]) -> RenderableType:
     if rows:
         return Group(*rows)
     return Text(
-        _("No incident is open. To declare one:")
-        + "\n  tocsin declare --title ... --playbook four-hour-response"
+        _("No incident is open. To declare one:") + "\n  tocsin declare --title ... --playbook four-hour-response"
     )
 
 
@@ -195,9 +194,7 @@ def _stage(stage: dict[str, Any], people: dict[str, str], now: datetime) -> list
     for wraps in (False, False, True, False, True, False):  # a name that is to be typed is never broken
         table.add_column(no_wrap=not wraps, overflow="fold")
     shown = [
-        s
-        for s in stage["steps"]
-        if s["round"] == stage["round"] or s["state"] in ("waiting", "open", "acknowledged")
+        s for s in stage["steps"] if s["round"] == stage["round"] or s["state"] in ("waiting", "open", "acknowledged")
     ]
     for step in shown:
         table.add_row(*_step(step, people, now))

@@ -18,15 +18,13 @@ TokenFile = Annotated[
     typer.Option("--token-file", envvar="TOCSIN_TOKEN_FILE", help="File with your token; else TOCSIN_TOKEN."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
-CommandId = Annotated[
-    str, typer.Option("--id", help="Id of your own making: the same id again changes nothing.")
-]
+CommandId = Annotated[str, typer.Option("--id", help="Id of your own making: the same id again changes nothing.")]
 Incident = Annotated[str, typer.Argument(help="Reference such as INC-42, or 42.")]
 StepName = Annotated[str, typer.Argument(help="Step such as apology/draft; PLAYBOOK:STEP where two have it.")]
 As = Annotated[str, typer.Option("--as", help="On this machine, without a token: in whose name.")]
 
 
-class Trouble(Exception):  # noqa: N818 - what a person has, not what a program raises
+class Trouble(Exception):
     """The command failed; the text is one line that says what would be right. Exit 1."""
 
 

@@ -107,9 +107,7 @@ def _prefect(settings: Settings) -> Finding:
     import os
 
     url = os.environ.get("PREFECT_API_URL", "").strip() or f"http://127.0.0.1:{settings.prefect_port}/api"
-    return _answers(
-        "prefect", f"{url.rstrip('/')}/health", "nothing is late without it; `tocsin up` starts it"
-    )
+    return _answers("prefect", f"{url.rstrip('/')}/health", "nothing is late without it; `tocsin up` starts it")
 
 
 def _answers(what: str, url: str, remedy: str) -> Finding:

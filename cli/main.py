@@ -20,15 +20,13 @@ app = typer.Typer(
 )
 
 app.command(epilog=example("tocsin up --port 7700 --prefect-port 7701"))(house.up)
-app.command(epilog=example('tocsin declare --title "Checkout is down" --playbook four-hour-response'))(
-    declare
-)
+app.command(epilog=example('tocsin declare --title "Checkout is down" --playbook four-hour-response'))(declare)
 app.command(epilog=example("tocsin incidents --watch"))(show.incidents)
 app.command(epilog=example("tocsin show INC-1"))(show.show)
 app.command(epilog=example("tocsin ack INC-1 apology/trace"))(steps.ack)
-app.command(
-    epilog=example('tocsin done INC-1 apology/trace --evidence "payment gateway certificate expired"')
-)(steps.done)
+app.command(epilog=example('tocsin done INC-1 apology/trace --evidence "payment gateway certificate expired"'))(
+    steps.done
+)
 app.command(epilog=example("tocsin draft INC-1 apology/draft --en apology.en.txt --zh apology.zh.txt"))(
     statements.draft
 )
@@ -62,9 +60,7 @@ def rehearse(
     auto: Annotated[bool, typer.Option("--auto", help="Simulated owners act; else you do.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same simulated owners.")] = 1,
     until: Annotated[str, typer.Option(help="Rehearse only so far, for example 1h.")] = "",
-    tolerance: Annotated[
-        float, typer.Option(min=0, help="Real seconds by which a notice may be late.")
-    ] = 2.0,
+    tolerance: Annotated[float, typer.Option(min=0, help="Real seconds by which a notice may be late.")] = 2.0,
     as_json: AsJson = False,
 ) -> None:
     """Rehearse a playbook, marked DRILL, on the sandbox: PASS or FAIL from what the receivers got."""

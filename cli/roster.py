@@ -11,15 +11,11 @@ from cli.frame import AsJson, Trouble, _, example, home, say, show_json
 if TYPE_CHECKING:
     from domain.roster import Roster
 
-app = typer.Typer(
-    no_args_is_help=True, help="Who is called for what; tokens of their own.", rich_markup_mode=None
-)
+app = typer.Typer(no_args_is_help=True, help="Who is called for what; tokens of their own.", rich_markup_mode=None)
 
 
 @app.command(epilog=example("tocsin roster token alice"))
-def token(
-    person: Annotated[str, typer.Argument(help="A person of the roster.")], as_json: AsJson = False
-) -> None:
+def token(person: Annotated[str, typer.Argument(help="A person of the roster.")], as_json: AsJson = False) -> None:
     """Make a person's token; the ones they had are worth nothing from now on. It is shown this once."""
     known = _roster().people
     if person not in known:
@@ -43,9 +39,9 @@ def token(
     else:
         say(made)
         typer.echo(
-            _(
-                "{person}: use it as TOCSIN_TOKEN, or in a file with --token-file; it is not shown again"
-            ).format(person=person),
+            _("{person}: use it as TOCSIN_TOKEN, or in a file with --token-file; it is not shown again").format(
+                person=person
+            ),
             err=True,
         )
 
@@ -95,9 +91,7 @@ def _document(roster: Roster) -> dict[str, object]:
 
 
 @app.command(epilog=example("tocsin roster who pr-lead"))
-def who(
-    role: Annotated[str, typer.Argument(help="A role; none: all of them.")] = "", as_json: AsJson = False
-) -> None:
+def who(role: Annotated[str, typer.Argument(help="A role; none: all of them.")] = "", as_json: AsJson = False) -> None:
     """Who is called for a role, and who when they do not answer."""
     roster = _roster()
     if role and role not in roster.roles:

@@ -63,9 +63,7 @@ def _draw(look: Callable[[], Any], draw: Callable[[Any], Any], watch: bool) -> N
     from rich.text import Text
 
     drawn = draw(look())
-    with Live(
-        drawn, console=console, auto_refresh=False, screen=console.is_terminal, vertical_overflow="crop"
-    ) as live:
+    with Live(drawn, console=console, auto_refresh=False, screen=console.is_terminal, vertical_overflow="crop") as live:
         try:
             while True:
                 time.sleep(1)

@@ -20,12 +20,8 @@ def draft(
     *,
     en: Annotated[str, typer.Option(help="English: a file, a text, or - for standard input.")] = "",
     zh: Annotated[str, typer.Option(help="Chinese: a file, a text, or - for standard input.")] = "",
-    text: Annotated[
-        list[str] | None, typer.Option(help="CHANNEL=FILE or CHANNEL=TEXT, for one channel.")
-    ] = None,
-    amount: Annotated[
-        int | None, typer.Option(min=0, help="What it will cost, in the roster's currency.")
-    ] = None,
+    text: Annotated[list[str] | None, typer.Option(help="CHANNEL=FILE or CHANNEL=TEXT, for one channel.")] = None,
+    amount: Annotated[int | None, typer.Option(min=0, help="What it will cost, in the roster's currency.")] = None,
     command_id: CommandId = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
@@ -38,9 +34,7 @@ def draft(
             raise Trouble(f"--text is CHANNEL=FILE or CHANNEL=TEXT, not {one[:60]!r}")
         written[channel] = read_text(value)
     if not written:
-        raise Trouble(
-            "there is no text: give --en, --zh or --text CHANNEL=..., a file or the words themselves"
-        )
+        raise Trouble("there is no text: give --en, --zh or --text CHANNEL=..., a file or the words themselves")
     said = _("the text of {step} is handed in").format(step=step)
     form = {"step": step, "texts": written, "amount": amount}
     send(ref, "draft", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
@@ -70,9 +64,7 @@ def approve(
         show(line)
     if not yes and not typer.confirm(_("Approve exactly this text?"), default=False, err=as_json):
         raise Trouble(
-            _("not approved; to send it back: tocsin reject {ref} {step} --reason ...").format(
-                ref=ref, step=step
-            )
+            _("not approved; to send it back: tocsin reject {ref} {step} --reason ...").format(ref=ref, step=step)
         )
     form = {"step": step, "digest": text["digest"]}
     said = _("{step} is approved").format(step=approval["id"])
@@ -99,9 +91,7 @@ def _shown(incident: dict[str, Any], text: dict[str, Any]) -> list[str]:
     lines[0] += f"{incident['ref']} {incident['title']}"
     lines.append(_("Text, version {version}, by {name}").format(version=text["version"], name=author))
     if text["amount"] is not None:
-        lines.append(
-            _("It will cost {amount} {currency}").format(amount=text["amount"], currency=incident["currency"])
-        )
+        lines.append(_("It will cost {amount} {currency}").format(amount=text["amount"], currency=incident["currency"]))
     for channel, words in text["rendered"].items():
         lines += ["", f"{_MARK * 3} {channel} ({len(words)}) {_MARK * 30}", words]
     return [*lines, "", _MARK * 40]
@@ -112,10 +102,7 @@ def _find(incident: dict[str, Any], name: str) -> dict[str, Any]:
     playbook, colon, rest = name.partition(":")
     wanted = rest if colon else name
     steps = [
-        step
-        for stage in incident["stages"]
-        if not colon or stage["playbook"] == playbook
-        for step in stage["steps"]
+        step for stage in incident["stages"] if not colon or stage["playbook"] == playbook for step in stage["steps"]
     ]
     exact = [step for step in steps if step["id"] == wanted]
     alike = [step for step in steps if wanted in (step["step"], step["id"].partition("#")[0])]
@@ -125,9 +112,7 @@ def _find(incident: dict[str, Any], name: str) -> dict[str, Any]:
         only: dict[str, Any] = found[0]
         return only
     names = ", ".join(step["id"] for step in found or steps)
-    raise Trouble(
-        f"{name!r} is {'not one step' if found else 'no step'} of {incident['ref']}: say which of {names}"
-    )
+    raise Trouble(f"{name!r} is {'not one step' if found else 'no step'} of {incident['ref']}: say which of {names}")
 
 
 def _of_kind(incident: dict[str, Any], kind: str) -> str:

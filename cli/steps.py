@@ -54,9 +54,7 @@ def done(
     step: StepName,
     *,
     evidence: Annotated[str, typer.Option("--evidence", "-e", help="A word or a link that shows it.")] = "",
-    channel: Annotated[
-        str, typer.Option(help="Of a publish step: the channel where it was posted by hand.")
-    ] = "",
+    channel: Annotated[str, typer.Option(help="Of a publish step: the channel where it was posted by hand.")] = "",
     speaker: As = "",
     command_id: CommandId = "",
     token_file: TokenFile = None,
@@ -190,9 +188,7 @@ def cancel(
     _move(ref, "cancel", _("cancelled"), reason, command_id, token_file, as_json)
 
 
-def _move(
-    ref: str, what: str, said: str, reason: str, command_id: str, token_file: Path | None, as_json: bool
-) -> None:
+def _move(ref: str, what: str, said: str, reason: str, command_id: str, token_file: Path | None, as_json: bool) -> None:
     form = {"reason": reason}
     send(ref, what, form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, case, func, select
+from sqlalchemy import Connection, Row, and_, case, func, or_, select
 
-from domain.incident import ACTIVE, Incident, Response
+from domain.incident import BEGUN, Incident, Response
 from domain.layout import clock_start, round_start
 from domain.playbook import Stage
 from domain.roster import Roster
@@ -20,7 +20,7 @@ from storage.outbox import OUTBOX
 
 OPEN = ("open", "mitigated")
 MOST = 500
-_ACTIVE = [str(status) for status in ACTIVE]
+_BEGUN = [str(status) for status in BEGUN]
 _TROUBLED = ("pending", "leased", "retry", "unknown", "dead")
 
 
@@ -63,7 +63,7 @@ def rows(
     found = connection.execute(query.order_by(INCIDENT.c.number.desc())).all()
     responses = _responses(connection, [row.id for row in found])
     ids = [response.id for those in responses.values() for response in those]
-    steps = _active_steps(connection, ids)
+    steps = _active_steps(connection, ids, now)
     return [_board_row(row, responses.get(row.id, []), steps, roster, now) for row in found]
 
 
@@ -89,26 +89,21 @@ def _responses(connection: Connection, ids: Sequence[str]) -> dict[str, list[Res
     return found
 
 
-def _active_steps(connection: Connection, response_ids: Iterable[str]) -> dict[str, list[Row[Any]]]:
-    names = (
-        "response_id",
-        "id",
-        "stage",
-        "step",
-        "round",
-        "opens_at",
-        "due_at",
-        "status",
-        "owner",
-        "holder",
-        "called",
-    )
-    query = select(*(STEP.c[name] for name in names)).where(STEP.c.response_id.in_(list(response_ids)))
+_STEP_NAMES = (
+    "response_id", "id", "stage", "step", "round", "opens_at", "due_at", "status", "owner", "holder", "called",
+)  # fmt: skip
+
+
+def _active_steps(connection: Connection, ids: Sequence[str], now: DateTime) -> dict[str, list[Row[Any]]]:
+    """What is under way or late, by response; where nothing is, what comes next. Most steps wait and are not read."""
+    query = select(*(STEP.c[name] for name in _STEP_NAMES)).order_by(STEP.c.due_at, STEP.c.position)
+    under_way = or_(STEP.c.status.in_(_BEGUN), and_(STEP.c.status == "waiting", STEP.c.due_at < now))
     found: dict[str, list[Row[Any]]] = {}
-    for row in connection.execute(
-        query.where(STEP.c.status.in_(_ACTIVE)).order_by(STEP.c.due_at, STEP.c.position)
-    ):
+    for row in connection.execute(query.where(STEP.c.response_id.in_(ids), under_way)):
         found.setdefault(row.response_id, []).append(row)
+    quiet = [name for name in ids if name not in found]
+    for row in connection.execute(query.where(STEP.c.response_id.in_(quiet), STEP.c.status == "waiting")):
+        found.setdefault(row.response_id, [row])
     return found
 
 
@@ -127,8 +122,7 @@ def _board_row(
         "late_steps": sum(1 for step, _ in active if step.due_at < now),
         "called": [_person(name, roster) for name in dict.fromkeys(called)],
         "acknowledged": [
-            _person(name, roster)
-            for name in dict.fromkeys(s.holder for s in begun if s.status == "acknowledged")
+            _person(name, roster) for name in dict.fromkeys(s.holder for s in begun if s.status == "acknowledged")
         ],
         "stage": _current_stage(incident, *active[0]) if active else None,
         "next": _next_step(*active[0], roster) if active else None,
@@ -191,17 +185,13 @@ def both(text: Text) -> dict[str, str]:
     return {"en": text.en, "zh": text.zh or text.en}
 
 
-def window(
-    incident: Incident, response: Response, stage: Stage, number: int
-) -> tuple[DateTime, DateTime] | None:
+def window(incident: Incident, response: Response, stage: Stage, number: int) -> tuple[DateTime, DateTime] | None:
     """From when to when a stage (a round of it) lasts; None where only its steps can say."""
     start = clock_start(incident, response, stage)
     if start is None or stage.on_demand:
         return None
     if stage.repeat is None:
-        return start + incident.paced(stage.starts, stage.clock), start + incident.paced(
-            stage.ends, stage.clock
-        )
+        return start + incident.paced(stage.starts, stage.clock), start + incident.paced(stage.ends, stage.clock)
     begins = round_start(incident, stage, start, max(1, number))
     return begins, begins + incident.paced(stage.repeat, stage.clock)
 
@@ -224,9 +214,7 @@ def figures(connection: Connection, now: DateTime) -> dict[str, Any]:
 def figures_of_board(connection: Connection, now: DateTime) -> dict[str, Any]:
     """What the board shows of them. Does not count what was sent, which may be millions."""
     taken = turns.shares(connection, now - timedelta(hours=1))
-    counted = (
-        select(OUTBOX.c.state, func.count()).where(OUTBOX.c.state.in_(_TROUBLED)).group_by(OUTBOX.c.state)
-    )
+    counted = select(OUTBOX.c.state, func.count()).where(OUTBOX.c.state.in_(_TROUBLED)).group_by(OUTBOX.c.state)
     return {
         "outbox": {row[0]: row[1] for row in connection.execute(counted)},
         "turns": taken.turns,

@@ -162,9 +162,7 @@ def _text(snapshot: Snapshot, state: StepState) -> dict[str, Any]:
         "amount": state.amount,
         "rendered": rendered,
         "unfit": unfit,
-        "goes_to": {
-            channel.id: {"language": channel.language, "limit": channel.limit} for channel in channels
-        },
+        "goes_to": {channel.id: {"language": channel.language, "limit": channel.limit} for channel in channels},
     }
 
 

@@ -16,9 +16,7 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    Heartbeat(
-        settings.home, "web"
-    ).start()  # before the heavy imports: they take longer than a beat may be late
+    Heartbeat(settings.home, "web").start()  # before the heavy imports: they take longer than a beat may be late
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     import uvicorn  # noqa: PLC0415

@@ -42,7 +42,7 @@ def create_app(house: House) -> FastAPI:
     app.state.readers = ThreadPoolExecutor(4, thread_name_prefix="look")
     app.state.letterbox = Letterbox(house.settings.home / "inbox.db")
     errors.install(app)
-    for module in (incidents, commands, house_api, inbox, acknowledge, pages):
+    for module in (inbox, acknowledge, incidents, commands, house_api, pages):  # the busiest first
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, house=house)

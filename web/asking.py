@@ -17,7 +17,7 @@ _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 
-class NotKnown(Exception):  # noqa: N818 - an answer, not an error of the program
+class NotKnown(Exception):
     """Nobody whom we know; the message says how to be known."""
 
 

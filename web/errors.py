@@ -50,9 +50,7 @@ def answer(request: Request, status: int, error: str) -> Response:
     line = one_line(error, LONGEST)
     headers = {"www-authenticate": "Bearer"} if status == 401 else None  # noqa: PLR2004 - HTTP's own number
     path = request.url.path
-    if path.startswith(("/api/", "/inbox/api/", "/healthz")) or "text/html" not in request.headers.get(
-        "accept", ""
-    ):
+    if path.startswith(("/api/", "/inbox/api/", "/healthz")) or "text/html" not in request.headers.get("accept", ""):
         return JSONResponse({"error": line}, status, headers=headers)
     return page(request, "error.html", status, headers=headers, error=line, code=status)
 
@@ -75,15 +73,11 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _storage(request: Request, error: Exception) -> Response:
-    return answer(
-        request, 503, f"the database does not take more just now ({type(error).__name__}): try again"
-    )
+    return answer(request, 503, f"the database does not take more just now ({type(error).__name__}): try again")
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    return answer(
-        request, 500, f"something is wrong in Tocsin ({type(error).__name__}): see the log of `web`"
-    )
+    return answer(request, 500, f"something is wrong in Tocsin ({type(error).__name__}): see the log of `web`")
 
 
 def explain(errors: Sequence[Any]) -> str:

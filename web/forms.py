@@ -40,15 +40,11 @@ def _moment(value: object) -> object:
     try:
         return pendulum.instance(when).in_timezone("UTC")
     except (OverflowError, ValueError):
-        raise ValueError(
-            f"{value[:40]!r} is no time that can be: an incident began in the last days"
-        ) from None
+        raise ValueError(f"{value[:40]!r} is no time that can be: an incident began in the last days") from None
 
 
 Words = Annotated[str, BeforeValidator(_words)]
-Moment = Annotated[
-    DateTime | None, BeforeValidator(_moment), Field(json_schema_extra={"format": "date-time"})
-]
+Moment = Annotated[DateTime | None, BeforeValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
 Count = Annotated[int, Field(ge=0, le=MOST)]
 
 
@@ -94,9 +90,7 @@ class ImpactForm(BaseModel):
 class DeclareForm(Form):
     """A new incident."""
 
-    title: Words = Field(
-        examples=["Checkout is down"], description="What happened, in at most 200 characters."
-    )
+    title: Words = Field(examples=["Checkout is down"], description="What happened, in at most 200 characters.")
     playbook: str = Field("four-hour-response", max_length=200)
     since: Moment = Field(None, description="When it began, with time zone; the clock starts then.")
     severity: Words = ""
@@ -105,9 +99,7 @@ class DeclareForm(Form):
     kind: Words = Field("", description="What kind of problem, for example outage.")
     impact: ImpactForm = Field(default_factory=ImpactForm)
     drill: bool = False
-    pace: dict[str, float] = Field(
-        {}, description="Only for a drill: how many times real time each clock runs."
-    )
+    pace: dict[str, float] = Field({}, description="Only for a drill: how many times real time each clock runs.")
 
 
 class StepForm(Form):

@@ -45,9 +45,7 @@ class Guard:
             return
         body = await _whole_body(headers, receive)
         if body is None:
-            await _refuse(
-                send, 413, f"the request is larger than {LONGEST_BODY} bytes: send less, or a link to it"
-            )
+            await _refuse(send, 413, f"the request is larger than {LONGEST_BODY} bytes: send less, or a link to it")
             return
         await self._app(scope, _replay(body, receive), send)
 
@@ -63,14 +61,8 @@ class Guard:
         if origin is None:
             return None
         host = (urlsplit(origin).hostname or "").lower()
-        ours = host in allowed_hosts(self._house) or (
-            host and host == host_of(headers) and "authorization" in headers
-        )
-        return (
-            None
-            if ours
-            else (403, "this request comes from a page of another site: use Tocsin's own address")
-        )
+        ours = host in allowed_hosts(self._house) or (host and host == host_of(headers) and "authorization" in headers)
+        return None if ours else (403, "this request comes from a page of another site: use Tocsin's own address")
 
 
 async def _whole_body(headers: Headers, receive: Receive) -> bytes | None:

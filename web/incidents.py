@@ -43,9 +43,7 @@ async def list_incidents(
     desk: AtDesk,
     status: Literal["open", "all"] = "open",
     limit: Annotated[int, Query(ge=1, le=board.MOST)] = 50,
-    before: Annotated[
-        str, Query(max_length=64, description="A reference: only what was declared before it.")
-    ] = "",
+    before: Annotated[str, Query(max_length=64, description="A reference: only what was declared before it.")] = "",
 ) -> JSONResponse:
     """Incidents with their current stage, who was called, who acknowledged, and what comes next."""
 

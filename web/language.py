@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,8 @@ class Reader:
     def __init__(self, language: str, zone: str, now: datetime) -> None:
         self.language = language
         self.zone = zone
-        self.now = now
+        # Pendulum's differences go over the calendar: on a board of fifty they would cost half the page.
+        self.now = datetime.fromtimestamp(now.timestamp(), UTC)
         self.translate = translator(language)
 
     def text(self, words: Mapping[str, str]) -> str:

@@ -47,9 +47,7 @@ class Letterbox:
                 self._file.execute("DELETE FROM letter WHERE id <= ?", (number - NEWEST,))
         return number
 
-    def read(
-        self, *, name: str = "", since: int = 0, limit: int = 1_000, newest: bool = False
-    ) -> list[dict[str, Any]]:
+    def read(self, *, name: str = "", since: int = 0, limit: int = 1_000, newest: bool = False) -> list[dict[str, Any]]:
         """Letters after that number, of one box or of all, the oldest (or newest) first."""
         order = "DESC" if newest else "ASC"
         query = f"SELECT id, name, received_at, title, body, document FROM letter WHERE id > ? AND (? = '' OR name = ?) ORDER BY id {order} LIMIT ?"  # noqa: E501, S608 - `order` is one of two words

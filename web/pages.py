@@ -30,9 +30,7 @@ async def show_board(request: Request, desk: AtDesk, all: Annotated[bool, Query(
     def look(house: House, now: DateTime) -> dict[str, Any]:
         with house.database.read() as connection:
             status = "all" if all else "open"
-            found = board.rows(
-                connection, house.roster(), now, status=status, limit=_SHOWN, urgent_first=not all
-            )
+            found = board.rows(connection, house.roster(), now, status=status, limit=_SHOWN, urgent_first=not all)
             figures = board.figures_of_board(connection, now)
         return {"now": now, "rows": found, "figures": figures, "findings": house.findings(), "all": all}
 
@@ -73,8 +71,6 @@ async def all_incidents() -> Response:
 
 def _drawn(stage: dict[str, Any]) -> dict[str, Any]:
     """A stage as the page shows it: the round that is on, and the earlier ones folded away."""
-    current = [
-        step for step in stage["steps"] if step["round"] == stage["round"] or step["state"] in _LIVE_STATES
-    ]
+    current = [step for step in stage["steps"] if step["round"] == stage["round"] or step["state"] in _LIVE_STATES]
     earlier = [step for step in stage["steps"] if step not in current]
     return {**stage, "current": current, "earlier": earlier}

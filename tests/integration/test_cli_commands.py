@@ -24,9 +24,7 @@ def web(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
         yield running
 
 
-def type_(
-    web: Served | None, *words: str, typed: str = "", **environment: str
-) -> subprocess.CompletedProcess[str]:
+def type_(web: Served | None, *words: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "LC_"))}
     port = {"TOCSIN_PORT": str(web.port)} if web else {}
     return subprocess.run(
@@ -53,9 +51,7 @@ def document(name: str, web: Served | None, *words: str, **more: str) -> dict[st
 
 def test_from_declare_to_approval(web: Served, tmp_path: Path) -> None:
     assert "INC-1 is declared" in ok(web, "declare", "--title", "Checkout is down", "--customers", "7")
-    chenyu, alice = (
-        document("roster-token", web, "roster", "token", who)["token"] for who in ("chenyu", "alice")
-    )
+    chenyu, alice = (document("roster-token", web, "roster", "token", who)["token"] for who in ("chenyu", "alice"))
     file = tmp_path / "token"
     file.write_text(alice + "\n")
     text = tmp_path / "zh.txt"
@@ -232,9 +228,7 @@ def test_playbooks_and_roster_need_no_server(web: Served, tmp_path: Path) -> Non
     document("playbook", None, "playbook", "show", "service-outage")
     assert "sound" in ok(None, "playbook", "lint")
     broken = tmp_path / "broken.yaml"
-    broken.write_text(
-        "id: x\ntitle: T\nstages:\n  - id: a\n    ends: 1h\n    steps: [{id: s, kind: act, titel: S}]\n"
-    )
+    broken.write_text("id: x\ntitle: T\nstages:\n  - id: a\n    ends: 1h\n    steps: [{id: s, kind: act, titel: S}]\n")
     found = type_(None, "playbook", "lint", str(broken))
     assert found.returncode == 1
     assert f"{broken}:6" in found.stderr

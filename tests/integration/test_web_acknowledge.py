@@ -98,9 +98,7 @@ def test_an_altered_link_is_refused(web: Served) -> None:
 def test_an_expired_link_says_what_to_do(web: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     ref = web.declare()
     real = TimestampSigner.get_timestamp
-    monkeypatch.setattr(
-        TimestampSigner, "get_timestamp", lambda self: real(self) - int(LIFE.total_seconds()) - 5
-    )
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda self: real(self) - int(LIFE.total_seconds()) - 5)
     path = link(web, ref, "apology/trace", "fenglei")
     monkeypatch.undo()
     before = facts(web, ref)
@@ -109,6 +107,7 @@ def test_an_expired_link_says_what_to_do(web: Served, monkeypatch: pytest.Monkey
         assert page.status_code == 410
         assert "expired" in page.text
         assert "commander" in page.text
+    assert "该链接已过期" in web.client.get(path + "?lang=zh").text
     assert facts(web, ref) == before
 
 

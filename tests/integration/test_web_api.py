@@ -61,9 +61,7 @@ def test_from_draft_to_publication(web: Served) -> None:
     }
     approval = {"step": "apology/approve", "digest": draft["digest"]}
     assert web.post(ref, "approve", approval | {"digest": "0" * 64}, **approver).status_code == 409
-    assert (
-        web.post(ref, "approve", approval, **author).status_code == 409
-    )  # author and approver are two people
+    assert web.post(ref, "approve", approval, **author).status_code == 409  # author and approver are two people
     assert valid("changed", web.post(ref, "approve", approval, **approver))["changed"] is True
     web.turn(ref)
     posted = {row["channel"]: row for row in web.show(ref)["publications"]}
@@ -187,14 +185,10 @@ BAD_DECLARATIONS = [
 @pytest.mark.parametrize(
     ("form", "status", "says"), [row[1:] for row in BAD_DECLARATIONS], ids=[r[0] for r in BAD_DECLARATIONS]
 )
-def test_a_bad_declaration_is_one_clear_line(
-    web: Served, form: dict[str, Any], status: int, says: str
-) -> None:
+def test_a_bad_declaration_is_one_clear_line(web: Served, form: dict[str, Any], status: int, says: str) -> None:
     import json
 
-    answer = web.client.post(
-        "/api/incidents", content=json.dumps(form), headers={"Content-Type": "application/json"}
-    )
+    answer = web.client.post("/api/incidents", content=json.dumps(form), headers={"Content-Type": "application/json"})
     error = valid("error", answer, status)["error"]
     assert says in error
     assert "\n" not in error
@@ -204,10 +198,7 @@ def test_a_bad_declaration_is_one_clear_line(
 
 def test_what_is_not_json_or_too_long(web: Served) -> None:
     as_json = {"Content-Type": "application/json"}
-    assert (
-        "JSON"
-        in valid("error", web.client.post("/api/incidents", content=b"{", headers=as_json), 422)["error"]
-    )
+    assert "JSON" in valid("error", web.client.post("/api/incidents", content=b"{", headers=as_json), 422)["error"]
     assert "JSON" in valid("error", web.client.post("/api/incidents", data={"title": "t"}), 415)["error"]
     huge = web.client.post("/api/incidents", json={"title": "x" * 10_000_000})
     assert "larger than" in valid("error", huge, 413)["error"]
@@ -275,10 +266,7 @@ def test_unknown_things(web: Served) -> None:
     assert "tocsin" not in valid("error", web.client.get("/api/playbooks/nope"), 404)["error"].lower()
     ref = web.declare()
     assert "no step" in valid("error", web.post(ref, "acknowledge", {"step": "nope"}), 409)["error"]
-    assert (
-        valid("error", web.client.get("/api/incidents", params={"limit": "many"}), 422)["error"][:6]
-        == "limit:"
-    )
+    assert valid("error", web.client.get("/api/incidents", params={"limit": "many"}), 422)["error"][:6] == "limit:"
 
 
 def test_a_read_only_database_is_one_line_and_reading_goes_on(web: Served) -> None:

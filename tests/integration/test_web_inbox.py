@@ -27,9 +27,7 @@ def test_a_real_apprise_address_delivers(web: Served) -> None:
     assert sender.add(f"json://127.0.0.1:{web.port}/inbox/alice")
     assert sender.notify(title="Yours now <b>", body="Look: http://127.0.0.1:1/a/x.y-z. Then go.")
     found = valid("letters", web.client.get("/inbox/api/messages"))["messages"]
-    assert [(letter["id"], letter["name"], letter["title"]) for letter in found] == [
-        (1, "alice", "Yours now <b>")
-    ]
+    assert [(letter["id"], letter["name"], letter["title"]) for letter in found] == [(1, "alice", "Yours now <b>")]
     assert datetime.fromisoformat(found[0]["received_at"]).utcoffset() is not None
     page = web.client.get("/inbox/alice").text
     assert "Yours now &lt;b&gt;" in page
@@ -60,14 +58,9 @@ def test_what_is_no_letter_is_refused(web: Served) -> None:
     assert web.client.post("/inbox/alice", data={"a": "b"}).status_code == 415
     assert web.client.post("/inbox/alice", content=b"[1]", headers=as_json).status_code == 422
     assert web.client.post("/inbox/" + "x" * 200, json={}).status_code == 422
-    assert (
-        web.client.post("/inbox/alice", json={}, headers={"Origin": "https://evil.example"}).status_code
-        == 403
-    )
+    assert web.client.post("/inbox/alice", json={}, headers={"Origin": "https://evil.example"}).status_code == 403
     assert httpx.get(f"{web.url}/inbox/alice", headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 401
-    assert (
-        web.client.post("/inbox/alice", content=b'{"title": "\\ud800"}', headers=as_json).status_code == 200
-    )
+    assert web.client.post("/inbox/alice", content=b'{"title": "\\ud800"}', headers=as_json).status_code == 200
     assert len(web.client.get("/inbox/api/messages").json()["messages"]) == 1
 
 

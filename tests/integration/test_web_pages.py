@@ -137,8 +137,7 @@ def test_the_board_is_quick_with_ten_thousand_incidents(web: Served) -> None:
     with database.write() as connection:
         first = dict(connection.execute(INCIDENT.select()).one()._mapping)
         many = [
-            {**first, "number": n, "id": f"i-{n}", "ref": f"INC-{n}", "customers": n % 97}
-            for n in range(2, 10_002)
+            {**first, "number": n, "id": f"i-{n}", "ref": f"INC-{n}", "customers": n % 97} for n in range(2, 10_002)
         ]
         connection.execute(INCIDENT.insert(), many)
     import pendulum

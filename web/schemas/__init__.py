@@ -22,9 +22,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.json"))
 
 
-def answers(
-    name: str, description: str = "Done", *, status: int = 200, command: bool = False
-) -> dict[int | str, Any]:
+def answers(name: str, description: str = "Done", *, status: int = 200, command: bool = False) -> dict[int | str, Any]:
     """The `responses` of an operation for its OpenAPI description."""
     found: dict[int | str, Any] = {status: {"description": description, "content": _content(name)}}
     said = {401: "Nobody whom we know", 404: "No such thing", 422: "A field is not as it should be"}
@@ -40,8 +38,6 @@ def answers(
 
 
 def _content(name: str) -> dict[str, Any]:
-    document = {
-        key: value for key, value in schema(name).items() if key not in ("$schema", "$id", "examples")
-    }
+    document = {key: value for key, value in schema(name).items() if key not in ("$schema", "$id", "examples")}
     examples = schema(name).get("examples", [])
     return {"application/json": {"schema": document, **({"example": examples[0]} if examples else {})}}
