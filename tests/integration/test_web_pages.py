@@ -153,3 +153,19 @@ def test_the_board_is_quick_with_ten_thousand_incidents(web: Served) -> None:
     assert found[0]["impact"]["customers"] == 96
     assert min(times) < 0.2, times
     assert web.show(ref)["title"] == "one of many"
+
+
+def test_pages_and_lists_read_from_every_database(home: Path, free_port: Callable[[], int], database_url: str) -> None:
+    with served(home, free_port(), database_url=database_url) as web:
+        first = web.declare("Refunds fail", impact={"customers": 3})
+        web.declare("Exercise", drill=True)
+        web.turn(first)
+        listed = web.client.get("/api/incidents", params={"status": "all", "before": "INC-2"}).json()["incidents"]
+        assert [row["ref"] for row in listed] == [first]
+        assert listed[0]["next"]["id"] == "apology/draft"
+        assert web.show(first)["stages"][0]["state"] == "running"
+        for path in ("/", "/?all=true", f"/incidents/{first}"):
+            assert "Refunds fail" in web.client.get(path).text
+        assert web.client.get("/api/figures").json()["open_incidents"] == 2
+        assert web.client.get(f"/api/incidents/{first}/timeline/verify").json()["ok"] is True
+        assert web.client.get("/api/incidents/%00").status_code in (404, 422, 503)
