@@ -6,7 +6,6 @@ import asyncio
 import uuid
 from typing import Any
 
-import pendulum
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from pendulum import DateTime
@@ -15,7 +14,7 @@ from sqlalchemy.exc import NoResultFound
 from domain.commands import Acknowledge
 from domain.handle import Refused
 from domain.incident import STEP_MOVES, Snapshot
-from engine import commands
+from engine import clock, commands
 from engine.house import House
 from engine.links import BadLink, Link
 from storage import board, incidents
@@ -32,7 +31,7 @@ async def look(token: str, request: Request) -> HTMLResponse:
     """Whose step it is, by when, and one button."""
     try:
         link = _link(request, token)
-        view = await asyncio.to_thread(_view, request.app.state.house, link, pendulum.now("UTC"))
+        view = await asyncio.to_thread(_view, request.app.state.house, link, clock.now())
     except BadLink as bad:
         return _bad(request, bad)
     return _page(request, view)
@@ -48,7 +47,7 @@ async def acknowledge(token: str, request: Request) -> HTMLResponse:
         return _bad(request, bad)
 
     def act() -> dict[str, Any]:
-        now = pendulum.now("UTC")
+        now = clock.now()
         view = _view(house, link, now)
         if link.step:
             step = f"{view['playbook']}:{link.step}"

@@ -10,9 +10,11 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
+from engine.clock import now
 from engine.house import House
 from engine.links import Links
 from web import acknowledge, commands, errors, house_api, inbox, incidents, pages
+from web.gathering import Gathering
 from web.guard import Guard
 from web.letterbox import Letterbox
 
@@ -40,6 +42,7 @@ def create_app(house: House) -> FastAPI:
     # SQLite has one writer: more threads would only wait for its lock instead of in line here.
     app.state.writers = ThreadPoolExecutor(2 if house.database.is_sqlite else 6, thread_name_prefix="command")
     app.state.readers = ThreadPoolExecutor(4, thread_name_prefix="look")
+    app.state.gathering = Gathering(house, app.state.writers, now)
     app.state.letterbox = Letterbox(house.settings.home / "inbox.db")
     errors.install(app)
     for module in (inbox, acknowledge, incidents, commands, house_api, pages):  # the busiest first

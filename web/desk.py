@@ -7,16 +7,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, TypeVar
 
-import pendulum
 from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from pendulum import DateTime
 
-from domain.commands import Begin, IncidentCommand, StepCommand
+from domain.commands import Begin, Declare, IncidentCommand, StepCommand
 from engine import commands
+from engine.clock import now
 from engine.commands import Answer
 from engine.house import House
 from web.asking import Asking, asking, person, speaker
+from web.gathering import Gathering
 
 T = TypeVar("T")
 AnyCommand = StepCommand | IncidentCommand | Begin
@@ -30,13 +31,14 @@ class Desk:
         self._asked: Asking = asking(request)
         self._writers: ThreadPoolExecutor = request.app.state.writers
         self._readers: ThreadPoolExecutor = request.app.state.readers
+        self._gathering: Gathering = request.app.state.gathering
 
     async def read(self, look: Callable[[House, DateTime], T]) -> T:
         """Look something up, for whoever may."""
 
         def work() -> T:
             person(self.house, self._asked)
-            return look(self.house, pendulum.now("UTC"))
+            return look(self.house, now())
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
@@ -45,9 +47,18 @@ class Desk:
 
         def work() -> Answer:
             by = speaker(self.house, self._asked, said)
-            return act(self.house, by, pendulum.now("UTC"))
+            return act(self.house, by, now())
 
         return await asyncio.get_running_loop().run_in_executor(self._writers, work)
+
+    async def declare(self, make: Callable[[str], Declare]) -> Answer:
+        """Declare in the name of whoever asks, together with whoever declares at this moment."""
+        if self._asked.token:
+            loop = asyncio.get_running_loop()
+            by = await loop.run_in_executor(self._readers, person, self.house, self._asked)
+        else:
+            by = person(self.house, self._asked)  # without a token nothing is looked up
+        return await self._gathering.declare(make(by))
 
     async def carry_out(self, make: Callable[[str], AnyCommand], said: str = "") -> JSONResponse:
         """A command on an incident, and its answer."""

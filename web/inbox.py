@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-import pendulum
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from engine import clock
 from engine.house import House
 from playbooks.errors import BadFile
 from web.asking import NotKnown, asking, is_loopback, person
@@ -25,7 +25,7 @@ _SHOWN = 200
 @router.post("/inbox/{name:path}", responses=answers("received", "Received"))
 async def receive(name: str, request: Request, document: Annotated[dict[str, Any], Body()]) -> Response:
     """Receive what Apprise's `json://` sends. Only from this machine."""
-    received_at = pendulum.now("UTC")
+    received_at = clock.now()
     if not is_loopback(request):
         return answer(request, 403, "the inbox is a sandbox: only this machine may deliver to it")
     box = name.strip("/")

@@ -24,16 +24,13 @@ router = APIRouter(prefix="/api/incidents", tags=["incidents"])
 @router.post("", status_code=201, responses=answers("declared", "Declared", status=201, command=True))
 async def declare(form: DeclareForm, desk: AtDesk) -> JSONResponse:
     """Declare an incident. Its first notices are owed when this answers; a known id answers 200."""
-
-    def act(house: House, by: str, now: DateTime) -> commands.Answer:
-        house.library.get(form.playbook)
-        fields = form.model_dump(include={"id", "title", "playbook", "severity", "origin", "service", "kind"})
-        command = Declare(
+    desk.house.library.get(form.playbook)  # an unknown one is a 404
+    fields = form.model_dump(include={"id", "title", "playbook", "severity", "origin", "service", "kind"})
+    answer = await desk.declare(
+        lambda by: Declare(
             **fields, by=by, since=form.since, impact=form.impact.impact(), drill=form.drill, pace=form.pace
         )
-        return commands.declare(house, command, now)
-
-    answer = await desk.command(act)
+    )
     document = {"id": answer.incident_id, "ref": answer.ref, "status": answer.status}
     return JSONResponse(document, 201 if answer.changed else 200)
 

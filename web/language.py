@@ -10,11 +10,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import jinja2
-import pendulum
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
+from engine import clock
 from engine.house import House
 from locales import format_span, format_when, normalise, translator
 from playbooks.errors import BadFile
@@ -132,7 +132,7 @@ def page(
     """A page of ours. A language or zone chosen by the address is remembered."""
     language = language or language_of(request)
     zone = zone or zone_of(request)
-    reader = Reader(language, zone, values.pop("now", None) or pendulum.now("UTC"))
+    reader = Reader(language, zone, values.pop("now", None) or clock.now())
     other = "en" if language == "zh_CN" else "zh_CN"
     html = (
         templates()
