@@ -41,16 +41,12 @@ def _stages(progress: Progress) -> Table:
     for stage in progress.shown.get("stages", []):
         if stage["state"] == "waiting" or not stage["due_at"]:
             continue
-        opens, due = (
-            (seconds_of(stage[name]) - declared) * progress.order.speed for name in ("opens_at", "due_at")
-        )
+        opens, due = ((seconds_of(stage[name]) - declared) * progress.order.speed for name in ("opens_at", "due_at"))
         share = min(1.0, max(0.0, (progress.now - opens) / (due - opens))) if due > opens else 1.0
         steps = [step for step in stage["steps"] if step["round"] == stage["round"]]
         signs = " ".join(f"{_sign(step)}{step['step']}" for step in steps)
         style = {"late": "bold red", "done": "green"}.get(stage["state"], "cyan")
-        table.add_row(
-            Text(both(stage["title"])), Text(_bar(share), style=style), Text(clock(due)), Text(signs)
-        )
+        table.add_row(Text(both(stage["title"])), Text(_bar(share), style=style), Text(clock(due)), Text(signs))
     return table
 
 
@@ -90,7 +86,7 @@ def ending(held: Held, found: Mapping[str, Any]) -> RenderableType:
     """The steps with who acted and when, the verdict with its reasons, and where to look."""
     table = Table(box=None, header_style="bold", padding=(0, 1))
     for title in (_("step"), _("called"), _("acknowledged"), _("done"), _("due")):
-        table.add_column(title)
+        table.add_column(title, no_wrap=title == _("step"))
     for step in found["steps"]:
         table.add_row(*_row(held, step))
     notices = found["notices"]
@@ -122,7 +118,8 @@ def _row(held: Held, step: Mapping[str, Any]) -> tuple[Text, ...]:
         for call in step["called"]
     )
     sign = Text(f"{_SIGN[step['state']]} {step['id']}", style="red" if step["state"] == "not done" else "")
-    done = who(step["done_by"], step["done_at"])
+    same = step["done_by"] == step["acknowledged_by"]
+    done = who(None if same else step["done_by"], step["done_at"])
     if step["late"]:
         done.append(" " + _("late"), style="bold red")
     return (

@@ -66,9 +66,7 @@ def _house(port: int) -> House:
         raise Trouble(str(error)) from None
 
 
-def _order(
-    house: House, name: str, speed: float, *, auto: bool, seed: int, until: str, tolerance: float
-) -> Order:
+def _order(house: House, name: str, speed: float, *, auto: bool, seed: int, until: str, tolerance: float) -> Order:
     from domain.durations import parse_duration
     from engine.rehearsal.order import Order
     from playbooks.library import UnknownPlaybook

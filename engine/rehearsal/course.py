@@ -131,6 +131,7 @@ class _Ladder:
     unmanned: list[Call] = field(default_factory=list)  # rungs on which nobody stands
     taken_by: str = ""
     acknowledged: Span = NOT_EVER
+    exhausted: bool = False  # everyone was called
 
 
 def _by_people(scene: Scene, laid: Laid, opens: Span, owner: str) -> Course:
@@ -146,11 +147,13 @@ def _by_people(scene: Scene, laid: Laid, opens: Span, owner: str) -> Course:
     dues += _told(scene, laid, opens, sorted(told), Purpose.OVERDUE) if late else []
     dues += _calls(scene, laid, ladder, late=late)
     dues += _reminders(scene, laid, ladder.taken_by, ladder.acknowledged, done)
-    if ladder.acknowledged.hi > opens.lo and laid.plan.ack_within is None:
-        dues += _reminders(scene, laid, owner, opens, ladder.acknowledged)
+    if ladder.exhausted or laid.plan.ack_within is None:  # whoever was called last, and the owner
+        last = ladder.calls[-1]
+        for person in dict.fromkeys((last.person, owner)):
+            dues += _reminders(scene, laid, person, last.at, ladder.acknowledged)
     if not late:
-        last = ladder.taken_by or (ladder.calls[-1].person if ladder.calls else "")
-        dues += _missed(scene, laid, opens, owner, done, last)
+        holder = ladder.taken_by or (ladder.calls[-1].person if ladder.calls else "")
+        dues += _missed(scene, laid, opens, owner, done, holder)
     return Course(laid, opens, done, owner, ladder.acknowledged, ladder.taken_by, done_by, dues=tuple(_merged(dues)))
 
 
@@ -177,6 +180,8 @@ def _climb(scene: Scene, laid: Laid, task: Task, opens: Span, owner: str) -> _La
         moment = called.plus(seconds(plan.ack_within))
         if ladder.acknowledged.hi <= moment.lo or moment.lo >= laid.end.hi:
             break
+    else:
+        ladder.exhausted = True
     return ladder
 
 
@@ -186,17 +191,23 @@ def _calls(scene: Scene, laid: Laid, ladder: _Ladder, *, late: bool) -> list[Due
         if number == 0 and late:  # its deadline had passed: the notice says that instead
             continue
         higher = ladder.calls[number + 1 :]
-        climbed = any(scene.behaviour.heard(laid.id, c.purpose, c.person) is not None for c in higher)
-        sure = climbed or (_sure(scene, laid, call) if number == 0 else _unanswered(scene, laid, ladder, call))
+        sure = _climbed(scene, laid, higher) or (
+            _sure(scene, laid, call) if number == 0 else _unanswered(scene, laid, ladder, call)
+        )
         window = Span(call.at.lo, call.at.hi + scene.slack)
         dues.append(Due(laid.id, call.purpose, call.person, window, least=int(sure)))
     for call in ladder.unmanned:
-        if _unanswered(scene, laid, ladder, call):
+        if _climbed(scene, laid, ladder.calls[1:]) or _unanswered(scene, laid, ladder, call):
             role, lack = (laid.plan.backup, "holder") if laid.plan.backup else (laid.plan.owner, "backup")
             why = f"the role {role} has no {lack}"
             window = Span(call.at.lo, call.at.hi + scene.slack)
             dues.append(Due(laid.id, call.purpose, "", window, cannot=why))
     return dues
+
+
+def _climbed(scene: Scene, laid: Laid, higher: Sequence[Call]) -> bool:
+    """Whether a call further up was heard: then every one below it was due."""
+    return any(scene.behaviour.heard(laid.id, call.purpose, call.person) is not None for call in higher)
 
 
 def _sure(scene: Scene, laid: Laid, call: Call) -> bool:

@@ -172,7 +172,8 @@ class _Rehearsal:
             if self._shown["status"] in _OVER or time.monotonic() > ends:
                 break
             if self._closed is not None and ends == float("inf"):
-                ends = time.monotonic() + self._closing_takes() / self._order.speed + _LONGEST_CLOSING
+                spare = _LONGEST_CLOSING if self._cast else 0.0
+                ends = time.monotonic() + self._closing_takes() / self._order.speed + spare
             time.sleep(_LOOK)
         settled = time.monotonic() + self._order.tolerance
         while time.monotonic() < settled:  # late and needless messages are part of the verdict
@@ -214,9 +215,9 @@ class _Rehearsal:
 
     def _closing_takes(self) -> float:
         """Seconds of the rehearsed clock that the closing stage needs with these owners."""
-        if self._cast is None:
-            stages = [stage for stage in self._order.playbook.stages if stage.clock == "closed"]
-            return max((stage.ends.total_seconds() for stage in stages), default=0.0)
+        if self._cast is None:  # until real people have taken what follows the close, not until it is written
+            steps = [plan for stage, plan in self._order.playbook.each_step() if stage.clock == "closed"]
+            return max((plan.ack_within.total_seconds() for plan in steps if plan.ack_within), default=0.0)
         planned = expect(self._order.playbook, self._roster, self._cast, _planned(self._order), self._about)
         done = [c.done.lo for c in planned.courses.values() if c.laid.stage.clock == "closed"]
         return max(

@@ -1,0 +1,253 @@
+"""Rehearsals on the real processes: the whole passes, and each fault fails it and is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema
+import pytest
+
+from engine.premises import read_state
+from storage import people
+from storage.database import Database
+from web.schemas import schema
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data"
+TOCSIN = [sys.executable, "-m", "cli.main"]
+# The machine that runs the tests runs others beside them: what a test allows for, a person would not.
+TOLERANCE = 4.0
+FAULT_TOLERANCE = 3.0
+
+pytestmark = [pytest.mark.xdist_group("rehearsal"), pytest.mark.timeout(420)]
+
+
+@dataclass
+class Installation:
+    """A running one, and its command line."""
+
+    home: Path
+    environment: dict[str, str]
+    port: int
+
+    def rehearse(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """Exit code and document of a rehearsal."""
+        command = [*TOCSIN, "rehearse", *arguments, "--auto", "--json"]
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.stdout, done.stderr
+        document = json.loads(done.stdout)
+        jsonschema.validate(document, schema("rehearse"))
+        return done.returncode, document
+
+    def rehearse_short(self) -> tuple[int, dict[str, Any]]:
+        """The short playbook, 22 minutes of it in about 15 seconds."""
+        return self.rehearse("short-response", "--speed", "90", "--until", "22m", "--tolerance", f"{FAULT_TOLERANCE:g}")
+
+    def tokens(self) -> int:
+        """How many tokens there are."""
+        database = Database(f"sqlite+pysqlite:///{self.home / 'tocsin.db'}")
+        with database.read() as connection:
+            found = len(connection.execute(people.TOKEN.select()).all())
+        database.close()
+        return found
+
+
+def running(home: Path, ports: tuple[int, int], **environment: str) -> Iterator[Installation]:
+    """`tocsin up` until the test is over."""
+    home.mkdir(parents=True, exist_ok=True)
+    whole = {**os.environ, "TOCSIN_HOME": str(home), "PYTHONPATH": str(ROOT), **environment}
+    command = [*TOCSIN, "up", "--port", str(ports[0]), "--prefect-port", str(ports[1])]
+    with (home / "up.log").open("w") as log:
+        up = subprocess.Popen(command, cwd=ROOT, env=whole, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            wait_for(lambda: answers(ports[0]) and all_beat(home), 90, home / "up.log")
+            yield Installation(home, whole, ports[0])
+        finally:
+            up.terminate()
+            up.wait(20)
+
+
+def says_ready(log: Path) -> bool:
+    return any(line.startswith("ready") for line in log.read_text().splitlines())
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def all_beat(home: Path) -> bool:
+    return {"engine", "runner"} <= {path.stem for path in (home / "run").glob("*.beat")} and bool(read_state(home))
+
+
+def wait_for(true: Callable[[], bool], seconds: float, log: Path) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def whole(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Installation]:
+    """Everything, Prefect's server and worker too."""
+    for one in running(tmp_path / "home", (free_port(), free_port())):
+        log = one.home / "up.log"
+        wait_for(partial(says_ready, log), 90, log)
+        yield one
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Installation]:
+    """An installation whose code has switches for faults. Prefect is away, so that the guarantor drives alone."""
+    home = tmp_path_factory.mktemp("faulty")
+    (home / "playbooks").mkdir()
+    shutil.copy(DATA / "short-response.yaml", home / "playbooks")
+    yield from running(
+        home,
+        (free_port(), free_port()),
+        PYTHONPATH=os.pathsep.join((str(DATA / "faults"), str(ROOT))),
+        PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api",
+    )
+
+
+@pytest.fixture(scope="module")
+def sound(faulty: Installation) -> dict[str, Any]:
+    """The same rehearsal without a fault: what fails afterwards fails for the fault."""
+    code, found = faulty.rehearse_short()
+    assert (code, found["verdict"], found["reasons"]) == (0, "PASS", [])
+    return found
+
+
+@pytest.fixture
+def changed(faulty: Installation) -> Iterator[Callable[[str, str, str], None]]:
+    """Changes a file of the home, and puts it back."""
+    before: dict[Path, str] = {}
+
+    def change(name: str, old: str, new: str) -> None:
+        path = faulty.home / name
+        before[path] = path.read_text(encoding="utf-8")
+        assert old in before[path]
+        path.write_text(before[path].replace(old, new), encoding="utf-8")
+        time.sleep(1.5)  # every process looks once a second; none tells when it has looked
+
+    yield change
+    for path, text in before.items():
+        path.write_text(text, encoding="utf-8")
+    if before:
+        time.sleep(1.5)
+
+
+@pytest.fixture
+def fault(faulty: Installation) -> Iterator[Callable[..., int]]:
+    """Switches a fault of the code on, until the test is over."""
+    file = faulty.home / "faults.json"
+    yield lambda **faults: file.write_text(json.dumps(faults))
+    file.unlink(missing_ok=True)
+
+
+def named(findings: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    return {(finding["step"], finding["purpose"], finding["person"]) for finding in findings}
+
+
+def backup_called(found: dict[str, Any]) -> tuple[str, str]:
+    """A step whose backup was called for somebody absent, and the backup."""
+    return next(
+        (step["id"], call["person"])
+        for step in found["steps"]
+        for call in step["called"]
+        if call["why"] == "backup" and step["owner"] in found["absent"]
+    )
+
+
+def test_the_four_hour_response_passes_in_a_minute(whole: Installation) -> None:
+    code, found = whole.rehearse("four-hour-response", "--speed", "240", "--tolerance", f"{TOLERANCE:g}")
+    assert (code, found["verdict"], found["reasons"]) == (0, "PASS", [])
+    assert found["notices"]["missing"] == []
+    assert found["lasted_seconds"] < 100
+    assert len(found["absent"]) == 1
+    whys = {call["why"] for step in found["steps"] for call in step["called"]}
+    assert whys >= {"assign", "backup"}
+    assert {step["state"] for step in found["steps"]} == {"done"}
+    assert "# PASS" in Path(found["report"]).read_text(encoding="utf-8")
+    assert whole.tokens() == 0, "the tokens of simulated owners are gone"
+    drawn = httpx.get(f"http://127.0.0.1:{whole.port}/inbox/public/weibo", trust_env=False).text
+    assert "DRILL 演练" in drawn
+
+
+def test_a_muted_channel_fails_it(
+    faulty: Installation, sound: dict[str, Any], changed: Callable[[str, str, str], None], free_port: Callable[[], int]
+) -> None:
+    changed("channels.yaml", f":{faulty.port}/inbox/chenyu", f":{free_port()}/inbox/chenyu")
+    code, found = faulty.rehearse_short()
+    assert (code, found["verdict"]) == (1, "FAIL")
+    assert ("respond/draft", "assign", "chenyu") in named(found["notices"]["missing"])
+    assert any("respond/draft: assign to chenyu" in reason for reason in found["reasons"])
+
+
+def test_a_backup_removed_from_the_roster_fails_it(
+    faulty: Installation, sound: dict[str, Any], changed: Callable[[str, str, str], None]
+) -> None:
+    step, person = backup_called(sound)
+    role = {"respond/trace": "technology-lead", "respond/care": "customer-care-lead", "respond/draft": "pr-lead"}[step]
+    owner = next(one["owner"] for one in sound["steps"] if one["id"] == step)
+    changed("roster.yaml", f"primary: {owner}, backup: {person}", f"primary: {owner}")
+    code, found = faulty.rehearse_short()
+    assert (code, found["verdict"]) == (1, "FAIL")
+    assert (step, "backup", "") in named(found["notices"]["missing"])
+    assert any(f"backup to nobody: there is no backup for the role {role}" in reason for reason in found["reasons"])
+
+
+def test_an_escalation_dropped_in_the_code_fails_it(
+    faulty: Installation, sound: dict[str, Any], fault: Callable[..., int]
+) -> None:
+    step, person = backup_called(sound)
+    fault(drop=step)
+    code, found = faulty.rehearse_short()
+    assert (code, found["verdict"]) == (1, "FAIL")
+    assert named(found["notices"]["missing"]) == {(step, "backup", person)}
+
+
+def test_a_send_delayed_past_its_deadline_fails_it(
+    faulty: Installation, sound: dict[str, Any], fault: Callable[..., int]
+) -> None:
+    fault(delay="/respond/approve/assign/")
+    code, found = faulty.rehearse_short()
+    assert (code, found["verdict"]) == (1, "FAIL")
+    assert named(found["notices"]["late"]) >= {("respond/approve", "assign", "alice")}
+
+
+def test_channels_that_lead_out_are_refused(faulty: Installation, changed: Callable[[str, str, str], None]) -> None:
+    changed("channels.yaml", f"127.0.0.1:{faulty.port}/inbox/dora", "example.invalid/inbox/dora")
+    command = [*TOCSIN, "rehearse", "short-response", "--auto", "--speed", "90"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=faulty.environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "channel dora of dora leads elsewhere" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert faulty.tokens() == 0
+
+
+def test_with_nothing_running_one_line_says_so(home: Path) -> None:
+    done = subprocess.run(
+        [*TOCSIN, "rehearse", "four-hour-response", "--auto"],
+        cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "type `tocsin up`" in done.stderr
+    assert done.stderr.count("\n") == 1
