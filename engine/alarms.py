@@ -19,6 +19,8 @@ WINDOW = timedelta(hours=1)
 LIMIT = 0.05  # share of turns without Prefect from which on somebody is told
 FEWEST = 20  # turns in the window below which a share says nothing
 AGAIN = timedelta(hours=1)
+SOON = timedelta(minutes=1)  # until the next try, where nobody could be told
+TOLD = (Verdict.SENT, Verdict.UNVERIFIED)
 _SUBJECT = N_("Prefect is not driving: {percent} % of turns went without it")
 _BODY = N_(
     "In the last hour {without} of {turns} turns were taken without Prefect. "
@@ -42,7 +44,11 @@ def watch_share(house: House, now: DateTime) -> bool:
         if last and now - last[1] < AGAIN:
             return False
         turns.keep(connection, "share-alarm", {"turns": found.turns, "without": found.without_prefect}, now)
-    return _tell_last_resort(house, found)
+    told = _tell_last_resort(house, found)
+    if not told:  # nobody knows yet: not in an hour, but soon
+        with house.database.write() as connection:
+            turns.keep(connection, "share-alarm", {"told": False}, now - AGAIN + SOON)
+    return told
 
 
 def _tell_last_resort(house: House, found: Shares) -> bool:
@@ -57,4 +63,4 @@ def _tell_last_resort(house: House, found: Shares) -> bool:
         language=person.language,
         key=f"share-alarm/{uuid.uuid4()}",
     )
-    return any(house.channels().send(channel, message).verdict is Verdict.SENT for channel in person.channels)
+    return any(house.channels().send(channel, message).verdict in TOLD for channel in person.channels)

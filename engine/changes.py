@@ -17,20 +17,25 @@ class Changes:
 
     def __init__(self, house: House) -> None:
         self._connection = house.database.engine.raw_connection() if house.database.is_sqlite else None
-        self._seen = -1
+        self._seen = self._found = -1
         self._next: DateTime | None = None
+        self._looked: DateTime | None = None
 
     def worth_a_look(self, now: DateTime) -> bool:
-        """True after a write of anyone else, when the time given to `rest` has come, and always on PostgreSQL."""
-        version = self._version()
-        if version is None or version != self._seen:
-            self._seen = -1 if version is None else version
+        """True after a write of anyone else, when the time given to `rest` has come, and always on PostgreSQL.
+
+        True again until `rest` is called: a look that failed is repeated. A clock that stepped back is worth one too.
+        """
+        version, looked = self._version(), self._looked
+        self._looked = now
+        if version is None or version != self._seen or (looked is not None and now < looked):
+            self._found, self._seen = -1 if version is None else version, -1
             return True
         return self._next is not None and now >= self._next
 
     def rest(self, until: DateTime | None) -> None:
-        """Nothing more will become due before `until` by itself (None: ever)."""
-        self._next = until
+        """The look is done, and nothing more will become due before `until` by itself (None: ever)."""
+        self._seen, self._next = self._found, until
 
     def _version(self) -> int | None:
         """`PRAGMA data_version` changes when another connection commits; it takes no lock."""

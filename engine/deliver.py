@@ -6,6 +6,7 @@ a Prefect task calls it or the guarantor. What an outcome means is in `engine.se
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -22,15 +23,26 @@ from sqlalchemy import Row
 from channels.message import Message
 from channels.outcome import Outcome, Verdict
 from domain.approval import digest
+from domain.incident import BEGUN, Posting
 from engine.house import House
 from engine.links import Link, Links
 from engine.liveness import Sender, is_dead
-from engine.settling import settle
-from storage import outbox
+from engine.settling import Needless, Result, settle
+from storage import incidents, outbox
+from storage.database import StorageError
 
+log = logging.getLogger("tocsin.deliver")
+TRIES = 3  # to record what became of a message: on PostgreSQL two senders may be in each other's way
 CHUNK = 8  # rows in hand of one sender at a time: as many may be repeated, marked, if it is killed
 THREADS = 6  # so many slow channels may hang before a fast one waits
+BULK = 4  # of them for what is no page and no publication: the rest is kept free for those
 PATIENCE = 0.25  # seconds after which rows in hand that were not begun go back: they may have become needless
+STALE = 4.0  # seconds after its claim from which a row is not begun: a slow send would outlast its lease
+
+
+def _is_simple(result: Result) -> bool:
+    """Whether recording it touches nothing but its own row."""
+    return result is None or (isinstance(result, Outcome) and result.verdict in (Verdict.SENT, Verdict.UNVERIFIED))
 
 
 @dataclass(slots=True)
@@ -54,6 +66,7 @@ class Deliverer:
         self._links = Links(house.settings.secret_key(), house.settings.links_url)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="send")
         self._busy: set[str] = set()
+        self._in_hand = [0, 0, 0]  # chunks under way, by lane
         self._claiming = threading.Lock()
 
     def deliver(self, *, waiting_for: timedelta = timedelta(0), seconds: float = 20.0, wait: bool = True) -> Delivered:
@@ -69,13 +82,15 @@ class Deliverer:
         self._judge_the_dead(done)
         sends: set[Future[None]] = set()
         while time.monotonic() < ends:
-            rows = self._claim(waiting_for) if len(sends) < THREADS else []
+            rows = self._claim(waiting_for)
             if rows:
-                sends.add(self._pool.submit(self._send_all, rows, done))
-            elif not sends or not wait:
+                sends.add(self._pool.submit(self._send_all, rows, done, time.monotonic()))
+            elif not wait or not (sends or self._full()):
                 break
+            elif sends:
+                _, sends = futures.wait(sends, timeout=0.2, return_when=futures.FIRST_COMPLETED)
             else:
-                _, sends = futures.wait(sends, timeout=1.0, return_when=futures.FIRST_COMPLETED)
+                time.sleep(0.05)
         if wait:
             futures.wait(sends)
         return done
@@ -87,37 +102,72 @@ class Deliverer:
 
     # --- one claim ---
 
+    def _full(self) -> bool:
+        return sum(self._in_hand) >= THREADS
+
     def _claim(self, waiting_for: timedelta) -> list[Row[Any]]:
+        """Only what a thread is free for: a row that waits in here is one that nobody else can send."""
         with self._claiming:
+            if self._full():
+                return []
+            worst = outbox.REST if self._in_hand[outbox.REST] < BULK else outbox.PUBLICATION
             now = self._clock()
             with self._house.database.read() as connection:  # nothing to do is the usual case: no write lock for it
-                if not outbox.waiting(connection, now - waiting_for, self._busy):
+                if not outbox.waiting(connection, now, now - waiting_for, self._busy, worst):
                     return []
             with self._house.database.write() as connection:
                 rows = outbox.claim(
-                    connection, now, now + outbox.LEASE, limit=CHUNK, busy=self._busy,
+                    connection, now, now + outbox.LEASE, limit=CHUNK, busy=self._busy, worst=worst,
                     lease=f"{self._sender.name}/{uuid.uuid4().hex}", ready_since=now - waiting_for,
                 )  # fmt: skip
             if rows:
                 self._busy.add(rows[0].channel)
+                self._in_hand[rows[0].lane] += 1
             return rows
 
-    def _send_all(self, rows: list[Row[Any]], done: Delivered) -> None:
-        begun = time.monotonic()
-        outcomes: list[tuple[Row[Any], Outcome | None]] = []
+    def _send_all(self, rows: list[Row[Any]], done: Delivered, claimed: float) -> None:
+        outcomes: list[tuple[Row[Any], Result]] = []
         try:
             for row in rows:
-                late = bool(outcomes) and time.monotonic() - begun > PATIENCE
+                late = time.monotonic() - claimed > (PATIENCE if outcomes else STALE)
                 outcomes.append((row, None if late else self._send(row)))
         finally:
             with self._claiming:
                 self._busy.discard(rows[0].channel)
-            now = self._clock()
-            with self._house.database.write() as connection:
-                for row, outcome in outcomes:
-                    done.add(settle(connection, self._house, row, outcome, now))
+                self._in_hand[rows[0].lane] -= 1
+            self._record(outcomes, done)
 
-    def _send(self, row: Row[Any]) -> Outcome:
+    def _record(self, outcomes: list[tuple[Row[Any], Result]], done: Delivered) -> None:
+        """What arrived in one transaction; each of the rest, which moves an incident, in one of its own."""
+        simple = [one for one in outcomes if one[0].kind == "notice" and _is_simple(one[1])]
+        batches = [simple, *([one] for one in outcomes if one not in simple)]
+        failed: StorageError | None = None
+        for batch in filter(None, batches):
+            try:
+                self._settle(batch, done)
+            except StorageError as error:  # its lease runs out, and it is judged like a dead sender's
+                failed = error
+        if failed:
+            log.error("what became of a message could not be recorded: %s", failed)
+
+    def _settle(self, batch: list[tuple[Row[Any], Result]], done: Delivered) -> None:
+        for attempt in range(TRIES):
+            try:
+                with self._house.database.write() as connection:
+                    states = [settle(connection, self._house, row, result, self._clock()) for row, result in batch]
+            except StorageError:
+                if attempt == TRIES - 1:
+                    raise
+                time.sleep(0.2)
+            else:
+                for state in states:
+                    done.add(state)
+                return
+
+    def _send(self, row: Row[Any]) -> Outcome | Needless:
+        needless = self._needless(row)
+        if needless:
+            return Needless(needless)
         refusal = self._forbidden(row)
         if refusal:
             return Outcome(Verdict.REFUSED, detail=refusal)
@@ -139,6 +189,19 @@ class Deliverer:
             return self._house.channels().send(row.channel, message)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody knows whether the message went
             return Outcome(Verdict.UNKNOWN, detail=f"the channel failed ({type(error).__name__})")
+
+    def _needless(self, row: Row[Any]) -> str:
+        """Why a publication is no longer wanted: its step is over, or it was posted by hand meanwhile."""
+        if row.kind != "publication":
+            return ""
+        with self._house.database.read() as connection:
+            snapshot = incidents.load(connection, row.response_id, self._house.roster())
+        state = snapshot.steps[row.step]
+        if state.status not in BEGUN:
+            return f"its step is {state.status}"
+        if state.postings.get(row.person) != Posting.ORDERED:
+            return f"it is {state.postings.get(row.person, 'no longer ordered')} already"
+        return ""
 
     def _forbidden(self, row: Row[Any]) -> str:
         """Checked when the row is in hand, whatever the playbook says: the last door before the public."""
@@ -165,8 +228,5 @@ class Deliverer:
             if sender not in dead:
                 dead[sender] = is_dead(run_dir, sender)
         lost = [row for row in found if row.leased_until <= now or dead[row.lease.rpartition("/")[0]]]
-        if lost:
-            with self._house.database.write() as connection:
-                for row in lost:
-                    outcome = Outcome(Verdict.UNKNOWN, detail="its sender ended in the middle")
-                    done.add(settle(connection, self._house, row, outcome, now))
+        for row in lost:
+            self._record([(row, Outcome(Verdict.UNKNOWN, detail="its sender ended in the middle"))], done)

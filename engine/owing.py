@@ -48,6 +48,8 @@ def append_facts(connection: Connection, snapshot: Snapshot, facts: Iterable[Fac
             continue
         if fact.kind is K.ACKNOWLEDGED:
             outbox.withdraw(connection, snapshot.response.id, fact.step, UNTIL_ACKNOWLEDGED, "acknowledged")
+        elif fact.kind is K.REASSIGNED:
+            outbox.withdraw(connection, snapshot.response.id, fact.step, UNTIL_ACKNOWLEDGED, "given to another person")
         elif fact.kind in _OVER and fact.step:
             outbox.withdraw(connection, snapshot.response.id, fact.step, UNTIL_OVER, str(fact.kind))
     if any(fact.kind in (K.MITIGATED, K.CLOSED, K.REOPENED, K.CANCELLED) for fact in facts):

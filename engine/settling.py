@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, Row
 from channels.outcome import Outcome, Verdict
 from domain.evolve import evolve
 from domain.facts import Fact, FactKind
-from domain.incident import Snapshot
+from domain.incident import Posting, Snapshot
 from domain.notices import Notice, Purpose
 from domain.text import N_, Reason
 from engine.house import House
@@ -32,13 +33,25 @@ _BACK_OFF = {
 _ELSEWHERE = 1  # a page whose person has another channel does not wait for this one
 
 
-def settle(connection: Connection, house: House, row: Row[Any], outcome: Outcome | None, now: DateTime) -> str:
-    """Record what became of a row in hand; the state it is in now. None: it was not begun, and goes back.
+@dataclass(frozen=True, slots=True)
+class Needless:
+    """Not sent: nobody wants it any more."""
+
+    why: str
+
+
+Result = Outcome | Needless | None  # None: it was not begun, and goes back
+
+
+def settle(connection: Connection, house: House, row: Row[Any], outcome: Result, now: DateTime) -> str:
+    """Record what became of a row in hand; the state it is in now.
 
     A row whose lease is no longer ours was judged by others: nothing is written.
     """
     if outcome is None:
         return _write(connection, row, "retry", attempts=row.attempts - 1, next_attempt_at=now)
+    if isinstance(outcome, Needless):
+        return _needless(connection, house, row, outcome, now)
     if outcome.verdict in (Verdict.SENT, Verdict.UNVERIFIED):
         return _sent(connection, house, row, outcome, now)
     if outcome.verdict is Verdict.UNKNOWN:
@@ -48,6 +61,17 @@ def settle(connection: Connection, house: House, row: Row[Any], outcome: Outcome
 
 def _write(connection: Connection, row: Row[Any], state: str, **values: Any) -> str:
     return state if outbox.settle(connection, row.id, row.lease, state=state, **values) else "overtaken"
+
+
+def _needless(connection: Connection, house: House, row: Row[Any], outcome: Needless, now: DateTime) -> str:
+    """An ordered publication that does not go out is said: whoever reopens its step must know that it never did."""
+    state = _write(connection, row, "cancelled", detail=outcome.why)
+    if state == "cancelled":
+        snapshot = incidents.load(connection, row.response_id, house.roster())
+        if snapshot.steps[row.step].postings.get(row.person) == Posting.ORDERED:
+            data = {"channel": row.person, "target": row.payload["target"], "reason": outcome.why}
+            _tell(connection, house, row, Fact(K.PUBLISH_FAILED, now, row.step, data=data))
+    return state
 
 
 def _sent(connection: Connection, house: House, row: Row[Any], outcome: Outcome, now: DateTime) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.incident import Impact, Incident, IncidentStatus, Response, Snapshot, StepState, StepStatus
@@ -302,9 +302,13 @@ def next_due(connection: Connection) -> DateTime | None:
 
 def take(connection: Connection, response_ids: Iterable[str], now: DateTime, until: DateTime) -> list[Lease]:
     """Lease the turns of these responses: each token goes up by one, and every older one is worth nothing."""
+    wanted = and_(RESPONSE.c.id.in_(list(response_ids)), RESPONSE.c.wake_at <= now)
+    if connection.dialect.name == "postgresql":  # whoever holds a row is at it already: nobody waits for them
+        free = select(RESPONSE.c.id).where(wanted).with_for_update(skip_locked=True)
+        wanted = RESPONSE.c.id.in_(list(connection.execute(free).scalars()))
     taken = connection.execute(
         update(RESPONSE)
-        .where(RESPONSE.c.id.in_(list(response_ids)), RESPONSE.c.wake_at <= now)
+        .where(wanted)
         .values(token=RESPONSE.c.token + 1, leased_until=until)
         .returning(RESPONSE.c.id, RESPONSE.c.token, RESPONSE.c.wake_at)
     )

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.tables import OutboxRow, ResponseRow
@@ -18,6 +18,7 @@ RESPONSE = ResponseRow.__table__  # type: ignore[attr-defined]
 PAGE, PUBLICATION, REST = 0, 1, 2
 State = Literal["pending", "leased", "sent", "retry", "unknown", "dead", "cancelled", "coalesced"]
 UNSENT = ("pending", "retry")
+SKEW = timedelta(seconds=5)  # clocks of two machines may differ by this much; more means that one stepped back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,17 +56,17 @@ def enqueue(connection: Connection, owed: Sequence[Owed], now: DateTime) -> int:
     return connection.execute(dialect.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows).rowcount
 
 
-def claim(
+def claim(  # noqa: PLR0913 - each says which messages are meant
     connection: Connection, now: DateTime, until: DateTime, *, limit: int, lease: str,
-    ready_since: DateTime, busy: Iterable[str] = (),
+    ready_since: DateTime, busy: Iterable[str] = (), worst: int = REST,
 ) -> list[Row[Any]]:  # fmt: skip
     """Lease messages that may go now, pages first; their attempt begins with this transaction.
 
     Messages of one claim share one channel, so that a slow one holds up nobody else's; a publication is claimed
     alone. `ready_since`: only what has been ready since then (the guarantor leaves the rest to the runner).
+    `worst`: only lanes up to this one.
     """
-    ready = and_(OUTBOX.c.state.in_(UNSENT), OUTBOX.c.next_attempt_at <= ready_since)
-    ready = and_(ready, OUTBOX.c.channel.not_in(list(busy)))
+    ready = and_(_ready(now, ready_since, busy), OUTBOX.c.lane <= worst)
     order = (OUTBOX.c.lane, OUTBOX.c.rank, OUTBOX.c.id)
     first = select(OUTBOX.c.id, OUTBOX.c.channel, OUTBOX.c.lane).where(ready).order_by(*order).limit(1)
     if connection.dialect.name == "postgresql":
@@ -88,6 +89,13 @@ def claim(
         .returning(*OUTBOX.c)
     ).all()  # fmt: skip
     return sorted(taken, key=lambda row: (row.rank, row.id))
+
+
+def _ready(now: DateTime, since: DateTime, busy: Iterable[str] = ()) -> ColumnElement[bool]:
+    """What may go. Made or tried at a time that is yet to come: the clock stepped back, and it waits no longer."""
+    begun = func.coalesce(OUTBOX.c.attempt_started_at, OUTBOX.c.created_at)
+    come = or_(OUTBOX.c.next_attempt_at <= since, begun > now + SKEW)
+    return and_(OUTBOX.c.state.in_(UNSENT), come, OUTBOX.c.channel.not_in(list(busy)))
 
 
 def settle(connection: Connection, row_id: int, lease: str, **values: Any) -> bool:
@@ -115,10 +123,11 @@ def withdraw(connection: Connection, response_id: str, step: str, purposes: Iter
     return connection.execute(update(OUTBOX).where(needless).values(state="cancelled", detail=why)).rowcount
 
 
-def waiting(connection: Connection, since: DateTime, busy: Iterable[str] = ()) -> bool:
-    """Whether any message has been ready since then, on a channel that is not busy."""
-    query = select(OUTBOX.c.id).where(OUTBOX.c.state.in_(UNSENT), OUTBOX.c.next_attempt_at <= since)
-    query = query.where(OUTBOX.c.channel.not_in(list(busy))).limit(1)
+def waiting(
+    connection: Connection, now: DateTime, since: DateTime, busy: Iterable[str] = (), worst: int = REST
+) -> bool:
+    """Whether `claim` would find anything."""
+    query = select(OUTBOX.c.id).where(_ready(now, since, busy), OUTBOX.c.lane <= worst).limit(1)
     return connection.execute(query).first() is not None
 
 
@@ -127,7 +136,7 @@ def ready_responses(connection: Connection, now: DateTime, limit: int = 200) -> 
     query = (
         select(OUTBOX.c.response_id, RESPONSE.c.flow)
         .join(RESPONSE, RESPONSE.c.id == OUTBOX.c.response_id)
-        .where(OUTBOX.c.state.in_(UNSENT), OUTBOX.c.next_attempt_at <= now)
+        .where(_ready(now, now))
         .distinct()
         .limit(limit)
     )
