@@ -189,6 +189,7 @@ def test_the_four_hour_response_passes_in_a_minute(whole: Installation) -> None:
     assert "DRILL 演练" in drawn
 
 
+@pytest.mark.slow
 def test_a_muted_channel_fails_it(
     faulty: Installation, sound: dict[str, Any], changed: Callable[[str, str, str], None], free_port: Callable[[], int]
 ) -> None:
@@ -222,6 +223,7 @@ def test_an_escalation_dropped_in_the_code_fails_it(
     assert named(found["notices"]["missing"]) == {(step, "backup", person)}
 
 
+@pytest.mark.slow
 def test_a_send_delayed_past_its_deadline_fails_it(
     faulty: Installation, sound: dict[str, Any], fault: Callable[..., int]
 ) -> None:
