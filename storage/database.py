@@ -105,7 +105,9 @@ def plain(error: DBAPIError) -> StorageError:
         help_ = "the disk is full: free some space; nothing that was recorded is lost"
     elif "locked" in low:
         help_ = "another process holds the database: see `tocsin doctor`"
-    elif isinstance(error, OperationalError) and ("connect" in low or "unable to open" in low):
+    elif "unable to open" in low:
+        help_ = "the database file cannot be opened: its folder must exist and be writable for this user"
+    elif isinstance(error, OperationalError) and "connect" in low:
         help_ = "the database cannot be reached: check TOCSIN_DATABASE_URL and that it runs"
     else:
         help_ = "the database refused"

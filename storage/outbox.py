@@ -40,10 +40,10 @@ class Owed:
     position: int = 0
 
 
-def enqueue(connection: Connection, owed: Sequence[Owed], now: DateTime) -> int:
-    """Keep these messages. A key that is there already is the same message: kept once. How many were new."""
+def enqueue(connection: Connection, owed: Sequence[Owed], now: DateTime) -> None:
+    """Keep these messages. A key that is there already is the same message: kept once."""
     if not owed:
-        return 0
+        return
     rows = [
         {
             **{name: getattr(one, name) for name in Owed.__slots__},
@@ -53,7 +53,7 @@ def enqueue(connection: Connection, owed: Sequence[Owed], now: DateTime) -> int:
         for one in owed
     ]  # fmt: skip
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return connection.execute(dialect.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows).rowcount
+    connection.execute(dialect.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
 def claim(  # noqa: PLR0913 - each says which messages are meant

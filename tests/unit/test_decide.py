@@ -128,6 +128,16 @@ def test_a_roster_changed_since_counts_at_the_next_rung() -> None:
     assert said(world.after(m(5)).notices) == [(FU, P.BACKUP)]
 
 
+def test_a_rung_that_was_climbed_is_not_climbed_again_whoever_holds_it_now() -> None:
+    world = World(LADDER)
+    world.live(m(6))
+    people = world.snapshot.roster
+    roles = {**people.roles, "technology-lead": Role("technology-lead", "t", EVA, FU)}
+    world.snapshot = replace(world.snapshot, roster=replace(people, roles=roles))
+    world.live(m(5))
+    assert calls(world)[2:] == [(10, ANA, P.COMMANDER)]
+
+
 def test_an_empty_role_calls_the_next_rung_at_once_and_says_why() -> None:
     people = roster()
     roles = {name: role for name, role in people.roles.items() if name != "technology-lead"}
@@ -190,9 +200,7 @@ def test_a_deadline_and_a_rung_due_at_once_are_one_call_the_weightier() -> None:
 
 
 def test_a_blocked_step_misses_its_deadline_without_a_second_call() -> None:
-    world = World(
-        playbook(step("first", due=m(30)), step("second", due=m(30), needs=("first",), owner="executive"))
-    )
+    world = World(playbook(step("first", due=m(30)), step("second", due=m(30), needs=("first",), owner="executive")))
     world.live(m(31))
     missed = {fact.step: fact.data for fact in world.facts if fact.kind is K.MISSED}
     assert missed["s/second"] == {"waits_for": "s/first"}
@@ -200,9 +208,7 @@ def test_a_blocked_step_misses_its_deadline_without_a_second_call() -> None:
 
 
 def test_a_step_opened_after_its_deadline_gives_one_overdue_call() -> None:
-    world = World(
-        playbook(step("first", due=m(30)), step("second", due=m(40), needs=("first",), owner="executive"))
-    )
+    world = World(playbook(step("first", due=m(30)), step("second", due=m(40), needs=("first",), owner="executive")))
     world.live(m(50))
     before = len(world.notices)
     give(world, Done, CAI, "s/first")
@@ -264,9 +270,7 @@ def test_an_acknowledged_step_that_is_reassigned_must_be_acknowledged_anew() -> 
 
 
 @pytest.mark.parametrize(("kind", "status"), [("outage", StepStatus.OPEN), ("rumour", StepStatus.SKIPPED)])
-def test_a_step_whose_condition_does_not_hold_is_skipped_and_opens_what_needs_it(
-    kind: str, status: StepStatus
-) -> None:
+def test_a_step_whose_condition_does_not_hold_is_skipped_and_opens_what_needs_it(kind: str, status: StepStatus) -> None:
     plan = playbook(step(when={"kind": ("outage",)}), step("next", needs=("trace",), owner="executive"))
     world = World(plan, kind=kind)
     decision = world.decide()
@@ -282,9 +286,7 @@ def test_a_condition_may_ask_whether_it_is_a_drill(drill: bool) -> None:
 
 @pytest.mark.parametrize(("brief", "purpose"), [(False, P.INFORM), (True, P.BRIEF)])
 def test_a_notice_step_tells_everyone_named_and_is_done(brief: bool, purpose: Purpose) -> None:
-    world = World(
-        playbook(step("tell", StepKind.TELL, owner="front-line", tell=("executive", "pr-lead"), brief=brief))
-    )
+    world = World(playbook(step("tell", StepKind.TELL, owner="front-line", tell=("executive", "pr-lead"), brief=brief)))
     decision = world.decide()
     assert said(decision.notices) == [(FU, purpose), (EVA, purpose), (BEN, purpose)]
     assert not any(notice.urgent for notice in decision.notices)
@@ -314,9 +316,7 @@ def test_after_downtime_only_the_current_round_is_laid_out() -> None:
     world = World(ROUNDS)
     world.decide()
     decision = world.after(m(155))
-    assert [(f.data["round"], f.data["skipped"]) for f in decision.facts if f.kind is K.STAGE_BEGUN] == [
-        (4, 3)
-    ]
+    assert [(f.data["round"], f.data["skipped"]) for f in decision.facts if f.kind is K.STAGE_BEGUN] == [(4, 3)]
     assert said(decision.notices) == [(CAI, P.ASSIGN)]
 
 

@@ -79,6 +79,8 @@ def test_an_official_channel_added_after_the_approval_voids_it() -> None:
     assert [f.data["reason"] for f in world.facts if f.kind is K.VOIDED] == [
         "the official channels changed since the approval"
     ]
+    world.decide()
+    assert not world.decide().facts, "once"
 
 
 @pytest.mark.parametrize("kind", [K.IN_DOUBT, K.PUBLISH_FAILED])
@@ -156,9 +158,7 @@ def test_a_drill_without_a_sandbox_publishes_nothing_and_says_so() -> None:
     approved(world)
     decision = world.decide()
     assert not decision.publications
-    assert [f.data["reason"] for f in decision.facts if f.kind is K.PUBLISH_FAILED] == [
-        "no sandbox stands in for it"
-    ]
+    assert [f.data["reason"] for f in decision.facts if f.kind is K.PUBLISH_FAILED] == ["no sandbox stands in for it"]
     assert (ANA, P.DOUBT) in said(decision.notices)
 
 

@@ -1,0 +1,327 @@
+"""Storage on both databases: snapshots, tokens, the chain of a timeline, the order of the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pendulum
+import pytest
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.dialects import sqlite
+
+from domain.commands import Draft, Note
+from domain.incident import Impact
+from storage import incidents, outbox, turns
+from storage.incidents import RESPONSE, STEP, Lease
+from storage.outbox import OUTBOX, Owed
+from storage.timeline import FACT, fingerprint
+from storage.types import Span, UtcDateTime
+from tests.houses import BEGAN, Estate, house_fixture  # noqa: F401
+
+
+def owed(key: str, **fields: Any) -> Owed:
+    given = {
+        "incident_id": "i", "response_id": "r", "step": "s/fix", "kind": "notice", "purpose": "assign",
+        "person": "alice", "channel": "alice", "lane": 0, "rank": 0, "drill": False, "payload": {},
+    }  # fmt: skip
+    return Owed(key=key, **{**given, **fields})
+
+
+def enqueue(house: Estate, *rows: Owed) -> None:
+    with house.house.database.write() as connection:
+        outbox.enqueue(connection, rows, house.now)
+
+
+def claim(house: Estate, limit: int = 8, lease: str = "x/1", **how: Any) -> list[str]:
+    with house.house.database.write() as connection:
+        until = house.now + outbox.LEASE
+        given = {"ready_since": house.now, **how}
+        rows = outbox.claim(connection, house.now, until, limit=limit, lease=lease, **given)
+        return [row.key for row in rows]
+
+
+# --- snapshots ---
+
+
+def test_a_snapshot_comes_back_as_it_was_saved(house: Estate) -> None:
+    ref = house.post(impact=Impact(3, 2, 1, 1), origin="public-opinion", service="checkout", kind="outage", drill=True,
+                     pace={"declared": 20.0})  # fmt: skip
+    house.deliver()
+    first = house.snapshot(ref)
+    assert first.steps["s/post"].postings == {"website-en": "published"}
+    assert first.steps["s/write"].texts == {"en": "We are sorry."}
+    assert first.incident.pace == {"declared": 20.0}
+    with house.house.database.write() as connection:
+        before = replace(first, steps={})
+        connection.execute(delete(STEP))
+        assert incidents.save(connection, before, first, house.now)
+    assert house.snapshot(ref) == first
+
+
+def test_saving_writes_only_what_changed(house: Estate) -> None:
+    ref = house.declare("say")
+    before = house.snapshot(ref)
+    state = replace(before.steps["s/write"], evidence="seen")
+    after = replace(before, steps={**before.steps, "s/write": state})
+    with house.house.database.write() as connection:
+        connection.execute(update(STEP).where(STEP.c.id == "s/pass").values(evidence="by someone else"))
+        assert incidents.save(connection, before, after, None)
+    assert [s.evidence for s in house.snapshot(ref).steps.values()] == ["seen", "by someone else", ""]
+
+
+def test_with_a_stale_token_nothing_is_written(house: Estate) -> None:
+    ref = house.declare()
+    house.wait(minutes=5)
+    before = house.snapshot(ref)
+    name = before.response.id
+    with house.house.database.write() as connection:
+        (old,) = incidents.take(connection, [name], house.now, house.now)
+        (new,) = incidents.take(connection, [name], house.now, house.now)
+    assert new.token == old.token + 1
+    state = replace(before.steps["s/fix"], evidence="stale")
+    after = replace(
+        before, steps={"s/fix": state}, incident=replace(before.incident, title="stale"),
+        response=replace(before.response, silence_level=2),
+    )  # fmt: skip
+    with house.house.database.write() as connection:
+        assert not incidents.save(connection, before, after, None, old)
+        assert not incidents.save(connection, before, after, None, Lease(name, new.token + 1, house.now))
+    assert house.snapshot(ref) == before
+    with house.house.database.write() as connection:
+        assert incidents.save(connection, before, after, None, new)
+    assert house.snapshot(ref).incident.title == "stale"
+
+
+def test_only_what_is_due_is_taken_and_a_leased_one_is_left_alone(house: Estate) -> None:
+    ref = house.declare()
+    name = house.snapshot(ref).response.id
+    with house.house.database.write() as connection:
+        assert incidents.take(connection, [name], house.now, house.now) == [], "due in five minutes"
+    house.wait(minutes=5)
+    until = house.now.add(seconds=20)
+    with house.house.database.write() as connection:
+        assert [row.id for row in incidents.due(connection, house.now, limit=9)] == [name]
+        incidents.take(connection, [name], house.now, until)
+        assert incidents.due(connection, house.now, limit=9) == []
+        assert [row.id for row in incidents.due(connection, house.now, limit=9, taken_too=True)] == [name]
+        assert [row.id for row in incidents.due(connection, until, limit=9)] == [name], "its lease has run out"
+
+
+def test_the_most_harmful_incident_is_due_first(house: Estate) -> None:
+    small, great = house.declare(), house.declare(impact=Impact(customers=10))
+    house.wait(minutes=5)
+    with house.house.database.read() as connection:
+        assert [row.ref for row in incidents.due(connection, house.now, limit=9)] == [great, small]
+
+
+def test_a_wake_brings_the_next_look_forward_and_never_back(house: Estate) -> None:
+    ref = house.declare()
+    name = house.snapshot(ref).response.id
+    for now, wanted in ((BEGAN.add(minutes=2), 2), (BEGAN.add(minutes=4), 2), (BEGAN.add(minutes=1), 1)):
+        with house.house.database.write() as connection:
+            incidents.wake(connection, [name], now)
+            found = connection.execute(select(RESPONSE.c.wake_at)).scalar_one()
+        assert found == BEGAN.add(minutes=wanted)
+
+
+def test_equal_playbooks_are_kept_once_and_the_copy_outlives_an_edit(house: Estate) -> None:
+    ref = house.declare()
+    house.declare()
+    path = house.house.settings.playbooks_dir / "call.yaml"
+    path.write_text(path.read_text().replace("due: 40m", "due: 55m"))
+    house.house.library._pace._last = None
+    third = house.declare()
+    with house.house.database.read() as connection:
+        assert len(connection.execute(select(incidents.COPY.c.digest)).all()) == 2
+    assert house.snapshot(ref).response.playbook.step("s", "fix").due == timedelta(minutes=40)
+    assert house.snapshot(third).response.playbook.step("s", "fix").due == timedelta(minutes=55)
+
+
+# --- types ---
+
+
+def test_a_naive_time_is_refused(house: Estate) -> None:
+    with pytest.raises(ValueError, match="has no time zone: give one, for example 2026-11-02T03:00:00"):
+        UtcDateTime().process_bind_param(datetime(2026, 11, 2, 3), sqlite.dialect())  # noqa: DTZ001 - the point
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        pendulum.datetime(2026, 11, 2, 3, 4, 5, 678901),
+        pendulum.datetime(1969, 12, 31, 23, 59, 59, 999999),
+        pendulum.datetime(2026, 3, 29, 3, 30, tz="Europe/Berlin"),
+        datetime(2026, 11, 2, 3, 4, 5, 6, tzinfo=timezone(timedelta(hours=8))),
+    ],
+)
+def test_a_time_comes_back_exact_and_in_utc(house: Estate, when: Any) -> None:
+    with house.house.database.write() as connection:
+        turns.keep(connection, "x", {"a": 1}, when)
+        found = turns.kept(connection, "x")
+    assert found is not None
+    assert found[1] == when
+    assert found[1].microsecond == when.microsecond
+    assert found[1].timezone_name == "UTC"
+
+
+def test_a_span_comes_back_exact() -> None:
+    for span in (timedelta(0), timedelta(microseconds=1), timedelta(days=366, microseconds=5)):
+        bound = Span().process_bind_param(span, sqlite.dialect())
+        assert Span().process_result_value(bound, sqlite.dialect()) == span
+
+
+# --- the timeline ---
+
+
+def _alter(connection: Connection) -> None:
+    connection.execute(update(FACT).where(FACT.c.seq == 3).values(data={"owner": "mallory"}))
+
+
+def _rehash(connection: Connection) -> None:
+    """A careful forger: the altered fact's own hash is made to fit."""
+    connection.execute(update(FACT).where(FACT.c.seq == 3).values(by="mallory"))
+    row = connection.execute(select(FACT).where(FACT.c.seq == 3)).one()
+    connection.execute(update(FACT).where(FACT.c.seq == 3).values(hash=fingerprint(dict(row._mapping))))
+
+
+def _remove(connection: Connection) -> None:
+    connection.execute(delete(FACT).where(FACT.c.seq == 2))
+
+
+def _shorten(connection: Connection) -> None:
+    connection.execute(delete(FACT).where(FACT.c.seq >= 4))
+
+
+def _add(connection: Connection) -> None:
+    last = connection.execute(select(FACT).order_by(FACT.c.seq.desc()).limit(1)).one()
+    row = {**last._mapping, "seq": last.seq + 1, "previous": last.hash, "kind": "noted"}
+    connection.execute(insert(FACT).values({**row, "hash": fingerprint(row)}))
+
+
+def _reorder(connection: Connection) -> None:
+    for old, new in ((2, 99), (3, 2), (99, 3)):
+        connection.execute(update(FACT).where(FACT.c.seq == old).values(seq=new))
+
+
+def _later(connection: Connection) -> None:
+    connection.execute(update(FACT).where(FACT.c.seq == 1).values(at=BEGAN.add(seconds=1)))
+
+
+@pytest.mark.parametrize(
+    ("forge", "said"),
+    [
+        (_alter, "fact 3 (step-opened, 2026-11-02T03:00:00+00:00) was altered"),
+        (_rehash, "fact 4 (noted, 2026-11-02T03:00:00+00:00) was altered"),
+        (_remove, "fact 2 is missing"),
+        (_shorten, "ends at fact 3, but 4 were recorded"),
+        (_add, "ends at fact 5, but 4 were recorded"),
+        (_reorder, "fact 2 (step-opened"),
+        (_later, "fact 1 (declared"),
+    ],
+)
+def test_a_timeline_that_was_touched_is_found_out(
+    house: Estate, forge: Callable[[Connection], None], said: str
+) -> None:
+    ref = house.declare()
+    house.do(ref, Note, "alice", text='seen: "<b>" 你好 \u2028 😀')
+    assert house.verified(ref) is None
+    with house.house.database.write() as connection:
+        forge(connection)
+    assert said in (house.verified(ref) or "")
+
+
+def test_a_long_history_still_verifies_and_is_numbered_without_gaps(house: Estate) -> None:
+    ref = house.post()
+    house.deliver()
+    for _ in range(6):
+        house.wait(minutes=10)
+        house.turn("guarantor")
+    assert [fact.seq for fact in house.facts(ref)] == list(range(1, len(house.facts(ref)) + 1))
+    assert house.verified(ref) is None
+
+
+# --- the outbox ---
+
+
+def test_a_key_is_kept_once(house: Estate) -> None:
+    enqueue(house, owed("a"), owed("b"))
+    enqueue(house, owed("b", person="bob"), owed("c"))
+    with house.house.database.read() as connection:
+        rows = connection.execute(select(OUTBOX.c.key, OUTBOX.c.person).order_by(OUTBOX.c.id)).all()
+    assert [tuple(row) for row in rows] == [("a", "alice"), ("b", "alice"), ("c", "alice")]
+
+
+def test_pages_first_then_harm_then_age_and_one_channel_a_claim(house: Estate) -> None:
+    enqueue(
+        house, owed("bulk", lane=2, rank=-9), owed("late", rank=1), owed("first", rank=0), owed("second", rank=0),
+        owed("worst", rank=-5, channel="bob"),
+    )  # fmt: skip
+    assert claim(house) == ["worst"]
+    assert claim(house) == ["first", "second", "late"]
+    assert claim(house) == ["bulk"]
+    assert claim(house) == []
+
+
+def test_a_claim_takes_no_more_than_asked_for_and_nothing_of_a_busy_channel(house: Estate) -> None:
+    enqueue(house, *[owed(f"k{i}") for i in range(5)], owed("other", channel="bob", rank=9))
+    assert claim(house, limit=2) == ["k0", "k1"]
+    assert claim(house, busy={"alice"}) == ["other"]
+    assert claim(house, worst=0, busy={"alice"}) == []
+
+
+def test_a_publication_is_claimed_alone(house: Estate) -> None:
+    enqueue(house, owed("p1", lane=1, kind="publication"), owed("p2", lane=1, kind="publication"))
+    assert claim(house) == ["p1"]
+    assert claim(house) == ["p2"]
+
+
+def test_only_pages_and_publications_where_bulk_has_its_share(house: Estate) -> None:
+    enqueue(house, owed("bulk", lane=2))
+    assert claim(house, worst=outbox.PUBLICATION) == []
+    assert claim(house) == ["bulk"]
+
+
+def test_only_what_has_waited_long_enough_is_taken_over(house: Estate) -> None:
+    enqueue(house, owed("a"))
+    assert claim(house, ready_since=house.now.subtract(seconds=1)) == []
+    house.wait(seconds=1)
+    assert claim(house, ready_since=house.now.subtract(seconds=1)) == ["a"]
+
+
+def test_an_outcome_is_recorded_by_the_holder_of_the_lease_alone(house: Estate) -> None:
+    enqueue(house, owed("a"))
+    claim(house, lease="mine/1")
+    with house.house.database.write() as connection:
+        (row,) = outbox.in_hand(connection)
+        assert (row.attempts, row.attempt_started_at) == (1, house.now)
+        assert not outbox.settle(connection, row.id, "other/1", state="sent")
+        assert outbox.settle(connection, row.id, "mine/1", state="sent")
+        assert not outbox.settle(connection, row.id, "mine/1", state="dead"), "once"
+        assert outbox.by_state(connection) == {"sent": 1}
+
+
+def test_what_is_on_its_way_is_neither_withdrawn_nor_overtaken(house: Estate) -> None:
+    enqueue(house, owed("a"), owed("b"))
+    claim(house, limit=1)
+    with house.house.database.write() as connection:
+        assert outbox.withdraw(connection, "r", "s/fix", ["assign"], "acknowledged") == 1
+        assert outbox.coalesce(connection, "r", "s/fix", "alice") == 0
+        states = connection.execute(select(OUTBOX.c.key, OUTBOX.c.state).order_by(OUTBOX.c.id)).all()
+    assert [tuple(row) for row in states] == [("a", "leased"), ("b", "cancelled")]
+
+
+def test_an_error_in_the_middle_takes_all_of_it_back(house: Estate) -> None:
+    ref = house.declare("say")
+
+    def break_off() -> None:
+        with house.house.database.write() as connection:
+            connection.execute(update(STEP).values(evidence="half"))
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        break_off()
+    assert {s.evidence for s in house.snapshot(ref).steps.values()} == {""}
+    assert house.do(ref, Draft, "chenyu", step="s/write", texts={"en": "x"}).changed, "and nobody waits for its lock"
