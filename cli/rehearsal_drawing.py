@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _BAR = 24
 _LATEST = 8
-_SIGN = {"done": "✓", "skipped": "-", "not done": "×"}
+_SIGN = {"done": "✓", "skipped": "-", "not done": "×", "not begun": "·"}
 
 
 def under_way(progress: Progress) -> RenderableType:
@@ -120,7 +120,7 @@ def _row(held: Held, step: Mapping[str, Any]) -> tuple[Text, ...]:
     sign = Text(f"{_SIGN[step['state']]} {step['id']}", style="red" if step["state"] == "not done" else "")
     same = step["done_by"] == step["acknowledged_by"]
     done = who(None if same else step["done_by"], step["done_at"])
-    if step["late"]:
+    if step["state"] == "done" and step["late"]:
         done.append(" " + _("late"), style="bold red")
     return (
         sign,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -29,11 +30,13 @@ def rehearse(
     """Hold the rehearsal; exit 0 on PASS, 1 on FAIL or when it cannot be held."""
     from engine.rehearsal.line import Line, RehearsalError
     from engine.rehearsal.run import rehearse as hold
+    from playbooks.errors import BadFile
     from storage.database import StorageError
 
     speed = speed if speed is not None else 240.0 if auto else 1.0
     if not SLOWEST <= speed <= FASTEST:
         raise Trouble(f"--speed is {SLOWEST:g} to {FASTEST:,.0f} times real time, for example 240")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # tokens are taken back all the same
     host, port = client.address()
     client.get("/healthz", "")  # says in one line that nothing runs
     house = _house(port)
@@ -45,7 +48,7 @@ def rehearse(
             show_json(found)
         else:
             held, found = _watched(house, line, order)
-    except (RehearsalError, StorageError) as error:
+    except (RehearsalError, StorageError, BadFile) as error:
         raise Trouble(str(error)) from None
     except KeyboardInterrupt:
         fail(_("the rehearsal was broken off; its incident is cancelled"))

@@ -131,6 +131,7 @@ class _Ladder:
     unmanned: list[Call] = field(default_factory=list)  # rungs on which nobody stands
     taken_by: str = ""
     acknowledged: Span = NOT_EVER
+    called: Span = NOT_EVER  # when the last of them was called, as it was heard
     exhausted: bool = False  # everyone was called
 
 
@@ -148,9 +149,8 @@ def _by_people(scene: Scene, laid: Laid, opens: Span, owner: str) -> Course:
     dues += _calls(scene, laid, ladder, late=late)
     dues += _reminders(scene, laid, ladder.taken_by, ladder.acknowledged, done)
     if ladder.exhausted or laid.plan.ack_within is None:  # whoever was called last, and the owner
-        last = ladder.calls[-1]
-        for person in dict.fromkeys((last.person, owner)):
-            dues += _reminders(scene, laid, person, last.at, ladder.acknowledged)
+        for person in dict.fromkeys((ladder.calls[-1].person, owner)):
+            dues += _reminders(scene, laid, person, ladder.called, ladder.acknowledged)
     if not late:
         holder = ladder.taken_by or (ladder.calls[-1].person if ladder.calls else "")
         dues += _missed(scene, laid, opens, owner, done, holder)
@@ -173,10 +173,12 @@ def _climb(scene: Scene, laid: Laid, task: Task, opens: Span, owner: str) -> _La
             continue
         ladder.calls.append(Call(purpose, person, moment))
         ladder.taken_by, ladder.acknowledged = scene.behaviour.takes(task, ladder.calls)
+        ladder.called = moment
         if plan.ack_within is None:
             break
         heard = scene.behaviour.heard(laid.id, purpose, person)
         called = Span(moment.lo, moment.hi + scene.slack if heard is None else max(heard, moment.lo))
+        ladder.called = called
         moment = called.plus(seconds(plan.ack_within))
         if ladder.acknowledged.hi <= moment.lo or moment.lo >= laid.end.hi:
             break

@@ -55,7 +55,7 @@ def _step(held: Held, course: Course) -> dict[str, Any]:
             "zh": course.laid.plan.title.zh or course.laid.plan.title.en,
         },
         "kind": str(course.laid.plan.kind),
-        "state": "skipped" if course.skipped else "done" if course.done.lo < NEVER else "not done",
+        "state": _state(course),
         "owner": course.owner,
         "called": [{"person": letter.person, "why": letter.purpose, "at": clock(letter.at)} for letter in calls],
         "acknowledged_by": course.taken_by or None,
@@ -64,8 +64,16 @@ def _step(held: Held, course: Course) -> dict[str, Any]:
         "acknowledged_at": _when(course.acknowledged.hi),
         "done_at": _when(course.done.lo),
         "due_at": _when(course.laid.due.lo),
-        "late": not course.skipped and course.done.lo > course.laid.due.hi,
+        "late": not course.skipped and course.opens.lo < NEVER and course.done.lo > course.laid.due.hi,
     }
+
+
+def _state(course: Course) -> str:
+    if course.skipped:
+        return "skipped"
+    if course.done.lo < NEVER:
+        return "done"
+    return "not done" if course.opens.lo < NEVER else "not begun"
 
 
 def _calls(letters: tuple[Letter, ...], step: str) -> list[Letter]:
@@ -139,5 +147,5 @@ def _row(held: Held, step: Mapping[str, Any]) -> str:
         return f"| {step['id']} | - | - | skipped | - |"
     taken = f"{held.roster.name(step['acknowledged_by'])} {step['acknowledged_at']}" if step["acknowledged_by"] else "-"
     done = f"{held.roster.name(step['done_by'])} {step['done_at'] or 'not done'}".strip()
-    late = " **late**" if step["late"] else ""
+    late = " **late**" if step["late"] and step["done_at"] else ""
     return f"| {step['id']} | {called or '-'} | {taken} | {done}{late} | {step['due_at']} |"

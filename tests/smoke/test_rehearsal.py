@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -231,6 +232,27 @@ def test_a_send_delayed_past_its_deadline_fails_it(
     code, found = faulty.rehearse_short()
     assert (code, found["verdict"]) == (1, "FAIL")
     assert named(found["notices"]["late"]) >= {("respond/approve", "assign", "alice")}
+
+
+def test_broken_off_it_calls_nobody_any_more_and_leaves_no_token(faulty: Installation) -> None:
+    command = [*TOCSIN, "rehearse", "short-response", "--auto", "--speed", "90"]
+    begun = subprocess.Popen(
+        command, cwd=ROOT, env=faulty.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: bool(drills(faulty)), 30, faulty.home / "up.log")
+    assert faulty.tokens() > 0
+    begun.send_signal(signal.SIGINT)
+    _, said = begun.communicate(timeout=30)
+    assert begun.returncode == 1
+    assert said == "tocsin: the rehearsal was broken off; its incident is cancelled\n"
+    assert drills(faulty) == []
+    assert faulty.tokens() == 0
+
+
+def drills(installation: Installation) -> list[str]:
+    """Incidents that are open."""
+    answer = httpx.get(f"http://127.0.0.1:{installation.port}/api/incidents", timeout=10, trust_env=False).json()
+    return [incident["ref"] for incident in answer["incidents"]]
 
 
 def test_channels_that_lead_out_are_refused(faulty: Installation, changed: Callable[[str, str, str], None]) -> None:
