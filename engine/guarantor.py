@@ -18,6 +18,7 @@ from engine.changes import Changes
 from engine.deliver import Deliverer
 from engine.house import House
 from engine.turn import take_turns, turn
+from playbooks.errors import BadFile
 from storage import incidents, outbox
 from storage.database import StorageError
 
@@ -68,9 +69,10 @@ class Guarantor:
                 if failing:
                     log.warning("%s works again", look.__name__)
                 failing = False
-            except StorageError as error:  # disk full, database away: keep trying, say it once
+            except (StorageError, BadFile) as error:  # disk full, no roster yet: keep trying, say it once
                 if not failing:
-                    log.error("%s: %s", look.__name__, error)  # noqa: TRY400 - one clear line, no traceback
+                    line = str(error).partition("\n")[0]
+                    log.error("%s: %s", look.__name__, line)  # noqa: TRY400 - one clear line, no traceback
                 failing, busy = True, 0
             except Exception:
                 log.exception("%s failed; it is tried again", look.__name__)

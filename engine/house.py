@@ -9,6 +9,7 @@ from pathlib import Path
 from channels.directory import ChannelDirectory
 from channels.errors import ChannelConfigError
 from domain.roster import Roster
+from playbooks.errors import BadFile
 from playbooks.library import Library
 from playbooks.roster import RosterFile
 from storage.database import Database
@@ -30,7 +31,8 @@ class House:
         self.database = Database(settings.database)
         self.library = Library(CATALOG, settings.playbooks_dir)
         self._channels = _ChannelFile(settings.channels_file)
-        self._roster = RosterFile(settings.roster_file, None)
+        self._roster = RosterFile(settings.roster_file, self._channels.tags)
+        self._written = RosterFile(settings.roster_file)  # the same, tags unchecked
 
     def open(self) -> House:
         """Check that the database has this program's schema; StorageError otherwise."""
@@ -38,8 +40,18 @@ class House:
         return self
 
     def roster(self) -> Roster:
-        """Who people are now."""
-        return self._roster.current()
+        """Who people are now.
+
+        A roster with a tag that no channel has never replaces a good one; where there is none yet, it is better
+        than nobody: whoever cannot be reached is passed over, and `findings` says why.
+
+        Raises:
+            BadFile: there has been no readable roster yet.
+        """
+        try:
+            return self._roster.current()
+        except BadFile:
+            return self._written.current()
 
     def channels(self) -> ChannelDirectory:
         """How they are reached now."""
@@ -65,6 +77,7 @@ class _ChannelFile:
         self._looked = 0.0
         self._directory: ChannelDirectory | None = None
         self._lock = threading.Lock()
+        self._good = False
         self.finding = ""
 
     def current(self) -> ChannelDirectory:
@@ -75,6 +88,11 @@ class _ChannelFile:
                 self._directory = ChannelDirectory([])
             return self._directory
 
+    def tags(self) -> frozenset[str] | None:
+        """The tags known; None while no good version was read, so that nothing can be said about any tag."""
+        tags = self.current().tags()
+        return tags if self._good else None
+
     def _look(self) -> None:
         self._looked = time.monotonic()
         try:
@@ -83,7 +101,7 @@ class _ChannelFile:
             if seen != self._seen:
                 self._seen = seen
                 self._directory = ChannelDirectory.load(self._path)
-                self.finding = ""
+                self._good, self.finding = True, ""
         except ChannelConfigError as error:
             self.finding = str(error)
         except OSError as error:

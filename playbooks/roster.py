@@ -19,7 +19,7 @@ from playbooks.models import RosterForm
 from playbooks.source import Source, read_text, read_yaml
 from playbooks.watched import Clock, Pace, Watched
 
-Tags = Callable[[], frozenset[str]]
+Tags = Callable[[], frozenset[str] | None]  # None: not known yet, so not checked
 _NTH = re.compile(r"#[1-9][0-9]*$")  # `alice#2`: the second service of the tag alice
 
 

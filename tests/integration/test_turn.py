@@ -1,0 +1,309 @@
+"""Turns: who may take one, what an old token is worth, and what the guarantor does about what is overdue."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from domain.commands import Acknowledge, Note, Reassign
+from engine.alarms import watch_share
+from engine.guarantor import Guarantor
+from engine.house import House
+from engine.turn import LEASE, take_turns, turn
+from storage import turns
+from storage.database import StorageError
+from storage.turns import TURN
+from tests.houses import Estate, house_fixture, sqlite_house_fixture  # noqa: F401
+
+
+@pytest.fixture(name="guarantor")
+def guarantor_fixture(sqlite_house: Estate) -> Iterator[Guarantor]:
+    """The guarantor of a house on SQLite, looking when the test says so."""
+    made = Guarantor(sqlite_house.house, sqlite_house.clock)
+    yield made
+    made._deliverer.close()
+
+
+def turns_taken(house: Estate) -> list[tuple[str, float]]:
+    """(driver, seconds late) of every turn."""
+    with house.house.database.read() as connection:
+        rows = connection.execute(TURN.select().order_by(TURN.c.id)).all()
+    return [(row.driver, (row.taken_at - row.due_at).total_seconds()) for row in rows]
+
+
+# --- tokens ---
+
+
+def test_a_turn_commits_facts_notices_and_the_next_wake_together(house: Estate) -> None:
+    ref = house.declare()
+    house.wait(minutes=5, seconds=1)
+    (turned,) = house.turn()
+    assert (turned.ref, turned.late) == (ref, timedelta(seconds=1))
+    assert [fact.data["to"] for fact in house.facts(ref, "step-escalated")] == ["erik"]
+    assert house.row(ref, person="erik").purpose == "backup"
+    assert turned.decision.wake_at == house.now.add(minutes=5)
+    assert house.turn() == [], "nothing is due before that"
+    assert house.verified(ref) is None
+
+
+def test_a_frozen_runner_that_wakes_up_with_an_old_token_changes_nothing(house: Estate) -> None:
+    ref = house.declare()
+    house.wait(minutes=5)
+    name = house.snapshot(ref).response.id
+    (old,) = take_turns(house.house, [name], house.now)
+    house.wait(seconds=1)
+    (new,) = take_turns(house.house, [name], house.now)
+    facts, rows, before = house.facts(ref), house.rows(ref), house.snapshot(ref)
+    house.wait(hours=1)
+    assert turn(house.house, old, house.now, driver="prefect") is None
+    assert (house.facts(ref), house.rows(ref), house.snapshot(ref)) == (facts, rows, before)
+    assert turns_taken(house) == []
+    assert turn(house.house, new, house.now, driver="guarantor") is not None
+    assert turn(house.house, old, house.now, driver="prefect") is None
+
+
+def test_a_lease_is_good_for_one_turn(house: Estate) -> None:
+    ref = house.declare()
+    house.wait(minutes=5)
+    (lease,) = take_turns(house.house, [house.snapshot(ref).response.id], house.now)
+    assert turn(house.house, lease, house.now, driver="prefect") is not None
+    house.wait(minutes=5)
+    assert turn(house.house, lease, house.now, driver="prefect") is None
+    assert len(house.facts(ref, "step-escalated")) == 1
+
+
+def test_of_eight_drivers_at_once_one_takes_the_turn(house: Estate) -> None:
+    ref = house.declare()
+    house.wait(minutes=5)
+    name, now = house.snapshot(ref).response.id, house.now
+
+    def drive(number: int) -> bool:
+        leases = take_turns(house.house, [name], now)
+        return any(turn(house.house, lease, now, driver="sweep", run_id=str(number)) for lease in leases)
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(drive, range(8)))
+    assert won.count(True) >= 1
+    assert len(house.facts(ref, "step-escalated")) == 1
+    assert len(house.rows(ref, person="erik")) == 1
+    assert house.verified(ref) is None
+
+
+def test_a_command_between_lease_and_turn_is_seen_by_the_turn(house: Estate) -> None:
+    ref = house.declare()
+    house.wait(minutes=5)
+    (lease,) = take_turns(house.house, [house.snapshot(ref).response.id], house.now)
+    house.do(ref, Acknowledge, "erik", step="fix")
+    turn(house.house, lease, house.now, driver="prefect")
+    assert house.facts(ref, "step-escalated") == []
+
+
+def test_commands_and_turns_at_once_lose_nothing(house: Estate) -> None:
+    """Whoever comes second waits for the incident, and sees what the first one did."""
+    refs = [house.declare() for _ in range(4)]
+    house.wait(minutes=5)
+    stop = threading.Event()
+
+    def drive() -> None:
+        while not stop.is_set():
+            house.turn()
+
+    driver = threading.Thread(target=drive)
+    driver.start()
+    with ThreadPoolExecutor(4) as pool:
+        for round_ in range(8):
+            list(pool.map(lambda ref: house.do(ref, Note, "alice", text=f"{round_}"), refs))  # noqa: B023
+            to = ("dora", "erik")[round_ % 2]
+            list(pool.map(lambda ref: house.do(ref, Reassign, "alice", step="fix", to=to), refs))  # noqa: B023
+    stop.set()
+    driver.join()
+    house.turn()
+    for ref in refs:
+        assert house.verified(ref) is None
+        assert len(house.facts(ref, "noted")) == 8
+        assert len(house.facts(ref, "step-reassigned")) == 8
+        assert house.snapshot(ref).steps["s/fix"].holder == "erik"
+
+
+def test_the_run_is_on_the_timeline_of_what_it_decided(house: Estate) -> None:
+    ref = house.declare()
+    house.wait(minutes=5)
+    (lease,) = take_turns(house.house, [house.snapshot(ref).response.id], house.now)
+    turn(house.house, lease, house.now, driver="prefect", run_id="9f0a")
+    assert {fact.run_id for fact in house.facts(ref, "step-escalated")} == {"9f0a"}
+    assert house.facts(ref, "turn-without-prefect") == []
+
+
+# --- the guarantor ---
+
+
+def test_what_is_overdue_is_taken_over_and_the_timeline_says_so(sqlite_house: Estate, guarantor: Guarantor) -> None:
+    house = sqlite_house
+    ref = house.declare()
+    house.wait(minutes=5)
+    assert guarantor.take_overdue() == 0, "the runner has half a second"
+    house.wait(seconds=0.5)
+    assert guarantor.take_overdue() == 1
+    assert [fact.data for fact in house.facts(ref, "turn-without-prefect")] == [{"late_seconds": 0.5}]
+    assert house.row(ref, person="erik").purpose == "backup"
+    assert turns_taken(house) == [("guarantor", 0.5)]
+    assert guarantor.take_overdue() == 0
+
+
+def test_a_turn_that_someone_leased_and_never_committed_is_taken_over(
+    sqlite_house: Estate, guarantor: Guarantor
+) -> None:
+    house = sqlite_house
+    ref = house.declare()
+    house.wait(minutes=5)
+    (lease,) = take_turns(house.house, [house.snapshot(ref).response.id], house.now)
+    house.wait(seconds=1)
+    assert house.now < lease.due_at + LEASE
+    assert guarantor.take_overdue() == 1
+    assert turn(house.house, lease, house.now, driver="prefect") is None
+    assert len(house.facts(ref, "step-escalated")) == 1
+
+
+def test_messages_that_nobody_took_are_sent(sqlite_house: Estate, guarantor: Guarantor) -> None:
+    house = sqlite_house
+    ref = house.declare()
+    guarantor.send_waiting()
+    assert house.receiver.received == [], "the runner has half a second"
+    house.wait(seconds=0.5)
+    guarantor.send_waiting()
+    house.receiver.wait_for(len)
+    guarantor._deliverer._pool.shutdown(wait=True)
+    assert house.row(ref).state == "sent"
+
+
+def test_a_look_that_failed_is_repeated_though_nothing_else_was_written(
+    sqlite_house: Estate, guarantor: Guarantor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full for a moment puts off nobody's page until somebody writes again."""
+    house = sqlite_house
+    house.declare()
+    house.wait(seconds=1)
+
+    def full(**_: object) -> None:
+        raise StorageError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(guarantor._deliverer, "deliver", full)
+        with pytest.raises(StorageError):
+            guarantor.send_waiting()
+    guarantor.send_waiting()
+    house.receiver.wait_for(len)
+
+
+def test_the_guarantor_runs_says_trouble_in_one_line_and_goes_on(
+    sqlite_house: Estate, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its roster is broken from the start; the moment it is mended, what is owed goes out."""
+    house = sqlite_house
+    ref = house.declare()
+    house.wait(minutes=6)
+    path = house.house.settings.roster_file
+    good = path.read_text(encoding="utf-8")
+    path.write_text("people: [", encoding="utf-8")
+    broken = House(house.house.settings)
+    begun = time.monotonic()
+    guarantor = Guarantor(broken, lambda: house.now + timedelta(seconds=time.monotonic() - begun))
+    running = threading.Thread(target=guarantor.run)
+    with caplog.at_level(logging.ERROR):
+        running.start()
+        try:
+            for _ in range(200):
+                if any("roster.yaml" in record.getMessage() for record in caplog.records):
+                    break
+                threading.Event().wait(0.05)
+            lines = [record.getMessage() for record in caplog.records if "roster.yaml" in record.getMessage()]
+            assert lines
+            assert not any(record.exc_info for record in caplog.records), "one clear line, no traceback"
+            assert "\n" not in lines[0]
+            path.write_text(good, encoding="utf-8")
+            house.receiver.wait_for(lambda got: [r for r in got if "erik" in r.path], timeout=15)
+        finally:
+            guarantor.stop()
+            running.join()
+    assert house.facts(ref, "turn-without-prefect")
+    broken.close()
+
+
+# --- the share of turns without Prefect ---
+
+
+def taken(house: Estate, driver: str, count: int) -> None:
+    row = {"response_id": "r", "due_at": house.now, "taken_at": house.now, "driver": driver, "run_id": ""}
+    with house.house.database.write() as connection:
+        turns.record(connection, [row] * count)
+
+
+def alarms(house: Estate) -> list[str]:
+    return [title for title in house.titles("wangjie") if "Prefect" in title]
+
+
+def test_over_five_percent_without_prefect_the_last_resort_is_told_once_an_hour(sqlite_house: Estate) -> None:
+    house = sqlite_house
+    taken(house, "prefect", 95)
+    taken(house, "guarantor", 5)
+    assert not watch_share(house.house, house.now), "five percent is not over five percent"
+    taken(house, "guarantor", 1)
+    assert watch_share(house.house, house.now)
+    assert not watch_share(house.house, house.now)
+    house.wait(minutes=59)
+    assert not watch_share(house.house, house.now)
+    assert len(alarms(house)) == 1
+    house.wait(minutes=1)
+    taken(house, "guarantor", 20)
+    assert watch_share(house.house, house.now)
+    assert len(alarms(house)) == 2
+
+
+def test_a_few_turns_say_nothing_and_those_of_the_sweep_are_with_prefect(sqlite_house: Estate) -> None:
+    taken(sqlite_house, "guarantor", 19)
+    assert not watch_share(sqlite_house.house, sqlite_house.now)
+    taken(sqlite_house, "sweep", 500)
+    assert not watch_share(sqlite_house.house, sqlite_house.now)
+
+
+def test_whoever_could_not_be_told_is_tried_again_soon(sqlite_house: Estate) -> None:
+    house = sqlite_house
+    taken(house, "guarantor", 20)
+    house.receiver.script("/inbox/wangjie", status=403)
+    assert not watch_share(house.house, house.now)
+    house.receiver.clear()
+    house.wait(seconds=59)
+    assert not watch_share(house.house, house.now)
+    house.wait(seconds=1)
+    assert watch_share(house.house, house.now)
+    assert len(alarms(house)) == 1
+
+
+# --- the clock ---
+
+
+def test_a_clock_stepped_back_an_hour_loses_no_wake_up_and_repeats_nothing(
+    sqlite_house: Estate, guarantor: Guarantor
+) -> None:
+    house = sqlite_house
+    ref = house.declare()
+    house.wait(minutes=5, seconds=1)
+    assert guarantor.take_overdue() == 1
+    house.now -= timedelta(hours=1)
+    assert guarantor.take_overdue() == 0
+    house.do(ref, Note, "alice", text="the clock is wrong")
+    house.turn()
+    assert len(house.rows(ref)) == 2, "nobody is called twice"
+    for _ in range(3):  # until it has caught up, and on to the next rung
+        house.wait(minutes=22)
+        guarantor.take_overdue()
+    assert [fact.data["to"] for fact in house.facts(ref, "step-escalated")][:2] == ["erik", "alice"]
+    keys = [row.key for row in house.rows(ref)]
+    assert len(keys) == len(set(keys))
+    assert house.verified(ref) is None
