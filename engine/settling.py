@@ -162,14 +162,20 @@ def _elsewhere(
     if person:
         because = Reason(N_("{name} could not be reached on any channel."), {"name": snapshot.roster.name(row.person)})
         state = snapshot.steps.get(row.step)
-        notice = Notice(person, Purpose(row.purpose), state.calls if state else 0, because, row.step)
+        number = state.calls if state else int(_call(row).rpartition("/")[2])
+        notice = Notice(person, Purpose(row.purpose), number, because, row.step)
         outbox.enqueue(connection, [owe_notice(snapshot, notice, now)], now)
+
+
+def _call(row: Row[Any]) -> str:
+    """Which call of what a notice belongs to: its key without person, channel and position."""
+    return str(row.key).rsplit("/", 3)[0]
 
 
 def _next_person(connection: Connection, row: Row[Any], snapshot: Snapshot) -> str:
     roster, playbook = snapshot.roster, snapshot.response.playbook
     state = snapshot.steps.get(row.step)
-    told = outbox.told(connection, row.response_id, row.step)
+    told = outbox.told(connection, row.response_id, row.step, "" if row.step else _call(row))
     backup = state.backup if state else ""
     for person in (backup, roster.primary(playbook.commander), roster.primary(playbook.last_resort)):
         if person and person not in told:

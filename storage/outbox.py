@@ -11,13 +11,12 @@ from pendulum import DateTime
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.tables import OutboxRow, ResponseRow
+from storage.tables import UNSENT, OutboxRow, ResponseRow
 
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
 RESPONSE = ResponseRow.__table__  # type: ignore[attr-defined]
 PAGE, PUBLICATION, REST = 0, 1, 2
 State = Literal["pending", "leased", "sent", "retry", "unknown", "dead", "cancelled", "coalesced"]
-UNSENT = ("pending", "retry")
 SKEW = timedelta(seconds=5)  # clocks of two machines may differ by this much; more means that one stepped back
 
 
@@ -81,7 +80,7 @@ def claim(  # noqa: PLR0913 - each says which messages are meant
     ids = list(connection.execute(chosen).scalars())
     taken = connection.execute(
         update(OUTBOX)
-        .where(OUTBOX.c.id.in_(ids), OUTBOX.c.state.in_(UNSENT))
+        .where(OUTBOX.c.id.in_(ids), UNSENT)
         .values(
             state="leased", lease=lease, leased_until=until, attempt_started_at=now,
             attempts=OUTBOX.c.attempts + 1,
@@ -95,7 +94,7 @@ def _ready(now: DateTime, since: DateTime, busy: Iterable[str] = ()) -> ColumnEl
     """What may go. Made or tried at a time that is yet to come: the clock stepped back, and it waits no longer."""
     begun = func.coalesce(OUTBOX.c.attempt_started_at, OUTBOX.c.created_at)
     come = or_(OUTBOX.c.next_attempt_at <= since, begun > now + SKEW)
-    return and_(OUTBOX.c.state.in_(UNSENT), come, OUTBOX.c.channel.not_in(list(busy)))
+    return and_(UNSENT, come, OUTBOX.c.channel.not_in(list(busy)))
 
 
 def settle(connection: Connection, row_id: int, lease: str, **values: Any) -> bool:
@@ -118,7 +117,7 @@ def withdraw(connection: Connection, response_id: str, step: str, purposes: Iter
     """Cancel notices of a step that nobody needs any more and that have not begun to go out."""
     needless = and_(
         OUTBOX.c.response_id == response_id, OUTBOX.c.step == step, OUTBOX.c.kind == "notice",
-        OUTBOX.c.purpose.in_([str(purpose) for purpose in purposes]), OUTBOX.c.state.in_(UNSENT),
+        OUTBOX.c.purpose.in_([str(purpose) for purpose in purposes]), UNSENT,
     )  # fmt: skip
     return connection.execute(update(OUTBOX).where(needless).values(state="cancelled", detail=why)).rowcount
 
@@ -145,7 +144,7 @@ def ready_responses(connection: Connection, now: DateTime, limit: int = 200) -> 
 
 def next_ready(connection: Connection) -> DateTime | None:
     """When the next message may go; None where none is owed."""
-    query = select(func.min(OUTBOX.c.next_attempt_at)).where(OUTBOX.c.state.in_(UNSENT))
+    query = select(func.min(OUTBOX.c.next_attempt_at)).where(UNSENT)
     found: DateTime | None = connection.execute(query).scalar_one_or_none()
     return found
 
@@ -155,11 +154,13 @@ def of_incident(connection: Connection, incident_id: str) -> list[Row[Any]]:
     return list(connection.execute(select(OUTBOX).where(OUTBOX.c.incident_id == incident_id).order_by(OUTBOX.c.id)))
 
 
-def told(connection: Connection, response_id: str, step: str) -> set[str]:
-    """The people to whom a notice of this step was owed at any time."""
+def told(connection: Connection, response_id: str, step: str, call: str = "") -> set[str]:
+    """The people to whom a notice of this step was owed at any time; `call`: only by notices whose key begins so."""
     query = select(OUTBOX.c.person).where(
         OUTBOX.c.response_id == response_id, OUTBOX.c.step == step, OUTBOX.c.kind == "notice"
     )
+    if call:
+        query = query.where(OUTBOX.c.key.startswith(f"{call}/", autoescape=True))
     return set(connection.execute(query).scalars())
 
 
@@ -182,6 +183,6 @@ def coalesce(connection: Connection, response_id: str, step: str, person: str) -
     """An earlier notice of this step to this person that has not gone out yet is overtaken by a newer one."""
     older = and_(
         OUTBOX.c.response_id == response_id, OUTBOX.c.step == step, OUTBOX.c.person == person,
-        OUTBOX.c.kind == "notice", OUTBOX.c.state.in_(UNSENT),
+        OUTBOX.c.kind == "notice", UNSENT,
     )  # fmt: skip
     return connection.execute(update(OUTBOX).where(older).values(state="coalesced", detail="a newer one")).rowcount

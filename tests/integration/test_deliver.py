@@ -20,7 +20,7 @@ from engine.deliver import BULK, THREADS
 from engine.settling import settle
 from storage import outbox
 from storage.outbox import OUTBOX
-from tests.houses import Estate
+from tests.houses import Estate, estate
 from tests.impatient import CHANNELS, ROSTER, TAGS, house_fixture, one_fixture, refuse  # noqa: F401
 
 SENDER = """
@@ -135,6 +135,21 @@ def test_a_person_without_any_channel_is_passed_over_at_once(one: Estate) -> Non
         connection.execute(update(OUTBOX).values(channel="nowhere", position=9))
     one.deliver()
     assert [(row.person, row.state) for row in one.rows(ref)] == [("fenglei", "dead"), ("erik", "sent")]
+
+
+def test_each_reminder_of_the_silence_reaches_someone_though_the_commander_cannot_be_reached(home: Path) -> None:
+    """Whoever stood in at the first reminder stands in at the second as well."""
+    roster = ROSTER.replace("Last resort 最终联系人, primary: wangjie", "Last resort 最终联系人, primary: linyue")
+    with estate(home, roster=roster, channels=CHANNELS) as one:
+        refuse(one, "alice", "fenglei", "erik")
+        ref = one.declare()
+        for minutes in (50, 10):
+            one.wait(minutes=minutes)
+            one.turn()
+            one.deliver()
+        silence = [(row.person, row.state) for row in one.rows(ref, purpose="silence")]
+        assert silence.count(("linyue", "sent")) == 2
+        assert silence.count(("wangjie", "sent")) == 1
 
 
 def test_acknowledged_before_the_send_it_is_never_sent(house: Estate) -> None:

@@ -54,13 +54,15 @@ def test_a_person_may_order_it_again_or_say_that_it_stands(house: Estate) -> Non
     assert house.snapshot(ref).steps["s/post"].status == "done"
 
 
-def test_posted_by_hand_while_it_waits_for_its_next_attempt_it_is_not_posted_again(one: Estate) -> None:
+@pytest.mark.parametrize("decided", [True, False])
+def test_posted_by_hand_while_it_waits_for_its_next_attempt_it_is_not_posted_again(one: Estate, decided: bool) -> None:
     refuse(one, "official-website-en", status=429)
     ref = one.post()
     one.deliver()
     assert one.row(ref, kind="publication").state == "retry"
     one.do(ref, Done, "chenyu", step="s/post", evidence="https://example.org/1")
-    one.turn()
+    if decided:
+        one.turn()
     one.receiver.clear()
     one.wait(minutes=5)
     one.deliver()
