@@ -60,7 +60,7 @@ def rehearse(
     auto: Annotated[bool, typer.Option("--auto", help="Simulated owners act; else you do.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same simulated owners.")] = 1,
     until: Annotated[str, typer.Option(help="Rehearse only so far, for example 1h.")] = "",
-    tolerance: Annotated[float, typer.Option(min=0, help="Real seconds by which a notice may be late.")] = 2.0,
+    tolerance: Annotated[float, typer.Option(min=0, help="Real seconds by which a notice may be late.")] = 3.0,
     as_json: AsJson = False,
 ) -> None:
     """Rehearse a playbook, marked DRILL, on the sandbox: PASS or FAIL from what the receivers got."""

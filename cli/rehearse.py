@@ -25,7 +25,7 @@ def rehearse(
     as_json: bool = False,
     seed: int = 1,
     until: str = "",
-    tolerance: float = 2.0,
+    tolerance: float = 3.0,
 ) -> None:
     """Hold the rehearsal; exit 0 on PASS, 1 on FAIL or when it cannot be held."""
     from engine.rehearsal.line import Line, RehearsalError

@@ -14,6 +14,7 @@ from engine.rehearsal.span import NEVER, Span, at
 MINUTE = 60.0
 AFTER_BACKUP = 1.0  # minutes by which someone late answers after the backup was called
 STANDING_IN = 3.0  # minutes that the backup of someone late takes: the late one should come first
+LONGEST_SLOW = 30.0  # minutes to a reminder that someone late still waits for
 PAST_REMINDER = 1.0  # minutes by which someone late finishes after the first reminder
 IN_TIME = 0.6  # share of a step's window after which nobody is slow on purpose
 
@@ -92,7 +93,7 @@ class Cast:
     def work_seconds(self, person: str, task: Task, acknowledged: float) -> float:
         """How long after acknowledging someone has done it."""
         persona = self.of(person)
-        if persona.manner is Manner.LATE and task.remind:
+        if persona.manner is Manner.LATE and task.remind and task.remind <= LONGEST_SLOW * MINUTE:
             slow = task.remind + PAST_REMINDER * MINUTE
             if acknowledged + slow <= task.opened + IN_TIME * (task.due - task.opened):
                 return slow

@@ -232,7 +232,8 @@ def _by_itself(scene: Scene, laid: Laid, opens: Span, owner: str) -> Course:
     dues += _missed(scene, laid, opens, owner, done)
     channels = plan.channels or tuple(scene.roster.public) if plan.kind is StepKind.PUBLISH else ()
     window = Span(opens.lo, opens.hi + scene.slack)
-    postings = [Posting(laid.id, channel, window) for channel in channels]
+    sure = window.hi < laid.end.lo
+    postings = [Posting(laid.id, channel, window, sure) for channel in channels]
     return Course(laid, opens, done, owner, dues=tuple(_merged(dues)), postings=tuple(postings))
 
 

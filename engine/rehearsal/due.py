@@ -40,6 +40,7 @@ class Posting:
     step: str
     channel: str
     window: Span
+    sure: bool = True  # False: the close may have cut it off
 
     def __str__(self) -> str:
         """As a person reads it."""

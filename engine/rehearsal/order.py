@@ -16,8 +16,8 @@ from engine.rehearsal.letters import Letter
 from engine.rehearsal.verdict import Verdict
 
 FOUR_HOURS = 4 * 3600.0
-AFTER = 600.0  # seconds that a rehearsal goes on after the last deadline, so that a missed one is seen
-TOLERANCE = 2.0  # real seconds
+AFTER = 1_200.0  # seconds that a rehearsal goes on after the last deadline, so that a missed one is seen
+TOLERANCE = 3.0  # real seconds
 USUAL_OBJECTIVE = timedelta(minutes=15)
 
 

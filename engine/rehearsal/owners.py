@@ -22,7 +22,6 @@ from engine.rehearsal.verdict import Fault, Finding
 
 _CALLS = frozenset({"assign", "backup", "commander", "last-resort", "overdue", "reassign"})
 _LOOK_AGAIN = 0.25  # minutes
-_LONGEST_WAIT = 4.0  # minutes that someone late waits for their backup to be called, or for a reminder
 _HANDS = 4
 
 
@@ -38,6 +37,7 @@ class Stage:
     tokens: Mapping[str, str]
     boxes: Mapping[str, str]  # box -> the person who reads it
     clock: Callable[[], float]  # seconds of the rehearsed clock since the declaration
+    patience: float  # seconds of it that someone late waits beyond what is due, for a backup's call or a reminder
 
 
 @dataclass(slots=True)
@@ -149,7 +149,7 @@ class Owners:
             return False
         with self._lock:
             higher = {purpose for step, purpose, _ in self._heard if step == letter.step}
-        longest = letter.at + plan.ack_within.total_seconds() + _LONGEST_WAIT * MINUTE
+        longest = letter.at + plan.ack_within.total_seconds() + self._stage.patience
         return not higher & {"backup", "commander", "last-resort"} and self._stage.clock() < longest
 
     # --- doing the step
@@ -180,7 +180,7 @@ class Owners:
             return False
         with self._lock:
             reminded = (letter.step, "remind", reader) in self._heard
-        return not reminded and self._stage.clock() < since + works + _LONGEST_WAIT * MINUTE
+        return not reminded and self._stage.clock() < since + works + self._stage.patience
 
     def _command(self, step: str, plan: Step) -> tuple[str, dict[str, object]]:
         if plan.kind is StepKind.DRAFT:

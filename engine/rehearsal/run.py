@@ -154,6 +154,7 @@ class _Rehearsal:
                 self._tokens,
                 readers,
                 self._now,
+                2 * self._order.slack,
             )
         )
 

@@ -90,7 +90,7 @@ def judge(expectation: Expectation, ground: Ground) -> Verdict:
     received = {letter.key for letter in notices}
     return Verdict(
         findings=tuple(sorted(found, key=lambda finding: _ORDER.index(finding.fault))),
-        due=len(expectation.required) + len(expectation.postings),
+        due=len(expectation.required) + sum(posting.sure for posting in expectation.postings),
         sent=len(received) + len({letter.key for letter in public}),
         marked_repeats=sum(1 for letter in notices if letter.repeat),
     )
@@ -154,8 +154,9 @@ def _publications(postings: Iterable[Posting], letters: Sequence[Letter], ground
             "person": posting.channel,
             "due_by": posting.window.hi,
         }
-        if not got:
+        if not got and posting.sure:
             yield Finding(Fault.MISSING, f"{posting}: it never came", **about)  # type: ignore[arg-type]
+        if not got:
             continue
         if got[0].at > posting.window.hi:
             yield Finding(Fault.LATE, f"{posting}: it came at {clock(got[0].at)}", **about)  # type: ignore[arg-type]

@@ -89,7 +89,7 @@ def test_what_went_to_a_real_channel_is_a_leak(directory: ChannelDirectory) -> N
 
 @pytest.mark.parametrize(
     ("playbook", "minutes"),
-    [("four-hour-response", 250), ("service-outage", 85), ("public-opinion", 250), ("standby-agents", 40)],
+    [("four-hour-response", 260), ("service-outage", 95), ("public-opinion", 260), ("standby-agents", 50)],
 )
 def test_how_much_of_a_playbook_is_rehearsed(playbook: str, minutes: float) -> None:
     plan = Library().get(playbook)
