@@ -26,9 +26,9 @@ MOST_UNKNOWN = 2  # so often a page whose outcome is unknown is sent again, mark
 # Attempts that certainly failed, before the next channel or person: lane -> how many, and how long between them.
 _ATTEMPTS = {outbox.PAGE: 5, outbox.PUBLICATION: 6, outbox.REST: 8}
 _BACK_OFF = {
-    outbox.PAGE: tenacity.wait_exponential_jitter(initial=1, max=30, jitter=0.5),
-    outbox.PUBLICATION: tenacity.wait_exponential_jitter(initial=2, max=60, jitter=1),
-    outbox.REST: tenacity.wait_exponential_jitter(initial=5, max=300, jitter=5),
+    outbox.PAGE: tenacity.wait_exponential_jitter(multiplier=1, max=30, jitter=0.5),
+    outbox.PUBLICATION: tenacity.wait_exponential_jitter(multiplier=2, max=60, jitter=1),
+    outbox.REST: tenacity.wait_exponential_jitter(multiplier=5, max=300, jitter=5),
 }
 _ELSEWHERE = 1  # a page whose person has another channel does not wait for this one
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 from pendulum import DateTime
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.tables import UNSENT, OutboxRow, ResponseRow
+from storage.tables import IN_HAND, UNSENT, OutboxRow, ResponseRow
 
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
 RESPONSE = ResponseRow.__table__  # type: ignore[attr-defined]
@@ -99,18 +100,27 @@ def _ready(now: DateTime, since: DateTime, busy: Iterable[str] = ()) -> ColumnEl
 
 def settle(connection: Connection, row_id: int, lease: str, **values: Any) -> bool:
     """Record the outcome of an attempt; False if the lease is no longer ours (the outcome was judged by others)."""
-    mine = and_(OUTBOX.c.id == row_id, OUTBOX.c.lease == lease, OUTBOX.c.state == "leased")
-    return connection.execute(update(OUTBOX).where(mine).values(leased_until=None, **values)).rowcount == 1
+    said = {f"new_{name}": value for name, value in values.items()}
+    statement = _settling(tuple(sorted(values)))
+    return connection.execute(statement, {"row": row_id, "mine": lease, **said}).rowcount == 1
+
+
+@lru_cache(maxsize=32)
+def _settling(names: tuple[str, ...]) -> Update:
+    """Built once for each set of columns: putting the statement together costs more than running it."""
+    mine = and_(OUTBOX.c.id == bindparam("row"), OUTBOX.c.lease == bindparam("mine"), IN_HAND)
+    changed = {name: bindparam(f"new_{name}", type_=OUTBOX.c[name].type) for name in names}
+    return update(OUTBOX).where(mine).values(leased_until=None, **changed)
 
 
 def in_hand(connection: Connection) -> list[Row[Any]]:
     """Every message that some sender has in hand now."""
-    return list(connection.execute(select(OUTBOX).where(OUTBOX.c.state == "leased")))
+    return list(connection.execute(select(OUTBOX).where(IN_HAND)))
 
 
 def any_in_hand(connection: Connection) -> bool:
     """Whether some sender has a message in hand."""
-    return connection.execute(select(OUTBOX.c.id).where(OUTBOX.c.state == "leased").limit(1)).first() is not None
+    return connection.execute(select(OUTBOX.c.id).where(IN_HAND).limit(1)).first() is not None
 
 
 def withdraw(connection: Connection, response_id: str, step: str, purposes: Iterable[str], why: str) -> int:

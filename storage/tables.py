@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Text, text
 from sqlmodel import Field, SQLModel
 
 from storage.types import Span, UtcDateTime
@@ -29,6 +29,10 @@ def _count() -> Any:
 
 def _text() -> Any:
     return Field(default="", sa_column=Column(Text, nullable=False))
+
+
+UNSENT = text("state IN ('pending', 'retry')")  # as a literal: a partial index is not found by parameters
+IN_HAND = text("state = 'leased'")
 
 
 class IncidentRow(SQLModel, table=True):
@@ -148,7 +152,10 @@ class OutboxRow(SQLModel, table=True):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        Index("outbox_ready", "state", "lane", "next_attempt_at"),
+        # What is still to be sent is a handful of rows among millions: found in their order, without sorting.
+        Index("outbox_unsent", "lane", "rank", "id", sqlite_where=UNSENT, postgresql_where=UNSENT),
+        Index("outbox_next", "next_attempt_at", sqlite_where=UNSENT, postgresql_where=UNSENT),
+        Index("outbox_in_hand", "leased_until", sqlite_where=IN_HAND, postgresql_where=IN_HAND),
         Index("outbox_step", "response_id", "step"),
     )
     id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))

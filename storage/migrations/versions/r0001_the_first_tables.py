@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlmodel.sql.sqltypes import AutoString
@@ -106,7 +108,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("key"),
     )
     op.create_index(op.f("ix_outbox_incident_id"), "outbox", ["incident_id"], unique=False)
-    op.create_index("outbox_ready", "outbox", ["state", "lane", "next_attempt_at"], unique=False)
+    unsent = sa.text("state IN ('pending', 'retry')")
+    partial: dict[str, Any] = {"sqlite_where": unsent, "postgresql_where": unsent}
+    op.create_index("outbox_unsent", "outbox", ["lane", "rank", "id"], unique=False, **partial)
+    op.create_index("outbox_next", "outbox", ["next_attempt_at"], unique=False, **partial)
+    leased = sa.text("state = 'leased'")
+    in_hand: dict[str, Any] = {"sqlite_where": leased, "postgresql_where": leased}
+    op.create_index("outbox_in_hand", "outbox", ["leased_until"], unique=False, **in_hand)
     op.create_index("outbox_step", "outbox", ["response_id", "step"], unique=False)
     op.create_table(
         "person_token",
@@ -205,7 +213,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_person_token_person"), table_name="person_token")
     op.drop_table("person_token")
     op.drop_index("outbox_step", table_name="outbox")
-    op.drop_index("outbox_ready", table_name="outbox")
+    op.drop_index("outbox_unsent", table_name="outbox")
+    op.drop_index("outbox_next", table_name="outbox")
+    op.drop_index("outbox_in_hand", table_name="outbox")
     op.drop_index(op.f("ix_outbox_incident_id"), table_name="outbox")
     op.drop_table("outbox")
     op.drop_table("kept")
