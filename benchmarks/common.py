@@ -47,7 +47,9 @@ class Table:
         width = max((len(str(row["what"])) for row in self.rows), default=0)
         for row in self.rows:
             aim = "" if row["target"] is None else f"(<= {row['target']:g}) {'ok' if row['kept'] else 'MISSED'}"
-            print(f"  {row['what']:<{width}}  {row['measured']:>10.3f} {row['unit']:<3} {aim:<18} {row['note']}".rstrip())
+            print(
+                f"  {row['what']:<{width}}  {row['measured']:>10.3f} {row['unit']:<3} {aim:<18} {row['note']}".rstrip()
+            )
 
 
 def percentile(values: Iterable[float], share: float) -> float:

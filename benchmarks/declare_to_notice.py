@@ -1,4 +1,4 @@
-"""From a declaration to its first notice, accepted by the receiver: idle, 1,000 at once, with a kill, and beside Alertmanager.
+"""From a declaration to its first notice accepted: idle, 1,000 at once, with a kill, beside Alertmanager.
 
 The clock of a sample starts before the first byte of the POST and stops when the receiver, a process of its own, has
 the first notice of that incident whole.
@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.common import (  # noqa: E402
+from benchmarks.common import (
     SEED,
     Answered,
     Table,
@@ -32,8 +32,8 @@ from benchmarks.common import (  # noqa: E402
     request,
     spread,
 )
-from tests.smoke.count import count  # noqa: E402
-from tests.smoke.stack import ReceiverProcess, Stack, free_ports, until  # noqa: E402
+from tests.smoke.count import count
+from tests.smoke.stack import ReceiverProcess, Stack, free_ports, until
 
 PLAYBOOK = "four-hour-response"
 ALERTMANAGER = "prometheus-alertmanager"
@@ -71,14 +71,15 @@ def first_arrivals(received: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 def idle(samples: int, folder: Path) -> Table:
     """One at a time, with a pause, each waited for."""
-    chance = random.Random(SEED)
+    chance = random.Random(SEED)  # noqa: S311 - pauses, no secrets
     seconds: list[float] = []
     with Stack(folder, second_channels=False) as stack:
         until(stack.all_up, 90, "everything is up")
         time.sleep(5)
         seen = 0
         for number in range(-10, samples):  # the first ones warm up
-            answered = post_all(stack.port, [request("/api/incidents", declaration(f"idle-{number}"), stack.port)], 1)[0]
+            data = request("/api/incidents", declaration(f"idle-{number}"), stack.port)
+            answered = post_all(stack.port, [data], 1)[0]
             ref = str(answered.document["ref"])
             arrived: dict[str, float] = {}
             end = time.monotonic() + 30
@@ -179,7 +180,9 @@ def alertmanager(alerts: int, folder: Path) -> tuple[Table, list[float]]:
     try:
         until(lambda: _listens(port), 20, "Alertmanager listens")
         time.sleep(1)
-        requests = [request("/api/v2/alerts", [{"labels": {"alertname": "t", "n": str(n)}}], port) for n in range(alerts)]
+        requests = [
+            request("/api/v2/alerts", [{"labels": {"alertname": "t", "n": str(n)}}], port) for n in range(alerts)
+        ]
         answered = post_all(port, requests)
         first = _alerts_at_sink(sink, alerts)
     finally:

@@ -177,9 +177,7 @@ def _doubted(books: Books) -> set[tuple[str, str]]:
     return {(row["response_id"], row["step"]) for row in books.outbox if row["purpose"] == "publication-in-doubt"}
 
 
-def _count_repeats(
-    by_key: Mapping[str, list[dict[str, Any]]], books: Books, found: Count
-) -> None:
+def _count_repeats(by_key: Mapping[str, list[dict[str, Any]]], books: Books, found: Count) -> None:
     """The same notice more than once, on whichever channel: everything after the first must be marked."""
     kinds = {row["key"]: row["kind"] for row in books.outbox}
     arrivals: dict[str, list[dict[str, Any]]] = defaultdict(list)

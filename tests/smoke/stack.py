@@ -78,9 +78,9 @@ class ReceiverProcess:
         """What arrived from that number on."""
         return list(self._client.get("/_received", params={"since": since}).json()["received"])
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._client.post("/_clear", json={}).raise_for_status()
+    def script(self, prefix: str, **fields: Any) -> None:
+        """Answer below that path so from now on: the fields of `tests.receivers.Behaviour`."""
+        self._client.post("/_script", json={"prefix": prefix, **fields}).raise_for_status()
 
     def stop(self) -> None:
         """End it."""
@@ -252,10 +252,10 @@ class Stack:
 
     def logs(self) -> str:
         """The ends of all logs, for a report of what went wrong."""
-        parts = [f"== up\n{self.said()[-3000:]}"]
-        for log in sorted(self.settings.logs_dir.glob("*.log")):
-            parts.append(f"== {log.name}\n{log.read_text(errors='replace')[-2000:]}")
-        return "\n".join(parts)
+        ends = [f"== up\n{self.said()[-3000:]}"]
+        logs = sorted(self.settings.logs_dir.glob("*.log"))
+        ends += [f"== {log.name}\n{log.read_text(errors='replace')[-2000:]}" for log in logs]
+        return "\n".join(ends)
 
 
 def as_json(rows: Any) -> str:

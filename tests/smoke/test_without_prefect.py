@@ -68,11 +68,11 @@ def nothing_is_late_without_the_server(folder: Path, seconds: float, limit: floa
         books = Books(stack.home / "tocsin.db")
         turns = [row for row in books.turns if begun <= row["due_at"] / _MICRO <= ended - 2]
         late = [(row["taken_at"] - row["due_at"]) / _MICRO for row in turns]
-        without = [fact for fact in books.facts if fact["kind"] == "turn-without-prefect" and fact["at"] / _MICRO > begun]
+        without = [fact for fact in books.facts if fact["kind"] == "turn-without-prefect"]
         print(f"{len(turns)} turns, late p50 {percentile(late, 0.5):.2f} s, p99 {percentile(late, 0.99):.2f} s")
         assert len(turns) > seconds / 4
         assert percentile(late, 0.99) <= limit
-        assert without, "the timeline says so"
+        assert any(fact["at"] / _MICRO > begun for fact in without), "the timeline says so"
         assert servers > 1, "the supervisor puts another in its place"
         until(lambda: _driven_since(stack, ended), 60, "Prefect drives again", 0.5)
     assert stack.tracebacks() == []
@@ -143,7 +143,8 @@ def test_a_runner_that_wakes_up_with_an_old_token_changes_nothing(alone: Setting
             house = House(alone).open()
             # The draft's deadline passes in a moment: a turn that has something to say.
             since = pendulum.now("UTC").subtract(minutes=25).add(seconds=12)
-            ref = commands.declare(house, Declare(id="i", title="t", playbook="four-hour-response", since=since), pendulum.now("UTC")).ref
+            command = Declare(id="i", title="t", playbook="four-hour-response", since=since)
+            ref = commands.declare(house, command, pendulum.now("UTC")).ref
             response = Books(database).responses[0]["id"]
             until(lambda: _leased(database), 60, "the runner has leased the turn", 0.002)
             os.kill(runner.pid, signal.SIGSTOP)
