@@ -91,9 +91,7 @@ def read_services(path: Path, *, depth: int = 0) -> list[Loaded]:
 
 def tags_of(service: NotifyBase) -> list[tuple[int, str]]:
     """The tags of a service with Apprise's priority of each (0 first), as Apprise keeps them: lower case."""
-    return sorted(
-        (tag.priority if isinstance(tag, AppriseTag) else 0, str(tag).lower()) for tag in service.tags
-    )
+    return sorted((tag.priority if isinstance(tag, AppriseTag) else 0, str(tag).lower()) for tag in service.tags)
 
 
 def secrets_of(service: NotifyBase) -> set[str]:
@@ -104,9 +102,7 @@ def secrets_of(service: NotifyBase) -> set[str]:
     if "host" not in service.template_tokens:
         found.add(unquote(parts.netloc.rpartition("@")[2]))
     private = {name for name, spec in service.template_tokens.items() if spec.get("private")}
-    found |= {
-        value for name in private | {"password", "token"} if isinstance(value := vars(service).get(name), str)
-    }
+    found |= {value for name in private | {"password", "token"} if isinstance(value := vars(service).get(name), str)}
     return {secret for secret in found if secret and not _is_harmless(secret)}
 
 
@@ -142,9 +138,7 @@ def _yaml_entries(path: Path, content: str) -> tuple[list[_Entry], list[tuple[in
     except (yaml.YAMLError, ValueError, RecursionError):
         raise ChannelConfigError(path, None, "not valid YAML", "mend the YAML") from None
     if not isinstance(data, dict) or not isinstance(root, yaml.MappingNode):
-        raise ChannelConfigError(
-            path, None, "not an Apprise configuration", f"begin with `urls:` and {_EXAMPLE}"
-        )
+        raise ChannelConfigError(path, None, "not an Apprise configuration", f"begin with `urls:` and {_EXAMPLE}")
     if data.get("version", 1) != 1:
         raise ChannelConfigError(path, _line_of(root, "version"), "unknown version", "write `version: 1`")
     includes = [(_line_of(root, "include") or 1, target) for target in _include_targets(data.get("include"))]
@@ -152,16 +146,13 @@ def _yaml_entries(path: Path, content: str) -> tuple[list[_Entry], list[tuple[in
     if urls is None and includes:
         return [], includes
     if not isinstance(urls, list) or not urls:
-        raise ChannelConfigError(
-            path, _line_of(root, "urls"), "`urls` is no list", f"under `urls:` {_EXAMPLE}"
-        )
+        raise ChannelConfigError(path, _line_of(root, "urls"), "`urls` is no list", f"under `urls:` {_EXAMPLE}")
     nodes = next(value for key, value in root.value if key.value == "urls").value
     shared = {key: data[key] for key in ("tag", "tags", "groups", "asset") if key in data}
     if isinstance(shared.get("asset"), dict):
         shared["asset"] = {key: value for key, value in shared["asset"].items() if key not in _OURS}
     return [
-        _yaml_entry(path, url, node.start_mark.line + 1, shared)
-        for url, node in zip(urls, nodes, strict=True)
+        _yaml_entry(path, url, node.start_mark.line + 1, shared) for url, node in zip(urls, nodes, strict=True)
     ], includes
 
 
@@ -215,9 +206,7 @@ def _text_entries(path: Path, content: str) -> tuple[list[_Entry], list[tuple[in
         elif "=" in line:
             groups.append(line)
         else:
-            raise ChannelConfigError(
-                path, number, "neither a URL nor a group", "write `TAG=json://host/path`"
-            )
+            raise ChannelConfigError(path, number, "neither a URL nor a group", "write `TAG=json://host/path`")
     return [_Entry(n, "\n".join([*groups, url]), is_yaml=False) for n, url in urls], includes
 
 
@@ -252,9 +241,7 @@ def _check(path: Path, line: int, service: NotifyBase) -> None:
 def _included(path: Path, line: int, target: str, depth: int) -> list[Loaded]:
     location = target.removeprefix("file://")
     if "://" in location:
-        raise ChannelConfigError(
-            path, line, "include of something other than a file", "save it beside this file"
-        )
+        raise ChannelConfigError(path, line, "include of something other than a file", "save it beside this file")
     if depth >= DEEPEST_INCLUDE:
         raise ChannelConfigError(path, line, "included too deeply", f"include at most {DEEPEST_INCLUDE} deep")
     return read_services(path.parent / location, depth=depth + 1)

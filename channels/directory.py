@@ -65,11 +65,7 @@ class ChannelDirectory:
     def __init__(self, services: list[Loaded]) -> None:
         """Give each service of each tag its id: in order of Apprise's priority, then of the file."""
         warm_up()
-        ranked = [
-            (priority, i, tag)
-            for i, loaded in enumerate(services)
-            for priority, tag in tags_of(loaded.service)
-        ]
+        ranked = [(priority, i, tag) for i, loaded in enumerate(services) for priority, tag in tags_of(loaded.service)]
         by_tag: dict[str, list[_Channel]] = {}
         for _, index, tag in sorted(ranked):
             channels = by_tag.setdefault(tag, [])
@@ -154,11 +150,7 @@ class ChannelDirectory:
         if refusal is not None:
             return refusal
         outcome = channel.adapter.send(channel.service, message, render(message, channel.limits))
-        if (
-            message.public
-            and outcome.verdict in {Verdict.SENT, Verdict.UNVERIFIED}
-            and outcome.receipt is None
-        ):
+        if message.public and outcome.verdict in {Verdict.SENT, Verdict.UNVERIFIED} and outcome.receipt is None:
             # Taken, but there is nothing to show for it: a person looks whether it is really out.
             outcome = Outcome(Verdict.UNKNOWN, detail=f"{outcome.detail}; no id or URL came back")
         if outcome.verdict in {Verdict.SENT, Verdict.UNVERIFIED}:
@@ -187,15 +179,11 @@ def _unsendable(message: Message, channel: _Channel) -> Outcome | None:
     try:
         message.body.encode()
     except UnicodeEncodeError:
-        return Outcome(
-            Verdict.REFUSED, detail="the text holds half a character (a lone surrogate): type it again"
-        )
+        return Outcome(Verdict.REFUSED, detail="the text holds half a character (a lone surrogate): type it again")
     if fits(message.body, channel.limits, drill=message.drill):
         return None
     length, room = size(message.body), channel.limits.body_bytes
-    return Outcome(
-        Verdict.REFUSED, detail=f"too long for the channel: {length} bytes, {room} fit; shorten the draft"
-    )
+    return Outcome(Verdict.REFUSED, detail=f"too long for the channel: {length} bytes, {room} fit; shorten the draft")
 
 
 def _channel(channel_id: str, tag: str, loaded: Loaded) -> _Channel:

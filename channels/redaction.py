@@ -97,11 +97,7 @@ def guard_logs() -> None:
     A filter on a logger does not see its children's records, so each one gets it.
     """
     for name, logger in list(logging.root.manager.loggerDict.items()):
-        if (
-            isinstance(logger, logging.Logger)
-            and name.split(".")[0] in _ROOTS
-            and _filter not in logger.filters
-        ):
+        if isinstance(logger, logging.Logger) and name.split(".")[0] in _ROOTS and _filter not in logger.filters:
             logger.addFilter(_filter)
     for root in _ROOTS:
         logging.getLogger(root).addFilter(_filter)

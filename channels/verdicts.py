@@ -87,15 +87,11 @@ def _judge_status(response: requests.Response, *, public: bool) -> Outcome:
     wait = retry_after(response)
     detail = f"answered {status}{_reason(response)}"
     if status // 100 == 3:  # noqa: PLR2004 - the class of redirects
-        return Outcome(
-            Verdict.REFUSED, detail=f"answered {status}: redirects are not followed, give the final address"
-        )
+        return Outcome(Verdict.REFUSED, detail=f"answered {status}: redirects are not followed, give the final address")
     if status in _LATER or (status == _UNAVAILABLE and wait is not None):
         return Outcome(Verdict.FAILED, detail=detail, retry_after=wait)
     if status == _GATEWAY_TIMEOUT or (status // 100 == 5 and public):  # noqa: PLR2004 - server errors
-        return Outcome(
-            Verdict.UNKNOWN, detail=f"{detail}; it may have been taken all the same", retry_after=wait
-        )
+        return Outcome(Verdict.UNKNOWN, detail=f"{detail}; it may have been taken all the same", retry_after=wait)
     if status // 100 == 5:  # noqa: PLR2004 - server errors
         return Outcome(Verdict.FAILED, detail=detail, retry_after=wait)
     return Outcome(Verdict.REFUSED, detail=detail)
@@ -130,11 +126,7 @@ def retry_after(response: requests.Response) -> float | None:
     try:
         until = parsedate_to_datetime(value)
         # The service's own clock, if it tells it: ours may differ.
-        now = (
-            parsedate_to_datetime(response.headers["Date"])
-            if "Date" in response.headers
-            else datetime.now(UTC)
-        )
+        now = parsedate_to_datetime(response.headers["Date"]) if "Date" in response.headers else datetime.now(UTC)
         return min(max((until - now).total_seconds(), 0.0), _LONGEST_WAIT)
     except (ValueError, TypeError, OverflowError):
         return None

@@ -10,8 +10,22 @@ from pendulum import DateTime
 
 from domain.approval import Unfit, channels_of, digest, render
 from domain.commands import (
-    Acknowledge, Approve, Begin, Cancel, Close, Done, Draft, IncidentCommand, Mitigate, Note, Reassign, Reject,
-    Reopen, Retry, SetImpact, StepCommand,
+    Acknowledge,
+    Approve,
+    Begin,
+    Cancel,
+    Close,
+    Done,
+    Draft,
+    IncidentCommand,
+    Mitigate,
+    Note,
+    Reassign,
+    Reject,
+    Reopen,
+    Retry,
+    SetImpact,
+    StepCommand,
 )  # fmt: skip
 from domain.durations import elapsed
 from domain.facts import Fact, FactKind
@@ -24,7 +38,7 @@ LONGEST_NOTE = 4_000
 LARGEST = 10**15  # of any figure: more than any operation has of anything, and less than a column holds
 
 
-class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error of the program
+class Refused(Exception):
     """A command that is not legal now. The message is one line: the reason, and what would be right."""
 
 
@@ -148,10 +162,8 @@ def _draft(command: Draft, snapshot: Snapshot, state: StepState, now: DateTime) 
         return []
     data = {"version": state.version + 1, "digest": bound, "texts": texts, "amount": command.amount}
     facts = [Fact(K.DRAFTED, now, state.id, command.by, data)]
-    for approval in _approvals(snapshot, state):
-        if approval.status is not StepStatus.WAITING and approval.status in _REVISABLE:
-            facts.append(Fact(K.VOIDED, now, approval.id, command.by, {"reason": "the text was edited"}))
-    return facts
+    void = [approval.id for approval in _approvals(snapshot, state) if approval.status in _REVISABLE]
+    return facts + [Fact(K.VOIDED, now, name, command.by, {"reason": "the text was edited"}) for name in void]
 
 
 _REVISABLE = frozenset({StepStatus.OPEN, StepStatus.ACKNOWLEDGED, StepStatus.DONE})
@@ -312,7 +324,12 @@ def _begin(command: Begin, snapshot: Snapshot, now: DateTime) -> list[Fact]:
     last = snapshot.rounds(command.stage)
     if any(state.active for state in snapshot.steps.values() if state.stage == command.stage):
         raise Refused(f"stage {command.stage} is already under way: finish it first")
-    data = {"stage": command.stage, "round": last + 1, "start": now.isoformat(), "reason": command.reason[:LONGEST_NOTE]}
+    data = {
+        "stage": command.stage,
+        "round": last + 1,
+        "start": now.isoformat(),
+        "reason": command.reason[:LONGEST_NOTE],
+    }
     return [Fact(K.STAGE_BEGUN, now, by=command.by, data=data)]
 
 

@@ -48,6 +48,10 @@ def unshowable(text: str) -> str:
     Line breaks and tabs are fine; other control characters and halves of characters are not.
     """
     for character in text:
-        if not character.isprintable() and character not in "\n\r\t" and unicodedata.category(character) in ("Cc", "Cs"):
+        if (
+            not character.isprintable()
+            and character not in "\n\r\t"
+            and unicodedata.category(character) in ("Cc", "Cs")
+        ):
             return f"U+{ord(character):04X}"
     return ""

@@ -26,7 +26,7 @@ class Finding:
         return one_line(f"{where}: {self.field}: {self.reason}; {self.remedy}", LONGEST_LINE)
 
 
-class BadFile(ValueError):  # noqa: N818 - says what it is
+class BadFile(ValueError):
     """A file that cannot come into force. Its text is one line a finding."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:

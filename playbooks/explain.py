@@ -35,9 +35,7 @@ def findings_of(form: type[BaseModel], error: ValidationError, source: Source) -
         and (near := nearest(str(found["loc"][-1]), _keys(_form_at(form, found["loc"][:-1]))))
     }
     kept = [found for found in errors if not (found["type"] == "missing" and found["loc"] in meant)]
-    findings = {
-        _explained(form, found, source): None for found in kept
-    }  # a dict keeps the order, drops repeats
+    findings = {_explained(form, found, source): None for found in kept}  # a dict keeps the order, drops repeats
     in_order = sorted(findings, key=lambda finding: finding.line or 0)
     if len(in_order) > MOST_FINDINGS:
         more = f"and {len(in_order) - MOST_FINDINGS} more mistakes"

@@ -16,7 +16,7 @@ CATALOG = Path(__file__).parent / "catalog"
 _ENDINGS = frozenset({".yaml", ".yml"})
 
 
-class UnknownPlaybook(KeyError):  # noqa: N818 - says what it is
+class UnknownPlaybook(KeyError):
     """No playbook has that id; the text names those that were probably meant."""
 
     def __init__(self, wanted: str, known: list[str]) -> None:
@@ -98,9 +98,7 @@ class Library:
             return []
         except OSError as error:
             why = error.strerror or type(error).__name__
-            findings.append(
-                Finding(str(folder), None, "folder", f"cannot be read: {why}", "check its permissions")
-            )
+            findings.append(Finding(str(folder), None, "folder", f"cannot be read: {why}", "check its permissions"))
             return sorted(path for path in self._files if path.parent == folder)
         return [path for path in names if path.suffix in _ENDINGS and not path.name.startswith(".")]
 

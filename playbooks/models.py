@@ -130,9 +130,7 @@ class StepForm(_Form):
     remind: Duration | None = Field(
         None, description="Open for so long: a reminder, again and again.", examples=["15m"]
     )
-    evidence: bool = Field(
-        default=False, description="Done needs a word or a link that proves it.", examples=[True]
-    )
+    evidence: bool = Field(default=False, description="Done needs a word or a link that proves it.", examples=[True])
     when: dict[Literal[WHEN_FIELDS], list[Condition]] = Field(  # type: ignore[valid-type]
         {},
         description="Only for incidents whose field has one of these values.",
@@ -176,17 +174,13 @@ class StageForm(_Form):
         examples=["declared"],
     )
     starts: Duration = Field("0s", description="When the window opens on that clock.", examples=["0m"])
-    ends: Duration = Field(
-        description="When it ends: the deadline of every step without one.", examples=["1h"]
-    )
+    ends: Duration = Field(description="When it ends: the deadline of every step without one.", examples=["1h"])
     repeat: Duration | None = Field(
         None,
         description="Lay its steps out anew so often; their times then count from the start of the round.",
         examples=["60m"],
     )
-    on_demand: bool = Field(
-        default=False, description="Begun by a person, and its clock then.", examples=[True]
-    )
+    on_demand: bool = Field(default=False, description="Begun by a person, and its clock then.", examples=[True])
     steps: list[StepForm] = Field(
         description="Its steps, in the order of the page.",
         max_length=100,
@@ -209,9 +203,7 @@ class PlaybookForm(_Form):
     id: Id = Field(description="Its name in commands and links.", examples=["four-hour-response"])
     title: Words2 = Field(description="Its name for people.", examples=["Four-hour public response"])
     version: int = Field(1, ge=1, description="Counts up when the procedure changes.", examples=[1])
-    summary: Words2 | None = Field(
-        None, description="What it is for, in a sentence.", examples=["Apology in an hour."]
-    )
+    summary: Words2 | None = Field(None, description="What it is for, in a sentence.", examples=["Apology in an hour."])
     flow: str = Field(
         "respond_publicly",
         pattern=r"^[a-z][a-z0-9_]*$",
@@ -219,9 +211,7 @@ class PlaybookForm(_Form):
         description="The Prefect flow that drives it, by the name of its file.",
         examples=["respond_publicly"],
     )
-    severity: Id = Field(
-        "critical", description="The severity an incident gets by it.", examples=["critical"]
-    )
+    severity: Id = Field("critical", description="The severity an incident gets by it.", examples=["critical"])
     commander: Id = Field(
         "incident-commander",
         description="Who is called after owner and backup.",
@@ -247,16 +237,12 @@ class PlaybookForm(_Form):
 class PersonForm(_Form):
     """Someone who can be called."""
 
-    name: Words = Field(
-        min_length=1, max_length=100, description="How they are written.", examples=["Alice Zhang"]
-    )
+    name: Words = Field(min_length=1, max_length=100, description="How they are written.", examples=["Alice Zhang"])
     channels: list[Annotated[str, Field(min_length=1, max_length=60)]] = Field(
         description="Tags of channels.yaml, first choice first.", examples=[["alice"]]
     )
     language: Literal["en", "zh_CN"] = Field("en", description="en or zh_CN.", examples=["zh_CN"])
-    timezone: str = Field(
-        "UTC", max_length=60, description="In which they read times.", examples=["Asia/Shanghai"]
-    )
+    timezone: str = Field("UTC", max_length=60, description="In which they read times.", examples=["Asia/Shanghai"])
     approval_limit: int | None = Field(
         None, ge=0, description="Money they may approve, in the roster's currency.", examples=[50_000]
     )
@@ -265,9 +251,7 @@ class PersonForm(_Form):
 class RoleForm(_Form):
     """A duty with its holder and backup."""
 
-    title: Words = Field(
-        min_length=1, max_length=100, description="Its name for people.", examples=["PR lead"]
-    )
+    title: Words = Field(min_length=1, max_length=100, description="Its name for people.", examples=["PR lead"])
     primary: Id = Field(description="The person on duty.", examples=["alice"])
     backup: Id | None = Field(None, description="The person called next.", examples=["bob"])
 
@@ -278,9 +262,7 @@ class PublicChannelForm(_Form):
     channel: str = Field(
         min_length=1, max_length=60, description="Its tag in channels.yaml.", examples=["official-weibo"]
     )
-    language: Literal["en", "zh_CN"] = Field(
-        "en", description="The language of its readers.", examples=["zh_CN"]
-    )
+    language: Literal["en", "zh_CN"] = Field("en", description="The language of its readers.", examples=["zh_CN"])
     limit: int | None = Field(None, ge=1, description="Characters that it takes.", examples=[140])
     sandbox: bool = Field(
         default=False,
@@ -295,9 +277,7 @@ class RosterForm(_Form):
     currency: str = Field(
         "CNY", pattern=r"^[A-Z]{3}$", description="Of every money limit, as in ISO 4217.", examples=["CNY"]
     )
-    people: dict[Id, PersonForm] = Field(
-        min_length=1, description="Persons by id.", examples=["{alice: {...}}"]
-    )
+    people: dict[Id, PersonForm] = Field(min_length=1, description="Persons by id.", examples=["{alice: {...}}"])
     roles: dict[Id, RoleForm] = Field(min_length=1, description="Roles by id.", examples=["{pr-lead: {...}}"])
     public_channels: dict[Id, PublicChannelForm] = Field(
         {}, description="Official channels by id.", examples=["{weibo: {...}}"]

@@ -54,9 +54,7 @@ def _built(form: RosterForm) -> Roster:
             for name, person in form.people.items()
         },
         roles={name: Role(id=name, **role.model_dump()) for name, role in form.roles.items()},
-        public={
-            name: PublicChannel(id=name, **box.model_dump()) for name, box in form.public_channels.items()
-        },
+        public={name: PublicChannel(id=name, **box.model_dump()) for name, box in form.public_channels.items()},
         currency=form.currency,
     )
 
@@ -97,13 +95,9 @@ def _public(form: RosterForm, found: Source, tags: frozenset[str] | None) -> Ite
         yield from _tag(found, ("public_channels", name, "channel"), box.channel, tags)
 
 
-def _tag(
-    found: Source, path: tuple[str | int, ...], tag: str, tags: frozenset[str] | None
-) -> Iterator[Finding]:
+def _tag(found: Source, path: tuple[str | int, ...], tag: str, tags: frozenset[str] | None) -> Iterator[Finding]:
     if "://" in tag:  # an address may carry a password: it is never repeated
-        yield found.finding(
-            path, "is an address, not a tag", "put the address into channels.yaml and name its tag"
-        )
+        yield found.finding(path, "is an address, not a tag", "put the address into channels.yaml and name its tag")
     elif tags is not None and tag not in tags and _NTH.sub("", tag) not in tags:
         yield found.finding(
             path, f"no channel has the tag {quoted(tag)}", f"{choose(tag, tags)} (tags of channels.yaml)"

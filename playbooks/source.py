@@ -119,9 +119,7 @@ def _broken(file: str, text: str, error: yaml.YAMLError) -> BadFile:
     opened: Any = getattr(error, "context_mark", None)
     if opened is not None and "quoted scalar" in (getattr(error, "context", None) or ""):
         # The parser notices at the end of the file; the reader must look at where the quote begins.
-        return _bad(
-            file, opened.line + 1, "broken YAML: a quote that is never closed", "close it on this line"
-        )
+        return _bad(file, opened.line + 1, "broken YAML: a quote that is never closed", "close it on this line")
     lines = text.splitlines()
     shown = lines[mark.line] if mark.line < len(lines) else ""
     if "\t" in shown[: len(shown) - len(shown.lstrip())] or "'\\t'" in problem:
@@ -193,9 +191,7 @@ class _Composer:
                 raise _bad(self.file, line, "a key is not a word", "write `key: value`")
             key = str(event.value)
             if key in found:
-                finding = Finding(
-                    self.file, line, dotted((*path, key)), "is there twice", "keep one of the two"
-                )
+                finding = Finding(self.file, line, dotted((*path, key)), "is there twice", "keep one of the two")
                 raise BadFile([finding])
             self.lines[*path, key] = line
             found[key] = self._value(next(self.events), (*path, key))

@@ -36,9 +36,7 @@ def statement(**publish: Any) -> tuple[Step, ...]:
     """Drafted by ben, approved by ana, published: the way of every public text."""
     return (
         step("draft", StepKind.DRAFT, owner="pr-lead", due=m(20)),
-        step(
-            "approve", StepKind.APPROVE, owner="incident-commander", of="draft", needs=("draft",), due=m(40)
-        ),
+        step("approve", StepKind.APPROVE, owner="incident-commander", of="draft", needs=("draft",), due=m(40)),
         step("publish", StepKind.PUBLISH, owner="pr-lead", of="draft", needs=("approve",), **publish),
     )
 

@@ -69,9 +69,7 @@ class Received:
     @property
     def form(self) -> dict[str, str]:
         """The body as the fields of a form."""
-        return {
-            name: values[-1] for name, values in parse_qs(self.body.decode(), keep_blank_values=True).items()
-        }
+        return {name: values[-1] for name, values in parse_qs(self.body.decode(), keep_blank_values=True).items()}
 
     def plain(self) -> dict[str, Any]:
         """As `GET /_received` tells it: the body decoded as `json` or `form` as well, if it is one."""
@@ -206,9 +204,7 @@ class HttpReceiver(Waiting):
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.stop()
 
     def behaviour(self, path: str) -> Behaviour:
@@ -280,9 +276,7 @@ class _Connection(asyncio.Protocol):
             self._abort()
             return
         request = self.receiver.record(method, target, headers, body)
-        finish = (
-            self._abort if behaviour.cut else lambda: self.transport.write(behaviour.answer(request.number))
-        )
+        finish = self._abort if behaviour.cut else lambda: self.transport.write(behaviour.answer(request.number))
         if behaviour.delay:
             asyncio.get_running_loop().call_later(behaviour.delay, finish)
         else:
@@ -328,9 +322,7 @@ def deaf_port() -> Iterator[int]:
 
 def write_channels(path: Path, **urls: str | Sequence[str]) -> Path:
     """An Apprise configuration at `path`: tag -> its URL, or several."""
-    entries = [
-        (tag, url) for tag, given in urls.items() for url in ([given] if isinstance(given, str) else given)
-    ]
+    entries = [(tag, url) for tag, given in urls.items() for url in ([given] if isinstance(given, str) else given)]
     lines = [f"  - {json.dumps(url)}:\n      tag: {tag}\n" for tag, url in entries]
     path.write_text("version: 1\nurls:\n" + "".join(lines), encoding="utf-8")
     return path

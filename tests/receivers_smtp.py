@@ -120,9 +120,7 @@ class SmtpReceiver(Waiting):
         return self.behaviour.at_quit or "221 Bye"
 
     def _record(self, envelope: Envelope) -> None:
-        content = (
-            envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()
-        )
+        content = envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()
         mail = message_from_bytes(content, policy=policy.default)
         part = mail.get_body(("plain",))
         text = str(part.get_content()) if part else ""
@@ -140,9 +138,7 @@ class SmtpReceiver(Waiting):
         self._controller.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self._controller:
             self._controller.stop()
 

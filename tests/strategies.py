@@ -22,9 +22,7 @@ TEXTS = st.builds(Text, en=st.text(_LETTERS, min_size=1, max_size=30), zh=WORDS)
 MAYBE_TEXTS = st.just(Text("")) | TEXTS
 WHENS: SearchStrategy[Mapping[str, tuple[str, ...]]] = st.just({}) | st.dictionaries(
     st.sampled_from(["origin", "kind", "drill", "severity"]),
-    st.lists(st.sampled_from(["public-opinion", "outage", "true", "critical"]), min_size=1, max_size=2).map(
-        tuple
-    ),
+    st.lists(st.sampled_from(["public-opinion", "outage", "true", "critical"]), min_size=1, max_size=2).map(tuple),
     max_size=2,
 )
 

@@ -197,13 +197,9 @@ def _answered(code: int, reply: bytes | str) -> Outcome:
 
 def _not_handed_over(error: Exception) -> Outcome:
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return Outcome(
-            Verdict.REFUSED, detail="the mail server offers no such log-in or encryption: check `mode=`"
-        )
+        return Outcome(Verdict.REFUSED, detail="the mail server offers no such log-in or encryption: check `mode=`")
     if isinstance(error, ValueError) and not isinstance(error, OSError):  # an untrusted certificate is both
-        return Outcome(
-            Verdict.REFUSED, detail="an address or password has characters that this server cannot take"
-        )
+        return Outcome(Verdict.REFUSED, detail="an address or password has characters that this server cannot take")
     if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code > 0:
         return _answered(error.smtp_code, error.smtp_error)
     return Outcome(Verdict.FAILED, detail=f"{_word(error)} before the text was handed over")

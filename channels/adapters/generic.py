@@ -42,9 +42,7 @@ class Generic(HttpAdapter):
         """By scheme, or by the priority it was configured with."""
         if service.schema.lower() in _WAKING_SCHEMAS:
             return True
-        return any(
-            str(vars(service).get(name, "")).lower() in values for name, values in _WAKING_SETTINGS.items()
-        )
+        return any(str(vars(service).get(name, "")).lower() in values for name, values in _WAKING_SETTINGS.items())
 
     def accept(self, response: requests.Response | None) -> Outcome:
         """Nothing is known but that it did not object."""
@@ -56,9 +54,7 @@ class Generic(HttpAdapter):
         with self._guard:
             lock = self._locks.setdefault(service, threading.Lock())
         if not lock.acquire(timeout=_BUSY_SECONDS):
-            return Outcome(
-                Verdict.FAILED, detail="the channel is busy with another message", retry_after=_BUSY_SECONDS
-            )
+            return Outcome(Verdict.FAILED, detail="the channel is busy with another message", retry_after=_BUSY_SECONDS)
         try:
             return self._send(service, message, text)
         finally:
@@ -85,7 +81,5 @@ class Generic(HttpAdapter):
             exchange.attempts = exchange.attempts[-1:]
         outcome = judge(exchange, self.accept, public=message.public)
         if outcome.verdict is Verdict.UNVERIFIED:
-            return Outcome(
-                Verdict.FAILED, detail=problem or "the service took the request and refused the message"
-            )
+            return Outcome(Verdict.FAILED, detail=problem or "the service took the request and refused the message")
         return outcome

@@ -54,19 +54,13 @@ def other_process() -> Iterator[str]:
         process.kill()
 
 
-def test_one_connection_for_many_notices_of_all_channels(
-    directory: ChannelDirectory, receiver: HttpReceiver
-) -> None:
+def test_one_connection_for_many_notices_of_all_channels(directory: ChannelDirectory, receiver: HttpReceiver) -> None:
     for number in range(60):
-        assert (
-            directory.send(("alice", "bob", "carol")[number % 3], Message("T", "b")).verdict is Verdict.SENT
-        )
+        assert directory.send(("alice", "bob", "carol")[number % 3], Message("T", "b")).verdict is Verdict.SENT
     assert receiver.connections == 1
 
 
-def test_publication_takes_a_connection_of_its_own(
-    directory: ChannelDirectory, receiver: HttpReceiver
-) -> None:
+def test_publication_takes_a_connection_of_its_own(directory: ChannelDirectory, receiver: HttpReceiver) -> None:
     for _ in range(3):
         assert directory.send("alice", Message("", "text", public=True)).verdict is Verdict.SENT
     assert receiver.connections == 3
@@ -91,15 +85,11 @@ def test_server_that_closed_a_kept_connection_costs_nothing(tmp_path: Path, rece
         assert len(again.received) == 1
 
 
-def test_sixteen_threads_get_each_their_own_outcome(
-    directory: ChannelDirectory, receiver: HttpReceiver
-) -> None:
+def test_sixteen_threads_get_each_their_own_outcome(directory: ChannelDirectory, receiver: HttpReceiver) -> None:
     receiver.script("/bob", status=404)
 
     def send(number: int) -> tuple[int, Outcome]:
-        return number, directory.send(
-            ("alice", "bob", "carol")[number % 3], Message("T", "b", key=f"k{number}")
-        )
+        return number, directory.send(("alice", "bob", "carol")[number % 3], Message("T", "b", key=f"k{number}"))
 
     with ThreadPoolExecutor(16) as pool:
         outcomes = list(pool.map(send, range(480)))
@@ -262,9 +252,7 @@ def test_mail_by_starttls(tmp_path: Path, certificate: tuple[Path, ssl.SSLContex
 def test_mail_server_without_the_encryption_asked_for(tmp_path: Path) -> None:
     with SmtpReceiver() as mail:
         url = f"mailtos://{mail.host}?from=ops@example.org&to=alice@example.org"
-        outcome = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=url)).send(
-            "a", Message("T", "b")
-        )
+        outcome = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=url)).send("a", Message("T", "b"))
     assert outcome.verdict is Verdict.REFUSED
     assert mail.received == []
 
@@ -280,9 +268,7 @@ def test_generic_channel_does_not_sleep_between_messages(tmp_path: Path, receive
     assert len(receiver.received) == 3
 
 
-def test_facade_is_requests_itself_outside_of_a_send(
-    directory: ChannelDirectory, receiver: HttpReceiver
-) -> None:
+def test_facade_is_requests_itself_outside_of_a_send(directory: ChannelDirectory, receiver: HttpReceiver) -> None:
     plugin: Any = sys.modules["apprise.plugins.custom_json"]
     assert plugin.requests is not requests
     assert plugin.requests.RequestException is requests.RequestException

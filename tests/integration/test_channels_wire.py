@@ -62,10 +62,7 @@ CASES = [
     Case("accepted", SENT, SENT, detail="answered 200"),
     Case("accepted, no receipt", SENT, UNKNOWN, {"json": {"ok": True}}),
     Case("accepted, no JSON", SENT, UNKNOWN, {"body": "thanks"}),
-    *(
-        Case(f"refused {s}", REFUSED, REFUSED, {"status": s}, detail=str(s))
-        for s in (400, 401, 403, 404, 413)
-    ),
+    *(Case(f"refused {s}", REFUSED, REFUSED, {"status": s}, detail=str(s)) for s in (400, 401, 403, 404, 413)),
     Case("redirected", REFUSED, REFUSED, {"status": 302, "headers": {"Location": "/elsewhere"}}),
     Case("rate-limited", FAILED, FAILED, {"status": 429, "headers": {"Retry-After": "7"}}, 7.0, "429"),
     Case("server error", FAILED, UNKNOWN, {"status": 500}, detail="500"),
@@ -74,9 +71,7 @@ CASES = [
     Case("gateway time-out", UNKNOWN, UNKNOWN, {"status": 504}),
     Case("time-out", UNKNOWN, UNKNOWN, {"delay": 1.0}, detail="no answer in time"),
     Case("cut after reading", UNKNOWN, UNKNOWN, {"cut": "after"}, detail="after the message was written"),
-    Case(
-        "taken, then breaks off", SENT, UNKNOWN, {"body": '{"id": "r', "headers": {"Content-Length": "500"}}
-    ),
+    Case("taken, then breaks off", SENT, UNKNOWN, {"body": '{"id": "r', "headers": {"Content-Length": "500"}}),
     Case("refused, then breaks off", REFUSED, REFUSED, {"status": 403, "headers": {"Content-Length": "500"}}),
     Case("cut before reading", UNKNOWN, UNKNOWN, {"cut": "before"}),
 ]
@@ -95,9 +90,7 @@ DIFFERENT = {
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @pytest.mark.parametrize("channel", HTTP)
 def test_http_verdicts(tmp_path: Path, receiver: HttpReceiver, channel: str, case: Case) -> None:
-    directory = ChannelDirectory.load(
-        write_channels(tmp_path / "c.yaml", a=HTTP[channel].format(host=receiver.host))
-    )
+    directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=HTTP[channel].format(host=receiver.host)))
     receiver.script("/", **case.answer)
     notice, public = directory.send("a", NOTICE), directory.send("a", PUBLIC)
     assert notice.verdict is DIFFERENT.get((channel, case.name), case.notice), notice
@@ -175,12 +168,8 @@ EXACT = [
 
 @pytest.mark.parametrize("text", EXACT)
 @pytest.mark.parametrize("channel", TEXTS)
-def test_publication_goes_out_byte_for_byte(
-    tmp_path: Path, receiver: HttpReceiver, channel: str, text: str
-) -> None:
-    directory = ChannelDirectory.load(
-        write_channels(tmp_path / "c.yaml", a=HTTP[channel].format(host=receiver.host))
-    )
+def test_publication_goes_out_byte_for_byte(tmp_path: Path, receiver: HttpReceiver, channel: str, text: str) -> None:
+    directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=HTTP[channel].format(host=receiver.host)))
     outcome = directory.send("a", Message("", text, public=True, possible_duplicate=True))
     assert (outcome.verdict, outcome.receipt) == (SENT, "r-0")
     assert TEXTS[channel](receiver.received[0]) == ("", text)
@@ -214,9 +203,7 @@ def test_too_long(tmp_path: Path, receiver: HttpReceiver, mail: SmtpReceiver, ch
 def test_fields_that_go_along(tmp_path: Path, receiver: HttpReceiver) -> None:
     urls = {name: HTTP[name].format(host=receiver.host) for name in TEXTS}
     directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", **urls))
-    message = Message(
-        "T", "b", key="INC-1/a b/é\r\nX: y", urgent=True, drill=True, link="https://x.example/a"
-    )
+    message = Message("T", "b", key="INC-1/a b/é\r\nX: y", urgent=True, drill=True, link="https://x.example/a")
     for name in urls:
         assert directory.send(name, message).verdict is SENT
     json_post, form, ntfy = receiver.received
@@ -261,9 +248,7 @@ def test_several_targets_of_one_service(
 ) -> None:
     for status in reversed(statuses):
         receiver.script("/", status=status, times=1)
-    directory = ChannelDirectory.load(
-        write_channels(tmp_path / "c.yaml", a=f"ntfy://{receiver.host}/one/two")
-    )
+    directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=f"ntfy://{receiver.host}/one/two"))
     outcome = directory.send("a", NOTICE)
     assert (outcome.verdict, outcome.receipt) == (verdict, receipt), outcome
 
@@ -280,18 +265,12 @@ class MailCase:
 ALICE = "alice@example.org"
 MAIL_CASES = [
     MailCase("accepted", MailBehaviour(), SENT, arrived=1),
-    MailCase(
-        "no such user", MailBehaviour(refuse={ALICE: "550 5.1.1 no such user"}), REFUSED, "550 5.1.1 no such"
-    ),
-    MailCase(
-        "greylisted", MailBehaviour(refuse={ALICE: "451 4.7.1 greylisted"}), FAILED, "451 4.7.1 greylisted"
-    ),
+    MailCase("no such user", MailBehaviour(refuse={ALICE: "550 5.1.1 no such user"}), REFUSED, "550 5.1.1 no such"),
+    MailCase("greylisted", MailBehaviour(refuse={ALICE: "451 4.7.1 greylisted"}), FAILED, "451 4.7.1 greylisted"),
     MailCase("rate-limited", MailBehaviour(refuse={ALICE: "421 4.7.0 too many"}), FAILED, "421"),
     MailCase("text put off", MailBehaviour(after_data="451 4.3.0 later"), FAILED, "451 4.3.0 later"),
     MailCase("text refused", MailBehaviour(after_data="554 5.7.1 spam"), REFUSED, "554 5.7.1 spam"),
-    MailCase(
-        "cut after the text", MailBehaviour(cut_after_data=True), UNKNOWN, "connection cut after the text", 1
-    ),
+    MailCase("cut after the text", MailBehaviour(cut_after_data=True), UNKNOWN, "connection cut after the text", 1),
     MailCase("odd goodbye", MailBehaviour(at_quit="451 not yet"), SENT, arrived=1),
     MailCase("time-out", MailBehaviour(delay=1.0), UNKNOWN, "no answer in time after the text", 1),
 ]
@@ -311,9 +290,7 @@ def test_mail_verdicts(tmp_path: Path, mail: SmtpReceiver, case: MailCase, messa
 def test_a_mail_as_it_arrives(tmp_path: Path, mail: SmtpReceiver) -> None:
     directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=MAIL.format(host=mail.host)))
     title = "标题\r\nBcc: eve@example.org"
-    message = Message(
-        title, "第一行\n.\n  line <b>\n", key="INC-1/x", urgent=True, language="zh_CN", drill=True
-    )
+    message = Message(title, "第一行\n.\n  line <b>\n", key="INC-1/x", urgent=True, language="zh_CN", drill=True)
     first = directory.send("a", message)
     again = directory.send("a", Message(title, "b", key="INC-1/x", possible_duplicate=True))
     other = directory.send("a", Message(title, "b", key="INC-1/y"))
@@ -324,9 +301,7 @@ def test_a_mail_as_it_arrives(tmp_path: Path, mail: SmtpReceiver) -> None:
     assert arrived.sender == "ops@example.org"
     assert arrived.message["X-Tocsin-Key"] == "INC-1/x"
     assert arrived.message["Importance"] == "high"
-    assert b"\n" not in arrived.raw.replace(b"\r\n", b""), (
-        "servers that guard against smuggling refuse a lone LF"
-    )
+    assert b"\n" not in arrived.raw.replace(b"\r\n", b""), "servers that guard against smuggling refuse a lone LF"
     assert arrived.message.get_all("Message-ID") == [first.receipt]
     assert first.receipt == again.receipt != other.receipt
 
@@ -363,9 +338,7 @@ def test_two_addresses(tmp_path: Path, mail: SmtpReceiver, refuse: dict[str, str
         (Message("", "half \ud83d", public=True), "surrogate"),
     ],
 )
-def test_refused_before_anything_is_sent(
-    tmp_path: Path, receiver: HttpReceiver, message: Message, detail: str
-) -> None:
+def test_refused_before_anything_is_sent(tmp_path: Path, receiver: HttpReceiver, message: Message, detail: str) -> None:
     directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=f"json://{receiver.host}/a"))
     outcome = directory.send("a", message)
     assert outcome.verdict is REFUSED

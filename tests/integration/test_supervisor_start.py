@@ -84,15 +84,12 @@ def test_a_second_up_names_the_first(up: Callable[..., Up]) -> None:
     _, said = second.communicate(timeout=10)
     assert second.returncode == 1
     assert said == (
-        f"Tocsin already runs on {one.home} (process {one.process.pid}): "
-        "stop it, or choose another TOCSIN_HOME\n"
+        f"Tocsin already runs on {one.home} (process {one.process.pid}): stop it, or choose another TOCSIN_HOME\n"
     )
     assert one.process.poll() is None
 
 
-@pytest.mark.parametrize(
-    ("variable", "option"), [("TOCSIN_PORT", "--port"), ("TOCSIN_PREFECT_PORT", "--prefect-port")]
-)
+@pytest.mark.parametrize(("variable", "option"), [("TOCSIN_PORT", "--port"), ("TOCSIN_PREFECT_PORT", "--prefect-port")])
 def test_a_port_in_use_is_named_with_its_option(up: Callable[..., Up], variable: str, option: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -139,9 +136,7 @@ def test_asking_whether_it_runs_keeps_nobody_from_starting(up: Callable[..., Up]
 
 def test_the_children_of_an_embedded_installation(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path, port=7800, prefect_port=7801)
-    children = {
-        child.name: child for child in default_children(settings, {"PREFECT_PROFILE": "mine", "A": "b"})
-    }
+    children = {child.name: child for child in default_children(settings, {"PREFECT_PROFILE": "mine", "A": "b"})}
     assert list(children) == ["prefect-server", "web", "engine", "runner", "prefect-worker", "prefect-setup"]
     assert {name for name, child in children.items() if child.essential} == {"web", "engine", "runner"}
     for child in children.values():

@@ -57,4 +57,4 @@ def step(stack: Stack, name: str) -> str:
         document = stack.client.get("/api/incidents/INC-1").json()
     except httpx.HTTPError:
         return ""
-    return next(one["state"] for stage in document["stages"] for one in stage["steps"] if one["id"] == name)
+    return str(next(one["state"] for stage in document["stages"] for one in stage["steps"] if one["id"] == name))

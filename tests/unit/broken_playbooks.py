@@ -42,9 +42,7 @@ CASES = [
     Case("a list instead of a mapping", "- id: p\n", 1, "file", "is a list, not a mapping", "key: value"),
     Case("a text instead of a mapping", "four hours\n", 1, "file", "is a text, not a mapping", "key: value"),
     Case("10 MB", "a" * 10_000_000, None, "file", "larger than 1 MiB", "link to long texts"),
-    Case(
-        "a control character", "id: p\ntitle: A\x07B\n", 2, "file", "control character '\\x07'", "remove it"
-    ),
+    Case("a control character", "id: p\ntitle: A\x07B\n", 2, "file", "control character '\\x07'", "remove it"),
     Case(
         "an escaped one",
         HEAD.replace("title: P", 'title: "A\\aB"') + STEP,
@@ -91,9 +89,7 @@ CASES = [
         "pr-lead",
     ),
     Case("no stage", "id: p\ntitle: P\nstages: []\n", 3, "stages", "is empty", "for example stages:"),
-    Case(
-        "no step", HEAD.replace("steps:\n", "steps: []\n"), 7, "stages[0].steps", "has no step", "give it one"
-    ),
+    Case("no step", HEAD.replace("steps:\n", "steps: []\n"), 7, "stages[0].steps", "has no step", "give it one"),
     Case("a bad id", HEAD.replace("id: p", "id: P 1"), 1, "id", "'P 1' cannot be used", "lower-case letters"),
     Case(
         "an unknown kind of step",
@@ -135,9 +131,7 @@ CASES = [
         "unknown",
         "quotes",
     ),
-    Case(
-        "an empty title", HEAD.replace("title: P", 'title: ""'), 2, "title.en", "is empty", "for example en:"
-    ),
+    Case("an empty title", HEAD.replace("title: P", 'title: ""'), 2, "title.en", "is empty", "for example en:"),
     Case(
         "needs is no list",
         HEAD + STEP.replace("}", ", needs: b}"),
@@ -230,9 +224,7 @@ CASES = [
     ),
     Case(
         "steps wait for each other",
-        HEAD
-        + STEP.replace("}", ", needs: [b]}")
-        + STEP.replace("id: a", "id: b").replace("}", ", needs: [a]}"),
+        HEAD + STEP.replace("}", ", needs: [b]}") + STEP.replace("id: a", "id: b").replace("}", ", needs: [a]}"),
         3,
         "stages",
         "wait for each other",

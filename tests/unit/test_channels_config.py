@@ -46,9 +46,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("name", "content", "line", "reason"), BROKEN)
-def test_broken_file_is_refused_clearly(
-    tmp_path: Path, name: str, content: str, line: int | None, reason: str
-) -> None:
+def test_broken_file_is_refused_clearly(tmp_path: Path, name: str, content: str, line: int | None, reason: str) -> None:
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ChannelConfigError) as caught:

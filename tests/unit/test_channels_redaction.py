@@ -32,9 +32,7 @@ def test_redactor_knows_every_form() -> None:
 
 
 @pytest.mark.parametrize("listening", [True, False])
-def test_no_token_in_any_log_at_debug(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, listening: bool
-) -> None:
+def test_no_token_in_any_log_at_debug(tmp_path: Path, caplog: pytest.LogCaptureFixture, listening: bool) -> None:
     with HttpReceiver() as receiver:
         host = receiver.host if listening else f"127.0.0.1:{unused_port()}"
         receiver.script("/", status=400, json={"error": f"no {TOKENS[3]} here: http://h/{TOKENS[3]}"})

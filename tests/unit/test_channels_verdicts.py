@@ -68,19 +68,14 @@ def test_errors_are_told_in_our_own_words() -> None:
     name = urllib3.exceptions.NameResolutionError("secret.example", None, OSError("secret"))  # type: ignore[arg-type]
     errors = {
         "the host's name is not known": requests.ConnectionError(name),
-        "TLS failed (certificate not accepted)": requests.exceptions.SSLError(
-            "CERTIFICATE_VERIFY_FAILED secret"
-        ),
+        "TLS failed (certificate not accepted)": requests.exceptions.SSLError("CERTIFICATE_VERIFY_FAILED secret"),
         "TLS failed (handshake)": requests.exceptions.SSLError("secret"),
         "no connection": requests.ConnectionError("secret"),
         "InvalidURL": requests.exceptions.InvalidURL("secret"),
     }
     for words, error in errors.items():
         assert describe(error, written=False) == f"{words}, before anything was sent"
-    assert (
-        describe(requests.ConnectionError("x"), written=True)
-        == "connection cut, after the message was written"
-    )
+    assert describe(requests.ConnectionError("x"), written=True) == "connection cut, after the message was written"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -44,7 +45,7 @@ def typed(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
 def test_what_the_readme_says_to_type_is_a_command_with_these_options(page: Path) -> None:
-    group = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app)
     lines = [line for line in typed(page) if "tocsin" in line.split("#")[0]]
     assert lines
     for line in lines:
@@ -58,7 +59,7 @@ def test_what_the_readme_says_to_type_is_a_command_with_these_options(page: Path
 
 
 def test_every_command_has_an_example() -> None:
-    def leaves(command: click.Command, name: str) -> list[tuple[str, click.Command]]:
+    def leaves(command: Any, name: str) -> list[tuple[str, Any]]:
         inner = getattr(command, "commands", None) or {}
         return [leaf for sub in inner for leaf in leaves(inner[sub], f"{name} {sub}")] or [(name, command)]
 

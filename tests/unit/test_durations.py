@@ -72,8 +72,6 @@ def test_what_is_written_reads_back_the_same(seconds: int) -> None:
     assert parse_duration(format_duration(span)) == span
 
 
-@pytest.mark.parametrize(
-    ("seconds", "written"), [(0, "0s"), (60, "1m"), (5_400, "1h30m"), (90_061, "1d1h1m1s")]
-)
+@pytest.mark.parametrize(("seconds", "written"), [(0, "0s"), (60, "1m"), (5_400, "1h30m"), (90_061, "1d1h1m1s")])
 def test_it_writes_the_shortest_form(seconds: int, written: str) -> None:
     assert format_duration(timedelta(seconds=seconds)) == written

@@ -42,9 +42,7 @@ def test_one_mistake_is_one_finding() -> None:
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
-    text = HEAD.replace("ends: 1h", "ends: soon") + STEP.replace("kind: act", "kind: x").replace(
-        "title: A", "title: 1"
-    )
+    text = HEAD.replace("ends: 1h", "ends: soon") + STEP.replace("kind: act", "kind: x").replace("title: A", "title: 1")
     found = findings(text)
     assert [(finding.line, finding.field) for finding in found] == [
         (6, "stages[0].ends"),
@@ -79,9 +77,7 @@ def test_an_alias_bomb_is_refused_before_it_grows() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
     found = findings("\n".join(lines))
-    assert [(finding.line, finding.reason) for finding in found] == [
-        (5, "its aliases grow beyond all measure")
-    ]
+    assert [(finding.line, finding.reason) for finding in found] == [(5, "its aliases grow beyond all measure")]
 
 
 def test_an_honest_alias_is_followed_and_its_mistakes_are_found_where_it_stands() -> None:
@@ -92,9 +88,7 @@ def test_an_honest_alias_is_followed_and_its_mistakes_are_found_where_it_stands(
 
 
 def test_words_that_yaml_once_took_for_something_else_stay_words() -> None:
-    playbook = parse_playbook(
-        HEAD.replace("title: P", "title: no") + STEP.replace("title: A", "title: 20:30"), "p"
-    )
+    playbook = parse_playbook(HEAD.replace("title: P", "title: no") + STEP.replace("title: A", "title: 20:30"), "p")
     assert playbook.title.en == "no"
     assert playbook.stages[0].steps[0].title.en == "20:30"
 

@@ -31,9 +31,7 @@ def minutes(count: int) -> timedelta:
 def tags(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
     """The tags of the sample channels, as Apprise itself reads them."""
     path = tmp_path_factory.mktemp("home") / "channels.yaml"
-    path.write_text(
-        (SAMPLE / "channels.yaml").read_text(encoding="utf-8").replace("{port}", "7700"), encoding="utf-8"
-    )
+    path.write_text((SAMPLE / "channels.yaml").read_text(encoding="utf-8").replace("{port}", "7700"), encoding="utf-8")
     config = apprise.AppriseConfig()
     assert config.add(str(path))
     services = list(config.servers())
@@ -88,9 +86,7 @@ def test_every_text_is_there_in_both_languages(playbook: Playbook) -> None:
 
 
 @pytest.mark.parametrize("playbook", ALL, ids=lambda playbook: playbook.id)
-def test_the_sample_roster_knows_every_role_and_each_role_has_a_backup(
-    playbook: Playbook, roster: Roster
-) -> None:
+def test_the_sample_roster_knows_every_role_and_each_role_has_a_backup(playbook: Playbook, roster: Roster) -> None:
     assert missing_roles(playbook, roster) == []
     for role in playbook.roles():
         assert roster.primary(role), role
@@ -100,23 +96,15 @@ def test_the_sample_roster_knows_every_role_and_each_role_has_a_backup(
 @pytest.mark.parametrize("playbook", ALL, ids=lambda playbook: playbook.id)
 def test_nothing_is_published_without_an_approval_of_that_text_by_another_role(playbook: Playbook) -> None:
     approvals = {
-        whole(stage, step): (stage, step)
-        for stage, step in playbook.each_step()
-        if step.kind is StepKind.APPROVE
+        whole(stage, step): (stage, step) for stage, step in playbook.each_step() if step.kind is StepKind.APPROVE
     }
     for stage, step in playbook.each_step():
         if step.kind is StepKind.PUBLISH:
             text = full_id(stage.id, step.of or "")
-            needed = [
-                approvals[need] for need in (full_id(stage.id, n) for n in step.needs) if need in approvals
-            ]
-            assert any(full_id(at.id, approval.of or "") == text for at, approval in needed), whole(
-                stage, step
-            )
+            needed = [approvals[need] for need in (full_id(stage.id, n) for n in step.needs) if need in approvals]
+            assert any(full_id(at.id, approval.of or "") == text for at, approval in needed), whole(stage, step)
     for stage, approval in approvals.values():
-        draft = next(
-            s for at, s in playbook.each_step() if whole(at, s) == full_id(stage.id, approval.of or "")
-        )
+        draft = next(s for at, s in playbook.each_step() if whole(at, s) == full_id(stage.id, approval.of or ""))
         assert approval.owner != draft.owner
         assert not approval.self_approval
 
@@ -145,9 +133,7 @@ def test_a_step_is_never_due_before_what_it_needs(playbook: Playbook) -> None:
     due = {whole(stage, step): step.due or stage.repeat or stage.ends for stage, step in playbook.each_step()}
     for stage, step in playbook.each_step():
         for need in step.needs:
-            assert due[full_id(stage.id, need)] < due[whole(stage, step)], (
-                f"{whole(stage, step)} needs {need}"
-            )
+            assert due[full_id(stage.id, need)] < due[whole(stage, step)], f"{whole(stage, step)} needs {need}"
 
 
 def test_a_draft_as_it_is_offered_fits_every_sample_channel(roster: Roster) -> None:
@@ -155,9 +141,7 @@ def test_a_draft_as_it_is_offered_fits_every_sample_channel(roster: Roster) -> N
         for stage, step in playbook.each_step():
             for box in roster.public.values():
                 if box.limit and step.template:
-                    assert len(step.template.in_(box.language)) <= box.limit, (
-                        f"{whole(stage, step)} on {box.id}"
-                    )
+                    assert len(step.template.in_(box.language)) <= box.limit, f"{whole(stage, step)} on {box.id}"
 
 
 def test_the_four_hours_are_kept_as_promised() -> None:
@@ -206,9 +190,7 @@ def test_the_hour_one_backup_is_called_within_five_minutes_and_others_within_ten
             assert step.kind not in BY_PERSON or step.ack_within == minutes(10), step.id
 
 
-def test_the_sample_roster_is_half_chinese_and_speaks_only_in_sandboxes(
-    roster: Roster, tags: frozenset[str]
-) -> None:
+def test_the_sample_roster_is_half_chinese_and_speaks_only_in_sandboxes(roster: Roster, tags: frozenset[str]) -> None:
     chinese = [person for person in roster.people.values() if person.language == "zh_CN"]
     assert len(chinese) * 2 == len(roster.people)
     assert {name: (box.language, box.limit, box.sandbox) for name, box in roster.public.items()} == {

@@ -83,9 +83,7 @@ def test_a_saved_file_is_in_force_a_second_later_and_not_looked_at_before(
     assert title(library) == "One"
 
 
-def test_an_unchanged_file_is_not_read_again(
-    tmp_path: Path, save: Callable[..., Path], seconds: Seconds
-) -> None:
+def test_an_unchanged_file_is_not_read_again(tmp_path: Path, save: Callable[..., Path], seconds: Seconds) -> None:
     save("mine.yaml", "One")
     library = Library(tmp_path, clock=seconds)
     first = library.get("mine")
@@ -110,9 +108,7 @@ def test_a_broken_file_keeps_its_last_good_version_and_is_listed_until_mended(
     assert library.findings() == []
 
 
-def test_a_file_broken_from_the_start_leaves_the_shipped_one(
-    tmp_path: Path, save: Callable[..., Path]
-) -> None:
+def test_a_file_broken_from_the_start_leaves_the_shipped_one(tmp_path: Path, save: Callable[..., Path]) -> None:
     save("service-outage.yaml", "", text="id: service-outage\n")
     library = Library(tmp_path)
     assert title(library, "service-outage") == "Service outage"
@@ -132,9 +128,7 @@ def test_a_save_within_one_tick_of_the_file_clock_is_seen(
     assert title(library) == "Two"
 
 
-def test_two_files_with_one_id_are_a_finding_and_the_first_holds(
-    tmp_path: Path, save: Callable[..., Path]
-) -> None:
+def test_two_files_with_one_id_are_a_finding_and_the_first_holds(tmp_path: Path, save: Callable[..., Path]) -> None:
     save("a.yaml", "First")
     save("b.yaml", "Second")
     library = Library(tmp_path)
@@ -198,9 +192,7 @@ def test_a_roster_that_never_was_good_is_refused_with_its_findings(tmp_path: Pat
         RosterFile(tmp_path / "roster.yaml").current()
 
 
-def test_a_channel_taken_away_is_found_though_the_roster_did_not_change(
-    tmp_path: Path, seconds: Seconds
-) -> None:
+def test_a_channel_taken_away_is_found_though_the_roster_did_not_change(tmp_path: Path, seconds: Seconds) -> None:
     path = tmp_path / "roster.yaml"
     path.write_text(ROSTER.format(name="Alice"))
     tags = {"alice"}

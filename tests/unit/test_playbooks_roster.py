@@ -197,9 +197,7 @@ def test_an_address_in_place_of_a_tag_is_refused_and_its_password_not_repeated(
     tags: frozenset[str] | None,
 ) -> None:
     with pytest.raises(BadFile) as caught:
-        parse_roster(
-            GOOD.replace("[alice, mail]", '["mailto://me:hunter2@example.com"]'), "roster.yaml", tags
-        )
+        parse_roster(GOOD.replace("[alice, mail]", '["mailto://me:hunter2@example.com"]'), "roster.yaml", tags)
     (finding,) = caught.value.findings
     assert (finding.line, finding.reason) == (3, "is an address, not a tag")
     assert "hunter2" not in repr(caught.value)
@@ -226,8 +224,7 @@ def test_what_a_playbook_names_and_the_roster_does_not_know_is_named() -> None:
         last_resort="nobody",
     )
     found = {
-        (finding.field, finding.reason): finding.remedy
-        for finding in missing_roles(playbook, parse_roster(GOOD, "r"))
+        (finding.field, finding.reason): finding.remedy for finding in missing_roles(playbook, parse_roster(GOOD, "r"))
     }
     assert set(found) == {
         ("stages[0].steps[0].owner", "no role 'incident-comander'"),

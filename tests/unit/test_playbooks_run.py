@@ -46,11 +46,7 @@ class Life:
         self._live()
 
     def sent(self, purposes: frozenset[Purpose]) -> list[tuple[str, str, str]]:
-        return [
-            (str(at), notice.purpose, notice.step)
-            for at, notice in self.notices
-            if notice.purpose in purposes
-        ]
+        return [(str(at), notice.purpose, notice.step) for at, notice in self.notices if notice.purpose in purposes]
 
     def _live(self) -> None:
         now = START
@@ -104,10 +100,7 @@ class Life:
 
 def settled(life: Life) -> bool:
     states = {state.status for state in life.snapshot.steps.values()}
-    return (
-        states <= {StepStatus.DONE, StepStatus.SKIPPED}
-        and life.snapshot.incident.status is IncidentStatus.COMPLETED
-    )
+    return states <= {StepStatus.DONE, StepStatus.SKIPPED} and life.snapshot.incident.status is IncidentStatus.COMPLETED
 
 
 @pytest.mark.parametrize("playbook", [playbook.id for playbook in Library().all()])
@@ -134,7 +127,5 @@ def test_whoever_is_absent_is_relieved_by_their_backup_and_no_promise_is_late(ab
     life = Life("four-hour-response", timedelta(hours=4), absent=absent)
     assert settled(life)
     assert life.sent(TROUBLE) == []
-    owned = {
-        state.id for state in life.snapshot.steps.values() if state.owner == absent and state.acknowledged_at
-    }
+    owned = {state.id for state in life.snapshot.steps.values() if state.owner == absent and state.acknowledged_at}
     assert owned == {step for _, _, step in life.sent(frozenset({Purpose.BACKUP}))}

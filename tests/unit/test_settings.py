@@ -46,9 +46,7 @@ def test_paths_are_inside_the_home(tmp_path: Path) -> None:
     assert names == {"roster.yaml", "channels.yaml", "playbooks", "logs", "run", "prefect", "secret.key"}
 
 
-def test_home_stays_the_same_when_the_working_folder_changes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_home_stays_the_same_when_the_working_folder_changes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TOCSIN_HOME", "data/../data")
     settings = load_settings()
     monkeypatch.chdir("/")
@@ -102,9 +100,7 @@ def test_database_url_gets_its_driver(given: str, used: str) -> None:
         ),
     ],
 )
-def test_a_wrong_value_is_one_clear_line(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str
-) -> None:
+def test_a_wrong_value_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as caught:
         load_settings()

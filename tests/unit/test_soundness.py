@@ -42,9 +42,7 @@ UPDATES = stage(step(opens=minutes(0), due=minutes(20)), starts=minutes(90), end
 
 SOUND = {
     "one step": playbook(stage(step())),
-    "a step that opens before its stage": playbook(
-        stage(step(opens=minutes(30)), starts=HOUR, ends=2 * HOUR)
-    ),
+    "a step that opens before its stage": playbook(stage(step(opens=minutes(30)), starts=HOUR, ends=2 * HOUR)),
     "a round's times count from the round, not from the clock": playbook(UPDATES),
     "a round's step is due by the next round": playbook(replace(UPDATES, steps=(step(due=HOUR),))),
     "draft, approve, publish": playbook(stage(DRAFT, APPROVE, PUBLISH)),
