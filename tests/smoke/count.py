@@ -21,6 +21,7 @@ WITHDRAWN = frozenset({"cancelled", "coalesced"})
 CALLS = frozenset({"step-opened", "step-escalated", "step-reminded", "publication-alarmed", "step-reassigned"})
 OVER = frozenset({"done", "skipped", "abandoned", "superseded"})
 _MICRO = 1_000_000
+TAKEN_SECONDS = 1.0  # a turn is taken within so much: what was due less before a blow was struck by it too
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +236,6 @@ def beyond(found: Count, limit: float, outages: Iterable[tuple[float, float]]) -
     spans = list(outages)
 
     def excused_until(due: float) -> float:
-        return max([due, *(back for begun, back in spans if begun <= due <= back + limit)])
+        return max([due, *(back for begun, back in spans if begun - TAKEN_SECONDS <= due <= back + limit)])
 
     return [one for one in found.late if one.at > excused_until(one.due) + limit or one.seconds < 0]
