@@ -65,7 +65,9 @@ def survive(stack: Stack, blows: int, pause: tuple[float, float], seed: int) -> 
         chaos.run(blows, pause)
         moment = time.time()
         until(lambda: settled(stack, moment), SETTLE_SECONDS, "everything owed so far has come to an end", 0.5)
-        found = count(stack.home / "tocsin.db", stack.receiver.received(), until=moment, limit=PROMISE_SECONDS)
+        away = max((blow.back - blow.at for blow in chaos.blows if blow.name == "engine"), default=0.0)
+        limit = PROMISE_SECONDS + away
+        found = count(stack.home / "tocsin.db", stack.receiver.received(), until=moment, limit=limit)
         print(f"seed {seed}: {found}", f"owners: {owners.done} deeds, {owners.refused} refused", *chaos.blows, sep="\n")
         until(stack.all_up, 30, "everything is up again")
         judge(stack, found, chaos, refs)
