@@ -33,7 +33,7 @@ from storage.database import StorageError
 
 log = logging.getLogger("tocsin.deliver")
 TRIES = 3  # to record what became of a message: on PostgreSQL two senders may be in each other's way
-CHUNK = 8  # rows in hand of one sender at a time: as many may be repeated, marked, if it is killed
+CHUNK = 16  # rows in hand of one sender at a time: as many may be repeated, marked, if it is killed
 THREADS = 6  # so many slow channels may hang before a fast one waits
 BULK = 4  # of them for what is no page and no publication: the rest is kept free for those
 PATIENCE = 0.25  # seconds after which rows in hand that were not begun go back: they may have become needless
@@ -65,7 +65,7 @@ class Deliverer:
         self._sender = Sender(house.settings.run_dir, role)
         self._links = Links(house.settings.secret_key(), house.settings.links_url)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="send")
-        self._busy: set[str] = set()
+        self._busy: dict[str, float] = {}  # channels in use, and since when
         self._in_hand = [0, 0, 0]  # chunks under way, by lane
         self._claiming = threading.Lock()
 
@@ -110,9 +110,12 @@ class Deliverer:
         with self._claiming:
             if self._full():
                 return []
-            worst = outbox.REST if self._in_hand[outbox.REST] < BULK else outbox.PUBLICATION
             now = self._clock()
+            worst = outbox.REST if self._in_hand[outbox.REST] < BULK else outbox.PUBLICATION
+            slow = {channel for channel, since in self._busy.items() if time.monotonic() - since > PATIENCE}
             with self._house.database.read() as connection:  # nothing to do is the usual case: no write lock for it
+                if outbox.waiting(connection, now, now - waiting_for, slow, outbox.PAGE):
+                    worst = outbox.PAGE  # as long as pages move, nothing else takes the machine's time from them
                 if not outbox.waiting(connection, now, now - waiting_for, self._busy, worst):
                     return []
             with self._house.database.write() as connection:
@@ -121,7 +124,7 @@ class Deliverer:
                     lease=f"{self._sender.name}/{uuid.uuid4().hex}", ready_since=now - waiting_for,
                 )  # fmt: skip
             if rows:
-                self._busy.add(rows[0].channel)
+                self._busy[rows[0].channel] = time.monotonic()
                 self._in_hand[rows[0].lane] += 1
             return rows
 
@@ -133,7 +136,7 @@ class Deliverer:
                 outcomes.append((row, None if late else self._send(row)))
         finally:
             with self._claiming:
-                self._busy.discard(rows[0].channel)
+                self._busy.pop(rows[0].channel, None)
                 self._in_hand[rows[0].lane] -= 1
             self._record(outcomes, done)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -16,7 +17,9 @@ from engine.changes import LOOK_SECONDS, Changes
 from engine.health import PrefectHealth
 from engine.turn import take_turns
 from flows.catalog import flow_of
+from playbooks.errors import BadFile
 from storage import incidents, outbox
+from storage.database import StorageError
 from tasks import place
 from tasks.turns import Taken
 
@@ -24,6 +27,7 @@ log = logging.getLogger("tocsin.runner")
 MOST_RUNS = 4  # at once: Prefect's server takes one to three a second; more would only wait there
 BATCH = 100  # responses of one run
 WARM_UP_SECONDS = 30
+CALM_SECONDS = 0.5  # between runs that have nothing to decide, while another is under way
 
 
 @dataclass
@@ -43,6 +47,7 @@ class Runner:
         self._house = place.house()
         self._under_way: set[str] = set()
         self._runs: set[asyncio.Task[None]] = set()
+        self._started = 0.0  # when the last run was, by the monotonic clock
         self._changes = Changes(self._house)
         self._health = PrefectHealth()
 
@@ -60,9 +65,18 @@ class Runner:
         while True:
             free = self._health.ok and len(self._runs) < MOST_RUNS
             if free and self._changes.worth_a_look(place.now()):
-                for batch in await asyncio.to_thread(self._look):
-                    self._start(batch)
+                await self._take_what_is_due()
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _take_what_is_due(self) -> None:
+        try:
+            batches = await asyncio.to_thread(self._look)
+        except (StorageError, BadFile) as error:  # disk full, a file broken from the start: said, and tried again
+            log.error("%s", error)  # noqa: TRY400 - one clear line, no traceback
+            await asyncio.sleep(1.0)
+            return
+        for batch in batches:
+            self._start(batch)
 
     def _look(self) -> list[Batch]:
         """What is due or ready now and not under way already, by flow; its turns are leased."""
@@ -79,7 +93,9 @@ class Runner:
             batch = batches.setdefault(row.flow, Batch(row.flow))
             batch.responses.add(row.id)
             batch.due[row.id] = row.ref
-        for response, flow in ready:
+        # A run that is sending sends this too: under load, one more run for it would only keep Prefect busy.
+        calm = not self._runs or time.monotonic() - self._started > CALM_SECONDS
+        for response, flow in ready if calm else ():
             if response not in self._under_way:
                 batches.setdefault(flow, Batch(flow)).responses.add(response)
         for batch in batches.values():
@@ -93,6 +109,7 @@ class Runner:
 
     def _start(self, batch: Batch) -> None:
         self._under_way |= batch.responses
+        self._started = time.monotonic()
         run = asyncio.create_task(self._drive(batch))
         self._runs.add(run)
         run.add_done_callback(self._runs.discard)
