@@ -17,14 +17,16 @@ IN_DOUBT = frozenset({Posting.UNKNOWN, Posting.FAILED})
 def publish(work: Work, state: StepState) -> bool:
     """Order what is approved, finish what is posted, call someone for what is in doubt."""
     plan = work.snapshot.plan(state)
-    if plan.kind is not StepKind.PUBLISH or state.status not in BEGUN:
+    if plan.kind is not StepKind.PUBLISH:
         return False
     wanted = plan.channels or tuple(work.snapshot.roster.public)
+    if state.status not in BEGUN:  # over, or its next round has begun: what may stand there is somebody's all the same
+        return bool(state.postings) and _alarm(work, state, wanted, frozenset({Posting.UNKNOWN}))
     if wanted and all(state.postings.get(channel) == Posting.PUBLISHED for channel in wanted):
         work.record(K.DONE, state.id, evidence=" ".join(state.receipts.values()))
         return True
     changed = _order(work, state, wanted)
-    return _alarm(work, work.snapshot.steps[state.id], wanted) or changed
+    return _alarm(work, work.snapshot.steps[state.id], wanted, IN_DOUBT) or changed
 
 
 def _order(work: Work, state: StepState, wanted: tuple[str, ...]) -> bool:
@@ -76,8 +78,8 @@ def approval_of(work: Work, state: StepState) -> StepState | None:
     return None
 
 
-def _alarm(work: Work, state: StepState, wanted: tuple[str, ...]) -> bool:
-    doubtful = sorted(channel for channel, posting in state.postings.items() if posting in IN_DOUBT)
+def _alarm(work: Work, state: StepState, wanted: tuple[str, ...], doubts: frozenset[Posting]) -> bool:
+    doubtful = sorted(channel for channel, posting in state.postings.items() if posting in doubts)
     count = len(doubtful) if wanted else 1
     if count <= state.alarmed:
         return False

@@ -27,7 +27,7 @@ log = logging.getLogger("tocsin.runner")
 MOST_RUNS = 4  # at once: Prefect's server takes one to three a second; more would only wait there
 BATCH = 100  # responses of one run
 WARM_UP_SECONDS = 30
-CALM_SECONDS = 0.5  # between runs that have nothing to decide, while another is under way
+CALM_SECONDS = 3.0  # between runs that have nothing to decide, while another is under way
 
 
 @dataclass

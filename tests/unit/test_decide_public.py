@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.commands import Approve, Done, Draft, Reject, Retry
+from domain.commands import Approve, Cancel, Close, Done, Draft, Reject, Retry
 from domain.facts import FactKind
 from domain.incident import StepStatus
 from domain.notices import Purpose
@@ -113,6 +113,24 @@ def test_each_further_posting_in_doubt_calls_again() -> None:
     world.publications = [english]
     world.settle_publications(K.IN_DOUBT)
     assert said(world.decide().notices) == [(ANA, P.DOUBT), (BEN, P.DOUBT)]
+
+
+@pytest.mark.parametrize("end", [Close, Cancel])
+def test_a_posting_that_becomes_doubtful_after_the_end_still_calls_the_commander(end: type) -> None:
+    """It was on its way when the incident ended: it may stand in public, and somebody must look. A failed one is not."""
+    world = World(playbook(*statement(channels=("weibo", "website-en"))))
+    world.decide()
+    approved(world)
+    world.decide()
+    give(world, end, ANA, reason="over")
+    weibo, english = sorted(world.publications, key=lambda one: one.channel, reverse=True)
+    world.publications = [english]
+    world.settle_publications(K.PUBLISH_FAILED)
+    assert not said(world.decide().notices)
+    world.publications = [weibo]
+    world.settle_publications(K.IN_DOUBT)
+    assert (ANA, P.DOUBT) in said(world.decide().notices)
+    assert not world.decide().notices
 
 
 def test_a_retry_orders_a_new_attempt_under_a_new_key() -> None:
