@@ -41,6 +41,8 @@ def turn(house: House, lease: Lease, now: DateTime, *, driver: Driver, run_id: s
     """Take one turn: one transaction. None if the lease is no longer the newest: someone else has taken it."""
     with house.database.write() as connection:
         incidents.lock_of_response(connection, lease.response_id)
+        if not incidents.is_newest(connection, lease):  # taken over: nothing is worth the deciding
+            return None
         before = incidents.load(connection, lease.response_id, house.roster())
         decision = decide(before, now)
         if not incidents.save(connection, before, decision.snapshot, decision.wake_at, lease):

@@ -27,6 +27,7 @@ log = logging.getLogger("tocsin.runner")
 MOST_RUNS = 4  # at once: Prefect's server takes one to three a second; more would only wait there
 BATCH = 100  # responses of one run
 WARM_UP_SECONDS = 30
+GAP_SECONDS = 0.6  # between two runs while one is under way: side by side they would slow each other down at the server
 CALM_SECONDS = 3.0  # between runs that have nothing to decide, while another is under way
 
 
@@ -36,7 +37,6 @@ class Batch:
 
     flow: str
     responses: set[str] = field(default_factory=set)
-    due: dict[str, str] = field(default_factory=dict)  # response id -> reference of its incident
     taken: list[Taken] = field(default_factory=list)
 
 
@@ -45,6 +45,7 @@ class Runner:
 
     def __init__(self) -> None:
         self._house = place.house()
+        self._waiting: dict[str, Batch] = {}  # by flow: leased, and not started yet
         self._under_way: set[str] = set()
         self._runs: set[asyncio.Task[None]] = set()
         self._started = 0.0  # when the last run was, by the monotonic clock
@@ -63,56 +64,55 @@ class Runner:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            free = self._health.ok and len(self._runs) < MOST_RUNS
-            if free and self._changes.worth_a_look(place.now()):
-                await self._take_what_is_due()
+            if self._health.ok and self._changes.worth_a_look(place.now()):
+                await self._look()
+            self._start_waiting()
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _take_what_is_due(self) -> None:
+    async def _look(self) -> None:
         try:
-            batches = await asyncio.to_thread(self._look)
+            await asyncio.to_thread(self._lease_what_is_due)
         except (StorageError, BadFile) as error:  # disk full, a file broken from the start: said, and tried again
             log.error("%s", error)  # noqa: TRY400 - one clear line, no traceback
             await asyncio.sleep(1.0)
-            return
-        for batch in batches:
-            self._start(batch)
 
-    def _look(self) -> list[Batch]:
-        """What is due or ready now and not under way already, by flow; its turns are leased."""
+    def _lease_what_is_due(self) -> None:
+        """Lease what is due at once, so that the guarantor leaves it to us; and see whose messages are ready."""
         now = place.now()
-        batches: dict[str, Batch] = {}
         with self._house.database.read() as connection:
             due = incidents.due(connection, now, limit=BATCH)
             ready = outbox.ready_responses(connection, now)
             times = (incidents.next_due(connection), outbox.next_ready(connection))
+        leases = take_turns(self._house, [row.id for row in due], now) if due else []
+        flows = {row.id: row.flow for row in due}
+        for lease in leases:
+            batch = self._waiting.setdefault(flows[lease.response_id], Batch(flows[lease.response_id]))
+            batch.responses.add(lease.response_id)
+            batch.taken.append(Taken(response=lease.response_id, token=lease.token, due=lease.due_at.isoformat()))
+        for response, flow in ready:
+            if response not in self._under_way:
+                self._waiting.setdefault(flow, Batch(flow)).responses.add(response)
         # What is due already and not ours to take (leased, under way) is looked at again a little later.
         soon = now.add(seconds=self._house.settings.runner_poll_seconds)
-        self._changes.rest(min((max(time, soon) for time in times if time), default=None))
-        for row in due:
-            batch = batches.setdefault(row.flow, Batch(row.flow))
-            batch.responses.add(row.id)
-            batch.due[row.id] = row.ref
-        # A run that is sending sends this too: under load, one more run for it would only keep Prefect busy.
-        calm = not self._runs or time.monotonic() - self._started > CALM_SECONDS
-        for response, flow in ready if calm else ():
-            if response not in self._under_way:
-                batches.setdefault(flow, Batch(flow)).responses.add(response)
-        for batch in batches.values():
-            if batch.due:
-                leases = take_turns(self._house, batch.due, now)
-                batch.taken = [
-                    Taken(response=lease.response_id, token=lease.token, due=lease.due_at.isoformat())
-                    for lease in leases
-                ]
-        return [batch for batch in batches.values() if batch.responses]
+        self._changes.rest(min((max(time_, soon) for time_ in times if time_), default=None))
 
-    def _start(self, batch: Batch) -> None:
-        self._under_way |= batch.responses
-        self._started = time.monotonic()
-        run = asyncio.create_task(self._drive(batch))
-        self._runs.add(run)
-        run.add_done_callback(self._runs.discard)
+    def _start_waiting(self) -> None:
+        """Start a run for what waits: few runs with much in each, for a run costs Prefect a third of a second."""
+        since = time.monotonic() - self._started
+        for flow in tuple(self._waiting):
+            batch = self._waiting[flow]
+            if self._runs and since < (GAP_SECONDS if batch.taken else CALM_SECONDS):
+                if not batch.taken:  # the run under way sends this too
+                    del self._waiting[flow]
+                continue
+            if len(self._runs) >= MOST_RUNS:
+                return
+            del self._waiting[flow]
+            self._under_way |= batch.responses
+            self._started, since = time.monotonic(), 0.0
+            run = asyncio.create_task(self._drive(batch))
+            self._runs.add(run)
+            run.add_done_callback(self._runs.discard)
 
     async def _drive(self, batch: Batch) -> None:
         try:

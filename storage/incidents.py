@@ -315,6 +315,12 @@ def take(connection: Connection, response_ids: Iterable[str], now: DateTime, unt
     return [Lease(row.id, row.token, row.wake_at) for row in taken]
 
 
+def is_newest(connection: Connection, lease: Lease) -> bool:
+    """Whether nobody has taken this lease over; `save` makes sure of it once more."""
+    query = select(RESPONSE.c.token).where(RESPONSE.c.id == lease.response_id)
+    return bool(connection.execute(query).scalar_one() == lease.token)
+
+
 def where_they_stand(connection: Connection, response_ids: Iterable[str]) -> list[tuple[str, str]]:
     """For each of these responses its incident's reference and the stage of its next open step."""
     ids = list(response_ids)

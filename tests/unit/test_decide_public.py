@@ -117,7 +117,7 @@ def test_each_further_posting_in_doubt_calls_again() -> None:
 
 @pytest.mark.parametrize("end", [Close, Cancel])
 def test_a_posting_that_becomes_doubtful_after_the_end_still_calls_the_commander(end: type) -> None:
-    """It was on its way when the incident ended: it may stand in public, and somebody must look. A failed one is not."""
+    """It was on its way when the incident ended: it may stand in public, and somebody must look."""
     world = World(playbook(*statement(channels=("weibo", "website-en"))))
     world.decide()
     approved(world)
