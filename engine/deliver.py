@@ -115,7 +115,7 @@ class Deliverer:
             slow = {channel for channel, since in self._busy.items() if time.monotonic() - since > PATIENCE}
             with self._house.database.read() as connection:  # nothing to do is the usual case: no write lock for it
                 if outbox.waiting(connection, now, now - waiting_for, slow, outbox.PAGE):
-                    worst = outbox.PAGE  # as long as pages move, nothing else takes the machine's time from them
+                    worst = outbox.PUBLICATION  # as long as pages move, bulk does not take the machine's time from them
                 if not outbox.waiting(connection, now, now - waiting_for, self._busy, worst):
                     return []
             with self._house.database.write() as connection:

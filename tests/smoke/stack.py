@@ -30,6 +30,7 @@ from tests.receivers import write_channels
 ROOT = Path(__file__).parents[2]
 SAMPLE_ROSTER = ROOT / "playbooks" / "sample" / "roster.yaml"
 READY_SECONDS = 90.0
+PACKAGES = ("domain", "playbooks", "storage", "channels", "engine", "tasks", "flows", "web", "cli", "locales")
 T = TypeVar("T")
 
 
@@ -246,7 +247,7 @@ class Stack:
             blocks = log.read_text(errors="replace").split("Traceback (most recent call last):")[1:]
             for block in blocks:
                 trace = "\n".join(block.splitlines()[:60])
-                if f'File "{ROOT}' in trace:
+                if any(f'File "{ROOT}/{package}/' in trace for package in PACKAGES):
                     found.append(f"{log.name}: {trace[-1500:]}")
         return found
 

@@ -22,7 +22,7 @@ INCIDENTS = 20
 PROMISE_SECONDS = 5.0  # real seconds after the engine is back by which every deadline has been met
 SETTLE_SECONDS = 45.0
 
-pytestmark = pytest.mark.xdist_group("alone")
+pytestmark = pytest.mark.xdist_group("stack")
 
 
 @contextmanager

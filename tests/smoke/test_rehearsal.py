@@ -31,7 +31,7 @@ TOCSIN = [sys.executable, "-m", "cli.main"]
 TOLERANCE = 4.0
 FAULT_TOLERANCE = 3.0
 
-pytestmark = [pytest.mark.xdist_group("rehearsal"), pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(420)]
 
 
 @dataclass
