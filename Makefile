@@ -2,7 +2,9 @@
 PYTHON ?= $(or $(shell command -v python3.11 2>/dev/null),$(shell command -v python3 2>/dev/null))
 BIN := .venv/bin
 STAMP := .venv/.installed
-SUITES := $(wildcard tests/unit tests/integration tests/smoke tests/browser)
+QUICK := $(wildcard tests/unit tests/integration tests/browser)
+SMOKE := $(wildcard tests/smoke)
+SUITES := $(QUICK) $(SMOKE)
 CODE := $(wildcard domain playbooks storage channels engine tasks flows web cli locales tests benchmarks examples)
 UP_ARGS ?=
 PYTEST_ARGS ?=
@@ -22,8 +24,10 @@ help:
 run: $(STAMP)
 	@exec $(BIN)/tocsin up $(UP_ARGS)
 
+# The real installations run one after another, with the machine to themselves: their kills and clocks are timed.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(PYTEST_ARGS) $(SUITES)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(PYTEST_ARGS) $(QUICK)
+	$(BIN)/python -m pytest -m "not slow" --durations 8 $(PYTEST_ARGS) $(SMOKE)
 
 # Alone on the machine: kills and freezes are timed.
 slow: $(STAMP)
