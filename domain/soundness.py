@@ -88,6 +88,9 @@ def _steps(playbook: Playbook) -> Iterator[Problem]:
     for number, stage in enumerate(playbook.stages):
         for place, step in enumerate(stage.steps):
             at = ("stages", number, "steps", place)
+            if step.kind in (StepKind.RUN, StepKind.SURVEY):  # words of the vocabulary that nothing carries out yet
+                reason = f"nothing carries out a step of kind {step.kind!s} yet"
+                yield Problem((*at, "kind"), reason, "use act, and say in the instruction what to do")
             yield from _times(at, stage, step)
             yield from _references(at, stage, step, known)
             yield from _meaningless(at, step)

@@ -181,3 +181,11 @@ def test_any_step_made_to_need_itself_or_a_stranger_is_found(sound: Playbook, da
     steps = tuple(changed if each is victim else each for each in at.steps)
     stages = tuple(replace(each, steps=steps) if each is at else each for each in sound.stages)
     assert [problem.path[-1] for problem in problems(replace(sound, stages=stages))] == ["needs"]
+
+
+@pytest.mark.parametrize("kind", [StepKind.RUN, StepKind.SURVEY])
+def test_a_kind_that_nothing_carries_out_is_refused(kind: StepKind) -> None:
+    """Else it would open at three in the morning and wait for ever."""
+    (problem,) = problems(playbook(stage(step(kind=kind))))
+    assert problem.path == ("stages", 0, "steps", 0, "kind")
+    assert "use act" in problem.remedy
