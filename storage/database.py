@@ -56,10 +56,6 @@ class Database:
         except (DBAPIError, sqlite3.Error) as error:  # the latter from our own BEGIN
             raise plain(error) from error
 
-    def lock(self) -> str:
-        """What a SELECT of rows about to change ends with: SQLite has its one writer, PostgreSQL row locks."""
-        return "" if self.is_sqlite else " FOR UPDATE"
-
     def close(self) -> None:
         """Give back every connection."""
         self.engine.dispose()
