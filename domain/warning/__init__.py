@@ -1,0 +1,1 @@
+"""Tiered warnings: rules on figures, and where each stands. Pure."""
