@@ -14,7 +14,7 @@ from pendulum import DateTime
 
 from domain.calling import escalate, exhausted, hand_over, miss_deadline, next_reminder, open_step, remind
 from domain.facts import Fact, FactKind
-from domain.incident import IncidentStatus, Snapshot, StepState, StepStatus
+from domain.incident import IncidentStatus, Posting, Snapshot, StepState, StepStatus
 from domain.layout import clock_start, round_due, round_start
 from domain.notices import Explained, Notice, Publication, Purpose
 from domain.playbook import NeverSilent, Stage
@@ -100,7 +100,7 @@ def lay_out_stages(work: Work) -> None:
         last = work.snapshot.rounds(stage.id)
         number = round_due(incident, stage, start, work.now) if stage.repeat else _once(work, stage, start, last)
         if number > last:
-            _supersede(work, stage, last)
+            _supersede(work, stage, number)
             begins = round_start(incident, stage, start, number)
             skipped = max(0, number - last - 1) if stage.repeat else 0
             work.record(K.STAGE_BEGUN, stage=stage.id, round=number, start=begins.isoformat(), skipped=skipped)
@@ -112,9 +112,18 @@ def _once(work: Work, stage: Stage, start: DateTime, last: int) -> int:
     return last if laid else last + 1
 
 
-def _supersede(work: Work, stage: Stage, last: int) -> None:
+def _supersede(work: Work, stage: Stage, number: int) -> None:
+    """What is left of the rounds before `number` is over, but for what went to the public."""
     for state in work.steps():
-        if state.stage == stage.id and state.round <= last and state.active:
+        if state.stage == stage.id and state.round < number and state.active and not state.postings:
+            work.record(K.SUPERSEDED, state.id, missed=state.due_at <= work.now)
+
+
+def end_earlier_rounds(work: Work) -> None:
+    """A publication on its way outlives its round, for it was approved; it ends once nothing of it is under way."""
+    for state in work.steps():
+        earlier = state.round < work.snapshot.rounds(state.stage)
+        if earlier and state.active and state.postings and Posting.ORDERED not in state.postings.values():
             work.record(K.SUPERSEDED, state.id, missed=state.due_at <= work.now)
 
 
@@ -178,6 +187,7 @@ RULES: tuple[Callable[[Work], None], ...] = (
     open_what_is_ready,
     each_step(hand_over),
     each_step(publish),
+    end_earlier_rounds,
     open_what_is_ready,  # a publication that is complete may open what needs it
     each_step(miss_deadline),  # before the ladder: one call for a step, the weightiest
     each_step(escalate),

@@ -24,6 +24,7 @@ from channels.message import Message
 from channels.outcome import Outcome, Verdict
 from domain.approval import digest
 from domain.incident import BEGUN, Posting
+from engine.hands import PATIENCE, THREADS, Hands
 from engine.house import House
 from engine.links import Link, Links
 from engine.liveness import Sender, is_dead
@@ -34,9 +35,6 @@ from storage.database import StorageError
 log = logging.getLogger("tocsin.deliver")
 TRIES = 3  # to record what became of a message: on PostgreSQL two senders may be in each other's way
 CHUNK = 16  # rows in hand of one sender at a time: as many may be repeated, marked, if it is killed
-THREADS = 6  # so many slow channels may hang before a fast one waits
-BULK = 4  # of them for what is no page and no publication: the rest is kept free for those
-PATIENCE = 0.25  # seconds after which rows in hand that were not begun go back: they may have become needless
 STALE = 4.0  # seconds after its claim from which a row is not begun: a slow send would outlast its lease
 
 
@@ -65,8 +63,7 @@ class Deliverer:
         self._sender = Sender(house.settings.run_dir, role)
         self._links = Links(house.settings.secret_key(), house.settings.links_url)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="send")
-        self._busy: dict[str, float] = {}  # channels in use, and since when
-        self._in_hand = [0, 0, 0]  # chunks under way, by lane
+        self._hands = Hands()
         self._claiming = threading.Lock()
 
     def deliver(self, *, waiting_for: timedelta = timedelta(0), seconds: float = 20.0, wait: bool = True) -> Delivered:
@@ -85,7 +82,7 @@ class Deliverer:
             rows = self._claim(waiting_for)
             if rows:
                 sends.add(self._pool.submit(self._send_all, rows, done, time.monotonic()))
-            elif not wait or not (sends or self._full()):
+            elif not wait or not (sends or self._hands.full()):
                 break
             elif sends:
                 _, sends = futures.wait(sends, timeout=0.2, return_when=futures.FIRST_COMPLETED)
@@ -102,30 +99,24 @@ class Deliverer:
 
     # --- one claim ---
 
-    def _full(self) -> bool:
-        return sum(self._in_hand) >= THREADS
-
     def _claim(self, waiting_for: timedelta) -> list[Row[Any]]:
         """Only what a thread is free for: a row that waits in here is one that nobody else can send."""
         with self._claiming:
-            if self._full():
+            if self._hands.full():
                 return []
-            now = self._clock()
-            worst = outbox.REST if self._in_hand[outbox.REST] < BULK else outbox.PUBLICATION
-            slow = {channel for channel, since in self._busy.items() if time.monotonic() - since > PATIENCE}
+            now, worst, busy = self._clock(), self._hands.worst(), self._hands.busy()
             with self._house.database.read() as connection:  # nothing to do is the usual case: no write lock for it
-                if outbox.waiting(connection, now, now - waiting_for, slow, outbox.PAGE):
-                    worst = outbox.PUBLICATION  # as long as pages move, bulk does not take the machine's time from them
-                if not outbox.waiting(connection, now, now - waiting_for, self._busy, worst):
+                if outbox.waiting(connection, now, now - waiting_for, self._hands.slow(), outbox.PAGE):
+                    worst = min(worst, outbox.PUBLICATION)  # while pages move, bulk takes no machine time from them
+                if not outbox.waiting(connection, now, now - waiting_for, busy, worst):
                     return []
             with self._house.database.write() as connection:
                 rows = outbox.claim(
-                    connection, now, now + outbox.LEASE, limit=CHUNK, busy=self._busy, worst=worst,
+                    connection, now, now + outbox.LEASE, limit=CHUNK, busy=busy, worst=worst,
                     lease=f"{self._sender.name}/{uuid.uuid4().hex}", ready_since=now - waiting_for,
                 )  # fmt: skip
             if rows:
-                self._busy[rows[0].channel] = time.monotonic()
-                self._in_hand[rows[0].lane] += 1
+                self._hands.take(rows[0])
             return rows
 
     def _send_all(self, rows: list[Row[Any]], done: Delivered, claimed: float) -> None:
@@ -136,8 +127,7 @@ class Deliverer:
                 outcomes.append((row, None if late else self._send(row)))
         finally:
             with self._claiming:
-                self._busy.pop(rows[0].channel, None)
-                self._in_hand[rows[0].lane] -= 1
+                self._hands.give(rows[0])
             self._record(outcomes, done)
 
     def _record(self, outcomes: list[tuple[Row[Any], Result]], done: Delivered) -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from pendulum import DateTime
-from sqlalchemy import ColumnElement, Connection, Row, Update, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.tables import IN_HAND, UNSENT, OutboxRow, ResponseRow
@@ -63,8 +63,9 @@ def claim(  # noqa: PLR0913 - each says which messages are meant
     """Lease messages that may go now, pages first; their attempt begins with this transaction.
 
     Messages of one claim share one channel, so that a slow one holds up nobody else's; a publication is claimed
-    alone. `ready_since`: only what has been ready since then (the guarantor leaves the rest to the runner).
-    `worst`: only lanes up to this one.
+    alone, and only once what was ordered before it for the same incident and channel has come to an end: the public
+    reads statements in their order. `ready_since`: only what has been ready since then (the guarantor leaves the rest
+    to the runner). `worst`: only lanes up to this one.
     """
     ready = and_(_ready(now, ready_since, busy), OUTBOX.c.lane <= worst)
     order = (OUTBOX.c.lane, OUTBOX.c.rank, OUTBOX.c.id)
@@ -95,7 +96,17 @@ def _ready(now: DateTime, since: DateTime, busy: Iterable[str] = ()) -> ColumnEl
     """What may go. Made or tried at a time that is yet to come: the clock stepped back, and it waits no longer."""
     begun = func.coalesce(OUTBOX.c.attempt_started_at, OUTBOX.c.created_at)
     come = or_(OUTBOX.c.next_attempt_at <= since, begun > now + SKEW)
-    return and_(UNSENT, come, OUTBOX.c.channel.not_in(list(busy)))
+    return and_(UNSENT, come, OUTBOX.c.channel.not_in(list(busy)), _in_turn())
+
+
+def _in_turn() -> ColumnElement[bool]:
+    """A publication waits for the one ordered before it for the same incident and channel."""
+    before = OUTBOX.alias("before")
+    unended = and_(
+        before.c.incident_id == OUTBOX.c.incident_id, before.c.channel == OUTBOX.c.channel,
+        before.c.kind == "publication", before.c.id < OUTBOX.c.id, before.c.state.in_(("pending", "retry", "leased")),
+    )  # fmt: skip
+    return or_(OUTBOX.c.lane != PUBLICATION, ~exists().where(unended))
 
 
 def settle(connection: Connection, row_id: int, lease: str, **values: Any) -> bool:

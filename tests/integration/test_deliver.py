@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from channels.outcome import Outcome, Verdict
 from domain.commands import Acknowledge, Reassign
-from engine.deliver import BULK, THREADS
+from engine.hands import REST, THREADS
 from engine.settling import settle
 from storage import outbox
 from storage.outbox import OUTBOX
@@ -208,7 +208,7 @@ def test_slow_bulk_messages_leave_threads_for_pages(one: Estate) -> None:
             connection.execute(update(OUTBOX).where(OUTBOX.c.id == row.id).values(channel=tag))
     sender = one.sender()
     sender.deliver(wait=False)
-    assert [one.row(ref).state for ref in refs].count("leased") == BULK
+    assert [one.row(ref).state for ref in refs].count("leased") == REST
     begun = time.monotonic()
     page = one.declare()
     sender.deliver(wait=False)

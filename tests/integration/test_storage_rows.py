@@ -272,10 +272,22 @@ def test_a_claim_takes_no_more_than_asked_for_and_nothing_of_a_busy_channel(hous
     assert claim(house, worst=0, busy={"alice"}) == []
 
 
-def test_a_publication_is_claimed_alone(house: Estate) -> None:
-    enqueue(house, owed("p1", lane=1, kind="publication"), owed("p2", lane=1, kind="publication"))
-    assert claim(house) == ["p1"]
+def test_a_publication_is_claimed_alone_and_those_of_one_incident_in_their_order(house: Estate) -> None:
+    post = {"lane": outbox.PUBLICATION, "kind": "publication"}
+    enqueue(house, owed("p1", **post), owed("p2", **post), owed("q1", **post, incident_id="other", rank=9))
+    assert claim(house, lease="first/1") == ["p1"]
+    assert claim(house) == ["q1"], "another incident's goes beside it"
+    assert claim(house) == []
+    with house.house.database.write() as connection:
+        (first,) = (row for row in outbox.in_hand(connection) if row.key == "p1")
+        outbox.settle(connection, first.id, "first/1", state="sent")
     assert claim(house) == ["p2"]
+
+
+def test_notices_wait_for_no_publication(house: Estate) -> None:
+    enqueue(house, owed("p1", lane=1, kind="publication"), owed("n1", lane=2))
+    assert claim(house) == ["p1"]
+    assert claim(house) == ["n1"]
 
 
 def test_only_pages_and_publications_where_bulk_has_its_share(house: Estate) -> None:

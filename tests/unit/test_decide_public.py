@@ -49,6 +49,31 @@ def test_a_publication_complete_on_every_channel_is_done_and_opens_what_needs_it
     assert said(decision.notices) == [(EVA, P.ASSIGN)]
 
 
+def in_rounds() -> World:
+    """A statement every half hour; the first is approved and ordered, the second round begins."""
+    steps = (replace(step, due=m(25)) for step in statement())
+    world = World(playbook(*steps, repeat=m(30), ends=m(180)))
+    world.decide()
+    approved(world)
+    world.decide()
+    world.after(m(30))
+    return world
+
+
+def test_what_is_on_its_way_to_the_public_outlives_its_round() -> None:
+    world = in_rounds()
+    assert world.snapshot.steps["s/publish#2"].active
+    assert K.SUPERSEDED not in kinds(world, "s/publish")
+    world.settle_publications()
+    assert world.decide().snapshot.steps["s/publish"].status is StepStatus.DONE
+
+
+def test_what_could_not_be_posted_ends_with_its_round() -> None:
+    world = in_rounds()
+    world.settle_publications(K.PUBLISH_FAILED)
+    assert world.decide().snapshot.steps["s/publish"].status is StepStatus.SUPERSEDED
+
+
 def test_only_the_channels_that_a_step_names_are_used() -> None:
     world = World(playbook(*statement(channels=("weibo",))))
     world.decide()
