@@ -11,12 +11,16 @@ from pendulum import DateTime
 class Reading:
     """The figure of a window that ends at `at` (exclusive), and what it is compared with.
 
+    `domain.warning.window.read` is the reference of how each is made.
+
     Attributes:
-        value: the aggregate, in the metric's unit; None: no sample in the window.
-        events: events behind it (sum of counts; for a share with `per`: the denominator).
-        baseline: the comparable period's value, scaled to the same window; None: there is none.
-        baseline_events: events behind the baseline.
-        newest: time of the newest sample of the series; None: never one.
+        value: the aggregate, in the metric's unit (shares as 0 to 1); None: no sample in the window.
+        events: events behind it: sum of counts; for `sum` and `rate` the sum of the values, since a volume's value
+            is its events; for a share with `per` the denominator.
+        baseline: the comparable period's value, for a window of the same length; None: there is none.
+        baseline_events: events behind the baseline, of all its windows together (four weeks: four windows).
+        newest: time of the newest sample of the series before `at` (with `per`: the older of both metrics' newest);
+            None: never one.
     """
 
     at: DateTime

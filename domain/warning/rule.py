@@ -17,7 +17,7 @@ TICK = timedelta(seconds=10)
 
 
 class Aggregate(StrEnum):
-    """How the samples of a window become one value. A sample has a `value` and a `count` (events that it stands for)."""
+    """How the samples of a window become one value. A sample has a `value`, and a `count` of events it stands for."""
 
     MEAN = "mean"  # sum(value * count) / sum(count)
     SUM = "sum"  # sum(value): volumes
@@ -34,13 +34,18 @@ class Aggregate(StrEnum):
     P99 = "p99"
 
 
+# Their value is a number of events: few of them are the finding itself, not a want of evidence.
+VOLUMES = frozenset({Aggregate.SUM, Aggregate.COUNT, Aggregate.RATE})
 PERCENTILES: Mapping[Aggregate, float] = {
     Aggregate.P50: 0.50, Aggregate.P75: 0.75, Aggregate.P90: 0.90, Aggregate.P95: 0.95, Aggregate.P99: 0.99,
 }  # fmt: skip
 
 
 class Condition(StrEnum):
-    """Which side is bad. The changes compare with the baseline: (value - baseline) / baseline, or in points."""
+    """Which side is bad. The changes compare with the baseline: (value - baseline) / |baseline|, or in points.
+
+    `above` and `below` are strict ("over 30 s"), changes inclusive ("up 50 %" is 50 % or more).
+    """
 
     ABOVE = "above"
     BELOW = "below"
@@ -63,9 +68,10 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """From `threshold` on the level holds; it is left only once the value is beyond `recover`, on the good side.
+    """Past `threshold` the level is breached; once it holds it is left only when `recover` is no longer passed.
 
-    For changes both are magnitudes of the change (0.5 = 50 %, or 10 = ten points), also for `change_below`.
+    Both are compared the same way (`Condition`). For changes they are magnitudes of the change (0.5 = 50 %; in points
+    the metric's own unit, so 0.1 = ten points of a share), also for `change_below`.
     """
 
     tier: Tier
@@ -79,7 +85,8 @@ class Baseline:
 
     `previous`: the window just before, `offset` earlier (default: one window).
     `same-hours`: the median over the last `weeks` weeks of the same window of the week, local time of `zone`;
-    `min_weeks` of them must have data, else there is no baseline. Holidays named in the calendar are left out.
+    `min_weeks` of them must have data, else there is no baseline. Holidays named in the calendar are left out, and a
+    holiday itself has none.
     """
 
     kind: Literal["previous", "same-hours"] = "previous"
@@ -115,7 +122,7 @@ class Rule:
     per: str | None = None  # share: the denominator's metric (complaints per contacts)
     baseline: Baseline | None = None
     points: bool = False  # change in points (value - baseline) instead of relative
-    min_samples: float = 0  # events in the window (and in the baseline) below which nothing is concluded
+    min_samples: float = 0  # events (also of the baseline) below which nothing is concluded; see judging.py
     significance: float | None = None  # binomial test at this level, for counts and shares
     for_: timedelta = timedelta(0)
     keep_firing: timedelta = timedelta(0)  # how long the value must be recovered before the warning ends
@@ -127,6 +134,7 @@ class Rule:
     starts: Starts | None = None  # None: shown on the board, nobody is called
     inhibits: tuple[str, ...] = ()  # rules that call nobody for the same service while this one fires
     profile: str = "standard"  # rules of another profile than the selected one are not evaluated
+    owner: str = ""  # the role it belongs to, shown beside it; who is called is its playbook's business
     tier: int = 0  # 1, 2, 3 of the tiered warning; 0: none of them
     summary: Text = field(default_factory=lambda: Text(""))
     version: int = 1
