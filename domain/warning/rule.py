@@ -66,6 +66,14 @@ class Tier(StrEnum):
     RED = "red"
 
 
+_RANKS = {Tier.YELLOW: 1, Tier.RED: 2}
+
+
+def rank(tier: Tier | None) -> int:
+    """0 where nothing holds; the higher the worse."""
+    return _RANKS[tier] if tier is not None else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """Past `threshold` the level is breached; once it holds it is left only when `recover` is no longer passed.

@@ -1,0 +1,226 @@
+"""The slow, obviously right way from samples to a reading: what an aggregate, a window and a baseline mean. Pure.
+
+Rule files test themselves with it, and the evaluator on live figures is tested against it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from statistics import median
+
+from pendulum import DateTime
+
+from domain.durations import elapsed, later
+from domain.warning.days import day_before
+from domain.warning.reading import Reading
+from domain.warning.rule import PERCENTILES, VOLUMES, Aggregate, Baseline, Rule, SeriesKey
+
+Figure = tuple[float | None, float]  # an aggregate and the events behind it
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One figure of a metric at a moment. `count`: the events that the value stands for."""
+
+    metric: str
+    at: DateTime
+    value: float
+    count: float = 1
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def series_of(rule: Rule, samples: Iterable[Sample]) -> list[SeriesKey]:
+    """The series of the rule among the samples of its metric, in order. Without `by` there is always one: `()`."""
+    if not rule.by:
+        return [()]
+    return sorted({key_of(rule, one.labels) for one in samples if one.metric == rule.metric and _matches(rule, one)})
+
+
+def key_of(rule: Rule, labels: Mapping[str, str]) -> SeriesKey:
+    """The series that a sample with these labels belongs to; a label that it does not have is empty."""
+    return tuple((name, labels.get(name, "")) for name in sorted(rule.by))
+
+
+def read(
+    rule: Rule,
+    samples: Iterable[Sample],
+    at: DateTime,
+    series: SeriesKey = (),
+    holidays: Collection[str] = (),
+) -> Reading:
+    """What the rule sees of one of its series at the tick `at`: samples before `at`, the window [at - window, at).
+
+    A rule of whole days sees the last calendar day of its zone that is over. `holidays`: ISO dates of the baseline's
+    zone that are no ordinary days.
+    """
+    own, per = _of_series(rule, samples, at, series)
+    figure_of = _aggregator(rule, own, per)
+    if rule.daily:
+        _, start, end = day_before(at, rule.zone)
+    else:
+        start, end = later(at, -rule.window), at
+    value, events = figure_of(start, end)
+    baseline, behind = _baseline(rule, own, (start, end), holidays, figure_of)
+    return Reading(at, value, events, baseline, behind, _newest(rule, own, per))
+
+
+def aggregate(rule: Rule, inside: Sequence[Sample]) -> float | None:
+    """One value of the samples of a window in order of time (`per` apart); None of none."""
+    events = sum(one.count for one in inside)
+    if not inside or events <= 0:
+        return None
+    if rule.aggregate in PERCENTILES:
+        return _percentile(inside, PERCENTILES[rule.aggregate] * events)
+    return _AGGREGATES[rule.aggregate](rule, inside)
+
+
+def _percentile(inside: Sequence[Sample], rank: float) -> float:
+    """The smallest value that at least `rank` events do not exceed: an event's own value, never one in between."""
+    seen = 0.0
+    ordered = sorted(inside, key=lambda one: one.value)
+    for one in ordered:
+        seen += one.count
+        if seen >= rank * (1 - 1e-12):
+            return one.value
+    return ordered[-1].value
+
+
+def _mean(_: Rule, inside: Sequence[Sample]) -> float:
+    return sum(one.value * one.count for one in inside) / sum(one.count for one in inside)
+
+
+def _sum(_: Rule, inside: Sequence[Sample]) -> float:
+    return sum(one.value for one in inside)
+
+
+def _rate(rule: Rule, inside: Sequence[Sample]) -> float:
+    return _sum(rule, inside) / (rule.window / timedelta(minutes=1))
+
+
+def _share(rule: Rule, inside: Sequence[Sample]) -> float:
+    limit = rule.at_least if rule.at_least is not None else 1.0
+    return sum(one.count for one in inside if one.value >= limit) / sum(one.count for one in inside)
+
+
+_AGGREGATES: Mapping[Aggregate, Callable[[Rule, Sequence[Sample]], float]] = {
+    Aggregate.MEAN: _mean,
+    Aggregate.SUM: _sum,
+    Aggregate.RATE: _rate,
+    Aggregate.SHARE: _share,
+    Aggregate.COUNT: lambda _, inside: sum(one.count for one in inside),
+    Aggregate.MIN: lambda _, inside: min(one.value for one in inside),
+    Aggregate.MAX: lambda _, inside: max(one.value for one in inside),
+    # Of several at the same moment the largest, so that the order in which they came says nothing.
+    Aggregate.LAST: lambda _, inside: max((one.at, one.value) for one in inside)[1],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The samples of one series in order of time."""
+
+    samples: Sequence[Sample]
+    times: Sequence[DateTime]
+
+    def between(self, start: DateTime, end: DateTime) -> Sequence[Sample]:
+        return self.samples[bisect_left(self.times, start) : bisect_left(self.times, end)]
+
+    def whole(self, start: DateTime, end: DateTime, longest: timedelta) -> bool:
+        """Whether it was heard all through [start, end): begun by its start, no hole of `longest` that touches it."""
+        if not self.times or self.times[0] > start:
+            return False
+        first = max(bisect_left(self.times, start) - 1, 0)
+        past = bisect_left(self.times, end)
+        heard = [*self.times[first : past + 1]]
+        if past >= len(self.times):
+            heard.append(end)
+        return all(elapsed(one, other) < longest for one, other in zip(heard, heard[1:], strict=False))
+
+
+def _of_series(rule: Rule, samples: Iterable[Sample], at: DateTime, series: SeriesKey) -> tuple[_Line, _Line]:
+    mine = [one for one in samples if one.at < at and _matches(rule, one) and key_of(rule, one.labels) == series]
+    own, per = (_line(one for one in mine if one.metric == metric) for metric in (rule.metric, rule.per))
+    return own, per
+
+
+def _line(samples: Iterable[Sample]) -> _Line:
+    ordered = sorted(samples, key=lambda one: one.at)
+    return _Line(ordered, [one.at for one in ordered])
+
+
+def _matches(rule: Rule, one: Sample) -> bool:
+    return all(one.labels.get(name) == value for name, value in rule.labels.items())
+
+
+def _newest(rule: Rule, own: _Line, per: _Line) -> DateTime | None:
+    lines = (own, per) if rule.per else (own,)
+    return min(line.times[-1] for line in lines) if all(line.times for line in lines) else None
+
+
+def _aggregator(rule: Rule, own: _Line, per: _Line) -> Callable[[DateTime, DateTime], Figure]:
+    """The figure of any window of the series."""
+
+    def figure(start: DateTime, end: DateTime) -> Figure:
+        inside = own.between(start, end)
+        if rule.per is not None:
+            of_all = sum(one.value for one in per.between(start, end))
+            return (_sum(rule, inside) / of_all if of_all > 0 else None), max(of_all, 0.0)
+        in_values = rule.aggregate in (Aggregate.SUM, Aggregate.RATE)
+        events = sum(max(one.value, 0.0) if in_values else one.count for one in inside)
+        return aggregate(rule, inside), events
+
+    return figure
+
+
+def _baseline(
+    rule: Rule,
+    own: _Line,
+    window: tuple[DateTime, DateTime],
+    holidays: Collection[str],
+    figure_of: Callable[[DateTime, DateTime], Figure],
+) -> Figure:
+    """What the window is compared with.
+
+    A volume is only compared where it was heard all through both windows: half an hour of figures is no hour, and the
+    hour after an hour of silence is no surge.
+    """
+    base = rule.baseline
+    if base is None or not rule.condition.compares:
+        return None, 0
+
+    def heard(start: DateTime, end: DateTime) -> bool:
+        return rule.aggregate not in VOLUMES or own.whole(start, end, rule.no_data_after)
+
+    if not heard(*window):
+        return None, 0
+    found = [
+        figure
+        for start, end in _earlier(rule, base, window, holidays)
+        if heard(start, end) and (figure := figure_of(start, end))[0] is not None
+    ]
+    if len(found) < (base.min_weeks if base.kind == "same-hours" else 1):
+        return None, 0
+    return median(value for value, _ in found if value is not None), sum(events for _, events in found)
+
+
+def _earlier(
+    rule: Rule, base: Baseline, window: tuple[DateTime, DateTime], holidays: Collection[str]
+) -> list[tuple[DateTime, DateTime]]:
+    """The windows of the baseline, the latest first."""
+    start, end = window
+    if base.kind == "previous":
+        back = base.offset if base.offset is not None else rule.window
+        return [(later(start, -back), later(end, -back))]
+    if _day(start, base.zone) in holidays:
+        return []
+    # The same hour on the wall: on the other side of a change of clocks it is another hour of UTC.
+    ends = [end.in_timezone(base.zone).subtract(weeks=week) for week in range(1, base.weeks + 1)]
+    windows = [(later(one, -rule.window), one) for one in ends]
+    return [one for one in windows if _day(one[0], base.zone) not in holidays]
+
+
+def _day(moment: DateTime, zone: str) -> str:
+    return moment.in_timezone(zone).to_date_string()
