@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import inspect, text
@@ -16,7 +17,19 @@ HEAD = "0001"  # the newest revision in migrations/versions; a test keeps it tru
 _LOCK = 0x70C51  # PostgreSQL's advisory lock of this program
 
 
-def upgrade(database: Database) -> None:
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A set of tables with a history of its own: its migrations, their newest, and where the present one is noted."""
+
+    scripts: str  # folder beside this file
+    head: str
+    version_table: str
+
+
+MAIN = Schema("migrations", HEAD, "alembic_version")
+
+
+def upgrade(database: Database, schema: Schema = MAIN) -> None:
     """Apply what is missing, under a lock.
 
     Raises:
@@ -26,12 +39,12 @@ def upgrade(database: Database) -> None:
     from alembic.config import Config  # noqa: PLC0415
 
     with _alone(database):
-        found = revision(database)
-        if found == HEAD:
+        found = revision(database, schema)
+        if found == schema.head:
             return
-        _known(found)
+        _known(found, schema)
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.set_main_option("script_location", str(Path(__file__).parent / schema.scripts))
         try:
             with database.engine.connect() as connection:
                 config.attributes["connection"] = connection
@@ -41,33 +54,34 @@ def upgrade(database: Database) -> None:
             raise plain(error) from error
 
 
-def require_current(database: Database) -> None:
+def require_current(database: Database, schema: Schema = MAIN) -> None:
     """Raise StorageError unless the database has exactly this program's schema."""
-    found = revision(database)
-    if found == HEAD:
+    found = revision(database, schema)
+    if found == schema.head:
         return
     if found is None:
         raise StorageError("the database is empty: start Tocsin once with `tocsin up`")
-    _known(found)
-    raise StorageError(f"the database is at revision {found}, this program needs {HEAD}: start `tocsin up` once")
+    _known(found, schema)
+    raise StorageError(f"the database is at revision {found}, this program needs {schema.head}: start `tocsin up` once")
 
 
-def revision(database: Database) -> str | None:
+def revision(database: Database, schema: Schema = MAIN) -> str | None:
     """The revision that the database is at; None for an empty one."""
     try:
         with database.engine.connect() as connection:
-            if not inspect(connection).has_table("alembic_version"):
+            if not inspect(connection).has_table(schema.version_table):
                 return None
-            found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            query = text(f"SELECT version_num FROM {schema.version_table}")  # noqa: S608 - a name of our own
+            found: str | None = connection.execute(query).scalar()
             return found
     except DBAPIError as error:
         raise plain(error) from error
 
 
-def _known(found: str | None) -> None:
-    if found is not None and found > HEAD:
+def _known(found: str | None, schema: Schema) -> None:
+    if found is not None and found > schema.head:
         raise StorageError(
-            f"the database is at revision {found}, newer than this program knows ({HEAD}): "
+            f"the database is at revision {found}, newer than this program knows ({schema.head}): "
             "start the newer Tocsin that made it, or restore a backup"
         )
 

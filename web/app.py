@@ -14,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from engine.clock import now
 from engine.house import House
 from engine.links import Links
-from web import acknowledge, commands, errors, house_api, inbox, incidents, pages
+from web import acknowledge, commands, errors, house_api, inbox, incidents, pages, samples
 from web.gathering import Gathering
 from web.guard import Guard
 from web.letterbox import Letterbox
@@ -45,8 +45,9 @@ def create_app(house: House) -> FastAPI:
     app.state.readers = ThreadPoolExecutor(4, thread_name_prefix="look")
     app.state.gathering = Gathering(house, app.state.writers, now)
     app.state.letterbox = Letterbox(house.settings.home / "inbox.db")
+    samples.install(app, house)
     errors.install(app)
-    for module in (inbox, acknowledge, incidents, commands, house_api, pages):  # the busiest first
+    for module in (inbox, samples, acknowledge, incidents, commands, house_api, pages):  # the busiest first
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, house=house)
@@ -61,3 +62,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.writers.shutdown(wait=True, cancel_futures=True)
     app.state.readers.shutdown(wait=False, cancel_futures=True)
     app.state.letterbox.close()
+    app.state.figures.close()

@@ -12,7 +12,7 @@ from engine.house import House
 from web.asking import allowed_hosts, host_of
 
 LONGEST_BODY = 1024 * 1024
-_DISCARDED = 32 * 1024 * 1024  # so much of a body that is too long is read away, that its sender hears why
+_DISCARDED = 64 * 1024 * 1024  # so much of a body that is too long is read away, that its sender hears why
 _HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

@@ -1,0 +1,185 @@
+"""The API of the service figures: samples in, replays, how the sources do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any
+
+import pendulum
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
+from pendulum import DateTime
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from domain.handle import Refused
+from engine.clock import now
+from engine.figures.intake import Intake, Outcome
+from engine.figures.reading import Unreadable, replay_lane
+from engine.house import House
+from storage import figures_replays
+from storage.figures import Figures, open_figures
+from storage.figures_replays import Replay, ReplayEnded
+from storage.figures_tokens import program_of
+from web.asking import NotKnown, asking, person
+from web.schemas import answers
+
+router = APIRouter(tags=["figures"])
+MOST = 32  # bodies of one transaction: some 30,000 samples, a quarter of a second
+
+
+class FiguresDesk:
+    """The figures of one web process. What arrives while a transaction is being written shares the next one."""
+
+    def __init__(self, house: House, clock: Callable[[], DateTime] = now) -> None:
+        self.house = house
+        self.figures: Figures = open_figures(house.settings)
+        self.intake = Intake(self.figures)
+        self.clock = clock
+        # One thread: readers of JSON would only wait for each other, and writers for the lock.
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="figures")
+        self._waiting: list[tuple[bytes, asyncio.Future[Outcome | Unreadable]]] = []
+        self._draining: asyncio.Task[None] | None = None
+
+    async def take(self, body: bytes) -> Outcome:
+        """Commit the samples of a body, together with whoever pushes at this moment.
+
+        Raises:
+            Unreadable: the body as a whole cannot be read.
+            StorageError: nothing was taken; push again.
+        """
+        answer: asyncio.Future[Outcome | Unreadable] = asyncio.get_running_loop().create_future()
+        self._waiting.append((body, answer))
+        if self._draining is None or self._draining.done():
+            self._draining = asyncio.create_task(self._drain())
+        found = await answer
+        if isinstance(found, Unreadable):
+            raise found
+        return found
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            found = await self._together([body for body, _ in batch])
+            for (_, waiting), one in zip(batch, found, strict=True):
+                if waiting.done():  # its caller has gone away; the samples stand
+                    continue
+                if isinstance(one, Exception) and not isinstance(one, Unreadable):
+                    waiting.set_exception(one)
+                else:
+                    waiting.set_result(one)
+
+    async def _together(self, bodies: Sequence[bytes]) -> Sequence[Outcome | Exception]:
+        try:
+            found: Sequence[Outcome | Exception] = await self.run(lambda: self.intake.take(bodies, self.clock()))
+        except Exception as error:  # noqa: BLE001 - whoever pushed is told
+            return [error] * len(bodies)
+        return found
+
+    async def run(self, work: Callable[[], Any]) -> Any:
+        """Do something with the store, in its thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, work)
+
+    async def who(self, request: Request) -> str:
+        """Who pushes: a program by its token, a person by theirs, or the console of this machine (empty).
+
+        Raises:
+            NotKnown: none of them.
+        """
+        asked = asking(request)
+        if not asked.token:
+            return person(self.house, asked)  # without a token nothing is looked up
+
+        def look() -> str:
+            program = program_of(self.figures, asked.token)
+            return program if program is not None else person(self.house, asked)
+
+        try:
+            found: str = await asyncio.get_running_loop().run_in_executor(request.app.state.readers, look)
+        except NotKnown:
+            raise NotKnown("this token is nobody's: get one with `tocsin samples token NAME`") from None
+        return found
+
+    def close(self) -> None:
+        """Finish what was begun, and give back what is held."""
+        self.thread.shutdown(wait=True, cancel_futures=True)
+        self.figures.close()
+
+
+def install(app: FastAPI, house: House) -> None:
+    """Put the figures' desk into the application."""
+    app.state.figures = FiguresDesk(house)
+
+
+async def _desk(request: Request) -> FiguresDesk:
+    desk: FiguresDesk = request.app.state.figures
+    await desk.who(request)
+    return desk
+
+
+AtFigures = Annotated[FiguresDesk, Depends(_desk)]
+
+
+@router.post("/api/samples", status_code=202, responses=answers("samples", "Committed", status=202, command=True))
+async def push(request: Request, desk: AtFigures) -> JSONResponse:
+    """Take samples: a list of `{"metric", "time", "value", "count", "labels"}`, or `{"samples": [...], "lane"}`.
+
+    Answered once they are committed. The good ones are taken, the others are named with the reason; 422 if there was
+    none to take. A repeat counts once, so a batch whose answer was lost is simply pushed again.
+    """
+    try:
+        outcome = await desk.take(await request.body())
+    except Unreadable as unreadable:
+        return JSONResponse({"error": str(unreadable)}, 422)
+    document = outcome.document()
+    if outcome.faults and not (outcome.taken or outcome.duplicates):
+        first = min(outcome.faults, key=lambda fault: fault.index)
+        return JSONResponse({"error": f"none was taken; sample {first.index}: {first.reason}", **document}, 422)
+    return JSONResponse(document, 202)
+
+
+class PositionForm(BaseModel):
+    """How far a replay has come."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    position: AwareDatetime = Field(description="Everything before it was pushed.")
+    speed: float = Field(default=1.0, gt=0, le=1e6, description="How many times real time.")
+    ended: bool = Field(default=False, description="Nothing more comes.")
+
+
+@router.put("/api/replays/{lane}", responses=answers("replay", "Where it is", command=True))
+async def announce(lane: str, form: PositionForm, desk: AtFigures) -> JSONResponse:
+    """Say how far a replay has come; the first time makes it. Its ticks are evaluated up to that position."""
+    if not replay_lane(lane):
+        raise Refused("a lane is replay- and a name in a-z, 0-9 and -, for example replay-bad-day")
+    position = pendulum.instance(form.position).in_timezone("UTC")
+
+    def work() -> Replay:
+        return figures_replays.announce(desk.figures, lane, position, desk.clock(), speed=form.speed, ended=form.ended)
+
+    try:
+        return JSONResponse(_replay(await desk.run(work)))
+    except ReplayEnded as ended:
+        raise Refused(str(ended)) from None
+
+
+@router.get("/api/replays/{lane}", responses=answers("replay", "Where it is"))
+async def replay(lane: str, desk: AtFigures) -> JSONResponse:
+    """How far a replay has come, for a client that goes on after a lost connection."""
+    found = await desk.run(lambda: figures_replays.find(desk.figures, lane))
+    if found is None:
+        return JSONResponse({"error": f"there is no replay {lane[:60]}"}, 404)
+    return JSONResponse(_replay(found))
+
+
+def _replay(found: Replay) -> dict[str, Any]:
+    return {
+        "lane": found.lane,
+        "started_at": found.started_at.isoformat(),
+        "speed": found.speed,
+        "from": found.began.isoformat(),
+        "position": found.position.isoformat(),
+        "ended_at": found.ended_at.isoformat() if found.ended_at else None,
+    }
