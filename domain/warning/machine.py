@@ -40,10 +40,13 @@ def advance(rule: Rule, standing: Standing, reading: Reading) -> Standing:
         return advance_day(rule, standing, reading)
     if silent(rule, reading, standing.since):
         return _on_silence(rule, standing, reading)
-    if reading.newest is None and standing.since is None:
-        return replace(standing, since=reading.at)  # silence is counted from here
     if reading.value is None:
-        return standing
+        never = reading.newest is None and standing.since is None
+        return replace(standing, since=reading.at) if never else standing  # silence is counted from here
+    return _on_figures(rule, standing, reading)
+
+
+def _on_figures(rule: Rule, standing: Standing, reading: Reading) -> Standing:
     judgement = judge(rule, reading)
     if standing.silent:
         if standing.value is None and not judgement.concludes:

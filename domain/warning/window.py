@@ -5,10 +5,11 @@ Rule files test themselves with it, and the evaluator on live figures is tested 
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 from statistics import median
 
 from pendulum import DateTime
@@ -132,12 +133,12 @@ class _Line:
         """Whether it was heard all through [start, end): begun by its start, no hole of `longest` that touches it."""
         if not self.times or self.times[0] > start:
             return False
-        first = max(bisect_left(self.times, start) - 1, 0)
+        first = bisect_right(self.times, start) - 1
         past = bisect_left(self.times, end)
         heard = [*self.times[first : past + 1]]
         if past >= len(self.times):
             heard.append(end)
-        return all(elapsed(one, other) < longest for one, other in zip(heard, heard[1:], strict=False))
+        return all(elapsed(one, other) < longest for one, other in pairwise(heard))
 
 
 def _of_series(rule: Rule, samples: Iterable[Sample], at: DateTime, series: SeriesKey) -> tuple[_Line, _Line]:
