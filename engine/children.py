@@ -101,10 +101,10 @@ def _own(
 
 
 def _server(settings: Settings, environment: Mapping[str, str]) -> Child:
-    port = str(settings.prefect_port)
+    port = str(settings.prefect_port)  # not `prefect` itself: docs/adr/0008
     return Child(
         name=PREFECT_SERVER,
-        command=(*_PREFECT, "server", "start", "--host", "127.0.0.1", "--port", port),
+        command=(sys.executable, "-m", "flows.server", "server", "start", "--host", "127.0.0.1", "--port", port),
         environment=environment,
         health_url=f"http://127.0.0.1:{port}/api/health",
         health_limit=15.0,
@@ -169,6 +169,8 @@ def _environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, st
         "PREFECT_HOME": str(settings.prefect_dir),
         # An ephemeral server would answer in place of a dead one, with another database.
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+        # The server on loopback asks for no such token; asking it for one would be a call more in each run.
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
     }
     # A profile of the user's is unknown in our PREFECT_HOME, and Prefect refuses to start with such.
     user = {name: value for name, value in environ.items() if name != "PREFECT_PROFILE"}

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from prefect import tags
@@ -17,6 +17,7 @@ from engine.changes import LOOK_SECONDS, Changes
 from engine.health import PrefectHealth
 from engine.turn import take_turns
 from flows.catalog import flow_of
+from flows.pipeline import RUN_NAME
 from playbooks.errors import BadFile
 from storage import incidents, outbox
 from storage.database import StorageError
@@ -27,7 +28,7 @@ log = logging.getLogger("tocsin.runner")
 MOST_RUNS = 4  # at once: Prefect's server takes one to three a second; more would only wait there
 BATCH = 100  # responses of one run
 WARM_UP_SECONDS = 30
-GAP_SECONDS = 0.6  # between two runs while one is under way: side by side they would slow each other down at the server
+GAP_SECONDS = 0.3  # between two runs while one is under way: side by side they would slow each other down at the server
 CALM_SECONDS = 3.0  # between runs that have nothing to decide, while another is under way
 
 
@@ -52,22 +53,25 @@ class Runner:
         self._changes = Changes(self._house)
         self._health = PrefectHealth()
 
-    async def warm_up(self) -> None:
+    async def warm_up(self, stop: threading.Event) -> None:
         """One run that finds nothing to decide: the first one costs half a second, and no incident should pay it."""
         self._health.start()
         for _ in range(WARM_UP_SECONDS * 10):
-            if self._health.ok:
+            if self._health.ok and not stop.is_set():
                 await self._drive(Batch("respond_publicly"))
+            if self._health.ok or stop.is_set():
                 return
             await asyncio.sleep(0.1)
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
+    async def run(self, stop: threading.Event) -> None:
+        """Until told to end; the runs under way are seen to their end."""
+        while not stop.is_set():
             if self._health.ok and self._changes.worth_a_look(place.now()):
                 await self._look()
             self._start_waiting()
             await asyncio.sleep(LOOK_SECONDS)
+        if self._runs:
+            await asyncio.wait(self._runs)
 
     async def _look(self) -> None:
         try:
@@ -117,13 +121,12 @@ class Runner:
     async def _drive(self, batch: Batch) -> None:
         try:
             names = await asyncio.to_thread(self._names, batch)
-            title = _title(names)
+            RUN_NAME.set(_title(names))
             marks = {f"incident:{ref}" for ref, _ in names[:20] if batch.responses} | {
                 f"stage:{stage}" for _, stage in names[:20] if stage
             }
-            flow = flow_of(batch.flow).with_options(flow_run_name=title)
             with tags("tocsin", *sorted(marks)):
-                await flow(batch.taken)  # type: ignore[misc]  # Flow[Any, Any] cannot say that it is async
+                await flow_of(batch.flow)(batch.taken)  # type: ignore[misc]  # Flow[Any, Any] cannot say that it is async
         except Exception as error:  # noqa: BLE001 - the guarantor has it already; the runner goes on
             log.warning("a run of %s failed: %s", batch.flow, type(error).__name__)
         finally:
@@ -141,10 +144,9 @@ def _title(names: list[tuple[str, str]]) -> str:
     return f"{first} and {more} more" if more else first
 
 
-async def main() -> None:
-    """Run until ended."""
+async def main(stop: threading.Event) -> None:
+    """Run until told to end."""
     runner = Runner()
     await asyncio.to_thread(place.house().channels().warm_up)
-    with suppress(asyncio.CancelledError):
-        await runner.warm_up()
-        await runner.run()
+    await runner.warm_up(stop)
+    await runner.run(stop)
