@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.premises import StartError
 from storage import schema
 from storage.database import Database, StorageError
+from storage.figures import open_figures
 from storage.settings import Settings
 
 SAMPLES = Path(__file__).resolve().parent.parent / "playbooks" / "sample"
@@ -40,6 +41,7 @@ def prepare_home(settings: Settings) -> list[str]:
         schema.upgrade(database)
         if before != schema.HEAD:
             done.append(f"database brought from {before or 'nothing'} to revision {schema.HEAD}")
+        open_figures(settings).close()  # their schema too, before the processes come
     except StorageError as error:
         raise StartError(str(error)) from None
     finally:
