@@ -143,7 +143,14 @@ def test_the_figures_of_a_change_stay_until_the_next_change() -> None:
 
 @pytest.mark.parametrize("options", [{}, F20, K20, {"no_data": "warn"}])
 def test_nothing_happened_is_the_same_object(options: dict[str, Any]) -> None:
-    for readings in ([1, 1], [31, 31, 31, 32], [31, 31, 31, 26], [SILENCE, SILENCE], [31, 31, 31, SILENCE, SILENCE]):
+    cases: list[list[float | str]] = [
+        [1, 1],
+        [31, 31, 31, 32],
+        [31, 31, 31, 26],
+        [SILENCE, SILENCE],
+        [31, 31, 31, SILENCE, SILENCE],
+    ]
+    for readings in cases:
         states = run(rule(**options), readings)
         assert states[-1] is states[-2], readings
 
