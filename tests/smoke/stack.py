@@ -247,8 +247,7 @@ class Stack:
             blocks = log.read_text(errors="replace").split("Traceback (most recent call last):")[1:]
             for block in blocks:
                 trace = "\n".join(block.splitlines()[:60])
-                told_to_end = "TerminationSignal" in trace  # how Prefect says SIGTERM, wherever a run just was
-                if not told_to_end and any(f'File "{ROOT}/{package}/' in trace for package in PACKAGES):
+                if any(f'File "{ROOT}/{package}/' in trace for package in PACKAGES):
                     found.append(f"{log.name}: {trace[-1500:]}")
         return found
 
