@@ -17,7 +17,7 @@ from engine.changes import LOOK_SECONDS, Changes
 from engine.health import PrefectHealth
 from engine.turn import take_turns
 from flows.catalog import flow_of
-from flows.pipeline import RUN_NAME
+from flows.pipeline import MORE, RUN_NAME, Batches
 from playbooks.errors import BadFile
 from storage import incidents, outbox
 from storage.database import StorageError
@@ -28,15 +28,13 @@ log = logging.getLogger("tocsin.runner")
 MOST_RUNS = 4  # at once: Prefect's server takes one to three a second; more would only wait there
 BATCH = 100  # responses of one run
 WARM_UP_SECONDS = 30
-GAP_SECONDS = 0.3  # between two runs while one is under way: side by side they would slow each other down at the server
-CALM_SECONDS = 3.0  # between runs that have nothing to decide, while another is under way
+GAP_SECONDS = 0.3  # between the starts of two runs: side by side they would slow each other down at the server
 
 
 @dataclass
 class Batch:
     """What one flow run takes: leased turns, and responses whose messages are ready."""
 
-    flow: str
     responses: set[str] = field(default_factory=set)
     taken: list[Taken] = field(default_factory=list)
 
@@ -47,7 +45,7 @@ class Runner:
     def __init__(self) -> None:
         self._house = place.house()
         self._waiting: dict[str, Batch] = {}  # by flow: leased, and not started yet
-        self._under_way: set[str] = set()
+        self._open: dict[str, Batches] = {}  # by flow: the run that takes more
         self._runs: set[asyncio.Task[None]] = set()
         self._started = 0.0  # when the last run was, by the monotonic clock
         self._changes = Changes(self._house)
@@ -58,7 +56,7 @@ class Runner:
         self._health.start()
         for _ in range(WARM_UP_SECONDS * 10):
             if self._health.ok and not stop.is_set():
-                await self._drive(Batch("respond_publicly"))
+                await self._drive("respond_publicly", Batch())
             if self._health.ok or stop.is_set():
                 return
             await asyncio.sleep(0.1)
@@ -90,47 +88,47 @@ class Runner:
         leases = take_turns(self._house, [row.id for row in due], now) if due else []
         flows = {row.id: row.flow for row in due}
         for lease in leases:
-            batch = self._waiting.setdefault(flows[lease.response_id], Batch(flows[lease.response_id]))
+            batch = self._waiting.setdefault(flows[lease.response_id], Batch())
             batch.responses.add(lease.response_id)
             batch.taken.append(Taken(response=lease.response_id, token=lease.token, due=lease.due_at.isoformat()))
         for response, flow in ready:
-            if response not in self._under_way:
-                self._waiting.setdefault(flow, Batch(flow)).responses.add(response)
+            self._waiting.setdefault(flow, Batch()).responses.add(response)
         # What is due already and not ours to take (leased, under way) is looked at again a little later.
         soon = now.add(seconds=self._house.settings.runner_poll_seconds)
         self._changes.rest(min((max(time_, soon) for time_ in times if time_), default=None))
 
     def _start_waiting(self) -> None:
-        """Start a run for what waits: few runs with much in each, for a run costs Prefect a third of a second."""
-        since = time.monotonic() - self._started
+        """Give what waits to a run that is open, else start one: few runs with much in each."""
         for flow in tuple(self._waiting):
-            batch = self._waiting[flow]
-            if self._runs and since < (GAP_SECONDS if batch.taken else CALM_SECONDS):
-                if not batch.taken:  # the run under way sends this too
-                    del self._waiting[flow]
-                continue
-            if len(self._runs) >= MOST_RUNS:
-                return
+            batch, run = self._waiting[flow], self._open.get(flow)
+            if run is None or not run.add(batch.taken):
+                too_soon = self._runs and time.monotonic() - self._started < GAP_SECONDS
+                if too_soon or len(self._runs) >= MOST_RUNS:
+                    continue
+                self._start(flow, batch)
             del self._waiting[flow]
-            self._under_way |= batch.responses
-            self._started, since = time.monotonic(), 0.0
-            run = asyncio.create_task(self._drive(batch))
-            self._runs.add(run)
-            run.add_done_callback(self._runs.discard)
 
-    async def _drive(self, batch: Batch) -> None:
+    def _start(self, flow: str, batch: Batch) -> None:
+        self._started = time.monotonic()
+        run = asyncio.create_task(self._drive(flow, batch))
+        self._runs.add(run)
+        run.add_done_callback(self._runs.discard)
+
+    async def _drive(self, flow: str, batch: Batch) -> None:
+        more = self._open[flow] = Batches()
         try:
             names = await asyncio.to_thread(self._names, batch)
-            RUN_NAME.set(_title(names))
             marks = {f"incident:{ref}" for ref, _ in names[:20] if batch.responses} | {
                 f"stage:{stage}" for _, stage in names[:20] if stage
             }
+            RUN_NAME.set(_title(names))
+            MORE.set(more)
             with tags("tocsin", *sorted(marks)):
-                await flow_of(batch.flow)(batch.taken)  # type: ignore[misc]  # Flow[Any, Any] cannot say that it is async
+                await flow_of(flow)(batch.taken)  # type: ignore[misc]  # Flow[Any, Any] cannot say that it is async
         except Exception as error:  # noqa: BLE001 - the guarantor has it already; the runner goes on
-            log.warning("a run of %s failed: %s", batch.flow, type(error).__name__)
+            log.warning("a run of %s failed: %s", flow, type(error).__name__)
         finally:
-            self._under_way -= batch.responses
+            more.close()
 
     def _names(self, batch: Batch) -> list[tuple[str, str]]:
         """Reference and current stage of each response, for the run's name and tags."""
