@@ -19,10 +19,11 @@ class NotRunning(Trouble):
 
 
 class Refusal(Trouble):
-    """Tocsin answered no; the text is its reason."""
+    """Tocsin answered no; the text is its reason, `document` what else it said."""
 
-    def __init__(self, status: int, reason: str) -> None:
+    def __init__(self, status: int, reason: str, document: Any = None) -> None:
         self.status = status
+        self.document = document
         super().__init__(reason)
 
 
@@ -107,7 +108,7 @@ def _read(status: int, text: bytes) -> Any:
         raise Trouble(f"what listens there is not Tocsin (HTTP {status}): check TOCSIN_PORT") from None
     if status >= _OK:
         reason = answer.get("error") if isinstance(answer, dict) else None
-        raise Refusal(status, str(reason or f"HTTP {status}"))
+        raise Refusal(status, str(reason or f"HTTP {status}"), answer)
     return answer
 
 

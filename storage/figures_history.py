@@ -115,7 +115,8 @@ def course(
             _COURSE,
             {
                 "lane": lane, "metric": metric, "start": first, "end": last, "start_at": first * MINUTE,
-                "end_at": last * MINUTE,                "step": max(1, step // timedelta(minutes=1)), "rolled": counter(connection, "rolled"),
+                "end_at": last * MINUTE, "step": max(1, step // timedelta(minutes=1)),
+                "rolled": counter(connection, "rolled"),
             },
         )  # fmt: skip
         return [Sums(row[0], row[1], int(row[2]), *row[3:]) for row in found]

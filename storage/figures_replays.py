@@ -47,6 +47,8 @@ def announce(
                     ended_at=present if ended else None,
                 )
             )  # fmt: skip
+        elif found.ended_at is not None and ended and at == found.position_at:
+            pass  # said again: its answer was lost
         elif found.ended_at is not None:
             raise ReplayEnded(f"the replay {lane} has ended: begin another one with --lane")
         else:

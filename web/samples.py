@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from pendulum import DateTime
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from domain.handle import Refused
+from domain.warning.figures import METRICS
 from engine.clock import now
 from engine.figures.intake import Intake, Outcome
 from engine.figures.reading import Unreadable, replay_lane
@@ -30,12 +31,17 @@ MOST = 32  # bodies of one transaction: some 30,000 samples, a quarter of a seco
 
 
 class FiguresDesk:
-    """The figures of one web process. What arrives while a transaction is being written shares the next one."""
+    """The figures of one web process. What arrives while a transaction is being written shares the next one.
 
-    def __init__(self, house: House, clock: Callable[[], DateTime] = now) -> None:
+    `known` gives the metrics that are declared.
+    """
+
+    def __init__(
+        self, house: House, clock: Callable[[], DateTime] = now, known: Callable[[], Collection[str]] = METRICS.keys
+    ) -> None:
         self.house = house
         self.figures: Figures = open_figures(house.settings)
-        self.intake = Intake(self.figures)
+        self.intake = Intake(self.figures, known)
         self.clock = clock
         # One thread: readers of JSON would only wait for each other, and writers for the lock.
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="figures")

@@ -216,6 +216,8 @@ def test_a_replay_goes_forward_only_and_ends_once(figures: Figures) -> None:
     assert (over.position, over.began, over.ended_at) == (NOW.add(hours=2), NOW, NOW.add(seconds=9))
     assert [one.lane for one in replays(figures)] == ["replay-a", "replay-b"]
     assert [one.lane for one in replays(figures, running=True)] == ["replay-b"]
+    again = announce(figures, "replay-a", NOW.add(hours=2), NOW.add(seconds=10), ended=True)  # its answer was lost
+    assert again == over
     with pytest.raises(ReplayEnded, match="begin another"):
         announce(figures, "replay-a", NOW.add(hours=3), NOW.add(seconds=10))
 

@@ -1,0 +1,82 @@
+"""`tocsin samples`: push figures from a file, replay a day, make a token for a program that pushes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.frame import AsJson, TokenFile, Trouble, _, example, say, show_json, token
+
+app = typer.Typer(no_args_is_help=True, help="Service figures: push, replay, tokens.", rich_markup_mode=None)
+
+File = Annotated[Path, typer.Argument(metavar="FILE.csv", help="time,metric,value[,count][,labels...]")]
+Metric = Annotated[str, typer.Option(help="Of a file without a column metric, such as timestamp,value.")]
+Zone = Annotated[str, typer.Option(help="Of times without an offset.")]
+
+
+@app.command(epilog=example("tocsin samples push yesterday.csv"))
+def push(
+    file: File,
+    metric: Metric = "",
+    zone: Zone = "UTC",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Push the figures of a file. Bad lines are named (exit 1), the good ones kept; a repeat counts once."""
+    from cli.samples_push import push as work
+
+    work(file, metric, zone, token(token_file), as_json=as_json)
+
+
+@app.command(epilog=example("tocsin samples replay examples/bad_day.csv --speed 600"))
+def replay(
+    file: File,
+    *,
+    speed: Annotated[float, typer.Option(min=0.1, max=1e6, help="How many times real time.")] = 600.0,
+    lane: Annotated[str, typer.Option(help="Name of the replay; a known one goes on where it was.")] = "",
+    begin: Annotated[str, typer.Option("--from", help="Begin at this time; what is before it is history.")] = "",
+    metric: Metric = "",
+    zone: Zone = "UTC",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay the figures of a file on a lane of their own, in their own time; then the warnings that it gave."""
+    from cli.samples_replay import replay as work
+
+    work(file, speed, lane, begin, metric, zone, token(token_file), as_json=as_json)
+
+
+@app.command("token", epilog=example("tocsin samples token alertmanager"))
+def new_token(
+    name: Annotated[str, typer.Argument(help="The program, such as alertmanager or crm.")], as_json: AsJson = False
+) -> None:
+    """Make a token for a program that pushes figures or alerts; the one it had is worth nothing from now on."""
+    import re
+
+    import pendulum
+
+    from storage.database import StorageError
+    from storage.figures import open_figures
+    from storage.figures_tokens import new_token as make
+    from storage.settings import SettingsError, load_settings
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,59}", name):
+        raise Trouble(f"{name[:60]!r} cannot be a name: lower-case letters, digits and hyphens, such as alertmanager")
+    try:
+        settings = load_settings()
+        if settings.is_sqlite and not settings.home.exists():
+            raise Trouble(f"there is no {settings.home}: `tocsin up` lays one out, or set TOCSIN_HOME")
+        figures = open_figures(settings)
+        try:
+            made = make(figures, name, pendulum.now("UTC"))
+        finally:
+            figures.close()
+    except (SettingsError, StorageError) as error:
+        raise Trouble(str(error)) from None
+    if as_json:
+        show_json({"name": name, "token": made})
+        return
+    say(made)
+    typer.echo(_("{name}: send it as `Authorization: Bearer TOKEN`; it is not shown again").format(name=name), err=True)

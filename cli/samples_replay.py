@@ -1,0 +1,184 @@
+"""`tocsin samples replay`: figures of another time on a lane of their own, in their own order and pace."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import typer
+
+from cli import client
+from cli.frame import Trouble, _, say, show_json
+from cli.samples_push import BATCH, Bar, Tally, batches, opened, patiently, push_batch, tell
+from engine.figures.files import BadFigures, FiguresFile, Row, iso
+
+STEP_SECONDS = 0.25  # of real time between two announcements of the position
+TICK = 10_000_000  # microseconds: figures of a tick are looked at when it is over
+_WARNINGS_SECONDS = 20.0
+_NOT_FOUND = 404
+
+
+@dataclass
+class _Course:
+    """A replay on its way: what is to push, and how far it is. Times in microseconds since 1970."""
+
+    lane: str
+    speed: float
+    rows: Sequence[Row]
+    begins: int
+    ends: int
+    token: str
+    tally: Tally
+
+    @property
+    def path(self) -> str:
+        return f"/api/replays/{quote(self.lane, safe='')}"
+
+    def announce(self, position: int, *, ended: bool = False) -> Any:
+        """Everything before `position` was pushed."""
+        form = {"position": iso(position), "speed": self.speed, "ended": ended}
+        return patiently(lambda: client.call("PUT", self.path, self.token, form))
+
+    def push(self, start: int, end: int) -> None:
+        """The rows of these places."""
+        for first in range(start, end, BATCH):
+            push_batch(self.rows[first : min(first + BATCH, end)], self.lane, self.token, self.tally)
+
+
+def replay(
+    path: Path, speed: float, lane: str, begin: str, metric: str, zone: str, token: str, *, as_json: bool
+) -> None:
+    """Replay a file; the warnings that its lane gave."""
+    file, tally = opened(path, metric, zone), Tally()
+    rows = _in_order(file, tally)
+    begins = _begin(file, begin, rows)
+    ends = (rows[-1].at // TICK + 1) * TICK
+    chosen = lane or f"replay-{_slug(path.stem)}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
+    course = _Course(
+        chosen if chosen.startswith("replay-") else f"replay-{chosen}", speed, rows, begins, ends, token, tally
+    )
+    if not as_json:
+        typer.echo(_("lane {lane}: the same --lane goes on where this one stops").format(lane=course.lane), err=True)
+    try:
+        place, position = _resume(course)
+        _run(course, place, position)
+    except client.NotRunning as lost:
+        raise Trouble(f"{lost}; go on with --lane {course.lane}") from None
+    found = _warnings(course)
+    if as_json:
+        show_json({"lane": course.lane, "position": iso(ends), "pushed": tally.document(), "warnings": found})
+        return
+    tell(tally)
+    _show(found)
+
+
+def _in_order(file: FiguresFile, tally: Tally) -> list[Row]:
+    """Every good row, the oldest first; those of one time in the order of the file."""
+    try:
+        rows = [row for batch in batches(file.rows(), tally) for row in batch]
+    except BadFigures as bad:
+        raise Trouble(str(bad)) from None
+    if not rows:
+        first = f"; line {tally.errors[0].line}: {tally.errors[0].reason}" if tally.errors else ""
+        raise Trouble(f"{file.path}: has no row that can be read{first}")
+    return sorted(rows, key=lambda row: row.at)
+
+
+def _begin(file: FiguresFile, begin: str, rows: Sequence[Row]) -> int:
+    """Where the replay begins, at a full tick: as told, as the file says, else with its first row."""
+    at = rows[0].at if file.begins is None else file.begins
+    if begin:
+        try:
+            at = file.moment(begin)
+        except ValueError as error:
+            raise Trouble(f"--from: {error}") from None
+    if not rows[0].at <= at <= rows[-1].at:
+        raise Trouble(
+            f"the replay cannot begin at {iso(at)}: the figures are of {iso(rows[0].at)} to {iso(rows[-1].at)}"
+        )
+    return at // TICK * TICK
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:30] or "figures"
+
+
+def _resume(course: _Course) -> tuple[int, int]:
+    """Push the history, or find where a known lane stopped: the next row, and the position."""
+    try:
+        known = client.get(course.path, course.token)
+    except client.Refusal as refusal:
+        if refusal.status != _NOT_FOUND:
+            raise
+        place = _place(course.rows, course.begins)
+        with Bar(_("history"), place) as bar:
+            for first in range(0, place, BATCH):
+                course.push(first, min(first + BATCH, place))
+                bar.at(first)
+        course.announce(course.begins)
+        return place, course.begins
+    if known["ended_at"]:
+        raise Trouble(f"the replay {course.lane} has ended: leave --lane out to begin another one")
+    position = _micros(str(known["position"]))
+    return _place(course.rows, position), position
+
+
+def _place(rows: Sequence[Row], at: int) -> int:
+    """The first row that is not before `at`."""
+    from bisect import bisect_left
+
+    return bisect_left(rows, at, key=lambda row: row.at)
+
+
+def _micros(text: str) -> int:
+    from datetime import datetime
+
+    return round(datetime.fromisoformat(text).timestamp() * 1e6)
+
+
+def _run(course: _Course, place: int, position: int) -> None:
+    """Push what falls due as its time comes, and announce how far that is."""
+    began, at_first = time.monotonic(), position
+    with Bar(course.lane, course.ends - course.begins) as bar:
+        while position < course.ends:
+            passed = (time.monotonic() - began) * course.speed
+            position = min(course.ends, max(position, at_first + int(passed * 1e6)))
+            due = _place(course.rows, position)
+            course.push(place, due)
+            place = due
+            course.announce(position, ended=position >= course.ends)
+            bar.at(position - course.begins, iso(position)[:19])
+            if position < course.ends:
+                time.sleep(min(STEP_SECONDS, (course.ends - position) / 1e6 / course.speed + 0.001))
+
+
+def _warnings(course: _Course) -> Any:
+    """The warnings of the lane once everything was evaluated; None where nobody can say."""
+    end = time.monotonic() + _WARNINGS_SECONDS
+    while True:
+        try:
+            found = client.get("/api/warnings", course.token, lane=course.lane, status="all")
+        except (client.Refusal, client.NotRunning):
+            return None
+        if not isinstance(found, dict) or "warnings" not in found:
+            return None
+        evaluated = found.get("evaluated_to")
+        if not evaluated or _micros(str(evaluated)) >= course.ends or time.monotonic() > end:
+            return found["warnings"]
+        time.sleep(STEP_SECONDS)
+
+
+def _show(found: Any) -> None:
+    if found is None:
+        say(_("the figures were pushed; which warnings they gave cannot be said: nobody evaluates rules here"))
+        return
+    if not found:
+        say(_("no warning: quiet figures start nothing"))
+    for one in found:
+        words = [str(one.get(name) or "") for name in ("ref", "tier", "rule", "began_at", "ended_at", "status")]
+        say("  ".join(word for word in words if word))
