@@ -20,7 +20,7 @@ _DURATION_PATTERN = (
 )
 
 
-class _Form(BaseModel):
+class Form(BaseModel):
     """A mapping of the file: no unknown key, no silent conversion."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False)
@@ -65,7 +65,7 @@ Duration = Annotated[
 ]
 
 
-class TextForm(_Form):
+class TextForm(Form):
     """Words for people: a text in English, or both languages."""
 
     en: Words = Field(min_length=1, description="The English words.", examples=["Draft the apology"])
@@ -92,7 +92,7 @@ Words2 = Annotated[
 Condition = Annotated[str, Field(min_length=1, max_length=60)]
 
 
-class StepForm(_Form):
+class StepForm(Form):
     """One step of a stage."""
 
     id: Id = Field(description="Its name within the stage.", examples=["draft"])
@@ -162,7 +162,7 @@ class StepForm(_Form):
     )
 
 
-class StageForm(_Form):
+class StageForm(Form):
     """A window on a clock, and its steps."""
 
     id: Id = Field(description="Its name within the playbook.", examples=["apology"])
@@ -188,7 +188,7 @@ class StageForm(_Form):
     )
 
 
-class NeverSilentForm(_Form):
+class NeverSilentForm(Form):
     """The watchdog over public silence."""
 
     within: Duration = Field(description="Nothing public for so long: `first` is reminded.", examples=["60m"])
@@ -197,7 +197,7 @@ class NeverSilentForm(_Form):
     after: Id = Field("executive", description="Who is told when that did not help.", examples=["executive"])
 
 
-class PlaybookForm(_Form):
+class PlaybookForm(Form):
     """A procedure."""
 
     id: Id = Field(description="Its name in commands and links.", examples=["four-hour-response"])
@@ -234,7 +234,7 @@ class PlaybookForm(_Form):
     )
 
 
-class PersonForm(_Form):
+class PersonForm(Form):
     """Someone who can be called."""
 
     name: Words = Field(min_length=1, max_length=100, description="How they are written.", examples=["Alice Zhang"])
@@ -248,7 +248,7 @@ class PersonForm(_Form):
     )
 
 
-class RoleForm(_Form):
+class RoleForm(Form):
     """A duty with its holder and backup."""
 
     title: Words = Field(min_length=1, max_length=100, description="Its name for people.", examples=["PR lead"])
@@ -256,7 +256,7 @@ class RoleForm(_Form):
     backup: Id | None = Field(None, description="The person called next.", examples=["bob"])
 
 
-class PublicChannelForm(_Form):
+class PublicChannelForm(Form):
     """An official channel."""
 
     channel: str = Field(
@@ -271,7 +271,7 @@ class PublicChannelForm(_Form):
     )
 
 
-class RosterForm(_Form):
+class RosterForm(Form):
     """Who people are, which roles they hold, where the organisation speaks."""
 
     currency: str = Field(

@@ -14,6 +14,7 @@ from typing import Literal
 from domain.text import Text
 
 TICK = timedelta(seconds=10)
+EVERY_PROFILE = "every"
 
 
 class Aggregate(StrEnum):
@@ -141,11 +142,15 @@ class Rule:
     quiet: timedelta = timedelta(0)  # after its end a new firing within this joins the old warning, without a new call
     starts: Starts | None = None  # None: shown on the board, nobody is called
     inhibits: tuple[str, ...] = ()  # rules that call nobody for the same service while this one fires
-    profile: str = "standard"  # rules of another profile than the selected one are not evaluated
+    profile: str = EVERY_PROFILE  # else evaluated only where that profile is selected: `standard`, `strict`
     owner: str = ""  # the role it belongs to, shown beside it; who is called is its playbook's business
     tier: int = 0  # 1, 2, 3 of the tiered warning; 0: none of them
     summary: Text = field(default_factory=lambda: Text(""))
     version: int = 1
+
+    def in_profile(self, selected: str) -> bool:
+        """Whether it is evaluated where `selected` is the profile."""
+        return self.profile in (EVERY_PROFILE, selected)
 
     @property
     def daily(self) -> bool:

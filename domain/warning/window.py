@@ -57,15 +57,37 @@ def read(
     A rule of whole days sees the last calendar day of its zone that is over. `holidays`: ISO dates of the baseline's
     zone that are no ordinary days.
     """
-    own, per = _of_series(rule, samples, at, series)
-    figure_of = _aggregator(rule, own, per)
-    if rule.daily:
-        _, start, end = day_before(at, rule.zone)
-    else:
-        start, end = later(at, -rule.window), at
-    value, events = figure_of(start, end)
-    baseline, behind = _baseline(rule, own, (start, end), holidays, figure_of)
-    return Reading(at, value, events, baseline, behind, _newest(rule, own, per))
+    return History(rule, samples).read(at, series, holidays)
+
+
+class History:
+    """The samples of a rule put in order once, to be read at many ticks."""
+
+    def __init__(self, rule: Rule, samples: Iterable[Sample]) -> None:
+        self._rule = rule
+        self._series: list[SeriesKey] = []
+        found: dict[tuple[str, SeriesKey], list[Sample]] = {}
+        wanted = {rule.metric, rule.per}
+        kept = [one for one in samples if one.metric in wanted and _matches(rule, one)]
+        for one in kept:
+            found.setdefault((one.metric, key_of(rule, one.labels)), []).append(one)
+        self._series = series_of(rule, kept)
+        self._lines = {name: _line(inside) for name, inside in found.items()}
+
+    def series(self) -> list[SeriesKey]:
+        """The series among the samples."""
+        return list(self._series)
+
+    def read(self, at: DateTime, series: SeriesKey = (), holidays: Collection[str] = ()) -> Reading:
+        """What the rule sees at the tick `at`; nothing from `at` on is known."""
+        rule = self._rule
+        own = self._lines.get((rule.metric, series), _NONE).before(at)
+        per = self._lines.get((rule.per or "", series), _NONE).before(at)
+        figure_of = _aggregator(rule, own, per)
+        start, end = day_before(at, rule.zone)[1:] if rule.daily else (later(at, -rule.window), at)
+        value, events = figure_of(start, end)
+        baseline, behind = _baseline(rule, own, (start, end), holidays, figure_of)
+        return Reading(at, value, events, baseline, behind, _newest(rule, own, per))
 
 
 def aggregate(rule: Rule, inside: Sequence[Sample]) -> float | None:
@@ -121,35 +143,37 @@ _AGGREGATES: Mapping[Aggregate, Callable[[Rule, Sequence[Sample]], float]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """The samples of one series in order of time."""
+    """The samples of one series in order of time, of which the first `known` are known."""
 
     samples: Sequence[Sample]
     times: Sequence[DateTime]
+    known: int
+
+    def before(self, at: DateTime) -> _Line:
+        return _Line(self.samples, self.times, bisect_left(self.times, at))
 
     def between(self, start: DateTime, end: DateTime) -> Sequence[Sample]:
-        return self.samples[bisect_left(self.times, start) : bisect_left(self.times, end)]
+        return self.samples[bisect_left(self.times, start) : bisect_left(self.times, end, hi=self.known)]
+
+    def newest(self) -> DateTime | None:
+        return self.times[self.known - 1] if self.known else None
 
     def whole(self, start: DateTime, end: DateTime, longest: timedelta) -> bool:
         """Whether it was heard all through [start, end): begun by its start, no hole of `longest` that touches it."""
-        if not self.times or self.times[0] > start:
+        if not self.known or self.times[0] > start:
             return False
-        first = bisect_right(self.times, start) - 1
-        past = bisect_left(self.times, end)
-        heard = [*self.times[first : past + 1]]
-        if past >= len(self.times):
-            heard.append(end)
+        first = bisect_right(self.times, start, hi=self.known) - 1
+        past = bisect_left(self.times, end, hi=self.known)
+        heard = [*self.times[first : past + 1]] if past < self.known else [*self.times[first:past], end]
         return all(elapsed(one, other) < longest for one, other in pairwise(heard))
 
 
-def _of_series(rule: Rule, samples: Iterable[Sample], at: DateTime, series: SeriesKey) -> tuple[_Line, _Line]:
-    mine = [one for one in samples if one.at < at and _matches(rule, one) and key_of(rule, one.labels) == series]
-    own, per = (_line(one for one in mine if one.metric == metric) for metric in (rule.metric, rule.per))
-    return own, per
+_NONE = _Line((), (), 0)
 
 
 def _line(samples: Iterable[Sample]) -> _Line:
     ordered = sorted(samples, key=lambda one: one.at)
-    return _Line(ordered, [one.at for one in ordered])
+    return _Line(ordered, [one.at for one in ordered], len(ordered))
 
 
 def _matches(rule: Rule, one: Sample) -> bool:
@@ -157,8 +181,9 @@ def _matches(rule: Rule, one: Sample) -> bool:
 
 
 def _newest(rule: Rule, own: _Line, per: _Line) -> DateTime | None:
-    lines = (own, per) if rule.per else (own,)
-    return min(line.times[-1] for line in lines) if all(line.times for line in lines) else None
+    newest = [line.newest() for line in ((own, per) if rule.per else (own,))]
+    heard = [one for one in newest if one is not None]
+    return min(heard) if len(heard) == len(newest) else None
 
 
 def _aggregator(rule: Rule, own: _Line, per: _Line) -> Callable[[DateTime, DateTime], Figure]:

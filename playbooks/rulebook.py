@@ -1,0 +1,162 @@
+"""All warning rules: those that ship, and those of the home that add to them or replace them by id."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+from domain.warning.calendar import Calendar
+from domain.warning.figures import Metric
+from domain.warning.rule import Rule
+from playbooks.errors import Finding
+from playbooks.explain import choose
+from playbooks.rule_house import COMMON, Known, load_calendar, load_metrics
+from playbooks.rule_loader import House, RuleFile, load_rule
+from playbooks.shelf import Shelf
+from playbooks.watched import Clock, Pace, Watched
+
+SHIPPED = Path(__file__).parent / "rules"
+STANDARD = "standard"
+T = TypeVar("T")
+Playbooks = Callable[[], Collection[str]]
+
+
+class UnknownRule(KeyError):
+    """No rule has that id; the text names those that were probably meant."""
+
+    def __init__(self, wanted: str, known: Collection[str]) -> None:
+        self.wanted = wanted
+        super().__init__(f"no rule {wanted[:60]!r}: {choose(wanted[:60], known)}")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Rulebook:
+    """The rules in force of a home: its `rules/`, `metrics.yaml` and `campaigns.yaml`. Threads may share one.
+
+    Files are looked at once a second at most; a broken one keeps its last good version in force and is listed by
+    `findings`. `playbooks` names the known ones; without it no rule is refused for the playbook that it starts.
+    """
+
+    def __init__(
+        self, home: Path | None = None, *, playbooks: Playbooks | None = None, clock: Clock = time.monotonic
+    ) -> None:
+        self._house = House()
+        self._playbooks = playbooks
+        folders = [SHIPPED]
+        if home is not None and (home / "rules").resolve() != SHIPPED.resolve():
+            folders.append(home / "rules")
+        self._shelf = Shelf(folders, self._load, lambda file: file.rule.id)
+        self._metrics = _optional(home, "metrics.yaml", load_metrics, COMMON)
+        self._calendar = _optional(home, "campaigns.yaml", self._load_calendar, Calendar())
+        self._rules: Mapping[str, Rule] = {}
+        self._findings: list[Finding] = []
+        self._pace = Pace(clock)
+        self._lock = Lock()
+
+    def rules(self, profile: str = STANDARD) -> list[Rule]:
+        """The rules that are evaluated in that profile, by id."""
+        return [rule for rule in self.all() if rule.in_profile(profile)]
+
+    def all(self) -> list[Rule]:
+        """Every rule, of whichever profile, by id."""
+        with self._lock:
+            self._look()
+            return [self._rules[name] for name in sorted(self._rules)]
+
+    def get(self, id: str) -> Rule:  # noqa: A002 - the word of the files
+        """The rule of that id.
+
+        Raises:
+            UnknownRule: there is none; its text suggests near names.
+        """
+        return self.file(id).rule
+
+    def file(self, id: str) -> RuleFile:  # noqa: A002
+        """The rule of that id with its tests.
+
+        Raises:
+            UnknownRule: there is none.
+        """
+        with self._lock:
+            self._look()
+            if id not in self._shelf.things:
+                raise UnknownRule(id, list(self._shelf.things))
+            return self._shelf.things[id]
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """The figures by name: the common ones and those of the house."""
+        with self._lock:
+            self._look()
+            return self._house.metrics
+
+    def labels(self) -> Collection[str]:
+        """The labels that samples may carry."""
+        with self._lock:
+            self._look()
+            return self._house.labels
+
+    def calendar(self) -> Calendar:
+        """Campaigns and holidays."""
+        with self._lock:
+            self._look()
+            return (self._calendar.value if self._calendar else None) or Calendar()
+
+    def house(self) -> House:
+        """What a rule file of this home may name."""
+        with self._lock:
+            self._look()
+            return self._house
+
+    def findings(self) -> list[Finding]:
+        """What is wrong with files that are not in force as they stand, and between the rules that are."""
+        with self._lock:
+            self._look()
+            return list(self._findings)
+
+    def _look(self) -> None:
+        if not self._pace.due():
+            return
+        known = self._known()
+        house = House(known.metrics, known.labels, self._playbooks() if self._playbooks else None)
+        changed, self._house = house != self._house, house
+        self._shelf.look(anew=changed)
+        rules = {name: file.rule for name, file in self._shelf.things.items()}
+        changed, self._rules = changed or rules != self._rules, rules
+        if self._calendar is not None:
+            self._calendar.look(anew=changed)
+        self._findings = [
+            *(self._metrics.findings if self._metrics else ()),
+            *self._shelf.findings,
+            *(self._calendar.findings if self._calendar else ()),
+            *self._unknown_inhibited(),
+        ]
+
+    def _known(self) -> Known:
+        if self._metrics is not None:
+            self._metrics.look()
+        return (self._metrics.value if self._metrics else None) or COMMON
+
+    def _load(self, path: Path) -> RuleFile:
+        return load_rule(path, self._house)
+
+    def _load_calendar(self, path: Path) -> Calendar:
+        return load_calendar(path, self._rules, self._house.metrics)
+
+    def _unknown_inhibited(self) -> list[Finding]:
+        """A rule may quiet one that comes later or was removed: it stays in force, and is told."""
+        return [
+            Finding(file.source, None, "inhibits", f"no rule '{name}'", choose(name, self._rules))
+            for file in self._shelf.things.values()
+            for name in file.rule.inhibits
+            if name not in self._rules
+        ]
+
+
+def _optional(home: Path | None, name: str, read: Callable[[Path], T], without: T) -> Watched[T] | None:
+    """A file that need not be there."""
+    return Watched(home / name, lambda path: read(path) if path.exists() else without) if home is not None else None
