@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from domain.handle import Refused
 from domain.warning.figures import METRICS
 from engine.clock import now
+from engine.figures.alerts import Handler
 from engine.figures.intake import Intake, Outcome
 from engine.figures.reading import Unreadable, replay_lane
 from engine.house import House
@@ -43,6 +44,7 @@ class FiguresDesk:
         self.figures: Figures = open_figures(house.settings)
         self.intake = Intake(self.figures, known)
         self.clock = clock
+        self.handler: Handler | None = None  # who makes warnings of alerts; set by whoever opens the application
         # One thread: readers of JSON would only wait for each other, and writers for the lock.
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="figures")
         self._waiting: list[tuple[bytes, asyncio.Future[Outcome | Unreadable]]] = []

@@ -1,0 +1,69 @@
+"""Webhooks: what monitors and feeds that people already have post here, in their own formats."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from engine.figures.alerts import Heard, Source, UnreadableAlerts, read
+from web.samples import AtFigures, FiguresDesk
+from web.schemas import answers
+
+log = logging.getLogger("tocsin.webhooks")
+router = APIRouter(prefix="/api/webhooks", tags=["webhooks"])
+
+
+@router.post("/alertmanager", responses=answers("alerts", "Committed", command=True))
+async def alertmanager(request: Request, desk: AtFigures) -> JSONResponse:
+    """Alertmanager's webhook, version 4: each alert is a warning, its repeats the same one, `resolved` ends it.
+
+    In `webhook_configs`: this address, and `http_config: {authorization: {credentials: TOKEN}}` with a token of
+    `tocsin samples token alertmanager`.
+    """
+    return await _alerts(request, desk, "alertmanager")
+
+
+@router.post("/grafana", responses=answers("alerts", "Committed", command=True))
+async def grafana(request: Request, desk: AtFigures) -> JSONResponse:
+    """The webhook contact point of Grafana's unified alerting, its authorization header `Bearer TOKEN`."""
+    return await _alerts(request, desk, "grafana")
+
+
+async def _alerts(request: Request, desk: FiguresDesk, source: Source) -> JSONResponse:
+    handler = desk.handler
+    if handler is None:
+        return JSONResponse({"error": "this Tocsin takes no alerts: nobody makes warnings of them"}, 503)
+    try:
+        heard = read(source, _json(await request.body()))
+    except UnreadableAlerts as unreadable:
+        return JSONResponse({"error": str(unreadable)}, 422)
+    if heard.alerts:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(request.app.state.writers, handler.alerts, heard.alerts, desk.clock())
+    document = _document(heard)
+    if heard.faults and not heard.alerts:
+        place, reason = heard.faults[0]
+        return JSONResponse({"error": f"none was taken; alert {place}: {reason}", **document}, 422)
+    if heard.truncated:
+        log.warning("%s left %d alerts out of a post: set its max_alerts to 0", source, heard.truncated)
+    return JSONResponse(document)
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise UnreadableAlerts("this is not JSON") from None
+
+
+def _document(heard: Heard) -> dict[str, Any]:
+    return {
+        "taken": len(heard.alerts),
+        "refused": len(heard.faults),
+        "errors": [{"index": place, "reason": reason} for place, reason in heard.faults[:100]],
+    }
