@@ -1,0 +1,214 @@
+"""All rules of one lane: samples go in, a tick tells which standings changed.
+
+The tick at T sees samples with `at < T`. The reference of every reading is domain/warning/window.py, of every standing
+domain/warning/machine.py; nothing here decides anything of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Final
+
+import numpy as np
+from pendulum import DateTime
+
+from domain.warning.rule import Rule, SeriesKey
+from domain.warning.standing import Change, Phase, Standing
+from engine.warning.columns import GRAIN, MINUTE, SECOND, Columns, History, Series
+from engine.warning.gauge import Gauge, reach
+from engine.warning.groups import Groups
+from engine.warning.watch import Watch
+from storage.figures import micros, moment
+
+_LONG: Final = timedelta(hours=6)  # the old edge of a longer window goes by whole minutes
+_QUARTER: Final = 15 * MINUTE  # every zone's midnight falls on a quarter of an hour
+_TIDY: Final = 60 * MINUTE  # so often label sets that have gone quiet are forgotten
+_KEPT_SILENT: Final = 24 * 60 * MINUTE  # so long after its last sample a series' "no data" is still shown
+
+
+class Evaluator:
+    """Rules on the series of one lane.
+
+    `grain`: length of a tick in microseconds; a backtest on half-hourly figures has longer ones.
+    `rule_at`: a rule as it is in force at a moment; only thresholds may differ from the rule given.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        *,
+        history: History | None = None,
+        holidays: Collection[str] = (),
+        grain: int = GRAIN,
+        rule_at: Callable[[Rule, DateTime], Rule] = lambda rule, _: rule,
+    ) -> None:
+        self.rules = tuple(rules)
+        self.grain = grain
+        self.at: int | None = None  # the last tick, in microseconds
+        self._rule_at = rule_at
+        self._groups: dict[tuple[object, ...], Groups] = {}
+        self._watches = [Watch(rule, *self._gauge(rule, history, holidays)) for rule in self.rules]
+        self._metrics = {feed.metric for groups in self._groups.values() for feed in groups.feeds}
+        self._metric: dict[str, int] = {name: place for place, name in enumerate(sorted(self._metrics))}
+        self._metric_of = np.full(64, -1, dtype=np.int16)  # of a series; -1: no rule looks at it
+        self._pending: dict[int, list[Columns]] = {}
+        self._reach = max((reach(rule) for rule in self.rules), default=0)
+        self._tidied = 0
+
+    def _gauge(self, rule: Rule, history: History | None, holidays: Collection[str]) -> tuple[Groups, Gauge]:
+        grain = _QUARTER if rule.daily else MINUTE if rule.window > _LONG else self.grain
+        grain = max(grain, self.grain) if not rule.daily else grain
+        metrics = (rule.metric, rule.per) if rule.per is not None else (rule.metric,)
+        key = (metrics, tuple(sorted(rule.labels.items())), rule.by, grain)
+        if key not in self._groups:
+            self._groups[key] = Groups(metrics, rule.labels, rule.by, grain)
+        groups = self._groups[key]
+        return groups, Gauge(rule, groups, history, holidays)
+
+    @property
+    def reach(self) -> timedelta:
+        """How far back samples must be given before the first tick, so that it sees what it would have seen."""
+        return timedelta(microseconds=self._reach)
+
+    @property
+    def size(self) -> int:
+        """How many series of rules there are."""
+        return sum(len(watch.groups.slots) for watch in self._watches)
+
+    # --- in
+
+    def know(self, series: Iterable[Series]) -> None:
+        """Learn what series there are; samples of others are passed over."""
+        for one in series:
+            if one.metric not in self._metric:
+                continue
+            if one.id >= self._metric_of.size:
+                more = max(one.id + 1, 2 * self._metric_of.size) - self._metric_of.size
+                self._metric_of = np.concatenate([self._metric_of, np.full(more, -1, dtype=np.int16)])
+            self._metric_of[one.id] = self._metric[one.metric]
+            for groups in self._groups.values():
+                groups.know(one)
+
+    def restore(self, standings: Mapping[tuple[str, SeriesKey], Standing], at: DateTime | None = None) -> None:
+        """Go on from recorded standings, after the tick `at`."""
+        by_rule: dict[str, dict[SeriesKey, Standing]] = {}
+        for (rule, key), standing in standings.items():
+            by_rule.setdefault(rule, {})[key] = standing
+        for watch in self._watches:
+            watch.restore(by_rule.get(watch.rule.id, {}))
+        self.at = None if at is None else micros(at) // self.grain * self.grain
+
+    def take(self, columns: Columns) -> None:
+        """Samples, in any order. They count from the next tick whose time is later than theirs."""
+        known = np.minimum(columns.series, self._metric_of.size - 1)
+        watched = (columns.series < self._metric_of.size) & (self._metric_of[known] >= 0)
+        if not watched.all():
+            columns = columns.where(watched)
+        for bucket, rows in _by_bucket(columns, self.grain):
+            if self.at is not None and bucket * self.grain < self.at:
+                self._insert(bucket, rows)
+            else:
+                self._pending.setdefault(bucket, []).append(rows)
+
+    # --- ticks
+
+    def prepare(self, at: DateTime) -> None:
+        """Read ahead what the ticks of the next minutes need of history, so that none of them has to wait for it."""
+        for watch in self._watches:
+            watch.gauge.prepare(micros(at))
+
+    def tick(self, at: DateTime) -> list[Change]:
+        """Evaluate every rule at a time that is a whole number of ticks; the standings that changed.
+
+        Raises:
+            ValueError: between two ticks, or not after the last one.
+        """
+        now = micros(at)
+        if now % self.grain or (self.at is not None and now <= self.at):
+            raise ValueError(
+                f"{at.isoformat()} is no tick after the last one: ticks are {self.grain // SECOND} s apart"
+            )
+        for bucket in sorted(bucket for bucket in self._pending if bucket * self.grain < now):
+            self._insert(bucket, _joined(self._pending.pop(bucket)))
+        self.at = now
+        changes: list[Change] = []
+        for watch in self._watches:
+            changes += watch.tick(self._rule_at(watch.rule, at), now)
+        for groups in self._groups.values():
+            for feed in groups.feeds:
+                feed.forget(now - self._reach)
+        if now - self._tidied >= _TIDY:
+            self._tidied = now
+            changes += self._tidy(now)
+        return changes
+
+    def _insert(self, bucket: int, columns: Columns) -> None:
+        """Let samples of one tick be seen."""
+        metrics = self._metric_of[columns.series]
+        by_metric: dict[str, Columns] = {}
+        for groups in self._groups.values():
+            for feed in groups.feeds:
+                if feed.metric not in by_metric:
+                    mine = metrics == self._metric[feed.metric]
+                    by_metric[feed.metric] = columns if mine.all() else columns.where(mine)
+                if len(by_metric[feed.metric]):
+                    batch = groups.batch(feed, by_metric[feed.metric])
+                    if batch is not None:
+                        feed.insert(bucket * self.grain // groups.grain, batch)
+
+    def _tidy(self, now: int) -> list[Change]:
+        """Forget label sets of which nothing was heard for longer than any rule looks back."""
+        changes: list[Change] = []
+        for groups in self._groups.values():
+            watches = [watch for watch in self._watches if watch.groups is groups]
+            newest = np.max([feed.newest for feed in groups.feeds], axis=0)
+            idle = newest < now - max(self._reach, _KEPT_SILENT)
+            for watch in watches:
+                idle &= watch.idle()
+            slots = [slot for slot, key in enumerate(groups.keys) if key is not None and key != () and idle[slot]]
+            if slots:
+                for watch in watches:
+                    changes += watch.forget(slots, now)
+                groups.sleep(slots)
+        return changes
+
+    # --- what there is to see
+
+    def standings(self) -> Iterator[tuple[str, SeriesKey, Standing]]:
+        """Every rule on every of its series."""
+        for watch in self._watches:
+            for key, standing in watch.standings():
+                yield watch.rule.id, key, standing
+
+    def firing(self) -> int:
+        """How many warn now."""
+        return sum(standing.phase in (Phase.FIRING, Phase.RECOVERING) for _, _, standing in self.standings())
+
+    @property
+    def last(self) -> DateTime | None:
+        """The last tick."""
+        return None if self.at is None else moment(self.at)
+
+
+def _by_bucket(columns: Columns, grain: int) -> Iterator[tuple[int, Columns]]:
+    if not len(columns):
+        return
+    buckets = columns.at // grain
+    first = int(buckets[0])
+    if (buckets == first).all():
+        yield first, columns
+        return
+    order = np.argsort(buckets, kind="stable")
+    ordered = columns.where(order)
+    unique, starts = np.unique(buckets[order], return_index=True)
+    for bucket, start, end in zip(unique.tolist(), starts, [*starts[1:], order.size], strict=True):
+        part = slice(start, end)
+        yield bucket, Columns(ordered.series[part], ordered.at[part], ordered.value[part], ordered.count[part])
+
+
+def _joined(parts: list[Columns]) -> Columns:
+    if len(parts) == 1:
+        return parts[0]
+    names = ("series", "at", "value", "count")
+    return Columns(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
