@@ -35,7 +35,7 @@ def commit_decision(
 def owed_by(decision: Decision, now: DateTime) -> list[Owed]:
     """What a decision owes, as rows of the outbox."""
     snapshot = decision.snapshot
-    notices = [owe_notice(snapshot, notice, now) for notice in decision.notices]
+    notices = [owe_notice(snapshot, notice, now, place=place) for place, notice in enumerate(decision.notices)]
     return notices + [owe_publication(snapshot, publication) for publication in decision.publications]
 
 
@@ -63,13 +63,17 @@ def _called_before(snapshot: Snapshot, fact: Fact, facts: list[Fact]) -> bool:
     return state is not None and state.calls > (1 if opened_here else 0)
 
 
-def owe_notice(snapshot: Snapshot, notice: Notice, now: DateTime, position: int = 0) -> Owed:
-    """One notice on one of its person's channels (`position`: which, first choice 0)."""
+def owe_notice(snapshot: Snapshot, notice: Notice, now: DateTime, *, place: int = 0) -> Owed:
+    """One notice on its person's first channel.
+
+    `place`: which of its decision's notices it is. Of many incidents at once each has somebody called before any has
+    its second person called.
+    """
     person = snapshot.roster.people.get(notice.person)
-    channel = person.channels[position] if person and position < len(person.channels) else NOWHERE
+    channel = person.channels[0] if person and person.channels else NOWHERE
     key = notice.key(snapshot.incident.ref, snapshot.response.playbook.id)
     return Owed(
-        key=f"{key}/{channel}/{position + 1}",
+        key=f"{key}/{channel}/1",
         incident_id=snapshot.incident.id,
         response_id=snapshot.response.id,
         step=notice.step,
@@ -78,10 +82,9 @@ def owe_notice(snapshot: Snapshot, notice: Notice, now: DateTime, position: int 
         person=notice.person,
         channel=channel,
         lane=outbox.PAGE if notice.urgent else outbox.REST,
-        rank=rank_of(snapshot),
+        rank=rank_of(snapshot) + min(place, 9),
         drill=snapshot.incident.drill,
         payload=notice_payload(snapshot, notice, now),
-        position=position,
     )
 
 
@@ -108,7 +111,10 @@ def owe_publication(snapshot: Snapshot, publication: Publication) -> Owed:
 
 
 def rank_of(snapshot: Snapshot) -> int:
-    """Harm to users first, then the brand, then cost: smaller goes first. Drills give way to what is real."""
+    """Harm to users first, then the brand, then cost: smaller goes first. Drills give way to what is real.
+
+    Steps of ten: between two of them is room for the order of one decision's notices.
+    """
     harm, brand, money = snapshot.incident.impact.rank()
     weight = min(harm, 999_999) * 1_000 + min(brand, 9) * 100 + min(money // 100_000, 99)
-    return (1_000_000_000 if snapshot.incident.drill else 0) - weight
+    return ((1_000_000_000 if snapshot.incident.drill else 0) - weight) * 10

@@ -10,12 +10,20 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 BUSY_MILLISECONDS = 20_000  # how long a writer waits in line; a frozen holder is ended by the supervisor long before
 _WRITE = "tocsin_write"
+
+
+def _as_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+_JSON: dict[str, Any] = {"json_serializer": _as_json, "json_deserializer": msgspec.json.decode}
 
 
 class StorageError(RuntimeError):
@@ -64,7 +72,7 @@ class Database:
 def _sqlite(url: str, pool_size: int) -> Engine:
     engine = create_engine(
         url, poolclass=QueuePool, pool_size=pool_size, max_overflow=16,
-        connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000},
+        connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000}, **_JSON,
     )  # fmt: skip
 
     @event.listens_for(engine, "connect")
@@ -121,7 +129,7 @@ def _postgres(url: str, pool_size: int) -> Engine:
     options = "-c idle_in_transaction_session_timeout=3000 -c lock_timeout=15000 -c timezone=UTC"
     return create_engine(
         url, pool_size=pool_size, max_overflow=16, pool_pre_ping=True,
-        connect_args={"options": options, "connect_timeout": 5},
+        connect_args={"options": options, "connect_timeout": 5}, **_JSON,
     )  # fmt: skip
 
 
