@@ -108,14 +108,15 @@ def kind_of(metric: Metric, aggregate: Aggregate, *, per: bool = False) -> Kind:
 def show(figure: float, kind: Kind) -> str:
     """A figure as people read it: `30 s`, `250 ms`, `85 %`, `1,250`."""
     if kind is Kind.SHARE:
-        return f"{_short(figure * 100)} %"
+        return f"{_short(figure * 100, 2)} %"  # 99.95 % is not 100 %
     if kind is Kind.DURATION:
         return f"{_short(figure * 1000)} ms" if 0 < abs(figure) < 1 else f"{_short(figure)} s"
     return _short(figure)
 
 
-def _short(number: float) -> str:
+def _short(number: float, decimals: int | None = None) -> str:
     """Two decimals below ten, one below a thousand, none above; no zeros at the end."""
-    decimals = 2 if abs(number) < 10 else 1 if abs(number) < 1000 else 0  # noqa: PLR2004 - said above
+    if decimals is None:
+        decimals = 2 if abs(number) < 10 else 1 if abs(number) < 1000 else 0  # noqa: PLR2004 - said above
     text = f"{number:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
