@@ -1,0 +1,169 @@
+"""What is made of a warning: somebody is called, it joins what runs already, it is held back, or only shown. Pure.
+
+The rule's state machine says that something is wrong; this says what follows, beside everything else that stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pendulum import DateTime
+
+from domain.durations import elapsed
+from domain.text import N_, Reason
+from domain.warning.rule import Rule, SeriesKey, Tier, rank
+from domain.warning.standing import Change, Standing
+
+
+class Course(StrEnum):
+    """What was made of a warning."""
+
+    CALLED = "called"  # it began a response of its own
+    JOINED = "joined"  # it belongs to the response of a related warning, or of its own earlier firing
+    HELD = "held"  # silenced or inhibited: looked at again for as long as it stands
+    SHOWN = "shown"  # its rule starts nothing
+
+
+class Move(StrEnum):
+    """What a change of standing does to a warning."""
+
+    RAISE = "raise"
+    WORSEN = "worsen"
+    EASE = "ease"
+    END = "end"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A warning on record: one firing of a rule on one of its series.
+
+    Attributes:
+        matter: id of the warning or incident whose response it runs; empty while it has none.
+        playbook: what its rule started then; empty where it starts nothing.
+        began_at, ended_at: in the figures' time.
+    """
+
+    id: str
+    rule: str
+    series: SeriesKey
+    tier: Tier
+    course: Course
+    began_at: DateTime
+    ended_at: DateTime | None = None
+    matter: str = ""
+    playbook: str = ""
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nobody is called for what matches until `until`, for a stated reason. Empty `rule` and `labels` match all."""
+
+    id: str
+    until: DateTime
+    reason: str
+    by: str = ""
+    rule: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def covers(self, rule: str, labels: Mapping[str, str], now: DateTime) -> bool:
+        """Whether it holds back a warning of that rule with these labels now."""
+        matches = self.rule in ("", rule) and all(labels.get(name) == value for name, value in self.labels.items())
+        return matches and now < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All else that stands on the same lane: open warnings, the newest ended one of each series, silences, rules."""
+
+    open: Sequence[Raised] = ()
+    ended: Sequence[Raised] = ()
+    silences: Sequence[Silence] = ()
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What is made of a warning, why, and the matter that it joins (CALLED: begins anew; JOINED: this one)."""
+
+    course: Course
+    because: Reason
+    matter: str = ""
+
+
+def move_of(change: Change) -> Move:
+    """What a change of standing does: most changes (pending, recovering, silence) do nothing to anybody."""
+    before, after = change.before, change.after
+    if after.warns and not before.warns:
+        return Move.RAISE
+    if before.warns and not after.warns:
+        return Move.END
+    if not after.warns or after.tier is before.tier:
+        return Move.NOTHING
+    return Move.WORSEN if rank(after.tier) > rank(before.tier) else Move.EASE
+
+
+def service_of(rule: Rule, series: SeriesKey) -> str:
+    """The service that a warning is about: its label `service`; empty where there is none."""
+    return labels_of(rule, series).get("service", "")
+
+
+def labels_of(rule: Rule, series: SeriesKey) -> Mapping[str, str]:
+    """Every label of a series: those that its rule selects and those that tell its series apart."""
+    return {**rule.labels, **dict(series)}
+
+
+def judge_raised(rule: Rule, series: SeriesKey, standing: Standing, scene: Scene, now: DateTime) -> Ruling:
+    """What is made of a warning that has just been raised, or that was held back so far.
+
+    In this order: a rule that starts nothing is shown; a silence, then a rule that inhibits it, holds it back; within
+    `quiet` after its end it joins its own earlier matter; else that of a related warning (same playbook, same service);
+    else somebody is called.
+    """
+    if rule.starts is None:
+        return Ruling(Course.SHOWN, Reason(N_("{rule} starts nothing: it is shown"), {"rule": rule.id}))
+    held = _held(rule, series, scene, now)
+    if held:
+        return Ruling(Course.HELD, held)
+    earlier = _quiet(rule, series, standing, scene)
+    if earlier:
+        again = Reason(N_("{rule} fires again {minutes} min after its end"), _since(rule, earlier, standing))
+        return Ruling(Course.JOINED, again, earlier.matter)
+    service = service_of(rule, series)
+    for other in scene.open:
+        if other.course is Course.CALLED and (other.playbook, other.service) == (rule.starts.playbook, service):
+            related = Reason(N_("{playbook} runs already for {rule}"), {"playbook": other.playbook, "rule": other.rule})
+            return Ruling(Course.JOINED, related, other.matter)
+    return Ruling(Course.CALLED, Reason(N_("{rule} fires"), {"rule": rule.id}))
+
+
+def _held(rule: Rule, series: SeriesKey, scene: Scene, now: DateTime) -> Reason | None:
+    labels = labels_of(rule, series)
+    for silence in scene.silences:
+        if silence.covers(rule.id, labels, now):
+            values = {"until": silence.until.to_iso8601_string(), "reason": silence.reason}
+            return Reason(N_("silenced until {until}: {reason}"), values)
+    service = service_of(rule, series)
+    for other in scene.open:
+        inhibits = scene.rules[other.rule].inhibits if other.rule in scene.rules else ()
+        if rule.id in inhibits and other.service == service:
+            return Reason(N_("quieted by {rule}, which fires for the same service"), {"rule": other.rule})
+    return None
+
+
+def _quiet(rule: Rule, series: SeriesKey, standing: Standing, scene: Scene) -> Raised | None:
+    for earlier in scene.ended:
+        if (earlier.rule, earlier.series) != (rule.id, series) or not earlier.matter or earlier.ended_at is None:
+            continue
+        if standing.firing_since is not None and elapsed(earlier.ended_at, standing.firing_since) < rule.quiet:
+            return earlier
+    return None
+
+
+def _since(rule: Rule, earlier: Raised, standing: Standing) -> dict[str, str | int]:
+    ended, began = earlier.ended_at, standing.firing_since
+    span = elapsed(ended, began).total_seconds() if ended is not None and began is not None else 0.0
+    return {"rule": rule.id, "minutes": int(span // 60)}
