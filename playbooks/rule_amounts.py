@@ -10,7 +10,7 @@ from domain.durations import format_duration, parse_duration
 from domain.warning.figures import Kind, show
 from playbooks.errors import quoted
 
-_NUMBER = re.compile(r"([-+]?(?:\d+(?:\.\d+)?|\.\d+)) ?(%|ms|s|points?)?")
+_NUMBER = re.compile(r"([-+]?(?:\d+(?:\.\d+)?|\.\d+)) ?(%|ms|s|points?)?", re.ASCII)
 _LONGEST = 40
 _LIKE = {
     Kind.DURATION: "30s or 2m",

@@ -27,7 +27,7 @@ from playbooks.source import Source, read_text, read_yaml
 F = TypeVar("F", bound=BaseModel)
 MOST_VALUES = 100_000  # of one test: two weeks by the 10 s
 LONGEST_TEST = timedelta(days=35)
-_PIECE = re.compile(r"(_|-?\d+(?:\.\d+)?)(?:([+-]\d+(?:\.\d+)?))?(?:x(\d{1,6}))?")
+_PIECE = re.compile(r"(_|-?\d+(?:\.\d+)?)(?:([+-]\d+(?:\.\d+)?))?(?:x(\d{1,6}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
