@@ -99,11 +99,12 @@ TOKEN = Table(
     Column("made_at", BigInteger, nullable=False),
 )
 
-# How the sources that are asked do.
+# How the sources that are asked do; whoever moves `next_at` on asks.
 SOURCE = Table(
     "source_state",
     METADATA,
     Column("name", Text, primary_key=True),
+    Column("next_at", BigInteger, nullable=False),
     Column("ok_at", BigInteger),
     Column("failed_at", BigInteger),
     Column("error", Text, nullable=False),

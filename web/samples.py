@@ -20,9 +20,11 @@ from engine.figures.alerts import Handler
 from engine.figures.intake import Intake, Outcome
 from engine.figures.reading import Unreadable, replay_lane
 from engine.house import House
-from storage import figures_replays
+from playbooks.sources import SourcesFile
+from storage import figures_replays, figures_sources
 from storage.figures import Figures, open_figures
 from storage.figures_replays import Replay, ReplayEnded
+from storage.figures_sources import SourceState
 from storage.figures_tokens import program_of
 from web.asking import NotKnown, asking, person
 from web.schemas import answers
@@ -44,6 +46,7 @@ class FiguresDesk:
         self.figures: Figures = open_figures(house.settings)
         self.intake = Intake(self.figures, known)
         self.clock = clock
+        self.sources = SourcesFile(house.settings.home / "sources.yaml")
         self.handler: Handler | None = None  # who makes warnings of alerts; set by whoever opens the application
         # One thread: readers of JSON would only wait for each other, and writers for the lock.
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="figures")
@@ -180,6 +183,38 @@ async def replay(lane: str, desk: AtFigures) -> JSONResponse:
     if found is None:
         return JSONResponse({"error": f"there is no replay {lane[:60]}"}, 404)
     return JSONResponse(_replay(found))
+
+
+@router.get("/api/sources", responses=answers("sources", "How the sources do"))
+async def sources(desk: AtFigures) -> JSONResponse:
+    """The sources that are asked for figures: their last answer, and what is wrong with them or with their file."""
+
+    def work() -> dict[str, Any]:
+        named = desk.sources.current()
+        known = {state.name: state for state in figures_sources.states(desk.figures)}
+        findings = [str(finding) for finding in desk.sources.findings()]
+        return {
+            "sources": [_source(name, one.kind, known.get(name)) for name, one in named.items()],
+            "findings": findings,
+        }
+
+    return JSONResponse(await asyncio.get_running_loop().run_in_executor(None, work))
+
+
+def _source(name: str, kind: str, state: SourceState | None) -> dict[str, Any]:
+    def when(at: DateTime | None) -> str | None:
+        return at.isoformat() if at else None
+
+    return {
+        "name": name,
+        "kind": kind,
+        "ok_at": when(state.ok_at) if state else None,
+        "failed_at": when(state.failed_at) if state else None,
+        "next_at": when(state.next_at) if state else None,
+        "error": state.error if state else "",
+        "failures": state.failures if state else 0,
+        "samples": state.samples if state else 0,
+    }
 
 
 def _replay(found: Replay) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 from storage.database import StorageError
 from storage.figures import open_figures
+from storage.figures_sources import failed
 from storage.figures_tokens import new_token
 from tests.served import Served, served, valid
 
@@ -176,3 +179,21 @@ def test_a_replay_says_where_it_is(web: Served) -> None:
 )
 def test_a_replay_that_cannot_be_is_refused(web: Served, lane: str, form: dict[str, Any], status: int) -> None:
     assert valid("error", web.client.put(f"/api/replays/{lane}", json=form), status)["error"]
+
+
+def test_sources_are_shown_with_what_is_wrong(web: Served, home: Path) -> None:
+    assert valid("sources", web.client.get("/api/sources")) == {"sources": [], "findings": []}
+    text = (
+        "sources:\n  desk:\n    kind: sql\n    url_env: DESK_URL\n    query: SELECT 1 AS value\n    metric: backlog\n"
+    )
+    figures = open_figures(web.house.settings)
+    failed(figures, "desk", pendulum.now("UTC"), "no answer within 10 s", lambda _: timedelta(minutes=1))
+    figures.close()
+    (home / "sources.yaml").write_text(text)
+    pause = threading.Event()
+    for _ in range(60):  # the file is looked at once a second
+        (source,) = valid("sources", web.client.get("/api/sources"))["sources"] or [None]
+        if source:
+            break
+        pause.wait(0.1)
+    assert (source["name"], source["error"], source["failures"]) == ("desk", "no answer within 10 s", 1)

@@ -80,6 +80,7 @@ def upgrade() -> None:
     op.create_table(
         "source_state",
         _text("name", key=True),
+        _moment("next_at"),
         _moment("ok_at", nullable=True),
         _moment("failed_at", nullable=True),
         _text("error"),

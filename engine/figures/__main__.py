@@ -1,0 +1,68 @@
+"""`python -m engine.figures`: the process that asks sources, rolls figures up and forgets old ones."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+
+from engine.heartbeat import Heartbeat
+from storage.settings import Settings, SettingsError, load_settings
+
+
+async def serve(settings: Settings) -> None:
+    """Until told to end."""
+    from engine.clock import now  # noqa: PLC0415 - the heartbeat must not wait for imports
+    from engine.figures.keeping import keep  # noqa: PLC0415
+    from engine.figures.pulling import pull  # noqa: PLC0415
+    from playbooks.sources import SourcesFile  # noqa: PLC0415
+    from storage.figures import open_figures  # noqa: PLC0415
+
+    figures = open_figures(settings)
+    sources = SourcesFile(settings.home / "sources.yaml")
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    work = [
+        asyncio.create_task(keep(figures, now)),
+        asyncio.create_task(pull(sources.current, figures, now)),
+        asyncio.create_task(told.wait()),
+    ]
+    try:
+        done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # what ended by itself has failed: the supervisor starts anew
+    finally:
+        for task in work:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*work, return_exceptions=True)
+        figures.close()
+
+
+def main() -> int:
+    """The process. One line on stderr when it cannot start."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    Heartbeat(settings.home, "figures").start()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would write every question, address included
+
+    from storage.database import StorageError  # noqa: PLC0415
+
+    try:
+        asyncio.run(serve(settings))
+    except StorageError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Asking every source at its interval: a failure is said once, tried again ever more slowly, and shown."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import httpx
+from pendulum import DateTime
+
+from domain.durations import elapsed, later
+from engine.figures.asking import SourceTrouble, ask
+from engine.figures.intake import Intake
+from playbooks.sources import PullSource
+from storage.database import StorageError
+from storage.figures import LIVE, Figures
+from storage.figures_sources import answered, claim, failed, forget
+
+log = logging.getLogger("tocsin.sources")
+SLOWEST = timedelta(minutes=5)
+_LOOK_SECONDS = 1.0  # between two looks whether the file of sources has changed
+
+
+async def pull(
+    sources: Callable[[], Mapping[str, PullSource]], figures: Figures, clock: Callable[[], DateTime]
+) -> None:
+    """Ask for ever, until cancelled. `sources` gives those in force, by name; who is gone from it is asked no more."""
+    asked: dict[str, tuple[PullSource, asyncio.Task[None]]] = {}
+    line = asyncio.Lock()
+    intake = Intake(figures)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        try:
+            while True:
+                wanted = await asyncio.to_thread(sources)
+                if set(wanted) != set(asked):
+                    await asyncio.to_thread(forget, figures, frozenset(wanted))
+                for name in [name for name, (source, _) in asked.items() if wanted.get(name) != source]:
+                    await _end(asked.pop(name)[1])
+                for name, source in wanted.items():
+                    if name not in asked or asked[name][1].done():
+                        puller = _Puller(source, figures, intake, line, client, clock)
+                        asked[name] = (source, asyncio.create_task(puller.run()))
+                await asyncio.sleep(_LOOK_SECONDS)
+        finally:
+            for _, task in asked.values():
+                await _end(task)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        await task
+
+
+class _Puller:
+    """One source."""
+
+    def __init__(
+        self, source: PullSource, figures: Figures, intake: Intake, line: asyncio.Lock, client: httpx.AsyncClient,
+        clock: Callable[[], DateTime],
+    ) -> None:  # fmt: skip
+        self._source, self._figures, self._intake = source, figures, intake
+        self._line, self._client, self._clock = line, client, clock
+        self._said = ""
+
+    async def run(self) -> None:
+        """Ask whenever it is due and nobody else does."""
+        source = self._source
+        while True:
+            now = self._clock()
+            try:
+                wait = await asyncio.to_thread(claim, self._figures, source.name, now, source.timeout + source.every)
+                if wait is None:
+                    await self._once(now)
+                    continue
+            except StorageError as error:  # figures cannot be kept: no reason to end
+                log.error("source %s: %s", source.name, error)  # noqa: TRY400 - one line, no traceback
+                wait = later(now, source.every)
+            seconds = elapsed(now, wait).total_seconds()
+            await asyncio.sleep(min(max(0.05, seconds), source.every.total_seconds()))
+
+    async def _once(self, now: DateTime) -> None:
+        source = self._source
+        try:
+            rows = await ask(source, now, self._client)
+        except SourceTrouble as trouble:
+            await self._trouble(str(trouble), now)
+            return
+        async with self._line:
+            outcome = await asyncio.to_thread(self._intake.take_rows, rows, LIVE, self._clock())
+        wrong = ""
+        if outcome.faults:
+            first = outcome.faults[0]
+            wrong = f"{len(outcome.faults)} of {len(rows)} rows refused, the first: {first.reason}"
+            if not (outcome.taken or outcome.duplicates):
+                await self._trouble(wrong, now)
+                return
+        self._say(wrong)
+        next_at = later(now, source.every)
+        await asyncio.to_thread(answered, self._figures, source.name, self._clock(), outcome.taken, next_at, wrong)
+
+    async def _trouble(self, reason: str, now: DateTime) -> None:
+        self._say(reason)
+        await asyncio.to_thread(failed, self._figures, self._source.name, now, reason, self._pause)
+
+    def _pause(self, times: int) -> timedelta:
+        """After the first failure its interval, then ever longer, up to five minutes."""
+        every = self._source.every
+        return min(max(SLOWEST, every), every * (1 << min(times - 1, 20)))
+
+    def _say(self, reason: str) -> None:
+        """In the log, once for each reason, and once when it is over."""
+        if reason != self._said:
+            if reason:
+                log.warning("source %s: %s", self._source.name, reason)
+            else:
+                log.info("source %s answers again", self._source.name)
+            self._said = reason
