@@ -56,6 +56,14 @@ def _day(value: object) -> object:
     return value
 
 
+def _in_short(key: str, form: type[BaseModel]) -> BeforeValidator:
+    """A text alone is the value of the form's first key."""
+    return BeforeValidator(
+        lambda value: {key: value} if isinstance(value, str) else value,
+        json_schema_input_type=form.model_fields[key].annotation | form,
+    )
+
+
 def _label(value: str) -> str:
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", value):
         raise wrong(f"{value[:60]!r} is no name of a label", "lower-case letters, digits and _, for example service")
@@ -85,8 +93,6 @@ Day = Annotated[str, BeforeValidator(_day), WithJsonSchema({"type": "string", "f
 Label = Annotated[str, AfterValidator(_label), Field(max_length=60)]
 MetricId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 LabelValue = Annotated[Words, Field(max_length=200)]
-_start = BeforeValidator(lambda value: {"playbook": value} if isinstance(value, str) else value)
-_base = BeforeValidator(lambda value: {"kind": value} if isinstance(value, str) else value)
 
 
 class BaselineForm(Form):
@@ -227,7 +233,7 @@ class RuleForm(Form):
         description="Good again only when no longer past this, on the good side. Default: the threshold.",
         examples=["25s"],
     )
-    baseline: Annotated[BaselineForm, _base] | None = Field(
+    baseline: Annotated[BaselineForm, _in_short("kind", BaselineForm)] | None = Field(
         None, description="What a change is measured against.", examples=["same-hours"]
     )
     min_samples: Number = Field(
@@ -259,7 +265,7 @@ class RuleForm(Form):
     quiet: Duration = Field(
         "0s", description="Firing again within so long after its end calls nobody anew.", examples=["30m"]
     )
-    starts: Annotated[StartsForm, _start] | None = Field(
+    starts: Annotated[StartsForm, _in_short("playbook", StartsForm)] | None = Field(
         None, description="The playbook that it begins. None: it is shown on the board.", examples=["standby-agents"]
     )
     inhibits: list[Id] = Field(

@@ -122,7 +122,7 @@ class Rulebook:
         if not self._pace.due():
             return
         known = self._known()
-        house = House(known.metrics, known.labels, self._playbooks() if self._playbooks else None)
+        house = House(known.metrics, known.labels, tuple(self._playbooks()) if self._playbooks else None)
         changed, self._house = house != self._house, house
         self._shelf.look(anew=changed)
         rules = {name: file.rule for name, file in self._shelf.things.items()}

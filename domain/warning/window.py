@@ -9,9 +9,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 
+import pendulum
 from pendulum import DateTime
 
 from domain.durations import elapsed, later
@@ -72,7 +74,7 @@ class History:
         for one in kept:
             found.setdefault((one.metric, key_of(rule, one.labels)), []).append(one)
         self._series = series_of(rule, kept)
-        self._lines = {name: _line(inside) for name, inside in found.items()}
+        self._lines = {name: _line(inside, rule.no_data_after) for name, inside in found.items()}
 
     def series(self) -> list[SeriesKey]:
         """The series among the samples."""
@@ -148,9 +150,10 @@ class _Line:
     samples: Sequence[Sample]
     times: Sequence[DateTime]
     known: int
+    holes: Sequence[int]  # places of the samples after which nothing came for as long as counts as silence
 
     def before(self, at: DateTime) -> _Line:
-        return _Line(self.samples, self.times, bisect_left(self.times, at))
+        return _Line(self.samples, self.times, bisect_left(self.times, at), self.holes)
 
     def between(self, start: DateTime, end: DateTime) -> Sequence[Sample]:
         return self.samples[bisect_left(self.times, start) : bisect_left(self.times, end, hi=self.known)]
@@ -164,16 +167,20 @@ class _Line:
             return False
         first = bisect_right(self.times, start, hi=self.known) - 1
         past = bisect_left(self.times, end, hi=self.known)
-        heard = [*self.times[first : past + 1]] if past < self.known else [*self.times[first:past], end]
-        return all(elapsed(one, other) < longest for one, other in pairwise(heard))
+        if past == self.known and elapsed(self.times[past - 1], end) >= longest:
+            return False
+        hole = bisect_left(self.holes, first)
+        return hole == len(self.holes) or self.holes[hole] >= min(past, self.known - 1)
 
 
-_NONE = _Line((), (), 0)
+_NONE = _Line((), (), 0, ())
 
 
-def _line(samples: Iterable[Sample]) -> _Line:
+def _line(samples: Iterable[Sample], longest: timedelta) -> _Line:
     ordered = sorted(samples, key=lambda one: one.at)
-    return _Line(ordered, [one.at for one in ordered], len(ordered))
+    times = [one.at for one in ordered]
+    holes = [place for place, (one, other) in enumerate(pairwise(times)) if elapsed(one, other) >= longest]
+    return _Line(ordered, times, len(ordered), holes)
 
 
 def _matches(rule: Rule, one: Sample) -> bool:
@@ -243,10 +250,14 @@ def _earlier(
     if _day(start, base.zone) in holidays:
         return []
     # The same hour on the wall: on the other side of a change of clocks it is another hour of UTC.
-    ends = [end.in_timezone(base.zone).subtract(weeks=week) for week in range(1, base.weeks + 1)]
+    ends = [end.in_timezone(_zone(base.zone)).subtract(weeks=week) for week in range(1, base.weeks + 1)]
     windows = [(later(one, -rule.window), one) for one in ends]
     return [one for one in windows if _day(one[0], base.zone) not in holidays]
 
 
 def _day(moment: DateTime, zone: str) -> str:
-    return moment.in_timezone(zone).to_date_string()
+    return moment.in_timezone(_zone(zone)).to_date_string()
+
+
+# Pendulum reads a zone's file anew for every name.
+_zone = lru_cache(maxsize=64)(pendulum.timezone)
