@@ -14,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from engine.clock import now
 from engine.house import House
 from engine.links import Links
-from web import acknowledge, commands, errors, house_api, inbox, incidents, pages, samples, webhooks
+from web import acknowledge, commands, errors, house_api, inbox, incidents, pages, samples, texts, webhooks
 from web.gathering import Gathering
 from web.guard import Guard
 from web.letterbox import Letterbox
@@ -47,7 +47,17 @@ def create_app(house: House) -> FastAPI:
     app.state.letterbox = Letterbox(house.settings.home / "inbox.db")
     samples.install(app, house)
     errors.install(app)
-    for module in (inbox, samples, webhooks, acknowledge, incidents, commands, house_api, pages):  # the busiest first
+    for module in (
+        inbox,
+        samples,
+        texts,
+        webhooks,
+        acknowledge,
+        incidents,
+        commands,
+        house_api,
+        pages,
+    ):  # the busiest first
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, house=house)

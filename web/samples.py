@@ -19,8 +19,10 @@ from engine.clock import now
 from engine.figures.alerts import Handler
 from engine.figures.intake import Intake, Outcome
 from engine.figures.reading import Unreadable, replay_lane
+from engine.figures.words import WordWatch
 from engine.house import House
 from playbooks.sources import SourcesFile
+from playbooks.words import WordsFile
 from storage import figures_replays, figures_sources
 from storage.figures import Figures, open_figures
 from storage.figures_replays import Replay, ReplayEnded
@@ -47,6 +49,8 @@ class FiguresDesk:
         self.intake = Intake(self.figures, known)
         self.clock = clock
         self.sources = SourcesFile(house.settings.home / "sources.yaml")
+        self.words = WordsFile(house.settings.home / "words.yaml")
+        self._watch: WordWatch | None = None
         self.handler: Handler | None = None  # who makes warnings of alerts; set by whoever opens the application
         # One thread: readers of JSON would only wait for each other, and writers for the lock.
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="figures")
@@ -87,6 +91,13 @@ class FiguresDesk:
         except Exception as error:  # noqa: BLE001 - whoever pushed is told
             return [error] * len(bodies)
         return found
+
+    def watch(self) -> WordWatch:
+        """The words in force. In the figures' thread."""
+        words = self.words.current()
+        if self._watch is None or self._watch.words is not words:
+            self._watch = WordWatch(words)
+        return self._watch
 
     async def run(self, work: Callable[[], Any]) -> Any:
         """Do something with the store, in its thread."""
@@ -143,6 +154,11 @@ async def push(request: Request, desk: AtFigures) -> JSONResponse:
         outcome = await desk.take(await request.body())
     except Unreadable as unreadable:
         return JSONResponse({"error": str(unreadable)}, 422)
+    return told(outcome)
+
+
+def told(outcome: Outcome) -> JSONResponse:
+    """What became of samples: 422 where there was none to take."""
     document = outcome.document()
     if outcome.faults and not (outcome.taken or outcome.duplicates):
         first = min(outcome.faults, key=lambda fault: fault.index)

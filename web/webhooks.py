@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from engine.figures.alerts import Heard, Source, UnreadableAlerts, read
-from web.samples import AtFigures, FiguresDesk
+from engine.figures.intake import Outcome
+from engine.figures.reading import Fault
+from engine.figures.texts import UnreadableTexts, read_mentions
+from storage.figures import LIVE
+from web.samples import AtFigures, FiguresDesk, told
 from web.schemas import answers
 
 log = logging.getLogger("tocsin.webhooks")
@@ -32,6 +37,28 @@ async def alertmanager(request: Request, desk: AtFigures) -> JSONResponse:
 async def grafana(request: Request, desk: AtFigures) -> JSONResponse:
     """The webhook contact point of Grafana's unified alerting, its authorization header `Bearer TOKEN`."""
     return await _alerts(request, desk, "grafana")
+
+
+@router.post("/mentions", status_code=202, responses=answers("samples", "Committed", status=202, command=True))
+async def mentions(request: Request, desk: AtFigures) -> JSONResponse:
+    """Mentions of an opinion-monitoring feed: `[{"mood", "channel", "time", "count", "labels"}]`.
+
+    They become samples of `mentions` with the labels mood and channel, and of `negative_mentions`. The same post again
+    counts once.
+    """
+    body = await request.body()
+
+    def work() -> Outcome:
+        now = desk.clock()
+        samples, faults, places = read_mentions(body, now)
+        outcome = desk.intake.take_rows(samples, LIVE, now)
+        refused = (Fault(places[fault.index], fault.reason) for fault in outcome.faults)
+        return replace(outcome, faults=(*(Fault(*fault) for fault in faults), *refused))
+
+    try:
+        return told(await desk.run(work))
+    except UnreadableTexts as unreadable:
+        return JSONResponse({"error": str(unreadable)}, 422)
 
 
 async def _alerts(request: Request, desk: FiguresDesk, source: Source) -> JSONResponse:

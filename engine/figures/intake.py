@@ -9,8 +9,9 @@ from typing import Any
 
 from pendulum import DateTime
 
+from engine.figures.deriving import derived
 from engine.figures.reading import HISTORY, Fault, Read, Reader, Unreadable, told, undeclared
-from storage.figures import MOST_SERIES, Figures, Taken
+from storage.figures import MOST_SERIES, Batch, Figures, Taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +81,19 @@ class Intake:
         assert isinstance(found, Outcome)  # noqa: S101 - only a body can be unreadable
         return found
 
+    def take_checked(self, batch: Batch, now: DateTime) -> Outcome:
+        """The same for samples that were checked already."""
+        found = self._commit([Read(batch, list(range(len(batch))))], now)[0]
+        assert isinstance(found, Outcome)  # noqa: S101 - as above
+        return found
+
     def _commit(self, read: Sequence[Read | Unreadable], now: DateTime) -> list[Outcome | Unreadable]:
         good = [one for one in read if isinstance(one, Read) and len(one.batch)]
-        taken = (
-            dict(zip(map(id, good), self._figures.take([one.batch for one in good], now), strict=True)) if good else {}
-        )
-        return [self._outcome(one, taken.get(id(one))) if isinstance(one, Read) else one for one in read]
+        # What follows from samples is committed with them, and not counted: nobody sent it.
+        more = [batch for one in good if len(batch := derived(one.batch))]
+        taken = self._figures.take([*(one.batch for one in good), *more], now) if good else []
+        by_read = dict(zip(map(id, good), taken, strict=False))
+        return [self._outcome(one, by_read.get(id(one))) if isinstance(one, Read) else one for one in read]
 
     def _outcome(self, read: Read, taken: Taken | None) -> Outcome:
         crowded = taken.crowded if taken else ()

@@ -1,0 +1,143 @@
+"""The file of words: which ones are sensitive, which ones sound negative, whether conversation texts are kept."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from playbooks.errors import BadFile, Finding, quoted
+from playbooks.explain import findings_of
+from playbooks.models import Form, Id
+from playbooks.source import Source, read_text, read_yaml
+from playbooks.watched import Clock, Pace, Watched
+
+SHIPPED = Path(__file__).resolve().parent / "sample" / "words.yaml"
+Word = Annotated[str, Field(min_length=1, max_length=60)]
+Level = Literal["yellow", "red"]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The lists, each word in the one form in which it is compared (see `folded`).
+
+    Attributes:
+        sensitive: word -> level and category.
+        negative, positive: the small lexicon of the mood estimate.
+        negations: words that turn the next one around.
+        keep_texts: whether conversation texts are kept (for 26 hours).
+    """
+
+    sensitive: Mapping[str, tuple[Level, str]] = field(default_factory=dict)
+    negative: frozenset[str] = frozenset()
+    positive: frozenset[str] = frozenset()
+    negations: frozenset[str] = frozenset()
+    keep_texts: bool = False
+
+    @property
+    def red_categories(self) -> tuple[str, ...]:
+        """Categories with a red word, in order."""
+        return tuple(sorted({category for level, category in self.sensitive.values() if level == "red"}))
+
+
+class WordsForm(Form):
+    """The lists of words."""
+
+    sensitive: dict[Level, dict[Id, list[Word]]] = Field(
+        {},
+        description="Words that somebody must see, by level and category; a red one tells the supervisor at once.",
+        examples=["{red: {legal: [lawsuit, 起诉]}}"],
+    )
+    negative: list[Word] = Field([], description="Words of a customer who is not content.", examples=[["useless"]])
+    positive: list[Word] = Field([], description="Words of a customer who is.", examples=[["thank you"]])
+    negations: list[Word] = Field([], description="Words that turn the next one around.", examples=[["not"]])
+    keep_texts: bool = Field(default=False, description="Keep conversation texts, for 26 hours.", examples=[False])
+
+
+def folded(text: str) -> str:
+    """A text as it is compared: full-width and compatibility forms as plain ones, lower case."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def parse_words(text: str, file: str) -> Words:
+    """The lists that `text` describes.
+
+    Raises:
+        BadFile: broken YAML, unknown keys, a word in two lists that contradict each other.
+    """
+    found = read_yaml(text, file)
+    try:
+        form = WordsForm.model_validate(found.data)
+    except ValidationError as error:
+        raise BadFile(findings_of(WordsForm, error, found)) from None
+    findings = [*_twice(form, found), *_both(form, found)]
+    if findings:
+        raise BadFile(sorted(findings, key=lambda finding: finding.line or 0))
+    sensitive = {word: (level, category) for level, category, _, word in _each(form)}
+    lists = {name: frozenset(map(folded, getattr(form, name))) for name in ("negative", "positive", "negations")}
+    return Words(sensitive=sensitive, keep_texts=form.keep_texts, **lists)
+
+
+def _each(form: WordsForm) -> Iterator[tuple[Level, str, int, str]]:
+    for level, categories in form.sensitive.items():
+        for category, words in categories.items():
+            for place, word in enumerate(words):
+                yield level, category, place, folded(word).strip()
+
+
+def _twice(form: WordsForm, found: Source) -> Iterator[Finding]:
+    seen: dict[str, str] = {}
+    for level, category, place, word in _each(form):
+        at = ("sensitive", level, category, place)
+        if not word:
+            yield found.finding(at, "is empty", "remove it")
+        elif word in seen:
+            yield found.finding(at, f"{quoted(word)} is in {seen[word]} too", "keep one of the two")
+        seen.setdefault(word, f"{level}.{category}")
+
+
+def _both(form: WordsForm, found: Source) -> Iterator[Finding]:
+    negative = set(map(folded, form.negative))
+    for place, word in enumerate(form.positive):
+        if folded(word) in negative:
+            yield found.finding(("positive", place), f"{quoted(word)} is negative too", "keep one of the two")
+
+
+class WordsFile:
+    """The words in force: the last good version of the home's file, without one those that ship. Threads may share."""
+
+    def __init__(self, path: Path, *, clock: Clock = time.monotonic) -> None:
+        self._file = Watched(path, lambda file: parse_words(read_text(file), str(file)))
+        self._shipped: Words | None = None
+        self._pace = Pace(clock)
+        self._lock = Lock()
+
+    def current(self) -> Words:
+        """The words as they are now, read again when the file changed."""
+        with self._lock:
+            self._look()
+            if self._file.value is not None:
+                return self._file.value
+            if self._shipped is None:
+                self._shipped = parse_words(read_text(SHIPPED), str(SHIPPED))
+            return self._shipped
+
+    def findings(self) -> list[Finding]:
+        """What is wrong with the file as it stands; an older version is then in force."""
+        with self._lock:
+            self._look()
+            return list(self._file.findings)
+
+    def _look(self) -> None:
+        if not self._pace.due():
+            return
+        if self._file.path.exists():
+            self._file.look()
+        else:
+            self._file.value, self._file.findings = None, ()

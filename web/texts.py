@@ -1,0 +1,52 @@
+"""The API of conversation texts: read for sensitive words and mood, made into figures, not kept unless told to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from engine.figures.reading import named
+from engine.figures.texts import UnreadableTexts, read_texts
+from storage import figures_texts
+from storage.figures import canonical
+from web.samples import AtFigures, FiguresDesk
+from web.schemas import answers
+
+router = APIRouter(tags=["figures"])
+
+
+@router.post("/api/texts", status_code=202, responses=answers("texts", "Committed", status=202, command=True))
+async def push(request: Request, desk: AtFigures) -> JSONResponse:
+    """Read conversation texts, `[{"text", "time", "labels"}]`: figures of sensitive words and of the negative share.
+
+    The words are those of `words.yaml`. No text is kept or logged, unless `keep_texts` is set there.
+    """
+    body = await request.body()
+    try:
+        document = await desk.run(lambda: _read(desk, body))
+    except UnreadableTexts as unreadable:
+        return JSONResponse({"error": str(unreadable)}, 422)
+    if document["refused"] and not document["taken"]:
+        first = document["errors"][0]
+        return JSONResponse({"error": f"none was taken; text {first['index']}: {first['reason']}", **document}, 422)
+    return JSONResponse(document, 202)
+
+
+def _read(desk: FiguresDesk, body: bytes) -> dict[str, Any]:
+    now, watch = desk.clock(), desk.watch()
+    readout = read_texts(body, watch, now, named)
+    outcome = desk.intake.take_checked(readout.batch, now)
+    if watch.words.keep_texts:
+        kept = [(one.at, canonical(one.labels), one.text) for one in readout.conversations]
+        figures_texts.keep(desk.figures, kept, now)
+    return {
+        "taken": len(readout.conversations),
+        "refused": len(readout.faults),
+        "errors": [{"index": place, "reason": reason} for place, reason in readout.faults[:100]],
+        "sensitive": readout.sensitive,
+        "negative": readout.negative,
+        "samples": outcome.taken,
+        "kept": watch.words.keep_texts,
+    }
