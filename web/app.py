@@ -47,17 +47,8 @@ def create_app(house: House) -> FastAPI:
     app.state.letterbox = Letterbox(house.settings.home / "inbox.db")
     samples.install(app, house)
     errors.install(app)
-    for module in (
-        inbox,
-        samples,
-        texts,
-        webhooks,
-        acknowledge,
-        incidents,
-        commands,
-        house_api,
-        pages,
-    ):  # the busiest first
+    # The busiest first.
+    for module in (inbox, samples, texts, webhooks, acknowledge, incidents, commands, house_api, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, house=house)
