@@ -78,6 +78,19 @@ class Settings(BaseSettings):
         ge=10_000,
         description="Size in bytes at which the log of a child process is rotated; one older file is kept.",
     )
+    samples_hours: float = Field(
+        default=26.0,
+        ge=2.0,
+        le=24 * 35,
+        description="Hours for which a raw sample is kept after its arrival; a repeat within them counts once.",
+    )
+    history_days: float = Field(
+        default=35.0,
+        ge=1.0,
+        le=800.0,
+        description="Days of history by the minute; older figures are refused. Four weeks and a reserve are what "
+        "rules against the same hours of earlier weeks need.",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Annotated, Any
 
 import pendulum
@@ -46,7 +47,7 @@ class FiguresDesk:
     ) -> None:
         self.house = house
         self.figures: Figures = open_figures(house.settings)
-        self.intake = Intake(self.figures, known)
+        self.intake = Intake(self.figures, known, timedelta(days=house.settings.history_days))
         self.clock = clock
         self.sources = SourcesFile(house.settings.home / "sources.yaml")
         self.words = WordsFile(house.settings.home / "words.yaml")

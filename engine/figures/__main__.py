@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import sys
+from datetime import timedelta
 
 from engine.heartbeat import Heartbeat
 from storage.settings import Settings, SettingsError, load_settings
@@ -27,7 +28,11 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     work = [
-        asyncio.create_task(keep(figures, now)),
+        asyncio.create_task(
+            keep(
+                figures, now, raw=timedelta(hours=settings.samples_hours), history=timedelta(days=settings.history_days)
+            )
+        ),
         asyncio.create_task(pull(sources.current, figures, now)),
         asyncio.create_task(told.wait()),
     ]
