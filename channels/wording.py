@@ -26,6 +26,8 @@ _HEADLINES = {
     Purpose.SILENCE: N_("Say something in public"),
     Purpose.DOUBT: N_("Is it public? {step}"),
     Purpose.REASSIGN: N_("Handed to you: {step}"),
+    Purpose.WORSENED: N_("It got worse"),
+    Purpose.RECOVERED: N_("It is over"),
 }
 _DO = {
     StepKind.ACT: N_("Do it, then mark it done."),
@@ -51,7 +53,9 @@ def notice_payload(snapshot: Snapshot, notice: Notice, now: DateTime) -> dict[st
     elif state is not None and plan is not None:
         lines += _step_lines(snapshot, notice, state, plan, person, now)
     else:
-        lines += [reason_in(notice.because, person.language), _("Publish an update, or say why not.")]
+        lines += [reason_in(notice.because, person.language)]
+        if notice.purpose is Purpose.SILENCE:
+            lines += [_("Publish an update, or say why not.")]
     payload: dict[str, Any] = {
         "title": title,
         "body": "\n".join(line for line in lines if line),

@@ -55,6 +55,7 @@ def done(
     *,
     evidence: Annotated[str, typer.Option("--evidence", "-e", help="A word or a link that shows it.")] = "",
     channel: Annotated[str, typer.Option(help="Of a publish step: the channel where it was posted by hand.")] = "",
+    yes: Annotated[bool | None, typer.Option("--yes/--no", help="Of a decision: what was decided.")] = None,
     speaker: As = "",
     command_id: CommandId = "",
     token_file: TokenFile = None,
@@ -62,7 +63,8 @@ def done(
 ) -> None:
     """A step is done. For a publish step: posted by hand, --evidence is the link."""
     said = _("{step} is done").format(step=step)
-    form = {"step": step, "evidence": evidence, "channel": channel, "as": speaker}
+    choice = "" if yes is None else "yes" if yes else "no"
+    form = {"step": step, "evidence": evidence, "channel": channel, "choice": choice, "as": speaker}
     send(ref, "done", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
 

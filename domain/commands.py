@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from pendulum import DateTime
 
-from domain.incident import Impact
+from domain.incident import Impact, Nature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class Declare:
     impact: Impact = field(default_factory=Impact)
     drill: bool = False
     pace: Mapping[str, float] = field(default_factory=dict)
+    nature: Nature = Nature.INCIDENT
+    warning: Mapping[str, Any] = field(default_factory=dict)  # the figures behind it, for the timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +57,15 @@ class Acknowledge(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done(Command):
-    """It is done. For a publish step: posted by hand, `evidence` is the link (of `channel`, or of all)."""
+    """It is done. For a publish step: posted by hand, `evidence` is the link (of `channel`, or of all).
+
+    For a decision `choice` is the decision.
+    """
 
     step: str
     evidence: str = ""
     channel: str = ""
+    choice: Literal["", "yes", "no"] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

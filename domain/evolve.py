@@ -10,7 +10,7 @@ import pendulum
 from pendulum import DateTime
 
 from domain.facts import Fact, FactKind
-from domain.incident import Impact, IncidentStatus, Posting, Snapshot, StepState, StepStatus
+from domain.incident import Impact, IncidentStatus, Nature, Posting, Snapshot, StepState, StepStatus
 from domain.layout import lay_out
 
 K = FactKind
@@ -64,6 +64,18 @@ def _reopened(snapshot: Snapshot, fact: Fact) -> Snapshot:
     return _response(_incident(snapshot, status=back, closed_at=None), finished_at=None)
 
 
+def _joined(snapshot: Snapshot, fact: Fact) -> Snapshot:
+    """What was over fires again."""
+    warning = snapshot.incident.nature is Nature.WARNING and snapshot.incident.status is IncidentStatus.MITIGATED
+    return _incident(snapshot, status=IncidentStatus.OPEN, mitigated_at=None) if warning else snapshot
+
+
+def _recovered(snapshot: Snapshot, fact: Fact) -> Snapshot:
+    """A warning is over with its figures; an incident that a rule declared is over when people say so."""
+    warning = snapshot.incident.nature is Nature.WARNING and snapshot.incident.status is IncidentStatus.OPEN
+    return _incident(snapshot, status=IncidentStatus.MITIGATED, mitigated_at=fact.at) if warning else snapshot
+
+
 def _silence(snapshot: Snapshot, fact: Fact) -> Snapshot:
     calls = snapshot.response.silence_calls + 1
     return _response(snapshot, silence_level=fact.data["level"], silence_at=fact.at, silence_calls=calls)
@@ -76,6 +88,10 @@ _WHOLE: dict[FactKind, Callable[[Snapshot, Fact], Snapshot]] = {
     K.COMPLETED: lambda s, f: _incident(s, status=IncidentStatus.COMPLETED),
     K.REOPENED: _reopened,
     K.RESUMED: lambda s, _: _response(s, finished_at=None),
+    K.WORSENED: lambda s, f: _incident(s, severity=f.data["severity"]),
+    K.EASED: lambda s, f: _incident(s, severity=f.data["severity"]),
+    K.JOINED: _joined,
+    K.RECOVERED: _recovered,
     K.IMPACT: lambda s, f: _incident(s, impact=Impact(**f.data["impact"])),
     K.STAGE_BEGUN: _begun,
     K.PUBLISHED: _published,

@@ -23,6 +23,11 @@ class FactKind(StrEnum):
     COMPLETED = "completed"
     NOTED = "noted"
     IMPACT = "impact-updated"
+    # of the warning behind it
+    JOINED = "warning-joined"  # a related warning, or a new firing of the same one
+    WORSENED = "warning-worsened"
+    EASED = "warning-eased"
+    RECOVERED = "warning-over"
     # of a response
     STAGE_BEGUN = "stage-begun"
     SILENCE = "silence-reminded"

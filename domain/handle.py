@@ -111,10 +111,16 @@ def _done(command: Done, snapshot: Snapshot, state: StepState, now: DateTime) ->
         raise Refused(f"step {state.id} is done by `tocsin {plan.kind}`, which says which text is meant")
     if plan.kind not in BY_PERSON:
         raise Refused(f"step {state.id} ({plan.kind}) is done by Tocsin, not by hand")
+    if bool(plan.attaches) != bool(command.choice):
+        decision = f"a decision: say yes (it begins {plan.attaches}) or no"
+        raise Refused(f"step {state.id} is {decision if plan.attaches else 'no decision: say done alone'}")
     if plan.evidence and not command.evidence.strip():
         raise Refused(f"step {state.id} asks for evidence: say in a word or a link what shows it")
     late = int(elapsed(state.due_at, now).total_seconds()) if now > state.due_at else 0
-    return [Fact(K.DONE, now, state.id, command.by, {"evidence": command.evidence, "late_seconds": late})]
+    said = " ".join(filter(None, (command.choice, command.evidence)))
+    chosen = {"choice": command.choice, "attaches": plan.attaches if command.choice == "yes" else ""}
+    data = {"evidence": said, "late_seconds": late, **(chosen if command.choice else {})}
+    return [Fact(K.DONE, now, state.id, command.by, data)]
 
 
 def _by_hand(command: Done, snapshot: Snapshot, state: StepState, now: DateTime) -> list[Fact]:

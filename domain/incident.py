@@ -27,6 +27,13 @@ class IncidentStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Nature(StrEnum):
+    """What a matter is: both have responses, steps and a timeline; only an incident is declared by somebody."""
+
+    INCIDENT = "incident"  # INC-42
+    WARNING = "warning"  # WRN-42: a rule's, with a response and without an incident
+
+
 class StepStatus(StrEnum):
     """Where a step stands."""
 
@@ -104,6 +111,7 @@ class Incident:
     closed_at: DateTime | None = None
     last_public_at: DateTime | None = None
     impact: Impact = field(default_factory=Impact)
+    nature: Nature = Nature.INCIDENT
 
     @property
     def running(self) -> bool:

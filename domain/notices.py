@@ -22,6 +22,8 @@ class Purpose(StrEnum):
     SILENCE = "silence"
     DOUBT = "publication-in-doubt"
     REASSIGN = "reassign"
+    WORSENED = "worsened"  # the warning behind it is worse than when they were called
+    RECOVERED = "recovered"  # the warning behind it is over
 
 
 # Needless once the step is acknowledged; everything else only once it is over.
@@ -32,7 +34,7 @@ UNTIL_OVER = UNTIL_ACKNOWLEDGED | {Purpose.REMIND, Purpose.OVERDUE}
 PAGES = frozenset(
     {
         Purpose.ASSIGN, Purpose.BACKUP, Purpose.COMMANDER, Purpose.LAST_RESORT, Purpose.OVERDUE,
-        Purpose.SILENCE, Purpose.DOUBT, Purpose.REASSIGN,
+        Purpose.SILENCE, Purpose.DOUBT, Purpose.REASSIGN, Purpose.WORSENED,
     }
 )  # fmt: skip
 

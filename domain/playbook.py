@@ -58,6 +58,7 @@ class Step:
     brief: bool = False  # tell: the hourly paragraph, written from the facts
     withdraws: bool = False  # publish: what it posts withdraws what stood before
     template: Text = field(default_factory=lambda: Text(""))  # draft: a text to begin with
+    attaches: str | None = None  # act: a decision, yes or no; on a yes this playbook is attached, its clock back-dated
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class Playbook:
     objective: timedelta | None = None  # RTO, from the declaration
     never_silent: NeverSilent | None = None
     holding_script: Text = field(default_factory=lambda: Text(""))
+    ends_with_warning: bool = False  # the warning is over before anyone took a step: nothing is left to do
 
     def stage(self, stage_id: str) -> Stage:
         """The stage of that id; KeyError where there is none."""

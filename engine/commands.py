@@ -16,6 +16,7 @@ from domain.evolve import evolve
 from domain.facts import Fact, FactKind
 from domain.handle import Refused, handle
 from domain.incident import INCIDENT_MOVES, Incident, Response, Snapshot
+from domain.playbook import Playbook
 from engine.asked import Answer, check_id, checked_since, playbook_of
 from engine.declaring import declare, declare_together, response_id
 from engine.house import House
@@ -37,16 +38,24 @@ def attach(house: House, command: Attach, now: DateTime) -> Answer:
             return _answer(connection, incident.id, changed=False)
         if "attach" not in INCIDENT_MOVES[incident.status]:
             raise Refused(f"{incident.ref} is {incident.status}: a playbook is attached to a running incident")
-        ids = incidents.responses_of(connection, incident.id)
-        snapshots = [incidents.load(connection, response, house.roster()) for response in ids]
-        if any(s.response.playbook.id == playbook.id for s in snapshots):
+        if not _attach(connection, house, incident, playbook, started, Fact(K.ATTACHED, now, by=command.by)):
             raise Refused(f"{incident.ref} already runs {playbook.id}")
         turns.carry_out(connection, command.id, incident.id, "Attach", now)
-        data = {"playbook": playbook.id, "version": playbook.version, "since": started.isoformat()}
-        fact = Fact(K.ATTACHED, now, by=command.by, data=data)
-        response = Response(id=response_id(incident.id, playbook.id), playbook=playbook, started_at=started)
-        _start(connection, house, incident, response, len(ids), fact)
         return Answer(incident.id, incident.ref, str(incident.status), changed=True)
+
+
+def _attach(
+    connection: Connection, house: House, incident: Incident, playbook: Playbook, started: DateTime, fact: Fact
+) -> bool:
+    """One more response; False where the incident runs that playbook already."""
+    ids = incidents.responses_of(connection, incident.id)
+    new = response_id(incident.id, playbook.id)
+    if new in ids:
+        return False
+    data = {"playbook": playbook.id, "version": playbook.version, "since": started.isoformat()}
+    response = Response(id=new, playbook=playbook, started_at=started)
+    _start(connection, house, incident, response, len(ids), replace(fact, data=data))
+    return True
 
 
 def carry_out(house: House, command: StepCommand | IncidentCommand | Begin, now: DateTime) -> Answer:
@@ -68,8 +77,18 @@ def carry_out(house: House, command: StepCommand | IncidentCommand | Begin, now:
         if facts:
             incidents.save(connection, before, after, now)
             append_facts(connection, after, facts)
+            _attach_what_was_decided(connection, house, after.incident, facts)
         turns.carry_out(connection, command.id, incident.id, type(command).__name__, now)
         return Answer(incident.id, incident.ref, str(after.incident.status), changed=bool(facts))
+
+
+def _attach_what_was_decided(connection: Connection, house: House, incident: Incident, facts: list[Fact]) -> None:
+    """On a yes the playbook that the decision is about begins, its clock as from the declaration."""
+    for fact in facts:
+        if fact.data.get("attaches"):
+            playbook = playbook_of(house, fact.data["attaches"])
+            attached = Fact(K.ATTACHED, fact.at, by=fact.by)
+            _attach(connection, house, incident, playbook, incident.declared_at, attached)
 
 
 def _handled(

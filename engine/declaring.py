@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 
 from pendulum import DateTime
+from sqlalchemy import Connection
 
 from domain.commands import Declare
 from domain.decide import decide
@@ -60,16 +61,23 @@ def declare_together(house: House, commands: Sequence[Declare], now: DateTime) -
                 incident = incidents.load_incident(connection, incident_id)
                 begun[command_id] = Answer(incident.id, incident.ref, str(incident.status), changed=False)
             fresh = [wanted[command_id] for command_id in wanted if command_id not in known]
-            numbers = incidents.next_numbers(connection, len(fresh))
-            beginnings = [
-                _begin(command, playbook, number, roster, now)
-                for (command, playbook), number in zip(fresh, numbers, strict=True)
-            ]
-            add_beginnings(connection, beginnings, now)
-        for beginning in beginnings:
-            incident = beginning.snapshot.incident
-            begun[incident.id] = Answer(incident.id, incident.ref, str(incident.status), changed=True)
+            for answer in begin_within(connection, roster, fresh, now):
+                begun[answer.incident_id] = answer
     return [answers.get(place) or begun[command.id] for place, command in enumerate(commands)]
+
+
+def begin_within(
+    connection: Connection, roster: Roster, wanted: Sequence[tuple[Declare, Playbook]], now: DateTime
+) -> list[Answer]:
+    """Begin what was not begun before, in a transaction of the caller's."""
+    numbers = incidents.next_numbers(connection, len(wanted))
+    beginnings = [
+        _begin(command, playbook, number, roster, now)
+        for (command, playbook), number in zip(wanted, numbers, strict=True)
+    ]
+    add_beginnings(connection, beginnings, now)
+    begun = (one.snapshot.incident for one in beginnings)
+    return [Answer(incident.id, incident.ref, str(incident.status), changed=True) for incident in begun]
 
 
 def response_id(incident_id: str, playbook_id: str) -> str:
@@ -81,7 +89,7 @@ def _begin(command: Declare, playbook: Playbook, number: int, roster: Roster, no
     """Everything a declaration makes; no IO."""
     started = command.since or now
     incident = Incident(
-        id=command.id, ref=incidents.reference(number), title=command.title,
+        id=command.id, ref=incidents.reference(number, command.nature), nature=command.nature, title=command.title,
         severity=command.severity or playbook.severity, declared_at=started, origin=command.origin,
         service=command.service, kind=command.kind, drill=command.drill, pace=dict(command.pace),
         impact=command.impact,
@@ -91,7 +99,8 @@ def _begin(command: Declare, playbook: Playbook, number: int, roster: Roster, no
     declared = Fact(
         FactKind.DECLARED, now, by=command.by,
         data={"title": incident.title, "playbook": playbook.id, "version": playbook.version,
-              "since": started.isoformat(), "drill": incident.drill},
+              "since": started.isoformat(), "drill": incident.drill,
+              **({"warning": dict(command.warning)} if command.warning else {})},
     )  # fmt: skip
     return Beginning(
         number=number, snapshot=decision.snapshot, wake_at=decision.wake_at, facts=(declared, *decision.facts),

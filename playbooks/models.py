@@ -160,6 +160,11 @@ class StepForm(Form):
     template: Words2 | None = Field(
         None, description="draft: a text to begin with.", examples=["We apologise for [what happened]."]
     )
+    attaches: Id | None = Field(
+        None,
+        description="act: a decision, yes or no; on a yes this playbook begins, its clock as from the declaration.",
+        examples=["four-hour-response"],
+    )
 
 
 class StageForm(Form):
@@ -228,6 +233,11 @@ class PlaybookForm(Form):
         None,
         description="What agents say until there is a statement.",
         examples=["We are sorry. We know of it."],
+    )
+    ends_with_warning: bool = Field(
+        default=False,
+        description="When the warning that started it is over before anyone took a step, nothing is left to do.",
+        examples=[True],
     )
     stages: list[StageForm] = Field(
         min_length=1, max_length=50, description="Its windows.", examples=["[{id: apology, ends: 1h, ...}]"]

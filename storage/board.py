@@ -73,11 +73,6 @@ def count_open(connection: Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def count_facts(connection: Connection, incident_id: str) -> int:
-    """How long an incident's timeline is."""
-    return int(connection.execute(select(INCIDENT.c.facts).where(INCIDENT.c.id == incident_id)).scalar_one())
-
-
 def _responses(connection: Connection, ids: Sequence[str]) -> dict[str, list[Response]]:
     columns = (RESPONSE.c.id, RESPONSE.c.incident_id, RESPONSE.c.copy_digest, RESPONSE.c.started_at)
     query = select(*columns, RESPONSE.c.finished_at).where(RESPONSE.c.incident_id.in_(ids))

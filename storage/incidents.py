@@ -12,7 +12,7 @@ from pendulum import DateTime
 from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.incident import Impact, Incident, IncidentStatus, Response, Snapshot, StepState, StepStatus
+from domain.incident import Impact, Incident, IncidentStatus, Nature, Response, Snapshot, StepState, StepStatus
 from domain.playbook import Playbook
 from domain.roster import Roster
 from playbooks.loader import from_document, to_document
@@ -43,10 +43,10 @@ class Lease:
 
 
 def find(connection: Connection, name: str) -> str:
-    """The id of the incident of that reference (`INC-42`, `42`) or id."""
+    """The id of the incident or warning of that reference (`INC-42`, `WRN-43`, `42`) or id."""
     wanted = str(name).strip()
-    ref = f"INC-{wanted}" if wanted.isdigit() else wanted.upper()
-    query = select(INCIDENT.c.id).where(or_(INCIDENT.c.ref == ref, INCIDENT.c.id == wanted))
+    refs = [f"INC-{wanted}", f"WRN-{wanted}"] if wanted.isdigit() else [wanted.upper()]
+    query = select(INCIDENT.c.id).where(or_(INCIDENT.c.ref.in_(refs), INCIDENT.c.id == wanted))
     found: str | None = connection.execute(query).scalar_one_or_none() if wanted.isprintable() else None
     if found is None:
         raise UnknownIncident(f"there is no incident {wanted[:60]!r}: `tocsin incidents` lists them")
@@ -69,6 +69,11 @@ def lock_of_response(connection: Connection, response_id: str) -> None:
     """Hold the incident of a response to the end of the transaction."""
     query = select(RESPONSE.c.incident_id).where(RESPONSE.c.id == response_id)
     lock(connection, connection.execute(query).scalar_one())
+
+
+def count_facts(connection: Connection, incident_id: str) -> int:
+    """How long a timeline is."""
+    return int(connection.execute(select(INCIDENT.c.facts).where(INCIDENT.c.id == incident_id)).scalar_one())
 
 
 # --- loading -----------------------------------------------------------------------------------------------------
@@ -116,7 +121,7 @@ def incident_of(row: Row[Any]) -> Incident:
         id=row.id, ref=row.ref, title=row.title, severity=row.severity, declared_at=row.declared_at,
         status=IncidentStatus(row.status), origin=row.origin, service=row.service, kind=row.kind, drill=row.drill,
         pace=row.pace, mitigated_at=row.mitigated_at, closed_at=row.closed_at, last_public_at=row.last_public_at,
-        impact=Impact(row.customers, row.orders, row.money, row.brand),
+        impact=Impact(row.customers, row.orders, row.money, row.brand), nature=Nature(row.nature),
     )  # fmt: skip
 
 
@@ -171,9 +176,9 @@ def next_numbers(connection: Connection, count: int) -> list[int]:
     return list(range(last + 1, last + 1 + count))
 
 
-def reference(number: int) -> str:
-    """How people name an incident."""
-    return f"INC-{number}"
+def reference(number: int, nature: Nature = Nature.INCIDENT) -> str:
+    """How people name an incident or a warning; they share their numbers, so `42` means one of them."""
+    return f"WRN-{number}" if nature is Nature.WARNING else f"INC-{number}"
 
 
 def add_response(connection: Connection, incident_id: str, response: Response, position: int) -> None:
@@ -262,6 +267,7 @@ def incident_values(incident: Incident) -> dict[str, Any]:
         **{name: getattr(incident, name) for name in names},
         **{name: getattr(incident.impact, name) for name in _IMPACT_FIELDS},
         "status": str(incident.status),
+        "nature": str(incident.nature),
         "pace": dict(incident.pace),
     }
 

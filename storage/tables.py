@@ -42,6 +42,7 @@ class IncidentRow(SQLModel, table=True):
     number: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
     id: str = Field(unique=True, max_length=64)
     ref: str = Field(default="", index=True, max_length=32)
+    nature: str = "incident"  # incident | warning
     title: str
     severity: str
     status: str = Field(index=True)
@@ -212,6 +213,55 @@ class PersonTokenRow(SQLModel, table=True):
     __tablename__ = "person_token"
     hash: str = Field(primary_key=True, max_length=64)
     person: str = Field(index=True)
+    made_at: datetime = _time(nullable=False)
+
+
+class RuleStandingRow(SQLModel, table=True):
+    """Where a warning rule stands on one of its series; no row: it is ok and nothing ever happened."""
+
+    __tablename__ = "rule_standing"
+    lane: str = Field(primary_key=True, max_length=64)  # empty: live figures; else a replay's
+    rule: str = Field(primary_key=True, max_length=64)
+    series: str = Field(primary_key=True, max_length=1_000)  # its labels, as canonical JSON
+    standing: dict[str, Any] = _json()
+    at: datetime = _time(nullable=False)  # in the figures' time
+
+
+class WarningRow(SQLModel, table=True):
+    """A warning: one firing of a rule on one of its series, and what was made of it. Times are the figures'."""
+
+    __tablename__ = "warning"
+    __table_args__ = (Index("warning_open", "lane", "ended_at"), Index("warning_series", "lane", "rule", "series"))
+    id: str = Field(primary_key=True, max_length=64)
+    lane: str = ""
+    rule: str
+    title: dict[str, str] = _json()  # by language, as the rule had it then
+    series: str
+    tier: str
+    worst: str  # the highest tier that it reached
+    course: str  # called | joined | held | shown
+    because: str = _text()
+    began_at: datetime = _time(nullable=False, index=True)
+    ended_at: datetime | None = _time()
+    made_at: datetime = _time(nullable=False)  # by the clock on the wall
+    matter: str = Field(default="", index=True, max_length=64)  # id of the incident row whose responses it runs
+    playbook: str = ""
+    service: str = ""
+    value: float | None = None
+    baseline: float | None = None
+    link: str = ""  # where the monitor that said it shows it
+
+
+class SilenceRow(SQLModel, table=True):
+    """Nobody is called for warnings that match, until an end, for a stated reason."""
+
+    __tablename__ = "silence"
+    id: str = Field(primary_key=True, max_length=64)
+    rule: str = ""
+    labels: dict[str, str] = _json()
+    until: datetime = _time(nullable=False, index=True)
+    reason: str = _text()
+    by: str = ""
     made_at: datetime = _time(nullable=False)
 
 

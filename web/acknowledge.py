@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 from typing import Any
+from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from pendulum import DateTime
 from sqlalchemy.exc import NoResultFound
 
-from domain.commands import Acknowledge
+from domain.commands import Acknowledge, Done
 from domain.handle import Refused
 from domain.incident import STEP_MOVES, Snapshot
 from engine import clock, commands
@@ -39,20 +40,22 @@ async def look(token: str, request: Request) -> HTMLResponse:
 
 @router.post("/a/{token}")
 async def acknowledge(token: str, request: Request) -> HTMLResponse:
-    """The button."""
+    """The button; of a decision one of two: `choice` is yes or no."""
     house: House = request.app.state.house
     try:
         link = _link(request, token)
     except BadLink as bad:
         return _bad(request, bad)
+    choice: Any = parse_qs((await request.body()).decode("ascii", "replace")).get("choice", [""])[0]
 
     def act() -> dict[str, Any]:
         now = clock.now()
         view = _view(house, link, now)
         if link.step:
             step = f"{view['playbook']}:{link.step}"
-            command = Acknowledge(id=str(uuid.uuid4()), incident=view["ref"], by=link.person, step=step)
-            commands.carry_out(house, command, now)
+            given: Any = {"id": str(uuid.uuid4()), "incident": view["ref"], "by": link.person, "step": step}
+            decided = choice in ("yes", "no")
+            commands.carry_out(house, Done(**given, choice=choice) if decided else Acknowledge(**given), now)
         return {**_view(house, link, now), "just_now": True}
 
     try:
@@ -97,7 +100,10 @@ def _view(house: House, link: Link, now: DateTime) -> dict[str, Any]:
         "step": None,
         "just_now": False,
     }
-    return {**view, **_step(snapshot, link, now)}
+    view |= _step(snapshot, link, now)
+    if view.get("decides"):
+        view["decides"] = board.both(house.library.get(view["decides"]).title)
+    return view
 
 
 def _step(snapshot: Snapshot, link: Link, now: DateTime) -> dict[str, Any]:
@@ -112,6 +118,7 @@ def _step(snapshot: Snapshot, link: Link, now: DateTime) -> dict[str, Any]:
         "mine": step["state"] == "acknowledged" and state.holder == link.person,
         "holder": roster.name(state.holder) if step["state"] == "acknowledged" else "",
         "done_by": roster.name(state.done_by),
+        "decides": snapshot.plan(state).attaches if "done" in STEP_MOVES[state.status] else None,
         "can_take": "acknowledge" in STEP_MOVES[state.status] and snapshot.incident.status != "cancelled",
         "others": [roster.name(name) for name in others],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pendulum
 from pendulum import DateTime
@@ -114,6 +114,7 @@ class DoneForm(StepForm):
 
     evidence: Words = ""
     channel: str = Field("", max_length=100, description="Of a publish step: where it was posted by hand.")
+    choice: Literal["", "yes", "no"] = Field("", description="Of a decision: what was decided.")
 
 
 class DraftForm(Form):

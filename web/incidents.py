@@ -96,7 +96,7 @@ def facts(house: House, ref: str, *, after: int = 0, limit: int = 1_000, last: i
         incident_id = incidents.find(connection, ref)
         incident = incidents.load_incident(connection, incident_id)
         if last:
-            after = max(after, board.count_facts(connection, incident_id) - last)
+            after = max(after, incidents.count_facts(connection, incident_id) - last)
         entries = timeline.read(connection, incident_id, after=after, limit=limit)
     return {
         "ref": incident.ref,

@@ -14,7 +14,7 @@ from pendulum import DateTime
 from domain.durations import elapsed
 from domain.text import N_, Reason
 from domain.warning.rule import Rule, SeriesKey, Tier, rank
-from domain.warning.standing import Change, Standing
+from domain.warning.standing import Change, Phase, Standing
 
 
 class Course(StrEnum):
@@ -56,6 +56,15 @@ class Raised:
     matter: str = ""
     playbook: str = ""
     service: str = ""
+    value: float | None = None
+    baseline: float | None = None
+
+    @property
+    def standing(self) -> Standing:
+        """Where its rule stands, as far as the warning knows."""
+        return Standing(
+            Phase.FIRING, self.began_at, self.tier, firing_since=self.began_at, value=self.value, baseline=self.baseline
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,8 @@ class Owners:
             return "draft", {"texts": texts, "amount": amount}
         if plan.kind is StepKind.APPROVE:
             return "approve", {"digest": self._digest(step)}
+        if plan.attaches:  # what would begin then has a rehearsal of its own
+            return "done", {"choice": "no"}
         return "done", {"evidence": f"Rehearsal: done at {clock(self._stage.clock())} of the rehearsed clock"}
 
     def _texts(self, plan: Step) -> dict[str, str]:

@@ -91,7 +91,8 @@ class Life:
             draft = self.snapshot.related(state, plan.of or "")
             assert draft is not None
             return Approve(step=state.id, digest=draft.digest, **command)
-        return Done(step=state.id, evidence="link", **command)
+        choice = "no" if self.snapshot.plan(state).attaches else ""
+        return Done(step=state.id, evidence="link", choice=choice, **command)
 
     def _take(self, facts: list[Fact]) -> None:
         for fact in facts:

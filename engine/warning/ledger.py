@@ -1,0 +1,114 @@
+"""Where standings are kept, and what their changes cause, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from pendulum import DateTime
+from sqlalchemy import Connection
+
+from domain.warning.raised import Course, Move, Raised, Scene, move_of
+from domain.warning.rule import Rule, SeriesKey
+from domain.warning.standing import Change, Standing
+from engine.house import House
+from engine.warning import marks
+from engine.warning.acting import Acting, Said
+from storage import warnings
+from storage.warnings import LIVE, REMEMBERED
+
+
+class WarningLedger:
+    """The ledger of an installation. `rules`: every rule, in force or not, by id; `clock`: time on the wall."""
+
+    def __init__(self, house: House, rules: Callable[[], Mapping[str, Rule]], clock: Callable[[], DateTime]) -> None:
+        self._house, self._rules, self._clock = house, rules, clock
+        self._held: dict[str, bool] = {}  # lane -> whether any warning is held back; unknown before the first look
+
+    def load(self, lane: str) -> dict[tuple[str, SeriesKey], Standing]:
+        """Where every rule stands on the lane."""
+        with self._house.database.read() as connection:
+            return warnings.standings(connection, lane)
+
+    def commit(self, lane: str, changes: Sequence[Change], at: DateTime) -> None:
+        """Record changes, in their order, with all they cause, and mark `at` as done, in one transaction."""
+        rules, now = self._rules(), self._clock()
+        with self._house.database.write() as connection:
+            last = {(change.rule, change.series): change.after for change in changes}
+            warnings.keep_standings(connection, lane, last, at)
+            marks.mark(connection, lane, at, now)
+            moved = [change for change in changes if change.rule in rules and move_of(change) is not Move.NOTHING]
+            if not moved:
+                return
+            bench = _Bench(Acting(connection, self._house, lane, now), self._scene(connection, lane, rules, at, now))
+            for change in moved:
+                bench.take(change)
+            bench.review()
+            self._held[lane] = bench.holds()
+
+    def review(self, lane: str, at: DateTime) -> None:
+        """Look again at what is held back: its silence may be over, or the rule that quieted it good again."""
+        if not self._held.get(lane, True):
+            return
+        rules, now = self._rules(), self._clock()
+        with self._house.database.read() as connection:
+            held = [one for one in warnings.open_warnings(connection, lane) if one.course is Course.HELD]
+        self._held[lane] = bool(held)
+        if not held:
+            return
+        with self._house.database.write() as connection:
+            bench = _Bench(Acting(connection, self._house, lane, now), self._scene(connection, lane, rules, at, now))
+            bench.review()
+            self._held[lane] = bench.holds()
+
+    def _scene(
+        self, connection: Connection, lane: str, rules: Mapping[str, Rule], at: DateTime, now: DateTime
+    ) -> Scene:
+        quiet = [rule.id for rule in rules.values() if rule.quiet]
+        return Scene(
+            open=warnings.open_warnings(connection, lane),
+            ended=warnings.ended_warnings(connection, lane, quiet, at - REMEMBERED),
+            # A replay shows what the rules would have done: nobody's silence of today is about it.
+            silences=warnings.silences(connection, now) if lane == LIVE else (),
+            rules=rules,
+        )
+
+
+class _Bench:
+    """The warnings of one lane while changes are carried out: what one does, the next one sees."""
+
+    def __init__(self, acting: Acting, scene: Scene) -> None:
+        self._acting, self._scene = acting, scene
+        self._open = {(one.rule, one.series): one for one in scene.open}
+
+    def take(self, change: Change) -> None:
+        """Carry out one change."""
+        said = Said(self._scene.rules[change.rule], change.series, change.after)
+        move, key = move_of(change), (change.rule, change.series)
+        mine = self._open.get(key)
+        if move is Move.RAISE and mine is None:
+            self._put(self._acting.raise_(said, self._now_standing()))
+        elif move in (Move.WORSEN, Move.EASE) and mine is not None:
+            self._put(self._acting.change_tier(mine, said))
+        elif move is Move.END and mine is not None:
+            ended = self._acting.end(mine, said, change.reading.at)
+            del self._open[key]
+            self._scene = Scene(self._scene.open, [ended, *self._scene.ended], self._scene.silences, self._scene.rules)
+
+    def review(self) -> None:
+        """Decide anew on what is held back."""
+        for held in list(self._open.values()):
+            if held.course is Course.HELD and held.rule in self._scene.rules:
+                said = Said(self._scene.rules[held.rule], held.series, held.standing)
+                self._put(self._acting.again(held, said, self._now_standing(without=held)))
+
+    def holds(self) -> bool:
+        """Whether anything is held back."""
+        return any(one.course is Course.HELD for one in self._open.values())
+
+    def _put(self, raised: Raised) -> None:
+        self._open[raised.rule, raised.series] = raised
+
+    def _now_standing(self, without: Raised | None = None) -> Scene:
+        scene = self._scene
+        open_ = [one for one in self._open.values() if one is not without]
+        return Scene(open_, scene.ended, scene.silences, scene.rules)
