@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import httpx
 
+from benchmarks import punctuality
 from benchmarks.common import ROOT, SEED, Table, arguments, finish, machine, spread
 from engine.home import prepare_home
 from storage.settings import load_settings
@@ -36,11 +37,15 @@ ACCEPTED = 202
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def bodies(batches: int, size: int, series: int = 1_000) -> Iterator[tuple[bytes, list[float]]]:
-    """Batches of samples of the last minute over so many series; a sample's value is its number, none repeats."""
+def bodies(batches: int, size: int, base: float = 0, series: int = 1_000) -> Iterator[tuple[bytes, list[float]]]:
+    """Batches of samples of the last minute over so many series; a sample's value is its number, none repeats.
+
+    `base`: seconds since 1970 before which they are; 0: when each is made.
+    """
     chance = random.Random(SEED)  # noqa: S311 - figures, no secrets
-    now, number = time.time(), 0
+    number = 0
     for _ in range(batches):
+        now = base or time.time()
         samples, values = [], []
         for _ in range(size):
             number += 1
@@ -111,15 +116,16 @@ def web(folder: Path) -> Iterator[Web]:
         running.stop()
 
 
-# --- the pusher: `python benchmarks/ingest.py --push PORT BATCHES SIZE RATE`, its findings as JSON on stdout
+# --- the pusher: `python benchmarks/ingest.py --push PORT BATCHES SIZE RATE BASE`, its findings as JSON on stdout
 
 
-def push(port: int, batches: int, size: int, rate: float) -> None:
+def push(port: int, batches: int, size: int, rate: float, base: float) -> None:
     """Push over four kept connections, at most `rate` samples a second (0: as fast as they are taken)."""
-    print(json.dumps(asyncio.run(_push(port, list(bodies(batches, size)), rate))))
+    made = bodies(batches, size, base)
+    print(json.dumps(asyncio.run(_push(port, made if rate else list(made), rate))))
 
 
-async def _push(port: int, made: list[tuple[bytes, list[float]]], rate: float) -> dict[str, Any]:
+async def _push(port: int, made: Iterable[tuple[bytes, list[float]]], rate: float) -> dict[str, Any]:
     waiting = iter(enumerate(made))
     seconds: list[float] = []
     acknowledged: list[float] = []
@@ -161,9 +167,9 @@ async def _push(port: int, made: list[tuple[bytes, list[float]]], rate: float) -
 
 
 @contextmanager
-def pusher(port: int, batches: int, size: int, rate: float = 0) -> Iterator[subprocess.Popen[str]]:
+def pusher(port: int, batches: int, size: int, rate: float = 0, base: float = 0) -> Iterator[subprocess.Popen[str]]:
     """The pusher as a process."""
-    command = [sys.executable, __file__, "--push", str(port), str(batches), str(size), str(rate)]
+    command = [sys.executable, __file__, "--push", str(port), str(batches), str(size), str(rate), str(base)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         yield process
@@ -212,8 +218,9 @@ def _count(file: Path) -> int:
 
 def killed(samples: int, size: int, folder: Path) -> Table:
     """SIGKILL of the web process in the middle; what was acknowledged is looked for by its values, one by one."""
+    base = time.time()
     with web(folder) as running:
-        with pusher(running.port, samples // size, size) as process:
+        with pusher(running.port, samples // size, size, base=base) as process:
             until(
                 lambda: running.figures.exists() and _count(running.figures) > samples // 3, 60, "a third is in", 0.01
             )
@@ -223,7 +230,7 @@ def killed(samples: int, size: int, folder: Path) -> Table:
             stored = {row[0] for row in database.execute("SELECT value FROM sample")}
             sound = database.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         running.start()  # and it goes on where it was
-        with pusher(running.port, samples // size, size) as process:
+        with pusher(running.port, samples // size, size, base=base) as process:
             again = _said(process)
         after = _count(running.figures)
     acknowledged = set(found["acknowledged"])
@@ -235,22 +242,51 @@ def killed(samples: int, size: int, folder: Path) -> Table:
     )
     table.add("the file is damaged", 0 if sound else 1, "", target=0)
     table.add("pushed again whole: samples missing", samples - len(set(again["acknowledged"])), "", target=0)
-    table.add("samples of either push in the store", after, "", note="times differ between the two pushes")
+    table.add("in the store, of so many", after, "", note=f"{samples} pushed, a part of them twice")
+    table.add("counted twice or missing", abs(after - samples), "", target=0)
     return table
+
+
+@contextmanager
+def pouring(port: int, per_second: float, seconds: float) -> Iterator[None]:
+    """Figures of the present pour in meanwhile."""
+    size = 500
+    with pusher(port, int(per_second * seconds / size), size, per_second) as process:
+        yield
+        if process.poll() is not None and process.returncode:
+            raise SystemExit("the pusher failed while deadlines fell due")
+
+
+def deadlines(incidents: int, per_second: float, folder: Path) -> list[Table]:
+    """Deadlines of open incidents with and without figures pouring in, in the same run."""
+    quiet = punctuality.measure(incidents, folder / "quiet")
+    quiet.title += ", no figures"
+    loud = punctuality.measure(incidents, folder / "loud", lambda stack: pouring(stack.port, per_second, 600))
+    loud.title += f", {per_second:g} samples a second pouring in"
+    table = Table("lateness of deadlines with figures pouring in, over that without")
+    for what in ("turn late, p50", "turn late, p99", "notice accepted late, p99"):
+        with_, without = (_measured(one, what) for one in (loud, quiet))
+        table.add(f"ratio of: {what}", with_ / without if without else float("nan"), "")
+    return [quiet, loud, table]
+
+
+def _measured(table: Table, what: str) -> float:
+    return next(float(row["measured"]) for row in table.rows if row["what"] == what)
 
 
 def main() -> int:
     """Run all, or the parts that are named."""
     if "--push" in sys.argv:
-        port, batches, size, per_second = sys.argv[sys.argv.index("--push") + 1 :]
-        push(int(port), int(batches), int(size), float(per_second))
+        port, batches, size, per_second, base = sys.argv[sys.argv.index("--push") + 1 :]
+        push(int(port), int(batches), int(size), float(per_second), float(base))
         return 0
 
     def more(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--only", choices=("rate", "kill"), action="append")
+        parser.add_argument("--only", choices=("rate", "kill", "deadlines"), action="append")
+        parser.add_argument("--incidents", type=int, default=300, help="open incidents of the part deadlines")
 
     options, before = arguments(str(__doc__), more), machine()
-    parts = options.only or ["rate", "kill"]
+    parts = options.only or ["rate", "kill", "deadlines"]
     samples = 20_000 if options.quick else 300_000
     tables: list[Table] = []
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as name:
@@ -259,6 +295,9 @@ def main() -> int:
             tables += [rate(samples, size, folder / f"rate-{size}") for size in (500, 1_000)]
         if "kill" in parts:
             tables.append(killed(samples, 1_000, folder / "kill"))
+        if "deadlines" in parts:
+            incidents = 20 if options.quick else options.incidents
+            tables += deadlines(incidents, 5_000, folder / "deadlines")
     return finish(tables, options, before)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -35,8 +37,13 @@ stages:
 """
 
 
-def measure(incidents: int, folder: Path) -> Table:
-    """Declared at once with clocks back-dated evenly, so that one deadline after the other falls due."""
+def measure(
+    incidents: int, folder: Path, beside: Callable[[Stack], AbstractContextManager[object]] = nullcontext
+) -> Table:
+    """Declared at once with clocks back-dated evenly, so that one deadline after the other falls due.
+
+    `beside`: what else goes on while they do.
+    """
     with Stack(folder, playbooks={"punctual": PLAYBOOK}, second_channels=False) as stack:
         until(stack.all_up, 90, "everything is up")
         first = time.time() + _WAIT + incidents * 0.03
@@ -51,7 +58,8 @@ def measure(incidents: int, folder: Path) -> Table:
         if refused:
             raise SystemExit(f"{len(refused)} declarations were refused, the first: {refused[0]}")
         spare = first - max(one.ended for one in answered)
-        time.sleep(max(0.0, first + 60.0 + 3.0 - time.time()))
+        with beside(stack):
+            time.sleep(max(0.0, first + 60.0 + 3.0 - time.time()))
         until(lambda: _over(stack), 120, "every deadline was seen", 0.5)
         return _table(stack, incidents, spare)
 
