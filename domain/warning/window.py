@@ -22,6 +22,7 @@ from domain.warning.reading import Reading
 from domain.warning.rule import PERCENTILES, VOLUMES, Aggregate, Baseline, Rule, SeriesKey
 
 Figure = tuple[float | None, float]  # an aggregate and the events behind it
+Slices = tuple[int, int, int, int]  # which samples of the metric, and which of `per`
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class History:
         for one in kept:
             found.setdefault((one.metric, key_of(rule, one.labels)), []).append(one)
         self._series = series_of(rule, kept)
+        self._figures: dict[SeriesKey, dict[Slices, Figure]] = {}
         self._lines = {name: _line(inside, rule.no_data_after) for name, inside in found.items()}
 
     def series(self) -> list[SeriesKey]:
@@ -85,7 +87,7 @@ class History:
         rule = self._rule
         own = self._lines.get((rule.metric, series), _NONE).before(at)
         per = self._lines.get((rule.per or "", series), _NONE).before(at)
-        figure_of = _aggregator(rule, own, per)
+        figure_of = _aggregator(rule, own, per, self._figures.setdefault(series, {}))
         start, end = day_before(at, rule.zone)[1:] if rule.daily else (later(at, -rule.window), at)
         value, events = figure_of(start, end)
         baseline, behind = _baseline(rule, own, (start, end), holidays, figure_of)
@@ -148,26 +150,27 @@ class _Line:
     """The samples of one series in order of time, of which the first `known` are known."""
 
     samples: Sequence[Sample]
-    times: Sequence[DateTime]
+    times: Sequence[float]  # seconds of the epoch
     known: int
     holes: Sequence[int]  # places of the samples after which nothing came for as long as counts as silence
 
     def before(self, at: DateTime) -> _Line:
-        return _Line(self.samples, self.times, bisect_left(self.times, at), self.holes)
+        return _Line(self.samples, self.times, bisect_left(self.times, at.timestamp()), self.holes)
 
-    def between(self, start: DateTime, end: DateTime) -> Sequence[Sample]:
-        return self.samples[bisect_left(self.times, start) : bisect_left(self.times, end, hi=self.known)]
+    def between(self, start: DateTime, end: DateTime) -> slice:
+        first = bisect_left(self.times, start.timestamp())
+        return slice(first, bisect_left(self.times, end.timestamp(), hi=self.known))
 
     def newest(self) -> DateTime | None:
-        return self.times[self.known - 1] if self.known else None
+        return self.samples[self.known - 1].at if self.known else None
 
     def whole(self, start: DateTime, end: DateTime, longest: timedelta) -> bool:
         """Whether it was heard all through [start, end): begun by its start, no hole of `longest` that touches it."""
-        if not self.known or self.times[0] > start:
+        if not self.known or self.times[0] > start.timestamp():
             return False
-        first = bisect_right(self.times, start, hi=self.known) - 1
-        past = bisect_left(self.times, end, hi=self.known)
-        if past == self.known and elapsed(self.times[past - 1], end) >= longest:
+        first = bisect_right(self.times, start.timestamp(), hi=self.known) - 1
+        past = bisect_left(self.times, end.timestamp(), hi=self.known)
+        if past == self.known and elapsed(self.samples[past - 1].at, end) >= longest:
             return False
         hole = bisect_left(self.holes, first)
         return hole == len(self.holes) or self.holes[hole] >= min(past, self.known - 1)
@@ -178,9 +181,9 @@ _NONE = _Line((), (), 0, ())
 
 def _line(samples: Iterable[Sample], longest: timedelta) -> _Line:
     ordered = sorted(samples, key=lambda one: one.at)
-    times = [one.at for one in ordered]
-    holes = [place for place, (one, other) in enumerate(pairwise(times)) if elapsed(one, other) >= longest]
-    return _Line(ordered, times, len(ordered), holes)
+    pairs = enumerate(pairwise(ordered))
+    holes = [place for place, (one, other) in pairs if elapsed(one.at, other.at) >= longest]
+    return _Line(ordered, [one.at.timestamp() for one in ordered], len(ordered), holes)
 
 
 def _matches(rule: Rule, one: Sample) -> bool:
@@ -193,19 +196,26 @@ def _newest(rule: Rule, own: _Line, per: _Line) -> DateTime | None:
     return min(heard) if len(heard) == len(newest) else None
 
 
-def _aggregator(rule: Rule, own: _Line, per: _Line) -> Callable[[DateTime, DateTime], Figure]:
-    """The figure of any window of the series."""
+def _aggregator(rule: Rule, own: _Line, per: _Line, known: dict[Slices, Figure]) -> Callable[..., Figure]:
+    """The figure of any window of the series. The same samples are summed up once, however many ticks see them."""
 
     def figure(start: DateTime, end: DateTime) -> Figure:
-        inside = own.between(start, end)
-        if rule.per is not None:
-            of_all = sum(one.value for one in per.between(start, end))
-            return (_sum(rule, inside) / of_all if of_all > 0 else None), max(of_all, 0.0)
-        in_values = rule.aggregate in (Aggregate.SUM, Aggregate.RATE)
-        events = sum(max(one.value, 0.0) if in_values else one.count for one in inside)
-        return aggregate(rule, inside), events
+        mine, all_ = own.between(start, end), per.between(start, end)
+        key = (mine.start, mine.stop, all_.start, all_.stop)
+        if key not in known:
+            known[key] = _figure(rule, own.samples[mine], per.samples[all_])
+        return known[key]
 
     return figure
+
+
+def _figure(rule: Rule, inside: Sequence[Sample], of: Sequence[Sample]) -> Figure:
+    if rule.per is not None:
+        of_all = sum(one.value for one in of)
+        return (_sum(rule, inside) / of_all if of_all > 0 else None), max(of_all, 0.0)
+    in_values = rule.aggregate in (Aggregate.SUM, Aggregate.RATE)
+    events = sum(max(one.value, 0.0) if in_values else one.count for one in inside)
+    return aggregate(rule, inside), events
 
 
 def _baseline(
@@ -213,7 +223,7 @@ def _baseline(
     own: _Line,
     window: tuple[DateTime, DateTime],
     holidays: Collection[str],
-    figure_of: Callable[[DateTime, DateTime], Figure],
+    figure_of: Callable[..., Figure],
 ) -> Figure:
     """What the window is compared with.
 
@@ -247,12 +257,13 @@ def _earlier(
     if base.kind == "previous":
         back = base.offset if base.offset is not None else rule.window
         return [(later(start, -back), later(end, -back))]
-    if _day(start, base.zone) in holidays:
+    if holidays and _day(start, base.zone) in holidays:
         return []
     # The same hour on the wall: on the other side of a change of clocks it is another hour of UTC.
-    ends = [end.in_timezone(_zone(base.zone)).subtract(weeks=week) for week in range(1, base.weeks + 1)]
+    local = end.in_timezone(_zone(base.zone))
+    ends = [local.subtract(weeks=week) for week in range(1, base.weeks + 1)]
     windows = [(later(one, -rule.window), one) for one in ends]
-    return [one for one in windows if _day(one[0], base.zone) not in holidays]
+    return [one for one in windows if not holidays or _day(one[0], base.zone) not in holidays]
 
 
 def _day(moment: DateTime, zone: str) -> str:
