@@ -168,7 +168,8 @@ def add_silence(connection: Connection, silence: Silence, now: DateTime) -> bool
     """A new silence; False where one of that id is there already (the same request again)."""
     values = {**asdict(silence), "labels": dict(silence.labels), "made_at": now}
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return bool(connection.execute(dialect.insert(SILENCE).values(values).on_conflict_do_nothing()).rowcount)
+    statement = dialect.insert(SILENCE).values(values).on_conflict_do_nothing().returning(SILENCE.c.id)
+    return connection.execute(statement).first() is not None
 
 
 def end_silence(connection: Connection, name: str, now: DateTime) -> bool:
