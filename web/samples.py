@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -25,6 +26,7 @@ from engine.house import House
 from playbooks.sources import SourcesFile
 from playbooks.words import WordsFile
 from storage import figures_replays, figures_sources
+from storage.database import StorageError
 from storage.figures import Figures, open_figures
 from storage.figures_replays import Replay, ReplayEnded
 from storage.figures_sources import SourceState
@@ -33,7 +35,8 @@ from web.asking import NotKnown, asking, person
 from web.schemas import answers
 
 router = APIRouter(tags=["figures"])
-MOST = 32  # bodies of one transaction: some 30,000 samples, a quarter of a second
+MOST_BYTES = 3_000_000  # of one transaction: some 20,000 samples, a sixth of a second
+MOST_WAITING = 64_000_000  # bytes: whoever comes beyond that is told to come again, before memory runs out
 
 
 class FiguresDesk:
@@ -55,7 +58,8 @@ class FiguresDesk:
         self.handler: Handler | None = None  # who makes warnings of alerts; set by whoever opens the application
         # One thread: readers of JSON would only wait for each other, and writers for the lock.
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="figures")
-        self._waiting: list[tuple[bytes, asyncio.Future[Outcome | Unreadable]]] = []
+        self._waiting: deque[tuple[bytes, asyncio.Future[Outcome | Unreadable]]] = deque()
+        self._held = 0  # bytes of those that wait
         self._draining: asyncio.Task[None] | None = None
 
     async def take(self, body: bytes) -> Outcome:
@@ -65,8 +69,11 @@ class FiguresDesk:
             Unreadable: the body as a whole cannot be read.
             StorageError: nothing was taken; push again.
         """
+        if self._held + len(body) > MOST_WAITING:
+            raise StorageError("figures come faster than they can be kept: push again in a moment")
         answer: asyncio.Future[Outcome | Unreadable] = asyncio.get_running_loop().create_future()
         self._waiting.append((body, answer))
+        self._held += len(body)
         if self._draining is None or self._draining.done():
             self._draining = asyncio.create_task(self._drain())
         found = await answer
@@ -76,7 +83,7 @@ class FiguresDesk:
 
     async def _drain(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            batch = self._next()
             found = await self._together([body for body, _ in batch])
             for (_, waiting), one in zip(batch, found, strict=True):
                 if waiting.done():  # its caller has gone away; the samples stand
@@ -85,6 +92,16 @@ class FiguresDesk:
                     waiting.set_exception(one)
                 else:
                     waiting.set_result(one)
+
+    def _next(self) -> list[tuple[bytes, asyncio.Future[Outcome | Unreadable]]]:
+        """The bodies of the next transaction: those that waited longest."""
+        batch: list[tuple[bytes, asyncio.Future[Outcome | Unreadable]]] = []
+        size = 0
+        while self._waiting and (not batch or size + len(self._waiting[0][0]) <= MOST_BYTES):
+            batch.append(self._waiting.popleft())
+            size += len(batch[-1][0])
+        self._held -= size
+        return batch
 
     async def _together(self, bodies: Sequence[bytes]) -> Sequence[Outcome | Exception]:
         try:

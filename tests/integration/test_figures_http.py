@@ -197,3 +197,24 @@ def test_sources_are_shown_with_what_is_wrong(web: Served, home: Path) -> None:
             break
         pause.wait(0.1)
     assert (source["name"], source["error"], source["failures"]) == ("desk", "no answer within 10 s", 1)
+
+
+def test_whoever_comes_when_memory_is_full_is_told_to_come_again(web: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.samples.MOST_WAITING", 10)
+    assert "push again" in valid("error", web.client.post("/api/samples", json=[sample()]), 503)["error"]
+    monkeypatch.undo()
+    assert web.client.post("/api/samples", json=[sample()]).status_code == 202
+
+
+def test_large_bodies_are_committed_in_their_order_a_few_at_a_time(
+    web: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.samples.MOST_BYTES", 300)
+
+    def post(number: int) -> int:
+        with httpx.Client(base_url=web.url, trust_env=False, timeout=20) as client:
+            return client.post("/api/samples", json=[sample(ago=number)] * 4).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(post, range(40))) == [202] * 40
+    assert len(kept(web)) == 40
