@@ -6,6 +6,7 @@ domain/warning/machine.py; nothing here decides anything of its own.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
@@ -48,11 +49,12 @@ class Evaluator:
         self.at: int | None = None  # the last tick, in microseconds
         self._rule_at = rule_at
         self._groups: dict[tuple[object, ...], Groups] = {}
-        self._watches = [Watch(rule, *self._gauge(rule, history, holidays)) for rule in self.rules]
+        self.watches = [Watch(rule, *self._gauge(rule, history, holidays)) for rule in self.rules]
         self._metrics = {feed.metric for groups in self._groups.values() for feed in groups.feeds}
         self._metric: dict[str, int] = {name: place for place, name in enumerate(sorted(self._metrics))}
         self._metric_of = np.full(64, -1, dtype=np.int16)  # of a series; -1: no rule looks at it
-        self._pending: dict[int, list[Columns]] = {}
+        self._pending: dict[int, list[Columns]] = {}  # samples that no tick has seen yet
+        self._due: list[int] = []  # their buckets, a heap
         self._reach = max((reach(rule) for rule in self.rules), default=0)
         self._tidied = 0
 
@@ -74,7 +76,7 @@ class Evaluator:
     @property
     def size(self) -> int:
         """How many series of rules there are."""
-        return sum(len(watch.groups.slots) for watch in self._watches)
+        return sum(len(watch.groups.slots) for watch in self.watches)
 
     # --- in
 
@@ -95,7 +97,7 @@ class Evaluator:
         by_rule: dict[str, dict[SeriesKey, Standing]] = {}
         for (rule, key), standing in standings.items():
             by_rule.setdefault(rule, {})[key] = standing
-        for watch in self._watches:
+        for watch in self.watches:
             watch.restore(by_rule.get(watch.rule.id, {}))
         self.at = None if at is None else micros(at) // self.grain * self.grain
 
@@ -109,13 +111,16 @@ class Evaluator:
             if self.at is not None and bucket * self.grain < self.at:
                 self._insert(bucket, rows)
             else:
-                self._pending.setdefault(bucket, []).append(rows)
+                if bucket not in self._pending:
+                    self._pending[bucket] = []
+                    heapq.heappush(self._due, bucket)
+                self._pending[bucket].append(rows)
 
     # --- ticks
 
     def prepare(self, at: DateTime) -> None:
         """Read ahead what the ticks of the next minutes need of history, so that none of them has to wait for it."""
-        for watch in self._watches:
+        for watch in self.watches:
             watch.gauge.prepare(micros(at))
 
     def tick(self, at: DateTime) -> list[Change]:
@@ -129,11 +134,12 @@ class Evaluator:
             raise ValueError(
                 f"{at.isoformat()} is no tick after the last one: ticks are {self.grain // SECOND} s apart"
             )
-        for bucket in sorted(bucket for bucket in self._pending if bucket * self.grain < now):
+        while self._due and self._due[0] * self.grain < now:
+            bucket = heapq.heappop(self._due)
             self._insert(bucket, _joined(self._pending.pop(bucket)))
         self.at = now
         changes: list[Change] = []
-        for watch in self._watches:
+        for watch in self.watches:
             changes += watch.tick(self._rule_at(watch.rule, at), now)
         for groups in self._groups.values():
             for feed in groups.feeds:
@@ -161,7 +167,7 @@ class Evaluator:
         """Forget label sets of which nothing was heard for longer than any rule looks back."""
         changes: list[Change] = []
         for groups in self._groups.values():
-            watches = [watch for watch in self._watches if watch.groups is groups]
+            watches = [watch for watch in self.watches if watch.groups is groups]
             newest = np.max([feed.newest for feed in groups.feeds], axis=0)
             idle = newest < now - max(self._reach, _KEPT_SILENT)
             for watch in watches:
@@ -177,7 +183,7 @@ class Evaluator:
 
     def standings(self) -> Iterator[tuple[str, SeriesKey, Standing]]:
         """Every rule on every of its series."""
-        for watch in self._watches:
+        for watch in self.watches:
             for key, standing in watch.standings():
                 yield watch.rule.id, key, standing
 

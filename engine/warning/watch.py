@@ -38,6 +38,7 @@ class Watch:
         self._plain = np.zeros(0, dtype=np.bool_)  # nothing worse is waiting, and it is not silent
         self._hushed = np.zeros(0, dtype=np.bool_)  # silent, nothing worse waiting
         self._day = ""
+        self.readings: Readings | None = None  # of the last tick at which it looked
         if not rule.by:
             groups.slot(())
 
@@ -104,7 +105,7 @@ class Watch:
                 return []
             self._day = day
         self._grow()
-        readings = self.gauge.read(at)
+        readings = self.readings = self.gauge.read(at)
         newest = self.groups.newest()
         live = self.groups.live
         ask = live if rule.daily else live & ~self._settled(rule, readings, newest, at)

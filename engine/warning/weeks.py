@@ -16,6 +16,7 @@ from engine.warning.heard import Heard
 from engine.warning.windows import Batch, SumLog, Window
 from storage.figures import micros, moment
 
+_QUARTER: Final = 15 * MINUTE  # clocks change, and days begin, on quarters of an hour
 AHEAD: Final = 10 * MINUTE  # so much history is read at a time, before a tick needs it
 
 
@@ -165,6 +166,8 @@ class SameHours:
         self._weeks: dict[int, _Week] = {}  # by how far back
         self._seen = (-1, -1, -1)
         self._generation = -1
+        self._quarters = (-1, -1)
+        self._known_backs: list[int] = []
         self._last: tuple[Floats, Floats] = (np.zeros(0), np.zeros(0))
 
     def prepare(self, at: int) -> None:
@@ -196,7 +199,9 @@ class SameHours:
         if not enough.any():
             return nothing
         median = np.full(size, np.nan)
-        median[enough] = np.nanmedian(values[:, enough], axis=0)
+        ordered, count = np.sort(values[:, enough], axis=0), known[:, enough].sum(axis=0)  # NaN comes last
+        place = np.arange(count.size)
+        median[enough] = (ordered[(count - 1) // 2, place] + ordered[count // 2, place]) / 2
         events = np.where(known, np.stack([events for _, events in found]), 0.0).sum(axis=0)
         return median, np.where(enough, events, 0.0)
 
@@ -209,18 +214,24 @@ class SameHours:
 
     def _backs(self, at: int) -> list[int]:
         """How far back each week is. On the other side of a change of clocks it is an hour more or less."""
+        quarters = (at // _QUARTER, (at - self._length) // _QUARTER)
         if self._generation != self._groups.generation:  # slots were given back: what they held is not of their next
             self._generation = self._groups.generation
             self._weeks.clear()
+        elif quarters == self._quarters:
+            return self._known_backs
+        self._quarters, self._known_backs = quarters, self._find_backs(at)
+        for gone in self._weeks.keys() - set(self._known_backs):
+            del self._weeks[gone]
+        return self._known_backs
+
+    def _find_backs(self, at: int) -> list[int]:
         end = moment(at // MINUTE * MINUTE).in_timezone(self._base.zone)
         start_day = self._day(at // MINUTE * MINUTE - self._length)
         if start_day in self._holidays:
             return []
         ends = [micros(end.subtract(weeks=week)) for week in range(1, self._base.weeks + 1)]
-        backs = [micros(end) - one for one in ends if self._day(one - self._length) not in self._holidays]
-        for gone in self._weeks.keys() - set(backs):
-            del self._weeks[gone]
-        return backs
+        return [micros(end) - one for one in ends if self._day(one - self._length) not in self._holidays]
 
     def _day(self, at: int) -> str:
         return moment(at).in_timezone(self._base.zone).to_date_string()

@@ -147,7 +147,7 @@ def near(one: float | None, other: float | None, error: float) -> bool:
 def compare(rule: Rule, arrived: list[Arrived], ticks: list[int], memory: Memory | None = None) -> None:
     evaluator = Evaluator([rule], history=memory)
     evaluator.know(SERIES)
-    watch = evaluator._watches[0]
+    watch = evaluator.watches[0]
     reference: dict[tuple[tuple[str, str], ...], Standing] = {}
     past = memory.samples if memory else []
     before = 0

@@ -1,0 +1,132 @@
+"""`tocsin rule backtest`: what a rule would have done on figures of the past, before anyone is called by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.frame import AsJson, Trouble, _, home, language, say, show_json
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from domain.warning.rule import Rule
+    from engine.warning.backtest import Outcome, Recorded
+    from playbooks.rulebook import Rulebook
+
+EXAMPLE = "tocsin rule backtest .tocsin/rules/slow-checkout.yaml last-month.csv"
+_SHOWN = 40  # firings in full; programs get them all
+_QUICK = 20_000  # rows that need no progress bar
+
+
+def backtest(
+    rule_file: Annotated[str, typer.Argument(metavar="RULE", help="A rule file, or the id of a rule.")],
+    figures: Annotated[
+        Path | None, typer.Argument(help="CSV: time,metric,value[,count][,labels...]. Default: this home's history.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Where the plot goes. Default: RULE.svg here.")] = None,
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw none.")] = False,
+    zone: Annotated[str, typer.Option("--zone", help="Of times without an offset, and of the plot.")] = "UTC",
+    as_json: AsJson = False,
+) -> None:
+    """Run a rule over past figures: when it would have fired, warnings a day, and a plot with the firing marked."""
+    from engine.figures.files import BadFigures, zone_of
+    from playbooks.rulebook import Rulebook
+
+    book = Rulebook(home())
+    rule = _rule(rule_file, book)
+    try:
+        recorded = _recorded(rule, figures, zone)
+        outcome = _run(rule, recorded, book, quiet=as_json)
+        picture = plot or (None if no_plot or as_json else Path(f"{rule.id}.svg"))
+        if picture is not None:
+            _draw(outcome, picture, zone_of(zone))
+    except BadFigures as bad:
+        raise Trouble(str(bad)) from None
+    if as_json:
+        show_json(outcome.document())
+        return
+    for row in recorded.bad[:_SHOWN]:
+        typer.echo(f"{figures}: {_('line')} {row.line}: {row.reason}", err=True)
+    _tell(outcome)
+    if picture is not None:
+        say(_("plot: {file}").format(file=picture))
+
+
+def _rule(name: str, book: Rulebook) -> Rule:
+    from playbooks.errors import BadFile
+    from playbooks.rule_loader import load_rule
+    from playbooks.rulebook import UnknownRule
+
+    path = Path(name)
+    try:
+        if path.suffix in (".yaml", ".yml") or path.exists():
+            return load_rule(path, book.house()).rule
+        return book.get(name)
+    except (BadFile, UnknownRule) as bad:
+        raise Trouble(str(bad)) from None
+
+
+def _recorded(rule: Rule, figures: Path | None, zone: str) -> Recorded:
+    from engine.figures.files import zone_of
+    from engine.warning.backtest import read_file
+
+    if figures is not None:
+        return read_file(figures, rule.metric, zone_of(zone))
+    from engine.warning.kept import read_store
+    from storage.database import StorageError
+    from storage.settings import load_settings
+
+    try:
+        return read_store(load_settings(), rule)
+    except StorageError as error:
+        raise Trouble(str(error)) from None
+
+
+def _run(rule: Rule, recorded: Recorded, book: Rulebook, *, quiet: bool) -> Outcome:
+    from domain.warning.calendar import rule_at
+    from engine.warning.backtest import backtest as run
+
+    calendar = book.calendar()
+
+    def at(rule: Rule, now: object) -> Rule:
+        return rule_at(rule, calendar.campaigns, now)  # type: ignore[arg-type]
+
+    if quiet or len(recorded.columns) < _QUICK:
+        return run(rule, recorded, calendar.holidays, at)
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(rule.id, total=1.0)
+        return run(rule, recorded, calendar.holidays, at, lambda share: bar.update(task, completed=share))
+
+
+def _draw(outcome: Outcome, path: Path, zone: tzinfo) -> None:
+    from engine.warning.drawn import picture
+
+    try:
+        path.write_text(picture(outcome, zone, language()), encoding="utf-8")
+    except OSError as error:
+        raise Trouble(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _tell(outcome: Outcome) -> None:
+    for firing in outcome.firings[:_SHOWN]:
+        until = firing.until.isoformat(timespec="seconds") if firing.until else _("still at the end")
+        value = "" if firing.value is None else f"{firing.value:.6g}"
+        labels = " ".join(f"{name}={label}" for name, label in firing.series)
+        began = firing.began.isoformat(timespec="seconds")
+        say(f"{firing.level:<7} {began}  {until:<25}  {value:>10}  {labels}".rstrip())
+    if len(outcome.firings) > _SHOWN:
+        say(_("and {count} more").format(count=len(outcome.firings) - _SHOWN))
+    say(
+        _("{rule}: {firings} warnings in {evaluations} evaluations, {rate} a day").format(
+            rule=outcome.rule.id,
+            firings=len(outcome.firings),
+            evaluations=outcome.evaluations,
+            rate=f"{outcome.a_day:.2g}",
+        )
+    )

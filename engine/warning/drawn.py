@@ -1,0 +1,46 @@
+"""A backtest as a picture: the figure, what it was compared with, the thresholds, and the firing marked."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+from domain.warning.rule import Tier
+from engine.warning.backtest import Outcome, thresholds
+from engine.warning.plotting import Band, Line, Plot
+from locales import translator
+from storage.figures import micros
+
+
+def picture(outcome: Outcome, zone: tzinfo, language: str) -> str:
+    """SVG of the series with the first firing. Times in `zone`."""
+    _ = translator(language)
+    rule, track = outcome.rule, outcome.track
+    named = " ".join(f"{name}={label}" for name, label in track.series)
+    begins = track.at[0] if track.at.size else micros(outcome.began)
+    ends = track.at[-1] if track.at.size else micros(outcome.ended)
+    colours = {Tier.YELLOW: _("yellow"), Tier.RED: _("red")}
+    lines = [
+        Line(colours[level.tier], track.at, limit, f"limit {level.tier}")
+        for level, limits in thresholds(rule, track).items()
+        for limit in limits
+    ]
+    if rule.condition.compares:
+        lines.append(Line(_("baseline"), track.at, track.baseline, "base"))
+    lines.append(Line(rule.metric, track.at, track.value))  # last, so that it lies on top
+    bands = [
+        Band(
+            micros(firing.began),
+            micros(firing.until) if firing.until else int(ends),
+            str(firing.level),
+            f"{firing.level} {firing.began.in_timezone(_name(zone)).to_datetime_string()}",
+        )
+        for firing in outcome.firings
+        if firing.series == track.series
+    ]
+    count = _("{firings} warnings, {rate} a day").format(firings=len(bands), rate=f"{outcome.a_day:.2g}")
+    subtitle = " · ".join(part for part in (rule.id, named, count) if part)
+    return Plot(rule.title.in_(language), subtitle, int(begins), int(ends), lines, zone, bands).svg()
+
+
+def _name(zone: tzinfo) -> str:
+    return getattr(zone, "key", "UTC")
