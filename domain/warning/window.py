@@ -16,12 +16,13 @@ from statistics import median
 import pendulum
 from pendulum import DateTime
 
-from domain.durations import elapsed, later
 from domain.warning.days import day_before
 from domain.warning.reading import Reading
 from domain.warning.rule import PERCENTILES, VOLUMES, Aggregate, Baseline, Rule, SeriesKey
 
 Figure = tuple[float | None, float]  # an aggregate and the events behind it
+Window = tuple[float, float]  # seconds of the epoch: from the first until before the second
+_QUARTER = 900
 Slices = tuple[int, int, int, int]  # which samples of the metric, and which of `per`
 
 
@@ -85,10 +86,15 @@ class History:
     def read(self, at: DateTime, series: SeriesKey = (), holidays: Collection[str] = ()) -> Reading:
         """What the rule sees at the tick `at`; nothing from `at` on is known."""
         rule = self._rule
-        own = self._lines.get((rule.metric, series), _NONE).before(at)
-        per = self._lines.get((rule.per or "", series), _NONE).before(at)
+        now = at.timestamp()
+        own = self._lines.get((rule.metric, series), _NONE).before(now)
+        per = self._lines.get((rule.per or "", series), _NONE).before(now)
         figure_of = _aggregator(rule, own, per, self._figures.setdefault(series, {}))
-        start, end = day_before(at, rule.zone)[1:] if rule.daily else (later(at, -rule.window), at)
+        if rule.daily:
+            _, first, past = day_before(at, rule.zone)
+            start, end = first.timestamp(), past.timestamp()
+        else:
+            start, end = now - rule.window.total_seconds(), now
         value, events = figure_of(start, end)
         baseline, behind = _baseline(rule, own, (start, end), holidays, figure_of)
         return Reading(at, value, events, baseline, behind, _newest(rule, own, per))
@@ -154,23 +160,22 @@ class _Line:
     known: int
     holes: Sequence[int]  # places of the samples after which nothing came for as long as counts as silence
 
-    def before(self, at: DateTime) -> _Line:
-        return _Line(self.samples, self.times, bisect_left(self.times, at.timestamp()), self.holes)
+    def before(self, at: float) -> _Line:
+        return _Line(self.samples, self.times, bisect_left(self.times, at), self.holes)
 
-    def between(self, start: DateTime, end: DateTime) -> slice:
-        first = bisect_left(self.times, start.timestamp())
-        return slice(first, bisect_left(self.times, end.timestamp(), hi=self.known))
+    def between(self, start: float, end: float) -> slice:
+        return slice(bisect_left(self.times, start), bisect_left(self.times, end, hi=self.known))
 
     def newest(self) -> DateTime | None:
         return self.samples[self.known - 1].at if self.known else None
 
-    def whole(self, start: DateTime, end: DateTime, longest: timedelta) -> bool:
+    def whole(self, start: float, end: float, longest: float) -> bool:
         """Whether it was heard all through [start, end): begun by its start, no hole of `longest` that touches it."""
-        if not self.known or self.times[0] > start.timestamp():
+        if not self.known or self.times[0] > start:
             return False
-        first = bisect_right(self.times, start.timestamp(), hi=self.known) - 1
-        past = bisect_left(self.times, end.timestamp(), hi=self.known)
-        if past == self.known and elapsed(self.samples[past - 1].at, end) >= longest:
+        first = bisect_right(self.times, start, hi=self.known) - 1
+        past = bisect_left(self.times, end, hi=self.known)
+        if past == self.known and end - self.times[past - 1] >= longest:
             return False
         hole = bisect_left(self.holes, first)
         return hole == len(self.holes) or self.holes[hole] >= min(past, self.known - 1)
@@ -181,9 +186,10 @@ _NONE = _Line((), (), 0, ())
 
 def _line(samples: Iterable[Sample], longest: timedelta) -> _Line:
     ordered = sorted(samples, key=lambda one: one.at)
-    pairs = enumerate(pairwise(ordered))
-    holes = [place for place, (one, other) in pairs if elapsed(one.at, other.at) >= longest]
-    return _Line(ordered, [one.at.timestamp() for one in ordered], len(ordered), holes)
+    times = [one.at.timestamp() for one in ordered]
+    pairs = enumerate(pairwise(times))
+    holes = [place for place, (one, other) in pairs if other - one >= longest.total_seconds()]
+    return _Line(ordered, times, len(ordered), holes)
 
 
 def _matches(rule: Rule, one: Sample) -> bool:
@@ -199,7 +205,7 @@ def _newest(rule: Rule, own: _Line, per: _Line) -> DateTime | None:
 def _aggregator(rule: Rule, own: _Line, per: _Line, known: dict[Slices, Figure]) -> Callable[..., Figure]:
     """The figure of any window of the series. The same samples are summed up once, however many ticks see them."""
 
-    def figure(start: DateTime, end: DateTime) -> Figure:
+    def figure(start: float, end: float) -> Figure:
         mine, all_ = own.between(start, end), per.between(start, end)
         key = (mine.start, mine.stop, all_.start, all_.stop)
         if key not in known:
@@ -221,7 +227,7 @@ def _figure(rule: Rule, inside: Sequence[Sample], of: Sequence[Sample]) -> Figur
 def _baseline(
     rule: Rule,
     own: _Line,
-    window: tuple[DateTime, DateTime],
+    window: Window,
     holidays: Collection[str],
     figure_of: Callable[..., Figure],
 ) -> Figure:
@@ -234,8 +240,10 @@ def _baseline(
     if base is None or not rule.condition.compares:
         return None, 0
 
-    def heard(start: DateTime, end: DateTime) -> bool:
-        return rule.aggregate not in VOLUMES or own.whole(start, end, rule.no_data_after)
+    longest = rule.no_data_after.total_seconds()
+
+    def heard(start: float, end: float) -> bool:
+        return rule.aggregate not in VOLUMES or own.whole(start, end, longest)
 
     if not heard(*window):
         return None, 0
@@ -249,26 +257,28 @@ def _baseline(
     return median(value for value, _ in found if value is not None), sum(events for _, events in found)
 
 
-def _earlier(
-    rule: Rule, base: Baseline, window: tuple[DateTime, DateTime], holidays: Collection[str]
-) -> list[tuple[DateTime, DateTime]]:
+def _earlier(rule: Rule, base: Baseline, window: Window, holidays: Collection[str]) -> list[Window]:
     """The windows of the baseline, the latest first."""
     start, end = window
     if base.kind == "previous":
-        back = base.offset if base.offset is not None else rule.window
-        return [(later(start, -back), later(end, -back))]
+        back = (base.offset if base.offset is not None else rule.window).total_seconds()
+        return [(start - back, end - back)]
     if holidays and _day(start, base.zone) in holidays:
         return []
-    # The same hour on the wall: on the other side of a change of clocks it is another hour of UTC.
-    local = end.in_timezone(_zone(base.zone))
-    ends = [local.subtract(weeks=week) for week in range(1, base.weeks + 1)]
-    windows = [(later(one, -rule.window), one) for one in ends]
+    ends = [end - _weeks_back(int(end) // _QUARTER, base.zone, week) for week in range(1, base.weeks + 1)]
+    windows = [(one - rule.window.total_seconds(), one) for one in ends]
     return [one for one in windows if not holidays or _day(one[0], base.zone) not in holidays]
 
 
-def _day(moment: DateTime, zone: str) -> str:
-    return moment.in_timezone(_zone(zone)).to_date_string()
+@lru_cache(maxsize=4096)
+def _weeks_back(quarter: int, zone: str, weeks: int) -> float:
+    """Seconds back to the same hour on the wall: across a change of clocks it is another hour of UTC.
+
+    One answer for a quarter of an hour of UTC: clocks change on one.
+    """
+    local = pendulum.from_timestamp(quarter * _QUARTER, zone)
+    return quarter * _QUARTER - local.subtract(weeks=weeks).timestamp()
 
 
-# Pendulum reads a zone's file anew for every name.
-_zone = lru_cache(maxsize=64)(pendulum.timezone)
+def _day(moment: float, zone: str) -> str:
+    return pendulum.from_timestamp(moment, zone).to_date_string()
