@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import house, playbook, roster, show, statements, steps
+from cli import house, playbook, roster, rule, samples, show, silence, statements, steps
 from cli.declare import declare
 from cli.frame import AsJson, Trouble, example, fail
 
@@ -48,6 +48,9 @@ app.command(epilog=example("tocsin timeline INC-1 --verify"))(show.timeline)
 app.command(epilog=example("tocsin doctor"))(house.doctor)
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(roster.app, name="roster")
+app.add_typer(rule.app, name="rule")
+app.add_typer(silence.app, name="silence")
+app.add_typer(samples.app, name="samples")
 
 
 @app.command(epilog=example("tocsin rehearse four-hour-response --speed 240 --auto"))

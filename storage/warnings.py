@@ -101,6 +101,15 @@ def ended_warnings(connection: Connection, lane: str, rules: Iterable[str], sinc
     return [_raised(row) for row in connection.execute(query.order_by(desc(WARNING.c.ended_at)))]
 
 
+def newest(connection: Connection, lane: str, rule: str, series: SeriesKey) -> Raised | None:
+    """The newest warning of a rule on one of its series, ended or not."""
+    query = select(WARNING).where(
+        WARNING.c.lane == lane, WARNING.c.rule == rule, WARNING.c.series == series_text(series)
+    )
+    row = connection.execute(query.order_by(desc(WARNING.c.began_at)).limit(1)).first()
+    return _raised(row) if row else None
+
+
 def of_matter(connection: Connection, matter: str) -> list[Raised]:
     """Every warning, ended or not, that runs the responses of that incident or warning."""
     query = select(WARNING).where(WARNING.c.matter == matter).order_by(WARNING.c.began_at)

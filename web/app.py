@@ -14,7 +14,8 @@ from fastapi.staticfiles import StaticFiles
 from engine.clock import now
 from engine.house import House
 from engine.links import Links
-from web import acknowledge, commands, errors, house_api, inbox, incidents, pages, samples, texts, webhooks
+from engine.warning.monitors import MonitorAlerts
+from web import acknowledge, commands, errors, house_api, inbox, incidents, pages, samples, texts, warnings, webhooks
 from web.gathering import Gathering
 from web.guard import Guard
 from web.letterbox import Letterbox
@@ -46,9 +47,10 @@ def create_app(house: House) -> FastAPI:
     app.state.gathering = Gathering(house, app.state.writers, now)
     app.state.letterbox = Letterbox(house.settings.home / "inbox.db")
     samples.install(app, house)
+    app.state.figures.handler = MonitorAlerts(house)
     errors.install(app)
     # The busiest first.
-    for module in (inbox, samples, texts, webhooks, acknowledge, incidents, commands, house_api, pages):
+    for module in (inbox, samples, texts, webhooks, acknowledge, incidents, commands, warnings, house_api, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, house=house)

@@ -51,7 +51,12 @@ async def done(ref: str, form: DoneForm, desk: AtDesk) -> JSONResponse:
     """A step is done. For a publish step: posted by hand, `evidence` is the link."""
     return await desk.carry_out(
         lambda by: Done(
-            id=form.id, incident=ref, by=by, step=form.step, evidence=form.evidence, channel=form.channel,
+            id=form.id,
+            incident=ref,
+            by=by,
+            step=form.step,
+            evidence=form.evidence,
+            channel=form.channel,
             choice=form.choice,
         ),
         form.speaker,

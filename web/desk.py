@@ -42,10 +42,10 @@ class Desk:
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
-    async def command(self, act: Callable[[House, str, DateTime], Answer], said: str = "") -> Answer:
+    async def write(self, act: Callable[[House, str, DateTime], T], said: str = "") -> T:
         """Carry something out in the name of whoever asks."""
 
-        def work() -> Answer:
+        def work() -> T:
             by = speaker(self.house, self._asked, said)
             return act(self.house, by, now())
 
@@ -62,7 +62,7 @@ class Desk:
 
     async def carry_out(self, make: Callable[[str], AnyCommand], said: str = "") -> JSONResponse:
         """A command on an incident, and its answer."""
-        answer = await self.command(lambda house, by, now: commands.carry_out(house, make(by), now), said)
+        answer = await self.write(lambda house, by, now: commands.carry_out(house, make(by), now), said)
         return JSONResponse(plain(answer))
 
 

@@ -140,4 +140,4 @@ async def attach(ref: str, form: AttachForm, desk: AtDesk) -> JSONResponse:
         command = Attach(id=form.id, incident=ref, by=by, playbook=form.playbook, since=form.since)
         return commands.attach(house, command, now)
 
-    return JSONResponse(plain(await desk.command(act)))
+    return JSONResponse(plain(await desk.write(act)))

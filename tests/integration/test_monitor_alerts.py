@@ -1,0 +1,96 @@
+"""Alerts of monitors as warnings: the same alert is the same warning, resolved ends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Row
+
+from domain.warning.alert import Alert
+from domain.warning.raised import Silence
+from engine.warning.monitors import MonitorAlerts
+from storage import warnings
+from tests.houses import Estate, house_fixture  # noqa: F401
+
+
+class Monitor:
+    """A monitor that says things."""
+
+    def __init__(self, house: Estate) -> None:
+        self.house = house
+        self.began = house.now
+
+    def says(self, status: Any = "firing", fingerprint: str = "f1", **labels: str) -> None:
+        """One word about an alert."""
+        alert = Alert(
+            "alertmanager", fingerprint, status, {"alertname": "HighLatency", "service": "web", **labels},
+            {"summary": "Checkout answers slowly", "description": "p95 above 2 s"}, self.began,
+            self.house.now if status == "resolved" else None, "https://alerts.example.org/1",
+        )  # fmt: skip
+        MonitorAlerts(self.house.house).alerts([alert], self.house.now)
+
+    def warnings(self) -> list[Row[Any]]:
+        with self.house.house.database.read() as connection:
+            return warnings.listed(connection, standing_only=False)
+
+
+@pytest.fixture
+def monitor(house: Estate) -> Monitor:
+    return Monitor(house)
+
+
+def test_an_alert_calls_once_however_often_it_is_said(monitor: Monitor, house: Estate) -> None:
+    for _ in range(3):
+        monitor.says()
+        house.wait(minutes=1)
+    (row,) = monitor.warnings()
+    assert (row.ref, row.tier, row.playbook, row.link) == (
+        "WRN-1", "yellow", "reallocate-resources", "https://alerts.example.org/1",
+    )  # fmt: skip
+    snapshot = house.snapshot("WRN-1")
+    assert snapshot.incident.title.startswith("Checkout answers slowly [")
+    (declared,) = house.facts("WRN-1", "declared")
+    assert declared.data["warning"]["labels"]["alertname"] == "HighLatency"
+    assert declared.data["warning"]["description"] == "p95 above 2 s"
+    monitor.says("resolved")
+    (row,) = monitor.warnings()
+    assert row.ended_at == house.now
+    monitor.says()
+    assert len(monitor.warnings()) == 1, "late word about a firing that is over"
+    monitor.began = house.now
+    monitor.says()
+    assert len(monitor.warnings()) == 2, "another firing"
+
+
+def test_a_critical_alert_declares_an_incident(monitor: Monitor, house: Estate) -> None:
+    monitor.says(severity="critical")
+    (row,) = monitor.warnings()
+    assert (row.ref, row.tier, row.playbook) == ("INC-1", "red", "service-outage")
+    monitor.says("resolved", severity="critical")
+    assert house.snapshot("INC-1").incident.status == "open", "people say when an incident is over"
+    assert [fact.data["rule"] for fact in house.facts("INC-1", "warning-over")] == ["alertmanager:HighLatency"]
+
+
+def test_a_label_says_what_it_starts(monitor: Monitor) -> None:
+    monitor.says(tocsin_playbook="public-opinion", tocsin_as="incident")
+    (row,) = monitor.warnings()
+    assert (row.ref, row.playbook) == ("INC-1", "public-opinion")
+
+
+def test_a_playbook_that_is_not_there_is_on_record_with_the_reason(monitor: Monitor) -> None:
+    monitor.says(tocsin_playbook="no-such")
+    (row,) = monitor.warnings()
+    assert (row.ref, row.course) == (None, "held")
+    assert "no-such" in row.because
+
+
+def test_silenced_it_calls_nobody_until_it_is_said_again_after(monitor: Monitor, house: Estate) -> None:
+    silence = Silence("s", house.now.add(minutes=5), "maintenance", labels={"service": "web"})
+    with house.house.database.write() as connection:
+        warnings.add_silence(connection, silence, house.now)
+    monitor.says()
+    assert [row.course for row in monitor.warnings()] == ["held"]
+    house.wait(minutes=5)
+    monitor.says()
+    assert [(row.course, row.ref) for row in monitor.warnings()] == [("called", "WRN-1")]
