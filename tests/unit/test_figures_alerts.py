@@ -133,6 +133,13 @@ def changed(**fields: Any) -> dict[str, Any]:
     return {**ALERTMANAGER, "alerts": [{**ALERTMANAGER["alerts"][0], **fields}]}  # type: ignore[index]
 
 
+def test_the_zero_time_of_go_is_no_time() -> None:
+    (alert,) = read("alertmanager", changed(status="resolved")).alerts
+    assert alert.ends_at is None
+    heard = read("alertmanager", changed(startsAt="0001-01-01T00:00:00Z"))
+    assert heard.faults == ((0, "startsAt: is missing"),)
+
+
 def test_without_a_fingerprint_the_labels_are_the_identity() -> None:
     one, two = (
         read("alertmanager", changed(fingerprint="", labels=labels)).alerts[0] for labels in ({"a": "1"}, {"a": "2"})
