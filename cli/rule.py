@@ -1,4 +1,4 @@
-"""`tocsin rule`: check, list and test warning rules without a running Tocsin; ask it why one is in its state."""
+"""`tocsin rule`: check, list, test and try out warning rules without a running Tocsin; ask it why one is as it is."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.backtest import EXAMPLE, backtest
 from cli.frame import AsJson, TokenFile, _, both, example, home, language, say, show_json, token
 
 if TYPE_CHECKING:
     from playbooks.rule_loader import RuleFile
     from playbooks.rulebook import Rulebook
 
-app = typer.Typer(no_args_is_help=True, help="Check, list, test and explain warning rules.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True, help="Check, list, test, try out and explain warning rules.", rich_markup_mode=None
+)
 
 Files = Annotated[list[Path] | None, typer.Argument(help="Default: every rule of this home.")]
 Profile = Annotated[str, typer.Option("--profile", help="Only the rules of this profile: standard or strict.")]
@@ -100,6 +103,9 @@ def explain(
     for series in answer["series"]:
         named = " ".join(f"{label}={value}" for label, value in series["labels"].items())
         say(f"{named + '  ' if named else ''}{both(series['why'])}")
+
+
+app.command(epilog=example(EXAMPLE))(backtest)
 
 
 def _book() -> Rulebook:

@@ -164,3 +164,24 @@ def test_every_schema_has_an_example_that_obeys_it() -> None:
     for name in ("rule", "rules", "rule-test"):
         for one in schema(name)["examples"]:
             jsonschema.validate(one, schema(name))
+
+
+def test_each_command_has_an_example_and_answers_programs() -> None:
+    from typer.main import get_command
+
+    commands: Any = getattr(get_command(app), "commands", {})
+    assert set(commands) == {"lint", "list", "test", "backtest", "explain"}
+    for name, command in commands.items():
+        assert command.epilog.startswith(f"Example: tocsin rule {name} ")
+        assert "--json" in {option for parameter in command.params for option in parameter.opts}
+
+
+def test_a_backtest_of_a_file_says_when_it_would_have_fired(file: Path, tmp_path: Path) -> None:
+    figures = tmp_path / "figures.csv"
+    rows = [f"2026-03-02T10:{minute:02}:00Z,{60 if 10 <= minute < 20 else 10}" for minute in range(40)]
+    figures.write_text("timestamp,value\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    answer = json.loads(type_("backtest", str(file), str(figures), "--json").stdout)
+    jsonschema.validate(answer, schema("rule-backtest"))
+    assert len(answer["firings"]) == 1
+    assert answer["firings"][0]["level"] == "yellow"
+    assert answer["firings"][0]["from"].startswith("2026-03-02T10:1")
