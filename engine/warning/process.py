@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable
 
 from engine.clock import now
 from engine.house import House
-from engine.warning.ticking import Ledger, RuleSet, Ticker
+from engine.warning.ledger import WarningLedger
+from engine.warning.ticking import RuleSet, Ticker
 from playbooks.rulebook import STANDARD, Rulebook
-from storage.figures import Figures
+from storage.figures import open_figures
+from storage.settings import Settings
 
 
 def holder_of(house: House) -> str:
@@ -18,15 +19,20 @@ def holder_of(house: House) -> str:
     return f"{socket.gethostname()}:{house.settings.home}"
 
 
-def rules_of(book: Rulebook, profile: Callable[[], str] = lambda: STANDARD) -> RuleSet:
+def rules_of(book: Rulebook, profile: str = STANDARD) -> RuleSet:
     """What is in force now."""
     calendar = book.calendar()
-    return RuleSet(tuple(book.rules(profile())), calendar.campaigns, calendar.holidays)
+    return RuleSet(tuple(book.rules(profile)), calendar.campaigns, calendar.holidays)
 
 
-def make_ticker(
-    house: House, figures: Figures, ledger: Ledger, book: Rulebook, profile: Callable[[], str] = lambda: STANDARD
-) -> Ticker:
-    """The loop of an installation, ready to run."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # columns of this size gain nothing from a second core
-    return Ticker(house.database, figures, ledger, lambda: rules_of(book, profile), now, holder_of(house))
+def open_ticker(settings: Settings, profile: Callable[[], str] = lambda: STANDARD) -> Ticker:
+    """The loop of an installation, ready to run.
+
+    Raises:
+        StorageError: the databases cannot be opened, or are not of this program's schema.
+    """
+    house = House(settings).open()
+    book = Rulebook(settings.home)
+    ledger = WarningLedger(house, lambda: {rule.id: rule for rule in book.all()}, now)
+    figures = open_figures(settings)
+    return Ticker(house.database, figures, ledger, lambda: rules_of(book, profile()), now, holder_of(house))

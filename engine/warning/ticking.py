@@ -48,6 +48,10 @@ class Ledger(Protocol):
         """Record changes, in their order, with all they cause, and mark `at` as done, in one transaction."""
         ...
 
+    def review(self, lane: str, at: DateTime) -> None:
+        """Look again, after ticks without a change, at what waits for time alone: the end of a silence."""
+        ...
+
 
 @dataclass(frozen=True)
 class RuleSet:
@@ -75,6 +79,7 @@ class _Lane:
     evaluator: Evaluator
     at: DateTime  # the last tick
     done: DateTime  # the last tick that is committed or marked
+    reviewed: DateTime
     waiting: list[Change] = field(default_factory=list)
     committed: float = 0.0  # when, by the monotonic clock
 
@@ -180,6 +185,9 @@ class Ticker:
             more |= self._tick_replay(replay)
         for lane in self._lanes.values():
             self._commit(lane)
+            if lane.reviewed < lane.at and not lane.waiting:
+                self._ledger.review(lane.name, lane.at)
+                lane.reviewed = lane.at
         self._say()
         return more
 
@@ -254,7 +262,7 @@ class Ticker:
         evaluator.prepare(start)
         before = later(start, -evaluator.reach)
         evaluator.take(samples_between(self._figures, name, before, later(now, timedelta(days=36_500)), self._cursor))
-        self._lanes[name] = _Lane(name, evaluator, start, start)
+        self._lanes[name] = _Lane(name, evaluator, start, start, start)
 
     def _number(self, lane: str) -> int:
         return self._lane_numbers.setdefault(lane, len(self._lane_numbers) + 1)

@@ -67,6 +67,7 @@ class Book:
         self.told: list[tuple[str, str, SeriesKey, DateTime, Phase, Tier | None]] = []
         self.commits = 0
         self.broken = False
+        self.reviewed = ("", START)
 
     def load(self, lane: str) -> dict[tuple[str, SeriesKey], Standing]:
         return {(rule, key): standing for (name, rule, key), standing in self.standings.items() if name == lane}
@@ -84,6 +85,9 @@ class Book:
             )
         with self.house.database.write() as connection:
             marks.mark(connection, lane, at, at)
+
+    def review(self, lane: str, at: DateTime) -> None:
+        self.reviewed = (lane, at)
 
     def seen(self, rule: str, lane: str = LIVE) -> list[tuple[float, Phase]]:
         """Seconds after START, and the phase that began; what only moved inside a phase is left out."""
@@ -179,6 +183,7 @@ def test_a_live_rule_goes_through_its_phases_on_its_ticks(
     # Mean over 30 s: more than half of the minute is slow from 130 on, and is quick again below 25 from 230 on.
     assert book.seen("slow") == expected_wave()
     assert ticker.counts.overrun == 0
+    assert book.reviewed == (LIVE, later(START, timedelta(seconds=400)))
     assert ticker.counts.ticks == 41  # the one that was due at the start, and 40
 
 
