@@ -261,6 +261,7 @@ def test_of_two_campaigns_the_one_begun_last_wins() -> None:
         ("threshold: 60s", "threshold: 60%", "rules.tier-1-response-time.threshold", "does not fit"),
         ("threshold: 60s, ", "", "rules.tier-1-response-time.recover", "means nothing without a threshold"),
         ("red: 150%", "red: 50%", "rules.complaint-surge.threshold", "out of order"),
+        ("yellow: 80%", "yellow: 0%", "rules.complaint-surge.threshold.yellow", "every reading changes"),
         ("{yellow: 80%, red: 150%}", "{red: 150%}", "rules.complaint-surge.threshold", "other levels than the rule"),
     ],
 )

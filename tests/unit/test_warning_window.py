@@ -8,11 +8,13 @@ from typing import Any
 
 import pendulum
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.text import Text
 from domain.warning.reading import Reading
 from domain.warning.rule import Aggregate, Baseline, Condition, Level, Rule, Tier
-from domain.warning.window import Sample, read, series_of
+from domain.warning.window import History, Sample, read, series_of
 
 AT = pendulum.datetime(2026, 3, 16, 10)  # a Monday
 
@@ -136,6 +138,34 @@ def test_a_volume_is_compared_only_where_it_was_heard_all_along(
     says: str, aggregate: str, figures: list[Sample], baseline: float | None
 ) -> None:
     assert read(rule(aggregate, **PREVIOUS), figures, AT).baseline == baseline
+
+
+def test_a_hole_that_touches_neither_window_is_no_hole() -> None:
+    earlier = rule("sum", condition="change_above", baseline=Baseline(offset=timedelta(minutes=30)))
+    around = [*every_minute(60, 45, 1), *every_minute(40, 29, 1), *every_minute(10, 0, 1)]
+    assert read(earlier, around, AT).baseline == 10
+    assert (
+        read(earlier, [one for one in around if one.at < AT.subtract(minutes=31)] + around[-10:], AT).baseline is None
+    )
+
+
+seconds = st.integers(0, 3600)
+
+
+@given(
+    st.lists(st.tuples(seconds, st.sampled_from([0.0, 1.0, 5.0, 7.5]), st.integers(1, 3), st.booleans()), max_size=30),
+    st.sampled_from(list(Aggregate)), st.booleans(), st.sampled_from([None, 600, 1800]), seconds,
+)  # fmt: skip
+def test_what_comes_later_is_not_known_before(
+    drawn: list[tuple[int, float, int, bool]], aggregate: Aggregate, per: bool, offset: int | None, now: int
+) -> None:
+    samples = [Sample("n" if other else "m", AT.add(seconds=at), value, count) for at, value, count, other in drawn]
+    at = AT.add(seconds=now)
+    back = timedelta(seconds=offset) if offset else None
+    limit = rule(
+        aggregate, condition="change_above", baseline=Baseline(offset=back), at_least=5, per="n" if per else None
+    )
+    assert History(limit, samples).read(at) == read(limit, [one for one in samples if one.at < at], at)
 
 
 def weeks(*values: float | None, hour: int = 10, zone: str = "UTC", at: pendulum.DateTime = AT) -> list[Sample]:
