@@ -144,9 +144,14 @@ def test_a_hole_that_touches_neither_window_is_no_hole() -> None:
     earlier = rule("sum", condition="change_above", baseline=Baseline(offset=timedelta(minutes=30)))
     around = [*every_minute(60, 45, 1), *every_minute(40, 29, 1), *every_minute(10, 0, 1)]
     assert read(earlier, around, AT).baseline == 10
-    assert (
-        read(earlier, [one for one in around if one.at < AT.subtract(minutes=31)] + around[-10:], AT).baseline is None
-    )
+    into = [*(one for one in around if one.at < AT.subtract(minutes=31)), *around[-10:]]
+    assert read(earlier, into, AT).baseline is None
+
+
+def test_a_hole_that_is_still_to_come_is_not_known() -> None:
+    history = History(rule("sum", **PREVIOUS), [*every_minute(30, 0, 1), sample(-20, 1)])
+    assert history.read(AT).baseline == 10
+    assert history.read(AT.add(minutes=4)).baseline is None  # by then five minutes without a figure
 
 
 seconds = st.integers(0, 3600)
