@@ -135,7 +135,7 @@ def board(document: dict[str, Any]) -> RenderableType:
     if rows:
         return Group(*rows)
     return Text(
-        _("No incident is open. To declare one:") + "\n  tocsin declare --title ... --playbook four-hour-response"
+        _("Nothing is open. To declare an incident:") + "\n  tocsin declare --title ... --playbook four-hour-response"
     )
 
 

@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType
@@ -74,6 +74,8 @@ def default_children(settings: Settings, environ: Mapping[str, str] = os.environ
     own = [
         _own("web", settings, common, health_url=f"{settings.local_url}/healthz"),
         _own("engine", settings, common),
+        # Gives way to whoever keeps deadlines: figures may pour in, and a tick has ten seconds.
+        replace(_own("figures", settings, common, module="engine.figures"), nice=5, essential=False),
         # Its package is `flows`: it is the one child of ours that imports Prefect.
         _own("runner", settings, common, module="flows"),
     ]

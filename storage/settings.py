@@ -73,6 +73,11 @@ class Settings(BaseSettings):
         le=60,
         description="Seconds after which the engine takes an overdue turn or send itself, without Prefect.",
     )
+    rule_profile: str = Field(
+        default="standard",
+        pattern=r"^[a-z][a-z0-9-]{0,39}$",
+        description="Which warning rules are in force beside those of every profile: standard or strict.",
+    )
     log_max_bytes: int = Field(
         default=5_000_000,
         ge=10_000,

@@ -240,7 +240,7 @@ class WarningRow(SQLModel, table=True):
     tier: str
     worst: str  # the highest tier that it reached
     course: str  # called | joined | held | shown
-    because: str = _text()
+    because: dict[str, str] = _json()  # by language
     began_at: datetime = _time(nullable=False, index=True)
     ended_at: datetime | None = _time()
     made_at: datetime = _time(nullable=False)  # by the clock on the wall

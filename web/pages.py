@@ -11,15 +11,17 @@ from pendulum import DateTime
 from starlette.requests import Request
 
 from engine.house import House
-from storage import board
+from storage import board, warnings
 from web.desk import AtDesk
 from web.incidents import facts, whole
 from web.language import page
+from web.warnings import document
 from web.wording import purpose
 
 router = APIRouter(include_in_schema=False)
 _SHOWN = 50
 _FACTS = 200
+_SILENT = frozenset({"held", "shown"})  # warnings that nobody was called for
 _LIVE_STATES = frozenset({"open", "acknowledged", "waiting"})
 
 
@@ -32,7 +34,8 @@ async def show_board(request: Request, desk: AtDesk, all: Annotated[bool, Query(
             status = "all" if all else "open"
             found = board.rows(connection, house.roster(), now, status=status, limit=_SHOWN, urgent_first=not all)
             figures = board.figures_of_board(connection, now)
-        return {"now": now, "rows": found, "figures": figures, "findings": house.findings(), "all": all}
+            held = [document(row) for row in warnings.listed(connection) if row.course in _SILENT]
+        return {"now": now, "rows": found, "held": held, "figures": figures, "findings": house.findings(), "all": all}
 
     return page(request, "board.html", **await desk.read(look))
 

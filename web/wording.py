@@ -38,6 +38,12 @@ STATES = {
     "retry": N_("to be tried again"),
     "dead": N_("could not be delivered"),
     "coalesced": N_("replaced by a newer one"),
+    "yellow": N_("yellow"),
+    "red": N_("red"),
+    "called": N_("somebody was called"),
+    "joined": N_("belongs to one that runs already"),
+    "held": N_("held back"),
+    "shown": N_("shown only"),
 }
 PURPOSES = {
     "assign": N_("called"),
@@ -51,6 +57,8 @@ PURPOSES = {
     "silence": N_("reminded to speak in public"),
     "publication-in-doubt": N_("asked to look whether it is public"),
     "reassign": N_("called after a hand-over"),
+    "worsened": N_("told that it got worse"),
+    "recovered": N_("told that it is over"),
 }
 _SAYS = {
     K.DECLARED: N_("Declared: {title}"),
@@ -62,6 +70,10 @@ _SAYS = {
     K.COMPLETED: N_("Completed: nothing is left to do"),
     K.NOTED: N_("Note: {text}"),
     K.IMPACT: N_("Impact: {customers} customers, {orders} orders, {money} in money, brand {brand} of 3"),
+    K.JOINED: N_("A related warning joins: {rule}, {tier}, {value}"),
+    K.WORSENED: N_("Worse: {rule} is {tier} now, {value}"),
+    K.EASED: N_("Less bad: {rule} is {tier} now, {value}"),
+    K.RECOVERED: N_("Good again: {rule}, {value}"),
     K.STAGE_BEGUN: N_("Stage {stage} laid out, round {round}"),
     K.SILENCE: N_("Nothing public for too long: {people} reminded"),
     K.FINISHED: N_("Every step of this playbook is over"),
@@ -113,6 +125,8 @@ def _says(entry: Entry, roster: Roster, language: str) -> str:
     data = entry.data
     template = _SAYS.get(entry.kind)  # type: ignore[call-overload]  # a FactKind is the string it names
     words = [_(template).format_map(_values(data, roster)) if template else entry.kind]
+    if isinstance(data.get("warning"), Mapping):
+        words.append(_("by {rule}, {tier}, {value}").format_map(_values(data["warning"], roster)))
     if data.get("drill"):
         words.append(_("DRILL"))
     if isinstance(data.get("late_seconds"), int) and data["late_seconds"] > 0 and entry.kind == K.DONE:
@@ -136,6 +150,8 @@ class _Values(dict[str, Any]):
 
 def _values(data: Mapping[str, Any], roster: Roster) -> _Values:
     values = _Values(data)
+    if isinstance(data.get("value"), float):
+        values["value"] = f"{data['value']:.4g}"
     values.update(data.get("impact") or {})
     for name in _PEOPLE:
         if name in data:

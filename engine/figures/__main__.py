@@ -1,4 +1,4 @@
-"""`python -m engine.figures`: the process that asks sources, rolls figures up and forgets old ones."""
+"""`python -m engine.figures`: evaluates the warning rules, asks sources, rolls figures up and forgets old ones."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ async def serve(settings: Settings) -> None:
     from engine.clock import now  # noqa: PLC0415 - the heartbeat must not wait for imports
     from engine.figures.keeping import keep  # noqa: PLC0415
     from engine.figures.pulling import pull  # noqa: PLC0415
+    from engine.warning.process import open_ticker  # noqa: PLC0415
     from playbooks.sources import SourcesFile  # noqa: PLC0415
     from storage.figures import open_figures  # noqa: PLC0415
 
     figures = open_figures(settings)
+    ticker = open_ticker(settings, lambda: settings.rule_profile)
     sources = SourcesFile(settings.home / "sources.yaml")
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -34,6 +36,7 @@ async def serve(settings: Settings) -> None:
             )
         ),
         asyncio.create_task(pull(sources.current, figures, now)),
+        asyncio.create_task(asyncio.to_thread(ticker.run)),
         asyncio.create_task(told.wait()),
     ]
     try:
@@ -41,6 +44,7 @@ async def serve(settings: Settings) -> None:
         for task in done:
             task.result()  # what ended by itself has failed: the supervisor starts anew
     finally:
+        ticker.stop()  # the tick in hand is finished: its thread is waited for
         for task in work:
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -14,6 +14,7 @@ from typing import Any
 from pendulum import DateTime
 from sqlalchemy import Connection
 
+from channels.wording import reason_in
 from domain.commands import Declare
 from domain.evolve import evolve
 from domain.facts import Fact, FactKind
@@ -110,9 +111,9 @@ class Acting:
 
     # --- how it is done ---
 
-    def _follow(self, raised: Raised, said: Said, scene: Scene) -> tuple[Raised, str]:
+    def _follow(self, raised: Raised, said: Said, scene: Scene) -> tuple[Raised, dict[str, str]]:
         ruling = judge_raised(said.rule, said.series, said.standing, scene, self._now)
-        because = str(ruling.because)
+        because = {"en": reason_in(ruling.because, "en"), "zh": reason_in(ruling.because, "zh_CN")}
         if ruling.course is Course.JOINED and not self._join(ruling.matter, said):
             ruling = replace(ruling, course=Course.CALLED)
         if ruling.course is Course.JOINED:
@@ -122,7 +123,7 @@ class Acting:
         try:
             matter = self._begin(raised, said, said.rule.starts)
         except Refused as refused:  # no such playbook or role any more: held, and tried again until it can be
-            return replace(raised, course=Course.HELD), str(refused)
+            return replace(raised, course=Course.HELD), {"en": str(refused), "zh": str(refused)}
         return replace(raised, course=Course.CALLED, matter=matter), because
 
     def _begin(self, raised: Raised, said: Said, starts: Starts) -> str:

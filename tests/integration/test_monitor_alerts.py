@@ -82,7 +82,7 @@ def test_a_playbook_that_is_not_there_is_on_record_with_the_reason(monitor: Moni
     monitor.says(tocsin_playbook="no-such")
     (row,) = monitor.warnings()
     assert (row.ref, row.course) == (None, "held")
-    assert "no-such" in row.because
+    assert "no-such" in row.because["en"]
 
 
 def test_silenced_it_calls_nobody_until_it_is_said_again_after(monitor: Monitor, house: Estate) -> None:

@@ -137,7 +137,7 @@ def test_asking_whether_it_runs_keeps_nobody_from_starting(up: Callable[..., Up]
 def test_the_children_of_an_embedded_installation(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path, port=7800, prefect_port=7801)
     children = {child.name: child for child in default_children(settings, {"PREFECT_PROFILE": "mine", "A": "b"})}
-    assert list(children) == ["prefect-server", "web", "engine", "runner", "prefect-worker", "prefect-setup"]
+    assert list(children) == ["prefect-server", "web", "engine", "figures", "runner", "prefect-worker", "prefect-setup"]
     assert {name for name, child in children.items() if child.essential} == {"web", "engine", "runner"}
     for child in children.values():
         assert child.environment["TOCSIN_HOME"] == str(tmp_path)

@@ -199,7 +199,7 @@ def test_silenced_it_calls_nobody_until_the_silence_is_over(desk: Desk, house: E
     desk.change("slow", Tier.YELLOW)
     row = desk.one()
     assert (row.course, row.ref) == ("held", None)
-    assert "moving house" in row.because
+    assert "moving house" in row.because["en"]
     house.wait(minutes=59)
     desk.ledger.review("", house.now)
     assert desk.one().course == "held"
@@ -253,7 +253,7 @@ def test_a_rule_whose_playbook_is_gone_is_held_until_it_is_back(desk: Desk, hous
     desk.rules["slow"] = replace(SLOW, starts=Starts("no-such"))
     desk.change("slow", Tier.YELLOW)
     assert desk.one().course == "held"
-    assert "no-such" in desk.one().because
+    assert "no-such" in desk.one().because["en"]
     desk.rules["slow"] = SLOW
     desk.ledger.review("", house.now)
     assert desk.one().ref == "WRN-1"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from engine.heartbeat import beat_file
 from tests.smoke.stack import Stack, until
 
-CHILDREN = ("runner", "engine", "web", "prefect-worker", "prefect-server")
-BEATS = frozenset({"runner", "engine", "web"})
+CHILDREN = ("runner", "engine", "figures", "web", "prefect-worker", "prefect-server")
+BEATS = frozenset({"runner", "engine", "figures", "web"})
 FREEZE_SECONDS = (0.5, 6.0)
 BACK_SECONDS = 40.0
 

@@ -36,7 +36,7 @@ def upgrade() -> None:
         sa.Column("tier", AutoString(), nullable=False),
         sa.Column("worst", AutoString(), nullable=False),
         sa.Column("course", AutoString(), nullable=False),
-        sa.Column("because", sa.Text(), nullable=False),
+        sa.Column("because", sa.JSON(), nullable=False),
         sa.Column("began_at", UtcDateTime(), nullable=False),
         sa.Column("ended_at", UtcDateTime(), nullable=True),
         sa.Column("made_at", UtcDateTime(), nullable=False),
