@@ -13,13 +13,14 @@ from urllib.parse import quote
 import typer
 
 from cli import client
-from cli.frame import Trouble, _, say, show_json
+from cli.frame import Trouble, _, both, say, show_json
 from cli.samples_push import BATCH, Bar, Tally, batches, opened, patiently, push_batch, tell
 from engine.figures.files import BadFigures, FiguresFile, Row, iso
 
 STEP_SECONDS = 0.25  # of real time between two announcements of the position
 TICK = 10_000_000  # microseconds: figures of a tick are looked at when it is over
-_WARNINGS_SECONDS = 20.0
+_BEGINNING_SECONDS = 3.0  # nothing of the lane was evaluated for so long after its end: nobody does
+_STANDSTILL_SECONDS = 20.0
 _NOT_FOUND = 404
 
 
@@ -69,12 +70,13 @@ def replay(
         _run(course, place, position)
     except client.NotRunning as lost:
         raise Trouble(f"{lost}; go on with --lane {course.lane}") from None
-    found = _warnings(course)
+    found, evaluated = _warnings(course)
     if as_json:
-        show_json({"lane": course.lane, "position": iso(ends), "pushed": tally.document(), "warnings": found})
+        document = {"lane": course.lane, "position": iso(ends), "pushed": tally.document()}
+        show_json({**document, "warnings": found, "evaluated_to": evaluated})
         return
     tell(tally)
-    _show(found)
+    _show(found, evaluated, course)
 
 
 def _in_order(file: FiguresFile, tally: Tally) -> list[Row]:
@@ -157,28 +159,35 @@ def _run(course: _Course, place: int, position: int) -> None:
                 time.sleep(min(STEP_SECONDS, (course.ends - position) / 1e6 / course.speed + 0.001))
 
 
-def _warnings(course: _Course) -> Any:
-    """The warnings of the lane once everything was evaluated; None where nobody can say."""
-    end = time.monotonic() + _WARNINGS_SECONDS
+def _warnings(course: _Course) -> tuple[Any, str | None]:
+    """The warnings of the lane once everything was evaluated, and how far it was; None where nobody can say."""
+    reached, end = "", time.monotonic() + _BEGINNING_SECONDS
     while True:
         try:
             found = client.get("/api/warnings", course.token, lane=course.lane, status="all")
         except (client.Refusal, client.NotRunning):
-            return None
+            return None, None
         if not isinstance(found, dict) or "warnings" not in found:
-            return None
-        evaluated = found.get("evaluated_to")
-        if not evaluated or _micros(str(evaluated)) >= course.ends or time.monotonic() > end:
-            return found["warnings"]
+            return None, None
+        evaluated = str(found.get("evaluated_to") or "")
+        if evaluated and _micros(evaluated) >= course.ends:
+            return found["warnings"], evaluated
+        if evaluated != reached:  # as long as it comes nearer
+            reached, end = evaluated, time.monotonic() + _STANDSTILL_SECONDS
+        if time.monotonic() > end:
+            return (found["warnings"], evaluated) if evaluated else (None, None)
         time.sleep(STEP_SECONDS)
 
 
-def _show(found: Any) -> None:
+def _show(found: Any, evaluated: str | None, course: _Course) -> None:
     if found is None:
         say(_("the figures were pushed; which warnings they gave cannot be said: nobody evaluates rules here"))
         return
-    if not found:
+    for one in reversed(found):  # the oldest first
+        times = f"{str(one.get('began_at') or '')[:19]} - {str(one.get('ended_at') or '')[:19]}"
+        title = both(one["title"]) if isinstance(one.get("title"), dict) else one.get("rule", "")
+        say(f"{one.get('ref') or '-':<8} {one.get('worst') or one.get('tier') or '':<7} {times}  {title}")
+    if evaluated is None or _micros(evaluated) < course.ends:
+        say(_("evaluated only as far as {time}: the rest is still to come").format(time=str(evaluated)[:19]))
+    elif not found:
         say(_("no warning: quiet figures start nothing"))
-    for one in found:
-        words = [str(one.get(name) or "") for name in ("ref", "tier", "rule", "began_at", "ended_at", "status")]
-        say("  ".join(word for word in words if word))
