@@ -143,9 +143,7 @@ class Figures:
         """
         try:
             with self._line, self.database.write() as connection:
-                if not self.database.is_sqlite:
-                    # Numbers are given before their commit: a reader must not pass one that is still to come.
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TAKEN_LOCK})
+                alone(connection)
                 self._refresh(connection)
                 return [self._take(connection, batch, now) for batch in batches]
         except BaseException:
@@ -258,6 +256,15 @@ def open_figures(settings: Settings) -> Figures:
         database.close()
         raise
     return Figures(database)
+
+
+def alone(connection: Connection) -> None:
+    """To the end of the transaction nobody else takes samples or forgets series. SQLite has its one writer.
+
+    On PostgreSQL the number of a sample is given before its commit: a reader must not pass one that is still to come.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TAKEN_LOCK})
 
 
 def counter(connection: Connection, name: str) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from pendulum import DateTime
 from sqlalchemy import Connection, bindparam, delete, func, select, text
 
-from storage.figures import LIVE, Figures, counter, micros, set_counter
+from storage.figures import LIVE, Figures, alone, counter, micros, set_counter
 from storage.figures_tables import ARRIVAL, CONVERSATION, REPLAY, ROLLUP, SAMPLE, SERIES
 
 RAW: Final = timedelta(hours=26)  # after their arrival
@@ -38,6 +38,7 @@ _ROLL = text(
         most = CASE WHEN excluded.most > rollup.most THEN excluded.most ELSE rollup.most END
     """
 )
+# One statement, and so one look at counter, minutes and samples: between two looks a rollup could come.
 _COURSE = text(
     """
     SELECT series_id, (minute - :start) / :step AS bucket, sum(samples), sum(events), sum(total), sum(weighted),
@@ -49,7 +50,7 @@ _COURSE = text(
         UNION ALL
         SELECT series_id, at / 60000000, 1, events, value, value * events, value, value FROM sample
         WHERE series_id IN (SELECT id FROM series WHERE lane = :lane AND metric = :metric)
-            AND at >= :start_at AND at < :end_at AND seq > :rolled
+            AND at >= :start_at AND at < :end_at AND seq > coalesce((SELECT max(value) FROM figure_counter WHERE name = 'rolled'), 0)
     ) AS known
     GROUP BY series_id, bucket ORDER BY series_id, bucket
     """
@@ -116,7 +117,6 @@ def course(
             {
                 "lane": lane, "metric": metric, "start": first, "end": last, "start_at": first * MINUTE,
                 "end_at": last * MINUTE, "step": max(1, step // timedelta(minutes=1)),
-                "rolled": counter(connection, "rolled"),
             },
         )  # fmt: skip
         return [Sums(row[0], row[1], int(row[2]), *row[3:]) for row in found]
@@ -207,7 +207,8 @@ def _old_replays(figures: Figures, before: int, most: int) -> int:
 
 
 def _part_of(connection: Connection, lane: str) -> int:
-    """Some series of a lane, with their minutes; their samples go by their arrival."""
+    """Some series of a lane, with their minutes and samples."""
+    alone(connection)
     ids = list(connection.execute(select(SERIES.c.id).where(SERIES.c.lane == lane).limit(_SERIES_CHUNK)).scalars())
     if ids:
         connection.execute(delete(ROLLUP).where(ROLLUP.c.series_id.in_(ids)))
@@ -228,5 +229,6 @@ def _forget_series(figures: Figures) -> None:
         if connection.execute(empty.limit(1)).first() is None:
             return
     with figures.database.write() as connection:  # looked for again: one may have got a sample meanwhile
+        alone(connection)
         if connection.execute(delete(SERIES).where(SERIES.c.id.in_(empty))).rowcount:
             set_counter(connection, "epoch", counter(connection, "epoch") + 1)

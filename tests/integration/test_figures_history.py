@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -63,6 +64,18 @@ def test_it_is_the_same_before_amid_and_after_the_rollup(figures: Figures, monke
     assert course(figures, "", "aht", NOW - HOUR, NOW) == before
     assert roll(figures) == 0
     assert len(before) == 17
+
+
+def test_it_is_the_same_while_another_process_rolls_up(figures: Figures, monkeypatch: pytest.MonkeyPatch) -> None:
+    push(figures, *((n / 10 + 0.5, n, 1) for n in range(2_000)))
+    monkeypatch.setattr(history, "_CHUNK", 10)
+    rolling = threading.Thread(target=roll, args=(figures,), kwargs={"most": 300})
+    rolling.start()
+    seen = set()
+    while rolling.is_alive():
+        seen.add((the_one(figures).samples, the_one(figures).total))
+    rolling.join()
+    assert seen == {(2_000, 1_999_000)}
 
 
 def test_a_late_sample_finds_its_minute_and_a_repeat_does_not(figures: Figures) -> None:
