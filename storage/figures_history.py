@@ -50,7 +50,8 @@ _COURSE = text(
         UNION ALL
         SELECT series_id, at / 60000000, 1, events, value, value * events, value, value FROM sample
         WHERE series_id IN (SELECT id FROM series WHERE lane = :lane AND metric = :metric)
-            AND at >= :start_at AND at < :end_at AND seq > coalesce((SELECT max(value) FROM figure_counter WHERE name = 'rolled'), 0)
+            AND at >= :start_at AND at < :end_at
+            AND seq > coalesce((SELECT max(value) FROM figure_counter WHERE name = 'rolled'), 0)
     ) AS known
     GROUP BY series_id, bucket ORDER BY series_id, bucket
     """
