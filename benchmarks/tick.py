@@ -13,12 +13,17 @@ import gc
 import json
 import resource
 import statistics
+import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pendulum
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.tick_prometheus import evaluation_ms
 from domain.text import Text
 from domain.warning.rule import Aggregate, Baseline, Condition, Level, Rule, Tier
 from engine.warning.columns import Columns, Series
@@ -53,6 +58,11 @@ def main() -> None:
     parser.add_argument("--no-prometheus", action="store_true")
     options = parser.parse_args()
     found = measure(options.series, options.ticks)
+    if not options.no_prometheus:
+        theirs = evaluation_ms(options.series)
+        if theirs is not None:
+            found["prometheus_evaluation_ms"] = round(theirs, 1)
+            found["prometheus_to_tocsin"] = round(theirs / found["tick_ms_median"], 1)
     print(json.dumps(found, indent=2))
 
 
