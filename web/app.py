@@ -15,11 +15,29 @@ from engine.clock import now
 from engine.house import House
 from engine.links import Links
 from engine.warning.monitors import MonitorAlerts
-from web import acknowledge, commands, errors, house_api, inbox, incidents, pages, samples, texts, warnings, webhooks
+from playbooks.rulebook import Rulebook
+from web import (
+    acknowledge,
+    commands,
+    errors,
+    house_api,
+    inbox,
+    incidents,
+    pages,
+    rules,
+    samples,
+    texts,
+    warnings,
+    webhooks,
+)
 from web.gathering import Gathering
 from web.guard import Guard
 from web.letterbox import Letterbox
 
+# The busiest first.
+ROUTERS = (
+    inbox, samples, texts, webhooks, acknowledge, incidents, commands, warnings, rules, house_api, pages,
+)  # fmt: skip
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
     "Declare incidents and move them on. Send `Authorization: Bearer TOKEN` (`tocsin roster token YOU`); the "
@@ -46,11 +64,25 @@ def create_app(house: House) -> FastAPI:
     app.state.readers = ThreadPoolExecutor(4, thread_name_prefix="look")
     app.state.gathering = Gathering(house, app.state.writers, now)
     app.state.letterbox = Letterbox(house.settings.home / "inbox.db")
+    app.state.rulebook = Rulebook(
+        house.settings.home, playbooks=lambda: [playbook.id for playbook in house.library.all()]
+    )
     samples.install(app, house)
     app.state.figures.handler = MonitorAlerts(house)
     errors.install(app)
-    # The busiest first.
-    for module in (inbox, samples, texts, webhooks, acknowledge, incidents, commands, warnings, house_api, pages):
+    for module in (
+        inbox,
+        samples,
+        texts,
+        webhooks,
+        acknowledge,
+        incidents,
+        commands,
+        warnings,
+        rules,
+        house_api,
+        pages,
+    ):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, house=house)

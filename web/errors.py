@@ -15,6 +15,7 @@ from domain.handle import Refused
 from engine.links import BadLink
 from playbooks.errors import BadFile, one_line
 from playbooks.library import UnknownPlaybook
+from playbooks.rulebook import UnknownRule
 from storage.database import StorageError
 from storage.incidents import UnknownIncident
 from storage.settings import SettingsError
@@ -26,6 +27,7 @@ _STATUS: dict[type[Exception], int] = {
     Refused: 409,
     UnknownIncident: 404,
     UnknownPlaybook: 404,
+    UnknownRule: 404,
     NotKnown: 401,
     BadLink: 400,
     StorageError: 503,

@@ -32,7 +32,7 @@ def open_ticker(settings: Settings, profile: Callable[[], str] = lambda: STANDAR
         StorageError: the databases cannot be opened, or are not of this program's schema.
     """
     house = House(settings).open()
-    book = Rulebook(settings.home)
+    book = Rulebook(settings.home, playbooks=lambda: [playbook.id for playbook in house.library.all()])
     ledger = WarningLedger(house, lambda: {rule.id: rule for rule in book.all()}, now)
     figures = open_figures(settings)
     return Ticker(house.database, figures, ledger, lambda: rules_of(book, profile()), now, holder_of(house))

@@ -150,7 +150,7 @@ def test_a_playbook_that_is_gone_is_told(tmp_path: Path, save: Callable[..., Pat
     (tmp_path / "rules").mkdir()
     save("rules/mine.yaml", MINE.format(id="mine", metric="backlog", above=5, profile="every") + "starts: mend\n")
     known = ["mend", "standby-agents", "process-retrospective", "executive-intervention", "reallocate-resources"]
-    known += ["public-opinion", "complaint-surge"]
+    known += ["public-opinion", "complaint-surge", "supervisor-word", "service-review"]
     book = Rulebook(tmp_path, playbooks=lambda: known, clock=seconds)
     assert said(book) == []
     known.remove("mend")
