@@ -119,6 +119,35 @@ def test_a_link_of_another_installation_is_refused(web: Served, tmp_path: Path) 
     assert web.client.post(theirs).status_code == 400
 
 
+def test_a_decision_is_one_tap_and_the_playbook_begins_with_the_clock_of_the_declaration(web: Served) -> None:
+    ref = web.declare(playbook="executive-intervention")
+    web.post(ref, "done", {"step": "decision/facts", "evidence": "120 customers", "as": "alice"})
+    web.turn(ref)
+    executive = web.step(ref, "decision/decide")["owner"]
+    path = link(web, ref, "decision/decide", executive)
+    page = web.client.get(path + "?lang=en").text
+    assert "Yes: begin Four-hour public response" in page
+    refused = web.post(ref, "done", {"step": "decision/decide", "as": executive})
+    assert "say yes" in refused.json()["error"]
+    assert web.client.post(path, content="choice=yes").status_code == 200
+    document = web.show(ref)
+    assert [one["id"] for one in document["playbooks"]] == ["executive-intervention", "four-hour-response"]
+    assert web.step(ref, "apology/trace")["state"] == "open"
+    again = web.client.post(path, content="choice=yes")
+    assert again.status_code == 200
+    assert len(web.show(ref)["playbooks"]) == 2
+    assert "choice" not in web.client.get(path).text, "decided"
+
+
+def test_a_no_begins_nothing(web: Served) -> None:
+    ref = web.declare(playbook="executive-intervention")
+    web.post(ref, "done", {"step": "decision/facts", "evidence": "3 customers", "as": "alice"})
+    web.turn(ref)
+    executive = web.step(ref, "decision/decide")["owner"]
+    assert web.client.post(link(web, ref, "decision/decide", executive), content="choice=no").status_code == 200
+    assert (web.step(ref, "decision/decide")["state"], len(web.show(ref)["playbooks"])) == ("done", 1)
+
+
 def test_what_is_over_cannot_be_taken(web: Served) -> None:
     ref = web.declare()
     path = link(web, ref, "apology/trace", "fenglei")
