@@ -7,6 +7,7 @@ domain/warning/machine.py; nothing here decides anything of its own.
 from __future__ import annotations
 
 import heapq
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Final
@@ -22,6 +23,7 @@ from engine.warning.groups import Groups
 from engine.warning.watch import Watch
 from storage.figures import micros, moment
 
+log = logging.getLogger("tocsin.warning")
 _LONG: Final = timedelta(hours=6)  # the old edge of a longer window goes by whole minutes
 _QUARTER: Final = 15 * MINUTE  # every zone's midnight falls on a quarter of an hour
 _TIDY: Final = 60 * MINUTE  # so often label sets that have gone quiet are forgotten
@@ -57,6 +59,7 @@ class Evaluator:
         self._due: list[int] = []  # their buckets, a heap
         self._reach = max((reach(rule) for rule in self.rules), default=0)
         self._tidied = 0
+        self._failing: set[Watch] = set()
 
     def _gauge(self, rule: Rule, history: History | None, holidays: Collection[str]) -> tuple[Groups, Gauge]:
         grain = _QUARTER if rule.daily else MINUTE if rule.window > _LONG else self.grain
@@ -140,13 +143,25 @@ class Evaluator:
         self.at = now
         changes: list[Change] = []
         for watch in self.watches:
-            changes += watch.tick(self._rule_at(watch.rule, at), now)
+            changes += self._watched(watch, at, now)
         for groups in self._groups.values():
             for feed in groups.feeds:
                 feed.forget(now - self._reach)
         if now - self._tidied >= _TIDY:
             self._tidied = now
             changes += self._tidy(now)
+        return changes
+
+    def _watched(self, watch: Watch, at: DateTime, now: int) -> list[Change]:
+        """One rule's tick. A fault in one must not silence the others; it is said once, and tried again."""
+        try:
+            changes = watch.tick(self._rule_at(watch.rule, at), now)
+        except Exception:
+            if watch not in self._failing:
+                log.exception("rule %s could not be evaluated; the others go on", watch.rule.id)
+            self._failing.add(watch)
+            return []
+        self._failing.discard(watch)
         return changes
 
     def _insert(self, bucket: int, columns: Columns) -> None:
