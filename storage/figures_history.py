@@ -21,7 +21,7 @@ from storage.figures_tables import ARRIVAL, CONVERSATION, REPLAY, ROLLUP, SAMPLE
 RAW: Final = timedelta(hours=26)  # after their arrival
 HISTORY: Final = timedelta(days=35)
 MINUTE: Final = 60_000_000  # microseconds
-_CHUNK = 20_000  # samples of one transaction: some 30 ms, and nobody waits longer for the lock than that
+_CHUNK = 20_000  # samples of one transaction: 30 to 110 ms, by how many series they are of
 _SERIES_CHUNK = 500
 
 _ROLL = text(
@@ -38,7 +38,8 @@ _ROLL = text(
         most = CASE WHEN excluded.most > rollup.most THEN excluded.most ELSE rollup.most END
     """
 )
-# One statement, and so one look at counter, minutes and samples: between two looks a rollup could come.
+# One statement, and so one look at counter, minutes and samples: between two looks a rollup could come. The sign before
+# `at` keeps its index out: what is not rolled up yet are the newest few by number, whatever the window.
 _COURSE = text(
     """
     SELECT series_id, (minute - :start) / :step AS bucket, sum(samples), sum(events), sum(total), sum(weighted),
@@ -50,7 +51,7 @@ _COURSE = text(
         UNION ALL
         SELECT series_id, at / 60000000, 1, events, value, value * events, value, value FROM sample
         WHERE series_id IN (SELECT id FROM series WHERE lane = :lane AND metric = :metric)
-            AND at >= :start_at AND at < :end_at
+            AND +at >= :start_at AND +at < :end_at
             AND seq > coalesce((SELECT max(value) FROM figure_counter WHERE name = 'rolled'), 0)
     ) AS known
     GROUP BY series_id, bucket ORDER BY series_id, bucket

@@ -50,7 +50,7 @@ def upgrade() -> None:
         sa.Column("stale", sa.SmallInteger(), nullable=False),
         sqlite_autoincrement=True,
     )
-    op.create_index("sample_once", "sample", ["series_id", "at", "value", "events"], unique=True)
+    op.create_index("sample_once", "sample", ["at", "series_id", "value", "events"], unique=True)
     op.create_table(
         "rollup",
         _moment("series_id"),
