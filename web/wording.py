@@ -9,7 +9,7 @@ from typing import Any
 from domain.facts import FactKind
 from domain.roster import Roster
 from domain.text import N_
-from locales import format_span, translator
+from locales import Translator, format_span, translator
 from storage.timeline import Entry
 
 K = FactKind
@@ -124,9 +124,9 @@ def _says(entry: Entry, roster: Roster, language: str) -> str:
     _ = translator(language)
     data = entry.data
     template = _SAYS.get(entry.kind)  # type: ignore[call-overload]  # a FactKind is the string it names
-    words = [_(template).format_map(_values(data, roster)) if template else entry.kind]
+    words = [_(template).format_map(_values(data, roster, _)) if template else entry.kind]
     if isinstance(data.get("warning"), Mapping):
-        words.append(_("by {rule}, {tier}, {value}").format_map(_values(data["warning"], roster)))
+        words.append(_("by {rule}, {tier}, {value}").format_map(_values(data["warning"], roster, _)))
     if data.get("drill"):
         words.append(_("DRILL"))
     if isinstance(data.get("late_seconds"), int) and data["late_seconds"] > 0 and entry.kind == K.DONE:
@@ -148,8 +148,10 @@ class _Values(dict[str, Any]):
         return "-"
 
 
-def _values(data: Mapping[str, Any], roster: Roster) -> _Values:
+def _values(data: Mapping[str, Any], roster: Roster, _: Translator) -> _Values:
     values = _Values(data)
+    if data.get("tier") in STATES:
+        values["tier"] = _(STATES[data["tier"]])
     if isinstance(data.get("value"), float):
         values["value"] = f"{data['value']:.4g}"
     values.update(data.get("impact") or {})
