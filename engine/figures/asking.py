@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ async def ask(source: PullSource, now: DateTime, client: httpx.AsyncClient) -> l
         async with asyncio.timeout(source.timeout.total_seconds() + 1):
             if source.kind == "prometheus":
                 return await _prometheus(source, now, client)
-            return await asyncio.to_thread(_sql, source, now)
+            return await _in_thread(source, now)
     except TimeoutError:
         raise SourceTrouble(f"no answer within {source.timeout.total_seconds():g} s") from None
 
@@ -94,6 +95,20 @@ def _labels(source: PullSource, given: Mapping[str, str]) -> dict[str, str]:
 
 
 # --- SQL
+
+# Threads of their own: a database that hangs must not keep others from theirs.
+_THREADS = ThreadPoolExecutor(32, thread_name_prefix="source")
+_asked: dict[str, asyncio.Future[list[dict[str, Any]]]] = {}
+
+
+async def _in_thread(source: PullSource, now: DateTime) -> list[dict[str, Any]]:
+    """Ask in a thread. One that is still stuck in the question before gets no second one."""
+    before = _asked.get(source.name)
+    if before is not None and not before.done():
+        raise SourceTrouble("the question before is still unanswered")
+    asked = _asked[source.name] = asyncio.get_running_loop().run_in_executor(_THREADS, _sql, source, now)
+    asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # of one that nobody waits for any more
+    return await asyncio.shield(asked)
 
 
 def _sql(source: PullSource, now: DateTime) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.heartbeat import read
+from engine.home import prepare_home
 from storage.figures import Figures, counter, open_figures
 from storage.figures_sources import states
 from storage.settings import load_settings
@@ -33,7 +34,9 @@ sources:
 
 @pytest.fixture(name="figures")
 def figures_fixture(home: Path) -> Iterator[Figures]:
-    opened = open_figures(load_settings(home=home))
+    settings = load_settings(home=home)
+    prepare_home(settings)
+    opened = open_figures(settings)
     yield opened
     opened.close()
 
@@ -50,7 +53,6 @@ def test_it_works_and_goes_on_after_a_kill(home: Path, tmp_path: Path, figures: 
         desk.execute("CREATE TABLE ticket (id INTEGER)")
         desk.execute("INSERT INTO ticket VALUES (1)")
     (home / "sources.yaml").write_text(SOURCES)
-    (home / "run").mkdir()
     environment = {**os.environ, "TEST_DESK_URL": f"sqlite:///{tmp_path / 'desk.db'}"}
 
     def start() -> subprocess.Popen[bytes]:

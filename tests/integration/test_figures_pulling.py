@@ -141,6 +141,39 @@ def test_what_cannot_be_asked_is_one_line_without_its_address(desk: Path, monkey
     assert trouble(sql(WAITS)) == f"the environment variable {URL} is not set"
 
 
+def test_a_database_that_hangs_is_not_asked_a_second_time(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go, questions = threading.Event(), []
+
+    def hang(source: PullSource, _now: pendulum.DateTime) -> list[dict[str, Any]]:
+        questions.append(source.name)
+        assert let_go.wait(20)
+        return []
+
+    monkeypatch.setattr("engine.figures.asking._sql", hang)
+    source = sql("SELECT 1 AS value", timeout=timedelta(seconds=-0.9))  # a tenth of a second
+
+    async def work() -> list[str]:
+        said = []
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for _ in range(2):
+                with pytest.raises(SourceTrouble) as told:
+                    await ask(source, NOW, client)
+                said.append(str(told.value))
+            let_go.set()
+            for _ in range(500):
+                try:
+                    assert await ask(source, NOW, client) == []
+                    break
+                except SourceTrouble:
+                    await asyncio.sleep(0.01)
+        return said
+
+    said = asyncio.run(work())
+    assert said[0].startswith("no answer within")
+    assert said[1] == "the question before is still unanswered"
+    assert questions == ["desk", "desk"]
+
+
 def test_postgresql_is_asked_read_only_and_in_time(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         admin.execute("CREATE TABLE ticket (waited numeric, at timestamptz)")
