@@ -85,7 +85,7 @@ class Heard:
         sound: Truths = (
             known & (self._first <= start) & ((newest >= end) | ((end - newest < self.longest) & (not past)))
         )
-        touching = (self._right >= start) & (self._left < end)
+        touching = (self._right > start) & (self._left < end)
         sound[self._slots[touching]] = False
         return sound
 

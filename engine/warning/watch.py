@@ -24,6 +24,7 @@ _PHASES = tuple(Phase)
 _OK, _PENDING, _FIRING, _RECOVERING, _NO_DATA = range(5)
 _HAIR = 1e-8
 _START = Standing()
+_FEW = 4  # series that are judged one by one sooner than in bulk
 
 
 class Watch:
@@ -107,9 +108,11 @@ class Watch:
         self._grow()
         readings = self.readings = self.gauge.read(at)
         newest = self.groups.newest()
-        live = self.groups.live
-        ask = live if rule.daily else live & ~self._settled(rule, readings, newest, at)
-        return list(self._advance(rule, readings, newest, np.flatnonzero(ask).tolist(), at))
+        if rule.daily or len(self.groups.slots) <= _FEW:
+            ask = list(self.groups.slots.values())
+        else:
+            ask = np.flatnonzero(self.groups.live & ~self._settled(rule, readings, newest, at)).tolist()
+        return list(self._advance(rule, readings, newest, ask, at))
 
     def _advance(self, rule: Rule, readings: Readings, newest: Ints, slots: list[int], at: int) -> Iterator[Change]:
         now = moment(at)

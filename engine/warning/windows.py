@@ -91,6 +91,8 @@ class Sums:
 
 def summed(slots: Slots, rows: Floats, size: int) -> Sums:
     """Sum columns by slot."""
+    if slots.size == 1:
+        return Sums(slots, rows)
     if slots.size * 2 >= size:  # most slots have something: whole columns are quicker than picking
         return Sums(None, np.stack([np.bincount(slots, weights=row, minlength=size) for row in rows]))
     unique, inverse = np.unique(slots, return_inverse=True)
