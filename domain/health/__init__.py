@@ -1,0 +1,1 @@
+"""The health board's arithmetic: staffing, forecast, risk ahead, indices. Pure."""

@@ -1,0 +1,131 @@
+"""What the board finds, and what to do next. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.health.staffing import Reserve, StandbyCall
+from domain.text import N_, Reason
+
+
+class Kind(StrEnum):
+    """What sort of finding."""
+
+    RESERVE = "reserve"
+    UNDERSTAFFED = "understaffed"
+    RISK = "risk-ahead"
+    STANDBY = "standby"
+    AGENTS_UNKNOWN = "agents-unknown"
+    NO_FORECAST = "no-forecast"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthFinding:
+    """One finding: what is so, and the next step."""
+
+    kind: Kind
+    what: Reason
+    next: Reason
+
+
+def of_reserve(found: Reserve, wanted_share: float) -> HealthFinding | None:
+    """A reserve that is smaller than wanted."""
+    if not found.missing:
+        return None
+    return HealthFinding(
+        Kind.RESERVE,
+        Reason(
+            N_("The reserve is {share} % of staff ({standby} of {staff} on shift); {wanted} % are wanted."),
+            {
+                "share": round(found.share * 100),
+                "standby": found.standby,
+                "staff": found.staff,
+                "wanted": round(wanted_share * 100),
+            },
+        ),
+        Reason(N_("Put {missing} more agents on standby."), {"missing": found.missing}),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A stretch in which fewer agents are on shift than needed. `at`, `until`: clock times for people."""
+
+    at: str
+    until: str
+    needed: int
+    agents: int
+
+
+def of_hours(stretches: Sequence[Short], shrinkage_note: int) -> HealthFinding | None:
+    """Hours ahead with too few on shift, the worst one named. `shrinkage_note`: people to roster for those missing."""
+    if not stretches:
+        return None
+    worst = max(stretches, key=lambda one: one.needed - one.agents)
+    return HealthFinding(
+        Kind.UNDERSTAFFED,
+        Reason(
+            N_("{count} stretches of the next 48 hours are understaffed; the worst, {at} to {until}, takes {needed} "
+               "agents and has {agents}."),
+            {"count": len(stretches), "at": worst.at, "until": worst.until, "needed": worst.needed,
+             "agents": worst.agents},
+        ),
+        Reason(
+            N_("Roster {people} more people for {at} to {until} (shrinkage included), or move work out of it."),
+            {"people": shrinkage_note, "at": worst.at, "until": worst.until},
+        ),
+    )  # fmt: skip
+
+
+def of_standby(found: StandbyCall) -> HealthFinding | None:
+    """More agents are needed now than are on shift."""
+    if not found.call and not found.missing:
+        return None
+    what = Reason(
+        N_("Now {needed} agents are needed for {contacts} contacts an hour; {agents} are on shift."),
+        {"needed": found.needed, "contacts": round(found.contacts_an_hour), "agents": found.on_shift},
+    )
+    if not found.missing:
+        return HealthFinding(Kind.STANDBY, what, Reason(N_("Call in {call} standby agents."), {"call": found.call}))
+    return HealthFinding(
+        Kind.STANDBY,
+        what,
+        Reason(
+            N_("Call in all {call} standby agents; {missing} more are missing: ask the neighbouring team."),
+            {"call": found.call, "missing": found.missing},
+        ),
+    )
+
+
+def of_risk(ratio: float, cause: str, at: str) -> HealthFinding | None:
+    """The next two hours take more than can be borne."""
+    if ratio <= 1:
+        return None
+    values: dict[str, str | int] = {"share": round(ratio * 100), "at": at}
+    if cause == "capacity":
+        what = N_("From {at} contacts are expected at {share} % of what the agents on shift can answer in time.")
+        to_do = N_("Call in standby agents before {at}, or move breaks and back-office work out of it.")
+    else:
+        what = N_("From {at} complaints are expected at {share} % of the threshold.")
+        to_do = N_("Look at the complaint topics of the last hour and tell the duty supervisor before {at}.")
+    return HealthFinding(Kind.RISK, Reason(what, values), Reason(to_do, {"at": at}))
+
+
+def of_unknown_agents(metric: str) -> HealthFinding:
+    """Nobody says how many agents are on shift."""
+    return HealthFinding(
+        Kind.AGENTS_UNKNOWN,
+        Reason(N_("It is not known how many agents are on shift, so capacity and reserve cannot be told.")),
+        Reason(N_("Push the figure {metric}, or write agents or shifts into health.yaml."), {"metric": metric}),
+    )
+
+
+def of_no_forecast(days: float) -> HealthFinding:
+    """There is too little history."""
+    return HealthFinding(
+        Kind.NO_FORECAST,
+        Reason(N_("Volume cannot be forecast: there are {days} days of contacts."), {"days": int(days)}),
+        Reason(N_("Two weeks of contacts are the least: push history with `tocsin samples push`, or wait.")),
+    )

@@ -1,0 +1,126 @@
+"""What the health board goes by: targets, staffing, weights. Data of `health.yaml`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final, Literal
+
+from domain.health.erlang import Objective
+from domain.health.staffing import Shift
+from domain.text import Text
+
+
+class Core(StrEnum):
+    """The six core figures, the same on the live board and in a drill (there recovery, not satisfaction)."""
+
+    LATENCY = "response-latency"
+    ERRORS = "error-rate"
+    THROUGHPUT = "throughput"
+    AVAILABILITY = "availability"
+    SATURATION = "saturation"
+    SATISFACTION = "satisfaction"
+
+
+class IndexName(StrEnum):
+    """The three indices, 0 to 100."""
+
+    EFFICIENCY = "efficiency"
+    RESOLUTION = "resolution"
+    MOOD = "mood"
+
+
+TITLES: Final[Mapping[Core | IndexName, Text]] = {
+    Core.LATENCY: Text("Response latency", "响应时延"),
+    Core.ERRORS: Text("Error rate", "错误率"),
+    Core.THROUGHPUT: Text("Throughput", "吞吐量"),
+    Core.AVAILABILITY: Text("Availability", "可用率"),
+    Core.SATURATION: Text("Saturation", "饱和度"),
+    Core.SATISFACTION: Text("Satisfaction", "满意度"),
+    IndexName.EFFICIENCY: Text("Service efficiency", "服务效率指数"),
+    IndexName.RESOLUTION: Text("Resolution", "问题解决指数"),
+    IndexName.MOOD: Text("Customer mood", "客户情绪指数"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure over a window: a metric by its usual aggregate; with `per`, divided by that metric (backlog per agent).
+
+    Of several measures that could stand for a core figure the first one that has figures does.
+    """
+
+    metric: str
+    window: timedelta = timedelta(minutes=15)
+    per: str = ""
+    target: float | None = None
+    side: Literal["at_most", "at_least"] = "at_most"
+
+    def meets(self, value: float) -> bool | None:
+        """Whether a value is on the right side of the target; None where there is no target."""
+        if self.target is None:
+            return None
+        return value <= self.target if self.side == "at_most" else value >= self.target
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A part of an index: worth nothing at `zero` or worse, all its weight at `full` or better, in between by line."""
+
+    metric: str
+    weight: float
+    zero: float
+    full: float
+    per: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """The people of the whole operation, or of one service.
+
+    Attributes:
+        agents: at their desks, where neither shifts nor figures of `agents_metric` say it; None: not known.
+        standby: who can be called in; None: not known.
+        handle_time: seconds, where there are no figures of `aht`.
+    """
+
+    agents: int | None = None
+    agents_metric: str = "agents"
+    shifts: tuple[Shift, ...] = ()
+    standby: int | None = None
+    standby_metric: str = ""
+    handle_time: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything of the file.
+
+    Attributes:
+        slot: of the forecast.
+        shrinkage: share of paid time not spent at the desk.
+        reserve: standby agents wanted, as a share of the agents on shift.
+        complaints_limit: complaints an hour that can be borne; None: no such limit.
+        complaints_rise: and the rise over what is usual (0.5: half as many again).
+        services: with crews of their own; each has its own risk ahead. None: the operation has one.
+        covered: the share of an index's weights that must have figures, else there is no index.
+    """
+
+    zone: str
+    slot: timedelta
+    objective: Objective
+    shrinkage: float
+    reserve: float
+    complaints_rise: float | None
+    complaints_limit: float | None
+    crew: Crew
+    services: Mapping[str, Crew] = field(default_factory=dict)
+    core: Mapping[Core, tuple[Measure, ...]] = field(default_factory=dict)
+    indices: Mapping[IndexName, tuple[Component, ...]] = field(default_factory=dict)
+    covered: float = 0.5
+
+    def crew_of(self, service: str) -> Crew:
+        """Who serves it; without a crew of its own, that of the operation."""
+        return self.services.get(service, self.crew)
