@@ -22,13 +22,12 @@ def up(
     host: Annotated[str | None, typer.Option(help="0.0.0.0 opens the pages to the network.")] = None,
 ) -> None:
     """Start Tocsin and keep it running. Prints a line that begins with `ready`; Ctrl-C stops everything."""
-    from engine.home import prepare_home
-    from engine.supervisor import StartError, Supervisor
+    from engine.supervisor import StartError, Supervisor, prepare
     from storage.settings import SettingsError, load_settings
 
     try:
         settings = load_settings(port=port, prefect_port=prefect_port, host=host)
-        for line in prepare_home(settings):
+        for line in prepare(settings):
             say(line)
         Supervisor(settings, language=language()).run()
     except (StartError, SettingsError) as error:

@@ -138,16 +138,24 @@ def _setup(environment: Mapping[str, str]) -> Child:
     )
 
 
-def _environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """What every child gets: the user's environment, our settings made absolute, Prefect kept quiet."""
-    ours = {
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """Our settings as a child finds them, made absolute."""
+    return {
         "TOCSIN_HOME": str(settings.home),
         "TOCSIN_DATABASE_URL": settings.database,
         "TOCSIN_HOST": settings.host,
         "TOCSIN_PORT": str(settings.port),
         "TOCSIN_PREFECT_PORT": str(settings.prefect_port),
         "TOCSIN_PUBLIC_URL": settings.links_url,
+    }
+
+
+def _environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """What every child gets: the user's environment, our settings made absolute, Prefect kept quiet."""
+    ours = {
+        **settings_environment(settings),
         "PYTHONUNBUFFERED": "1",
+        "MALLOC_ARENA_MAX": "2",  # of glibc, which would give each thread a heap of its own
     }
     quiet = {
         "DO_NOT_TRACK": "1",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from engine.premises import StartError
 from storage import schema
 from storage.database import Database, StorageError
 from storage.figures import open_figures
-from storage.settings import Settings
+from storage.settings import Settings, SettingsError, load_settings
 
 SAMPLES = Path(__file__).resolve().parent.parent / "playbooks" / "sample"
 
@@ -56,3 +57,12 @@ def _write(path: Path, text: str) -> None:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     half.replace(path)
+
+
+if __name__ == "__main__":
+    try:
+        for line in prepare_home(load_settings()):
+            sys.stdout.write(f"{line}\n")
+    except (StartError, SettingsError) as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from channels.directory import ChannelDirectory
 from channels.errors import ChannelConfigError
 from domain.roster import Roster
 from playbooks.errors import BadFile
@@ -15,6 +15,9 @@ from playbooks.roster import RosterFile
 from storage.database import Database
 from storage.schema import require_current
 from storage.settings import Settings
+
+if TYPE_CHECKING:  # it loads Apprise: twenty megabytes that a process without channels does not need
+    from channels.directory import ChannelDirectory
 
 CATALOG = Path(__file__).resolve().parent.parent / "playbooks" / "catalog"
 _LOOK_SECONDS = 1.0
@@ -26,12 +29,13 @@ class House:
     Changed files come into force within a second; a broken one leaves the last good version in force.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, sends: bool = True) -> None:
+        """`sends`: whether this process loads channels at all; without, the roster's tags are not held against them."""
         self.settings = settings
         self.database = Database(settings.database)
         self.library = Library(CATALOG, settings.playbooks_dir)
         self._channels = _ChannelFile(settings.channels_file)
-        self._roster = RosterFile(settings.roster_file, self._channels.tags)
+        self._roster = RosterFile(settings.roster_file, self._channels.tags if sends else None)
         self._written = RosterFile(settings.roster_file)  # the same, tags unchecked
 
     def open(self) -> House:
@@ -85,6 +89,8 @@ class _ChannelFile:
             if self._directory is None or time.monotonic() - self._looked > _LOOK_SECONDS:
                 self._look()
             if self._directory is None:
+                from channels.directory import ChannelDirectory  # noqa: PLC0415 - Apprise, see above
+
                 self._directory = ChannelDirectory([])
             return self._directory
 
@@ -97,6 +103,8 @@ class _ChannelFile:
         self._looked = time.monotonic()
         try:
             stat = self._path.stat()
+            from channels.directory import ChannelDirectory  # noqa: PLC0415 - Apprise, see above
+
             seen = (stat.st_mtime, stat.st_size)
             if seen != self._seen:
                 self._seen = seen

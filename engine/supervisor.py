@@ -17,7 +17,15 @@ from types import FrameType
 from typing import Final
 
 from engine import orphans
-from engine.children import PREFECT_SERVER, Child, Start, default_children, external_prefect
+from engine.children import (
+    PREFECT_SERVER,
+    ROOT,
+    Child,
+    Start,
+    default_children,
+    external_prefect,
+    settings_environment,
+)
 from engine.premises import StartError, check_port, read_state, state_file, take_home, write_state
 from engine.progress import Progress
 from engine.watched import Probe, Silence, Timings, Watched
@@ -33,6 +41,21 @@ _SAY_AGAIN_SECONDS: Final = 20.0
 _SAY_ALL_UP_TO: Final = 3
 _SAY_EVERY: Final = 12
 _STOP_STEP: Final = 0.05
+
+
+def prepare(settings: Settings) -> list[str]:
+    """Lay out the home and the database, in a process of its own: who supervises need not carry for ever what it takes.
+
+    Raises:
+        StartError: the home cannot be written, or the database is not usable. One line.
+    """
+    command = (sys.executable, "-m", "engine.home")
+    environment = {**os.environ, **settings_environment(settings)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise StartError(said[-1] if said else f"the home cannot be prepared: exit {done.returncode}")
+    return done.stdout.splitlines()
 
 
 class Supervisor:

@@ -31,7 +31,7 @@ def open_ticker(settings: Settings, profile: Callable[[], str] = lambda: STANDAR
     Raises:
         StorageError: the databases cannot be opened, or are not of this program's schema.
     """
-    house = House(settings).open()
+    house = House(settings, sends=False).open()
     book = Rulebook(settings.home, playbooks=lambda: [playbook.id for playbook in house.library.all()])
     ledger = WarningLedger(house, lambda: {rule.id: rule for rule in book.all()}, now)
     figures = open_figures(settings)
