@@ -36,15 +36,22 @@ async def playbook(name: str, desk: AtDesk) -> JSONResponse:
 
 
 @router.get("/api/figures", responses=answers("figures", "Figures"))
-async def figures(desk: AtDesk) -> JSONResponse:
+async def figures(request: Request, desk: AtDesk) -> JSONResponse:
     """The outbox by state, the turns of the last hour and Prefect's share, what is wrong with files."""
 
     def look(house: House, now: DateTime) -> dict[str, Any]:
         with house.database.read() as connection:
             found = board.figures(connection, now)
-        return {**found, "findings": house.findings()}
+        return {**found, "findings": findings(request, house)}
 
     return JSONResponse(await desk.read(look))
+
+
+def findings(request: Request, house: House) -> list[str]:
+    """What is wrong with any file of the home, a line each; the last good versions are in force."""
+    state = request.app.state
+    others = (*state.rulebook.findings(), *state.figures.sources.findings(), *state.figures.words.findings())
+    return [*house.findings(), *(str(finding) for finding in others)]
 
 
 @router.get("/healthz", responses=answers("health", "The database answers"))

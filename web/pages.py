@@ -13,6 +13,7 @@ from starlette.requests import Request
 from engine.house import House
 from storage import board, warnings
 from web.desk import AtDesk
+from web.house_api import findings
 from web.incidents import facts, whole
 from web.language import page
 from web.warnings import document
@@ -35,7 +36,8 @@ async def show_board(request: Request, desk: AtDesk, all: Annotated[bool, Query(
             found = board.rows(connection, house.roster(), now, status=status, limit=_SHOWN, urgent_first=not all)
             figures = board.figures_of_board(connection, now)
             held = [document(row) for row in warnings.listed(connection) if row.course in _SILENT]
-        return {"now": now, "rows": found, "held": held, "figures": figures, "findings": house.findings(), "all": all}
+        wrong = findings(request, house)
+        return {"now": now, "rows": found, "held": held, "figures": figures, "findings": wrong, "all": all}
 
     return page(request, "board.html", **await desk.read(look))
 

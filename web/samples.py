@@ -23,6 +23,7 @@ from engine.figures.intake import Intake, Outcome
 from engine.figures.reading import Unreadable, replay_lane
 from engine.figures.words import WordWatch
 from engine.house import House
+from playbooks.rulebook import Rulebook
 from playbooks.sources import SourcesFile
 from playbooks.words import WordsFile
 from storage import figures_replays, figures_sources
@@ -149,7 +150,8 @@ class FiguresDesk:
 
 def install(app: FastAPI, house: House) -> None:
     """Put the figures' desk into the application."""
-    app.state.figures = FiguresDesk(house)
+    book: Rulebook = app.state.rulebook
+    app.state.figures = FiguresDesk(house, known=lambda: book.metrics().keys())
 
 
 async def _desk(request: Request) -> FiguresDesk:

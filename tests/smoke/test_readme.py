@@ -28,7 +28,8 @@ def test_every_command_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
     with Stack(tmp_path / "stack") as stack:
         author = ""
         for line in typed(ROOT / "README.md"):
-            words = line.replace(".venv/bin/", "")
+            # From wherever this test is, and a day in six seconds: the times of the figures are the same.
+            words = line.replace(".venv/bin/", "").replace("examples/", f"{ROOT}/examples/").replace("600", "7200")
             token = author
             if " approve " in words:
                 token = type_(stack, "tocsin roster token alice", tmp_path).split()[0]
