@@ -1,0 +1,119 @@
+"""The real process: from a sample that was taken to a warning on record, and back again after a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from engine.clock import now
+from engine.home import prepare_home
+from engine.house import House
+from engine.warning import marks
+from storage import warnings
+from storage.figures import LIVE, Batch, Figures, canonical, micros, open_figures
+from storage.schema import upgrade
+from storage.settings import load_settings
+
+ROOT = Path(__file__).parent.parent.parent
+RULE = """
+id: at-once
+title: At once
+metric: response_time
+aggregate: max
+window: 30s
+above: 90s
+recover: 80s
+level: yellow
+"""
+
+
+@pytest.fixture(name="house")
+def house_fixture(home: Path) -> Iterator[House]:
+    settings = load_settings(home=home)
+    prepare_home(settings)
+    (home / "rules").mkdir(exist_ok=True)
+    (home / "rules" / "at-once.yaml").write_text(RULE, encoding="utf-8")
+    house = House(settings)
+    upgrade(house.database)
+    yield house
+    house.close()
+
+
+@pytest.fixture(name="figures")
+def figures_fixture(house: House) -> Iterator[Figures]:
+    opened = open_figures(house.settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(name="start")
+def start_fixture(house: House) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    children: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "TOCSIN_HOME": str(house.settings.home)}
+        children.append(subprocess.Popen([sys.executable, "-m", "engine.warning"], cwd=ROOT, env=environment))
+        return children[-1]
+
+    yield start
+    for child in children:
+        if child.poll() is None:
+            child.kill()
+        child.wait(10)
+
+
+def phase_of(house: House) -> str:
+    with house.database.read() as connection:
+        found = [one.phase for (rule, _), one in warnings.standings(connection, LIVE).items() if rule == "at-once"]
+    return str(found[0]) if found else ""
+
+
+def evaluates(house: House) -> bool:
+    with house.database.read() as connection:
+        return marks.said(connection) is not None
+
+
+def wait_for(house: House, phase: str, seconds: float) -> float:
+    begun = time.monotonic()
+    while phase_of(house) != phase:
+        assert time.monotonic() - begun < seconds, (phase, phase_of(house))
+        time.sleep(0.05)
+    return time.monotonic() - begun
+
+
+def push(figures: Figures, value: float) -> None:
+    batch = Batch()
+    batch.add(("response_time", canonical({"service": "orders"})), micros(now()), value, 1.0)
+    assert figures.take([batch], now())[0].taken == 1
+
+
+def test_a_bad_figure_is_a_warning_within_ten_seconds_and_a_tick(
+    house: House, figures: Figures, start: Callable[[], subprocess.Popen[bytes]]
+) -> None:
+    push(figures, 1.0)
+    child = start()
+    ends = time.monotonic() + 30
+    while not evaluates(house):
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+    push(figures, 100.0)
+    took = wait_for(house, "firing", 20)
+    print(f"from the sample to the warning on record: {took:.1f} s")
+    child.send_signal(signal.SIGKILL)
+    child.wait(10)
+    again = start()
+    push(figures, 1.0)
+    wait_for(house, "ok", 60)
+    with house.database.read() as connection:
+        count = connection.execute(text("SELECT count(*) FROM warning WHERE rule = 'at-once'")).scalar()
+    assert count == 1
+    again.send_signal(signal.SIGTERM)
+    assert again.wait(6) == 0
