@@ -62,7 +62,8 @@ class Measure:
         """Whether a value is on the right side of the target; None where there is no target."""
         if self.target is None:
             return None
-        return value <= self.target if self.side == "at_most" else value >= self.target
+        slack = 1e-9 * max(1.0, abs(self.target))  # 99.9 % of a file is no binary fraction
+        return value <= self.target + slack if self.side == "at_most" else value >= self.target - slack
 
 
 @dataclass(frozen=True, slots=True)

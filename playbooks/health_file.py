@@ -1,0 +1,246 @@
+"""The file of the health board: targets, staffing, weights. What the home leaves out is as in the shipped one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from domain.durations import parse_duration
+from domain.health.erlang import Objective
+from domain.health.plan import Component, Crew, Measure, Plan
+from domain.warning.figures import METRICS, Kind, Metric, kind_of
+from playbooks.errors import Finding, quoted
+from playbooks.explain import choose
+from playbooks.health_models import ComponentForm, CrewForm, HealthForm, MeasureForm
+from playbooks.rule_amounts import Amount, as_change, as_figure
+from playbooks.rule_document import Mistakes
+from playbooks.rule_document import Path as Place
+from playbooks.rule_loader import checked, refuse
+from playbooks.source import read_text, read_yaml
+from playbooks.watched import Clock, Pace, Watched
+
+SHIPPED = Path(__file__).resolve().parent / "sample" / "health.yaml"
+SHORTEST_WINDOW, LONGEST_WINDOW = timedelta(minutes=1), timedelta(days=1)
+_LEAST_HANDLE_SECONDS = 1
+_BARE = Plan("UTC", timedelta(minutes=30), Objective(0.8, 30), 0, 0, None, None, Crew())
+Metrics = Mapping[str, Metric]
+F = TypeVar("F")
+
+
+def parse_health(text: str, file: str, metrics: Metrics = METRICS, base: Plan | None = None) -> Plan:
+    """The plan that `text` describes; a key that it leaves out is as in `base` (default: the shipped plan).
+
+    Raises:
+        BadFile: broken YAML, unknown keys or figures, values that cannot be.
+    """
+    found = read_yaml(text, file)
+    form = checked(HealthForm, found)
+    mistakes = Mistakes()
+    plan = _Builder(metrics, mistakes).plan(form, base or shipped())
+    refuse(mistakes, found)
+    return plan
+
+
+@lru_cache(maxsize=1)
+def shipped() -> Plan:
+    """The plan of an operation that changed nothing."""
+    return parse_health(read_text(SHIPPED), str(SHIPPED), METRICS, _BARE)
+
+
+class _Builder:
+    """From the checked form to the plan, noting what is wrong."""
+
+    def __init__(self, metrics: Metrics, mistakes: Mistakes) -> None:
+        self._metrics = metrics
+        self._mistakes = mistakes
+
+    def plan(self, form: HealthForm, base: Plan) -> Plan:
+        crew = self._crew(form, base.crew, ())
+        crew = replace(
+            crew,
+            agents_metric=self._known(form.agents_metric, ("agents_metric",)) or crew.agents_metric,
+            standby_metric=form.standby_metric or crew.standby_metric,  # any name: few have such a figure
+        )
+        return replace(
+            base,
+            zone=self._zone(form.timezone) or base.zone,
+            slot=parse_duration(form.slot) if form.slot else base.slot,
+            objective=self._objective(form) or base.objective,
+            shrinkage=_or(self._share(form.shrinkage, ("shrinkage",), below_one=True), base.shrinkage),
+            reserve=_or(self._share(form.reserve, ("reserve",)), base.reserve),
+            complaints_rise=_or(self._rise(form), base.complaints_rise),
+            complaints_limit=_or(self._limit(form), base.complaints_limit),
+            crew=crew,
+            services=base.services if form.services is None else {
+                name: self._crew(one, replace(crew, agents=None, shifts=(), standby=None), ("services", name))
+                for name, one in form.services.items()
+            },
+            core={**base.core, **{
+                name: tuple(self._measure(one, ("core", name, place)) for place, one in enumerate(measures))
+                for name, measures in (form.core or {}).items()
+            }},
+            indices={**base.indices, **{
+                name: self._parts(parts, ("indices", name)) for name, parts in (form.indices or {}).items()
+            }},
+        )  # fmt: skip
+
+    # --- people
+
+    def _crew(self, form: CrewForm, base: Crew, at: Place) -> Crew:
+        if form.agents is not None and form.shifts is not None:
+            self._mistakes.add((*at, "agents"), "stands beside shifts", "one of the two: a number, or shifts")
+        handle = parse_duration(form.handle_time).total_seconds() if form.handle_time else base.handle_time
+        if handle < _LEAST_HANDLE_SECONDS:
+            self._mistakes.add((*at, "handle_time"), "is no time for a contact", "handle_time: 5m")
+        new = form.agents is not None or form.shifts is not None
+        return replace(
+            base,
+            agents=form.agents if new else base.agents,
+            shifts=tuple(one.built() for one in form.shifts or ()) if new else base.shifts,
+            standby=_or(form.standby, base.standby),
+            handle_time=handle,
+        )
+
+    def _objective(self, form: HealthForm) -> Objective | None:
+        if form.objective is None:
+            return None
+        share = self._share(form.objective.share, ("objective", "share"), below_one=True)
+        if share == 0:
+            self._mistakes.add(("objective", "share"), "asks for nothing", "share: 80%")
+        return Objective(share or 0.8, parse_duration(form.objective.within).total_seconds())
+
+    # --- numbers
+
+    def _share(self, amount: Amount | None, at: Place, *, below_one: bool = False) -> float | None:
+        """A share from 0 to 1; `below_one`: 1 itself cannot be."""
+        if amount is None:
+            return None
+        share = self._mistakes.tried(at, lambda: as_figure(amount, Kind.SHARE, 1))
+        if share is not None and (share < 0 or (below_one and share >= 1)):
+            self._mistakes.add(at, f"{quoted(amount.text)} cannot be", "from 0% until below 100%")
+        return share
+
+    def _rise(self, form: HealthForm) -> float | None:
+        amount: Amount | None = form.complaints.rise if form.complaints else None
+        rise = None if amount is None else self._mistakes.tried(("complaints", "rise"), lambda: as_change(amount))
+        if rise == 0:
+            self._mistakes.add(("complaints", "rise"), "makes every usual hour a risk", "rise: 50%")
+        return rise
+
+    def _limit(self, form: HealthForm) -> float | None:
+        amount: Amount | None = form.complaints.an_hour if form.complaints else None
+        if amount is not None and (amount.unit or amount.number <= 0):
+            self._mistakes.add(("complaints", "an_hour"), f"{quoted(amount.text)} is no number", "an_hour: 60")
+        return amount.number if amount else None
+
+    def _zone(self, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                ZoneInfo(name)
+            except (KeyError, ValueError, OSError):
+                self._mistakes.add(("timezone",), f"no time zone {quoted(name)}", "for example Asia/Shanghai")
+        return name
+
+    # --- figures
+
+    def _known(self, name: str | None, at: Place) -> str:
+        if name is not None and name not in self._metrics:
+            self._mistakes.add(at, f"no figure {quoted(name)}", choose(name, self._metrics))
+        return name or ""
+
+    def _figure(self, metric: str, per: str | None, at: Place) -> Callable[[Amount, str], float | None]:
+        """How amounts of this measure are read."""
+        self._known(metric, (*at, "metric"))
+        self._known(per, (*at, "per"))
+        kind, most = scale_of(self._metrics, metric, per or "")
+        return lambda amount, key: self._mistakes.tried((*at, key), lambda: as_figure(amount, kind, most))
+
+    def _measure(self, form: MeasureForm, at: Place) -> Measure:
+        read = self._figure(form.metric, form.per, at)
+        window = parse_duration(form.window)
+        if not SHORTEST_WINDOW <= window <= LONGEST_WINDOW:
+            self._mistakes.add((*at, "window"), f"{form.window} cannot be", "from 1m to 1d")
+        metric = self._metrics.get(form.metric)
+        up = metric is not None and metric.better == "up"
+        target = read(form.target, "target") if form.target is not None else None
+        return Measure(form.metric, window, form.per or "", target, "at_least" if up else "at_most")
+
+    def _parts(self, forms: list[ComponentForm], at: Place) -> tuple[Component, ...]:
+        if not forms:
+            self._mistakes.add(at, "has no part", "one line a figure, or leave the index out")
+        return tuple(self._component(one, (*at, place)) for place, one in enumerate(forms))
+
+    def _component(self, form: ComponentForm, at: Place) -> Component:
+        read = self._figure(form.metric, form.per, at)
+        zero, full = read(form.zero, "zero"), read(form.full, "full")
+        if zero is not None and zero == full:
+            self._mistakes.add((*at, "full"), "is the same as zero", "two different values")
+        metric = self._metrics.get(form.metric)
+        if metric and zero is not None and full is not None and (full < zero) == (metric.better == "up"):
+            way = "more" if metric.better == "up" else "less"
+            self._mistakes.add((*at, "full"), f"is worse than zero: of {form.metric} {way} is better", "change the two")
+        if form.weight.unit or form.weight.number <= 0:
+            self._mistakes.add((*at, "weight"), f"{quoted(form.weight.text)} is no weight", "weight: 30")
+        return Component(form.metric, form.weight.number, zero or 0.0, full or 0.0, form.per or "")
+
+
+def scale_of(metrics: Metrics, metric: str, per: str = "") -> tuple[Kind, float | None]:
+    """In which unit a measure is, and its largest sensible value: volumes of volumes are shares, else plain ratios."""
+    found, of = metrics.get(metric), metrics.get(per)
+    if found is None:
+        return Kind.GAUGE, None
+    if per:
+        both = found.kind is Kind.VOLUME and of is not None and of.kind is Kind.VOLUME
+        return (Kind.SHARE if both else Kind.GAUGE), None
+    kind = kind_of(found, found.aggregate)
+    return kind, 1.0 if kind is Kind.SHARE and found.kind is not Kind.SHARE else found.most
+
+
+def _or(value: F | None, otherwise: F) -> F:
+    return otherwise if value is None else value
+
+
+class HealthFile:
+    """The plan in force: the last good version of the home's file, without one the shipped. Threads may share one.
+
+    `metrics` gives the figures that it may name; they are asked again whenever the file is read.
+    """
+
+    def __init__(
+        self, path: Path, metrics: Callable[[], Metrics] = lambda: METRICS, *, clock: Clock = time.monotonic
+    ) -> None:
+        self._file: Watched[Plan] = Watched(path, lambda file: parse_health(read_text(file), str(file), metrics()))
+        self._pace = Pace(clock)
+        self._lock = Lock()
+
+    def current(self) -> Plan:
+        """The plan as it is now, read again when the file changed."""
+        with self._lock:
+            self._look()
+            return self._file.value or shipped()
+
+    def findings(self) -> list[Finding]:
+        """What is wrong with the file as it stands; an older version, or the shipped one, is then in force."""
+        with self._lock:
+            self._look()
+            return list(self._file.findings)
+
+    def _look(self) -> None:
+        if not self._pace.due():
+            return
+        if self._file.path.exists():
+            self._file.look()
+        else:
+            self._file.value, self._file.findings = None, ()
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema of the file, for editors: keys and values, not how they hang together."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **HealthForm.model_json_schema(by_alias=True)}
