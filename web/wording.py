@@ -150,8 +150,9 @@ class _Values(dict[str, Any]):
 
 def _values(data: Mapping[str, Any], roster: Roster, _: Translator) -> _Values:
     values = _Values(data)
-    if data.get("tier") in STATES:
-        values["tier"] = _(STATES[data["tier"]])
+    tier = STATES.get(data.get("tier", ""))
+    if tier:
+        values["tier"] = _(tier)
     if isinstance(data.get("value"), float):
         values["value"] = f"{data['value']:.4g}"
     values.update(data.get("impact") or {})
