@@ -1,0 +1,1 @@
+"""The health board: figures now and over the day, forecast, staffing, risk ahead."""

@@ -1,0 +1,22 @@
+"""The board of an installation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.health_board.board import HealthBoard
+from playbooks.health_file import HealthFile
+from playbooks.rulebook import Rulebook
+from storage.figures import Figures
+from storage.settings import Settings
+
+
+def open_board(settings: Settings, figures: Figures, book: Rulebook) -> tuple[HealthBoard, HealthFile]:
+    """The board and the file that it goes by. `book` knows the figures and the holidays of the house."""
+    file = HealthFile(settings.home / "health.yaml", book.metrics)
+    return HealthBoard(figures, file.current, book.metrics, lambda: book.calendar().holidays), file
+
+
+def services_of(file: HealthFile) -> Callable[[], list[str]]:
+    """The services with people of their own; none: the operation is one."""
+    return lambda: list(file.current().services)

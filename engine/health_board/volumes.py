@@ -1,0 +1,85 @@
+"""The history of volumes by slot, read once and then kept up to date: five weeks are not read at every look."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from pendulum import DateTime
+
+from domain.health.forecast import VolumeHistory
+from storage.figures import Figures, micros, moment
+from storage.figures_board import series_of
+from storage.figures_history import HISTORY, course
+
+_SECOND: Final = 1_000_000
+_AGAIN: Final = 7200  # seconds of the past that are read again: late figures come into their own time
+_WHOLE: Final = 6 * 3600  # and everything, so often: pushed history may be of any time
+_KEPT: Final = 32  # histories, built; the least recently used goes
+
+Key = tuple[str, str]  # lane, metric
+
+
+@dataclass
+class _Read:
+    """What was read of a metric: volume by slot and series, how far, and when everything was."""
+
+    slot: int
+    upto: int
+    whole: int
+    volumes: dict[int, dict[int, float]] = field(default_factory=dict)
+    services: Mapping[int, str] = field(default_factory=dict)
+
+
+class Volumes:
+    """Histories of volumes, as they were when a slot was over. Threads may share one."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+        self._reads: dict[Key, _Read] = {}
+        self._built: dict[tuple[object, ...], VolumeHistory] = {}
+        self._lock = threading.Lock()
+
+    def history(
+        self, lane: str, metric: str, at: DateTime, slot: timedelta, zone: str, holidays: Collection[str], service: str
+    ) -> VolumeHistory:
+        """The volumes of the slots that were over at `at`. `service`: of that one; empty: of all."""
+        seconds = int(slot.total_seconds())
+        upto = micros(at) // _SECOND // seconds * seconds
+        name = (lane, metric, upto, seconds, zone, frozenset(holidays), service)
+        with self._lock:
+            if name in self._built:
+                return self._built[name]
+            read = self._up_to_date((lane, metric), seconds, upto)
+            found: dict[int, float] = {}
+            for series, volumes in read.volumes.items():
+                if not service or read.services.get(series) == service:
+                    for start, volume in volumes.items():
+                        if start < upto:
+                            found[start] = found.get(start, 0.0) + volume
+            while len(self._built) >= _KEPT:
+                del self._built[next(iter(self._built))]
+            self._built[name] = VolumeHistory(found, seconds, zone, holidays)
+            return self._built[name]
+
+    def _up_to_date(self, key: Key, slot: int, upto: int) -> _Read:
+        read = self._reads.get(key)
+        if read is None or read.slot != slot or upto < read.upto or upto - read.whole >= _WHOLE:
+            read = _Read(slot, 0, upto)
+            begin = upto - int(HISTORY.total_seconds()) // slot * slot + slot
+        elif upto == read.upto:
+            return read
+        else:
+            begin = read.upto - _AGAIN // slot * slot
+        start, end = moment(begin * _SECOND), moment(upto * _SECOND)
+        for row in course(self._figures, *key, start, end, timedelta(seconds=slot)):
+            read.volumes.setdefault(row.series, {})[begin + row.bucket * slot] = row.total
+        read.services = {number: labels.get("service", "") for number, labels in series_of(self._figures, *key).items()}
+        read.upto = upto
+        self._reads = {**{name: one for name, one in self._reads.items() if name != key}, key: read}
+        while len(self._reads) > _KEPT:
+            del self._reads[next(iter(self._reads))]
+        return read
