@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 from domain.durations import format_duration
 from domain.soundness import Problem
 from domain.warning.figures import Kind, Metric
-from domain.warning.rule import TICK, VOLUMES, Aggregate, Condition, Rule
+from domain.warning.rule import PERCENTILES, TICK, VOLUMES, Aggregate, Condition, Rule
 
 LONGEST_WINDOW = timedelta(days=28)
 LEAST_EVIDENCE = 0.5  # a significance from here on would let through what chance does every other time
 DAY = timedelta(days=1)
+_OF_SINGLE_SAMPLES = frozenset({*PERCENTILES, Aggregate.MIN, Aggregate.MAX, Aggregate.LAST})
 
 
 def problems(rule: Rule, metric: Metric) -> list[Problem]:
@@ -82,6 +83,9 @@ def _baseline(rule: Rule) -> Iterator[Problem]:
         yield Problem(("baseline", "min_weeks"), reason, f"{base.weeks} or fewer")
     if base.kind == "same-hours" and rule.window > timedelta(days=7):
         yield Problem(("window",), "same-hours of more than a week overlap", "window: 7d or shorter")
+    if base.kind == "same-hours" and (rule.aggregate in _OF_SINGLE_SAMPLES or rule.at_least is not None):
+        reason = "same-hours come from history by the minute, which holds no single samples"
+        yield Problem(("aggregate",), reason, "mean, sum, count, rate, share with per; or baseline: previous")
 
 
 def _evidence(rule: Rule) -> Iterator[Problem]:

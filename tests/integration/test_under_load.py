@@ -15,6 +15,7 @@ from storage.settings import load_settings
 def test_what_nobody_waits_for_gives_way(tmp_path: Path) -> None:
     children = {child.name: child for child in default_children(load_settings(home=tmp_path), {})}
     assert {name: child.nice for name, child in children.items() if child.nice} == {
+        "figures": 5,
         "prefect-worker": 10,
         "prefect-setup": 15,
     }

@@ -54,6 +54,13 @@ CASES: list[tuple[str, str, tuple[int, str], str, str]] = [
         "or lower",
     ),
     (
+        "same hours of a percentile",
+        swap(CHANGE, "baseline: previous", "baseline: same-hours").replace("window", "aggregate: p95\nwindow"),
+        (4, "aggregate"),
+        "holds no single samples",
+        "or baseline: previous",
+    ),
+    (
         "an unknown metric",
         bad("metric: response_time", "metric: respons_time"),
         (3, "metric"),
