@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import house, playbook, roster, rule, samples, show, silence, statements, steps
+from cli import health, house, playbook, roster, rule, samples, show, silence, statements, steps
 from cli.declare import declare
 from cli.frame import AsJson, Trouble, example, fail
 
@@ -45,6 +45,7 @@ app.command(epilog=example('tocsin begin INC-1 correction --reason "the time was
 app.command(epilog=example("tocsin retry INC-1 apology/publish --channel weibo"))(steps.retry)
 app.command(epilog=example("tocsin reassign INC-1 apology/trace --to erik"))(steps.reassign)
 app.command(epilog=example("tocsin timeline INC-1 --verify"))(show.timeline)
+app.command(epilog=example("tocsin health --service orders"))(health.health)
 app.command(epilog=example("tocsin doctor"))(house.doctor)
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(roster.app, name="roster")

@@ -20,6 +20,7 @@ from web import (
     acknowledge,
     commands,
     errors,
+    health,
     house_api,
     inbox,
     incidents,
@@ -36,7 +37,7 @@ from web.letterbox import Letterbox
 
 # The busiest first.
 ROUTERS = (
-    inbox, samples, texts, webhooks, acknowledge, incidents, commands, warnings, rules, house_api, pages,
+    inbox, samples, texts, webhooks, acknowledge, incidents, commands, warnings, rules, health, house_api, pages,
 )  # fmt: skip
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
@@ -80,6 +81,7 @@ def create_app(house: House) -> FastAPI:
         commands,
         warnings,
         rules,
+        health,
         house_api,
         pages,
     ):

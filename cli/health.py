@@ -1,0 +1,29 @@
+"""`tocsin health`: the six core figures, the indices, staffing and what is coming."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli import client
+from cli.frame import AsJson, TokenFile, show_json, token
+
+
+def health(
+    *,
+    service: Annotated[str, typer.Option("--service", "-s", help="Of one service; default: of all together.")] = "",
+    lane: Annotated[str, typer.Option(help="Of a replay, where it is; default: live.")] = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how the operation is: core figures, indices, staffing, the next 48 hours, and what to do."""
+    found = client.get("/api/health", token(token_file), service=service, lane=lane)
+    if as_json:
+        show_json(found)
+        return
+    from rich.console import Console
+
+    from cli.health_drawing import drawn
+
+    Console(highlight=False).print(drawn(found))
