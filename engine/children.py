@@ -155,6 +155,7 @@ def _environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, st
     ours = {
         **settings_environment(settings),
         "PYTHONUNBUFFERED": "1",
+        "OPENBLAS_NUM_THREADS": "1",  # of numpy: columns of our size gain nothing from a second core
         "MALLOC_ARENA_MAX": "2",  # of glibc, which would give each thread a heap of its own
     }
     quiet = {

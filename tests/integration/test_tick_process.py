@@ -60,7 +60,7 @@ def start_fixture(house: House) -> Iterator[Callable[[], subprocess.Popen[bytes]
 
     def start() -> subprocess.Popen[bytes]:
         environment = {**os.environ, "TOCSIN_HOME": str(house.settings.home)}
-        children.append(subprocess.Popen([sys.executable, "-m", "engine.warning"], cwd=ROOT, env=environment))
+        children.append(subprocess.Popen([sys.executable, "-m", "engine.figures"], cwd=ROOT, env=environment))
         return children[-1]
 
     yield start
