@@ -1,4 +1,4 @@
-"""`python -m engine.figures`: evaluates the warning rules, asks sources, rolls figures up and forgets old ones."""
+"""`python -m engine.figures`: evaluates the warning rules, asks sources, looks ahead, rolls up and forgets."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ async def serve(settings: Settings) -> None:
     from engine.clock import now  # noqa: PLC0415 - the heartbeat must not wait for imports
     from engine.figures.keeping import keep  # noqa: PLC0415
     from engine.figures.pulling import pull  # noqa: PLC0415
+    from engine.health_board.ahead import derive  # noqa: PLC0415
+    from engine.health_board.opening import open_board, services_of  # noqa: PLC0415
     from engine.warning.process import open_ticker  # noqa: PLC0415
+    from playbooks.rulebook import Rulebook  # noqa: PLC0415
     from playbooks.sources import SourcesFile  # noqa: PLC0415
     from storage.figures import open_figures  # noqa: PLC0415
 
     figures = open_figures(settings)
     ticker = open_ticker(settings, lambda: settings.rule_profile)
     sources = SourcesFile(settings.home / "sources.yaml")
+    board, plan = open_board(settings, figures, Rulebook(settings.home))
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -36,6 +40,7 @@ async def serve(settings: Settings) -> None:
             )
         ),
         asyncio.create_task(pull(sources.current, figures, now)),
+        asyncio.create_task(derive(figures, board, services_of(plan), now)),
         asyncio.create_task(asyncio.to_thread(ticker.run)),
         asyncio.create_task(told.wait()),
     ]

@@ -51,5 +51,7 @@ async def derive(
             await asyncio.to_thread(write, figures, board, services, now)
         except StorageError as error:
             log.error("%s", error)  # noqa: TRY400 - one line, no traceback
+        except Exception:  # the warnings live in this process: a wrong forecast must not end them
+            log.exception("the risk ahead could not be worked out")
         at = moment(micros(now) // _EVERY_MICROS * _EVERY_MICROS)
         await asyncio.sleep(max(1.0, elapsed(clock(), later(at, EVERY)).total_seconds()))
