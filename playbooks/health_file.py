@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -16,7 +15,7 @@ from domain.durations import parse_duration
 from domain.health.erlang import Objective
 from domain.health.plan import Component, Crew, Measure, Plan
 from domain.warning.figures import METRICS, Kind, Metric, kind_of
-from playbooks.errors import Finding, quoted
+from playbooks.errors import quoted
 from playbooks.explain import choose
 from playbooks.health_models import ComponentForm, CrewForm, HealthForm, MeasureForm
 from playbooks.rule_amounts import Amount, as_change, as_figure
@@ -24,7 +23,7 @@ from playbooks.rule_document import Mistakes
 from playbooks.rule_document import Path as Place
 from playbooks.rule_loader import checked, refuse
 from playbooks.source import read_text, read_yaml
-from playbooks.watched import Clock, Pace, Watched
+from playbooks.watched import Clock, OptionalFile
 
 SHIPPED = Path(__file__).resolve().parent / "sample" / "health.yaml"
 SHORTEST_WINDOW, LONGEST_WINDOW = timedelta(minutes=1), timedelta(days=1)
@@ -207,8 +206,8 @@ def _or(value: F | None, otherwise: F) -> F:
     return otherwise if value is None else value
 
 
-class HealthFile:
-    """The plan in force: the last good version of the home's file, without one the shipped. Threads may share one.
+class HealthFile(OptionalFile[Plan]):
+    """The plan in force; without a file of the home the shipped one.
 
     `metrics` gives the figures that it may name; they are asked again whenever the file is read.
     """
@@ -216,29 +215,7 @@ class HealthFile:
     def __init__(
         self, path: Path, metrics: Callable[[], Metrics] = lambda: METRICS, *, clock: Clock = time.monotonic
     ) -> None:
-        self._file: Watched[Plan] = Watched(path, lambda file: parse_health(read_text(file), str(file), metrics()))
-        self._pace = Pace(clock)
-        self._lock = Lock()
-
-    def current(self) -> Plan:
-        """The plan as it is now, read again when the file changed."""
-        with self._lock:
-            self._look()
-            return self._file.value or shipped()
-
-    def findings(self) -> list[Finding]:
-        """What is wrong with the file as it stands; an older version, or the shipped one, is then in force."""
-        with self._lock:
-            self._look()
-            return list(self._file.findings)
-
-    def _look(self) -> None:
-        if not self._pace.due():
-            return
-        if self._file.path.exists():
-            self._file.look()
-        else:
-            self._file.value, self._file.findings = None, ()
+        super().__init__(path, lambda file: parse_health(read_text(file), str(file), metrics()), shipped, clock=clock)
 
 
 def json_schema() -> dict[str, Any]:

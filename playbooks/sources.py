@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from threading import Lock
 from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -20,7 +19,7 @@ from playbooks.errors import BadFile, Finding, quoted
 from playbooks.explain import findings_of
 from playbooks.models import Duration, Form, Id
 from playbooks.source import Source, read_text, read_yaml
-from playbooks.watched import Clock, Pace, Watched
+from playbooks.watched import Clock, OptionalFile
 
 SHORTEST = timedelta(seconds=5)
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
@@ -168,30 +167,8 @@ def _built(name: str, form: SourceForm) -> PullSource:
     )
 
 
-class SourcesFile:
-    """The sources in force: the last good version of their file; none where there is no file. Threads may share one."""
+class SourcesFile(OptionalFile[dict[str, PullSource]]):
+    """The sources in force, by name; none where there is no file."""
 
     def __init__(self, path: Path, *, clock: Clock = time.monotonic) -> None:
-        self._file = Watched(path, lambda file: parse_sources(read_text(file), str(file)))
-        self._pace = Pace(clock)
-        self._lock = Lock()
-
-    def current(self) -> dict[str, PullSource]:
-        """The sources as they are now, by name, read again when the file changed."""
-        with self._lock:
-            self._look()
-            return dict(self._file.value or {})
-
-    def findings(self) -> list[Finding]:
-        """What is wrong with the file as it stands; the sources in force are then older ones."""
-        with self._lock:
-            self._look()
-            return list(self._file.findings)
-
-    def _look(self) -> None:
-        if not self._pace.due():
-            return
-        if self._file.path.exists():
-            self._file.look()
-        else:
-            self._file.value, self._file.findings = None, ()
+        super().__init__(path, lambda file: parse_sources(read_text(file), str(file)), dict, clock=clock)

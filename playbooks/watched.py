@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Generic, TypeVar
 
 from playbooks.errors import BadFile, Finding
@@ -59,3 +60,38 @@ class Watched(Generic[T]):
             return (error.errno or 0,)
         # Not the time alone: two saves within a tick of the file system's clock differ in size or inode.
         return (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
+
+
+class OptionalFile(Generic[T]):
+    """What a file of the home says that need not be there: its last good version; without it what `otherwise` gives.
+
+    Threads may share one.
+    """
+
+    def __init__(
+        self, path: Path, read: Callable[[Path], T], otherwise: Callable[[], T], *, clock: Clock = time.monotonic
+    ) -> None:
+        self._file = Watched(path, read)
+        self._otherwise = otherwise
+        self._pace = Pace(clock)
+        self._lock = Lock()
+
+    def current(self) -> T:
+        """What is in force now, read again when the file changed."""
+        with self._lock:
+            self._look()
+            return self._otherwise() if self._file.value is None else self._file.value
+
+    def findings(self) -> list[Finding]:
+        """What is wrong with the file as it stands; an older version, or none, is then in force."""
+        with self._lock:
+            self._look()
+            return list(self._file.findings)
+
+    def _look(self) -> None:
+        if not self._pace.due():
+            return
+        if self._file.path.exists():
+            self._file.look()
+        else:
+            self._file.value, self._file.findings = None, ()

@@ -6,8 +6,8 @@ import time
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
@@ -16,7 +16,7 @@ from playbooks.errors import BadFile, Finding, quoted
 from playbooks.explain import findings_of
 from playbooks.models import Form, Id
 from playbooks.source import Source, read_text, read_yaml
-from playbooks.watched import Clock, Pace, Watched
+from playbooks.watched import Clock, OptionalFile
 
 SHIPPED = Path(__file__).resolve().parent / "sample" / "words.yaml"
 Word = Annotated[str, Field(min_length=1, max_length=60)]
@@ -109,35 +109,14 @@ def _both(form: WordsForm, found: Source) -> Iterator[Finding]:
             yield found.finding(("positive", place), f"{quoted(word)} is negative too", "keep one of the two")
 
 
-class WordsFile:
-    """The words in force: the last good version of the home's file, without one those that ship. Threads may share."""
+class WordsFile(OptionalFile[Words]):
+    """The words in force; without a file of the home those that ship."""
 
     def __init__(self, path: Path, *, clock: Clock = time.monotonic) -> None:
-        self._file = Watched(path, lambda file: parse_words(read_text(file), str(file)))
-        self._shipped: Words | None = None
-        self._pace = Pace(clock)
-        self._lock = Lock()
+        super().__init__(path, lambda file: parse_words(read_text(file), str(file)), shipped, clock=clock)
 
-    def current(self) -> Words:
-        """The words as they are now, read again when the file changed."""
-        with self._lock:
-            self._look()
-            if self._file.value is not None:
-                return self._file.value
-            if self._shipped is None:
-                self._shipped = parse_words(read_text(SHIPPED), str(SHIPPED))
-            return self._shipped
 
-    def findings(self) -> list[Finding]:
-        """What is wrong with the file as it stands; an older version is then in force."""
-        with self._lock:
-            self._look()
-            return list(self._file.findings)
-
-    def _look(self) -> None:
-        if not self._pace.due():
-            return
-        if self._file.path.exists():
-            self._file.look()
-        else:
-            self._file.value, self._file.findings = None, ()
+@lru_cache(maxsize=1)
+def shipped() -> Words:
+    """The words that ship."""
+    return parse_words(read_text(SHIPPED), str(SHIPPED))
