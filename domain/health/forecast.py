@@ -104,6 +104,10 @@ class VolumeHistory:
         low, high = self._band(value, found, known)
         return Expected(start, value, low, high, len(found), pattern)
 
+    def expect_value(self, start: int, issued: int) -> float | None:
+        """The value of `expect` alone: without the bands, which take every slot of the past."""
+        return self._median(start, issued)
+
     def ahead(self, now: int, span: int) -> list[Expected]:
         """The slots that begin in [the one that `now` lies in, now + span), each forecast."""
         first = now // self.slot * self.slot
