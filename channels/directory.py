@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from channels.config import Loaded, read_services, tags_of
 from channels.errors import ChannelConfigError
 from channels.message import Message
 from channels.outcome import Outcome, Verdict
+from channels.rates import Rate, Rates
 from channels.redaction import guard_logs, redactor
-from channels.rendering import Limits, fits, render, size
+from channels.rendering import Limits, characters, fits, render, size
 
 __all__ = ["ChannelConfigError", "ChannelDirectory", "ServiceInfo"]
 
@@ -54,6 +56,7 @@ class _Channel:
     service: NotifyBase
     adapter: Adapter
     limits: Limits
+    rate: Rate | None
 
 
 class ChannelDirectory:
@@ -62,9 +65,13 @@ class ChannelDirectory:
     A changed file is a new directory: load it, and keep the old one in force if that raises.
     """
 
-    def __init__(self, services: list[Loaded]) -> None:
-        """Give each service of each tag its id: in order of Apprise's priority, then of the file."""
+    def __init__(self, services: list[Loaded], rates: Rates | None = None) -> None:
+        """Give each service of each tag its id: in order of Apprise's priority, then of the file.
+
+        `rates`: the books of what each service takes in which time; without, this directory keeps its own.
+        """
         warm_up()
+        self._rates = rates or Rates()
         ranked = [(priority, i, tag) for i, loaded in enumerate(services) for priority, tag in tags_of(loaded.service)]
         by_tag: dict[str, list[_Channel]] = {}
         for _, index, tag in sorted(ranked):
@@ -75,14 +82,18 @@ class ChannelDirectory:
         self._by_id = {channel.info.id: channel for channels in self._by_tag.values() for channel in channels}
 
     @classmethod
-    def load(cls, path: Path) -> "ChannelDirectory":
+    def load(cls, path: Path, *, rates: Rates | None = None) -> "ChannelDirectory":
         """Read an Apprise configuration: YAML if its name ends in .yaml or .yml, else Apprise's text format.
+
+        Args:
+            path: The file.
+            rates: As the constructor takes it; a changed file goes on with the books of the last one.
 
         Raises:
             ChannelConfigError: Naming file, line, reason and what would be right; never quoting the file.
         """
         warm_up()
-        return cls(read_services(path))
+        return cls(read_services(path), rates or _rates_beside(path))
 
     def __repr__(self) -> str:
         """Count only: addresses are secrets."""
@@ -149,7 +160,14 @@ class ChannelDirectory:
         refusal = _unsendable(message, channel)
         if refusal is not None:
             return refusal
+        if channel.rate is not None:
+            seconds = self._rates.ask(channel.rate, message.key or uuid.uuid4().hex, urgent=message.urgent)
+            if seconds:
+                detail = f"held back: it takes {channel.rate.count} messages in {channel.rate.seconds:g} s"
+                return Outcome(Verdict.FAILED, detail=detail, retry_after=seconds, begun=False)
         outcome = channel.adapter.send(channel.service, message, render(message, channel.limits))
+        if channel.rate is not None and outcome.verdict is Verdict.FAILED and outcome.retry_after:
+            self._rates.close(channel.rate, outcome.retry_after)
         if message.public and outcome.verdict in {Verdict.SENT, Verdict.UNVERIFIED} and outcome.receipt is None:
             # Taken, but there is nothing to show for it: a person looks whether it is really out.
             outcome = Outcome(Verdict.UNKNOWN, detail=f"{outcome.detail}; no id or URL came back")
@@ -172,6 +190,9 @@ def _unsendable(message: Message, channel: _Channel) -> Outcome | None:
     """Why nothing may be sent at all, if so."""
     if not message.body.strip() and not message.title.strip():
         return Outcome(Verdict.REFUSED, detail="the message is empty")
+    objection = channel.adapter.objection(message)
+    if objection is not None:
+        return Outcome(Verdict.REFUSED, detail=objection)
     if not message.public:
         return None
     if message.title:
@@ -182,8 +203,19 @@ def _unsendable(message: Message, channel: _Channel) -> Outcome | None:
         return Outcome(Verdict.REFUSED, detail="the text holds half a character (a lone surrogate): type it again")
     if fits(message.body, channel.limits, drill=message.drill):
         return None
-    length, room = size(message.body), channel.limits.body_bytes
-    return Outcome(Verdict.REFUSED, detail=f"too long for the channel: {length} bytes, {room} fit; shorten the draft")
+    return Outcome(Verdict.REFUSED, detail=f"too long for the channel: {_excess(message, channel.limits)}")
+
+
+def _excess(message: Message, limits: Limits) -> str:
+    if limits.characters and characters(message.body) > limits.characters:
+        return f"{characters(message.body)} characters, {limits.characters} fit; shorten the draft"
+    return f"{size(message.body)} bytes, {limits.body_bytes} fit; shorten the draft"
+
+
+def _rates_beside(path: Path) -> Rates | None:
+    """Books that all senders of an installation share, where the file lies in the home of one."""
+    run = path.resolve().parent / "run"
+    return Rates(run / "rates") if run.is_dir() else None
 
 
 def _channel(channel_id: str, tag: str, loaded: Loaded) -> _Channel:
@@ -200,7 +232,7 @@ def _channel(channel_id: str, tag: str, loaded: Loaded) -> _Channel:
         verified=adapter.verified,
         sandbox=loaded.sandbox,
     )
-    return _Channel(info, service, adapter, limits)
+    return _Channel(info, service, adapter, limits, adapter.rate(service))
 
 
 def _prepare(service: NotifyBase) -> None:

@@ -32,12 +32,14 @@ class Outcome:
         receipt: The platform's id or URL of the message, if it gave one.
         detail: One line for a person, at most 200 characters, without any secret.
         retry_after: Seconds the service asked us to wait before the next try, if it did.
+        begun: False if nothing was tried at all, because the service takes no more just now: no attempt to count.
     """
 
     verdict: Verdict
     receipt: str | None = None
     detail: str = ""
     retry_after: float | None = None
+    begun: bool = True
 
     def __post_init__(self) -> None:
         """Keep the promise of one short line, whatever was put in."""

@@ -5,6 +5,7 @@ here, before Apprise sees it, at a line, with the link kept.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from channels.message import Message
@@ -13,6 +14,9 @@ DRILL_MARK = "[DRILL 演练] "
 DUPLICATE_MARKS = {"en": "[possible duplicate] ", "zh_CN": "[可能重复] "}
 ELLIPSIS = "…"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+Measure = Callable[[str], int]
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,14 @@ class Limits:
         title_bytes: UTF-8 bytes of the title; 0 for a service without titles, whose title becomes the first
         line. shared: The title counts against `body_bytes` too.
         lines: Lines of the text, 0 for any number.
+        characters: Characters of the text as well, those beyond the first 65,536 (emoji) as two; 0 for any number.
     """
 
     body_bytes: int
     title_bytes: int = 250
     shared: bool = False
     lines: int = 0
+    characters: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,11 @@ class Text:
 def size(text: str) -> int:
     """Bytes of `text` in UTF-8; a lone surrogate counts like any character it would be replaced by."""
     return len(text.encode("utf-8", "surrogatepass"))
+
+
+def characters(text: str) -> int:
+    """Characters of `text` as most services count them: UTF-16 code units."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def marks(message: Message) -> str:
@@ -65,52 +76,63 @@ def render(message: Message, limits: Limits) -> Text:
         title, body = "", f"{title}\n{body}" if message.title.strip() else title + body
     title = _cut_within(title, limits.title_bytes)
     room = limits.body_bytes - (size(title) if limits.shared else 0)
-    return Text(title, shorten(body, room, limits.lines, link))
+    body = shorten(body, room, limits.lines, link)
+    if limits.characters:
+        taken = characters(title) if limits.shared else 0
+        body = shorten(body, limits.characters - taken, limits.lines, link, characters)
+    return Text(title, body)
 
 
 def fits(text: str, limits: Limits, *, drill: bool = False) -> bool:
     """Whether a publication of `text` goes through whole; a drill's mark takes room too."""
     whole = DRILL_MARK + text if drill else text
+    if limits.characters and characters(whole) > limits.characters:
+        return False
     return size(whole) <= limits.body_bytes and (not limits.lines or whole.count("\n") < limits.lines)
 
 
-def shorten(body: str, room: int, lines: int = 0, link: str = "") -> str:
+def shorten(body: str, room: int, lines: int = 0, link: str = "", measure: Measure = size) -> str:
     """`body` in at most `room` UTF-8 bytes and `lines` lines (0: any), cut at a line, with `link` kept.
+
+    `measure`: `characters` counts those instead.
 
     Only when not even the first line fits is it cut inside that line, never inside a character.
     """
-    if size(body) <= room and (not lines or body.count("\n") < lines):
+    if measure(body) <= room and (not lines or body.count("\n") < lines):
         return body
     first, *_ = body.split("\n", 1)
     tail = ELLIPSIS if not link else f"{ELLIPSIS} {link}" if lines == 1 else f"{ELLIPSIS}\n{link}"
-    if size(tail) > room:
-        return link if link and size(link) <= room else _cut_within(first, room)
-    kept = _lines_within(body, room - size(tail), lines - tail.count("\n") - 1 if lines else None)
+    if measure(tail) > room:
+        return link if link and measure(link) <= room else _cut_within(first, room, measure)
+    kept = _lines_within(body, room - measure(tail), lines - tail.count("\n") - 1 if lines else None, measure)
     if not kept:
-        return _prefix(first.replace(link, "") if link else first, room - size(tail)) + tail
+        return _prefix(first.replace(link, "") if link else first, room - measure(tail), measure) + tail
     head = "\n".join(kept)
     return f"{head}\n{ELLIPSIS if link and link in head else tail}"
 
 
-def _lines_within(body: str, room: int, most: int | None) -> list[str]:
-    """The lines of `body`, each with its line break, that fit into `room` bytes; at most so many."""
+def _lines_within(body: str, room: int, most: int | None, measure: Measure) -> list[str]:
+    """The lines of `body`, each with its line break, that fit into `room`; at most so many."""
     kept: list[str] = []
     for line in body.split("\n")[:most]:
-        room -= size(line) + 1
+        room -= measure(line) + 1
         if room < 0:
             break
         kept.append(line)
     return kept
 
 
-def _cut_within(text: str, room: int) -> str:
-    if size(text) <= room:
+def _cut_within(text: str, room: int, measure: Measure = size) -> str:
+    if measure(text) <= room:
         return text
-    return _prefix(text, room - size(ELLIPSIS)) + ELLIPSIS if room >= size(ELLIPSIS) else ""
+    return _prefix(text, room - measure(ELLIPSIS), measure) + ELLIPSIS if room >= measure(ELLIPSIS) else ""
 
 
-def _prefix(text: str, room: int) -> str:
-    """The longest beginning of `text` within `room` bytes that ends at a character."""
+def _prefix(text: str, room: int, measure: Measure) -> str:
+    """The longest beginning of `text` within `room` that ends at a character."""
+    if measure is characters:
+        units = text.encode("utf-16-le", "replace")[: 2 * max(room, 0)]
+        return units.decode("utf-16-le", "ignore")
     return text.encode("utf-8", "replace")[: max(room, 0)].decode("utf-8", "ignore")
 
 

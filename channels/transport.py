@@ -53,12 +53,17 @@ class Attempt:
         error: What came instead of an answer.
         written: Whether any byte of the request may have left: if not, nothing can have been delivered.
         degraded: A redirect turned it into another method, so the message itself was not posted.
+        url: Where to; it holds the token, and is never shown.
     """
 
     response: requests.Response | None = None
     error: BaseException | None = None
     written: bool = True
     degraded: bool = False
+    url: str = field(default="", repr=False)
+
+
+Amend = Callable[[str, dict[str, Any]], None]
 
 
 @dataclass
@@ -67,6 +72,7 @@ class Exchange:
 
     fresh: bool = False
     headers: dict[str, str] = field(default_factory=dict)
+    amend: Amend | None = None
     attempts: list[Attempt] = field(default_factory=list)
     until: float = field(default_factory=lambda: time.monotonic() + SEND_SECONDS)
 
@@ -86,7 +92,9 @@ _exchange: ContextVar[Exchange | None] = ContextVar("tocsin_exchange", default=N
 
 
 @contextmanager
-def recording(*, fresh: bool = False, headers: dict[str, str] | None = None) -> Iterator[Exchange]:
+def recording(
+    *, fresh: bool = False, headers: dict[str, str] | None = None, amend: Amend | None = None
+) -> Iterator[Exchange]:
     """Record what plugins do on this thread.
 
     Args:
@@ -94,8 +102,9 @@ def recording(*, fresh: bool = False, headers: dict[str, str] | None = None) -> 
         that
             closes an idle connection would cost an `unknown`.
         headers: Put on every request that does not have them; most plugins take no header from outside.
+        amend: Given URL and options of each request before it leaves; corrects what a plugin gets wrong.
     """
-    exchange = Exchange(fresh, headers or {})
+    exchange = Exchange(fresh, headers or {}, amend)
     token = _exchange.set(exchange)
     try:
         yield exchange
@@ -194,11 +203,14 @@ def _proxies(origin: str) -> dict[str, str]:
     return requests.utils.get_environ_proxies(origin, no_proxy=None)
 
 
-def _request(method: str, url: str, **options: Any) -> requests.Response:
+def request(method: str, url: str, **options: Any) -> requests.Response:
+    """What `requests.request` does; inside `recording()` through the shared transport, and noted."""
     exchange = _exchange.get()
     if exchange is None:
         return requests.request(method, url, **options)  # noqa: S113 - whatever the caller outside of us gave
-    attempt = Attempt()
+    attempt = Attempt(url=url)
+    if exchange.amend is not None:
+        exchange.amend(url, options)
     exchange.attempts.append(attempt)
     try:
         response = _send(method, url, exchange, options)
@@ -261,7 +273,7 @@ class _Facade(types.ModuleType):
 
     def __init__(self) -> None:
         super().__init__("requests")
-        self.request = _request
+        self.request = request
         for name in ("get", "post", "put", "delete", "patch", "head", "options"):
             setattr(self, name, _verb(name))
 
@@ -273,7 +285,7 @@ def _verb(name: str) -> Callable[..., requests.Response]:
     def call(url: str, *args: Any, **options: Any) -> requests.Response:
         # requests.get(url, params), requests.post(url, data, json), requests.put(url, data) ...
         positions = {"get": ("params",), "post": ("data", "json")}.get(name, ("data",))
-        return _request(name.upper(), url, **dict(zip(positions, args, strict=False)), **options)
+        return request(name.upper(), url, **dict(zip(positions, args, strict=False)), **options)
 
     return call
 

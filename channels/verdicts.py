@@ -31,6 +31,7 @@ from channels.outcome import Outcome, Verdict, one_line
 from channels.transport import Attempt, Exchange
 
 Accept = Callable[[requests.Response], Outcome]
+Refine = Callable[[requests.Response, Outcome], Outcome]
 
 _LATER = {408, 425, 429}
 _GATEWAY_TIMEOUT = 504
@@ -46,13 +47,17 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-def judge(exchange: Exchange, accept: Accept, *, public: bool) -> Outcome:
-    """The outcome of everything one send did.
+def judge(exchange: Exchange, accept: Accept, *, public: bool, refine: Refine | None = None) -> Outcome:
+    """The outcome of everything one send did; `refine` may know more about an answer that is no 2xx.
 
     Several requests (a service with several targets) that do not agree, one of them taken, are `unknown`: to
     repeat would tell some of them twice.
     """
-    outcomes = [_judge_attempt(attempt, accept, public=public) for attempt in exchange.attempts]
+    return together([judge_attempt(attempt, accept, public=public, refine=refine) for attempt in exchange.attempts])
+
+
+def together(outcomes: list[Outcome]) -> Outcome:
+    """One outcome for several requests of one send."""
     if not outcomes:
         return Outcome(Verdict.REFUSED, detail="the service sent nothing: check its targets")
     verdicts = {outcome.verdict for outcome in outcomes}
@@ -71,7 +76,8 @@ def judge(exchange: Exchange, accept: Accept, *, public: bool) -> Outcome:
     return next(outcome for outcome in outcomes if outcome.verdict is Verdict.FAILED)
 
 
-def _judge_attempt(attempt: Attempt, accept: Accept, *, public: bool) -> Outcome:
+def judge_attempt(attempt: Attempt, accept: Accept, *, public: bool, refine: Refine | None = None) -> Outcome:
+    """What became of one request."""
     if attempt.response is None:
         verdict = Verdict.UNKNOWN if attempt.written else Verdict.FAILED
         return Outcome(verdict, detail=describe(attempt.error, written=attempt.written))
@@ -79,7 +85,8 @@ def _judge_attempt(attempt: Attempt, accept: Accept, *, public: bool) -> Outcome
         return Outcome(Verdict.REFUSED, detail="a redirect dropped the message: give the final address")
     if attempt.response.status_code // 100 == 2:  # noqa: PLR2004 - the class of success
         return accept(attempt.response)
-    return _judge_status(attempt.response, public=public)
+    outcome = _judge_status(attempt.response, public=public)
+    return refine(attempt.response, outcome) if refine else outcome
 
 
 def _judge_status(response: requests.Response, *, public: bool) -> Outcome:
@@ -164,7 +171,7 @@ def _roots(error: BaseException | None) -> list[BaseException]:
 def _reason(response: requests.Response) -> str:
     """What the service says is wrong; the caller takes secrets out of it."""
     answer = answer_object(response)
-    for name in ("error", "message", "detail"):
+    for name in ("error", "message", "detail", "description", "msg", "errmsg"):
         if isinstance(answer.get(name), str):
             return f" ({one_line(answer[name], _REASON_CHARACTERS)})"
     return ""

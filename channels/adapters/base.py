@@ -1,7 +1,10 @@
 """What every adapter does, and the way of those that speak HTTP."""
 
 import copy
+import json
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -12,10 +15,26 @@ from apprise.plugins.base import NotifyBase
 from channels.message import Message
 from channels.outcome import Outcome, Verdict
 from channels.rendering import Limits, Text
-from channels.transport import recording
-from channels.verdicts import judge
+from channels.rates import Rate
+from channels.transport import Exchange, recording
+from channels.verdicts import judge_attempt, together
 
 KEY_HEADER = "X-Tocsin-Key"
+
+
+@dataclass
+class Request:
+    """One request before it leaves, for an adapter to correct.
+
+    Attributes:
+        url: Where to.
+        params: The query, if the plugin gives it apart from the URL.
+        payload: The JSON object or form in the body; empty if it holds anything else.
+    """
+
+    url: str
+    params: dict[str, Any]
+    payload: dict[str, Any]
 
 
 class Adapter(ABC):
@@ -35,6 +54,14 @@ class Adapter(ABC):
     def wakes(self, service: NotifyBase) -> bool:  # noqa: ARG002 - for those that do
         """Whether an urgent message on `service` wakes a sleeping person (voice, emergency priority)."""
         return False
+
+    def rate(self, service: NotifyBase) -> Rate | None:  # noqa: ARG002 - for those that have one
+        """How many messages the service takes in which time, and what shares that number; None: no such limit."""
+        return None
+
+    def objection(self, message: Message) -> str | None:  # noqa: ARG002 - for those that have one
+        """Why this kind of service takes no such message, or None."""
+        return None
 
     @abstractmethod
     def send(self, service: NotifyBase, message: Message, text: Text) -> Outcome:
@@ -56,21 +83,69 @@ class HttpAdapter(Adapter):
     def dress(self, call: Any, message: Message) -> None:
         """Put what belongs to this one `message` (key, priority) on `call`, a copy of the service's own."""
 
+    def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:
+        """Correct `request`, which the plugin made, where it says something else than `text` or leaves it out."""
+
+    def delivers(self, url: str) -> bool:  # noqa: ARG002 - all of them, unless the plugin asks before
+        """Whether a request to `url` carries the message; others are log-ins and look-ups."""
+        return True
+
     @abstractmethod
     def accept(self, response: requests.Response) -> Outcome:
         """Read a 2xx answer."""
+
+    def refine(self, response: requests.Response, outcome: Outcome) -> Outcome:  # noqa: ARG002 - most know no more
+        """Read an answer that is no 2xx better than its status alone tells."""
+        return outcome
 
     def send(self, service: NotifyBase, message: Message, text: Text) -> Outcome:
         """Call the plugin's `send` itself: Apprise's `notify` before it strips, converts and cuts texts."""
         call = copy.copy(service)
         self.dress(call, message)
-        with recording(fresh=message.public, headers={KEY_HEADER: header_safe(message.key)}) as exchange:
+
+
+        def correct(url: str, options: dict[str, Any]) -> None:
+            if type(self).amend is not HttpAdapter.amend:
+                _correct(url, options, lambda request: self.amend(call, request, message, text))
+
+        headers = {KEY_HEADER: header_safe(message.key)}
+        with recording(fresh=message.public, headers=headers, amend=correct) as exchange:
             try:
                 call.send(body=text.body, title=text.title, notify_type=kind(message))
             except Exception as error:  # noqa: BLE001 - a plugin's own fault is an outcome like any other
                 if not exchange.attempts:
                     return Outcome(Verdict.REFUSED, detail=f"the plugin failed: {type(error).__name__}")
-        return judge(exchange, self.accept, public=message.public)
+        return self._judge(exchange, public=message.public)
+
+    def _judge(self, exchange: Exchange, *, public: bool) -> Outcome:
+        """What became of the deliveries; a look-up before them counts only if it went wrong."""
+        outcomes = []
+        for attempt in exchange.attempts:
+            outcome = judge_attempt(attempt, self.accept, public=public, refine=self.refine)
+            if self.delivers(attempt.url):
+                outcomes.append(outcome)
+            elif outcome.verdict is Verdict.UNKNOWN:
+                # Nothing of the message was in it, so nothing can have arrived.
+                outcomes.append(Outcome(Verdict.FAILED, detail=outcome.detail, retry_after=outcome.retry_after))
+            elif outcome.verdict in {Verdict.FAILED, Verdict.REFUSED}:
+                outcomes.append(outcome)
+        return together(outcomes)
+
+
+def _correct(url: str, options: dict[str, Any], amend: Callable[[Request], None]) -> None:
+    """Have the body of a request amended, and write it again as it was: JSON (in UTF-8, unescaped) or a form."""
+    data, is_json = options.get("data"), False
+    payload: dict[str, Any] = dict(data) if isinstance(data, dict) else {}
+    if isinstance(data, str | bytes) and data[:1] in {"{", b"{"}:
+        payload, is_json = json.loads(data), True
+    request = Request(url, dict(options.get("params") or {}), payload)
+    amend(request)
+    if request.params:
+        options["params"] = request.params
+    if is_json:
+        options["data"] = json.dumps(request.payload, ensure_ascii=False).encode("utf-8", "replace")
+    elif isinstance(data, dict):
+        options["data"] = request.payload
 
 
 def kind(message: Message) -> NotifyType:

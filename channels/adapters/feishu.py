@@ -1,0 +1,35 @@
+"""`feishu://` and `lark://`: a custom bot in a group (飞书自定义机器人), in China and elsewhere."""
+
+from typing import Any, ClassVar
+
+from apprise.plugins.base import NotifyBase
+
+from channels.adapters.base import Request
+from channels.adapters.coded import CodedAnswer
+from channels.message import Message
+from channels.rates import Rate
+from channels.rendering import Limits, Text
+
+# Feishu open platform, "Custom bot usage guide": a request of at most 20 KB, its JSON and escapes included.
+TEXT_BYTES = 18_000
+# The same page: 100 messages a minute (and five a second, which the service answers by 11232).
+A_MINUTE = 100
+
+
+class Feishu(CodedAnswer):
+    """A custom bot gives no id, so a publication on it stays in doubt until a person has looked."""
+
+    code: ClassVar[tuple[str, ...]] = ("code", "StatusCode")
+    later = {11232: 60.0, 1000: None}
+    words: ClassVar[tuple[str, ...]] = ("msg", "StatusMessage")
+
+    def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
+        """A text message has no title."""
+        return Limits(body_bytes=TEXT_BYTES, title_bytes=0)
+
+    def rate(self, service: Any) -> Rate:
+        """Counted by bot, so by its token."""
+        return Rate(A_MINUTE, 60.0, f"{service.schema}/{service.token}")
+
+    def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:
+        """Nothing but the encoding: Apprise writes a Chinese character as six bytes, we as three."""

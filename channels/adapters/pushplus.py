@@ -1,0 +1,34 @@
+"""`pushplus://`: PushPlus (推送加), which pushes to WeChat."""
+
+from typing import Any, ClassVar
+
+from apprise.plugins.base import NotifyBase
+
+from channels.adapters.base import Request
+from channels.adapters.coded import CodedAnswer
+from channels.message import Message
+from channels.outcome import one_line
+from channels.rendering import Limits, Text
+
+# PushPlus, "Message interface": `title` at most 100 characters, `content` at most 20,000.
+TITLE_BYTES = 100
+TEXT_CHARACTERS = 20_000
+
+
+class PushPlus(CodedAnswer):
+    """Code 200 is yes; `data`, its serial number of the message, is the receipt."""
+
+    code: ClassVar[tuple[str, ...]] = ("code",)
+    taken: ClassVar[frozenset[int]] = frozenset({200})
+    # 500 system error, 900 the account is limited for sending too often, 999 the server's own failure.
+    later = {500: None, 900: 3600.0, 999: None}
+    receipts: ClassVar[tuple[str, ...]] = ("data",)
+
+    def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
+        """Counted in characters."""
+        return Limits(body_bytes=4 * TEXT_CHARACTERS, title_bytes=TITLE_BYTES, characters=TEXT_CHARACTERS)
+
+    def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:  # noqa: ARG002 - as base
+        """Without a title Apprise puts the whole text there; plain text keeps its line breaks as `txt` only."""
+        request.payload["title"] = text.title or one_line(text.body.strip().split("\n", 1)[0], 30)
+        request.payload["template"] = "txt"

@@ -1,0 +1,42 @@
+"""`schan://`: ServerChan (Server酱), which pushes to WeChat."""
+
+from typing import Any, ClassVar
+
+import requests
+from apprise.plugins.base import NotifyBase
+
+from channels.adapters.base import Request
+from channels.adapters.coded import CodedAnswer
+from channels.message import Message
+from channels.outcome import one_line
+from channels.rendering import Limits, Text
+from channels.verdicts import answer_object
+
+# ServerChan, "SendKey and API": `title` at most 32 characters, `desp` at most 32 KB.
+TITLE_BYTES = 32
+TEXT_BYTES = 32_000
+
+
+class ServerChan(CodedAnswer):
+    """The receipt is the push id. Its day's allowance used up is a refusal: tomorrow is too late."""
+
+    code: ClassVar[tuple[str, ...]] = ("code", "errno")
+    later = {-1: None}
+    words: ClassVar[tuple[str, ...]] = ("message", "info", "errmsg")
+
+    def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
+        """A title of 32 bytes: as many characters if they are Latin, ten if they are Chinese."""
+        return Limits(body_bytes=TEXT_BYTES, title_bytes=TITLE_BYTES)
+
+    def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:  # noqa: ARG002 - as base
+        """A title it must have, and `desp` is markdown, in which a single line break is none."""
+        first = text.body.strip().split("\n", 1)[0]
+        request.payload["title"] = text.title or one_line(first, 10) or "-"
+        if not message.public:
+            request.payload["desp"] = text.body.replace("\n", "\n\n")
+
+    def receipt(self, response: requests.Response) -> str | None:
+        """`data.pushid`."""
+        data = answer_object(response).get("data")
+        pushed = data.get("pushid") if isinstance(data, dict) else None
+        return str(pushed) if pushed else None
