@@ -10,7 +10,7 @@ Written rules, so that nobody has to guess:
   passed over. An hour that comes twice counts as the mean of both, and both are forecast alike.
 - A holiday is like the holidays before it: the latest four at that clock time. Where the history has fewer than two, it
   is like a Sunday.
-- Bands are empirical: the 10 % and 90 % quantiles of what volumes were, relative to what this forecast would have said
+- Bands are empirical: the 5 % and 95 % quantiles of what volumes were, relative to what this forecast would have said
   of them at the time, over all the history. Where fewer than `MIN_RATIOS` of those are known, the least and the most of
   the same hours.
 """
@@ -30,7 +30,7 @@ SAME_HOURS = 4
 LEAST_WEEKS = 2
 WEEKS_BACK = 8  # holidays and holes are passed over, but not into another season
 MIN_RATIOS = 96
-BAND = (0.1, 0.9)
+BAND = (0.05, 0.95)
 _SUNDAY = 6
 _DAY_SECONDS = 86_400
 _WEEK = 7

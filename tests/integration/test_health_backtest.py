@@ -71,8 +71,8 @@ def test_the_level_of_the_last_hours_makes_the_next_two_better(rides: dict[int, 
     assert level / plain < 0.75
 
 
-def test_the_band_holds_about_what_it_promises(rides: dict[int, float]) -> None:
-    """80 % are promised, of what is to come 48 hours ahead, from the 35 days that are kept."""
+def test_the_band_holds_four_fifths_of_what_is_to_come(rides: dict[int, float]) -> None:
+    """Nine tenths of the past lay in it; of what comes, 48 hours ahead and from the 35 days kept, a little less."""
     inside = told = 0
     for issued in slots(rides)[:: 11 * 48]:
         kept = {start: value for start, value in rides.items() if issued - 35 * DAY <= start < issued}
@@ -82,4 +82,4 @@ def test_the_band_holds_about_what_it_promises(rides: dict[int, float]) -> None:
                 inside += one.low <= rides[one.start] <= one.high
     print(f"\nin the band: {inside / told:.0%} of {told}")
     assert told > 1000
-    assert 0.65 < inside / told < 0.9
+    assert 0.75 < inside / told < 0.95
