@@ -18,6 +18,7 @@ from storage.figures import LIVE, Batch, Figures, canonical, micros, moment
 log = logging.getLogger("tocsin.health")
 EVERY: Final = timedelta(minutes=5)
 METRIC: Final = "risk_ahead"
+LEAST_PAUSE_SECONDS = 1.0
 _EVERY_MICROS: Final = EVERY // timedelta(microseconds=1)
 
 
@@ -54,4 +55,4 @@ async def derive(
         except Exception:  # the warnings live in this process: a wrong forecast must not end them
             log.exception("the risk ahead could not be worked out")
         at = moment(micros(now) // _EVERY_MICROS * _EVERY_MICROS)
-        await asyncio.sleep(max(1.0, elapsed(clock(), later(at, EVERY)).total_seconds()))
+        await asyncio.sleep(max(LEAST_PAUSE_SECONDS, elapsed(clock(), later(at, EVERY)).total_seconds()))

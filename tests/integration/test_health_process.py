@@ -1,0 +1,94 @@
+"""The figures' process writes the risk ahead by itself, and the rule `risk-ahead` of this house reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pendulum
+import pytest
+from pendulum import DateTime
+
+from engine.health_board import ahead
+from engine.health_board.board import HealthBoard
+from engine.home import prepare_home
+from playbooks.rulebook import Rulebook
+from storage.database import StorageError
+from storage.figures import Batch, Figures, canonical, micros, open_figures
+from storage.settings import load_settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_process_writes_what_the_rule_reads(home: Path) -> None:
+    settings = load_settings(home=home)
+    prepare_home(settings)
+    (home / "health.yaml").write_text("agents: 1\nhandle_time: 10m\n")  # bears next to nothing
+    figures = open_figures(settings)
+    now = pendulum.now("UTC")
+    batch = Batch()
+    for place in range(4 * 7 * 48):
+        batch.add(("contacts", canonical({})), micros(now) - (place * 1800 + 60) * 1_000_000, 50.0, 1.0)
+    figures.take([batch], now)
+    process = subprocess.Popen([sys.executable, "-m", "engine.figures"], cwd=ROOT)
+
+    def found() -> list[float]:
+        return list(figures.between("", ahead.METRIC, now.subtract(hours=1), now.add(hours=1)).value)
+
+    try:
+        pause, end = threading.Event(), time.monotonic() + 40
+        while not found():
+            assert time.monotonic() < end, "nothing was written"
+            assert process.poll() is None
+            pause.wait(0.05)
+        assert found()[0] == 10  # a hundred an hour, and one agent who bears one or two: no more than ten times is told
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(6) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait(10)
+        figures.close()
+    rule = Rulebook().get("risk-ahead")
+    assert (rule.metric, rule.levels[0].threshold) == (ahead.METRIC, 1)
+
+
+class Broken:
+    """A board that fails: first as a store does, then as nobody foresaw, then not."""
+
+    def __init__(self) -> None:
+        self.looked = 0
+
+    def risk_ahead(self, at: DateTime, lane: str, service: str) -> None:
+        self.looked += 1
+        if self.looked == 1:
+            raise StorageError("the figures cannot be read")
+        if self.looked == 2:
+            raise ZeroDivisionError
+
+
+def test_trouble_is_said_and_tried_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    figures: Figures = open_figures(load_settings(home=home))
+    broken = Broken()
+    monkeypatch.setattr(ahead, "LEAST_PAUSE_SECONDS", 0.0)
+    clock = iter(pendulum.datetime(2026, 3, 16).add(minutes=5 * place) for place in range(1000))
+
+    async def three() -> None:
+        board: HealthBoard = broken  # type: ignore[assignment]
+        task = asyncio.create_task(ahead.derive(figures, board, list, lambda: next(clock)))
+        while broken.looked < 3:
+            assert not task.done()
+            await asyncio.sleep(0)
+        task.cancel()
+
+    asyncio.run(three())
+    figures.close()
+    assert "the figures cannot be read" in caplog.text
+    assert "could not be worked out" in caplog.text
