@@ -11,7 +11,7 @@ from apprise.plugins.base import NotifyBase
 
 from channels import transport
 from channels.adapters.base import Adapter
-from channels.adapters.registry import adapter_for
+from channels.adapters.registry import adapter_for, register_own_plugins
 from channels.config import Loaded, read_services, tags_of
 from channels.errors import ChannelConfigError
 from channels.message import Message
@@ -182,6 +182,7 @@ def warm_up() -> None:
     with _warm_lock:
         guard_logs()
         NotificationManager().load_modules()  # type: ignore[no-untyped-call]
+        register_own_plugins()
         guard_logs()
         transport.install()
 
@@ -193,8 +194,11 @@ def _unsendable(message: Message, channel: _Channel) -> Outcome | None:
     objection = channel.adapter.objection(message)
     if objection is not None:
         return Outcome(Verdict.REFUSED, detail=objection)
-    if not message.public:
-        return None
+    return _unpublishable(message, channel) if message.public else None
+
+
+def _unpublishable(message: Message, channel: _Channel) -> Outcome | None:
+    """Why a publication may not be sent, if so."""
     if message.title:
         return Outcome(Verdict.REFUSED, detail="a publication has no title: its text is all that is approved")
     try:

@@ -1,6 +1,7 @@
 """`bark://` and `barks://`: push messages to iPhones."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from apprise.plugins.base import NotifyBase
@@ -19,7 +20,7 @@ class Bark(CodedAnswer):
 
     code: ClassVar[tuple[str, ...]] = ("code",)
     taken: ClassVar[frozenset[int]] = frozenset({200})
-    later = {429: None, 500: None}
+    later: ClassVar[Mapping[int, float | None]] = {429: None, 500: None}
 
     def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
         """Title and text share the room."""

@@ -14,8 +14,8 @@ from apprise.plugins.base import NotifyBase
 
 from channels.message import Message
 from channels.outcome import Outcome, Verdict
-from channels.rendering import Limits, Text
 from channels.rates import Rate
+from channels.rendering import Limits, Text
 from channels.transport import Exchange, recording
 from channels.verdicts import judge_attempt, together
 
@@ -102,7 +102,6 @@ class HttpAdapter(Adapter):
         """Call the plugin's `send` itself: Apprise's `notify` before it strips, converts and cuts texts."""
         call = copy.copy(service)
         self.dress(call, message)
-
 
         def correct(url: str, options: dict[str, Any]) -> None:
             if type(self).amend is not HttpAdapter.amend:

@@ -68,7 +68,9 @@ class CodedAnswer(HttpAdapter):
 
     def _refusal(self, response: requests.Response, code: int) -> Outcome:
         answer = answer_object(response)
-        why = next((text for name in self.words if isinstance(text := answer.get(name), str) and text), "no reason given")
+        why = next(
+            (text for name in self.words if isinstance(text := answer.get(name), str) and text), "no reason given"
+        )
         detail = f"answered {response.status_code}, code {code} ({why})"
         if code in self.unsure:
             return Outcome(Verdict.UNKNOWN, detail=detail)

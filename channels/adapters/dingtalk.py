@@ -1,6 +1,7 @@
 """`dingtalk://`: a robot in a DingTalk group (钉钉自定义机器人)."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from apprise.plugins.base import NotifyBase
@@ -22,7 +23,7 @@ SHUT_OUT_SECONDS = 600.0
 class DingTalk(CodedAnswer):
     """A robot gives no id, so a publication on it stays in doubt until a person has looked."""
 
-    later = {-1: None, 130101: SHUT_OUT_SECONDS, 410100: SHUT_OUT_SECONDS}
+    later: ClassVar[Mapping[int, float | None]] = {-1: None, 130101: SHUT_OUT_SECONDS, 410100: SHUT_OUT_SECONDS}
 
     def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
         """A text message has no title."""

@@ -1,5 +1,6 @@
 """`feishu://` and `lark://`: a custom bot in a group (飞书自定义机器人), in China and elsewhere."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from apprise.plugins.base import NotifyBase
@@ -20,7 +21,7 @@ class Feishu(CodedAnswer):
     """A custom bot gives no id, so a publication on it stays in doubt until a person has looked."""
 
     code: ClassVar[tuple[str, ...]] = ("code", "StatusCode")
-    later = {11232: 60.0, 1000: None}
+    later: ClassVar[Mapping[int, float | None]] = {11232: 60.0, 1000: None}
     words: ClassVar[tuple[str, ...]] = ("msg", "StatusMessage")
 
     def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all

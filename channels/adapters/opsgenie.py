@@ -37,7 +37,7 @@ class Opsgenie(HttpAdapter):
         if message.urgent:
             call.priority = 1
 
-    def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:  # noqa: ARG002 - as base
+    def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:
         """Nothing but the encoding: Apprise writes a Chinese character as six bytes."""
 
     def accept(self, response: requests.Response) -> Outcome:

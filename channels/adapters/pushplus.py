@@ -1,5 +1,6 @@
 """`pushplus://`: PushPlus (推送加), which pushes to WeChat."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from apprise.plugins.base import NotifyBase
@@ -20,8 +21,9 @@ class PushPlus(CodedAnswer):
 
     code: ClassVar[tuple[str, ...]] = ("code",)
     taken: ClassVar[frozenset[int]] = frozenset({200})
-    # 500 system error, 900 the account is limited for sending too often, 999 the server's own failure.
-    later = {500: None, 900: 3600.0, 999: None}
+    # PushPlus, "Return codes": 900, the account is shut out for sending too often, is no "later": to go on sending
+    # shuts it out for longer, for days in the end.
+    later: ClassVar[Mapping[int, float | None]] = {500: None}
     receipts: ClassVar[tuple[str, ...]] = ("data",)
 
     def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all

@@ -1,5 +1,6 @@
 """`schan://`: ServerChan (Server酱), which pushes to WeChat."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import requests
@@ -21,7 +22,7 @@ class ServerChan(CodedAnswer):
     """The receipt is the push id. Its day's allowance used up is a refusal: tomorrow is too late."""
 
     code: ClassVar[tuple[str, ...]] = ("code", "errno")
-    later = {-1: None}
+    later: ClassVar[Mapping[int, float | None]] = {-1: None}
     words: ClassVar[tuple[str, ...]] = ("message", "info", "errmsg")
 
     def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all

@@ -4,7 +4,6 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import requests
-from apprise.plugins.base import NotifyBase
 
 from channels.adapters.base import HttpAdapter, Request
 from channels.message import Message

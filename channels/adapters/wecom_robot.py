@@ -1,6 +1,7 @@
 """`wecombot://`: a robot in a WeCom group (企业微信群机器人)."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from apprise.plugins.base import NotifyBase
 
@@ -17,7 +18,7 @@ A_MINUTE = 20
 class WeComRobot(CodedAnswer):
     """A robot gives no id, so a publication on it stays in doubt until a person has looked."""
 
-    later = {-1: None, 45009: 60.0, 45033: 60.0}
+    later: ClassVar[Mapping[int, float | None]] = {-1: None, 45009: 60.0, 45033: 60.0}
 
     def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
         """A text message has no title."""
