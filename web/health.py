@@ -157,14 +157,21 @@ def _unit(measure: Measure | None, metrics: Metrics) -> dict[str, str]:
     """What `value` counts."""
     known = metrics.get(measure.metric) if measure else None
     if measure is None or known is None:
-        return both_of.both(Text("", ""))
+        return both_of.both(Text(""))
     if measure.per:
-        of = metrics[measure.per].title if measure.per in metrics else Text(measure.per)
-        return both_of.both(Text(f"{known.title.en} / {of.en}", f"{known.title.in_('zh_CN')} / {of.in_('zh_CN')}"))
+        return both_of.both(_name(measure.metric, measure.per, metrics))
     if known.kind is Kind.VOLUME:
         return both_of.both(Text("a minute", "每分钟"))
     kind = scale_of(metrics, measure.metric)[0]
     return both_of.both({Kind.DURATION: Text("s", "秒"), Kind.SHARE: Text("share", "占比")}.get(kind, Text(known.unit)))
+
+
+def _name(metric: str, per: str, metrics: Metrics) -> Text:
+    """A figure for people; a quotient by both its figures."""
+    own, of = (metrics[name].title if name in metrics else Text(name) for name in (metric, per))
+    if not per:
+        return own
+    return Text(f"{own.en} / {of.en}", f"{own.in_('zh_CN')} / {of.in_('zh_CN')}")
 
 
 def _index(one: IndexFigure, metrics: Metrics) -> dict[str, Any]:
@@ -186,7 +193,7 @@ def _parts(index: Index, metrics: Metrics) -> list[dict[str, Any]]:
         kind = scale_of(metrics, one.metric, one.per)[0]
         found.append({
             "metric": one.metric, "per": one.per or None, "weight": one.weight, "zero": one.zero, "full": one.full,
-            "title": both_of.both(metrics[one.metric].title if one.metric in metrics else Text(one.metric)),
+            "title": both_of.both(_name(one.metric, one.per, metrics)),
             "value": _rounded(part.value), "score": _rounded(part.score, 1),
             "shown": None if part.value is None else show(part.value, kind),
         })  # fmt: skip

@@ -106,11 +106,11 @@ def of_risk(ratio: float, cause: str, at: str) -> HealthFinding | None:
     values: dict[str, str | int] = {"share": round(ratio * 100), "at": at}
     if cause == "capacity":
         what = N_("From {at} contacts are expected at {share} % of what the agents on shift can answer in time.")
-        to_do = N_("Call in standby agents before {at}, or move breaks and back-office work out of it.")
+        to_do = N_("Call in standby agents in time, or move breaks and back-office work to a quieter hour.")
     else:
         what = N_("From {at} complaints are expected at {share} % of the threshold.")
-        to_do = N_("Look at the complaint topics of the last hour and tell the duty supervisor before {at}.")
-    return HealthFinding(Kind.RISK, Reason(what, values), Reason(to_do, {"at": at}))
+        to_do = N_("Look at the complaint topics of the last hour and tell the duty supervisor.")
+    return HealthFinding(Kind.RISK, Reason(what, values), Reason(to_do))
 
 
 def of_unknown_agents(metric: str) -> HealthFinding:
