@@ -16,6 +16,8 @@ from engine.warning.acting import Acting, Said
 from storage import warnings
 from storage.warnings import LIVE, REMEMBERED
 
+MOST = 25  # changes that move somebody, of one transaction: some tenth of a second of the lock
+
 
 class WarningLedger:
     """The ledger of an installation. `rules`: every rule, in force or not, by id; `clock`: time on the wall."""
@@ -30,12 +32,26 @@ class WarningLedger:
             return warnings.standings(connection, lane)
 
     def commit(self, lane: str, changes: Sequence[Change], at: DateTime) -> None:
-        """Record changes, in their order, with all they cause, and mark `at` as done, in one transaction."""
-        rules, now = self._rules(), self._clock()
+        """Record changes, in their order, with all they cause; `at` is marked as done with the last of them.
+
+        Each is one transaction with what it causes. Where hundreds move somebody at once they are written in several
+        goes, so that no deadline waits for the lock; broken off between two, what is done is not done again.
+        """
+        rules = self._rules()
+        moving = [change for change in changes if change.rule in rules and move_of(change) is not Move.NOTHING]
+        cuts = [changes.index(change) for change in moving[MOST:-1:MOST]]
+        for begin, end in zip([0, *cuts], [*cuts, len(changes)], strict=True):
+            self._commit(lane, changes[begin:end], at, rules, last=end == len(changes))
+
+    def _commit(
+        self, lane: str, changes: Sequence[Change], at: DateTime, rules: Mapping[str, Rule], *, last: bool
+    ) -> None:
+        now = self._clock()
         with self._house.database.write() as connection:
-            last = {(change.rule, change.series): change.after for change in changes}
-            warnings.keep_standings(connection, lane, last, at)
-            marks.mark(connection, lane, at, now)
+            stands = {(change.rule, change.series): change.after for change in changes}
+            warnings.keep_standings(connection, lane, stands, at)
+            if last:
+                marks.mark(connection, lane, at, now)
             moved = [change for change in changes if change.rule in rules and move_of(change) is not Move.NOTHING]
             if not moved:
                 return

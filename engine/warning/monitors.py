@@ -25,6 +25,7 @@ from storage.warnings import LIVE
 
 CRITICAL = frozenset({"critical", "disaster", "emergency", "error", "fatal", "high", "page", "p1", "red", "sev1"})
 _SHOWN = ("service", "job", "instance", "severity")  # beside the fingerprint, which alone is its identity
+MOST = 25  # alerts of one transaction: some tenth of a second of the lock
 OUTAGE, RESOURCES = "service-outage", "reallocate-resources"
 
 
@@ -35,32 +36,40 @@ class MonitorAlerts:
     house: House
 
     def alerts(self, alerts: Sequence[Alert], now: DateTime) -> None:
-        """Commit what these words mean, all of it or nothing.
+        """Commit what these words mean, a few at a time, so that no deadline waits for the lock.
 
         Raises:
-            StorageError: the database cannot be written; nothing was taken, the monitor says it again.
+            StorageError: the database cannot be written. The monitor says all of it again; what was taken is a repeat.
         """
-        with self.house.database.write() as connection:
-            acting = Acting(connection, self.house, LIVE, now)
-            silences = warnings.silences(connection, now)
-            for alert in alerts:
-                said = _said(alert)
-                mine = warnings.newest(connection, LIVE, said.rule.id, said.series)
-                known = Known(mine.began_at, ended=mine.ended_at is not None) if mine else None
-                standing = [one for one in warnings.open_warnings(connection, LIVE) if one != mine]
-                scene = Scene(open=standing, silences=silences, rules={said.rule.id: said.rule})
-                _carry_out(acting, step(alert, known)[0], said, mine, scene, alert.ends_at or now)
+        for begin in range(0, len(alerts), MOST):
+            with self.house.database.write() as connection:
+                acting = Acting(connection, self.house, LIVE, now)
+                silences = warnings.silences(connection, now)
+                standing = {one.id: one for one in warnings.open_warnings(connection, LIVE)}
+                for alert in alerts[begin : begin + MOST]:
+                    said = _said(alert)
+                    mine = warnings.newest(connection, LIVE, said.rule.id, said.series)
+                    known = Known(mine.began_at, ended=mine.ended_at is not None) if mine else None
+                    others = [one for one in standing.values() if one != mine]
+                    scene = Scene(open=others, silences=silences, rules={said.rule.id: said.rule})
+                    after = _carry_out(acting, step(alert, known)[0], said, mine, scene, alert.ends_at or now)
+                    if after is not None and after.ended_at is None:
+                        standing[after.id] = after
+                    elif after is not None:
+                        standing.pop(after.id, None)
 
 
-def _carry_out(acting: Acting, what: Step, said: Said, mine: Raised | None, scene: Scene, ends: DateTime) -> None:
+def _carry_out(
+    acting: Acting, what: Step, said: Said, mine: Raised | None, scene: Scene, ends: DateTime
+) -> Raised | None:
+    """The warning as it is then; None where nothing happened."""
     if what is Step.BEGIN:
-        acting.raise_(said, scene)
-    elif mine is None:
-        return
-    elif what is Step.END:
-        acting.end(mine, said, ends)
-    elif what is Step.REPEAT and mine.course is Course.HELD:
-        acting.again(mine, said, scene)
+        return acting.raise_(said, scene)
+    if mine is not None and what is Step.END:
+        return acting.end(mine, said, ends)
+    if mine is not None and what is Step.REPEAT and mine.course is Course.HELD:
+        return acting.again(mine, said, scene)
+    return None
 
 
 def _said(alert: Alert) -> Said:

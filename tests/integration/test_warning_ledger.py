@@ -17,9 +17,10 @@ from domain.warning.raised import Course, Silence
 from domain.warning.reading import Reading
 from domain.warning.rule import Aggregate, Condition, Level, Rule, SeriesKey, Starts, Tier
 from domain.warning.standing import Change, Phase, Standing
-from engine.warning import marks
+from engine.warning import ledger, marks
 from engine.warning.ledger import WarningLedger
 from storage import warnings
+from storage.database import StorageError
 from tests.houses import Estate, house_fixture  # noqa: F401
 
 WEB: SeriesKey = (("service", "web"),)
@@ -277,3 +278,34 @@ def test_what_was_committed_is_where_a_new_process_goes_on(desk: Desk, house: Es
     fires = desk.stands["", "slow", WEB]
     again.commit("", [Change("slow", WEB, Standing(), fires, Reading(house.now, 42.0))], house.now)
     assert [row.course for row in desk.listed()] == [Course.CALLED], "the same firing again is the same warning"
+
+
+def test_hundreds_at_once_are_written_in_several_goes_and_each_once(desk: Desk, house: Estate) -> None:
+    """Each of another service, so each calls; broken off in the middle, they are all said again."""
+    now, changes = house.now, []
+    for number in range(2 * ledger.MOST + 5):
+        fires = Standing(Phase.FIRING, now, Tier.YELLOW, firing_since=now, value=42.0)
+        series: SeriesKey = (("service", f"s{number}"),)
+        changes.append(Change("slow", series, Standing(), fires, Reading(now, 42.0)))
+    goes = house.house.database.write
+    left = [2]
+
+    def breaks() -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise StorageError("the disk is full")
+        return goes()
+
+    house.house.database.write = breaks  # type: ignore[method-assign]
+    with pytest.raises(StorageError):
+        desk.ledger.commit("", changes, now)
+    house.house.database.write = goes  # type: ignore[method-assign]
+    assert len(desk.listed()) == 2 * ledger.MOST
+    with house.house.database.read() as connection:
+        assert marks.marked(connection, "") is None, "not done yet: after a restart the tick is evaluated again"
+    desk.ledger.commit("", changes, now)
+    rows = desk.listed()
+    assert {row.series for row in rows} == {warnings.series_text(change.series) for change in changes}
+    assert len(rows) == len({row.ref for row in rows}) == len(changes)
+    with house.house.database.read() as connection:
+        assert marks.marked(connection, "") == now
