@@ -45,7 +45,7 @@ def of_reserve(found: Reserve, wanted_share: float) -> HealthFinding | None:
                 "wanted": round(wanted_share * 100),
             },
         ),
-        Reason(N_("Put {missing} more agents on standby."), {"missing": found.missing}),
+        Reason(N_("Put more agents on standby: {missing}."), {"missing": found.missing}),
     )
 
 
@@ -59,22 +59,22 @@ class Short:
     agents: int
 
 
-def of_hours(stretches: Sequence[Short], shrinkage_note: int) -> HealthFinding | None:
-    """Hours ahead with too few on shift, the worst one named. `shrinkage_note`: people to roster for those missing."""
+def of_hours(stretches: Sequence[Short], people: int) -> HealthFinding | None:
+    """Hours ahead with too few on shift, the worst one named. `people`: to roster for those who are missing there."""
     if not stretches:
         return None
     worst = max(stretches, key=lambda one: one.needed - one.agents)
     return HealthFinding(
         Kind.UNDERSTAFFED,
         Reason(
-            N_("{count} stretches of the next 48 hours are understaffed; the worst, {at} to {until}, takes {needed} "
+            N_("Understaffed stretches in the next 48 hours: {count}; the worst, {at} to {until}, takes {needed} "
                "agents and has {agents}."),
             {"count": len(stretches), "at": worst.at, "until": worst.until, "needed": worst.needed,
              "agents": worst.agents},
         ),
         Reason(
-            N_("Roster {people} more people for {at} to {until} (shrinkage included), or move work out of it."),
-            {"people": shrinkage_note, "at": worst.at, "until": worst.until},
+            N_("Roster more people for {at} to {until}: {people} (shrinkage included), or move work out of it."),
+            {"people": people, "at": worst.at, "until": worst.until},
         ),
     )  # fmt: skip
 
@@ -84,16 +84,16 @@ def of_standby(found: StandbyCall) -> HealthFinding | None:
     if not found.call and not found.missing:
         return None
     what = Reason(
-        N_("Now {needed} agents are needed for {contacts} contacts an hour; {agents} are on shift."),
+        N_("Agents needed now: {needed}, for {contacts} contacts an hour; on shift: {agents}."),
         {"needed": found.needed, "contacts": round(found.contacts_an_hour), "agents": found.on_shift},
     )
     if not found.missing:
-        return HealthFinding(Kind.STANDBY, what, Reason(N_("Call in {call} standby agents."), {"call": found.call}))
+        return HealthFinding(Kind.STANDBY, what, Reason(N_("Call in standby agents: {call}."), {"call": found.call}))
     return HealthFinding(
         Kind.STANDBY,
         what,
         Reason(
-            N_("Call in all {call} standby agents; {missing} more are missing: ask the neighbouring team."),
+            N_("Call in all standby agents ({call}); still missing: {missing}. Ask the neighbouring team."),
             {"call": found.call, "missing": found.missing},
         ),
     )
@@ -126,6 +126,6 @@ def of_no_forecast(days: float) -> HealthFinding:
     """There is too little history."""
     return HealthFinding(
         Kind.NO_FORECAST,
-        Reason(N_("Volume cannot be forecast: there are {days} days of contacts."), {"days": int(days)}),
+        Reason(N_("Volume cannot be forecast yet; days of contacts so far: {days}."), {"days": int(days)}),
         Reason(N_("Two weeks of contacts are the least: push history with `tocsin samples push`, or wait.")),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Literal
@@ -123,5 +123,7 @@ class Plan:
     covered: float = 0.5
 
     def crew_of(self, service: str) -> Crew:
-        """Who serves it; without a crew of its own, that of the operation."""
-        return self.services.get(service, self.crew)
+        """Who serves it; of a service without a crew of its own only figures can say how many those are."""
+        if not service or service in self.services:
+            return self.services.get(service, self.crew)
+        return replace(self.crew, agents=None, shifts=(), standby=None, standby_metric="")

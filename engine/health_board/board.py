@@ -132,12 +132,17 @@ class HealthBoard:
     def standby_to_call(self, at: DateTime, lane: str = LIVE, service: str = "") -> StandbyCall | None:
         """How many standby agents to call now; None where contacts or agents are not known.
 
+        Of a service of which no file and no figure says who serves it: for the whole operation.
+
         Raises:
             StorageError: the figures cannot be read.
         """
         plan = self._plan()
         measurer = Measurer(self._figures, self._metrics(), lane, at, service)
-        return People(plan, plan.crew_of(service), measurer).staffing().call
+        people = People(plan, plan.crew_of(service), measurer)
+        if service and people.agents is None:
+            return self.standby_to_call(at, lane)
+        return people.staffing().call
 
     # --- figures
 

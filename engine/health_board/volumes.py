@@ -17,7 +17,9 @@ from storage.figures_history import HISTORY, course
 
 _SECOND: Final = 1_000_000
 _AGAIN: Final = 7200  # seconds of the past that are read again: late figures come into their own time
-_WHOLE: Final = 6 * 3600  # and everything, so often: pushed history may be of any time
+_WHOLE: Final = 3600  # and everything, so often: pushed history may be of any time
+_SOON: Final = 60  # while there is too little of it: it is being pushed just now
+_LEAST: Final = 14 * 86_400
 _KEPT: Final = 32  # histories, built; the least recently used goes
 
 Key = tuple[str, str]  # lane, metric
@@ -25,13 +27,19 @@ Key = tuple[str, str]  # lane, metric
 
 @dataclass
 class _Read:
-    """What was read of a metric: volume by slot and series, how far, and when everything was."""
+    """What was read of a metric: volume by slot and series, how far, and when everything was (seconds of the epoch)."""
 
     slot: int
     upto: int
     whole: int
     volumes: dict[int, dict[int, float]] = field(default_factory=dict)
     services: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def patience(self) -> int:
+        """For how many seconds it holds as a whole."""
+        first = min((min(volumes) for volumes in self.volumes.values() if volumes), default=self.upto)
+        return _WHOLE if self.upto - first >= _LEAST else _SOON
 
 
 class Volumes:
@@ -48,12 +56,12 @@ class Volumes:
     ) -> VolumeHistory:
         """The volumes of the slots that were over at `at`. `service`: of that one; empty: of all."""
         seconds = int(slot.total_seconds())
-        upto = micros(at) // _SECOND // seconds * seconds
-        name = (lane, metric, upto, seconds, zone, frozenset(holidays), service)
         with self._lock:
+            read = self._up_to_date((lane, metric), seconds, micros(at) // _SECOND)
+            upto = read.upto
+            name = (lane, metric, upto, read.whole, seconds, zone, frozenset(holidays), service)
             if name in self._built:
                 return self._built[name]
-            read = self._up_to_date((lane, metric), seconds, upto)
             found: dict[int, float] = {}
             for series, volumes in read.volumes.items():
                 if not service or read.services.get(series) == service:
@@ -65,10 +73,11 @@ class Volumes:
             self._built[name] = VolumeHistory(found, seconds, zone, holidays)
             return self._built[name]
 
-    def _up_to_date(self, key: Key, slot: int, upto: int) -> _Read:
+    def _up_to_date(self, key: Key, slot: int, now: int) -> _Read:
+        upto = now // slot * slot
         read = self._reads.get(key)
-        if read is None or read.slot != slot or upto < read.upto or upto - read.whole >= _WHOLE:
-            read = _Read(slot, 0, upto)
+        if read is None or read.slot != slot or upto < read.upto or now - read.whole >= read.patience:
+            read = _Read(slot, 0, now)
             begin = upto - int(HISTORY.total_seconds()) // slot * slot + slot
         elif upto == read.upto:
             return read

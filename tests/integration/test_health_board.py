@@ -214,6 +214,13 @@ def test_a_service_has_people_of_its_own(settings: Settings, figures: Figures) -
     call = made.standby_to_call(NOW, service="orders")
     assert call is not None
     assert (call.needed, call.on_shift, call.call) == (14, 13, 1)
+    # Nobody says who serves the returns: their own contacts are not held against the people of all.
+    assert made.look(NOW, service="returns").staffing.agents is None
+    assert made.standby_to_call(NOW, service="returns") == made.standby_to_call(NOW)
+    push(figures, "agents", (1, 60, 1), service="returns")
+    returns = made.standby_to_call(NOW, service="returns")
+    assert returns is not None
+    assert returns.on_shift == 60
 
 
 # --- what is coming
@@ -231,9 +238,9 @@ def test_forty_eight_hours_with_their_agents(settings: Settings, figures: Figure
     # 14:00 in Shanghai: on shift until 20:00, then nobody until 08:00.
     assert [slot.agents for slot in found.slots[:13]] == [14] * 12 + [0]
     (short,) = [one for one in found.findings if one.kind is Kind.UNDERSTAFFED]
-    assert "2 stretches of the next 48 hours are understaffed" in str(short.what)
+    assert "stretches in the next 48 hours: 2;" in str(short.what)
     assert "03-16 20:00 to 03-17 08:00, takes 14 agents and has 0" in str(short.what)
-    assert "Roster 20 more people" in str(short.next)
+    assert "03-17 08:00: 20 (shrinkage included)" in str(short.next)
 
 
 def test_nine_days_are_no_two_weeks(settings: Settings, figures: Figures) -> None:
@@ -333,6 +340,7 @@ def test_history_is_read_once_and_then_only_its_end(
     settings: Settings, figures: Figures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weeks(figures, "contacts", 100)
+    weeks(figures, "complaints", 2)
     read: list[timedelta] = []
     real = figures_history.course
 
@@ -350,3 +358,11 @@ def test_history_is_read_once_and_then_only_its_end(
     made.look(NOW + timedelta(minutes=31))
     assert read
     assert max(read) <= timedelta(hours=3)
+
+
+def test_history_that_is_pushed_later_is_seen_within_a_minute(settings: Settings, figures: Figures) -> None:
+    push(figures, "contacts", (10, 100, 1))
+    made = board(settings, figures)
+    assert made.look(NOW).slots[0].expected.value is None
+    weeks(figures, "contacts", 100)
+    assert made.look(NOW + timedelta(seconds=61)).slots[0].expected.value == 100

@@ -132,7 +132,7 @@ def test_the_command_shows_it_in_both_languages(web: Served, home: Path) -> None
         "≤ 30 s",
         "Service efficiency",
         "no data",
-        "Call in all 3 standby agents",
+        "Call in all standby agents (3)",
     ):
         assert words in english.stdout
     chinese = type_(web, LANG="zh_CN.UTF-8")

@@ -60,7 +60,9 @@ def test_every_commented_line_of_the_shipped_file_reads() -> None:
     orders = plan.crew_of("orders")
     assert (orders.agents, orders.standby, orders.handle_time, orders.shifts) == (25, 12, 240, ())
     assert plan.crew_of("returns").handle_time == 300
-    assert plan.crew_of("other") is plan.crew
+    assert plan.crew_of("") is plan.crew
+    other = plan.crew_of("other")  # the people of all are not its own
+    assert (other.agents, other.shifts, other.standby, other.handle_time) == (None, (), None, 300)
 
 
 def test_what_is_left_out_is_as_shipped() -> None:

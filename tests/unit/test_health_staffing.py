@@ -181,14 +181,14 @@ def test_every_finding_says_what_to_do_next() -> None:
     found = finding.of_reserve(short, 0.5)
     assert found is not None
     assert str(found.what) == "The reserve is 25 % of staff (10 of 40 on shift); 50 % are wanted."
-    assert str(found.next) == "Put 10 more agents on standby."
+    assert str(found.next) == "Put more agents on standby: 10."
     enough = reserve(20, 40, 0.5)
     assert enough is not None
     assert finding.of_reserve(enough, 0.5) is None
 
     called = finding.of_standby(standby_to_call(200, 180, OBJECTIVE, 10, 3))
     assert called is not None
-    assert str(called.next) == "Call in all 3 standby agents; 1 more are missing: ask the neighbouring team."
+    assert str(called.next) == "Call in all standby agents (3); still missing: 1. Ask the neighbouring team."
     assert finding.of_standby(standby_to_call(200, 180, OBJECTIVE, 14, 3)) is None
 
     hours = finding.of_hours(
@@ -196,9 +196,9 @@ def test_every_finding_says_what_to_do_next() -> None:
     )
     assert hours is not None
     assert hours.kind is Kind.UNDERSTAFFED
-    assert "2 stretches" in str(hours.what)
+    assert "hours: 2;" in str(hours.what)
     assert "03-02 14:00 to 03-02 16:00, takes 20 agents and has 10" in str(hours.what)
-    assert "Roster 15 more people" in str(hours.next)
+    assert "03-02 14:00 to 03-02 16:00: 15 (shrinkage" in str(hours.next)
     assert finding.of_hours([], 0) is None
 
     assert finding.of_risk(1.0, "capacity", "14:00") is None
