@@ -102,7 +102,7 @@ urls:
         sandbox: true
   - mailto://mail.example.org?from=ops@example.org&to=carol@example.org&rto=30:
       tag: 1:alice
-  - slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ:
+  - mmost://chat.example.org/3ccdd113474722377935511fc85d3dd4:
       tag: carol
 """
 
@@ -130,11 +130,11 @@ def test_what_is_known_of_a_service(tmp_path: Path) -> None:
     path.write_text(GOOD, encoding="utf-8")
     directory = ChannelDirectory.load(path)
     by_id = {info.id: info for tag in directory.tags() for info in directory.services(tag)}
-    ntfy, mail, slack = by_id["alice#3"], by_id["alice#2"], by_id["carol"]
+    ntfy, mail, other = by_id["alice#3"], by_id["alice#2"], by_id["carol"]
     assert directory.info("Alice#2") == mail
     assert (ntfy.waking, ntfy.limit_bytes, ntfy.verified) == (True, 4096, True)
     assert (mail.waking, mail.verified) == (False, True)
-    assert slack.verified is False
+    assert other.verified is False
     assert (by_id["board"].sandbox, by_id["bob"].sandbox) == (True, False)
     assert directory.info("nobody") is None
 

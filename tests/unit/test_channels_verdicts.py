@@ -119,8 +119,12 @@ def test_detail_and_receipt_are_one_short_line() -> None:
         ("pover://" + "u" * 30 + "@" + "t" * 30 + "/?priority=emergency", True),
         ("pover://" + "u" * 30 + "@" + "t" * 30 + "/", False),
         ("gotify://h/tokentoken?priority=emergency", True),
-        ("bark://h/device?level=critical", True),
-        ("bark://h/device", False),
+        ("bark://h/device", True),
+        ("opsgenie://" + "a" * 36, True),
+        ("twilio://AC" + "a" * 32 + ":" + "b" * 32 + "@15551230000/15551230001?method=call", True),
+        ("twilio://AC" + "a" * 32 + ":" + "b" * 32 + "@15551230000/15551230001", False),
+        ("dingtalk://abc123/", False),
+        ("signl4://secret", True),
         ("mmost://h/3ccdd113474722377935511fc85d3dd4", False),
     ],
 )
@@ -132,4 +136,9 @@ def test_what_wakes(tmp_path: Path, url: str, waking: bool) -> None:
 def test_schemes_with_an_adapter_of_their_own() -> None:
     own = ("json", "jsons", "form", "forms", "mailto", "mailtos", "ntfy", "ntfys", "NTFY")
     assert {type(adapter_for(schema)).__name__ for schema in own} == {"JsonPost", "FormPost", "Email", "Ntfy"}
-    assert not adapter_for("slack").verified
+    asked_for = (
+        "dingtalk", "wecombot", "wecomapp", "feishu", "lark", "schan", "pushplus", "slack", "workflows", "tgram",
+        "pagerduty", "opsgenie", "twilio", "bark", "weibo",
+    )  # fmt: skip
+    assert all(adapter_for(schema).verified for schema in asked_for)
+    assert not adapter_for("mmost").verified

@@ -1,0 +1,118 @@
+"""A service's rate is kept in every window, whoever comes when; nobody sleeps, and nobody is forgotten."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels.rates import Book, Rate, Rates
+
+ROBOT = Rate(20, 60.0, "token")
+SMALL = Rate(3, 60.0, "token")
+
+
+def test_a_thousand_come_at_once_and_each_gets_its_turn_on_the_second_try() -> None:
+    book, turns = Book(), {}
+    for number in range(1000):
+        turns[str(number)] = book.ask(ROBOT, str(number), 0.0)
+    assert sum(turn == 0 for turn in turns.values()) == 20
+    assert max(turns.values()) == pytest.approx(60.0 * 49)
+    # Each comes back when it was told, in order: one more try is all it takes.
+    assert all(book.ask(ROBOT, key, turn) == 0.0 for key, turn in sorted(turns.items(), key=lambda one: one[1]) if turn)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 40), st.integers(0, 12), st.booleans()),
+        min_size=5,
+        max_size=80,
+    )
+)
+def test_no_window_ever_holds_more_than_it_may(arrivals: list[tuple[float, int, bool]]) -> None:
+    book, now, went = Book(), 0.0, []
+    for pause, key, urgent in arrivals:
+        now += pause
+        seconds = book.ask(SMALL, str(key), now, urgent=urgent)
+        assert seconds >= 0
+        if seconds == 0:
+            went.append(now)
+    for at in went:
+        assert sum(at <= other < at + SMALL.seconds for other in went) <= SMALL.count
+
+
+def test_who_waits_is_not_overtaken_except_by_what_is_urgent() -> None:
+    book = Book()
+    for key in ("a", "b", "c", "d"):
+        book.ask(SMALL, key, 0.0)
+    assert book.turns == {"d": 60.0}
+    # At 60 three places are free: one is d's.
+    assert [book.ask(SMALL, key, 60.0) for key in ("e", "f")] == [0.0, 0.0]
+    assert book.ask(SMALL, "g", 60.0) == 60.0, "d has not come yet, but it is d's turn"
+    assert book.ask(SMALL, "page", 60.0, urgent=True) == 0.0
+    assert book.ask(SMALL, "d", 60.0) > 0, "the page took its place; it has another"
+
+
+def test_early_is_told_the_same_turn_again() -> None:
+    book = Book()
+    for key in "abcd":
+        book.ask(SMALL, key, 0.0)
+    assert book.ask(SMALL, "d", 10.0) == 50.0
+    assert book.ask(SMALL, "d", 59.5) == 0.5
+    assert book.ask(SMALL, "d", 60.0) == 0.0
+
+
+def test_a_turn_that_nobody_takes_is_free_again_in_the_end() -> None:
+    book = Book()
+    for key in "abcd":
+        book.ask(SMALL, key, 0.0)
+    assert [book.ask(SMALL, key, 250.0) for key in "xyz"] == [0.0, 0.0, 0.0]
+
+
+def test_the_service_itself_may_close() -> None:
+    now = [100.0]
+    rates = Rates(clock=lambda: now[0])
+    rates.close(ROBOT, 600.0)
+    assert rates.ask(ROBOT, "a") == 600.0
+    assert rates.ask(ROBOT, "b", urgent=True) == 600.0
+    assert rates.ask(Rate(20, 60.0, "other"), "a") == 0.0
+    now[0] = 700.0
+    assert rates.ask(ROBOT, "a") == 0.0
+
+
+def test_a_clock_set_back_silences_nobody() -> None:
+    book = Book()
+    for number in range(3):
+        book.ask(SMALL, str(number), 10_000.0)
+    assert book.ask(SMALL, "now", 50.0) == 0.0
+
+
+def test_senders_of_one_installation_keep_one_count(tmp_path: Path) -> None:
+    one, other = Rates(tmp_path / "rates"), Rates(tmp_path / "rates")
+    with ThreadPoolExecutor(8) as pool:
+        asked = list(pool.map(lambda n: (one, other)[n % 2].ask(ROBOT, str(n)), range(60)))
+    assert sum(seconds == 0 for seconds in asked) == 20
+    (file,) = (tmp_path / "rates").iterdir()
+    assert "token" not in file.name + file.read_text()
+    assert len(json.loads(file.read_text())[0]) == 20
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2, 3]", '[["x"], {}, 0]', "null"])
+def test_a_book_cut_off_by_a_kill_is_begun_anew(tmp_path: Path, text: str) -> None:
+    (tmp_path / f"{ROBOT.name}.json").write_text(text)
+    assert Rates(tmp_path).ask(ROBOT, "a") == 0.0
+
+
+def test_without_a_folder_to_write_to_the_count_is_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    rates = Rates(tmp_path / "file" / "rates")
+    assert [rates.ask(SMALL, str(n)) == 0 for n in range(4)] == [True, True, True, False]
+
+
+def test_a_rate_shows_no_token() -> None:
+    assert "token" not in repr(ROBOT) + ROBOT.name
+    assert ROBOT.name != SMALL.name
