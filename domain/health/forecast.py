@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import lru_cache
-from statistics import mean, median
+from statistics import fmean, median
 from zoneinfo import ZoneInfo
 
 SAME_HOURS = 4
@@ -155,7 +155,7 @@ class VolumeHistory:
         for day in days:
             slots = [volume for start, volume in self._by_wall.get((day, minute), ()) if start + self.slot <= known]
             if slots:
-                found.append(mean(slots))
+                found.append(fmean(slots))
                 if len(found) == SAME_HOURS:
                     break
         return found

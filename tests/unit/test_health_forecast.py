@@ -69,12 +69,13 @@ def test_a_hole_is_unknown_and_the_week_before_it_counts() -> None:
 
 
 def test_nothing_later_than_the_issue_is_known() -> None:
-    history = VolumeHistory(past(lambda one: {1: 100.0}.get(week_of(one), 5.0)), HOUR, "UTC")
-    assert history.expect(at("2026-03-09T09:00"), at("2026-03-09T09:00")).value == 5
-    # At the same week's Monday 09:30 the slot of 09:00 is not over.
-    assert history.expect(at("2026-03-16T09:00"), at("2026-03-09T09:30")).value == 5
-    later = history.expect(at("2026-03-16T09:00"), at("2026-03-09T10:00"))
-    assert (later.value, later.days) == (5, 4)
+    of_week = {1: 0.0, 2: 10.0, 3: 20.0, 4: 30.0, 5: 40.0}
+    history = VolumeHistory(past(lambda one: of_week[week_of(one)]), HOUR, "UTC")
+    monday = at("2026-03-16T09:00")
+    # On the Monday before, at half past nine, the slot of nine is not over.
+    assert history.expect(monday, at("2026-03-09T09:30")).value == 25
+    assert history.expect(monday, at("2026-03-09T10:00")).value == 15
+    assert history.expect_value(monday, at("2026-03-09T09:30")) == 25
     assert history.ahead(NOW + 1800, 2 * HOUR)[0].start == NOW
     assert len(history.ahead(NOW + 1800, 2 * HOUR)) == 3
 

@@ -19,7 +19,8 @@ OBJECTIVE = Objective(0.8, 20)
 
 
 @pytest.mark.parametrize(
-    ("desks", "shrinkage", "people"), [(14, 0.3, 20), (10, 0, 10), (0, 0.3, 0), (1, 0.3, 2), (7, 0.5, 14)]
+    ("desks", "shrinkage", "people"),
+    [(14, 0.3, 20), (21, 0.3, 30), (10, 0, 10), (0, 0.3, 0), (1, 0.3, 2), (7, 0.5, 14)],
 )
 def test_shrinkage_divides(desks: int, shrinkage: float, people: int) -> None:
     assert rostered(desks, shrinkage) == people
