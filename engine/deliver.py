@@ -18,12 +18,14 @@ from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 
 from channels.message import Message
 from channels.outcome import Outcome, Verdict
 from domain.approval import digest
 from domain.incident import BEGUN, Posting
+from engine.customers import sending as surveys
+from engine.customers.desk import desk_of
 from engine.hands import PATIENCE, THREADS, Hands
 from engine.house import House
 from engine.links import Link, Links
@@ -62,6 +64,8 @@ class Deliverer:
         self._clock = clock
         self._sender = Sender(house.settings.run_dir, role)
         self._links = Links(house.settings.secret_key(), house.settings.links_url)
+        self._customers = desk_of(house)
+        self._surveys = surveys.SurveySender(self._customers)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="send")
         self._hands = Hands()
         self._claiming = threading.Lock()
@@ -77,6 +81,7 @@ class Deliverer:
         ends = time.monotonic() + seconds
         done = Delivered()
         self._judge_the_dead(done)
+        self._surveys.look(self._clock())
         sends: set[Future[None]] = set()
         while time.monotonic() < ends:
             rows = self._claim(waiting_for)
@@ -147,7 +152,7 @@ class Deliverer:
         for attempt in range(TRIES):
             try:
                 with self._house.database.write() as connection:
-                    states = [settle(connection, self._house, row, result, self._clock()) for row, result in batch]
+                    states = [self._settled(connection, row, result) for row, result in batch]
             except StorageError:
                 if attempt == TRIES - 1:
                     raise
@@ -157,7 +162,15 @@ class Deliverer:
                     done.add(state)
                 return
 
-    def _send(self, row: Row[Any]) -> Outcome | Needless:
+    def _settled(self, connection: Connection, row: Row[Any], result: Any) -> str:
+        if row.kind in surveys.KINDS:
+            return surveys.settle(connection, self._customers, row, result, self._clock())
+        return settle(connection, self._house, row, result, self._clock())
+
+    def _send(self, row: Row[Any]) -> Any:
+        """A `Result`; of a survey what `engine.customers.sending` makes of it."""
+        if row.kind in surveys.KINDS:
+            return self._surveys.send(row, self._clock())
         needless = self._needless(row)
         if needless:
             return Needless(needless)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Text, text
 from sqlmodel import Field, SQLModel
 
+from storage import customer_tables  # noqa: F401 - its tables belong to the same schema
 from storage.types import Span, UtcDateTime
 
 

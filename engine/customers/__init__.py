@@ -1,0 +1,1 @@
+"""Affected customers and the follow-up: taken in, asked, heard, forgotten. No Prefect."""

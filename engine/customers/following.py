@@ -1,0 +1,248 @@
+"""The follow-up from the close on: batches of surveys, one reminder, the result after 72 hours, contacts erased.
+
+Each look is one transaction that decides what is due and sets the alarm of the next one, so that it may be taken by
+anybody, at any time, any number of times: nobody is asked twice and nobody is forgotten.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from pendulum import DateTime
+from sqlalchemy import Connection, Row
+
+from domain.commands import Begin
+from domain.customers.hours import next_awake
+from domain.customers.plan import Plan, next_look, times
+from domain.customers.survey import Result
+from domain.durations import later
+from domain.facts import Fact, FactKind
+from domain.handle import Refused
+from domain.incident import Incident, IncidentStatus
+from engine import commands
+from engine.customers import wording
+from engine.customers.desk import CustomerDesk
+from storage import customers, customers_follow, incidents, timeline
+
+CALLBACKS, REOPENED = "callbacks", "reopened"  # stages of the follow-up's playbook
+OVER = (IncidentStatus.CLOSED, IncidentStatus.COMPLETED)
+RUNNING, COLLECTED, WAITING, ERASED = "running", "collected", "waiting", "erased"
+
+
+def look(desk: CustomerDesk, now: DateTime) -> int:
+    """Begin, go on with or end every follow-up that is due; how many moved."""
+    with desk.house.database.read() as connection:
+        ids = [*customers_follow.to_begin(connection), *customers_follow.due(connection, now)]
+    return sum(tick(desk, incident_id, now) for incident_id in ids)
+
+
+def wake(connection: Connection, incident: Incident, now: DateTime) -> None:
+    """There are new customers: have a follow-up that runs looked at now."""
+    row = customers_follow.get(connection, incident.id)
+    if row is not None and row.state == RUNNING:
+        customers_follow.set_alarm(connection, row, incident.ref, now, now, drill=incident.drill)
+
+
+def tick(desk: CustomerDesk, incident_id: str, now: DateTime) -> bool:
+    """One look at one follow-up; False where nothing was due."""
+    with desk.house.database.write() as connection:
+        incidents.lock(connection, incident_id)
+        row = customers_follow.held(connection, incident_id)
+        incident = incidents.load_incident(connection, incident_id)
+        if row is None or not _is_due(row, incident, now):
+            return False
+        _Look(connection, desk, incident, now).take(row)
+        erased = row.state == COLLECTED
+    if erased:
+        scrub(desk)
+    call_people(desk, incident_id, now)
+    return True
+
+
+def _is_due(row: Row[Any], incident: Incident, now: DateTime) -> bool:
+    if row.state == WAITING:
+        return incident.status in OVER
+    return row.state in (RUNNING, COLLECTED) and row.next_at is not None and row.next_at <= now
+
+
+class _Look:
+    """One look, within its transaction."""
+
+    def __init__(self, connection: Connection, desk: CustomerDesk, incident: Incident, now: DateTime) -> None:
+        self._connection, self._incident, self._now = connection, incident, now
+        self._plan: Plan = desk.plan
+        self._pace = float(incident.pace.get("closed", 1.0))
+
+    def take(self, row: Row[Any]) -> None:
+        if self._incident.running and row.state in (RUNNING, COLLECTED):
+            self._stop(row)
+            return
+        row = self._begin(row) if row.state == WAITING else row
+        if row.state == RUNNING and self._now < row.collect_at:
+            self._ask(row)
+            self._remind(row)
+        elif row.state == RUNNING:
+            row = self._collect(row)
+        if row.state == COLLECTED and self._now >= row.erase_at:
+            left = customers.erase_contacts(self._connection, self._incident.id) == customers.CHUNK
+            if not left:
+                self._change(row, state=ERASED, next_at=None)
+                return
+        at = self._next(row)
+        customers_follow.set_alarm(self._connection, row, self._incident.ref, at, self._now, drill=self._incident.drill)
+
+    def _change(self, row: Row[Any], **values: Any) -> Row[Any]:
+        customers_follow.change(self._connection, row.incident_id, **values)
+        found = customers_follow.get(self._connection, row.incident_id)
+        assert found is not None  # noqa: S101 - it was just written
+        return found
+
+    def _say(self, row: Row[Any], kind: str, result: Result) -> None:
+        """A word on the timeline: figures, and never whom they are about."""
+        data = {"text": wording.note(kind, result, self._plan), "follow_up": {"what": kind, **asdict(result)}}
+        fact = Fact(FactKind.NOTED, self._now, data=data)
+        timeline.append(self._connection, self._incident.id, [fact], response_id=row.response_id)
+
+    # --- from close to erasure ---
+
+    def _begin(self, row: Row[Any]) -> Row[Any]:
+        closed = self._incident.closed_at or self._now
+        when = times(self._plan, closed, self._pace)
+        row = self._change(
+            row, state=RUNNING, round=row.round + 1, begun_at=closed, collect_at=when.collect_at,
+            erase_at=when.erase_at, next_at=self._now,
+        )  # fmt: skip
+        self._say(row, "begun", customers.result(self._connection, self._incident.id))
+        return row
+
+    def _stop(self, row: Row[Any]) -> None:
+        """Reopened: what has not gone out does not go, the clock starts anew at the next close."""
+        put_back(self._connection, row.response_id, "the incident was reopened")
+        customers_follow.stop_alarms(self._connection, row.response_id)
+        row = self._change(row, state=WAITING, next_at=None)
+        self._say(row, "stopped", customers.result(self._connection, self._incident.id))
+
+    def _ask(self, row: Row[Any]) -> None:
+        """The next batch of each channel, whoever comes first first, in zones where it is not quiet."""
+        zones = self._awake("new")
+        for way in self._plan.channels:
+            rows = customers.next_to_ask(self._connection, self._incident.id, way, zones, self._plan.per_batch)
+            remind = later(self._now, self._plan.remind_after / self._pace)
+            values = {
+                "state": "asked", "asked_at": self._now, "expires_at": later(self._now, self._plan.link_life),
+                "remind_at": remind if remind < row.collect_at else None,
+            }  # fmt: skip
+            customers.move(self._connection, [one.id for one in rows], **values)
+            self._owe(row, rows, "ask")
+
+    def _remind(self, row: Row[Any]) -> None:
+        zones = self._awake("asked")
+        for way in self._plan.channels:
+            rows = customers.next_to_remind(
+                self._connection, self._incident.id, way, zones, self._now, self._plan.per_batch
+            )
+            values = {"state": "reminded", "reminded_at": self._now}
+            customers.move(self._connection, [one.id for one in rows], **values)
+            self._owe(row, rows, "reminder")
+
+    def _owe(self, row: Row[Any], rows: list[Row[Any]], purpose: str) -> None:
+        owed = [
+            survey(self._incident, row, one, purpose, way=one.way, position=one.position, plan=self._plan)
+            for one in rows
+        ]
+        customers_follow.owe(self._connection, owed, self._now)
+
+    def _collect(self, row: Row[Any]) -> Row[Any]:
+        put_back(self._connection, row.response_id, "the time for answers is over")
+        found = customers.result(self._connection, self._incident.id)
+        row = self._change(row, state=COLLECTED, result=asdict(found))
+        self._say(row, "collected", found)
+        return row
+
+    # --- times ---
+
+    def _zones(self, state: str) -> list[str]:
+        return customers.zones_waiting(self._connection, self._incident.id, state)
+
+    def _awake(self, state: str) -> list[str]:
+        return [zone for zone in self._zones(state) if self._opens(zone, self._now) <= self._now]
+
+    def _opens(self, zone: str, at: DateTime) -> DateTime:
+        """A drill runs at its own pace and writes to a sandbox: it wakes nobody, and no night holds it up."""
+        return at if self._incident.drill else next_awake(zone, at, self._plan.quiet)
+
+    def _next(self, row: Row[Any]) -> DateTime:
+        soon = later(self._now, max(self._plan.every / self._pace, timedelta(seconds=0.2)))
+        if row.state == COLLECTED:
+            return soon if self._now >= row.erase_at else row.erase_at
+        candidates: dict[str, DateTime | None] = {"collect": row.collect_at}
+        for zone in self._zones("new"):
+            candidates[f"ask {zone}"] = self._opens(zone, self._now)
+        for zone in self._zones("asked"):
+            first = customers.first_reminder(self._connection, self._incident.id, zone, self._now)
+            candidates[f"remind {zone}"] = self._opens(zone, first) if first else None
+        return next_look(soon, candidates)
+
+
+def survey(
+    incident: Incident, row: Row[Any], one: Row[Any], purpose: str, *, way: str, position: int, plan: Plan
+) -> dict[str, Any]:
+    """A survey owed to a customer, as a row of the outbox: it names them by our id alone."""
+    channel = plan.drill if incident.drill else plan.channels[way]
+    return {
+        "key": f"SURVEY/{incident.ref}/{row.round}/{one.id}/{purpose}/{position + 1}",
+        "response_id": row.response_id, "purpose": purpose, "person": one.id, "channel": channel,
+        "position": position, "drill": incident.drill, "rank": max(one.rank // 10**6, -(10**9)),
+        "payload": {"way": way, "incident": incident.id},
+    }  # fmt: skip
+
+
+def put_back(connection: Connection, response_id: str, why: str) -> None:
+    """What was owed and has not begun to go out is withdrawn, and its customers are as if it had not been owed."""
+    asks = customers_follow.unsent(connection, response_id, "ask")
+    reminders = customers_follow.unsent(connection, response_id, "reminder")
+    customers_follow.withdraw(connection, response_id, why)
+    customers.unask(connection, asks)
+    customers.unremind(connection, reminders)
+
+
+def call_people(desk: CustomerDesk, incident_id: str, now: DateTime) -> None:
+    """Somebody is to be called: its owner hears of it, once for all who came up until they say that it is done."""
+    with desk.house.database.read() as connection:
+        row = customers_follow.get(connection, incident_id)
+        if row is None or (row.state == WAITING and not row.round):
+            return
+        snapshot = incidents.load(connection, row.response_id, desk.house.roster())
+        newest = {
+            CALLBACKS: customers.newest_call(connection, incident_id, reopened=False),
+            REOPENED: customers.newest_call(connection, incident_id, reopened=True),
+        }
+    playbook = snapshot.response.playbook
+    for stage, at in newest.items():
+        steps = [state for state in snapshot.steps.values() if state.stage == stage]
+        done = max((state.done_at for state in steps if state.done_at), default=None)
+        if at is None or any(state.active for state in steps) or (done is not None and at <= done):
+            continue
+        number = snapshot.rounds(stage) + 1
+        command = Begin(
+            id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{row.response_id}/{stage}/{number}")), incident=incident_id,
+            stage=f"{playbook.id}:{stage}", reason=wording.why(stage),
+        )  # fmt: skip
+        try:
+            commands.carry_out(desk.house, command, now)
+        except Refused:  # the incident was cancelled meanwhile, or the home's playbook has no such stage
+            continue
+
+
+def scrub(desk: CustomerDesk) -> None:
+    """What was erased goes from the files too: SQLite's log is written back and emptied, PostgreSQL's dead rows go."""
+    engine = desk.house.database.engine
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if desk.house.database.is_sqlite:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        else:
+            connection.exec_driver_sql("VACUUM customer_contact")
+            connection.exec_driver_sql("VACUUM customer")

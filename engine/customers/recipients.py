@@ -1,0 +1,65 @@
+"""One customer's address put into a channel's, for one message: the channel file holds a stand-in at its place.
+
+The contact lives in this call alone: no file, no cache, no log. A contact cannot add anything to the address, because
+the channel was read before: it replaces a value within it.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+from urllib.parse import quote
+
+from channels.directory import ChannelDirectory
+from channels.message import Message
+from channels.outcome import Outcome, Verdict
+from channels.redaction import hushed
+from channels.rendering import render
+
+_KINDS = (str, list, tuple, set, frozenset, dict)
+
+
+def send_to(directory: ChannelDirectory, tag: str, placeholder: str, recipient: str, message: Message) -> Outcome:
+    """Send one message to one recipient by the channel of that tag, once.
+
+    Refused where there is no such channel, or its address has no place for a recipient: then every customer's survey
+    would go to one and the same address.
+    """
+    channel = directory._by_id.get(tag.lower())  # noqa: SLF001 - the directory sends to fixed addresses only
+    if channel is None:
+        return Outcome(Verdict.REFUSED, detail=f"no channel `{tag}`: add it to the channel file")
+    service = copy.copy(channel.service)
+    filled = False
+    for name, value in vars(channel.service).items():
+        if isinstance(value, _KINDS) and name != "tags":
+            new = _filled(value, placeholder, recipient)
+            if new != value:
+                setattr(service, name, new)
+                filled = True
+    if not filled:
+        detail = f"the address of `{tag}` has no {placeholder} in it: put it where the customer's contact belongs"
+        return Outcome(Verdict.REFUSED, detail=detail)
+    with hushed():  # what is sent with may print an address; no filter knows this one
+        outcome = channel.adapter.send(service, message, render(message, channel.limits))
+    if outcome.verdict in (Verdict.SENT, Verdict.UNVERIFIED):
+        return Outcome(outcome.verdict)  # a receipt or an answer may repeat the address
+    return Outcome(outcome.verdict, detail=_without(outcome.detail, recipient), retry_after=outcome.retry_after)
+
+
+def _filled(value: Any, placeholder: str, recipient: str) -> Any:
+    if isinstance(value, str):
+        value = value.replace(placeholder, recipient)
+        return value.replace(quote(placeholder, safe=""), quote(recipient, safe=""))
+    if isinstance(value, dict):
+        return {
+            _filled(key, placeholder, recipient): _filled(one, placeholder, recipient) for key, one in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return type(value)(_filled(one, placeholder, recipient) for one in value)
+    return value
+
+
+def _without(detail: str, recipient: str) -> str:
+    for form in (recipient, quote(recipient, safe=""), quote(recipient), recipient.lstrip("+")):
+        detail = detail.replace(form, "***")
+    return detail

@@ -1,0 +1,135 @@
+"""Affected customers taken in: each row checked, its contact sealed before it is kept, the three questions answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pendulum import DateTime
+from sqlalchemy import Connection
+
+from domain.customers.care import Care, answers, care_for, rank
+from domain.customers.plan import Plan
+from domain.customers.record import BadRow, Customer, read_customer
+from domain.customers.survey import Because
+from domain.decide import decide
+from domain.facts import Fact, FactKind
+from domain.handle import Refused
+from domain.incident import Incident, IncidentStatus, Nature, Response
+from engine.customers.desk import CustomerDesk
+from engine.customers.following import wake
+from engine.declaring import response_id
+from engine.owing import commit_decision
+from playbooks.roster import missing_roles
+from storage import customers, customers_follow, incidents
+from storage.customers_vault import Vault
+
+MOST = 5_000  # rows of one request
+CARER = "customer-care-lead"  # whose holder is the named person
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of rows: how many were new, how many known already, and which are bad, by their line."""
+
+    ref: str
+    taken: int
+    known: int
+    bad: tuple[tuple[int, str], ...]
+
+
+def take(
+    desk: CustomerDesk, ref: str, rows: Sequence[Mapping[str, Any]], now: DateTime, by: str = "", first_line: int = 1
+) -> Taken:
+    """Take in customers of an incident. A customer who is known there is left as they are.
+
+    `first_line`: where the first row stood; a row may say its own as `line`.
+
+    Raises:
+        Refused: the incident takes no customers, or there are too many rows at once.
+        SettingsError: the key of the contacts cannot be used.
+    """
+    if len(rows) > MOST:
+        raise Refused(f"there are {len(rows)} rows: send at most {MOST} at once")
+    good, bad = _read(rows, first_line)
+    plan, vault = desk.plan, desk.vault()
+    with desk.house.database.write() as connection:
+        incident_id = incidents.find(connection, ref)
+        incidents.lock(connection, incident_id)
+        incident = incidents.load_incident(connection, incident_id)
+        begin(connection, desk, incident, now, by)
+        carer = desk.house.roster().primary(CARER) or ""
+        kept = [_row(one, incident_id, plan, vault, carer, now) for one in good]
+        taken = customers.add(connection, kept)
+        if taken:
+            wake(connection, incident, now)
+    return Taken(incident.ref, taken, len(good) - taken, tuple(bad))
+
+
+def _read(rows: Sequence[Any], first_line: int) -> tuple[list[Customer], list[tuple[int, str]]]:
+    good, bad = [], []
+    for place, row in enumerate(rows):
+        line = first_line + place
+        if not isinstance(row, Mapping):
+            bad.append((line, "is no object with the columns of a customer"))
+            continue
+        said = row.get("line", line)
+        line = said if isinstance(said, int) and not isinstance(said, bool) else line
+        try:
+            good.append(read_customer({name: value for name, value in row.items() if name != "line"}))
+        except BadRow as wrong:
+            bad.append((line, str(wrong)))
+    return good, bad
+
+
+def begin(connection: Connection, desk: CustomerDesk, incident: Incident, now: DateTime, by: str) -> None:
+    """Have the incident followed up from its close on: once, as one more response of it.
+
+    Raises:
+        Refused: it is no incident, it was cancelled, or nobody holds a role that the follow-up calls.
+    """
+    if incident.nature is not Nature.INCIDENT or incident.status is IncidentStatus.CANCELLED:
+        said = "a warning" if incident.nature is not Nature.INCIDENT else "cancelled"
+        raise Refused(f"{incident.ref} is {said}: affected customers belong to an incident")
+    if customers_follow.get(connection, incident.id) is not None:
+        return
+    playbook, roster = desk.procedure(), desk.house.roster()
+    missing = missing_roles(playbook, roster)
+    if missing:
+        raise Refused(str(missing[0]))
+    new = response_id(incident.id, playbook.id)
+    known = incidents.responses_of(connection, incident.id)
+    if new not in known:
+        incidents.add_response(connection, incident.id, Response(new, playbook, now), len(known))
+        before = incidents.load(connection, new, roster)
+        decision = decide(before, now)
+        incidents.save(connection, before, decision.snapshot, decision.wake_at)
+        data = {"playbook": playbook.id, "version": playbook.version, "since": now.isoformat()}
+        commit_decision(connection, decision, now, before=[Fact(FactKind.ATTACHED, now, by=by, data=data)])
+    customers_follow.add(connection, incident.id, new, now)
+
+
+def _row(customer: Customer, incident_id: str, plan: Plan, vault: Vault, carer: str, now: DateTime) -> dict[str, Any]:
+    found = answers(customer, plan.thresholds)
+    care = care_for(found, plan.combinations)
+    ways = plan.ways(customer.contact)
+    because = _because(customer, plan, ways)
+    return {
+        "incident_id": incident_id, "mark": vault.mark(customer.id), "customer": customer.id,
+        "masked": customer.contact.masked(), "way": ways[0] if ways else "", "ways": list(ways),
+        "language": customer.language, "zone": customer.zone or plan.zone, "order_value": customer.order_value,
+        "compensation": customer.compensation, "poor_service": customer.poor_service, "public": customer.public,
+        "poor_history": found.poor_history, "harmed": found.harmed, "compensated": found.compensated,
+        "care": [str(one) for one in care], "owner": carer if Care.NAMED in care else "",
+        "rank": rank(customer, found), "imported_at": now, "sealed": vault.seal(customer.contact),
+        "state": "new", "position": 0, "reached": "", "suggestion": "", "complaints": 0, "callback": because,
+        "callback_at": now if because else None, "called_by": "", "called_note": "",
+    }  # fmt: skip
+
+
+def _because(customer: Customer, plan: Plan, ways: tuple[str, ...]) -> str:
+    """Why a person calls them whatever they answer."""
+    if not ways:
+        return str(Because.NO_CHANNEL)
+    return str(Because.HIGH_VALUE) if customer.order_value > plan.high_value else ""

@@ -1,0 +1,124 @@
+"""A house with channels to customers, and what a test does in a follow-up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row
+
+from domain.commands import Close, Done
+from engine.customers import answering, following, taking
+from engine.customers.desk import CustomerDesk, desk_of
+from engine.home import SAMPLES
+from storage import customers, customers_follow, incidents
+from tests.houses import Estate, estate
+
+MAIL, PHONE = "customer@recipient.invalid", "+10000000000"
+CHANNELS = (
+    (SAMPLES / "channels.yaml").read_text(encoding="utf-8")
+    + f"""
+  - json://127.0.0.1:{{port}}/mail/{MAIL}?rto=0.5&cto=0.5:
+      - tag: survey-mail
+  - json://127.0.0.1:{{port}}/sms/{PHONE}?rto=0.5&cto=0.5:
+      - tag: survey-sms
+  - json://127.0.0.1:{{port}}/inbox/customers?rto=0.5&cto=0.5:
+      - tag: survey-sandbox
+        sandbox: true
+"""
+)
+
+
+def row(number: int, **fields: Any) -> dict[str, Any]:
+    """A customer as a file would have them."""
+    return {"id": f"C{number}", "contact": f"c{number}@example.com", "time_zone": "UTC", **fields}
+
+
+class FollowUp:
+    """One incident with its customers."""
+
+    def __init__(self, house: Estate, **incident: Any) -> None:
+        self.house = house
+        self.desk: CustomerDesk = desk_of(house.house)
+        self.ref = house.declare(**incident)
+
+    @property
+    def id(self) -> str:
+        with self.house.house.database.read() as connection:
+            return incidents.find(connection, self.ref)
+
+    def take(self, rows: Sequence[dict[str, Any]]) -> taking.Taken:
+        return taking.take(self.desk, self.ref, rows, self.house.now)
+
+    def close(self) -> None:
+        self.house.do(self.ref, Close, "alice", reason="over")
+
+    def step(self) -> None:
+        """What is due now: turns and sends."""
+        self.house.deliver()
+        self.house.turn()
+        self.house.deliver()
+
+    def row(self) -> Row[Any]:
+        with self.house.house.database.read() as connection:
+            found = customers_follow.get(connection, self.id)
+        assert found is not None
+        return found
+
+    def run_until(self, hours: float, answering_by: Any = None) -> None:
+        """Let the follow-up live so long after now, looked at whenever it says so."""
+        ends = self.house.now.add(seconds=int(hours * 3600))
+        for _ in range(10_000):
+            self.step()
+            at = self.row().next_at
+            if answering_by:
+                answering_by()
+            if at is None or at > ends:
+                break
+            self.house.now = max(at, self.house.now)
+        else:
+            raise AssertionError("it never comes to rest")
+        self.house.now = ends
+
+    def customers(self) -> dict[str, Row[Any]]:
+        with self.house.house.database.read() as connection:
+            found = customers.listed(connection, self.id, limit=200_000)
+        return {one.customer or one.id: one for one in found}
+
+    def asked(self, prefix: str = "/mail/") -> list[str]:
+        """To whom something was sent, in order."""
+        return [request.path.removeprefix(prefix) for request in self.house.receiver.at(prefix)]
+
+    def tokens(self) -> dict[str, str]:
+        """The link that each customer got, by the address it went to."""
+        found = {}
+        for request in self.house.receiver.received:
+            match = re.search(r"/a/s/([\w.-]+)", str(request.json.get("message", "")))
+            if match:
+                found[request.path.rpartition("/")[2]] = match[1]
+        return found
+
+    def answer(self, token: str, **fields: str) -> Any:
+        given = {"csat": "5", "solved": "yes", **fields}
+        return answering.answer(self.desk, token, given, self.house.now)
+
+    def done(self, step: str) -> None:
+        self.house.do(self.ref, Done, "gaomin", step=f"customer-follow-up:{step}", evidence="all called")
+
+    def follow_steps(self) -> dict[str, str]:
+        """Steps of the follow-up's own playbook and their states."""
+        with self.house.house.database.read() as connection:
+            snapshot = incidents.load(connection, self.row().response_id, self.house.house.roster())
+        return {name: str(state.status) for name, state in snapshot.steps.items()}
+
+    def tick(self) -> bool:
+        return following.tick(self.desk, self.id, self.house.now)
+
+
+@contextmanager
+def customer_house(home: Path, database_url: str = "") -> Iterator[Estate]:
+    with estate(home, database_url, channels=CHANNELS) as opened:
+        yield opened
