@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from domain.durations import parse_duration
@@ -216,8 +216,3 @@ class HealthFile(OptionalFile[Plan]):
         self, path: Path, metrics: Callable[[], Metrics] = lambda: METRICS, *, clock: Clock = time.monotonic
     ) -> None:
         super().__init__(path, lambda file: parse_health(read_text(file), str(file), metrics()), shipped, clock=clock)
-
-
-def json_schema() -> dict[str, Any]:
-    """The schema of the file, for editors: keys and values, not how they hang together."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **HealthForm.model_json_schema(by_alias=True)}

@@ -13,6 +13,15 @@ from domain.health.staffing import Shift
 from domain.warning.figures import METRICS
 from playbooks.errors import BadFile
 from playbooks.health_file import SHIPPED, HealthFile, parse_health, shipped
+from playbooks.health_models import (
+    ComplaintsForm,
+    ComponentForm,
+    CrewForm,
+    HealthForm,
+    MeasureForm,
+    ObjectiveForm,
+    ShiftForm,
+)
 
 
 class Seconds:
@@ -63,6 +72,13 @@ def test_every_commented_line_of_the_shipped_file_reads() -> None:
     assert plan.crew_of("") is plan.crew
     other = plan.crew_of("other")  # the people of all are not its own
     assert (other.agents, other.shifts, other.standby, other.handle_time) == (None, (), None, 300)
+
+
+def test_the_shipped_file_shows_every_key() -> None:
+    text = SHIPPED.read_text(encoding="utf-8")
+    for form in (HealthForm, CrewForm, ShiftForm, ObjectiveForm, ComplaintsForm, MeasureForm, ComponentForm):
+        for key in form.model_fields:
+            assert f"{key}:" in text, key
 
 
 def test_what_is_left_out_is_as_shipped() -> None:
