@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import health, house, playbook, roster, rule, samples, show, silence, statements, steps
+from cli import customers, health, house, playbook, roster, rule, samples, show, silence, statements, steps
 from cli.declare import declare
 from cli.frame import AsJson, Trouble, example, fail
 
@@ -52,6 +52,7 @@ app.add_typer(roster.app, name="roster")
 app.add_typer(rule.app, name="rule")
 app.add_typer(silence.app, name="silence")
 app.add_typer(samples.app, name="samples")
+app.add_typer(customers.app, name="customers")
 
 
 @app.command(epilog=example("tocsin rehearse four-hour-response --speed 240 --auto"))

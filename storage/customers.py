@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.customers.survey import PASSIVE, PROMOTER, REOPENS, SATISFIED, Answer, Result, weightier
 from storage.customer_tables import CustomerContactRow, CustomerRow
+from storage.incidents import UnknownIncident
 
 CUSTOMER = CustomerRow.__table__  # type: ignore[attr-defined]
 CONTACT = CustomerContactRow.__table__  # type: ignore[attr-defined]
@@ -19,7 +20,7 @@ UNANSWERED = ("new", "asked", "reminded", "unreached", "left")
 CHUNK = 5_000  # rows of one transaction: the write lock is held for a fraction of a second
 
 
-class UnknownCustomer(LookupError):
+class UnknownCustomer(UnknownIncident):
     """No such customer in that incident; the message says how to find the right one."""
 
 

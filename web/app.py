@@ -19,6 +19,7 @@ from playbooks.rulebook import Rulebook
 from web import (
     acknowledge,
     commands,
+    customers,
     errors,
     health,
     house_api,
@@ -27,6 +28,7 @@ from web import (
     pages,
     rules,
     samples,
+    survey,
     texts,
     warnings,
     webhooks,
@@ -37,7 +39,8 @@ from web.letterbox import Letterbox
 
 # The busiest first.
 ROUTERS = (
-    inbox, samples, texts, webhooks, acknowledge, incidents, commands, warnings, rules, health, house_api, pages,
+    inbox, samples, texts, webhooks, acknowledge, incidents, commands, warnings, rules, health, customers, survey,
+    house_api, pages,
 )  # fmt: skip
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
@@ -82,6 +85,8 @@ def create_app(house: House) -> FastAPI:
         warnings,
         rules,
         health,
+        customers,
+        survey,
         house_api,
         pages,
     ):

@@ -1,0 +1,119 @@
+"""`tocsin customers`: whom an incident affected, how the follow-up goes, whom a person calls, who is forgotten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.frame import As, AsJson, CommandId, Incident, TokenFile, _, example, say, show_json, token
+
+app = typer.Typer(no_args_is_help=True, help="Affected customers and their follow-up.", rich_markup_mode=None)
+
+Customer = Annotated[str, typer.Argument(help="The customer's number in your CRM.")]
+
+
+@app.command("import", epilog=example("tocsin customers import INC-1 examples/affected_customers.csv"))
+def take_in(
+    incident: Incident,
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="id,contact[,language][,order_value]...")],
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take in the customers of a file. Bad rows are named (exit 1), the good ones kept; a repeat counts once."""
+    from cli.customers_import import take_in as work
+
+    work(incident, file, token(token_file), as_json=as_json)
+
+
+@app.command(epilog=example("tocsin customers show INC-1"))
+def show(incident: Incident, token_file: TokenFile = None, as_json: AsJson = False) -> None:
+    """Show where the follow-up of an incident stands, and its figures."""
+    from cli.client import get, incident_path
+
+    found = get(incident_path(incident, "customers"), token(token_file), limit=0)
+    if as_json:
+        show_json(found)
+        return
+    from cli.customers_drawing import tell
+
+    tell(found)
+
+
+@app.command("list", epilog=example("tocsin customers list INC-1 --csv > customers.csv"))
+def list_(
+    incident: Incident,
+    *,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV, for a spreadsheet; contacts masked.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="So many at most.")] = 100,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List customers, whoever comes first first: what they are owed and what they said."""
+    from cli.customers_drawing import listed
+
+    listed(incident, token(token_file), calls=False, limit=limit, as_csv=csv, as_json=as_json)
+
+
+@app.command(epilog=example("tocsin customers callbacks INC-1"))
+def callbacks(
+    incident: Incident,
+    *,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV, for a spreadsheet; contacts masked.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="So many at most.")] = 100,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the customers whom a person has still to call, the first to call first."""
+    from cli.customers_drawing import listed
+
+    listed(incident, token(token_file), calls=True, limit=limit, as_csv=csv, as_json=as_json)
+
+
+@app.command(epilog=example('tocsin customers called INC-1 C1001 --note "refund promised by Friday"'))
+def called(
+    incident: Incident,
+    customer: Customer,
+    note: Annotated[str, typer.Option(help="What came of it.")] = "",
+    speaker: As = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record that a customer was called."""
+    from cli.client import incident_path, post
+
+    form = {"customer": customer, "note": note, **({"as": speaker} if speaker else {})}
+    answer = post(incident_path(incident, "customers/called"), token(token_file), form)
+    show_json(answer) if as_json else say(_("{customer}: called").format(customer=customer))
+
+
+@app.command(epilog=example("tocsin customers again INC-1 C1001"))
+def again(
+    incident: Incident,
+    customer: Customer,
+    command_id: CommandId = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record that a customer complains again: their matter is open again, and its owner is called."""
+    import uuid
+
+    from cli.client import incident_path, post
+
+    form = {"id": command_id or str(uuid.uuid4()), "customer": customer}
+    answer = post(incident_path(incident, "customers/again"), token(token_file), form)
+    show_json(answer) if as_json else say(_("{customer}: open again").format(customer=customer))
+
+
+@app.command(epilog=example("tocsin customers forget C1001"))
+def forget(customer: Customer, token_file: TokenFile = None, as_json: AsJson = False) -> None:
+    """Forget a customer in every incident: contact, number and words go; figures stay, without them."""
+    from cli.client import post
+
+    answer = post("/api/customers/forget", token(token_file), {"customer": customer})
+    if as_json:
+        show_json(answer)
+        return
+    text = _("forgotten in {count} incidents") if answer["forgotten"] else _("nobody of that number is known")
+    say(text.format(count=answer["forgotten"]))

@@ -1,0 +1,162 @@
+"""The API of affected customers: taken in, listed without their contacts, called, forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from pendulum import DateTime
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row
+
+from engine.customers import answering, taking
+from engine.customers.desk import CustomerDesk, desk_of
+from engine.house import House
+from storage import customers, customers_follow, incidents
+from storage.board import iso
+from web.desk import AtDesk
+from web.schemas import answers
+
+router = APIRouter(tags=["customers"])
+MOST_LISTED = 5_000
+
+
+class CustomersForm(BaseModel):
+    """Affected customers, one object a row of the file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customers: list[Any] = Field(max_length=taking.MOST, description="Objects with the columns of a customer.")
+    first_line: int = Field(default=1, ge=1, description="The line of the first one, for what is said of bad rows.")
+
+
+class CalledForm(BaseModel):
+    """A person has called a customer."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    customer: str = Field(min_length=1, max_length=64, description="Number in the CRM.")
+    note: str = Field(default="", max_length=answering.LONGEST_NOTE, description="What came of it.")
+    speaker: str = Field(default="", alias="as", max_length=60, description="From the console: in whose name.")
+
+
+class AgainForm(BaseModel):
+    """A customer complains again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(min_length=1, max_length=64, description="Of your making: the same id again changes nothing.")
+    customer: str = Field(min_length=1, max_length=64, description="Number in the CRM.")
+
+
+class ForgetForm(BaseModel):
+    """Whom to forget."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer: str = Field(min_length=1, max_length=64, description="Number in the CRM.")
+
+
+@router.post("/api/incidents/{ref}/customers", responses=answers("customers-taken", "Taken in", command=True))
+async def take(ref: str, form: CustomersForm, desk: AtDesk) -> JSONResponse:
+    """Take in affected customers. Good rows are kept, bad ones named by their line; a known customer is kept once."""
+
+    def act(house: House, by: str, now: DateTime) -> taking.Taken:
+        return taking.take(desk_of(house), ref, form.customers, now, by, form.first_line)
+
+    found = await desk.write(act)
+    bad = [{"line": line, "reason": reason} for line, reason in found.bad]
+    return JSONResponse({"ref": found.ref, "taken": found.taken, "known": found.known, "bad": bad})
+
+
+@router.get("/api/incidents/{ref}/customers", responses=answers("customers", "Customers, whoever comes first first"))
+async def show(
+    ref: str,
+    desk: AtDesk,
+    calls: Annotated[bool, Query(description="Only those whom a person has still to call.")] = False,
+    limit: Annotated[int, Query(ge=0, le=MOST_LISTED)] = 100,
+    after: Annotated[int, Query(ge=0, description="Leave out so many.")] = 0,
+) -> JSONResponse:
+    """The follow-up of an incident: where it stands, its figures, and customers with contacts masked."""
+
+    def look(house: House, _now: DateTime) -> dict[str, Any]:
+        return document(desk_of(house), ref, calls=calls, limit=limit, after=after)
+
+    return JSONResponse(await desk.read(look))
+
+
+def document(desk: CustomerDesk, ref: str, *, calls: bool, limit: int, after: int) -> dict[str, Any]:
+    """The follow-up of an incident as JSON."""
+    with desk.house.database.read() as connection:
+        incident_id = incidents.find(connection, ref)
+        incident = incidents.load_incident(connection, incident_id)
+        follow = customers_follow.get(connection, incident_id)
+        result = customers.result(connection, incident_id)
+        rows = customers.listed(connection, incident_id, calls=calls, limit=limit, after=after)
+        surveys = customers_follow.counts(connection, follow.response_id) if follow else {}
+    figures = {
+        **asdict(result), "response_share": result.response_share, "csat": result.csat, "nps": result.nps,
+        "second_share": result.second_share,
+    }  # fmt: skip
+    return {
+        "ref": incident.ref,
+        "state": follow.state if follow else "none",
+        "collect_at": iso(follow.collect_at) if follow else None,
+        "erase_at": iso(follow.erase_at) if follow else None,
+        "result": figures,
+        "aims": {"second_complaints": desk.plan.second_aim},
+        "surveys": surveys,
+        "customers": [_customer(row) for row in rows],
+    }
+
+
+def _customer(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "customer": row.customer, "contact": row.masked, "language": row.language, "time_zone": row.zone,
+        "order_value": row.order_value / 100, "compensation": row.compensation / 100,
+        "poor_service_30d": row.poor_service, "public_complaint": row.public,
+        "questions": {
+            "poor_history": row.poor_history, "harmed": row.harmed, "compensated": row.compensated,
+        },
+        "care": row.care, "owner": row.owner, "state": row.state, "reached": row.reached,
+        "asked_at": iso(row.asked_at), "reminded_at": iso(row.reminded_at), "answered_at": iso(row.answered_at),
+        "csat": row.csat, "nps": row.nps, "solved": row.solved, "suggestion": row.suggestion,
+        "complaints": row.complaints, "reopened_at": iso(row.reopened_at), "callback": row.callback,
+        "called_at": iso(row.called_at), "called_by": row.called_by, "called_note": row.called_note,
+    }  # fmt: skip
+
+
+@router.post("/api/incidents/{ref}/customers/called", responses=answers("customers-done", command=True))
+async def called(ref: str, form: CalledForm, desk: AtDesk) -> JSONResponse:
+    """Record that a customer was called."""
+
+    def act(house: House, by: str, now: DateTime) -> None:
+        answering.called(desk_of(house), ref, form.customer, now, by=by, note=form.note)
+
+    await desk.write(act, form.speaker)
+    return JSONResponse({"ok": True})
+
+
+@router.post("/api/incidents/{ref}/customers/again", responses=answers("customers-done", command=True))
+async def again(ref: str, form: AgainForm, desk: AtDesk) -> JSONResponse:
+    """A customer complains again: their matter is open again, and its owner is called."""
+
+    def act(house: House, _by: str, now: DateTime) -> None:
+        answering.complained(desk_of(house), ref, form.customer, now, command_id=form.id)
+
+    await desk.write(act)
+    return JSONResponse({"ok": True})
+
+
+@router.post("/api/customers/forget", responses=answers("customers-forgotten", command=True))
+async def forget(form: ForgetForm, desk: AtDesk) -> JSONResponse:
+    """Forget a customer in every incident: contact, number and words go; figures stay, without them."""
+    count = await desk.write(lambda house, _by, _now: answering.forget(desk_of(house), form.customer))
+    return JSONResponse({"forgotten": count})
+
+
+def customer_desk(request: Request) -> CustomerDesk:
+    """The desk of this process' house."""
+    return desk_of(request.app.state.house)
