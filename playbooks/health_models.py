@@ -59,7 +59,8 @@ class ShiftForm(Form):
 
     def built(self) -> Shift:
         """The shift of the domain."""
-        return Shift(self.days, *self.hours, self.agents)
+        starts, ends = self.hours
+        return Shift(self.days, starts, ends, self.agents)
 
 
 class CrewForm(Form):
