@@ -90,7 +90,9 @@ class Weibo(CodedAnswer):
 
     def objection(self, message: Message) -> str | None:
         """What Weibo would refuse is said before it is sent, so that the draft can be mended."""
-        if not _LINK.search(f"{message.body} {'' if message.public else message.link or ''}"):
+        if not message.public:
+            return "Weibo is public: no notice to a person goes there, give them another channel"
+        if not _LINK.search(message.body):
             return "Weibo takes a text only with a link to the application's own domain: add one"
         if _TOPIC.search(message.body):
             return "Weibo takes no #topic# from an application: remove it"
@@ -106,7 +108,7 @@ class Weibo(CodedAnswer):
         return Outcome(Verdict.SENT, receipt, f"answered {response.status_code}")
 
     def refine(self, response: requests.Response, outcome: Outcome) -> Outcome:
-        """Never again by itself after an answer that leaves it open: a notice too is a public post here."""
+        """Never again by itself after an answer that leaves it open, a `Retry-After` or not."""
         if response.status_code // 100 == 5 and self.code_of(response) not in self.later:  # noqa: PLR2004
             return Outcome(Verdict.UNKNOWN, detail=outcome.detail)
         return super().refine(response, outcome)

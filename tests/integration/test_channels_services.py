@@ -24,6 +24,7 @@ NOTICE = Message(
 )
 PUBLIC = Message("", "我们深表歉意 <敬上> https://shop.example/sorry", public=True, key="INC-1/apology/publish/r1")
 SERVICES = (*chinese.CHINESE, *western.WESTERN)
+PRIVATE = tuple(kind for kind in SERVICES if not kind.public_only)
 Open = Callable[..., Any]
 
 
@@ -69,7 +70,7 @@ def by_name(kind: type[Service]) -> str:
     return kind.name
 
 
-@pytest.mark.parametrize("kind", SERVICES, ids=by_name)
+@pytest.mark.parametrize("kind", PRIVATE, ids=by_name)
 def test_what_is_right_is_taken_and_reads_as_it_was_written(connect: Open, kind: type[Service]) -> None:
     line = connect(kind)
     outcome = line.send()
@@ -99,7 +100,7 @@ def test_a_no_is_a_no(connect: Open, kind: type[Service], mood: str) -> None:
         pytest.skip("it does not do that")
     line = connect(kind)
     line.service.mood = mood
-    for message in (NOTICE, PUBLIC):
+    for message in (PUBLIC,) if kind.public_only else (NOTICE, PUBLIC):
         outcome = line.send(message, key=f"{message.key}/{mood}")
         later = mood == "limited" and kind is not chinese.PushPlus
         assert outcome.verdict is (FAILED if later else REFUSED), outcome
@@ -115,6 +116,8 @@ def test_a_no_is_a_no(connect: Open, kind: type[Service], mood: str) -> None:
 def test_no_answer_is_unknown_once_the_message_was_written(
     connect: Open, kind: type[Service], script: dict[str, Any], public: bool
 ) -> None:
+    if kind.public_only and not public:
+        pytest.skip("it takes no notice")
     line = connect(kind)
     if kind in {chinese.WeComApp, western.SlackBot}:
         assert line.send().verdict is SENT  # logged in; what is cut now is the message itself
@@ -128,7 +131,7 @@ def test_no_answer_is_unknown_once_the_message_was_written(
     assert len(messages) == (2 if kind is western.SlackBot else 1), "nothing repeats by itself"
 
 
-@pytest.mark.parametrize("kind", SERVICES, ids=by_name)
+@pytest.mark.parametrize("kind", PRIVATE, ids=by_name)
 def test_too_long_is_cut_at_a_line_by_the_services_own_measure(connect: Open, kind: type[Service]) -> None:
     line = connect(kind)
     body = '客服系统\t无法下单 "quoted"。\n' * 30_000
@@ -149,7 +152,7 @@ def test_too_long_is_cut_at_a_line_by_the_services_own_measure(connect: Open, ki
 def test_an_answer_of_somebody_else_is_no_yes(connect: Open, kind: type[Service]) -> None:
     line = connect(kind)
     line.service.script("/", body="<html>Please log in to the hotel's network</html>")
-    outcome = line.send()
+    outcome = line.send(PUBLIC if kind.public_only else NOTICE)
     # WeCom's application asks for a token first: the message itself never left.
     expected = {western.Teams: UNVERIFIED, chinese.WeComApp: FAILED}.get(kind, UNKNOWN)
     assert outcome.verdict is expected, outcome
@@ -296,7 +299,14 @@ def test_weibo_refuses_before_it_is_asked(connect: Open, body: str, word: str) -
 def test_weibo_is_never_asked_twice_when_it_may_be_out(connect: Open, script: dict[str, Any]) -> None:
     line = connect(chinese.Weibo)
     line.service.script("/", **script)
-    assert {line.send(PUBLIC).verdict, line.send().verdict} == {UNKNOWN}
+    assert line.send(PUBLIC).verdict is UNKNOWN
+
+
+def test_no_notice_to_a_person_goes_to_weibo(connect: Open) -> None:
+    line = connect(chinese.Weibo)
+    outcome = line.send()
+    assert (outcome.verdict, line.service.received) == (REFUSED, [])
+    assert "public" in outcome.detail
 
 
 def test_connection_refused_under_the_services_own_name(
@@ -306,6 +316,6 @@ def test_connection_refused_under_the_services_own_name(
         port = unused_port()
         base.dialling(monkeypatch, certificate[0], dict.fromkeys(kind.hosts, port))
         url = f"{kind.address.format(host=f'127.0.0.1:{port}')}"
-        outcome = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=url)).send("a", NOTICE)
+        outcome = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=url)).send("a", PUBLIC)
         assert outcome.verdict is FAILED, (kind.name, outcome)
     base.forget()

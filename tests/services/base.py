@@ -57,6 +57,7 @@ class Service(HttpReceiver):
         hosts: Under which it is reached, by TLS; empty for those on an address of one's own.
         address: As it stands in a channel file; `{host}` for `127.0.0.1:PORT`.
         limit: Bytes of the text (or characters, where `counts_characters`), as documented.
+        public_only: Whether it takes no notice to a person, whatever its service would do.
         in_200: How it refuses in an answer with status 200, if it does that.
         by_status: How it refuses by status.
         limited: How it says "not now".
@@ -69,6 +70,7 @@ class Service(HttpReceiver):
     address: ClassVar[str]
     limit: ClassVar[int]
     counts_characters: ClassVar[bool] = False
+    public_only: ClassVar[bool] = False
     in_200: ClassVar[Behaviour | None] = None
     by_status: ClassVar[Behaviour]
     limited: ClassVar[Behaviour]

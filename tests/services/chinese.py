@@ -200,6 +200,7 @@ class Weibo(Service):
     address = "weibo://2.00AbCdEf?rip=211.156.0.1"
     limit = 140
     counts_characters = True
+    public_only = True
     in_200 = B(json={"request": "/2/statuses/share.json", "error_code": "20019", "error": "repeat content!"})
     by_status = B(status=400, json={"request": "/2/x", "error_code": 21332, "error": "invalid_access_token"})
     limited = B(status=403, json={"request": "/2/x", "error_code": 10023, "error": "User requests out of rate limit!"})
