@@ -26,9 +26,9 @@ async def serve(settings: Settings) -> None:
     from storage.figures import open_figures  # noqa: PLC0415
 
     figures = open_figures(settings)
-    ticker = open_ticker(settings, lambda: settings.rule_profile)
-    sources = SourcesFile(settings.home / "sources.yaml")
     board, plan = open_board(settings, figures, Rulebook(settings.home))
+    ticker = open_ticker(settings, board, lambda: settings.rule_profile)
+    sources = SourcesFile(settings.home / "sources.yaml")
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

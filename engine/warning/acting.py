@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from pendulum import DateTime
@@ -21,7 +22,7 @@ from domain.facts import Fact, FactKind
 from domain.handle import Refused
 from domain.incident import BEGUN, INCIDENT_MOVES, IncidentStatus, Nature, Snapshot, StepStatus
 from domain.notices import Notice, Purpose
-from domain.text import N_, Reason
+from domain.text import N_, Reason, Text
 from domain.warning.raised import Course, Raised, Scene, judge_raised, labels_of, service_of
 from domain.warning.rule import Rule, SeriesKey, Starts, Tier, rank
 from domain.warning.standing import Standing
@@ -53,10 +54,17 @@ class Said:
 
 
 class Acting:
-    """Carries out what follows from warnings, in one transaction. `lane`: empty for live figures, else a replay's."""
+    """Carries out what follows from warnings, in one transaction. `lane`: empty for live figures, else a replay's.
 
-    def __init__(self, connection: Connection, house: House, lane: str, now: DateTime) -> None:
+    `advice`: what whoever is called for a rule on a series should know.
+    """
+
+    def __init__(
+        self, connection: Connection, house: House, lane: str, now: DateTime,
+        advice: Mapping[tuple[str, SeriesKey], Text] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
         self._connection, self._house, self._lane, self._now = connection, house, lane, now
+        self._advice = advice
         self._roster = house.roster()
 
     # --- what may happen to a warning ---
@@ -129,9 +137,10 @@ class Acting:
     def _begin(self, raised: Raised, said: Said, starts: Starts) -> str:
         title = said.rule.title
         labels = " ".join(f"{name}={value}" for name, value in said.series)
-        both = " · ".join(part for part in (title.en, title.zh) if part)
+        advice = self._advice.get((said.rule.id, said.series), Text(""))
+        parts = (title.en, title.zh, f"[{labels}]" if labels else "", advice.en, advice.zh)
         command = Declare(
-            id=raised.id, title=f"{both} [{labels}]"[:200] if labels else both, playbook=starts.playbook,
+            id=raised.id, title=" · ".join(filter(None, parts))[:200], playbook=starts.playbook,
             severity=self._severity(said), origin=f"rule {said.rule.id}"[:80], service=raised.service[:80],
             kind="warning", drill=bool(self._lane), warning=self._figures(said),
             nature=Nature.INCIDENT if starts.as_ == "incident" else Nature.WARNING,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pendulum import DateTime
 from sqlalchemy import Connection
 
+from domain.text import Text
 from domain.warning.raised import Course, Move, Raised, Scene, move_of
 from domain.warning.rule import Rule, SeriesKey
 from domain.warning.standing import Change, Standing
@@ -16,14 +17,19 @@ from engine.warning.acting import Acting, Said
 from storage import warnings
 from storage.warnings import LIVE, REMEMBERED
 
+# What people who are called for a rule on a series should know, by what the figures say at that tick of the lane.
+Advise = Callable[[Rule, SeriesKey, DateTime, str], Text | None]
 MOST = 25  # changes that move somebody, of one transaction: some tenth of a second of the lock
 
 
 class WarningLedger:
     """The ledger of an installation. `rules`: every rule, in force or not, by id; `clock`: time on the wall."""
 
-    def __init__(self, house: House, rules: Callable[[], Mapping[str, Rule]], clock: Callable[[], DateTime]) -> None:
-        self._house, self._rules, self._clock = house, rules, clock
+    def __init__(
+        self, house: House, rules: Callable[[], Mapping[str, Rule]], clock: Callable[[], DateTime],
+        advise: Advise = lambda *_: None,
+    ) -> None:  # fmt: skip
+        self._house, self._rules, self._clock, self._advise = house, rules, clock, advise
         self._held: dict[str, bool] = {}  # lane -> whether any warning is held back; unknown before the first look
 
     def load(self, lane: str) -> dict[tuple[str, SeriesKey], Standing]:
@@ -47,6 +53,8 @@ class WarningLedger:
         self, lane: str, changes: Sequence[Change], at: DateTime, rules: Mapping[str, Rule], *, last: bool
     ) -> None:
         now = self._clock()
+        raised = [(one.rule, one.series) for one in changes if one.rule in rules and move_of(one) is Move.RAISE]
+        advice = self._advice(rules, raised, lane, at)
         with self._house.database.write() as connection:
             stands = {(change.rule, change.series): change.after for change in changes}
             warnings.keep_standings(connection, lane, stands, at)
@@ -55,7 +63,8 @@ class WarningLedger:
             moved = [change for change in changes if change.rule in rules and move_of(change) is not Move.NOTHING]
             if not moved:
                 return
-            bench = _Bench(Acting(connection, self._house, lane, now), self._scene(connection, lane, rules, at, now))
+            acting = Acting(connection, self._house, lane, now, advice)
+            bench = _Bench(acting, self._scene(connection, lane, rules, at, now))
             for change in moved:
                 bench.take(change)
             bench.review()
@@ -71,10 +80,19 @@ class WarningLedger:
         self._held[lane] = bool(held)
         if not held:
             return
+        advice = self._advice(rules, [(one.rule, one.series) for one in held], lane, at)
         with self._house.database.write() as connection:
-            bench = _Bench(Acting(connection, self._house, lane, now), self._scene(connection, lane, rules, at, now))
+            acting = Acting(connection, self._house, lane, now, advice)
+            bench = _Bench(acting, self._scene(connection, lane, rules, at, now))
             bench.review()
             self._held[lane] = bench.holds()
+
+    def _advice(
+        self, rules: Mapping[str, Rule], series: Sequence[tuple[str, SeriesKey]], lane: str, at: DateTime
+    ) -> dict[tuple[str, SeriesKey], Text]:
+        """Worked out before the lock is taken: it reads figures."""
+        found = {(rule, key): self._advise(rules[rule], key, at, lane) for rule, key in series if rule in rules}
+        return {place: text for place, text in found.items() if text}
 
     def _scene(
         self, connection: Connection, lane: str, rules: Mapping[str, Rule], at: DateTime, now: DateTime

@@ -49,7 +49,7 @@ def test_an_alert_calls_once_however_often_it_is_said(monitor: Monitor, house: E
         "WRN-1", "yellow", "reallocate-resources", "https://alerts.example.org/1",
     )  # fmt: skip
     snapshot = house.snapshot("WRN-1")
-    assert snapshot.incident.title.startswith("Checkout answers slowly [")
+    assert snapshot.incident.title.startswith("Checkout answers slowly · [")
     (declared,) = house.facts("WRN-1", "declared")
     assert declared.data["warning"]["labels"]["alertname"] == "HighLatency"
     assert declared.data["warning"]["description"] == "p95 above 2 s"

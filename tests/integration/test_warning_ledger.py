@@ -90,13 +90,25 @@ def test_a_warning_calls_its_owner_under_a_reference_of_its_own(desk: Desk, hous
     assert (row.course, row.ref, row.tier, row.value, row.service) == ("called", "WRN-1", "yellow", 42.0, "web")
     snapshot = house.snapshot("WRN-1")
     assert (snapshot.incident.nature, snapshot.incident.severity) == ("warning", "major")
-    assert snapshot.incident.title == "Response time · 响应时长 [service=web]"
+    assert snapshot.incident.title == "Response time · 响应时长 · [service=web]"
     (declared,) = data(house, "WRN-1", "declared")
     assert declared["warning"]["rule"] == "slow"
     assert declared["warning"]["value"] == 42.0
     house.deliver()
     assert house.titles(snapshot.steps["call-in/number"].owner)
     assert house.snapshot("1").incident.ref == "WRN-1", "by its number, as an incident"
+
+
+def test_whoever_is_called_is_told_how_many_to_call_in(desk: Desk, house: Estate) -> None:
+    def advise(rule: Rule, series: SeriesKey, at: Any, lane: str) -> Text | None:
+        assert (at, lane) == (house.now, "")
+        return Text("Call in 4.", "启用4名。") if rule.id == "slow" and series == WEB else None
+
+    desk.ledger = WarningLedger(house.house, lambda: desk.rules, house.clock, advise)
+    desk.change("slow", Tier.YELLOW)
+    assert house.snapshot("WRN-1").incident.title.endswith("[service=web] · Call in 4. · 启用4名。")
+    (row, *_) = house.rows("WRN-1")
+    assert "启用4名。" in row.payload["body"]
 
 
 def test_a_worsening_is_the_same_warning_and_its_people_hear_of_it(desk: Desk, house: Estate) -> None:
