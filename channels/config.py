@@ -20,6 +20,7 @@ from apprise.tag import AppriseTag
 from channels.errors import ChannelConfigError
 from channels.outcome import one_line
 from channels.redaction import hushed, redactor
+from channels.secrets import SecretMissing, Secrets, refers
 
 LONGEST_FILE_BYTES = 1_048_576
 DEEPEST_INCLUDE = 3
@@ -69,21 +70,23 @@ def new_asset() -> AppriseAsset:
     return asset
 
 
-def read_services(path: Path, *, depth: int = 0) -> list[Loaded]:
-    """Every service in `path` and the files it includes, in order.
+def read_services(path: Path, *, depth: int = 0, secrets: Secrets | None = None) -> list[Loaded]:
+    """Every service in `path` and the files it includes, in order; its references filled from `secrets`.
 
     Raises:
         ChannelConfigError: The file or any entry of it cannot be used.
     """
     content = _read(path)
     asset = new_asset()
+    secrets = secrets or Secrets()
     if path.suffix.lower() in {".yaml", ".yml"}:
-        entries, includes = _yaml_entries(path, content)
+        entries, includes = _yaml_entries(path, content, secrets)
     else:
-        entries, includes = _text_entries(path, content)
+        entries, includes = _text_entries(path, content, secrets)
+    redactor.learn(secrets.found)
     loaded = [item for entry in entries for item in _load(path, entry, asset)]
     for line, target in includes:
-        loaded += _included(path, line, target, depth)
+        loaded += _included(path, line, target, depth, secrets)
     if not loaded:
         raise ChannelConfigError(path, None, "no service in it", f"under `urls:` {_EXAMPLE}")
     return loaded
@@ -125,7 +128,7 @@ def _read(path: Path) -> str:
         raise ChannelConfigError(path, None, reason, "make it readable for this user") from None
 
 
-def _yaml_entries(path: Path, content: str) -> tuple[list[_Entry], list[tuple[int, str]]]:
+def _yaml_entries(path: Path, content: str, secrets: Secrets) -> tuple[list[_Entry], list[tuple[int, str]]]:
     try:
         data = yaml.safe_load(content)
         root = yaml.compose(content, Loader=yaml.SafeLoader)
@@ -151,9 +154,25 @@ def _yaml_entries(path: Path, content: str) -> tuple[list[_Entry], list[tuple[in
     shared = {key: data[key] for key in ("tag", "tags", "groups", "asset") if key in data}
     if isinstance(shared.get("asset"), dict):
         shared["asset"] = {key: value for key, value in shared["asset"].items() if key not in _OURS}
-    return [
-        _yaml_entry(path, url, node.start_mark.line + 1, shared) for url, node in zip(urls, nodes, strict=True)
-    ], includes
+    lines = [node.start_mark.line + 1 for node in nodes]
+    filled = [_filled(path, line, url, secrets) for url, line in zip(urls, lines, strict=True)]
+    return [_yaml_entry(path, url, line, shared) for url, line in zip(filled, lines, strict=True)], includes
+
+
+def _filled(path: Path, line: int, value: Any, secrets: Secrets) -> Any:
+    """A piece of the file, every text in it with its references replaced."""
+    if isinstance(value, str):
+        try:
+            return secrets.fill(value) if refers(value) else value
+        except SecretMissing as missing:
+            raise ChannelConfigError(path, line, missing.reason, missing.remedy, passing=missing.passing) from None
+    if isinstance(value, list):
+        return [_filled(path, line, one, secrets) for one in value]
+    if isinstance(value, dict):
+        # `- block:NAME:` with settings under it: YAML takes the last colon for its own.
+        pairs = ((_filled(path, line, key, secrets), _filled(path, line, one, secrets)) for key, one in value.items())
+        return dict(pairs)
+    return value
 
 
 def _yaml_entry(path: Path, url: Any, line: int, shared: dict[str, Any]) -> _Entry:
@@ -191,7 +210,7 @@ def _line_of(root: yaml.MappingNode, key: str) -> int | None:
     return next((name.start_mark.line + 1 for name, _ in root.value if name.value == key), None)
 
 
-def _text_entries(path: Path, content: str) -> tuple[list[_Entry], list[tuple[int, str]]]:
+def _text_entries(path: Path, content: str, secrets: Secrets) -> tuple[list[_Entry], list[tuple[int, str]]]:
     groups: list[str] = []
     urls: list[tuple[int, str]] = []
     includes: list[tuple[int, str]] = []
@@ -201,13 +220,19 @@ def _text_entries(path: Path, content: str) -> tuple[list[_Entry], list[tuple[in
             continue
         if match := re.fullmatch(r"include\s+(.+)", line, re.IGNORECASE):
             includes.append((number, match[1]))
-        elif "://" in line:
-            urls.append((number, line))
+        elif "://" in line or refers(line.rpartition("=")[2].strip()):
+            urls.append((number, _filled_line(path, number, line, secrets)))
         elif "=" in line:
             groups.append(line)
         else:
             raise ChannelConfigError(path, number, "neither a URL nor a group", "write `TAG=json://host/path`")
     return [_Entry(n, "\n".join([*groups, url]), is_yaml=False) for n, url in urls], includes
+
+
+def _filled_line(path: Path, number: int, line: str, secrets: Secrets) -> str:
+    """`TAG=ADDRESS`: only the address holds references, and may be one."""
+    tags, equals, address = line.partition("=") if not line.split("=", 1)[0].count("://") else ("", "", line)
+    return f"{tags}{equals}{_filled(path, number, address.strip(), secrets)}"
 
 
 def _load(path: Path, entry: _Entry, asset: AppriseAsset) -> list[Loaded]:
@@ -238,10 +263,10 @@ def _check(path: Path, line: int, service: NotifyBase) -> None:
         raise ChannelConfigError(path, line, f"tag `{one_line(bad, 40)}` cannot be an id", remedy)
 
 
-def _included(path: Path, line: int, target: str, depth: int) -> list[Loaded]:
+def _included(path: Path, line: int, target: str, depth: int, secrets: Secrets) -> list[Loaded]:
     location = target.removeprefix("file://")
     if "://" in location:
         raise ChannelConfigError(path, line, "include of something other than a file", "save it beside this file")
     if depth >= DEEPEST_INCLUDE:
         raise ChannelConfigError(path, line, "included too deeply", f"include at most {DEEPEST_INCLUDE} deep")
-    return read_services(path.parent / location, depth=depth + 1)
+    return read_services(path.parent / location, depth=depth + 1, secrets=secrets)

@@ -19,6 +19,7 @@ from channels.outcome import Outcome, Verdict
 from channels.rates import Rate, Rates
 from channels.redaction import guard_logs, redactor
 from channels.rendering import Limits, characters, fits, render, size
+from channels.secrets import Secrets
 
 __all__ = ["ChannelConfigError", "ChannelDirectory", "ServiceInfo"]
 
@@ -82,18 +83,19 @@ class ChannelDirectory:
         self._by_id = {channel.info.id: channel for channels in self._by_tag.values() for channel in channels}
 
     @classmethod
-    def load(cls, path: Path, *, rates: Rates | None = None) -> "ChannelDirectory":
+    def load(cls, path: Path, *, rates: Rates | None = None, secrets: Secrets | None = None) -> "ChannelDirectory":
         """Read an Apprise configuration: YAML if its name ends in .yaml or .yml, else Apprise's text format.
 
         Args:
             path: The file.
             rates: As the constructor takes it; a changed file goes on with the books of the last one.
+            secrets: Where its references lead: environment and Prefect's Secret blocks, unless others are given.
 
         Raises:
             ChannelConfigError: Naming file, line, reason and what would be right; never quoting the file.
         """
         warm_up()
-        return cls(read_services(path), rates or _rates_beside(path))
+        return cls(read_services(path, secrets=secrets), rates or _rates_beside(path))
 
     def __repr__(self) -> str:
         """Count only: addresses are secrets."""

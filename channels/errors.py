@@ -13,10 +13,12 @@ class ChannelConfigError(Exception):
         line: The line, from 1, or None if the whole file is meant.
         reason: What is wrong.
         remedy: What would be right.
+        passing: The file may be right: what it refers to could not be asked for just now. Try it again.
     """
 
-    def __init__(self, path: Path, line: int | None, reason: str, remedy: str) -> None:
+    def __init__(self, path: Path, line: int | None, reason: str, remedy: str, *, passing: bool = False) -> None:
         """Build the one-line text from its parts."""
+        self.passing = passing
         self.path, self.line, self.reason, self.remedy = path, line, reason, remedy
         where = f"{path}, line {line}" if line else str(path)
         super().__init__(f"{where}: {reason}; {remedy}")
