@@ -88,6 +88,7 @@ def sealed(connection: Connection, customer_id: str) -> str:
 
 def change(connection: Connection, customer_id: str, **values: Any) -> None:
     """Write these columns of a customer."""
+    secure(connection)
     connection.execute(update(CUSTOMER).where(CUSTOMER.c.id == customer_id).values(**values))
 
 
@@ -137,6 +138,7 @@ def first_reminder(connection: Connection, incident_id: str, zone: str, now: Dat
 def move(connection: Connection, ids: Sequence[str], **values: Any) -> None:
     """Write these columns of several customers."""
     if ids:
+        secure(connection)
         connection.execute(update(CUSTOMER).where(CUSTOMER.c.id.in_(list(ids))).values(**values))
 
 
@@ -176,6 +178,7 @@ def unremind(connection: Connection, ids: Sequence[str]) -> None:
 
 def answer(connection: Connection, customer_id: str, said: Answer, now: DateTime) -> bool:
     """Keep an answer; False where there is one already: a link is good for one."""
+    secure(connection)
     statement = update(CUSTOMER).where(
         CUSTOMER.c.id == customer_id, CUSTOMER.c.answered_at.is_(None), CUSTOMER.c.state.in_(UNANSWERED)
     )

@@ -54,7 +54,9 @@ class FollowUp:
         return taking.take(self.desk, self.ref, rows, self.house.now)
 
     def close(self) -> None:
+        """Closed, and looked at a second later."""
         self.house.do(self.ref, Close, "alice", reason="over")
+        self.house.wait(seconds=1)
 
     def step(self) -> None:
         """What is due now: turns and sends."""

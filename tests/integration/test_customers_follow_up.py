@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.commands import Reopen
+from domain.commands import Done, Reopen
 from tests.customers import FollowUp, customer_house, row
 from tests.houses import Estate
 
@@ -16,14 +16,14 @@ from tests.houses import Estate
 @pytest.fixture(name="house")
 def house_fixture(home: Path, database_url: str) -> Iterator[Estate]:
     with customer_house(home, database_url) as opened:
-        opened.now = opened.now.set(hour=10)
+        opened.now = opened.now.set(hour=9, minute=59, second=59)
         yield opened
 
 
 @pytest.fixture(name="one")
 def one_fixture(home: Path) -> Iterator[Estate]:
     with customer_house(home) as opened:
-        opened.now = opened.now.set(hour=10)
+        opened.now = opened.now.set(hour=9, minute=59, second=59)
         yield opened
 
 
@@ -47,3 +47,246 @@ def test_everybody_is_asked_once_and_whoever_did_not_answer_is_reminded_once(hou
     (note,) = [fact for fact in house.facts(follow.ref, "noted") if fact.data["follow_up"]["what"] == "collected"]
     assert "5 of 5 asked, 3 answered, satisfied 100.0 %" in note.data["text"]
     assert house.verified(follow.ref) is None
+
+
+def test_at_night_nobody_is_written_to(house: Estate) -> None:
+    """10:00 UTC is 18:00 in Shanghai, where it is quiet from 21:00 to 9:00, and 2:00 in Los Angeles."""
+    follow = FollowUp(house)
+    follow.take([row(1, time_zone="Asia/Shanghai"), row(2, time_zone="America/Los_Angeles")])
+    follow.close()
+    follow.step()
+    assert follow.asked() == ["c1@example.com"]
+    assert follow.row().next_at == house.now.set(hour=17), "9:00 in Los Angeles, standard time"
+    house.now = house.now.set(hour=16, minute=59)
+    follow.step()
+    assert len(follow.asked()) == 1
+    house.now = house.now.set(hour=17, minute=0)
+    follow.step()
+    assert follow.asked() == ["c1@example.com", "c2@example.com"]
+
+
+def test_what_was_owed_in_the_evening_and_comes_late_waits_for_the_morning(one: Estate) -> None:
+    one.now = one.now.set(hour=20, minute=59)
+    follow = FollowUp(one)
+    follow.take([row(1)])
+    follow.close()
+    one.receiver.script("/mail/", status=503)
+    follow.step()
+    one.receiver.clear()
+    one.now = one.now.set(hour=22)
+    follow.step()
+    assert follow.asked() == [], "the second try would be at night"
+    one.now = one.now.add(days=1).set(hour=9, minute=0)
+    follow.step()
+    assert follow.asked() == ["c1@example.com"]
+
+
+def test_batches_go_at_the_rate_of_the_channel_the_most_harmed_first(one: Estate) -> None:
+    follow = FollowUp(one)
+    follow.take([row(n) for n in range(130)])
+    follow.take(
+        [
+            row(500, order_value="900"),
+            row(501, order_value="900", poor_service_30d="1"),
+            row(502, public_complaint="yes"),
+        ]
+    )
+    follow.close()
+    follow.step()
+    first = follow.asked()
+    assert len(first) == 120
+    assert follow.row().next_at == one.now.add(minutes=1)
+    assert {"c500@example.com", "c501@example.com", "c502@example.com"} <= set(first)
+    follow.step()
+    assert len(follow.asked()) == 120, "not before the minute is over"
+    one.wait(minutes=1)
+    follow.step()
+    assert len(follow.asked()) == 133
+    assert len(set(follow.asked())) == 133
+
+
+def test_each_contact_goes_by_its_channel_and_the_next_one_where_that_fails(one: Estate) -> None:
+    one.receiver.script("/mail/c2@example.com", status=403)
+    one.receiver.script("/mail/c3@example.com", status=403)
+    follow = FollowUp(one)
+    follow.take([
+        row(1, contact="+8613800000001"), row(2, contact="c2@example.com;+8613800000002"), row(3), row(4, contact=""),
+    ])  # fmt: skip
+    follow.close()
+    follow.step()
+    follow.step()
+    assert sorted(follow.asked("/sms/")) == ["+8613800000001", "+8613800000002"]
+    found = follow.customers()
+    assert {name: (r.state, r.reached, r.callback) for name, r in found.items()} == {
+        "C1": ("asked", "sent", ""),
+        "C2": ("asked", "sent", ""),
+        "C3": ("unreached", "dead", "unreached"),
+        "C4": ("new", "", "no-channel"),
+    }
+    assert follow.follow_steps()["callbacks/call"] == "open"
+    assert any("Call the customers" in title or "回电" in title for title in one.titles("gaomin"))
+
+
+def test_a_refused_reminder_leaves_the_asked_as_they_are(one: Estate) -> None:
+    follow = FollowUp(one)
+    follow.take([row(1)])
+    follow.close()
+    follow.step()
+    one.receiver.script("/mail/", status=403)
+    follow.run_until(30)
+    assert follow.customers()["C1"].callback == ""
+    assert follow.row().state == "running"
+
+
+def test_the_unhappy_the_unsolved_and_the_valuable_are_called_and_the_owner_hears_once(house: Estate) -> None:
+    follow = FollowUp(house)
+    follow.take([row(n) for n in range(4)] + [row(9, order_value="2000.01")])
+    follow.close()
+    follow.step()
+    tokens = follow.tokens()
+    follow.answer(tokens["c0@example.com"], csat="2")
+    follow.answer(tokens["c1@example.com"], csat="3")
+    follow.answer(tokens["c2@example.com"], csat="5", solved="no")
+    follow.answer(tokens["c3@example.com"], csat="1", solved="no")
+    follow.step()
+    found = follow.customers()
+    assert {name: r.callback for name, r in found.items()} == {
+        "C0": "unhappy", "C1": "", "C2": "not-solved", "C3": "not-solved", "C9": "high-value",
+    }  # fmt: skip
+    assert [name for name, r in found.items() if r.reopened_at] in (["C2", "C3"], ["C3", "C2"])
+    steps = follow.follow_steps()
+    assert {name: state for name, state in steps.items() if state != "waiting"} == {
+        "callbacks/call": "open", "reopened/settle": "open",
+    }  # fmt: skip
+    begun = [title for title in house.titles("gaomin") if "INC-1" in title]
+    assert len(begun) == 2, "one word for each list, not one for each customer"
+
+
+def test_whoever_comes_up_after_the_list_was_done_is_a_new_call(one: Estate) -> None:
+    follow = FollowUp(one)
+    follow.take([row(1), row(2)])
+    follow.close()
+    follow.step()
+    tokens = follow.tokens()
+    follow.answer(tokens["c1@example.com"], solved="no")
+    follow.step()
+    follow.done("reopened/settle")
+    one.wait(minutes=5)
+    follow.step()
+    assert "reopened/settle#2" not in follow.follow_steps(), "done is done"
+    follow.answer(tokens["c2@example.com"], solved="no")
+    follow.step()
+    assert follow.follow_steps()["reopened/settle#2"] == "open"
+
+
+def test_a_second_complaint_reopens_the_matter_and_counts_against_its_aim(house: Estate) -> None:
+    from engine.customers import answering
+
+    follow = FollowUp(house)
+    follow.take([row(n) for n in range(20)])
+    follow.close()
+    follow.step()
+    assert answering.complained(follow.desk, follow.ref, "C7", house.now, command_id="again-1")
+    assert not answering.complained(follow.desk, follow.ref, "C7", house.now, command_id="again-1")
+    answering.called(follow.desk, follow.ref, "C7", house.now, by="gaomin", note="refunded")
+    assert follow.customers()["C7"].called_by == "gaomin"
+    house.wait(minutes=1)
+    answering.complained(follow.desk, follow.ref, "C7", house.now, command_id="again-2")
+    found = follow.customers()["C7"]
+    assert (found.complaints, found.callback, found.called_at) == (2, "complained-again", None)
+    follow.run_until(73)
+    assert follow.row().result["second_complaints"] == 1
+    (note,) = [f.data["text"] for f in house.facts(follow.ref, "noted") if "collected" in f.data["text"]]
+    assert "second complaints 5.0 % (aim below 3.0 %)" in note
+    assert "重复投诉 5.0 %" in note
+
+
+def test_reopened_nobody_more_is_asked_and_after_the_next_close_only_who_was_not(house: Estate) -> None:
+    follow = FollowUp(house)
+    follow.take([row(n) for n in range(150)])
+    follow.close()
+    follow.step()
+    assert len(follow.asked()) == 120
+    house.do(follow.ref, Reopen, "alice", reason="again")
+    house.wait(hours=2)
+    follow.step()
+    follow.step()
+    assert len(follow.asked()) == 120
+    assert (follow.row().state, follow.row().next_at) == ("waiting", None)
+    house.wait(hours=1)
+    follow.close()
+    follow.step()
+    assert sorted(Counter(follow.asked()).values()) == [1] * 150
+    assert follow.row().collect_at == house.now.add(hours=72, seconds=-1), "the clock starts anew"
+
+
+def test_customers_who_come_after_the_close_are_asked_too(one: Estate) -> None:
+    follow = FollowUp(one)
+    follow.close()
+    one.wait(hours=1)
+    follow.take([row(1)])
+    follow.step()
+    assert follow.asked() == ["c1@example.com"]
+    one.wait(minutes=30)
+    follow.take([row(1), row(2)])
+    follow.step()
+    assert follow.asked() == ["c1@example.com", "c2@example.com"]
+
+
+def test_a_drill_asks_no_customer_and_only_a_declared_sandbox(one: Estate) -> None:
+    follow = FollowUp(one, drill=True, pace={"closed": 240})
+    follow.take([row(1), row(2, time_zone="Asia/Tokyo")])
+    one.now = one.now.set(hour=20)
+    follow.close()
+    follow.step()
+    assert follow.asked() == []
+    assert follow.asked("/sms/") == []
+    sandbox = [r for r in one.receiver.at("/inbox/customers")]
+    assert len(sandbox) == 2, "no night holds a drill up"
+    assert all("DRILL" in str(r.json) for r in sandbox)
+    assert "example.com" not in str([r.json for r in sandbox])
+    assert follow.row().collect_at == one.now.add(minutes=18, seconds=-1)
+
+
+def test_a_drill_whose_channel_is_no_sandbox_sends_nothing(home: Path) -> None:
+    from tests import customers as module
+    from tests.houses import estate
+
+    text = module.CHANNELS.replace("        sandbox: true\n", "")
+    with estate(home, channels=text) as house:
+        follow = FollowUp(house, drill=True)
+        follow.take([row(1)])
+        follow.close()
+        follow.step()
+        assert house.receiver.at("/inbox/customers") == []
+        assert follow.customers()["C1"].reached == "dead"
+
+
+def test_a_channel_without_a_place_for_the_contact_sends_nothing(home: Path) -> None:
+    """Else every customer's link would go to one and the same address."""
+    from tests import customers as module
+    from tests.houses import estate
+
+    with estate(home, channels=module.CHANNELS.replace(module.MAIL, "office@example.org")) as house:
+        house.now = house.now.set(hour=10)
+        follow = FollowUp(house)
+        follow.take([row(1)])
+        follow.close()
+        follow.step()
+        assert follow.asked() == []
+        assert follow.customers()["C1"].state == "unreached"
+
+
+def test_an_incident_with_customers_is_completed_once_their_follow_up_is_read(one: Estate) -> None:
+    follow = FollowUp(one)
+    follow.take([row(1)])
+    follow.close()
+    follow.step()
+    one.do(follow.ref, Done, "alice", step="report", evidence="x")
+    follow.run_until(72)
+    follow.step()
+    assert follow.follow_steps()["result/read"] == "open"
+    assert str(one.snapshot(follow.ref).incident.status) == "closed"
+    follow.done("result/read")
+    follow.step()
+    assert str(one.snapshot(follow.ref).incident.status) == "completed"

@@ -1,0 +1,68 @@
+"""Senders killed in the middle of a batch: nobody is asked twice, nobody is forgotten."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pendulum
+
+from tests.customers import FollowUp, customer_house, plan_text, row
+
+ROOT = Path(__file__).parents[2]
+SENDER = """
+import time
+import pendulum
+from engine.deliver import Deliverer
+from engine.house import House
+from storage.settings import load_settings
+sender = Deliverer(House(load_settings()).open(), "victim", lambda: pendulum.now("UTC"))
+while True:
+    sender.deliver(seconds=1)
+    time.sleep(0.02)
+"""
+CUSTOMERS, KILLS = 90, 3
+
+
+def test_senders_killed_in_the_middle_ask_nobody_twice_and_forget_nobody(home: Path) -> None:
+    (home / "followup.yaml").write_text(plan_text(**{"every: 1m": "every: 1s", "per_batch: 120": "per_batch: 40"}))
+    with customer_house(home) as house:
+        house.now = pendulum.now("UTC")
+        follow = FollowUp(house)
+        follow.take([row(n) for n in range(CUSTOMERS)])
+        follow.close()
+        house.receiver.script("/mail/", delay=0.05)
+        for _kill in range(KILLS):
+            seen = len(follow.asked())
+            victim = subprocess.Popen([sys.executable, "-c", SENDER], cwd=ROOT)
+            try:
+                house.receiver.wait_for(lambda got, seen=seen: len(got) >= seen + 12, timeout=30)
+            finally:
+                victim.kill()
+                victim.wait()
+        assert len(follow.asked()) < CUSTOMERS, "killed in the middle, not at the end"
+        for _ in range(20):
+            house.now = max(house.now.add(seconds=2), pendulum.now("UTC"))
+            follow.step()
+        counts = Counter(follow.asked())
+        assert [address for address, count in counts.items() if count > 1] == []
+        found = follow.customers()
+        assert {one.state for one in found.values()} == {"asked"}, "each of them is on record as asked"
+        doubtful = {f"c{name[1:]}@example.com" for name, one in found.items() if one.reached == "unknown"}
+        everybody = {f"c{n}@example.com" for n in range(CUSTOMERS)}
+        assert everybody - set(counts) <= doubtful, "whoever got nothing is known to be in doubt"
+        assert len(doubtful) <= KILLS, "of each killed sender the one survey that it had begun"
+        assert all(one.remind_at for one in found.values()), "and the reminder reaches them"
+
+
+def test_a_look_taken_twice_or_by_two_at_once_asks_once(home: Path) -> None:
+    with customer_house(home) as house:
+        house.now = house.now.set(hour=10)
+        follow = FollowUp(house)
+        follow.take([row(n) for n in range(10)])
+        follow.close()
+        assert [follow.tick() for _ in range(4)] == [True, False, False, False]
+        follow.step()
+        assert sorted(Counter(follow.asked()).values()) == [1] * 10

@@ -1,0 +1,168 @@
+"""Contacts: sealed while they are needed, and after that no byte of them anywhere in the home."""
+
+from __future__ import annotations
+
+import base64
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from engine.customers import answering
+from storage import customers
+from tests.customers import FollowUp, customer_house, row
+from tests.houses import Estate
+
+MAIL, PHONE = "wang.xiaoming.8831@example.com", "+8613912345678"
+
+
+def everything(home: Path) -> dict[str, bytes]:
+    """Every file of the home."""
+    return {str(path.relative_to(home)): path.read_bytes() for path in home.rglob("*") if path.is_file()}
+
+
+def holding(home: Path, *secrets: str) -> dict[str, str]:
+    """The files in which any of these stands, in any form that a program may have written."""
+    forms = {
+        form: secret
+        for secret in secrets
+        for form in (
+            secret.encode(), secret.encode("utf-16-le"), json.dumps(secret).encode(),
+            base64.b64encode(secret.encode()).rstrip(b"="), secret.replace("@", "%40").replace("+", "%2B").encode(),
+        )
+    }  # fmt: skip
+    return {name: secret for name, data in everything(home).items() for form, secret in forms.items() if form in data}
+
+
+def sealed(house: Estate) -> list[str]:
+    with house.house.database.read() as connection:
+        return list(connection.execute(text("SELECT sealed FROM customer_contact")).scalars())
+
+
+def followed(house: Estate) -> FollowUp:
+    house.now = house.now.set(hour=10)
+    follow = FollowUp(house)
+    follow.take([row(1, contact=f"{MAIL}; {PHONE}"), *(row(n) for n in range(2, 60))])
+    follow.close()
+    follow.step()
+    assert MAIL in follow.asked()
+    return follow
+
+
+def test_a_contact_is_nowhere_in_clear_while_it_is_used(home: Path) -> None:
+    with customer_house(home) as house:
+        follow = followed(house)
+        house.receiver.script("/mail/", status=500)
+        follow.run_until(26)
+        assert holding(home, MAIL, PHONE) == {}
+        everywhere = str([dict(r._mapping) for r in house.rows(follow.ref)]) + str(house.facts(follow.ref))
+        assert MAIL not in everywhere
+        with house.house.database.read() as connection:
+            outbox = str(connection.execute(text("SELECT * FROM outbox")).all())
+        assert MAIL not in outbox
+        assert PHONE not in outbox
+
+
+def test_the_search_finds_what_is_there(home: Path) -> None:
+    (home / "leak.log").write_text(f"sent to {MAIL}")
+    assert holding(home, MAIL, PHONE) == {"leak.log": MAIL}
+
+
+def test_the_key_is_for_its_owner_alone_and_another_key_opens_nothing(home: Path) -> None:
+    with customer_house(home) as house:
+        follow = followed(house)
+        key = home / "customers.key"
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+        assert MAIL not in str(sealed(house))
+        assert follow.desk.vault().open(sealed(house)[0])
+
+
+def test_forgotten_nothing_is_left_but_the_count(home: Path) -> None:
+    with customer_house(home) as house:
+        follow = followed(house)
+        follow.answer(follow.tokens()[MAIL], csat="2", suggestion=f"write to {MAIL}")
+        with house.house.database.read() as connection:
+            mark = follow.desk.vault().mark("C1")
+            mine = customers.find(connection, follow.id, "C1", mark)
+            cipher = customers.sealed(connection, mine.id)
+        assert holding(home, cipher) != {}, "it is there, sealed"
+        assert holding(home, MAIL) != {}, "a customer may write anything into a suggestion"
+        assert answering.forget(follow.desk, "C1") == 1
+        assert holding(home, MAIL, PHONE, cipher, cipher[20:60]) == {}
+        assert "C1" not in follow.customers()
+        with house.house.database.read() as connection:
+            result = customers.result(connection, follow.id)
+        assert (result.customers, result.answered, result.suggestions) == (59, 1, 0)
+        assert answering.forget(follow.desk, "C1") == 1, "again, and nothing changes"
+        assert answering.forget(follow.desk, "C404") == 0
+
+
+def test_a_forgotten_customer_is_not_taken_in_again_nor_asked(home: Path) -> None:
+    with customer_house(home) as house:
+        house.now = house.now.set(hour=10)
+        follow = FollowUp(house)
+        follow.take([row(1, contact=MAIL), row(2)])
+        answering.forget(follow.desk, "C1")
+        taken = follow.take([row(1, contact=MAIL)])
+        assert (taken.taken, taken.known) == (0, 1)
+        follow.close()
+        follow.step()
+        assert follow.asked() == ["c2@example.com"]
+        assert holding(home, MAIL) == {}
+
+
+def test_forgotten_between_claim_and_send_it_is_not_sent(home: Path) -> None:
+    with customer_house(home) as house:
+        house.now = house.now.set(hour=10)
+        follow = FollowUp(house)
+        follow.take([row(1)])
+        follow.close()
+        assert follow.tick()
+        answering.forget(follow.desk, "C1")
+        follow.step()
+        assert follow.asked() == []
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_after_the_set_time_every_contact_is_gone(home: Path, monkeypatch: pytest.MonkeyPatch, many: bool) -> None:
+    if many:
+        monkeypatch.setattr(customers, "CHUNK", 7)
+    with customer_house(home) as house:
+        follow = followed(house)
+        ciphers = sealed(house)
+        assert len(ciphers) == 59
+        follow.run_until(24 * 29)
+        assert len(sealed(house)) == 59
+        follow.run_until(24 * 2)
+        assert sealed(house) == []
+        assert follow.row().state == "erased"
+        assert holding(home, MAIL, PHONE, *ciphers) == {}
+        assert follow.customers()["C1"].masked == ""
+
+
+def test_nothing_of_a_contact_is_said_in_a_refusal(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Columns may be shifted: whatever stands in any field may be a contact."""
+    with customer_house(home) as house:
+        follow = FollowUp(house)
+        rows: list[dict[str, Any]] = [row(1, **{name: MAIL}) for name in
+                ("id", "language", "order_value", "poor_service_30d", "compensation", "time_zone", "public_complaint")]  # fmt: skip
+        taken = follow.take([*rows, row(2, contact=f"{MAIL} {PHONE}")])
+        assert (taken.taken, len(taken.bad)) == (0, 8)
+        assert MAIL not in str(taken)
+        assert PHONE not in str(taken)
+        assert MAIL not in caplog.text
+
+
+def test_what_a_channel_says_of_an_address_is_not_kept(home: Path) -> None:
+    with customer_house(home) as house:
+        house.now = house.now.set(hour=10)
+        house.receiver.script("/mail/", status=403, body=f"no mailbox {MAIL}")
+        follow = FollowUp(house)
+        follow.take([row(1, contact=MAIL)])
+        follow.close()
+        follow.step()
+        assert follow.customers()["C1"].reached == "dead"
+        assert holding(home, MAIL) == {}
