@@ -38,6 +38,7 @@ from tests.smoke.stack import ReceiverProcess, Stack, free_ports, until
 PLAYBOOK = "four-hour-response"
 ALERTMANAGER = "prometheus-alertmanager"
 BURST_SECONDS = 180.0
+IDLE_PAUSE = (0.7, 1.1)  # seconds: longer than a Prefect run stays open, so that each sample finds nothing under way
 CONFIGURATION = """
 route:
   receiver: sink
@@ -90,7 +91,7 @@ def idle(samples: int, folder: Path) -> Table:
                 arrived |= {name: at for name, at in first_arrivals(received).items() if name not in arrived}
             if number >= 0:
                 seconds.append(arrived.get(ref, float("inf")) - answered.begun)
-            time.sleep(chance.uniform(0.05, 0.25))
+            time.sleep(chance.uniform(*IDLE_PAUSE))
     table = Table(f"declare -> first notice accepted, idle, {samples} samples")
     spread(table, "from the POST", seconds, p50=0.5, p99=1.0)
     return table

@@ -19,7 +19,7 @@ from storage.figures import LIVE, Figures, alone, counter, micros, set_counter
 from storage.figures_tables import ARRIVAL, CONVERSATION, REPLAY, ROLLUP, SAMPLE, SERIES
 
 RAW: Final = timedelta(hours=26)  # after their arrival
-HISTORY: Final = timedelta(days=35)
+HISTORY: Final = timedelta(days=63)  # eight weeks before the present one, and a reserve
 MINUTE: Final = 60_000_000  # microseconds
 _CHUNK = 20_000  # samples of one transaction: 30 to 110 ms, by how many series they are of
 _SERIES_CHUNK = 500

@@ -90,11 +90,11 @@ class Settings(BaseSettings):
         description="Hours for which a raw sample is kept after its arrival; a repeat within them counts once.",
     )
     history_days: float = Field(
-        default=35.0,
+        default=63.0,
         ge=1.0,
         le=800.0,
-        description="Days of history by the minute; older figures are refused. Four weeks and a reserve are what "
-        "rules against the same hours of earlier weeks need.",
+        description="Days of history by the minute; older figures are refused. Eight weeks and a reserve are what "
+        "the shipped rules against the same hours of earlier weeks need.",
     )
 
     @classmethod

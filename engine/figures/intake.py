@@ -10,8 +10,9 @@ from typing import Any
 from pendulum import DateTime
 
 from engine.figures.deriving import derived
-from engine.figures.reading import HISTORY, Fault, Read, Reader, Unreadable, told, undeclared
+from engine.figures.reading import Fault, Read, Reader, Unreadable, told, undeclared
 from storage.figures import MOST_SERIES, Batch, Figures, Taken
+from storage.figures_history import HISTORY
 
 
 @dataclass(frozen=True, slots=True)

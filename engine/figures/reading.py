@@ -18,9 +18,9 @@ from pendulum import DateTime
 
 from playbooks.errors import one_line
 from storage.figures import LIVE, Batch, SeriesName, canonical, micros
+from storage.figures_history import HISTORY
 
 AHEAD: Final = timedelta(seconds=60)  # clocks of two machines may differ by so much
-HISTORY: Final = timedelta(days=35)  # older samples of live figures would be forgotten at once
 MOST_VALUE: Final = 1e12
 MOST_COUNT: Final = 1e9
 MOST_LABELS: Final = 16

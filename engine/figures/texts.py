@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from pendulum import DateTime
 
-from engine.figures.reading import AHEAD, HISTORY
+from engine.figures.reading import AHEAD
 from engine.figures.words import WordWatch
 from storage.figures import Batch, SeriesName, canonical, micros
+from storage.figures_history import HISTORY
 
 MOST_TEXTS: Final = 2_000
 LONGEST_TEXT: Final = 20_000

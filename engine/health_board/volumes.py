@@ -13,8 +13,9 @@ from pendulum import DateTime
 from domain.health.forecast import VolumeHistory
 from storage.figures import Figures, micros, moment
 from storage.figures_board import series_of
-from storage.figures_history import HISTORY, course
+from storage.figures_history import course
 
+LOOK_BACK: Final = timedelta(days=35)  # what a forecast of four same hours is made of
 _SECOND: Final = 1_000_000
 _AGAIN: Final = 7200  # seconds of the past that are read again: late figures come into their own time
 _WHOLE: Final = 3600  # and everything, so often: pushed history may be of any time
@@ -78,7 +79,7 @@ class Volumes:
         read = self._reads.get(key)
         if read is None or read.slot != slot or upto < read.upto or now - read.whole >= read.patience:
             read = _Read(slot, 0, now)
-            begin = upto - int(HISTORY.total_seconds()) // slot * slot + slot
+            begin = upto - int(LOOK_BACK.total_seconds()) // slot * slot + slot
         elif upto == read.upto:
             return read
         else:

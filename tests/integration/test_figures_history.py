@@ -139,10 +139,10 @@ def test_old_minutes_go_and_so_do_series_of_which_nothing_is_left(figures: Figur
     roll(figures)
     thin(figures, NOW)
     thin(figures, NOW.add(hours=27))
-    assert thin(figures, NOW.add(days=34))["rollups"] == 0
-    assert thin(figures, NOW.add(days=36))["rollups"] == 1
+    assert thin(figures, NOW.add(days=62))["rollups"] == 0
+    assert thin(figures, NOW.add(days=64))["rollups"] == 1
     assert figures.series() == []
-    push(figures, (-86_400 * 36, 11, 1), now=NOW.add(days=36))  # its number was cached: it must not be used again
+    push(figures, (-86_400 * 64, 11, 1), now=NOW.add(days=64))  # its number was cached: it must not be used again
     (series,) = figures.series()
     assert list(figures.after(0)[0].series) == [series.id]
 

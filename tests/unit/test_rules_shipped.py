@@ -24,6 +24,7 @@ from playbooks.roster import parse_roster
 from playbooks.rule_document import to_document
 from playbooks.rule_loader import House, json_schema, load_rule, parse_rule
 from playbooks.rulebook import SHIPPED, Rulebook
+from storage.figures_history import HISTORY
 
 BOOK = Rulebook(playbooks=lambda: [playbook.id for playbook in Library().all()])
 FILES = {path.stem: load_rule(path) for path in sorted(SHIPPED.glob("*.yaml"))}
@@ -188,6 +189,13 @@ def test_any_sound_rule_reads_back_as_itself_and_obeys_the_schema(
     assert [level.threshold for level in back.levels] == pytest.approx([level.threshold for level in levels])
     assert replace(back, levels=levels) == rule
     VALIDATOR.validate(json.loads(words(rule)))
+
+
+def test_history_reaches_as_far_back_as_the_shipped_rules_look() -> None:
+    for path in SHIPPED.glob("*.yaml"):
+        rule = of(path.stem)
+        if rule.baseline is not None and rule.baseline.kind == "same-hours":
+            assert timedelta(weeks=rule.baseline.weeks) + rule.window < HISTORY, path.stem
 
 
 def test_the_shipped_schema_is_the_one_of_the_models() -> None:
