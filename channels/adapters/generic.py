@@ -18,7 +18,7 @@ from channels.verdicts import judge
 
 # Schemes that ring a telephone or page until answered, whatever the message; and settings that make others
 # do so.
-_WAKING_SCHEMAS = frozenset({"pagerduty", "opsgenie", "signl4", "pagertree", "splunk", "victorops", "spike"})
+_WAKING_SCHEMAS = frozenset({"signl4", "pagertree", "splunk", "victorops", "spike"})
 _WAKING_SETTINGS = {
     "priority": frozenset({"2", "10", "emergency", "critical", "max"}),
     "level": frozenset({"critical"}),

@@ -12,7 +12,7 @@ from channels.outcome import one_line
 from channels.rendering import Limits, Text
 
 # PushPlus, "Message interface": `title` at most 100 characters, `content` at most 20,000.
-TITLE_BYTES = 100
+TITLE_CHARACTERS = 100
 TEXT_CHARACTERS = 20_000
 
 
@@ -27,10 +27,10 @@ class PushPlus(CodedAnswer):
     receipts: ClassVar[tuple[str, ...]] = ("data",)
 
     def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
-        """Counted in characters."""
-        return Limits(body_bytes=4 * TEXT_CHARACTERS, title_bytes=TITLE_BYTES, characters=TEXT_CHARACTERS)
+        """Counted in characters; the whole title is the first line of the text."""
+        return Limits(body_bytes=4 * TEXT_CHARACTERS, title_bytes=0, characters=TEXT_CHARACTERS)
 
     def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:  # noqa: ARG002 - as base
         """Without a title Apprise puts the whole text there; plain text keeps its line breaks as `txt` only."""
-        request.payload["title"] = text.title or one_line(text.body.strip().split("\n", 1)[0], 30)
+        request.payload["title"] = one_line(text.body.strip().split("\n", 1)[0], TITLE_CHARACTERS)
         request.payload["template"] = "txt"

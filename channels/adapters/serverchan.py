@@ -14,7 +14,7 @@ from channels.rendering import Limits, Text
 from channels.verdicts import answer_object
 
 # ServerChan, "SendKey and API": `title` at most 32 characters, `desp` at most 32 KB.
-TITLE_BYTES = 32
+TITLE_CHARACTERS = 32
 TEXT_BYTES = 32_000
 
 
@@ -26,13 +26,12 @@ class ServerChan(CodedAnswer):
     words: ClassVar[tuple[str, ...]] = ("message", "info", "errmsg")
 
     def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
-        """A title of 32 bytes: as many characters if they are Latin, ten if they are Chinese."""
-        return Limits(body_bytes=TEXT_BYTES, title_bytes=TITLE_BYTES)
+        """The whole title is the first line of the text; as much of it as there is room for stands above."""
+        return Limits(body_bytes=TEXT_BYTES, title_bytes=0)
 
     def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:  # noqa: ARG002 - as base
         """A title it must have, and `desp` is markdown, in which a single line break is none."""
-        first = text.body.strip().split("\n", 1)[0]
-        request.payload["title"] = text.title or one_line(first, 10) or "-"
+        request.payload["title"] = one_line(text.body.strip().split("\n", 1)[0], TITLE_CHARACTERS)
         if not message.public:
             request.payload["desp"] = text.body.replace("\n", "\n\n")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -156,6 +158,28 @@ def test_an_answer_of_somebody_else_is_no_yes(connect: Open, kind: type[Service]
     # WeCom's application asks for a token first: the message itself never left.
     expected = {western.Teams: UNVERIFIED, chinese.WeComApp: FAILED}.get(kind, UNKNOWN)
     assert outcome.verdict is expected, outcome
+
+
+SECRETS = re.compile(
+    r"SEC000111222aaabbb|f00dfeed0123456789|693a91f6-7xxx|Secret-0123|token-\d|e9f7-abcd|SCT1234Tabcdef"
+    r"|0123456789abcdef0123456789abcdef|2\.00AbCdEf|TIiajkdnlazkcOXrIdevi7FQ|4ddbc191d40ee098|signature0123"
+    r"|abcdefg_hijklmnop|charactersapikey|eb243592-faa2|b2b2b2b2|deviceKey0123"
+)
+
+
+@pytest.mark.parametrize("mood", ["", "status"])
+@pytest.mark.parametrize("kind", SERVICES, ids=by_name)
+def test_no_secret_in_any_log_at_debug(
+    connect: Open, kind: type[Service], mood: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = connect(kind)
+    line.service.mood = mood
+    with caplog.at_level(logging.DEBUG), caplog.at_level(1, "apprise"), caplog.at_level(1, "urllib3"):
+        outcomes = (line.send(), line.send(PUBLIC))
+    assert caplog.records, "the test must see what is logged"
+    assert not SECRETS.findall(caplog.text + repr(outcomes))
+    wire = repr([(r.path, r.query, r.headers, r.body) for r in line.service.received])
+    assert SECRETS.search(wire) or "Basic" in wire or not kind.hosts, "they were there to be told"
 
 
 def test_a_wrong_signature_is_what_the_service_says_it_is(connect: Open, monkeypatch: pytest.MonkeyPatch) -> None:

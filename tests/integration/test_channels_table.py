@@ -201,7 +201,7 @@ def publication(house: Estate, outcome: Outcome) -> str:
 # --- the page ---
 
 
-def _tables(house: Estate, cells: dict[tuple[str, str], Cell | None]) -> str:
+def _tables(house: Estate, cells: dict[tuple[str, str], Cell | None], folder: Path) -> str:
     paged = cache(lambda outcome: page(house, outcome))
     published = cache(lambda outcome: publication(house, outcome))
     lines = [f"| channel | {' | '.join(CASES)} |", "| --- " * (len(CASES) + 1) + "|"]
@@ -225,9 +225,21 @@ def _tables(house: Estate, cells: dict[tuple[str, str], Cell | None]) -> str:
             shown = f"{verdict}, told to wait 30 s" if asked else str(verdict)
             found = (page(house, outcome), last(house, outcome), publication(house, outcome))
             lines.append(f"| {shown} | {' | '.join(found)} |")
-    lines += ["", "| channel | what its service does here is documented in |", "| --- | --- |"]
-    lines += [f"| {kind.name} | {kind.page} |" for kind in SERVICES]
-    return "\n".join([*lines, "| e-mail | RFC 5321, section 4.2; RFC 3463 |"])
+    lines += ["", "| channel | most messages | longest text | wakes | what its service does is documented in |"]
+    lines += ["| --- " * 5 + "|"]
+    pages = {kind.name: kind.page for kind in SERVICES} | {"e-mail": "RFC 5321, section 4.2; RFC 3463"}
+    urls = {kind.name: kind.address.format(host="127.0.0.1:9") for kind in SERVICES}
+    urls["e-mail"] = "mailto://127.0.0.1:9?from=ops@example.org&to=alice@example.org"
+    return "\n".join([*lines, *(_limits(name, url, pages[name], folder) for name, url in urls.items())])
+
+
+def _limits(name: str, url: str, page: str, folder: Path) -> str:
+    """What is kept on our side, as the directory has it."""
+    channel = ChannelDirectory.load(write_channels(folder / "c.yaml", a=url))._by_id["a"]
+    rate, limits = channel.rate, channel.limits
+    most = f"{rate.count} in {rate.seconds:g} s" if rate else ""
+    longest = f"{limits.characters:,} characters" if limits.characters else f"{limits.body_bytes:,} bytes"
+    return f"| {name} | {most} | {longest} | {'yes' if channel.info.waking else ''} | {page} |"
 
 
 def _next(settled: str) -> str:
@@ -261,8 +273,8 @@ def test_no_refusal_is_recorded_as_sent(cells: dict[tuple[str, str], Cell | None
     assert len(cells) == (len(SERVICES) + 1) * len(CASES)
 
 
-def test_the_page_says_what_happens(house: Estate, cells: dict[tuple[str, str], Cell | None]) -> None:
-    made = _tables(house, cells)
+def test_the_page_says_what_happens(house: Estate, cells: dict[tuple[str, str], Cell | None], tmp_path: Path) -> None:
+    made = _tables(house, cells, tmp_path)
     text = PAGE.read_text(encoding="utf-8")
     head, _, rest = text.partition(BEGIN)
     old, _, tail = rest.partition(END)

@@ -162,7 +162,10 @@ class ServerChan(Service):
         title = request.form.get("title", "")
         require(0 < len(title) <= 32, B(json={"code": 20001, "message": "标题过长或为空"}))
         # `desp` is markdown: what is shown breaks a line only where there is an empty one.
-        return f"{title}\n{request.form['desp']}".replace("\n\n", "\n")
+        require(
+            request.form["desp"].startswith(title.rstrip("…")), B(json={"code": 1, "message": "two different titles"})
+        )
+        return request.form["desp"].replace("\n\n", "\n")
 
     def taken(self, request: Received) -> Behaviour:
         data = {"pushid": str(8600 + request.number), "readkey": "SCTx", "error": "SUCCESS", "errno": 0}
@@ -187,7 +190,7 @@ class PushPlus(Service):
         require(document["token"] == "0123456789abcdef0123456789abcdef", self.in_200 or B())
         require(0 < len(document["title"]) <= 100, B(json={"code": 999, "msg": "标题过长或为空", "data": None}))
         require(document["template"] == "txt", B(json={"code": 999, "msg": "行会丢失", "data": None}))
-        return f"{document['title']}\n{document['content']}"
+        return str(document["content"])
 
     def taken(self, request: Received) -> Behaviour:
         return B(json={"code": 200, "msg": "请求成功", "data": f"{request.number:032x}"})
