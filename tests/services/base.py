@@ -27,6 +27,8 @@ from channels import transport
 from tests.receivers import Behaviour, HttpReceiver, Received
 
 PATIENCE = "rto=0.5&cto=3"
+# For services that will not answer anyway.
+NO_PATIENCE = "rto=0.15&cto=3"
 
 
 class Wrong(Exception):
@@ -57,6 +59,7 @@ class Service(HttpReceiver):
         hosts: Under which it is reached, by TLS; empty for those on an address of one's own.
         address: As it stands in a channel file; `{host}` for `127.0.0.1:PORT`.
         limit: Bytes of the text (or characters, where `counts_characters`), as documented.
+        asks_first: Whether a log-in or a look-up comes before the first message.
         public_only: Whether it takes no notice to a person, whatever its service would do.
         in_200: How it refuses in an answer with status 200, if it does that.
         by_status: How it refuses by status.
@@ -70,6 +73,7 @@ class Service(HttpReceiver):
     address: ClassVar[str]
     limit: ClassVar[int]
     counts_characters: ClassVar[bool] = False
+    asks_first: ClassVar[bool] = False
     public_only: ClassVar[bool] = False
     in_200: ClassVar[Behaviour | None] = None
     by_status: ClassVar[Behaviour]
@@ -83,8 +87,12 @@ class Service(HttpReceiver):
     @property
     def url(self) -> str:
         """Its line in a channel file, with little patience."""
+        return self.url_with(PATIENCE)
+
+    def url_with(self, patience: str) -> str:
+        """Its line in a channel file."""
         url = self.address.format(host=self.host)
-        return f"{url}{'&' if '?' in url else '?'}{PATIENCE}"
+        return f"{url}{'&' if '?' in url else '?'}{patience}"
 
     def behaviour(self, path: str) -> Behaviour:
         scripted = super().behaviour(path)

@@ -81,6 +81,7 @@ class WeComApp(Service):
     hosts = ("qyapi.weixin.qq.com",)
     address = "wecomapp://ww1cfdd0a5:Secret-0123@1000002/alice/bob"
     limit = 2048
+    asks_first = True
     in_200 = errcode(81013, "user & party & tag all invalid")
     by_status = B(status=403, json={"errcode": 60020, "errmsg": "not allow to access from your ip"})
     limited = errcode(45009, "api freq out of limit")

@@ -47,6 +47,7 @@ class SlackBot(Service):
     hosts = ("slack.com",)
     address = "slack://xoxb-1234-1234-4ddbc191d40ee098cbaae6f3523ada2d/#ops/alice@example.org"
     limit = 40_000
+    asks_first = True
     counts_characters = True
     in_200 = B(json={"ok": False, "error": "not_in_channel"})
     by_status = B(status=403, body="forbidden_ip")
