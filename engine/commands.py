@@ -18,8 +18,9 @@ from domain.handle import Refused, handle
 from domain.incident import INCIDENT_MOVES, Incident, Response, Snapshot
 from domain.playbook import Playbook
 from engine.asked import Answer, check_id, checked_since, playbook_of
-from engine.declaring import declare, declare_together, response_id
+from engine.declaring import declare, declare_together
 from engine.house import House
+from engine.mould import response_id
 from engine.owing import append_facts, commit_decision
 from storage import incidents, turns
 

@@ -5,24 +5,22 @@ Many declarations that arrive together share one transaction, and so its cost.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 
 from pendulum import DateTime
 from sqlalchemy import Connection
 
 from domain.commands import Declare
-from domain.decide import decide
-from domain.facts import Fact, FactKind
 from domain.handle import Refused
-from domain.incident import Incident, Response, Snapshot
 from domain.playbook import Playbook
 from domain.roster import Roster
 from engine.asked import Answer, checked, playbook_of
 from engine.house import House
-from engine.owing import owed_by
+from engine.mould import begin_all, response_id
 from storage import incidents, turns
-from storage.beginnings import Beginning, add_beginnings
+from storage.beginnings import add_beginnings
+
+__all__ = ["begin_within", "declare", "declare_together", "response_id"]
 
 
 def declare(house: House, command: Declare, now: DateTime) -> Answer:
@@ -71,38 +69,7 @@ def begin_within(
 ) -> list[Answer]:
     """Begin what was not begun before, in a transaction of the caller's."""
     numbers = incidents.next_numbers(connection, len(wanted))
-    beginnings = [
-        _begin(command, playbook, number, roster, now)
-        for (command, playbook), number in zip(wanted, numbers, strict=True)
-    ]
+    beginnings = begin_all(wanted, numbers, roster, now)
     add_beginnings(connection, beginnings, now)
     begun = (one.snapshot.incident for one in beginnings)
     return [Answer(incident.id, incident.ref, str(incident.status), changed=True) for incident in begun]
-
-
-def response_id(incident_id: str, playbook_id: str) -> str:
-    """An incident runs a playbook once: the same two give the same id."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{incident_id}/{playbook_id}"))
-
-
-def _begin(command: Declare, playbook: Playbook, number: int, roster: Roster, now: DateTime) -> Beginning:
-    """Everything a declaration makes; no IO."""
-    started = command.since or now
-    incident = Incident(
-        id=command.id, ref=incidents.reference(number, command.nature), nature=command.nature, title=command.title,
-        severity=command.severity or playbook.severity, declared_at=started, origin=command.origin,
-        service=command.service, kind=command.kind, drill=command.drill, pace=dict(command.pace),
-        impact=command.impact,
-    )  # fmt: skip
-    response = Response(id=response_id(incident.id, playbook.id), playbook=playbook, started_at=started)
-    decision = decide(Snapshot(incident=incident, response=response, roster=roster), now)
-    declared = Fact(
-        FactKind.DECLARED, now, by=command.by,
-        data={"title": incident.title, "playbook": playbook.id, "version": playbook.version,
-              "since": started.isoformat(), "drill": incident.drill,
-              **({"warning": dict(command.warning)} if command.warning else {})},
-    )  # fmt: skip
-    return Beginning(
-        number=number, snapshot=decision.snapshot, wake_at=decision.wake_at, facts=(declared, *decision.facts),
-        owed=tuple(owed_by(decision, now)),
-    )  # fmt: skip

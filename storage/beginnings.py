@@ -32,6 +32,7 @@ def add_beginnings(connection: Connection, beginnings: Sequence[Beginning], now:
     """Write them all: six statements, however many they are."""
     if not beginnings:
         return
+    alike: dict[int, list[dict[str, Any]]] = {}  # rows of steps that several of them share, but for their response
     rows: dict[str, list[dict[str, Any]]] = {"incident": [], "response": [], "step": [], "fact": [], "command": []}
     for one in beginnings:
         incident, response = one.snapshot.incident, one.snapshot.response
@@ -42,7 +43,10 @@ def add_beginnings(connection: Connection, beginnings: Sequence[Beginning], now:
         rows["response"].append(
             {**incidents.response_values(connection, incident.id, response, position=0), "wake_at": one.wake_at}
         )
-        rows["step"] += incidents.step_rows(one.snapshot)
+        steps = one.snapshot.steps
+        if id(steps) not in alike:
+            alike[id(steps)] = incidents.step_rows(one.snapshot)
+        rows["step"] += [{**row, "response_id": response.id} for row in alike[id(steps)]]
         rows["fact"] += chained
         rows["command"].append({"id": incident.id, "incident_id": incident.id, "kind": "Declare", "at": now})
     for table, name in ((INCIDENT, "incident"), (RESPONSE, "response"), (STEP, "step"), (timeline.FACT, "fact")):
