@@ -41,7 +41,7 @@ def show(incident: Incident, token_file: TokenFile = None, as_json: AsJson = Fal
     tell(found)
 
 
-@app.command("list", epilog=example("tocsin customers list INC-1 --csv > customers.csv"))
+@app.command("list", epilog=example("tocsin customers list INC-1 --csv"))
 def list_(
     incident: Incident,
     *,

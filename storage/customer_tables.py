@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Text
+from sqlalchemy import JSON, BigInteger, Column, Index, Text, text
 from sqlmodel import Field, SQLModel
 
 from storage.types import UtcDateTime
@@ -25,6 +25,9 @@ def _big() -> Any:
 
 def _text() -> Any:
     return Field(default="", sa_column=Column(Text, nullable=False))
+
+
+TO_CALL = text("callback <> '' AND called_at IS NULL")  # as a literal: a partial index is not found by parameters
 
 
 class FollowUpRow(SQLModel, table=True):
@@ -51,7 +54,8 @@ class CustomerRow(SQLModel, table=True):
     __table_args__ = (
         Index("customer_mark", "incident_id", "mark", unique=True),
         Index("customer_next", "incident_id", "state", "way", "zone", "rank"),
-        Index("customer_call", "incident_id", "callback", "rank"),
+        Index("customer_rank", "incident_id", "rank", "id"),
+        Index("customer_call", "incident_id", "rank", "id", sqlite_where=TO_CALL, postgresql_where=TO_CALL),
     )
     id: str = Field(primary_key=True, max_length=32)  # ours, random: what messages, links and the outbox name
     incident_id: str = Field(max_length=64)

@@ -24,6 +24,7 @@ from engine.customers.desk import CustomerDesk
 from engine.customers.recipients import send_to
 from storage import customers, customers_follow, incidents, outbox
 from storage.customers_vault import Unreadable
+from storage.database import StorageError
 from storage.settings import SettingsError
 
 log = logging.getLogger("tocsin.customers")
@@ -47,7 +48,14 @@ class Unwanted:
     undo: bool = False
 
 
-Sent = Outcome | Later | Unwanted
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of it is on record already, as this state."""
+
+    state: str
+
+
+Sent = Outcome | Later | Unwanted | Recorded
 
 
 class SurveySender:
@@ -69,14 +77,20 @@ class SurveySender:
             following.tick(self._desk, row.payload["incident"], now)
             return Outcome(Verdict.SENT)
         ready = self._ready(row, now)
-        if isinstance(ready, Later | Unwanted | Outcome):
+        if isinstance(ready, Later | Unwanted):
             return ready
         try:
-            return self._send(row, *ready)
+            outcome = self._send(row, *ready)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody knows whether it went
-            return Outcome(Verdict.UNKNOWN, detail=f"the channel failed ({type(error).__name__})")
+            outcome = Outcome(Verdict.UNKNOWN, detail=f"the channel failed ({type(error).__name__})")
+        try:
+            # At once, not with its chunk: of a sender that is killed one survey is in doubt, not sixteen.
+            with self._desk.house.database.write() as connection:
+                return Recorded(settle(connection, self._desk, row, outcome, now))
+        except StorageError:
+            return outcome
 
-    def _ready(self, row: Row[Any], now: DateTime) -> Sent | tuple[Row[Any], str]:
+    def _ready(self, row: Row[Any], now: DateTime) -> Later | Unwanted | tuple[Row[Any], str]:
         """Checked when the row is in hand; that the send begins is on record before it does."""
         plan, incident_id = self._desk.plan, row.payload["incident"]
         with self._desk.house.database.write() as connection:
@@ -133,12 +147,17 @@ class SurveySender:
 def settle(connection: Connection, desk: CustomerDesk, row: Row[Any], result: Any, now: DateTime) -> str:
     """Record what became of a row in hand; the state it is in now. None as a result: it was not begun."""
     if row.kind == customers_follow.ALARM:
-        rang = isinstance(result, Outcome) and result.verdict is Verdict.SENT
-        return _write(connection, row, "sent", sent_at=now) if rang else _again(connection, row, now)
+        return _alarm(connection, row, result, now)
+    if isinstance(result, Recorded):
+        return result.state
     if isinstance(result, Unwanted):
         return _unwanted(connection, row, result)
-    if result is None or isinstance(result, Later):
-        return _again(connection, row, result.at if result else now)
+    if isinstance(result, Outcome):
+        return _sent(connection, desk, row, result, now)
+    return _again(connection, row, result.at if result else now)
+
+
+def _sent(connection: Connection, desk: CustomerDesk, row: Row[Any], result: Outcome, now: DateTime) -> str:
     if result.verdict in (Verdict.SENT, Verdict.UNVERIFIED):
         return _reached(connection, row, "sent", sent_at=now, detail="")
     if result.verdict is not Verdict.UNKNOWN:
@@ -150,6 +169,11 @@ def _doubtful(connection: Connection, row: Row[Any], result: Outcome, now: DateT
     if not customers_follow.has_begun(connection, row.id):  # its sender ended before: nobody can have got it
         return _again(connection, row, now)
     return _reached(connection, row, "unknown", detail=result.detail)
+
+
+def _alarm(connection: Connection, row: Row[Any], result: Any, now: DateTime) -> str:
+    rang = isinstance(result, Outcome) and result.verdict is Verdict.SENT
+    return _write(connection, row, "sent", sent_at=now) if rang else _again(connection, row, now)
 
 
 def _unwanted(connection: Connection, row: Row[Any], result: Unwanted) -> str:

@@ -95,4 +95,7 @@ def _customer() -> None:
     op.create_index("ix_customer_customer", "customer", ["customer"])
     op.create_index("customer_mark", "customer", ["incident_id", "mark"], unique=True)
     op.create_index("customer_next", "customer", ["incident_id", "state", "way", "zone", "rank"])
-    op.create_index("customer_call", "customer", ["incident_id", "callback", "rank"])
+    op.create_index("customer_rank", "customer", ["incident_id", "rank", "id"])
+    to_call = sa.text("callback <> '' AND called_at IS NULL")
+    columns = ["incident_id", "rank", "id"]
+    op.create_index("customer_call", "customer", columns, sqlite_where=to_call, postgresql_where=to_call)
