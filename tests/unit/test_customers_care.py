@@ -1,0 +1,75 @@
+"""The three questions and what they add up to: the table is the specification."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from domain.customers.care import Answers, Care, Combination, Thresholds, answers, care_for, gaps, rank
+from domain.customers.record import Contact, Customer
+from playbooks.followup import shipped
+
+COMPENSATION, UPGRADED, NAMED = Care.COMPENSATION, Care.UPGRADED, Care.NAMED
+
+
+def customer(order: int = 0, poor: int = 0, given: int = 0, *, public: bool = False) -> Customer:
+    return Customer("C", Contact(), order_value=order, poor_service=poor, compensation=given, public=public)
+
+
+@pytest.mark.parametrize(
+    ("order", "poor", "given", "found"),
+    [
+        (0, 0, 0, (False, False, False)),
+        (50_000, 0, 0, (False, False, False)),  # 500 is not over 500
+        (50_001, 0, 0, (False, True, False)),
+        (0, 1, 0, (True, False, False)),
+        (0, 0, 1, (False, False, True)),
+        (50_001, 3, 2_000, (True, True, True)),
+    ],
+)
+def test_the_three_questions(order: int, poor: int, given: int, found: tuple[bool, bool, bool]) -> None:
+    assert answers(customer(order, poor, given), Thresholds()) == Answers(*found)
+
+
+def test_thresholds_are_data() -> None:
+    strict = Thresholds(poor_service=3, order_over=100)
+    assert answers(customer(101, 2), strict) == Answers(poor_history=False, harmed=True, compensated=False)
+
+
+@pytest.mark.parametrize(
+    ("history", "harmed", "compensated", "give"),
+    [
+        (False, False, False, (COMPENSATION,)),
+        (False, False, True, ()),
+        (False, True, False, (COMPENSATION, NAMED)),
+        (False, True, True, (NAMED,)),
+        (True, False, False, (COMPENSATION, UPGRADED)),
+        (True, False, True, (UPGRADED,)),
+        (True, True, False, (COMPENSATION, UPGRADED, NAMED)),
+        (True, True, True, (UPGRADED, NAMED)),
+    ],
+)
+def test_what_ships(history: bool, harmed: bool, compensated: bool, give: tuple[Care, ...]) -> None:
+    assert care_for(Answers(history, harmed, compensated), shipped().combinations) == give
+
+
+def test_a_table_with_holes_is_found_and_says_which() -> None:
+    table = (Combination((COMPENSATION,), compensated=False),)
+    assert gaps(table) == [
+        Answers(history, harmed, compensated=True) for history in (False, True) for harmed in (False, True)
+    ]
+    assert gaps((*table, Combination(()))) == []
+    with pytest.raises(LookupError):
+        care_for(Answers(True, True, True), table)
+
+
+def test_harm_comes_before_the_brand_and_that_before_cost() -> None:
+    t = Thresholds()
+    order = [
+        customer(50_001, 1, public=True), customer(90_000_000, 1), customer(60_000, 1), customer(90_000, public=True),
+        customer(99_000_000), customer(50_001), customer(500, 1, public=True), customer(50_000, 1),
+        customer(1, public=True), customer(49_999), customer(1),
+    ]  # fmt: skip
+    ranks = [rank(one, answers(one, t)) for one in order]
+    assert all(one < other for one, other in pairwise(ranks)), ranks
