@@ -111,13 +111,14 @@ class Deliverer:
                 return []
             now, worst, busy = self._clock(), self._hands.worst(), self._hands.busy()
             with self._house.database.read() as connection:  # nothing to do is the usual case: no write lock for it
-                if outbox.waiting(connection, now, now - waiting_for, self._hands.slow(), outbox.PAGE):
+                most = outbox.first_page(connection, now, now - waiting_for, self._hands.slow())
+                if most is not None:
                     worst = min(worst, outbox.PUBLICATION)  # while pages move, bulk takes no machine time from them
-                if not outbox.waiting(connection, now, now - waiting_for, busy, worst):
+                if not outbox.waiting(connection, now, now - waiting_for, busy, worst, most):
                     return []
             with self._house.database.write() as connection:
                 rows = outbox.claim(
-                    connection, now, now + outbox.LEASE, limit=CHUNK, busy=busy, worst=worst,
+                    connection, now, now + outbox.LEASE, limit=CHUNK, busy=busy, worst=worst, most=most,
                     lease=f"{self._sender.name}/{uuid.uuid4().hex}", ready_since=now - waiting_for,
                 )  # fmt: skip
             if rows:

@@ -58,16 +58,16 @@ def enqueue(connection: Connection, owed: Sequence[Owed], now: DateTime) -> None
 
 def claim(  # noqa: PLR0913 - each says which messages are meant
     connection: Connection, now: DateTime, until: DateTime, *, limit: int, lease: str,
-    ready_since: DateTime, busy: Iterable[str] = (), worst: int = REST,
+    ready_since: DateTime, busy: Iterable[str] = (), worst: int = REST, most: int | None = None,
 ) -> list[Row[Any]]:  # fmt: skip
     """Lease messages that may go now, pages first; their attempt begins with this transaction.
 
     Messages of one claim share one channel, so that a slow one holds up nobody else's; a publication is claimed
     alone, and only once what was ordered before it for the same incident and channel has come to an end: the public
     reads statements in their order. `ready_since`: only what has been ready since then (the guarantor leaves the rest
-    to the runner). `worst`: only lanes up to this one.
+    to the runner). `worst`: only lanes up to this one; `most`: only pages up to this rank.
     """
-    ready = and_(_ready(now, ready_since, busy), OUTBOX.c.lane <= worst)
+    ready = and_(_ready(now, ready_since, busy), _urgent(worst, most))
     order = (OUTBOX.c.lane, OUTBOX.c.rank, OUTBOX.c.id)
     first = select(OUTBOX.c.id, OUTBOX.c.channel, OUTBOX.c.lane).where(ready).order_by(*order).limit(1)
     if connection.dialect.name == "postgresql":
@@ -144,11 +144,25 @@ def withdraw(connection: Connection, response_id: str, step: str, purposes: Iter
 
 
 def waiting(
-    connection: Connection, now: DateTime, since: DateTime, busy: Iterable[str] = (), worst: int = REST
-) -> bool:
+    connection: Connection, now: DateTime, since: DateTime, busy: Iterable[str] = (), worst: int = REST,
+    most: int | None = None,
+) -> bool:  # fmt: skip
     """Whether `claim` would find anything."""
-    query = select(OUTBOX.c.id).where(_ready(now, since, busy), OUTBOX.c.lane <= worst).limit(1)
-    return connection.execute(query).first() is not None
+    wanted = and_(_ready(now, since, busy), _urgent(worst, most))
+    return connection.execute(select(OUTBOX.c.id).where(wanted).limit(1)).first() is not None
+
+
+def _urgent(worst: int, most: int | None) -> ColumnElement[bool]:
+    """Lanes up to `worst`, and pages up to that rank: what is more urgent has the machine to itself until it is out."""
+    lanes = OUTBOX.c.lane <= worst
+    return lanes if most is None else and_(lanes, or_(OUTBOX.c.lane != PAGE, OUTBOX.c.rank <= most))
+
+
+def first_page(connection: Connection, now: DateTime, since: DateTime, slow: Iterable[str]) -> int | None:
+    """The rank of the most urgent page that waits, but for channels that are slow; None where none does."""
+    query = select(OUTBOX.c.rank).where(_ready(now, since, slow), OUTBOX.c.lane == PAGE)
+    found: int | None = connection.execute(query.order_by(OUTBOX.c.rank, OUTBOX.c.id).limit(1)).scalar_one_or_none()
+    return found
 
 
 def ready_responses(connection: Connection, now: DateTime, limit: int = 200) -> list[tuple[str, str]]:

@@ -284,6 +284,21 @@ def test_a_publication_is_claimed_alone_and_those_of_one_incident_in_their_order
     assert claim(house) == ["p2"]
 
 
+def test_less_urgent_pages_wait_while_a_more_urgent_one_can_soon_go(house: Estate) -> None:
+    enqueue(
+        house, owed("first", rank=0), owed("second", rank=1, channel="bob"), owed("post", lane=1, kind="publication", channel="site"),
+    )  # fmt: skip
+    with house.house.database.read() as connection:
+        assert outbox.first_page(connection, house.now, house.now, ()) == 0
+        assert outbox.first_page(connection, house.now, house.now, {"alice"}) == 1, "nobody waits for a slow channel"
+        assert not outbox.waiting(connection, house.now, house.now, {"alice"}, outbox.PAGE, most=0)
+        assert outbox.waiting(connection, house.now, house.now, {"alice"}, outbox.PUBLICATION, most=0)
+    assert claim(house, busy={"alice"}, worst=outbox.PAGE, most=0) == []
+    assert claim(house, busy={"alice"}, most=0) == ["post"], "statements have room of their own"
+    assert claim(house, most=0) == ["first"]
+    assert claim(house, most=1) == ["second"]
+
+
 def test_notices_wait_for_no_publication(house: Estate) -> None:
     enqueue(house, owed("p1", lane=1, kind="publication"), owed("n1", lane=2))
     assert claim(house) == ["p1"]
