@@ -286,7 +286,8 @@ def test_a_publication_is_claimed_alone_and_those_of_one_incident_in_their_order
 
 def test_less_urgent_pages_wait_while_a_more_urgent_one_can_soon_go(house: Estate) -> None:
     enqueue(
-        house, owed("first", rank=0), owed("second", rank=1, channel="bob"), owed("post", lane=1, kind="publication", channel="site"),
+        house, owed("first", rank=0), owed("second", rank=1, channel="bob"),
+        owed("post", lane=1, kind="publication", channel="site"),
     )  # fmt: skip
     with house.house.database.read() as connection:
         assert outbox.first_page(connection, house.now, house.now, ()) == 0
