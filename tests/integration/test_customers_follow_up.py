@@ -241,7 +241,7 @@ def test_a_drill_asks_no_customer_and_only_a_declared_sandbox(one: Estate) -> No
     follow.step()
     assert follow.asked() == []
     assert follow.asked("/sms/") == []
-    sandbox = [r for r in one.receiver.at("/inbox/customers")]
+    sandbox = one.receiver.at("/inbox/customers")
     assert len(sandbox) == 2, "no night holds a drill up"
     assert all("DRILL" in str(r.json) for r in sandbox)
     assert "example.com" not in str([r.json for r in sandbox])

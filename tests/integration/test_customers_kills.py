@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pendulum
 
 from tests.customers import FollowUp, customer_house, plan_text, row
+from tests.receivers import Received
 
 ROOT = Path(__file__).parents[2]
 SENDER = """
@@ -26,6 +28,10 @@ while True:
 CUSTOMERS, KILLS = 90, 3
 
 
+def at_least(count: int) -> Callable[[list[Received]], bool]:
+    return lambda got: len(got) >= count
+
+
 def test_senders_killed_in_the_middle_ask_nobody_twice_and_forget_nobody(home: Path) -> None:
     (home / "followup.yaml").write_text(plan_text(**{"every: 1m": "every: 1s", "per_batch: 120": "per_batch: 40"}))
     with customer_house(home) as house:
@@ -38,7 +44,7 @@ def test_senders_killed_in_the_middle_ask_nobody_twice_and_forget_nobody(home: P
             seen = len(follow.asked())
             victim = subprocess.Popen([sys.executable, "-c", SENDER], cwd=ROOT)
             try:
-                house.receiver.wait_for(lambda got, seen=seen: len(got) >= seen + 12, timeout=30)
+                house.receiver.wait_for(at_least(seen + 12), timeout=30)
             finally:
                 victim.kill()
                 victim.wait()
