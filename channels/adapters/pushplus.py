@@ -31,6 +31,5 @@ class PushPlus(CodedAnswer):
         return Limits(body_bytes=4 * TEXT_CHARACTERS, title_bytes=0, characters=TEXT_CHARACTERS)
 
     def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:  # noqa: ARG002 - as base
-        """Without a title Apprise puts the whole text there; plain text keeps its line breaks as `txt` only."""
+        """Without a title Apprise puts the whole text there."""
         request.payload["title"] = one_line(text.body.strip().split("\n", 1)[0], TITLE_CHARACTERS)
-        request.payload["template"] = "txt"

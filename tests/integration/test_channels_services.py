@@ -15,6 +15,7 @@ import pytest
 from channels.directory import ChannelDirectory
 from channels.message import Message
 from channels.outcome import Outcome, Verdict
+from channels.rendering import size
 from tests.receivers import unused_port, write_channels
 from tests.services import base, chinese, western
 from tests.services.base import Service
@@ -86,7 +87,7 @@ def test_what_is_right_is_taken_and_reads_as_it_was_written(connect: Open, kind:
     text = line.service.texts[-1]
     body = "第一行 <b>&amp;. line two" if kind is western.TwilioCall else "第一行 <b>&amp;\nline two"
     assert body in text, text
-    shown = text + line.service.title if kind is western.Ntfy else text
+    shown = text + line.service.title
     if kind not in {western.Json, western.Unknown}:
         assert "INC-1 需要你"[:5] in shown
     assert (LINK in text) is (kind is not western.TwilioCall), "a link is not read out"
@@ -155,6 +156,24 @@ def test_too_long_is_cut_at_a_line_by_the_services_own_measure(connect: Open, ki
     whole = line.send(PUBLIC, body=f"{LINK} {body}")
     assert (whole.verdict, "too long" in whole.detail) == (REFUSED, True), "a publication is never cut"
     assert len(line.service.texts) == (2 if kind is western.SlackBot else 1)
+
+
+@pytest.mark.parametrize("letter", ["演", "a"])
+@pytest.mark.parametrize("kind", SERVICES, ids=by_name)
+def test_a_publication_as_long_as_fits_is_taken_and_no_longer(connect: Open, kind: type[Service], letter: str) -> None:
+    line = connect(kind)
+    limits = line.directory._by_id["a"].limits
+    start = f"{LINK} "
+    room = (limits.body_bytes - size(start)) // size(letter)
+    if limits.characters:
+        room = min(room, limits.characters - len(start))
+    longest = start + letter * room
+    assert not line.directory.fits("a", longest + letter)
+    assert line.send(PUBLIC, body=longest + letter).verdict is REFUSED
+    assert line.service.received == []
+    assert line.directory.fits("a", longest)
+    assert line.send(PUBLIC, body=longest).verdict in {SENT, UNKNOWN}
+    assert longest in line.service.texts[0], "and nothing of it is cut off"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in SERVICES if kind.hosts], ids=by_name)

@@ -7,6 +7,7 @@ certificate are what they are in use.
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,6 +83,7 @@ class Service(HttpReceiver):
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(tls=tls if self.hosts else None)
         self.mood = ""
+        self.title = ""
         self.texts: list[str] = []
 
     @property
@@ -133,6 +135,11 @@ class Service(HttpReceiver):
     def aside(self, request: Received) -> Behaviour:
         """The answer to what is no message: a log-in, a look-up."""
         raise NotImplementedError
+
+
+def shown_by_markdown(text: str) -> str:
+    """Markdown breaks a line only where there is an empty one; a single line break is a space."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", text).replace("\n\n", "\n")
 
 
 def require(condition: object, answer: Behaviour) -> None:

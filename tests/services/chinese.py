@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from tests.receivers import Behaviour, Received
-from tests.services.base import Service, require
+from tests.services.base import Service, require, shown_by_markdown
 
 B = Behaviour
 SECRET, TOKEN = "SEC000111222aaabbb", "f00dfeed0123456789"
@@ -166,7 +166,7 @@ class ServerChan(Service):
         require(
             request.form["desp"].startswith(title.rstrip("…")), B(json={"code": 1, "message": "two different titles"})
         )
-        return request.form["desp"].replace("\n\n", "\n")
+        return shown_by_markdown(request.form["desp"])
 
     def taken(self, request: Received) -> Behaviour:
         data = {"pushid": str(8600 + request.number), "readkey": "SCTx", "error": "SUCCESS", "errno": 0}

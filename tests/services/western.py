@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 from typing import ClassVar
 
 from tests.receivers import Behaviour, Received
-from tests.services.base import Service, require
+from tests.services.base import Service, require, shown_by_markdown
 
 B = Behaviour
 
@@ -89,7 +89,7 @@ class Teams(Service):
         blocks = attachment["content"]["body"]
         require(all(block["type"] == "TextBlock" for block in blocks), B(status=400))
         # In a card's markdown a line ends where an empty one follows.
-        return "\n".join(str(block["text"]) for block in blocks).replace("\n\n", "\n")
+        return "\n".join(shown_by_markdown(str(block["text"])) for block in blocks)
 
     def taken(self, request: Received) -> Behaviour:
         run = f"0858{request.number:06}CU01"
@@ -174,11 +174,8 @@ class Opsgenie(Service):
         alert = request.json
         require(0 < len(alert["message"]) <= 130, self.by_status)
         require(0 < len(alert["alias"]) <= 512, self.by_status)
-        return (
-            f"{alert['message']}\n{alert['description']}"
-            if alert["message"] not in alert["description"]
-            else str(alert["description"])
-        )
+        self.title = str(alert["message"])
+        return str(alert["description"])
 
     def taken(self, request: Received) -> Behaviour:
         return B(
