@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.customer_tables import FollowUpRow
@@ -22,7 +22,7 @@ INCIDENT = IncidentRow.__table__  # type: ignore[attr-defined]
 SURVEY, ALARM = "survey", "survey-alarm"  # kinds of the outbox
 BEGUN = "begun"  # in the detail of a row in hand: from here on its customer may have got it
 ALARMS = "survey-alarms"  # the channel that alarms stand under; nothing is sent by it
-OVER = ("closed", "completed")
+OVER = ("closed", "completed", "cancelled")
 
 
 def add(connection: Connection, incident_id: str, response_id: str, now: DateTime) -> None:
@@ -46,10 +46,11 @@ def held(connection: Connection, incident_id: str) -> Row[Any] | None:
     return connection.execute(query.with_for_update() if connection.dialect.name == "postgresql" else query).first()
 
 
-def to_begin(connection: Connection) -> list[str]:
-    """Incidents that were closed and whose follow-up waits for that."""
+def to_begin(connection: Connection, before: DateTime) -> list[str]:
+    """Incidents that are over while their follow-up waits for that, or has waited since `before`."""
     query = select(FOLLOW_UP.c.incident_id).join(INCIDENT, INCIDENT.c.id == FOLLOW_UP.c.incident_id)
-    return list(connection.execute(query.where(FOLLOW_UP.c.state == "waiting", INCIDENT.c.status.in_(OVER))).scalars())
+    ready = or_(INCIDENT.c.status.in_(OVER), FOLLOW_UP.c.made_at <= before)
+    return list(connection.execute(query.where(FOLLOW_UP.c.state == "waiting", ready)).scalars())
 
 
 def due(connection: Connection, now: DateTime) -> list[str]:

@@ -35,7 +35,8 @@ RUNNING, COLLECTED, WAITING, ERASED = "running", "collected", "waiting", "erased
 def look(desk: CustomerDesk, now: DateTime) -> int:
     """Begin, go on with or end every follow-up that is due; how many moved."""
     with desk.house.database.read() as connection:
-        ids = [*customers_follow.to_begin(connection), *customers_follow.due(connection, now)]
+        waited = now - desk.plan.erase_after
+        ids = [*customers_follow.to_begin(connection, waited), *customers_follow.due(connection, now)]
     return sum(tick(desk, incident_id, now) for incident_id in ids)
 
 
@@ -52,19 +53,18 @@ def tick(desk: CustomerDesk, incident_id: str, now: DateTime) -> bool:
         incidents.lock(connection, incident_id)
         row = customers_follow.held(connection, incident_id)
         incident = incidents.load_incident(connection, incident_id)
-        if row is None or not _is_due(row, incident, now):
+        if row is None or not _is_due(row, incident, now - desk.plan.erase_after, now):
             return False
-        _Look(connection, desk, incident, now).take(row)
-        erased = row.state == COLLECTED
-    if erased:
+        erases = _Look(connection, desk, incident, now).take(row)
+    if erases:
         scrub(desk)
     call_people(desk, incident_id, now)
     return True
 
 
-def _is_due(row: Row[Any], incident: Incident, now: DateTime) -> bool:
+def _is_due(row: Row[Any], incident: Incident, waited: DateTime, now: DateTime) -> bool:
     if row.state == WAITING:
-        return incident.status in OVER
+        return not incident.running or row.made_at <= waited
     return row.state in (RUNNING, COLLECTED) and row.next_at is not None and row.next_at <= now
 
 
@@ -76,23 +76,43 @@ class _Look:
         self._plan: Plan = desk.plan
         self._pace = float(incident.pace.get("closed", 1.0))
 
-    def take(self, row: Row[Any]) -> None:
-        if self._incident.running and row.state in (RUNNING, COLLECTED):
+    def take(self, row: Row[Any]) -> bool:
+        """What is due; whether contacts were erased."""
+        if self._incident.status is IncidentStatus.CANCELLED or (row.state == WAITING and self._incident.running):
+            return self._give_up(row)
+        if self._incident.running:
             self._stop(row)
-            return
+            return False
         row = self._begin(row) if row.state == WAITING else row
         if row.state == RUNNING and self._now < row.collect_at:
             self._ask(row)
             self._remind(row)
         elif row.state == RUNNING:
             row = self._collect(row)
-        if row.state == COLLECTED and self._now >= row.erase_at:
-            left = customers.erase_contacts(self._connection, self._incident.id) == customers.CHUNK
-            if not left:
-                self._change(row, state=ERASED, next_at=None)
-                return
-        at = self._next(row)
-        customers_follow.set_alarm(self._connection, row, self._incident.ref, at, self._now, drill=self._incident.drill)
+        erases = bool(row.state == COLLECTED and self._now >= row.erase_at)
+        if erases and self._erase(row):
+            return True
+        self._alarm(row, self._next(row))
+        return erases
+
+    def _alarm(self, row: Row[Any], at: DateTime) -> None:
+        drill = self._incident.drill
+        customers_follow.set_alarm(self._connection, row, self._incident.ref, at, self._now, drill=drill)
+
+    def _erase(self, row: Row[Any]) -> bool:
+        """A chunk of the contacts; whether it was the last one."""
+        if customers.erase_contacts(self._connection, self._incident.id) == customers.CHUNK:
+            return False
+        self._change(row, state=ERASED, next_at=None)
+        return True
+
+    def _give_up(self, row: Row[Any]) -> bool:
+        """Cancelled, or not closed for as long as contacts are kept: nobody is asked, and their contacts go."""
+        put_back(self._connection, row.response_id, "the incident was cancelled")
+        customers_follow.stop_alarms(self._connection, row.response_id)
+        if self._erase(row):
+            self._say(row, "given-up", customers.result(self._connection, self._incident.id))
+        return True
 
     def _change(self, row: Row[Any], **values: Any) -> Row[Any]:
         customers_follow.change(self._connection, row.incident_id, **values)

@@ -99,7 +99,7 @@ class SurveySender:
             follow = customers_follow.get(connection, incident_id)
             if customer is None or customer.state in ("answered", "forgotten"):
                 return Unwanted("answered already, or forgotten")
-            if incident.running or follow is None or follow.state != following.RUNNING:
+            if incident.status not in following.OVER or follow is None or follow.state != following.RUNNING:
                 return Unwanted("the incident was reopened, or the time is over", undo=True)
             if not incident.drill:
                 opens = next_awake(customer.zone, now, plan.quiet)

@@ -18,7 +18,7 @@ from domain.facts import Fact, FactKind
 from domain.handle import Refused
 from domain.incident import Incident, IncidentStatus, Nature, Response
 from engine.customers.desk import CustomerDesk
-from engine.customers.following import wake
+from engine.customers.following import COLLECTED, ERASED, wake
 from engine.declaring import response_id
 from engine.owing import commit_decision
 from playbooks.roster import missing_roles
@@ -92,7 +92,10 @@ def begin(connection: Connection, desk: CustomerDesk, incident: Incident, now: D
     if incident.nature is not Nature.INCIDENT or incident.status is IncidentStatus.CANCELLED:
         said = "a warning" if incident.nature is not Nature.INCIDENT else "cancelled"
         raise Refused(f"{incident.ref} is {said}: affected customers belong to an incident")
-    if customers_follow.get(connection, incident.id) is not None:
+    follow = customers_follow.get(connection, incident.id)
+    if follow is not None and follow.state in (COLLECTED, ERASED):
+        raise Refused(f"the follow-up of {incident.ref} is over: nobody more can be asked; call them, or reopen it")
+    if follow is not None:
         return
     playbook, roster = desk.procedure(), desk.house.roster()
     missing = missing_roles(playbook, roster)

@@ -10,6 +10,7 @@ from locales import translator
 _NOTES = {
     "begun": N_("Follow-up of customers begun: {customers} affected, {no_channel} without a channel"),
     "stopped": N_("Follow-up stopped, the incident was reopened: {asked} of {customers} had been asked"),
+    "given-up": N_("No follow-up, contacts erased: the incident was cancelled, or is open for too long"),
     "collected": N_(
         "Follow-up collected: {asked} of {customers} asked, {answered} answered, satisfied {csat}, NPS {nps}, "
         "not solved {unsolved}, second complaints {second} (aim below {aim})"

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from domain.commands import Cancel, Reopen
 from domain.customers.record import COLUMNS
+from domain.handle import Refused
 from engine.customers import answering
 from storage import customers
 from tests.customers import FollowUp, customer_house, row
@@ -167,3 +169,45 @@ def test_what_a_channel_says_of_an_address_is_not_kept(home: Path) -> None:
         follow.step()
         assert follow.customers()["C1"].reached == "dead"
         assert holding(home, MAIL) == {}
+
+
+@pytest.mark.parametrize("how", ["cancelled", "never closed", "reopened and cancelled"])
+def test_contacts_nobody_will_use_any_more_go_too(home: Path, how: str) -> None:
+    with customer_house(home) as house:
+        house.now = house.now.set(hour=10)
+        follow = FollowUp(house)
+        follow.take([row(1, contact=MAIL)])
+        (cipher,) = sealed(house)
+        if how == "reopened and cancelled":
+            house.receiver.script("/mail/", status=503)
+            follow.close()
+            follow.step()
+            house.do(follow.ref, Reopen, "alice", reason="again")
+        if how != "never closed":
+            house.do(follow.ref, Cancel, "alice", reason="by mistake")
+        follow.run_until(1)
+        house.wait(days=0 if how == "cancelled" else 31)
+        follow.step()
+        assert sealed(house) == []
+        assert holding(home, cipher, MAIL) == {}
+        assert follow.row().state == "erased"
+        assert "contacts erased" in str(house.facts(follow.ref, "noted")[-1].data["text"])
+
+
+def test_after_the_result_nobody_is_taken_in_whose_contact_would_stay(home: Path) -> None:
+    with customer_house(home) as house:
+        follow = followed(house)
+        follow.run_until(73)
+        with pytest.raises(Refused, match="is over"):
+            follow.take([row(99)])
+
+
+def test_forgotten_on_postgresql(home: Path, postgres_url: str) -> None:
+    with customer_house(home, postgres_url) as house:
+        follow = followed(house)
+        assert answering.forget(follow.desk, "C1") == 1
+        with house.house.database.read() as connection:
+            whole = str(connection.execute(text("SELECT * FROM customer")).all())
+        assert len(sealed(house)) == 58
+        assert "'C1'" not in whole
+        assert MAIL not in whole
