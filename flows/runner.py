@@ -27,6 +27,7 @@ from tasks.turns import Taken
 log = logging.getLogger("tocsin.runner")
 MOST_RUNS = 4  # at once: Prefect's server takes one to three a second; more would only wait there
 BATCH = 100  # responses of one run
+NAMED = 20  # of them at most name it; a run sends what is ready of all
 WARM_UP_SECONDS = 30
 GAP_SECONDS = 0.3  # between the starts of two runs: side by side they would slow each other down at the server
 
@@ -83,7 +84,7 @@ class Runner:
         now = place.now()
         with self._house.database.read() as connection:
             due = incidents.due(connection, now, limit=BATCH)
-            ready = outbox.ready_responses(connection, now)
+            ready = outbox.ready_responses(connection, now, limit=NAMED)
             times = (incidents.next_due(connection), outbox.next_ready(connection))
         leases = take_turns(self._house, [row.id for row in due], now) if due else []
         flows = {row.id: row.flow for row in due}
@@ -118,8 +119,8 @@ class Runner:
         more = self._open[flow] = Batches()
         try:
             names = await asyncio.to_thread(self._names, batch)
-            marks = {f"incident:{ref}" for ref, _ in names[:20] if batch.responses} | {
-                f"stage:{stage}" for _, stage in names[:20] if stage
+            marks = {f"incident:{ref}" for ref, _ in names if batch.responses} | {
+                f"stage:{stage}" for _, stage in names if stage
             }
             RUN_NAME.set(_title(names))
             MORE.set(more)
@@ -133,7 +134,7 @@ class Runner:
     def _names(self, batch: Batch) -> list[tuple[str, str]]:
         """Reference and current stage of each response, for the run's name and tags."""
         with self._house.database.read() as connection:
-            return incidents.where_they_stand(connection, sorted(batch.responses)[:20]) or [("runner", "started")]
+            return incidents.where_they_stand(connection, sorted(batch.responses)[:NAMED]) or [("runner", "started")]
 
 
 def _title(names: list[tuple[str, str]]) -> str:

@@ -37,7 +37,7 @@ from web.gathering import Gathering
 from web.guard import Guard
 from web.letterbox import Letterbox
 
-# The busiest first.
+# Those that must be quick in a storm first: each request is matched against them in this order.
 ROUTERS = (
     inbox, samples, texts, webhooks, acknowledge, incidents, commands, warnings, rules, health, customers, survey,
     house_api, pages,

@@ -25,12 +25,13 @@ router = APIRouter(prefix="/api/incidents", tags=["incidents"])
 async def declare(form: DeclareForm, desk: AtDesk) -> JSONResponse:
     """Declare an incident. Its first notices are owed when this answers; a known id answers 200."""
     desk.house.library.get(form.playbook)  # an unknown one is a 404
-    fields = form.model_dump(include={"id", "title", "playbook", "severity", "origin", "service", "kind"})
     answer = await desk.declare(
         lambda by: Declare(
-            **fields, by=by, since=form.since, impact=form.impact.impact(), drill=form.drill, pace=form.pace
+            id=form.id, title=form.title, playbook=form.playbook, severity=form.severity, origin=form.origin,
+            service=form.service, kind=form.kind, by=by, since=form.since, impact=form.impact.impact(),
+            drill=form.drill, pace=form.pace,
         )
-    )
+    )  # fmt: skip
     document = {"id": answer.incident_id, "ref": answer.ref, "status": answer.status}
     return JSONResponse(document, 201 if answer.changed else 200)
 
