@@ -25,9 +25,11 @@ from channels.secrets import SecretMissing, Secrets, refers
 LONGEST_FILE_BYTES = 1_048_576
 DEEPEST_INCLUDE = 3
 _TAG = re.compile(r"[\w.-]+")
-# Query values that are settings rather than secrets; anything else in a URL is treated as one.
+# Values that are settings rather than secrets; anything else in a URL is treated as one.
 _SETTINGS = frozenset(
     {"yes", "no", "true", "false", "post", "text", "html", "markdown", "insecure", "starttls", "high"}
+    # What Apprise itself writes into an address: actions of Opsgenie, the source and component of PagerDuty.
+    | {"map", "new", "close", "delete", "acknowledge", "note", "apprise", "notification"}
 )
 # Settings that a file's `asset:` section does not change.
 _OURS: dict[str, Any] = {
@@ -100,13 +102,22 @@ def tags_of(service: NotifyBase) -> list[tuple[int, str]]:
 def secrets_of(service: NotifyBase) -> set[str]:
     """Every part of a service's address that must not be shown: all but scheme and settings."""
     parts = urlsplit(str(service.url(privacy=False)))  # type: ignore[no-untyped-call]
-    found = {unquote(part) for part in (parts.username or "", parts.password or "", *parts.path.split("/"))}
-    found |= {value for _, value in parse_qsl(parts.query) if value.lower() not in _SETTINGS}
+    found = {unquote(part) for part in parts.path.split("/") if part.lower() not in _SETTINGS}
+    found |= {unquote(part) for part in (parts.username or "", parts.password or "")}
+    found |= {value for name, value in parse_qsl(parts.query) if not _is_setting(service, name, value)}
     if "host" not in service.template_tokens:
         found.add(unquote(parts.netloc.rpartition("@")[2]))
     private = {name for name, spec in service.template_tokens.items() if spec.get("private")}
     found |= {value for name in private | {"password", "token"} if isinstance(value := vars(service).get(name), str)}
     return {secret for secret in found if secret and not _is_harmless(secret)}
+
+
+def _is_setting(service: NotifyBase, name: str, value: str) -> bool:
+    """Whether a query value only tunes: else an ordinary word such as `before` would be cut out of every text."""
+    spec = service.template_args.get(name, {})
+    kind = str(spec.get("type", ""))
+    chosen = not spec.get("private") and (kind.startswith("choice") or kind in {"bool", "int", "float"})
+    return chosen or value.lower() in _SETTINGS
 
 
 def _is_harmless(value: str) -> bool:

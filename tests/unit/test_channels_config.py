@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from channels.config import secrets_of
 from channels.directory import ChannelConfigError, ChannelDirectory
 
 SECRET = "s3cr3tt0k3n"
@@ -194,3 +195,25 @@ def test_nothing_shows_an_address(tmp_path: Path) -> None:
     directory = ChannelDirectory.load(path)
     shown = repr(directory) + repr(directory.services("a")) + repr(directory._by_id)
     assert SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "tgram://123456789:abcdefg_hijklmnop/12315544/",
+        "opsgenie://" + "a" * 36,
+        "pagerduty://" + "a" * 32 + "@" + "b" * 20 + "/",
+        "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
+        "twilio://AC" + "a" * 32 + ":" + "b" * 32 + "@15551230000/15551230001?method=call",
+        "bark://h.example/deviceKey0123?level=critical",
+        "workflows://prod-1.westus.logic.azure.com:443/643e69f83c8944/signature0123",
+    ],
+)
+def test_no_ordinary_word_is_taken_for_a_secret(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(f'urls:\n  - "{url}":\n      tag: a\n', encoding="utf-8")
+    secrets = secrets_of(ChannelDirectory.load(path)._by_id["a"].service)
+    # What Apprise adds to an address as its own settings would be cut out of every text that a person reads.
+    assert secrets
+    assert not [secret for secret in secrets if secret.isalpha() and secret.lower() not in url.lower()]
+    assert "critical" not in secrets
