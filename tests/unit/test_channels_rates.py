@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -105,6 +106,15 @@ def test_senders_of_one_installation_keep_one_count(tmp_path: Path) -> None:
 def test_a_book_cut_off_by_a_kill_is_begun_anew(tmp_path: Path, text: str) -> None:
     (tmp_path / f"{ROBOT.name}.json").write_text(text)
     assert Rates(tmp_path).ask(ROBOT, "a") == 0.0
+
+
+def test_a_process_frozen_over_the_book_holds_up_nobody(tmp_path: Path) -> None:
+    rates = Rates(tmp_path)
+    assert rates.ask(SMALL, "before") == 0.0
+    with (tmp_path / f"{SMALL.name}.json").open("a+") as frozen:
+        fcntl.flock(frozen, fcntl.LOCK_EX)
+        assert [rates.ask(SMALL, str(n)) == 0 for n in range(4)] == [True, True, True, False]
+    assert rates.ask(SMALL, "after") == 0.0, "the shared count goes on"
 
 
 def test_without_a_folder_to_write_to_the_count_is_in_memory(tmp_path: Path) -> None:
