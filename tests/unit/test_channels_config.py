@@ -168,6 +168,52 @@ def test_text_format_with_groups_and_includes(tmp_path: Path) -> None:
     assert ChannelDirectory.load(path).tags() == {"alice", "ops", "team", "carol"}
 
 
+APPRISE_YAML = """
+# As in Apprise's own documentation.
+version: 1
+asset:
+  app_id: Ours
+  theme: default
+tag: everyone
+groups:
+  - oncall: alice, bob
+urls:
+  - https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ:
+     - tag: alice
+       footer: no
+  - https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=f00dfeed-0123:
+      tag: bob
+  - mailtos://user:pass@mail.example.org:
+     - to: carol@example.org
+       tag: carol, ops
+     - to: dora@example.org
+       tag: [dora, ops]
+  - json://127.0.0.1:9/plain
+"""
+APPRISE_TEXT = """
+; as in Apprise's own documentation
+# and so
+oncall = alice, bob
+alice = https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ?footer=no
+bob, ops=tgram://123456789:abcdefg_hijklmnop/12315544/
+"""
+
+
+def test_configurations_as_apprise_users_have_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(APPRISE_YAML, encoding="utf-8")
+    directory = ChannelDirectory.load(path)
+    assert directory.tags() == {"everyone", "oncall", "alice", "bob", "carol", "dora", "ops"}
+    assert [one.schema for one in directory.services("oncall")] == ["slack", "wecombot"]
+    assert [one.schema for one in directory.services("ops")] == ["mailtos", "mailtos"]
+    assert len(directory.services("everyone")) == 5
+    path = tmp_path / "a.conf"
+    path.write_text(APPRISE_TEXT, encoding="utf-8")
+    directory = ChannelDirectory.load(path)
+    assert directory.tags() == {"oncall", "alice", "bob", "ops"}
+    assert [one.schema for one in directory.services("oncall")] == ["slack", "tgram"]
+
+
 def test_include_of_itself_ends(tmp_path: Path) -> None:
     path = tmp_path / "channels.yaml"
     path.write_text("include: channels.yaml\nurls:\n  - json://h:\n      tag: a\n", encoding="utf-8")
