@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from domain.commands import Done, Reopen
+from domain.customers.survey import Answer
+from storage import customers
 from tests.customers import FollowUp, customer_house, row
 from tests.houses import Estate
 
@@ -66,12 +68,13 @@ def test_at_night_nobody_is_written_to(house: Estate) -> None:
 
 
 def test_what_was_owed_in_the_evening_and_comes_late_waits_for_the_morning(one: Estate) -> None:
-    one.now = one.now.set(hour=20, minute=59)
+    one.now = one.now.set(hour=20, minute=59, second=0)
     follow = FollowUp(one)
     follow.take([row(1)])
     follow.close()
     one.receiver.script("/mail/", status=503)
     follow.step()
+    assert follow.asked() == ["c1@example.com"], "refused for now"
     one.receiver.clear()
     one.now = one.now.set(hour=22)
     follow.step()
@@ -236,7 +239,7 @@ def test_customers_who_come_after_the_close_are_asked_too(one: Estate) -> None:
 def test_a_drill_asks_no_customer_and_only_a_declared_sandbox(one: Estate) -> None:
     follow = FollowUp(one, drill=True, pace={"closed": 240})
     follow.take([row(1), row(2, time_zone="Asia/Tokyo")])
-    one.now = one.now.set(hour=20)
+    one.now = one.now.set(hour=22)
     follow.close()
     follow.step()
     assert follow.asked() == []
@@ -290,3 +293,16 @@ def test_an_incident_with_customers_is_completed_once_their_follow_up_is_read(on
     follow.done("result/read")
     follow.step()
     assert str(one.snapshot(follow.ref).incident.status) == "completed"
+
+
+def test_of_two_answers_at_once_one_is_kept(house: Estate) -> None:
+    """Whoever looked while the survey was open may come second all the same."""
+    follow = FollowUp(house)
+    follow.take([row(1)])
+    follow.close()
+    follow.step()
+    mine = follow.customers()["C1"].id
+    with house.house.database.write() as connection:
+        assert customers.answer(connection, mine, Answer(5, solved=True), house.now)
+        assert not customers.answer(connection, mine, Answer(1, solved=False), house.now)
+    assert follow.customers()["C1"].csat == 5

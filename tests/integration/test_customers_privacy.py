@@ -211,3 +211,15 @@ def test_forgotten_on_postgresql(home: Path, postgres_url: str) -> None:
         assert len(sealed(house)) == 58
         assert "'C1'" not in whole
         assert MAIL not in whole
+
+
+def test_a_receipt_that_repeats_the_address_is_not_kept(home: Path) -> None:
+    with customer_house(home) as house:
+        house.now = house.now.set(hour=10)
+        house.receiver.script("/mail/", json={"id": f"queued for {MAIL}"})
+        follow = FollowUp(house)
+        follow.take([row(1, contact=MAIL)])
+        follow.close()
+        follow.step()
+        assert follow.customers()["C1"].reached == "sent"
+        assert holding(home, MAIL) == {}
