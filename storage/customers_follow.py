@@ -46,17 +46,15 @@ def held(connection: Connection, incident_id: str) -> Row[Any] | None:
     return connection.execute(query.with_for_update() if connection.dialect.name == "postgresql" else query).first()
 
 
-def to_begin(connection: Connection, before: DateTime) -> list[str]:
-    """Incidents that are over while their follow-up waits for that, or has waited since `before`."""
+def due(connection: Connection, now: DateTime, before: DateTime) -> list[str]:
+    """Incidents whose follow-up has something to do now. One query: whoever sends asks it first.
+
+    It runs and its time has come; or it waits for the close and the incident is over, or has waited since `before`.
+    """
+    waits = and_(FOLLOW_UP.c.state == "waiting", or_(INCIDENT.c.status.in_(OVER), FOLLOW_UP.c.made_at <= before))
+    runs = and_(FOLLOW_UP.c.state.in_(("running", "collected")), FOLLOW_UP.c.next_at <= now)
     query = select(FOLLOW_UP.c.incident_id).join(INCIDENT, INCIDENT.c.id == FOLLOW_UP.c.incident_id)
-    ready = or_(INCIDENT.c.status.in_(OVER), FOLLOW_UP.c.made_at <= before)
-    return list(connection.execute(query.where(FOLLOW_UP.c.state == "waiting", ready)).scalars())
-
-
-def due(connection: Connection, now: DateTime) -> list[str]:
-    """Incidents whose follow-up has something to do now."""
-    query = select(FOLLOW_UP.c.incident_id).where(FOLLOW_UP.c.state.in_(("running", "collected")))
-    return list(connection.execute(query.where(FOLLOW_UP.c.next_at <= now).order_by(FOLLOW_UP.c.next_at)).scalars())
+    return list(connection.execute(query.where(or_(waits, runs))).scalars())
 
 
 def change(connection: Connection, incident_id: str, **values: Any) -> None:

@@ -35,8 +35,7 @@ RUNNING, COLLECTED, WAITING, ERASED = "running", "collected", "waiting", "erased
 def look(desk: CustomerDesk, now: DateTime) -> int:
     """Begin, go on with or end every follow-up that is due; how many moved."""
     with desk.house.database.read() as connection:
-        waited = now - desk.plan.erase_after
-        ids = [*customers_follow.to_begin(connection, waited), *customers_follow.due(connection, now)]
+        ids = customers_follow.due(connection, now, now - desk.plan.erase_after)
     return sum(tick(desk, incident_id, now) for incident_id in ids)
 
 
