@@ -112,5 +112,7 @@ class _ChannelFile:
                 self._good, self.finding = True, ""
         except ChannelConfigError as error:
             self.finding = str(error)
+            if error.passing:  # what it refers to may be there in a moment: look again though the file is the same
+                self._seen = None
         except OSError as error:
             self.finding = f"{self._path.name}: cannot be read ({error.strerror}); the last good one is in force"

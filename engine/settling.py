@@ -105,6 +105,9 @@ def _unknown(connection: Connection, house: House, row: Row[Any], outcome: Outco
 
 
 def _failed(connection: Connection, house: House, row: Row[Any], outcome: Outcome, now: DateTime) -> str:
+    if not outcome.begun:  # held back by the rate of its channel: nothing was tried
+        later = now + timedelta(seconds=min(outcome.retry_after or 1.0, 3_600.0))
+        return _write(connection, row, "retry", detail=outcome.detail, attempts=row.attempts - 1, next_attempt_at=later)
     final = outcome.verdict is Verdict.REFUSED or row.attempts >= _ATTEMPTS[row.lane]
     if row.kind == "notice" and row.lane == outbox.PAGE and row.attempts >= _ELSEWHERE:
         final = final or _next_channel(house, row) is not None

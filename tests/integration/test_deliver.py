@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -86,6 +87,24 @@ def test_a_failure_is_tried_again_later_and_later(one: Estate) -> None:
     assert waits[-1] > 4
     one.receiver.clear()
     assert one.deliver().by_state == {"sent": 1}
+
+
+def test_what_the_rate_of_a_channel_held_back_is_no_attempt(one: Estate) -> None:
+    """However often: the message waits its turn, and nobody else is called for it."""
+    ref = one.declare()
+    for _ in range(9):
+        with one.house.database.write() as connection:
+            lease = uuid.uuid4().hex
+            (row,) = outbox.claim(
+                connection, one.now, one.now + outbox.LEASE, limit=9, lease=lease, ready_since=one.now
+            )
+            held = Outcome(Verdict.FAILED, detail="20 a minute", retry_after=7.0, begun=False)
+            assert settle(connection, one.house, row, held, one.now) == "retry"
+        row = one.row(ref)
+        assert (row.attempts, row.next_attempt_at) == (0, one.now.add(seconds=7))
+        one.wait(seconds=7)
+    one.deliver()
+    assert one.row(ref).state == "sent"
 
 
 def test_a_page_whose_person_has_another_channel_does_not_wait_for_a_failing_one(one: Estate) -> None:

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import pendulum
 import pytest
@@ -91,7 +92,7 @@ class Life:
             draft = self.snapshot.related(state, plan.of or "")
             assert draft is not None
             return Approve(step=state.id, digest=draft.digest, **command)
-        choice = "no" if self.snapshot.plan(state).attaches else ""
+        choice: Literal["", "no"] = "no" if self.snapshot.plan(state).attaches else ""
         return Done(step=state.id, evidence="link", choice=choice, **command)
 
     def _take(self, facts: list[Fact]) -> None:
