@@ -17,6 +17,7 @@ from engine.alarms import watch_share
 from engine.changes import Changes
 from engine.deliver import Deliverer
 from engine.house import House
+from engine.tidying import leave_the_old_alone
 from engine.turn import take_turns, turn
 from playbooks.errors import BadFile
 from storage import incidents, outbox
@@ -59,6 +60,7 @@ class Guarantor:
             self._house.channels().warm_up()
         except Exception:
             log.exception("the channels could not be loaded; each is tried when it is needed")
+        leave_the_old_alone()
         self._loop(self.send_waiting)
 
     def _loop(self, look: Callable[[], int], pause: float = 0.1) -> None:

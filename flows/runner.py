@@ -15,6 +15,7 @@ from prefect import tags
 
 from engine.changes import LOOK_SECONDS, Changes
 from engine.health import PrefectHealth
+from engine.tidying import leave_the_old_alone
 from engine.turn import take_turns
 from flows.catalog import flow_of
 from flows.pipeline import MORE, RUN_NAME, Batches
@@ -148,4 +149,5 @@ async def main(stop: threading.Event) -> None:
     runner = Runner()
     await asyncio.to_thread(place.house().channels().warm_up)
     await runner.warm_up(stop)
+    leave_the_old_alone()
     await runner.run(stop)

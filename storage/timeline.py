@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
+import msgspec
 from pendulum import DateTime
 from sqlalchemy import Connection, insert, select, update
 
@@ -76,8 +76,7 @@ def fingerprint(row: dict[str, Any]) -> str:
         "at": row["at"].astimezone(UTC).isoformat(),
         "previous": row["previous"],
     }
-    canonical = json.dumps(chained, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(chained, order="deterministic")).hexdigest()
 
 
 def read(connection: Connection, incident_id: str, *, after: int = 0, limit: int = 10_000) -> list[Entry]:

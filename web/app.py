@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from engine.clock import now
 from engine.house import House
 from engine.links import Links
+from engine.tidying import leave_the_old_alone
 from engine.warning.monitors import MonitorAlerts
 from playbooks.rulebook import Rulebook
 from web import (
@@ -96,10 +97,15 @@ def create_app(house: House) -> FastAPI:
     return app
 
 
+def _load(house: House) -> None:
+    house.findings()
+    leave_the_old_alone()
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # The roster is checked against the channels, and those load Apprise: a second that no declaration should pay.
-    asyncio.get_running_loop().run_in_executor(app.state.readers, app.state.house.findings)
+    asyncio.get_running_loop().run_in_executor(app.state.readers, _load, app.state.house)
     yield
     app.state.writers.shutdown(wait=True, cancel_futures=True)
     app.state.readers.shutdown(wait=False, cancel_futures=True)
