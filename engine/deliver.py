@@ -36,7 +36,7 @@ from storage.database import StorageError
 
 log = logging.getLogger("tocsin.deliver")
 TRIES = 3  # to record what became of a message: on PostgreSQL two senders may be in each other's way
-CHUNK = 16  # rows in hand of one sender at a time: as many may be repeated, marked, if it is killed
+CHUNK = 24  # rows in hand of one sender at a time: as many may be repeated, marked, if it is killed
 STALE = 4.0  # seconds after its claim from which a row is not begun: a slow send would outlast its lease
 
 

@@ -40,7 +40,7 @@ from web.letterbox import Letterbox
 
 # Those that must be quick in a storm first: each request is matched against them in this order.
 ROUTERS = (
-    inbox, samples, texts, webhooks, acknowledge, incidents, commands, warnings, rules, health, customers, survey,
+    incidents, samples, inbox, acknowledge, commands, texts, webhooks, warnings, rules, health, customers, survey,
     house_api, pages,
 )  # fmt: skip
 STATIC = Path(__file__).parent / "static"
