@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -25,7 +24,7 @@ from playbooks.explain import findings_of
 from playbooks.loader import load_playbook
 from playbooks.models import Duration, Form, Words2
 from playbooks.source import Source, read_text, read_yaml
-from playbooks.watched import Clock, Pace, Watched
+from playbooks.watched import Clock, OptionalFile
 
 SAMPLES = Path(__file__).resolve().parent / "sample"
 SHIPPED = SAMPLES / "followup.yaml"
@@ -219,30 +218,8 @@ def _built(form: FollowUpForm) -> Plan:
     )
 
 
-class FollowUpFile:
-    """The plan in force: the last good version of the home's file, else the shipped one. Threads may share one."""
+class FollowUpFile(OptionalFile[Plan]):
+    """The plan in force; without a file of the home the shipped one."""
 
     def __init__(self, path: Path, *, clock: Clock = time.monotonic) -> None:
-        self._file = Watched(path, lambda file: parse_followup(read_text(file), str(file)))
-        self._pace = Pace(clock)
-        self._lock = Lock()
-
-    def current(self) -> Plan:
-        """The plan as it is now, read again when the file changed."""
-        with self._lock:
-            self._look()
-            return self._file.value or shipped()
-
-    def findings(self) -> list[Finding]:
-        """What is wrong with the file as it stands; the plan in force is then an older one."""
-        with self._lock:
-            self._look()
-            return list(self._file.findings)
-
-    def _look(self) -> None:
-        if not self._pace.due():
-            return
-        if self._file.path.exists():
-            self._file.look()
-        else:
-            self._file.value, self._file.findings = None, ()
+        super().__init__(path, lambda file: parse_followup(read_text(file), str(file)), shipped, clock=clock)

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from pendulum import DateTime
 
 from domain.playbook import Playbook
+from engine.customers.desk import desk_of
 from engine.house import House
 from playbooks.loader import to_document
 from storage import board
@@ -50,7 +51,8 @@ async def figures(request: Request, desk: AtDesk) -> JSONResponse:
 def findings(request: Request, house: House) -> list[str]:
     """What is wrong with any file of the home, a line each; the last good versions are in force."""
     state = request.app.state
-    others = (*state.rulebook.findings(), *state.figures.sources.findings(), *state.figures.words.findings())
+    files = (state.rulebook, state.figures.sources, state.figures.words, desk_of(house).file)
+    others = (finding for file in files for finding in file.findings())
     return [*house.findings(), *(str(finding) for finding in others)]
 
 
