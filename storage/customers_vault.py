@@ -10,8 +10,6 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from cryptography.fernet import Fernet, InvalidToken
-
 from domain.customers.record import Contact
 from storage.settings import SettingsError
 
@@ -31,6 +29,8 @@ class Vault:
         Raises:
             ValueError: it is no such key.
         """
+        from cryptography.fernet import Fernet  # noqa: PLC0415 - six megabytes that most processes never need
+
         self._fernet = Fernet(key)
         # A key of its own for marks, so that one use tells nothing about the other (RFC 5869 does it in more steps).
         self._mark = hmac.new(key, b"tocsin customer mark", hashlib.sha256).digest()
@@ -50,6 +50,8 @@ class Vault:
         Raises:
             Unreadable: sealed with another key, or damaged.
         """
+        from cryptography.fernet import InvalidToken  # noqa: PLC0415
+
         try:
             mail, phone = json.loads(self._fernet.decrypt(sealed.encode()))
         except (InvalidToken, ValueError, TypeError):
@@ -75,6 +77,8 @@ def open_vault(home: Path, key_env: str = "", environ: Mapping[str, str] = os.en
     path = home / KEY_FILE
     try:
         if not path.exists():
+            from cryptography.fernet import Fernet  # noqa: PLC0415
+
             _write_once(path, Fernet.generate_key())
         return _vault(path.read_text(encoding="ascii").strip(), str(path))
     except (OSError, UnicodeDecodeError) as error:

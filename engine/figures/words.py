@@ -10,8 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ahocorasick_rs import AhoCorasick, MatchKind
-
 from playbooks.words import Level, Words, folded
 
 _WORD = re.compile(r"[a-z0-9'’]+")
@@ -50,6 +48,8 @@ class WordWatch:
         self._sensitive = list(words.sensitive)
         self._mood: Mapping[str, int] = {**dict.fromkeys(words.positive, -1), **dict.fromkeys(words.negative, 1)}
         self._moods = list(self._mood)
+        from ahocorasick_rs import AhoCorasick, MatchKind  # noqa: PLC0415 - of a process that is given texts
+
         self._find_sensitive = AhoCorasick(self._sensitive) if self._sensitive else None
         self._find_mood = AhoCorasick(self._moods, matchkind=MatchKind.LeftmostLongest) if self._moods else None
         self._chinese = tuple(word for word in words.negations if not word.isascii())
