@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from channels.errors import ChannelConfigError
 from domain.roster import Roster
+from engine.channel_file import ChannelFile, SeenThroughAnother
 from playbooks.errors import BadFile
 from playbooks.library import Library
 from playbooks.roster import RosterFile
@@ -20,7 +18,6 @@ if TYPE_CHECKING:  # it loads Apprise: twenty megabytes that a process without c
     from channels.directory import ChannelDirectory
 
 CATALOG = Path(__file__).resolve().parent.parent / "playbooks" / "catalog"
-_LOOK_SECONDS = 1.0
 
 
 class House:
@@ -29,13 +26,21 @@ class House:
     Changed files come into force within a second; a broken one leaves the last good version in force.
     """
 
-    def __init__(self, settings: Settings, *, sends: bool = True) -> None:
-        """`sends`: whether this process loads channels at all; without, the roster's tags are not held against them."""
+    def __init__(self, settings: Settings, *, sends: bool = True, checks: bool = True) -> None:
+        """Open nothing yet.
+
+        Args:
+            settings: Of the installation.
+            sends: This process will send; otherwise another one is asked what the channel file is worth, and this
+                one is spared the senders' libraries.
+            checks: The roster's tags are held against the channels.
+        """
         self.settings = settings
         self.database = Database(settings.database)
         self.library = Library(CATALOG, settings.playbooks_dir)
-        self._channels = _ChannelFile(settings.channels_file)
-        self._roster = RosterFile(settings.roster_file, self._channels.tags if sends else None)
+        self._channels = ChannelFile(settings.channels_file)
+        self._known = self._channels if sends else SeenThroughAnother(settings.channels_file)
+        self._roster = RosterFile(settings.roster_file, self._known.tags if checks else None)
         self._written = RosterFile(settings.roster_file)  # the same, tags unchecked
 
     def open(self) -> House:
@@ -64,55 +69,9 @@ class House:
     def findings(self) -> list[str]:
         """What is wrong with the files, each a line; the last good versions are in force."""
         found = [str(finding) for finding in (*self.library.findings(), *self._roster.findings())]
-        self._channels.current()
-        return [*found, *([self._channels.finding] if self._channels.finding else [])]
+        finding = self._known.finding()
+        return [*found, finding] if finding else found
 
     def close(self) -> None:
         """Give back what is held."""
         self.database.close()
-
-
-class _ChannelFile:
-    """The channel file, loaded again when it changes; a broken one changes nothing but the finding."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: tuple[float, int] | None = None
-        self._looked = 0.0
-        self._directory: ChannelDirectory | None = None
-        self._lock = threading.Lock()
-        self._good = False
-        self.finding = ""
-
-    def current(self) -> ChannelDirectory:
-        with self._lock:
-            if self._directory is None or time.monotonic() - self._looked > _LOOK_SECONDS:
-                self._look()
-            if self._directory is None:
-                from channels.directory import ChannelDirectory  # noqa: PLC0415 - Apprise, see above
-
-                self._directory = ChannelDirectory([])
-            return self._directory
-
-    def tags(self) -> frozenset[str] | None:
-        """The tags known; None while no good version was read, so that nothing can be said about any tag."""
-        tags = self.current().tags()
-        return tags if self._good else None
-
-    def _look(self) -> None:
-        self._looked = time.monotonic()
-        try:
-            stat = self._path.stat()
-            from channels.directory import ChannelDirectory  # noqa: PLC0415 - Apprise, see above
-
-            seen = (stat.st_mtime, stat.st_size)
-            if seen != self._seen:
-                self._seen = seen
-                self._directory = ChannelDirectory.load(self._path)
-                self._good, self.finding = True, ""
-        except ChannelConfigError as error:
-            self.finding = str(error)
-            if error.passing:  # what it refers to may be there in a moment: look again though the file is the same
-                self._seen = None
-        except OSError as error:
-            self.finding = f"{self._path.name}: cannot be read ({error.strerror}); the last good one is in force"

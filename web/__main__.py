@@ -26,7 +26,7 @@ def main() -> int:
     from web.app import create_app  # noqa: PLC0415
 
     try:
-        app = create_app(House(settings).open())
+        app = create_app(House(settings, sends=False).open())
     except (StorageError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

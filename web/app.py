@@ -104,7 +104,7 @@ def _load(house: House) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    # The roster is checked against the channels, and those load Apprise: a second that no declaration should pay.
+    # Playbooks and roster are read and checked: half a second that no declaration should pay.
     asyncio.get_running_loop().run_in_executor(app.state.readers, _load, app.state.house)
     yield
     app.state.writers.shutdown(wait=True, cancel_futures=True)

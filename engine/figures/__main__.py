@@ -8,16 +8,32 @@ import logging
 import signal
 import sys
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from engine.heartbeat import Heartbeat
 from storage.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from playbooks.sources import SourcesFile
+    from storage.figures import Figures
+
+_LOOK_SECONDS = 1.0  # between two looks whether there are sources now
+
+
+async def _pull(sources: SourcesFile, figures: Figures) -> None:
+    """Ask the sources, from when there are some: whoever has none is spared the HTTP client's seven megabytes."""
+    while not await asyncio.to_thread(sources.current):  # noqa: ASYNC110 - a file says nothing by itself
+        await asyncio.sleep(_LOOK_SECONDS)
+    from engine.clock import now  # noqa: PLC0415
+    from engine.figures.pulling import pull  # noqa: PLC0415
+
+    await pull(sources.current, figures, now)
 
 
 async def serve(settings: Settings) -> None:
     """Until told to end."""
     from engine.clock import now  # noqa: PLC0415 - the heartbeat must not wait for imports
     from engine.figures.keeping import keep  # noqa: PLC0415
-    from engine.figures.pulling import pull  # noqa: PLC0415
     from engine.health_board.ahead import derive  # noqa: PLC0415
     from engine.health_board.opening import open_board, services_of  # noqa: PLC0415
     from engine.warning.process import open_ticker  # noqa: PLC0415
@@ -39,7 +55,7 @@ async def serve(settings: Settings) -> None:
                 figures, now, raw=timedelta(hours=settings.samples_hours), history=timedelta(days=settings.history_days)
             )
         ),
-        asyncio.create_task(pull(sources.current, figures, now)),
+        asyncio.create_task(_pull(sources, figures)),
         asyncio.create_task(derive(figures, board, services_of(plan), now)),
         asyncio.create_task(asyncio.to_thread(ticker.run)),
         asyncio.create_task(told.wait()),

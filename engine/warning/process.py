@@ -61,7 +61,7 @@ def open_ticker(settings: Settings, board: HealthBoard, profile: Callable[[], st
     Raises:
         StorageError: the databases cannot be opened, or are not of this program's schema.
     """
-    house = House(settings, sends=False).open()
+    house = House(settings, sends=False, checks=False).open()
     book = Rulebook(settings.home, playbooks=lambda: [playbook.id for playbook in house.library.all()])
     ledger = WarningLedger(house, lambda: {rule.id: rule for rule in book.all()}, now, adviser(board))
     figures = open_figures(settings)
