@@ -31,7 +31,7 @@ def test_tags_and_faults_come_from_the_other_process(tmp_path: Path) -> None:
 
     file.write_text("urls:\n  - jsn://secret.example/x:\n      tag: bob\n")
     until(lambda: bool(seen.finding()))
-    assert "channels.yaml:2" in seen.finding()
+    assert "channels.yaml, line 2" in seen.finding()
     assert "secret" not in seen.finding()
     assert seen.tags() == {"alice"}  # the last good version
 
