@@ -14,7 +14,7 @@ from pendulum import DateTime
 
 from domain.calling import escalate, exhausted, hand_over, miss_deadline, next_reminder, open_step, remind
 from domain.facts import Fact, FactKind
-from domain.incident import IncidentStatus, Posting, Snapshot, StepState, StepStatus
+from domain.incident import TASKS, IncidentStatus, Posting, Snapshot, StepState, StepStatus
 from domain.layout import clock_start, round_due, round_start
 from domain.notices import Explained, Notice, Publication, Purpose
 from domain.playbook import NeverSilent, Stage
@@ -172,8 +172,12 @@ def _silence_due(work: Work) -> DateTime | None:
 
 def finish(work: Work) -> None:
     """Nothing left after the close: the response is finished, and with the last one the incident is completed."""
+    if any(state.active for state in work.steps()):
+        return
+    if work.snapshot.incident.running and work.snapshot.incident.nature in TASKS and work.snapshot.steps:
+        work.record(K.CLOSED, reason="")  # work with a date: nobody has to say that it is over
     incident, response = work.snapshot.incident, work.snapshot.response
-    if incident.running or response.finished_at or any(state.active for state in work.steps()):
+    if incident.running or response.finished_at:
         return
     work.record(K.FINISHED)
     if incident.status is IncidentStatus.CLOSED and response.others_finished:

@@ -28,10 +28,22 @@ class IncidentStatus(StrEnum):
 
 
 class Nature(StrEnum):
-    """What a matter is: both have responses, steps and a timeline; only an incident is declared by somebody."""
+    """What a matter is: each has responses, steps and a timeline, and is driven by the same turns."""
 
-    INCIDENT = "incident"  # INC-42
+    INCIDENT = "incident"  # INC-42: declared by somebody
     WARNING = "warning"  # WRN-42: a rule's, with a response and without an incident
+    ACTION = "action"  # ACT-42: one thing that was promised, with its owner and date
+    REVIEW = "review"  # REV-42: what the calendar asks for: a review, a report, a meeting
+
+
+PREFIXES: Mapping[Nature, str] = {
+    Nature.INCIDENT: "INC",
+    Nature.WARNING: "WRN",
+    Nature.ACTION: "ACT",
+    Nature.REVIEW: "REV",
+}
+ALARMS = (Nature.INCIDENT, Nature.WARNING)  # what people are called for; the others are work with a date
+TASKS = (Nature.ACTION, Nature.REVIEW)  # over as soon as their last step is
 
 
 class StepStatus(StrEnum):

@@ -49,9 +49,9 @@ class Roster:
     currency: str = "CNY"
 
     def primary(self, role: str) -> str | None:
-        """The person on duty for a role, or None where nobody is."""
+        """The person on duty for a role, or None where nobody is. What is promised may be a person's own: by id."""
         held = self.roles.get(role)
-        return held.primary if held else None
+        return held.primary if held else (role if role in self.people else None)
 
     def backup(self, role: str, backup_role: str | None = None) -> str | None:
         """The second person: of `backup_role` where the step names one, else the role's own backup."""

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select
 
-from domain.incident import BEGUN, Incident, Response
+from domain.incident import ALARMS, BEGUN, Incident, Nature, Response
 from domain.layout import clock_start, round_start
 from domain.playbook import Stage
 from domain.roster import Roster
@@ -32,7 +32,7 @@ def iso(when: DateTime | None) -> str | None:
 # --- the board ------------------------------------------------------------------------------------
 
 
-def rows(
+def rows(  # noqa: PLR0913 - each narrows the list
     connection: Connection,
     roster: Roster,
     now: DateTime,
@@ -41,14 +41,16 @@ def rows(
     limit: int = 50,
     before: str = "",
     urgent_first: bool = False,
+    natures: Sequence[Nature] = ALARMS,
 ) -> list[dict[str, Any]]:
     """Incidents, the newest first, or the most urgent: real before drill, harm to users, the brand, cost.
 
     Args:
         status: `open` (open and mitigated) or `all`.
         before: only those declared before that one (its reference), for the next page of a list.
+        natures: which kinds of matter; work with a date is no alarm, and is listed by itself.
     """
-    query = select(INCIDENT).limit(max(1, min(limit, MOST)))
+    query = select(INCIDENT).where(_of(natures)).limit(max(1, min(limit, MOST)))
     if status == "open":
         query = query.where(INCIDENT.c.status.in_(OPEN))
     if before:
@@ -68,9 +70,14 @@ def rows(
 
 
 def count_open(connection: Connection) -> int:
-    """How many incidents are being fought."""
-    query = select(func.count()).select_from(INCIDENT).where(INCIDENT.c.status.in_(OPEN))
+    """How many incidents and warnings are being fought."""
+    query = select(func.count()).select_from(INCIDENT).where(INCIDENT.c.status.in_(OPEN), _of(ALARMS))
     return int(connection.execute(query).scalar_one())
+
+
+def _of(natures: Sequence[Nature]) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = INCIDENT.c.nature.in_([str(nature) for nature in natures])
+    return found
 
 
 def _responses(connection: Connection, ids: Sequence[str]) -> dict[str, list[Response]]:

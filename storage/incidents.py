@@ -12,7 +12,17 @@ from pendulum import DateTime
 from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.incident import Impact, Incident, IncidentStatus, Nature, Response, Snapshot, StepState, StepStatus
+from domain.incident import (
+    PREFIXES,
+    Impact,
+    Incident,
+    IncidentStatus,
+    Nature,
+    Response,
+    Snapshot,
+    StepState,
+    StepStatus,
+)
 from domain.playbook import Playbook
 from domain.roster import Roster
 from playbooks.loader import from_document, to_document
@@ -43,9 +53,9 @@ class Lease:
 
 
 def find(connection: Connection, name: str) -> str:
-    """The id of the incident or warning of that reference (`INC-42`, `WRN-43`, `42`) or id."""
+    """The id of the matter of that reference (`INC-42`, `WRN-43`, `42`) or id."""
     wanted = str(name).strip()
-    refs = [f"INC-{wanted}", f"WRN-{wanted}"] if wanted.isdigit() else [wanted.upper()]
+    refs = [f"{prefix}-{wanted}" for prefix in PREFIXES.values()] if wanted.isdigit() else [wanted.upper()]
     query = select(INCIDENT.c.id).where(or_(INCIDENT.c.ref.in_(refs), INCIDENT.c.id == wanted))
     found: str | None = connection.execute(query).scalar_one_or_none() if wanted.isprintable() else None
     if found is None:
@@ -177,8 +187,8 @@ def next_numbers(connection: Connection, count: int) -> list[int]:
 
 
 def reference(number: int, nature: Nature = Nature.INCIDENT) -> str:
-    """How people name an incident or a warning; they share their numbers, so `42` means one of them."""
-    return f"WRN-{number}" if nature is Nature.WARNING else f"INC-{number}"
+    """How people name a matter; all share their numbers, so `42` means one of them."""
+    return f"{PREFIXES[nature]}-{number}"
 
 
 def add_response(connection: Connection, incident_id: str, response: Response, position: int) -> None:

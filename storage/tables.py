@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Text, text
 from sqlmodel import Field, SQLModel
 
-from storage import customer_tables  # noqa: F401 - its tables belong to the same schema
+from storage import customer_tables, learning_tables  # noqa: F401 - their tables belong to the same schema
 from storage.types import Span, UtcDateTime
 
 
@@ -43,7 +43,7 @@ class IncidentRow(SQLModel, table=True):
     number: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
     id: str = Field(unique=True, max_length=64)
     ref: str = Field(default="", index=True, max_length=32)
-    nature: str = "incident"  # incident | warning
+    nature: str = "incident"  # of domain.incident.Nature
     title: str
     severity: str
     status: str = Field(index=True)

@@ -1,0 +1,67 @@
+"""A promise is a matter: called for, reminded of, escalated when late, over as soon as it is done."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from domain.action import Action, ActionKind
+from domain.commands import Acknowledge, Done
+from domain.text import Text
+from engine.actions import promise
+from storage import board
+from tests.houses import (
+    Estate,
+    house_fixture,  # noqa: F401
+)
+
+MEASURE = Action(
+    Text("A second payment provider", "第二家支付服务商"),
+    "technology-lead",
+    timedelta(days=10),
+    ActionKind.MEASURE,
+    origin="INC-1",
+)
+
+
+def opened(estate: Estate, **actions: Action) -> list[str]:
+    with estate.house.database.write() as connection:
+        answers = promise(connection, estate.house.roster(), actions, estate.now)
+    return [answer.ref for answer in answers]
+
+
+def test_it_is_called_for_and_over_when_it_is_done(house: Estate) -> None:
+    (ref,) = opened(house, **{"measure-1": MEASURE})
+    assert ref == "ACT-1"
+    assert opened(house, **{"measure-1": MEASURE}) == []  # promised once
+    house.deliver()
+    assert ["第二家支付服务商" in title for title in house.titles("fenglei")] == [True]
+    house.do(ref, Acknowledge, "fenglei", step="action/do")
+    house.do(ref, Done, "fenglei", step="action/do", evidence="https://status.example/44")
+    house.turn()
+    assert house.snapshot(ref).incident.status == "completed"
+    assert [entry.kind for entry in house.facts(ref)][-3:] == ["closed", "response-finished", "completed"]
+    assert house.verified(ref) is None
+
+
+def test_late_it_climbs_the_ladder(house: Estate) -> None:
+    (ref,) = opened(house, **{"measure-1": MEASURE})
+    house.do(ref, Acknowledge, "fenglei", step="action/do")
+    house.wait(days=10, seconds=1)
+    house.turn()
+    assert house.facts(ref, "deadline-missed")
+    assert {row.person for row in house.rows(ref)} > {"fenglei"}
+
+
+def test_the_board_of_alarms_does_not_list_it(house: Estate) -> None:
+    opened(house, **{"measure-1": MEASURE})
+    incident = house.declare()
+    with house.house.database.read() as connection:
+        found = board.rows(connection, house.house.roster(), house.now)
+        assert board.count_open(connection) == 1
+    assert [row["ref"] for row in found] == [incident]
+    assert incident == "INC-2"  # all matters share their numbers
+
+
+def test_a_person_may_own_it(house: Estate) -> None:
+    (ref,) = opened(house, **{"measure-2": Action(Text("Call them"), "gaomin", timedelta(days=1), ActionKind.CHECK)})
+    assert {row.person for row in house.rows(ref)} == {"gaomin"}
