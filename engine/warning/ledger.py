@@ -30,6 +30,7 @@ class WarningLedger:
         advise: Advise = lambda *_: None,
     ) -> None:  # fmt: skip
         self._house, self._rules, self._clock, self._advise = house, rules, clock, advise
+        self.lease: marks.Lease | None = None  # of the engine that writes here
         self._held: dict[str, bool] = {}  # lane -> whether any warning is held back; unknown before the first look
 
     def load(self, lane: str) -> dict[tuple[str, SeriesKey], Standing]:
@@ -56,6 +57,7 @@ class WarningLedger:
         raised = [(one.rule, one.series) for one in changes if one.rule in rules and move_of(one) is Move.RAISE]
         advice = self._advice(rules, raised, lane, at)
         with self._house.database.write() as connection:
+            marks.fence(connection, self.lease)
             stands = {(change.rule, change.series): change.after for change in changes}
             warnings.keep_standings(connection, lane, stands, at)
             if last:
@@ -82,6 +84,7 @@ class WarningLedger:
             return
         advice = self._advice(rules, [(one.rule, one.series) for one in held], lane, at)
         with self._house.database.write() as connection:
+            marks.fence(connection, self.lease)
             acting = Acting(connection, self._house, lane, now, advice)
             bench = _Bench(acting, self._scene(connection, lane, rules, at, now))
             bench.review()

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pendulum
 from pendulum import DateTime
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from domain.durations import later
@@ -88,10 +88,25 @@ def take_lease(database: Database, holder: str, now: DateTime) -> Lease | None:
         return lease if changed.rowcount else None
 
 
+class LeaseLost(RuntimeError):
+    """Another engine evaluates by now: nothing of this transaction may be committed."""
+
+
 def lease_held(connection: Connection, lease: Lease) -> bool:
-    """Whether it is still in force: a commit of changes asks this in its own transaction."""
-    found = kept(connection, LEASE)
-    return found is not None and found[0] == {"holder": lease.holder, "number": lease.number}
+    """Whether it is still in force. In a transaction that writes, nobody takes it over before that ends."""
+    query = select(KEPT.c.value).where(KEPT.c.name == LEASE).with_for_update(read=True)
+    found = connection.execute(query).scalar_one_or_none()
+    return bool(found == {"holder": lease.holder, "number": lease.number})
+
+
+def fence(connection: Connection, lease: Lease | None) -> None:
+    """Ask it first in every transaction that writes: an engine that was frozen holds a lease that is over.
+
+    Raises:
+        LeaseLost: it is not in force any more. None is the lease of whoever evaluates alone, as tests and tools do.
+    """
+    if lease is not None and not lease_held(connection, lease):
+        raise LeaseLost
 
 
 def give_back(database: Database, lease: Lease) -> None:

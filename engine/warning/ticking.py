@@ -38,7 +38,9 @@ _AHEAD: Final = timedelta(minutes=5)
 
 
 class Ledger(Protocol):
-    """Where standings are kept, and what their changes cause."""
+    """Where standings are kept, and what their changes cause; it writes only while `lease` is in force."""
+
+    lease: marks.Lease | None
 
     def load(self, lane: str) -> dict[tuple[str, SeriesKey], Standing]:
         """Where every rule stands on the lane."""
@@ -136,6 +138,9 @@ class Ticker:
                 if failing:
                     log.warning("warnings are evaluated again")
                 failing = False
+            except marks.LeaseLost:
+                self._let_go()
+                busy = False
             except StorageError as error:
                 if not failing:
                     log.error("warnings wait: %s", error)  # noqa: TRY400 - one clear line, no traceback
@@ -165,7 +170,7 @@ class Ticker:
             self._say(at_once=True)
             if self.lease is not None:
                 marks.give_back(self._database, self.lease)
-        except StorageError as error:
+        except (StorageError, marks.LeaseLost) as error:
             log.warning("the last ticks are evaluated again at the next start: %s", error)
 
     def step(self) -> bool:
@@ -197,13 +202,19 @@ class Ticker:
             return True
         lease = marks.take_lease(self._database, self._holder, now)
         if lease is None or (self.lease is not None and lease != self.lease):
-            if self.lease is not None:
-                log.warning("another engine evaluates the rules")
-            self._forget_all()
+            self._let_go()
         elif self.lease is None:
             log.info("this engine evaluates the rules (%s)", lease.holder)
-        self.lease, self._leased_at = lease, floor(now)
+        self.lease = self._ledger.lease = lease
+        self._leased_at = floor(now)
         return lease is not None
+
+    def _let_go(self) -> None:
+        """What is not committed is the other engine's to find."""
+        if self.lease is not None:
+            log.warning("another engine evaluates the rules")
+        self.lease = self._ledger.lease = None
+        self._forget_all()
 
     def _forget_all(self) -> None:
         """Begin again from what is committed."""
@@ -350,6 +361,7 @@ class Ticker:
 
     def _mark(self, lane: _Lane) -> None:
         with self._database.write() as connection:
+            marks.fence(connection, self.lease)
             marks.mark(connection, lane.name, lane.at, self._clock())
         lane.done = lane.at
 
@@ -360,6 +372,7 @@ class Ticker:
         self._said = time.monotonic()
         now = self._clock()
         with self._database.write() as connection:
+            marks.fence(connection, self.lease)
             for lane in self._lanes.values():
                 if not lane.waiting:
                     marks.mark(connection, lane.name, lane.at, now)

@@ -63,6 +63,7 @@ class Book:
 
     def __init__(self, house: House) -> None:
         self.house = house
+        self.lease: marks.Lease | None = None
         self.standings: dict[tuple[str, str, SeriesKey], Standing] = {}
         self.told: list[tuple[str, str, SeriesKey, DateTime, Phase, Tier | None]] = []
         self.commits = 0

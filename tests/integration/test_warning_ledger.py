@@ -321,3 +321,16 @@ def test_hundreds_at_once_are_written_in_several_goes_and_each_once(desk: Desk, 
     assert len(rows) == len({row.ref for row in rows}) == len(changes)
     with house.house.database.read() as connection:
         assert marks.marked(connection, "") == now
+
+
+def test_an_engine_that_was_frozen_commits_nothing_more(desk: Desk, house: Estate) -> None:
+    database = house.house.database
+    desk.ledger.lease = marks.take_lease(database, "frozen", house.now)
+    house.wait(seconds=26)
+    assert marks.take_lease(database, "the other", house.now) is not None
+    with pytest.raises(marks.LeaseLost):
+        desk.change("slow", Tier.YELLOW)
+    assert desk.listed() == []
+    assert desk.ledger.load("") == {}
+    with pytest.raises(marks.LeaseLost), database.write() as connection:
+        marks.fence(connection, desk.ledger.lease)
