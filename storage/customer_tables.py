@@ -28,6 +28,7 @@ def _text() -> Any:
 
 
 TO_CALL = text("callback <> '' AND called_at IS NULL")  # as a literal: a partial index is not found by parameters
+SUGGESTED = text("suggestion <> ''")
 
 
 class FollowUpRow(SQLModel, table=True):
@@ -56,6 +57,7 @@ class CustomerRow(SQLModel, table=True):
         Index("customer_next", "incident_id", "state", "way", "zone", "rank"),
         Index("customer_rank", "incident_id", "rank", "id"),
         Index("customer_call", "incident_id", "rank", "id", sqlite_where=TO_CALL, postgresql_where=TO_CALL),
+        Index("customer_suggested", "answered_at", sqlite_where=SUGGESTED, postgresql_where=SUGGESTED),
     )
     id: str = Field(primary_key=True, max_length=32)  # ours, random: what messages, links and the outbox name
     incident_id: str = Field(max_length=64)

@@ -5,18 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index
+from sqlalchemy import JSON, Column, Index, Text
 from sqlmodel import Field, SQLModel
 
 from storage.types import UtcDateTime
 
 
-def _time(*, nullable: bool = True) -> Any:
-    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable))
+def _time(*, nullable: bool = True, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable, index=index))
 
 
 def _json() -> Any:
     return Field(default=None, sa_column=Column(JSON, nullable=False))
+
+
+def _text() -> Any:
+    return Field(default="", sa_column=Column(Text, nullable=False))
 
 
 class DocumentRow(SQLModel, table=True):
@@ -35,3 +39,70 @@ class DocumentRow(SQLModel, table=True):
     pages: dict[str, str] = _json()
     texts: dict[str, str] = _json()
     data: dict[str, Any] = _json()
+
+
+class SuggestionRow(SQLModel, table=True):
+    """What customers suggested, in the same or nearly the same words: one row a group."""
+
+    __tablename__ = "suggestion"
+    __table_args__ = (
+        Index("suggestion_open", "scope", "answered_at"),
+        Index("suggestion_tracker", "tracker", "tracker_next_at"),
+        {"sqlite_autoincrement": True},
+    )
+    number: int | None = Field(default=None, primary_key=True)  # SUG-3
+    scope: str = Field(default="", max_length=64)  # empty: real customers; else the id of the drill they belong to
+    wording: str = _text()  # an example, without anybody's address or number; empty once its customer is forgotten
+    example: str = Field(default="", max_length=32)  # whose words the example is, by our id
+    plain: str = _text()  # the same as it is compared
+    language: str = "en"
+    voices: int = 0
+    first_at: datetime = _time(nullable=False)
+    last_at: datetime = _time(nullable=False)
+    agenda: str = Field(default="", max_length=160)  # the newest agenda that it stood on
+    answer: str = _text()
+    answered_at: datetime | None = _time()
+    answered_by: str = ""
+    action: str = Field(default="", max_length=64)  # the matter that the answer opened
+    tracker: str = ""  # owed | sent | refused; empty: no tracker was asked
+    tracker_attempts: int = 0
+    tracker_next_at: datetime | None = _time()
+    tracker_receipt: str = ""
+    tracker_detail: str = ""
+
+
+class SuggestionVoiceRow(SQLModel, table=True):
+    """One customer's suggestion, and the group that it belongs to. Their words stay with the customer."""
+
+    __tablename__ = "suggestion_voice"
+    customer_id: str = Field(primary_key=True, max_length=32)
+    suggestion: int = Field(index=True)
+    incident_id: str = Field(max_length=64)
+    at: datetime = _time(nullable=False)
+
+
+class RecurrenceRow(SQLModel, table=True):
+    """A kind of problem that came up so often that it became a warning and a proposal."""
+
+    __tablename__ = "recurrence"
+    id: str = Field(primary_key=True, max_length=64)  # of its warning
+    kind: str = Field(max_length=60)
+    source: str  # incident | tickets
+    title: dict[str, str] = _json()
+    service: str = ""
+    document: str = Field(default="", max_length=160)
+    digest: str = ""  # of the evidence that the proposal was last written from
+    first_at: datetime = _time(nullable=False)
+    last_at: datetime = _time(nullable=False)
+    made_at: datetime = _time(nullable=False)
+    ended_at: datetime | None = _time(index=True)
+
+
+class RecurrenceCaseRow(SQLModel, table=True):
+    """One incident, or one warning of a category of tickets, that was looked at; and the kind that it belongs to."""
+
+    __tablename__ = "recurrence_case"
+    id: str = Field(primary_key=True, max_length=64)
+    source: str
+    at: datetime = _time(nullable=False)
+    recurrence: str = Field(default="", index=True, max_length=64)

@@ -1,0 +1,255 @@
+"""What customers suggest as rows: gathered into groups, put on an agenda, answered; and what became of complaints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pendulum import DateTime
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, or_, select, update
+from sqlalchemy.orm import aliased
+
+from domain.action import ActionKind
+from domain.customers.survey import SATISFIED
+from domain.incident import Nature
+from storage.customer_tables import SUGGESTED, CustomerRow
+from storage.incidents import UnknownIncident
+from storage.learning_tables import SuggestionRow, SuggestionVoiceRow
+from storage.tables import IncidentRow
+
+SUGGESTION = SuggestionRow.__table__  # type: ignore[attr-defined]
+VOICE = SuggestionVoiceRow.__table__  # type: ignore[attr-defined]
+CUSTOMER = CustomerRow.__table__  # type: ignore[attr-defined]
+INCIDENT = IncidentRow.__table__  # type: ignore[attr-defined]
+PREFIX = "SUG-"
+OVERLAP = timedelta(hours=1)  # an answer may be committed later than one that was given after it
+IMPROVES = (ActionKind.MEASURE, ActionKind.RETROSPECTIVE, ActionKind.PROPOSAL)
+
+
+class UnknownSuggestion(UnknownIncident):
+    """No such suggestion; the message says how to find the right one."""
+
+
+# --- gathering ---------------------------------------------------------------------------------------------------
+
+
+def newest_voice(connection: Connection) -> DateTime | None:
+    """When the newest suggestion that was gathered had been made."""
+    found: DateTime | None = connection.execute(select(func.max(VOICE.c.at))).scalar_one_or_none()
+    return found
+
+
+def unheard(connection: Connection, limit: int) -> list[Row[Any]]:
+    """Suggestions that are in no group yet, the earliest first: customer's id, words, language, incident, drill."""
+    newest = newest_voice(connection)
+    wanted = [SUGGESTED, CUSTOMER.c.answered_at.is_not(None), ~exists().where(VOICE.c.customer_id == CUSTOMER.c.id)]
+    if newest is not None:
+        wanted.append(CUSTOMER.c.answered_at >= newest - OVERLAP)
+    query = (
+        select(
+            CUSTOMER.c.id, CUSTOMER.c.suggestion, CUSTOMER.c.language, CUSTOMER.c.answered_at, CUSTOMER.c.incident_id,
+            INCIDENT.c.drill,
+        )
+        .join(INCIDENT, INCIDENT.c.id == CUSTOMER.c.incident_id)
+        .where(*wanted)
+        .order_by(CUSTOMER.c.answered_at, CUSTOMER.c.id)
+        .limit(limit)
+    )  # fmt: skip
+    return list(connection.execute(query))
+
+
+def groups(connection: Connection, scope: str = "") -> list[Row[Any]]:
+    """Every group of real customers, or of a drill, the first one first."""
+    query = select(SUGGESTION).where(SUGGESTION.c.scope == scope).order_by(SUGGESTION.c.number)
+    return list(connection.execute(query))
+
+
+def add_group(connection: Connection, **values: Any) -> int:
+    """A new group; its number."""
+    defaults = {"voices": 0, "agenda": "", "answer": "", "answered_by": "", "action": "", "tracker": ""}
+    more = {"tracker_attempts": 0, "tracker_receipt": "", "tracker_detail": ""}
+    statement = insert(SUGGESTION).values({**defaults, **more, **values}).returning(SUGGESTION.c.number)
+    return int(connection.execute(statement).scalar_one())
+
+
+def add_voice(connection: Connection, number: int, row: Row[Any]) -> None:
+    """One more customer who says so."""
+    at = row.answered_at
+    connection.execute(insert(VOICE).values(customer_id=row.id, suggestion=number, incident_id=row.incident_id, at=at))
+    latest = case((SUGGESTION.c.last_at < at, at), else_=SUGGESTION.c.last_at)
+    mine = SUGGESTION.c.number == number
+    connection.execute(update(SUGGESTION).where(mine).values(voices=SUGGESTION.c.voices + 1, last_at=latest))
+
+
+def forgotten_examples(connection: Connection) -> list[Row[Any]]:
+    """Groups whose example is the words of a customer who was forgotten since."""
+    query = (
+        select(SUGGESTION.c.number, SUGGESTION.c.scope)
+        .join(CUSTOMER, CUSTOMER.c.id == SUGGESTION.c.example)
+        .where(CUSTOMER.c.state == "forgotten")
+    )
+    return list(connection.execute(query))
+
+
+def other_voice(connection: Connection, number: int) -> Row[Any] | None:
+    """The first of those who say so and are not forgotten."""
+    query = (
+        select(CUSTOMER.c.id, CUSTOMER.c.suggestion, CUSTOMER.c.language)
+        .join(VOICE, VOICE.c.customer_id == CUSTOMER.c.id)
+        .where(VOICE.c.suggestion == number, CUSTOMER.c.suggestion != "")
+        .order_by(VOICE.c.at, CUSTOMER.c.id)
+        .limit(1)
+    )
+    return connection.execute(query).first()
+
+
+# --- agenda, answer, tracker -------------------------------------------------------------------------------------
+
+
+def get(connection: Connection, name: str) -> Row[Any]:
+    """A group by its name, `SUG-3` or `3`.
+
+    Raises:
+        UnknownSuggestion: there is none.
+    """
+    wanted = name.strip().upper().removeprefix(PREFIX)
+    row = None
+    if wanted.isascii() and wanted.isdigit() and len(wanted) <= 9:  # noqa: PLR2004 - no more than the column holds
+        row = connection.execute(select(SUGGESTION).where(SUGGESTION.c.number == int(wanted))).first()
+    if row is None:
+        raise UnknownSuggestion(f"there is no suggestion {name[:60]!r}: `tocsin suggestions list --all` names them")
+    return row
+
+
+def change(connection: Connection, numbers: Iterable[int], **values: Any) -> None:
+    """Write these columns of groups."""
+    connection.execute(update(SUGGESTION).where(SUGGESTION.c.number.in_(list(numbers))).values(**values))
+
+
+def listed(
+    connection: Connection, *, scope: str | None = "", unanswered: bool = True, limit: int = 500
+) -> list[Row[Any]]:
+    """Groups with the reference and state of the action that their answer opened, the most voices first.
+
+    Args:
+        scope: of real customers (empty), of one drill, or of all (None).
+        unanswered: only those that nobody has answered.
+    """
+    query = select(SUGGESTION, INCIDENT.c.ref.label("action_ref"), INCIDENT.c.status.label("action_status"))
+    query = query.outerjoin(INCIDENT, INCIDENT.c.id == SUGGESTION.c.action)
+    if scope is not None:
+        query = query.where(SUGGESTION.c.scope == scope)
+    if unanswered:
+        query = query.where(SUGGESTION.c.answered_at.is_(None))
+    query = query.order_by(SUGGESTION.c.voices.desc(), SUGGESTION.c.number)
+    return list(connection.execute(query.limit(limit)))
+
+
+def owed_to_tracker(connection: Connection, now: DateTime, limit: int) -> list[Row[Any]]:
+    """Groups that the issue tracker has still to be told of, and whose time has come."""
+    due = and_(SUGGESTION.c.tracker == "owed", SUGGESTION.c.tracker_next_at <= now)
+    return list(connection.execute(select(SUGGESTION).where(due).order_by(SUGGESTION.c.number).limit(limit)))
+
+
+def take_for_tracker(connection: Connection, row: Row[Any], now: DateTime, until: DateTime) -> bool:
+    """Take one of them in hand until then; False where somebody else has."""
+    mine = and_(
+        SUGGESTION.c.number == row.number, SUGGESTION.c.tracker == "owed", SUGGESTION.c.tracker_next_at <= now,
+        SUGGESTION.c.tracker_attempts == row.tracker_attempts,
+    )  # fmt: skip
+    values = {"tracker_attempts": row.tracker_attempts + 1, "tracker_next_at": until}
+    return connection.execute(update(SUGGESTION).where(mine).values(values)).rowcount == 1
+
+
+# --- what became of complaints -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ImprovementShare:
+    """How many complaints became a recorded improvement.
+
+    Attributes:
+        complaints: affected customers of real incidents who said in the span that something is wrong: they rated less
+            than 4 of 5, said that it is not solved, complained again after the close, or suggested something.
+        by_suggestion: of them, those whose suggestion was answered with an action that is promised or done.
+        by_incident: of the others, those whose incident led to a measure, an action of its retrospective or of a
+            proposal that is promised or done.
+        done: of the improved, those whose improvement is done, not only promised.
+    """
+
+    complaints: int
+    by_suggestion: int
+    by_incident: int
+    done: int
+
+    @property
+    def improved(self) -> int:
+        """Complaints that became a recorded improvement."""
+        return self.by_suggestion + self.by_incident
+
+    @property
+    def share(self) -> float | None:
+        """0.0 to 1.0; None where nobody complained."""
+        return self.improved / self.complaints if self.complaints else None
+
+
+def improvement_share(connection: Connection, from_at: DateTime, to_at: DateTime) -> ImprovementShare:
+    """The share of complaints heard from `from_at` until before `to_at` that became a recorded improvement by now.
+
+    A complaint counts once, whatever its customer said. An action that was cancelled is no improvement. The aim is 80 %.
+    """
+    said = CUSTOMER.c
+    wrong = or_(said.csat < SATISFIED, said.solved.is_(False), said.complaints > 0, VOICE.c.customer_id.is_not(None))
+    heard = func.coalesce(said.answered_at, said.reopened_at)
+    answered, origin = aliased(IncidentRow), aliased(IncidentRow)
+    by_suggestion, suggestion_done = _stands(answered), answered.status == "completed"
+    measured = (
+        select(origin.origin.label("ref"), func.max(case((origin.status == "completed", 1), else_=0)).label("done"))
+        .where(origin.nature == str(Nature.ACTION), origin.kind.in_([str(kind) for kind in IMPROVES]), _stands(origin))
+        .group_by(origin.origin)
+        .subquery()
+    )
+    by_incident = and_(answered.id.is_(None) | ~by_suggestion, measured.c.ref.is_not(None))
+    found = connection.execute(
+        select(
+            func.count(),
+            _count(by_suggestion),
+            _count(by_incident),
+            _count(or_(and_(by_suggestion, suggestion_done), and_(by_incident, measured.c.done == 1))),
+        )
+        .select_from(CUSTOMER)
+        .join(INCIDENT, INCIDENT.c.id == said.incident_id)
+        .outerjoin(VOICE, VOICE.c.customer_id == said.id)
+        .outerjoin(SUGGESTION, SUGGESTION.c.number == VOICE.c.suggestion)
+        .outerjoin(answered, answered.id == SUGGESTION.c.action)
+        .outerjoin(measured, measured.c.ref == INCIDENT.c.ref)
+        .where(INCIDENT.c.drill.is_(False), wrong, heard >= from_at, heard < to_at)
+    ).one()
+    return ImprovementShare(*(int(number) for number in found))
+
+
+def _stands(action: Any) -> ColumnElement[bool]:
+    """Promised or done: neither absent nor cancelled."""
+    found: ColumnElement[bool] = and_(action.id.is_not(None), action.status != "cancelled")
+    return found
+
+
+def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+
+def actions(
+    connection: Connection, *, origins: Sequence[str] = (), kinds: Sequence[str] = (), running: bool = False,
+    limit: int = 500,
+) -> list[Row[Any]]:  # fmt: skip
+    """What was promised, the newest first: rows of matters, of these origins and kinds; `running`: not yet over."""
+    query = select(INCIDENT).where(INCIDENT.c.nature == str(Nature.ACTION))
+    if origins:
+        query = query.where(INCIDENT.c.origin.in_(list(origins)))
+    if kinds:
+        query = query.where(INCIDENT.c.kind.in_(list(kinds)))
+    if running:
+        query = query.where(INCIDENT.c.status.in_(("open", "mitigated")))
+    return list(connection.execute(query.order_by(INCIDENT.c.number.desc()).limit(limit)))
