@@ -60,6 +60,15 @@ class _Channel:
     rate: Rate | None
 
 
+@dataclass(frozen=True, repr=False)
+class Outlet:
+    """Apprise's object of one channel, the adapter that sends by it, and what a message on it may be."""
+
+    service: NotifyBase
+    adapter: Adapter
+    limits: Limits
+
+
 class ChannelDirectory:
     """The channels of one configuration file; immutable, and used by any number of threads at once.
 
@@ -150,6 +159,14 @@ class ChannelDirectory:
         if not self.is_loopback_sandbox(channel_id) or service.port != port or not path.startswith("inbox/"):
             return None
         return path.removeprefix("inbox/")
+
+    def outlet(self, channel_id: str) -> "Outlet | None":
+        """What a channel sends by, for whoever puts a recipient of their own into its address; None: no such id.
+
+        It holds secrets: `vars` of its service are never shown, and a copy is changed, not the service itself.
+        """
+        channel = self._by_id.get(channel_id.lower())
+        return Outlet(channel.service, channel.adapter, channel.limits) if channel else None
 
     def send(self, tag: str, message: Message) -> Outcome:
         """Send one message on one channel, once, and say what became of it; what a service does never raises.

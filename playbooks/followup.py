@@ -17,18 +17,16 @@ from domain.customers.hours import Quiet, minute_of
 from domain.customers.plan import Plan
 from domain.customers.record import MINOR
 from domain.durations import parse_duration
-from domain.playbook import Playbook
 from domain.text import Text
 from playbooks.errors import BadFile, Finding, quoted
 from playbooks.explain import findings_of
-from playbooks.loader import load_playbook
 from playbooks.models import Duration, Form, Words2
 from playbooks.source import Source, read_text, read_yaml
 from playbooks.watched import Clock, OptionalFile
 
 SAMPLES = Path(__file__).resolve().parent / "sample"
 SHIPPED = SAMPLES / "followup.yaml"
-PROCEDURE = "customer-follow-up"
+PROCEDURE = "customer-follow-up"  # the playbook by which people take part
 SHORTEST_BATCH = timedelta(seconds=1)
 
 
@@ -142,12 +140,6 @@ def parse_followup(text: str, file: str) -> Plan:
 def shipped() -> Plan:
     """The plan of an operation that changed nothing."""
     return parse_followup(read_text(SHIPPED), str(SHIPPED))
-
-
-@lru_cache(maxsize=1)
-def procedure() -> Playbook:
-    """What people do in the follow-up, as it ships; a playbook of the home with the same id replaces it."""
-    return load_playbook(SAMPLES / f"{PROCEDURE}.yaml")
 
 
 def _wrong(form: FollowUpForm, found: Source) -> Iterator[Finding]:

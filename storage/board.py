@@ -15,6 +15,7 @@ from domain.playbook import Stage
 from domain.roster import Roster
 from domain.text import Text
 from storage import incidents, outbox, turns
+from storage.customers_follow import ALARM, SURVEY
 from storage.incidents import INCIDENT, RESPONSE, STEP
 from storage.outbox import OUTBOX
 
@@ -22,6 +23,8 @@ OPEN = ("open", "mitigated")
 MOST = 500
 _BEGUN = [str(status) for status in BEGUN]
 _TROUBLED = ("pending", "leased", "retry", "unknown", "dead")
+# An alarm waits for its time, and what became of a survey is a figure of its follow-up: neither is in trouble.
+_OF_FOLLOW_UPS = (SURVEY, ALARM)
 
 
 def iso(when: DateTime | None) -> str | None:
@@ -205,7 +208,8 @@ def figures(connection: Connection, now: DateTime) -> dict[str, Any]:
     """How delivery and Prefect do: the outbox by state, the turns of the last hour."""
     taken = turns.shares(connection, now - timedelta(hours=1))
     return {
-        "outbox": outbox.by_state(connection),
+        "outbox": outbox.by_state(connection, without=_OF_FOLLOW_UPS),
+        "surveys": outbox.by_state(connection, only=(SURVEY,)),
         "turns": taken.turns,
         "without_prefect": taken.without_prefect,
         "share_without_prefect": round(taken.share, 4),
@@ -216,7 +220,8 @@ def figures(connection: Connection, now: DateTime) -> dict[str, Any]:
 def figures_of_board(connection: Connection, now: DateTime) -> dict[str, Any]:
     """What the board shows of them. Does not count what was sent, which may be millions."""
     taken = turns.shares(connection, now - timedelta(hours=1))
-    counted = select(OUTBOX.c.state, func.count()).where(OUTBOX.c.state.in_(_TROUBLED)).group_by(OUTBOX.c.state)
+    troubled = and_(OUTBOX.c.state.in_(_TROUBLED), OUTBOX.c.kind.not_in(_OF_FOLLOW_UPS))
+    counted = select(OUTBOX.c.state, func.count()).where(troubled).group_by(OUTBOX.c.state)
     return {
         "outbox": {row[0]: row[1] for row in connection.execute(counted)},
         "turns": taken.turns,

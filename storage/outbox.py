@@ -199,9 +199,13 @@ def told(connection: Connection, response_id: str, step: str, call: str = "") ->
     return set(connection.execute(query).scalars())
 
 
-def by_state(connection: Connection) -> dict[str, int]:
-    """How many messages are in each state."""
+def by_state(connection: Connection, *, only: Sequence[str] = (), without: Sequence[str] = ()) -> dict[str, int]:
+    """How many messages are in each state: of these kinds only, or of all but these."""
     query = select(OUTBOX.c.state, func.count()).group_by(OUTBOX.c.state)
+    if only:
+        query = query.where(OUTBOX.c.kind.in_(only))
+    if without:
+        query = query.where(OUTBOX.c.kind.not_in(without))
     return {row[0]: row[1] for row in connection.execute(query)}
 
 

@@ -19,7 +19,7 @@ from tests.houses import Estate, estate
 
 MAIL, PHONE = "customer@recipient.invalid", "+10000000000"
 CHANNELS = (
-    (SAMPLES / "channels.yaml").read_text(encoding="utf-8")
+    (SAMPLES / "channels.yaml").read_text(encoding="utf-8").partition("\n  # How customers are asked")[0]
     + f"""
   - json://127.0.0.1:{{port}}/mail/{MAIL}?rto=0.5&cto=0.5:
       - tag: survey-mail

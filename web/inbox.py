@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request
@@ -20,6 +21,7 @@ from web.schemas import answers
 router = APIRouter(tags=["inbox"])
 LONGEST_NAME = 100
 _SHOWN = 200
+_CONTACT = re.compile(r"@|\+?\d{8}")
 
 
 @router.post("/inbox/{name:path}", responses=answers("received", "Received"))
@@ -31,6 +33,8 @@ async def receive(name: str, request: Request, document: Annotated[dict[str, Any
     box = name.strip("/")
     if not box or len(box) > LONGEST_NAME or not box.isprintable():
         return answer(request, 422, "name: a box has 1 to 100 characters, for example /inbox/alice")
+    if _CONTACT.search(box):  # the inbox keeps what it gets: no contact of a customer may be part of it
+        return answer(request, 422, "name: no box is a contact; put a customer's contact into a header (?+X-Customer=...)")
     letterbox: Letterbox = request.app.state.letterbox
     number = letterbox.put(box, received_at.isoformat(timespec="microseconds"), document)
     house: House = request.app.state.house

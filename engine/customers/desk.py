@@ -11,8 +11,7 @@ from domain.customers.plan import Plan
 from domain.playbook import Playbook
 from engine.house import House
 from engine.links import BadLink
-from playbooks.followup import PROCEDURE, FollowUpFile, procedure
-from playbooks.library import UnknownPlaybook
+from playbooks.followup import PROCEDURE, FollowUpFile
 from storage.customers_vault import Vault, open_vault
 
 FILE = "followup.yaml"
@@ -47,10 +46,7 @@ class CustomerDesk:
 
     def procedure(self) -> Playbook:
         """What people do: the home's own playbook, else the shipped one."""
-        try:
-            return self.house.library.get(PROCEDURE)
-        except UnknownPlaybook:
-            return procedure()
+        return self.house.library.get(PROCEDURE)
 
     def link(self, customer_id: str) -> str:
         """The address of a customer's survey; whoever has it may answer, once. Its end is kept with the customer."""

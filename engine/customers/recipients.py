@@ -25,7 +25,7 @@ def send_to(directory: ChannelDirectory, tag: str, placeholder: str, recipient: 
     Refused where there is no such channel, or its address has no place for a recipient: then every customer's survey
     would go to one and the same address.
     """
-    channel = directory._by_id.get(tag.lower())  # noqa: SLF001 - the directory sends to fixed addresses only
+    channel = directory.outlet(tag)
     if channel is None:
         return Outcome(Verdict.REFUSED, detail=f"no channel `{tag}`: add it to the channel file")
     service = copy.copy(channel.service)

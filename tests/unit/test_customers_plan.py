@@ -14,7 +14,8 @@ from domain.customers.record import Contact
 from engine.customers import wording
 from engine.customers.recipients import _filled, _without
 from playbooks.errors import BadFile
-from playbooks.followup import SHIPPED, FollowUpFile, parse_followup, procedure, shipped
+from playbooks.followup import PROCEDURE, SHIPPED, FollowUpFile, parse_followup, shipped
+from playbooks.library import Library
 from storage.customers_vault import Unreadable, open_vault
 from storage.settings import SettingsError
 
@@ -27,7 +28,7 @@ def test_what_ships_is_what_was_promised() -> None:
     assert (plan.thresholds.poor_service, plan.thresholds.order_over) == (1, 50_000)
     assert (plan.remind_after, plan.collect_after) == (timedelta(hours=24), timedelta(hours=72))
     assert plan.second_aim == 0.03
-    assert procedure().stage("result").steps[0].opens == timedelta(hours=72)
+    assert Library().get(PROCEDURE).stage("result").steps[0].opens == timedelta(hours=72)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import playbooks
 from domain.playbook import BY_PERSON, Playbook, Stage, Step, StepKind, full_id
 from domain.roster import Roster
 from domain.text import Text
+from playbooks.followup import shipped
 from playbooks.library import CATALOG, Library
 from playbooks.roster import missing_roles, parse_roster
 
@@ -67,6 +68,7 @@ def test_every_file_of_the_catalogue_is_in_force_under_its_own_name() -> None:
         "service-outage",
         "public-opinion",
         "complaint-surge",
+        "customer-follow-up",
         "service-review",
         "supervisor-word",
         "standby-agents",
@@ -202,4 +204,5 @@ def test_the_sample_roster_is_half_chinese_and_speaks_only_in_sandboxes(roster: 
         "weibo": ("zh_CN", 140, True),
     }
     used = {tag for person in roster.people.values() for tag in person.channels}
-    assert used | {box.channel for box in roster.public.values()} == tags
+    to_customers = {*shipped().channels.values(), shipped().drill}
+    assert used | {box.channel for box in roster.public.values()} | to_customers == tags
