@@ -28,6 +28,11 @@ class FactKind(StrEnum):
     WORSENED = "warning-worsened"
     EASED = "warning-eased"
     RECOVERED = "warning-over"
+    # of its affected customers: figures, never who they are
+    ASKING_BEGUN = "follow-up-begun"
+    ASKING_STOPPED = "follow-up-stopped"
+    ASKING_GIVEN_UP = "follow-up-given-up"
+    ASKING_OVER = "follow-up-result"
     # of a response
     STAGE_BEGUN = "stage-begun"
     SILENCE = "silence-reminded"

@@ -11,6 +11,7 @@ from pendulum import DateTime
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
+from domain.customers.survey import Result
 from engine.customers import answering, taking
 from engine.customers.desk import CustomerDesk, desk_of
 from engine.house import House
@@ -93,7 +94,7 @@ def document(desk: CustomerDesk, ref: str, *, calls: bool, limit: int, after: in
         incident_id = incidents.find(connection, ref)
         incident = incidents.load_incident(connection, incident_id)
         follow = customers_follow.get(connection, incident_id)
-        result = customers.result(connection, incident_id)
+        result = customers.result(connection, incident_id) if follow else Result()
         rows = customers.listed(connection, incident_id, calls=calls, limit=limit, after=after)
         surveys = customers_follow.counts(connection, follow.response_id) if follow else {}
     figures = {

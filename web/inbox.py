@@ -34,7 +34,7 @@ async def receive(name: str, request: Request, document: Annotated[dict[str, Any
     if not box or len(box) > LONGEST_NAME or not box.isprintable():
         return answer(request, 422, "name: a box has 1 to 100 characters, for example /inbox/alice")
     if _CONTACT.search(box):  # the inbox keeps what it gets: no contact of a customer may be part of it
-        return answer(request, 422, "name: no box is a contact; put a customer's contact into a header (?+X-Customer=...)")
+        return answer(request, 422, "name: a contact is no box; put a customer's into a header (?+X-Customer=...)")
     letterbox: Letterbox = request.app.state.letterbox
     number = letterbox.put(box, received_at.isoformat(timespec="microseconds"), document)
     house: House = request.app.state.house

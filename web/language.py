@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from engine import clock
+from engine.customers.wording import share
 from engine.house import House
 from locales import format_span, format_when, normalise, translator
 from playbooks.errors import BadFile
@@ -109,6 +110,10 @@ class Reader:
         _ = self.translate
         words = _("{span} left") if span >= timedelta(0) else _("late by {span}")
         return words.format(span=format_span(span, self.language))
+
+    def share(self, value: float | None) -> str:
+        """A share as people read it."""
+        return share(value)
 
     def state(self, name: str) -> str:
         """A state's name."""

@@ -10,8 +10,10 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pendulum import DateTime
 from starlette.requests import Request
 
+from engine.customers.desk import desk_of
 from engine.house import House
 from storage import board, warnings
+from web.customers import document as follow_up
 from web.desk import AtDesk
 from web.house_api import findings
 from web.incidents import facts, whole
@@ -57,6 +59,7 @@ async def show_incident(
             "incident": document,
             "entries": told["entries"],
             "port": house.settings.prefect_port,
+            "follow": follow_up(desk_of(house), ref, calls=False, limit=0, after=0),
         }
 
     found = await desk.read(look)

@@ -74,6 +74,13 @@ _SAYS = {
     K.WORSENED: N_("Worse: {rule} is {tier} now, {value}"),
     K.EASED: N_("Less bad: {rule} is {tier} now, {value}"),
     K.RECOVERED: N_("Good again: {rule}, {value}"),
+    K.ASKING_BEGUN: N_("Follow-up of customers begun: {customers} affected, {no_channel} without a channel"),
+    K.ASKING_STOPPED: N_("Follow-up stopped, the incident was reopened: {asked} of {customers} had been asked"),
+    K.ASKING_GIVEN_UP: N_("No follow-up, contacts erased: the incident was cancelled, or is open for too long"),
+    K.ASKING_OVER: N_(
+        "Follow-up collected: {asked} of {customers} asked, {answered} answered, satisfied {csat}, NPS {nps}, "
+        "not solved {unsolved}, second complaints {second} (aim below {aim})"
+    ),
     K.STAGE_BEGUN: N_("Stage {stage} laid out, round {round}"),
     K.SILENCE: N_("Nothing public for too long: {people} reminded"),
     K.FINISHED: N_("Every step of this playbook is over"),

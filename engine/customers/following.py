@@ -110,7 +110,7 @@ class _Look:
         put_back(self._connection, row.response_id, "the incident was cancelled")
         customers_follow.stop_alarms(self._connection, row.response_id)
         if self._erase(row):
-            self._say(row, "given-up", customers.result(self._connection, self._incident.id))
+            self._say(row, FactKind.ASKING_GIVEN_UP, customers.result(self._connection, self._incident.id))
         return True
 
     def _change(self, row: Row[Any], **values: Any) -> Row[Any]:
@@ -119,10 +119,9 @@ class _Look:
         assert found is not None  # noqa: S101 - it was just written
         return found
 
-    def _say(self, row: Row[Any], kind: str, result: Result) -> None:
+    def _say(self, row: Row[Any], kind: FactKind, result: Result) -> None:
         """A word on the timeline: figures, and never whom they are about."""
-        data = {"text": wording.note(kind, result, self._plan), "follow_up": {"what": kind, **asdict(result)}}
-        fact = Fact(FactKind.NOTED, self._now, data=data)
+        fact = Fact(kind, self._now, data={**wording.figures(result, self._plan), "result": asdict(result)})
         timeline.append(self._connection, self._incident.id, [fact], response_id=row.response_id)
 
     # --- from close to erasure ---
@@ -134,7 +133,7 @@ class _Look:
             row, state=RUNNING, round=row.round + 1, begun_at=closed, collect_at=when.collect_at,
             erase_at=when.erase_at, next_at=self._now,
         )  # fmt: skip
-        self._say(row, "begun", customers.result(self._connection, self._incident.id))
+        self._say(row, FactKind.ASKING_BEGUN, customers.result(self._connection, self._incident.id))
         return row
 
     def _stop(self, row: Row[Any]) -> None:
@@ -142,7 +141,7 @@ class _Look:
         put_back(self._connection, row.response_id, "the incident was reopened")
         customers_follow.stop_alarms(self._connection, row.response_id)
         row = self._change(row, state=WAITING, next_at=None)
-        self._say(row, "stopped", customers.result(self._connection, self._incident.id))
+        self._say(row, FactKind.ASKING_STOPPED, customers.result(self._connection, self._incident.id))
 
     def _ask(self, row: Row[Any]) -> None:
         """The next batch of each channel, whoever comes first first, in zones where it is not quiet."""
@@ -178,7 +177,7 @@ class _Look:
         put_back(self._connection, row.response_id, "the time for answers is over")
         found = customers.result(self._connection, self._incident.id)
         row = self._change(row, state=COLLECTED, result=asdict(found))
-        self._say(row, "collected", found)
+        self._say(row, FactKind.ASKING_OVER, found)
         return row
 
     # --- times ---

@@ -1,4 +1,4 @@
-"""What the follow-up says: to customers by the texts of followup.yaml, to the timeline in both languages."""
+"""What the follow-up says: to customers by the texts of followup.yaml, to the timeline in figures."""
 
 from __future__ import annotations
 
@@ -7,30 +7,20 @@ from domain.customers.survey import Result
 from domain.text import N_
 from locales import translator
 
-_NOTES = {
-    "begun": N_("Follow-up of customers begun: {customers} affected, {no_channel} without a channel"),
-    "stopped": N_("Follow-up stopped, the incident was reopened: {asked} of {customers} had been asked"),
-    "given-up": N_("No follow-up, contacts erased: the incident was cancelled, or is open for too long"),
-    "collected": N_(
-        "Follow-up collected: {asked} of {customers} asked, {answered} answered, satisfied {csat}, NPS {nps}, "
-        "not solved {unsolved}, second complaints {second} (aim below {aim})"
-    ),
-}
 _WHY = {
     "callbacks": N_("customers are to be called by a person"),
     "reopened": N_("a customer says that it is not solved, or complained again"),
 }
 
 
-def note(kind: str, result: Result, plan: Plan) -> str:
-    """A line of the timeline, English and Chinese: it is kept as written, whoever reads it."""
-    values = {
+def figures(result: Result, plan: Plan) -> dict[str, int | str]:
+    """What the timeline says of a follow-up: figures, and never whom they are about."""
+    return {
         "customers": result.customers, "no_channel": result.no_channel, "asked": result.asked,
         "answered": result.answered, "csat": share(result.csat),
         "nps": "-" if result.nps is None else f"{result.nps:.0f}", "unsolved": result.answered - result.solved,
         "second": share(result.second_share), "aim": share(plan.second_aim),
     }  # fmt: skip
-    return " · ".join(translator(language)(_NOTES[kind]).format(**values) for language in ("en", "zh_CN"))
 
 
 def why(stage: str) -> str:

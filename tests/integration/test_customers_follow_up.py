@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 from domain.commands import Done, Reopen
 from domain.customers.survey import Answer
 from storage import customers
 from tests.customers import FollowUp, customer_house, row
 from tests.houses import Estate
+from web.app import create_app
 
 
 @pytest.fixture(name="house")
@@ -46,8 +48,14 @@ def test_everybody_is_asked_once_and_whoever_did_not_answer_is_reminded_once(hou
     assert follow.row().state == "collected"
     result = follow.row().result
     assert (result["asked"], result["reminded"], result["answered"]) == (5, 2, 3)
-    (note,) = [fact for fact in house.facts(follow.ref, "noted") if fact.data["follow_up"]["what"] == "collected"]
-    assert "5 of 5 asked, 3 answered, satisfied 100.0 %" in note.data["text"]
+    with TestClient(create_app(house.house), "http://127.0.0.1", client=("127.0.0.1", 5_000)) as client:
+        entries = client.get(f"/api/incidents/{follow.ref}/timeline").json()["entries"]
+        drawn = {lang: client.get(f"/incidents/{follow.ref}?lang={lang}").text for lang in ("en", "zh_CN")}
+    (said,) = [entry["says"] for entry in entries if entry["kind"] == "follow-up-result"]
+    assert "5 of 5 asked, 3 answered, satisfied 100.0 %" in said["en"]
+    assert "共 5 人，已发送 5 人，已回答 3 人" in said["zh"]
+    assert "Second complaints: 0.0 % (aim below 3.0 %)." in drawn["en"]
+    assert "重复投诉：0.0 %（目标低于 3.0 %）。" in drawn["zh_CN"]
     assert house.verified(follow.ref) is None
 
 
@@ -199,9 +207,8 @@ def test_a_second_complaint_reopens_the_matter_and_counts_against_its_aim(house:
     assert (found.complaints, found.callback, found.called_at) == (2, "complained-again", None)
     follow.run_until(73)
     assert follow.row().result["second_complaints"] == 1
-    (note,) = [f.data["text"] for f in house.facts(follow.ref, "noted") if "collected" in f.data["text"]]
-    assert "second complaints 5.0 % (aim below 3.0 %)" in note
-    assert "重复投诉 5.0 %" in note
+    (fact,) = house.facts(follow.ref, "follow-up-result")
+    assert (fact.data["second"], fact.data["aim"]) == ("5.0 %", "3.0 %")
 
 
 def test_reopened_nobody_more_is_asked_and_after_the_next_close_only_who_was_not(house: Estate) -> None:

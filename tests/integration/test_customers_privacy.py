@@ -191,7 +191,7 @@ def test_contacts_nobody_will_use_any_more_go_too(home: Path, how: str) -> None:
         assert sealed(house) == []
         assert holding(home, cipher, MAIL) == {}
         assert follow.row().state == "erased"
-        assert "contacts erased" in str(house.facts(follow.ref, "noted")[-1].data["text"])
+        assert house.facts(follow.ref, "follow-up-given-up")
 
 
 def test_after_the_result_nobody_is_taken_in_whose_contact_would_stay(home: Path) -> None:
