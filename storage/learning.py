@@ -8,24 +8,22 @@ from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, or_, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, insert, or_, select, update
 
 from domain.action import ActionKind
 from domain.customers.survey import SATISFIED
 from domain.incident import Nature
 from storage.customer_tables import SUGGESTED, CustomerRow
-from storage.incidents import UnknownIncident
+from storage.incidents import INCIDENT, RESPONSE, STEP, UnknownIncident
 from storage.learning_tables import SuggestionRow, SuggestionVoiceRow
-from storage.tables import IncidentRow
 
 SUGGESTION = SuggestionRow.__table__  # type: ignore[attr-defined]
 VOICE = SuggestionVoiceRow.__table__  # type: ignore[attr-defined]
 CUSTOMER = CustomerRow.__table__  # type: ignore[attr-defined]
-INCIDENT = IncidentRow.__table__  # type: ignore[attr-defined]
 PREFIX = "SUG-"
 OVERLAP = timedelta(hours=1)  # an answer may be committed later than one that was given after it
 IMPROVES = (ActionKind.MEASURE, ActionKind.RETROSPECTIVE, ActionKind.PROPOSAL)
+_STANDS = ("waiting", "open", "acknowledged", "done")  # of a step: it is to be done, or is
 
 
 class UnknownSuggestion(UnknownIncident):
@@ -198,42 +196,54 @@ class ImprovementShare:
 def improvement_share(connection: Connection, from_at: DateTime, to_at: DateTime) -> ImprovementShare:
     """The share of complaints heard from `from_at` until before `to_at` that became a recorded improvement by now.
 
-    A complaint counts once, whatever its customer said. An action that was cancelled is no improvement. The aim is 80 %.
+    A complaint counts once, whatever its customer said. What was given up or cancelled is no improvement. The aim is
+    80 %.
     """
     said = CUSTOMER.c
     wrong = or_(said.csat < SATISFIED, said.solved.is_(False), said.complaints > 0, VOICE.c.customer_id.is_not(None))
     heard = func.coalesce(said.answered_at, said.reopened_at)
-    answered, origin = aliased(IncidentRow), aliased(IncidentRow)
-    by_suggestion, suggestion_done = _stands(answered), answered.status == "completed"
-    measured = (
-        select(origin.origin.label("ref"), func.max(case((origin.status == "completed", 1), else_=0)).label("done"))
-        .where(origin.nature == str(Nature.ACTION), origin.kind.in_([str(kind) for kind in IMPROVES]), _stands(origin))
-        .group_by(origin.origin)
-        .subquery()
-    )
-    by_incident = and_(answered.id.is_(None) | ~by_suggestion, measured.c.ref.is_not(None))
+    standing, origins = _standing_actions().alias(), _standing_origins().alias()
+    by_suggestion = standing.c.id.is_not(None)
+    by_incident = and_(standing.c.id.is_(None), origins.c.ref.is_not(None))
     found = connection.execute(
         select(
             func.count(),
             _count(by_suggestion),
             _count(by_incident),
-            _count(or_(and_(by_suggestion, suggestion_done), and_(by_incident, measured.c.done == 1))),
+            _count(func.coalesce(standing.c.done, origins.c.done) == 1),
         )
         .select_from(CUSTOMER)
         .join(INCIDENT, INCIDENT.c.id == said.incident_id)
         .outerjoin(VOICE, VOICE.c.customer_id == said.id)
         .outerjoin(SUGGESTION, SUGGESTION.c.number == VOICE.c.suggestion)
-        .outerjoin(answered, answered.id == SUGGESTION.c.action)
-        .outerjoin(measured, measured.c.ref == INCIDENT.c.ref)
+        .outerjoin(standing, standing.c.id == SUGGESTION.c.action)
+        .outerjoin(origins, origins.c.ref == INCIDENT.c.ref)
         .where(INCIDENT.c.drill.is_(False), wrong, heard >= from_at, heard < to_at)
     ).one()
     return ImprovementShare(*(int(number) for number in found))
 
 
-def _stands(action: Any) -> ColumnElement[bool]:
-    """Promised or done: neither absent nor cancelled."""
-    found: ColumnElement[bool] = and_(action.id.is_not(None), action.status != "cancelled")
-    return found
+def _standing_actions() -> Select[Any]:
+    """What was promised and is neither given up nor cancelled: id, kind, origin, and whether it is done (1 or 0)."""
+    done = func.max(case((STEP.c.status == "done", 1), else_=0)).label("done")
+    return (
+        select(INCIDENT.c.id, INCIDENT.c.kind, INCIDENT.c.origin, done)
+        .join(RESPONSE, RESPONSE.c.incident_id == INCIDENT.c.id)
+        .join(STEP, STEP.c.response_id == RESPONSE.c.id)
+        .where(INCIDENT.c.nature == str(Nature.ACTION), INCIDENT.c.status != "cancelled")
+        .where(STEP.c.status.in_(_STANDS))
+        .group_by(INCIDENT.c.id, INCIDENT.c.kind, INCIDENT.c.origin)
+    )
+
+
+def _standing_origins() -> Select[Any]:
+    """Incidents that led to a measure that stands; whether one of their measures is done."""
+    standing = _standing_actions().alias()
+    return (
+        select(standing.c.origin.label("ref"), func.max(standing.c.done).label("done"))
+        .where(standing.c.kind.in_([str(kind) for kind in IMPROVES]))
+        .group_by(standing.c.origin)
+    )
 
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:

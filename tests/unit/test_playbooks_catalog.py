@@ -74,6 +74,8 @@ def test_every_file_of_the_catalogue_is_in_force_under_its_own_name() -> None:
         "standby-agents",
         "process-retrospective",
         "executive-intervention",
+        "optimisation-proposal",
+        "product-meeting",
         "reallocate-resources",
     }
 

@@ -1,0 +1,164 @@
+"""learning.yaml: how an operation learns. A broken file changes nothing; without one the shipped values hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, ValidationError
+
+from domain.customers.hours import minute_of
+from domain.durations import parse_duration
+from domain.learning.plan import LEAD, WEEKDAYS, Plan
+from playbooks.errors import BadFile, Finding, quoted
+from playbooks.explain import findings_of
+from playbooks.models import Duration, Form
+from playbooks.source import Source, read_text, read_yaml
+from playbooks.watched import Clock, OptionalFile
+
+SHIPPED = Path(__file__).resolve().parent / "sample" / "learning.yaml"
+LONGEST_MINUTES = 24 * 60
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+Share = Annotated[str, Field(pattern=r"^(100|\d{1,2})(\.\d)?%$", max_length=6)]
+
+
+class MeetingForm(Form):
+    """When the product meeting is held."""
+
+    weekday: Weekday = Field(description="The day.", examples=["tuesday"])
+    time: str = Field(description="When it begins.", examples=["10:00"])
+    timezone: str = Field(description="Whose time that is.", examples=["Asia/Shanghai"])
+    lasts: Duration = Field("60m", description="How long it is.", examples=["60m"])
+
+
+class SuggestionsForm(Form):
+    """How suggestions are gathered."""
+
+    near: Share = Field("85%", description="From how near on they say the same.", examples=["85%"])
+
+
+class RecurrenceForm(Form):
+    """What comes again."""
+
+    count: int = Field(3, ge=2, le=100, description="So many of a kind.", examples=[3])
+    within: Duration = Field("90d", description="Within that time.", examples=["90d"])
+    same: Share = Field("60%", description="From how alike on they are of a kind.", examples=["60%"])
+    similar: Share = Field("40%", description="From how alike on one is shown.", examples=["40%"])
+
+
+class TrackerForm(Form):
+    """An issue tracker."""
+
+    url: str = Field(
+        min_length=1, max_length=500, description="Where to POST.", examples=["https://tracker.example.com"]
+    )
+    token_env: str = Field(
+        "", pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$", description="Variable with the token.", examples=["TRACKER_TOKEN"]
+    )
+
+
+class LearningForm(Form):
+    """The whole file."""
+
+    meeting: MeetingForm = Field(description="The product meeting.", examples=["{weekday: tuesday, ...}"])
+    suggestions: SuggestionsForm = Field(
+        default_factory=lambda: SuggestionsForm(near="85%"), description="Gathering.", examples=["{near: 85%}"]
+    )
+    recurrence: RecurrenceForm = Field(description="What comes again.", examples=["{count: 3, within: 90d}"])
+    improvement: Share = Field("80%", description="The aim.", examples=["80%"])
+    tracker: TrackerForm | None = Field(None, description="An issue tracker.", examples=["{url: https://...}"])
+
+
+def parse_learning(text: str, file: str) -> Plan:
+    """The plan that `text` describes.
+
+    Raises:
+        BadFile: broken YAML, unknown keys, values that cannot be.
+    """
+    found = read_yaml(text, file)
+    try:
+        form = LearningForm.model_validate(found.data)
+    except ValidationError as error:
+        raise BadFile(findings_of(LearningForm, error, found)) from None
+    findings = list(_wrong(form, found))
+    if findings:
+        raise BadFile(sorted(findings, key=lambda finding: finding.line or 0))
+    return _built(form)
+
+
+@lru_cache(maxsize=1)
+def shipped() -> Plan:
+    """The plan of an operation that changed nothing."""
+    return parse_learning(read_text(SHIPPED), str(SHIPPED))
+
+
+def _wrong(form: LearningForm, found: Source) -> Iterator[Finding]:
+    try:
+        ZoneInfo(form.meeting.timezone)
+    except (KeyError, ValueError, OSError):
+        where = ("meeting", "timezone")
+        yield found.finding(where, f"no time zone {quoted(form.meeting.timezone)}", "for example Asia/Shanghai")
+    try:
+        minute_of(form.meeting.time)
+    except ValueError:
+        yield found.finding(("meeting", "time"), f"{quoted(form.meeting.time)} is no time of day", 'write "10:00"')
+    if not 1 <= _minutes(form.meeting.lasts) <= LONGEST_MINUTES:
+        yield found.finding(("meeting", "lasts"), "is no length of a meeting", "lasts: 60m")
+    if not parse_duration(form.recurrence.within):
+        yield found.finding(("recurrence", "within"), "is no time", "within: 90d")
+    if form.tracker is not None:
+        yield from _wrong_address(form.tracker, found)
+
+
+def _wrong_address(tracker: TrackerForm, found: Source) -> Iterator[Finding]:
+    """An address may carry a secret: it is never repeated."""
+    where = ("tracker", "url")
+    try:
+        parts = urlsplit(tracker.url)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname)
+        named = "@" in parts.netloc
+    except ValueError:
+        sound, named = False, False
+    if not sound:
+        yield found.finding(where, "is no address that one can POST to", "url: https://tracker.example.com/hooks/1")
+    elif named:
+        yield found.finding(where, "holds a name or password", "put the token into a variable and name it: token_env")
+
+
+def _minutes(text: str) -> int:
+    return int(parse_duration(text).total_seconds() // 60)
+
+
+def _share(text: str) -> float:
+    return float(text.rstrip("%")) / 100
+
+
+def _built(form: LearningForm) -> Plan:
+    meeting, recurrence, tracker = form.meeting, form.recurrence, form.tracker
+    return Plan(
+        weekday=WEEKDAYS.index(meeting.weekday),
+        minute=minute_of(meeting.time),
+        zone=meeting.timezone,
+        minutes=_minutes(meeting.lasts),
+        lead=LEAD,
+        near=_share(form.suggestions.near),
+        count=recurrence.count,
+        window=parse_duration(recurrence.within),
+        same_from=_share(recurrence.same),
+        similar_from=_share(recurrence.similar),
+        improvement_aim=_share(form.improvement),
+        tracker_url=tracker.url if tracker else "",
+        tracker_token_env=tracker.token_env if tracker else "",
+    )
+
+
+class LearningFile(OptionalFile[Plan]):
+    """The plan in force; without a file of the home the shipped one."""
+
+    def __init__(self, path: Path, *, clock: Clock = time.monotonic) -> None:
+        super().__init__(path, lambda file: parse_learning(read_text(file), str(file)), shipped, clock=clock)
