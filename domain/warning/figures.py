@@ -76,6 +76,8 @@ _ALL = (
     _metric("agents", "Agents on duty", "在岗坐席数", _G, "up", _LAST, "agents"),
     _metric("repeat_enquiries", "Repeat enquiries", "重复咨询率", _S, "down", _MEAN, most=1),
     _metric("self_service", "Self-service share", "自助解决率", _S, "up", _MEAN, most=1),
+    # By level of handling (label `level`): the share closed within its time, 90 % of level 1 in 15 minutes.
+    _metric("level_attainment", "Closed within the time of its level", "分级处理及时率", _S, "up", _MEAN, most=1),
     _metric("conversion", "Enquiry conversion", "咨询转化率", _S, "up", _MEAN, most=1),
     _metric("mentions", "Public mentions", "舆情提及量", _V, "down", _SUM, "mentions"),
     _metric("negative_mentions", "Negative public mentions", "负面舆情量", _V, "down", _SUM, "mentions"),

@@ -1,0 +1,146 @@
+"""Figures of a span of days: as a whole, day by day, by label. Days are those of the house's zone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+from pendulum import DateTime
+from sqlalchemy import Connection
+
+from domain.review.period import Period, days_of
+from domain.warning.figures import Kind, Metric
+from domain.warning.rule import Aggregate
+from storage import reviews
+from storage.figures import LIVE, Figures
+from storage.figures_board import series_of, shares
+from storage.figures_history import Sums, course
+
+STEP: Final = timedelta(minutes=15)  # every zone's midnight is at a full quarter of an hour
+GOOD: Final = 4.0  # 4 and 5 of 5
+DAY: Final = "YYYY-MM-DD"
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What a figure was. `events`: of how many; `by_day`: day -> value, days without any left out."""
+
+    value: float | None
+    events: float
+    total: float
+    by_day: Mapping[str, float]
+
+
+class Measured:
+    """Figures of one lane over a span of days."""
+
+    def __init__(
+        self, figures: Figures, connection: Connection, metrics: Mapping[str, Metric], period: Period, lane: str = LIVE
+    ) -> None:
+        self._figures = figures
+        self._connection = connection
+        self._metrics = metrics
+        self._lane = lane
+        self._begins = period.begins
+        self._ends = period.ends
+        self.days = days_of(period)
+        self._starts = [(day - period.begins).total_seconds() for day in self.days]
+        self._rows: dict[str, list[Sums]] = {}
+        self._labels: dict[str, dict[int, Mapping[str, str]]] = {}
+
+    def known(self, metric: str) -> Metric | None:
+        """The figure as it is known by name."""
+        return self._metrics.get(metric)
+
+    def better(self, metric: str) -> Literal["up", "down"]:
+        """Which way is better."""
+        known = self.known(metric)
+        return known.better if known else "down"
+
+    def amount(self, metric: str, **labels: str) -> Amount:
+        """A figure as it is reported: volumes added up, shares of good ones where they are known, else means."""
+        known = self.known(metric)
+        if metric == "complaint_rate" and not self._of(metric):
+            return self._ratio("complaints", "contacts")
+        if known is not None and known.aggregate is Aggregate.SHARE and not labels:
+            return self._share(metric)
+        rows = self._of(metric, **labels)
+        by_day = {
+            day: value for day, those in self._by_day(rows).items() if (value := _value(known, those)) is not None
+        }
+        return Amount(_value(known, rows), sum(row.events for row in rows), sum(row.total for row in rows), by_day)
+
+    def by_label(self, metric: str, label: str) -> dict[str, float]:
+        """How much of a volume each value of a label has; under the empty name what has no such label."""
+        self._of(metric)
+        found: dict[str, float] = {}
+        for row in self._rows[metric]:
+            name = self._labels[metric].get(row.series, {}).get(label, "")
+            found[name] = found.get(name, 0.0) + row.total
+        return found
+
+    def _share(self, metric: str) -> Amount:
+        """Of each day how many events were good, as `keep_days` kept it."""
+        known = reviews.days(self._connection, metric, self.days[0].format(DAY), self.days[-1].format(DAY))
+        events, good = sum(one[0] for one in known.values()), sum(one[1] for one in known.values())
+        by_day = {day: one[1] / one[0] for day, one in sorted(known.items()) if one[0]}
+        return Amount(good / events if events else None, events, good, by_day)
+
+    def _ratio(self, above: str, below: str) -> Amount:
+        over, under = self.amount(above), self.amount(below)
+        by_day = {day: over.by_day.get(day, 0.0) / value for day, value in under.by_day.items() if value}
+        if not under.total or not over.events:
+            return Amount(None, 0.0, 0.0, {})
+        return Amount(over.total / under.total, under.total, over.total, by_day)
+
+    def _of(self, metric: str, **labels: str) -> list[Sums]:
+        if metric not in self._rows:
+            self._rows[metric] = course(self._figures, self._lane, metric, self._begins, self._ends, STEP)
+            self._labels[metric] = series_of(self._figures, self._lane, metric) if self._rows[metric] else {}
+        names = self._labels[metric]
+        wanted = labels.items()
+        return [row for row in self._rows[metric] if wanted <= names.get(row.series, {}).items()]
+
+    def _by_day(self, rows: Iterable[Sums]) -> dict[str, list[Sums]]:
+        found: dict[str, list[Sums]] = {}
+        for row in rows:
+            at = row.bucket * STEP.total_seconds()
+            place = max(place for place, start in enumerate(self._starts) if start <= at)
+            found.setdefault(self.days[place].format(DAY), []).append(row)
+        return dict(sorted(found.items()))
+
+
+def _value(metric: Metric | None, rows: list[Sums]) -> float | None:
+    events = sum(row.events for row in rows)
+    if not rows or events <= 0:
+        return None
+    if metric is not None and metric.kind is Kind.VOLUME:
+        return sum(row.total for row in rows)
+    return sum(row.weighted for row in rows) / events
+
+
+def keep_days(connection: Connection, figures: Figures, metrics: Mapping[str, Metric], now: DateTime, zone: str) -> int:
+    """Keep the shares of yesterday and today as far as raw samples tell; how many days and figures that were.
+
+    Run every hour or so it misses nothing: raw samples stay for 26 hours, and of a day the fuller count stays.
+    """
+    kept = 0
+    today = now.in_timezone(zone).start_of("day")
+    for metric in metrics.values():
+        if metric.aggregate is not Aggregate.SHARE:
+            continue
+        for day in (today.subtract(days=1), today):
+            kept += _keep_day(connection, figures, metric, day, now)
+    return kept
+
+
+def _keep_day(connection: Connection, figures: Figures, metric: Metric, day: DateTime, now: DateTime) -> int:
+    limit = GOOD if metric.at_least is None else metric.at_least
+    rows: list[Any] = list(shares(figures, LIVE, metric.id, limit, day, day.add(days=1), timedelta(days=2)))
+    events, good = sum(row.events for row in rows), sum(row.weighted for row in rows)
+    if not events:
+        return 0
+    reviews.keep_day(connection, day.format(DAY), metric.id, events, good, now)
+    return 1

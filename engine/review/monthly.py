@@ -1,0 +1,142 @@
+"""The monthly service report: its figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from pendulum import DateTime
+from sqlalchemy import Connection
+
+from domain.customers.survey import Result
+from domain.incident import Nature
+from domain.review.clocks import Tally
+from domain.review.period import Period, before
+from domain.review.plan import ReviewPlan
+from domain.review.value import work_out
+from engine.customers.desk import desk_of as customer_desk
+from engine.review import matters
+from engine.review.desk import ReviewDesk
+from engine.review.learned import improvements
+from engine.review.measuring import Amount, Measured
+from storage.board import both
+
+FIGURES = (
+    "contacts", "complaints", "complaint_rate", "csat", "response_time", "frt", "aht", "fcr", "resolution_time",
+    "self_service", "repeat_enquiries", "conversion",
+)  # fmt: skip
+PLOTTED = ("contacts", "complaints", "csat", "response_time")
+CHURN = "churn"  # lost customers as figures, with the label category for the cause
+
+
+def figures_of_month(desk: ReviewDesk, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
+    """Every figure of the report, JSON-able. Shares are 0 to 1, durations seconds; null: not known."""
+    plan, roster = desk.plan, desk.house.roster()
+    everything = matters.cases(connection, period, roster, [Nature.INCIDENT, Nature.WARNING])
+    found = matters.real(everything)
+    incidents = [case for case in found if case.incident.nature is Nature.INCIDENT]
+    measured = Measured(desk.figures, connection, desk.metrics(), period)
+    earlier = Measured(desk.figures, connection, desk.metrics(), before(period, plan.zone))
+    counted = matters.tallies(found, plan, now)
+    return {
+        "currency": roster.currency,
+        "incidents": [matters.in_short(case, now) for case in incidents],
+        "warnings": _warnings(connection, period),
+        "clocks": _clocks(counted, plan),
+        "acknowledge": asdict(matters.answers(found)),
+        "first_word": asdict(matters.first_words(incidents)),
+        "recovery": asdict(matters.recoveries(incidents)),
+        "follow_up": follow_up(desk, connection, period),
+        "improvements": improvements(connection, period, plan.improvements),
+        "drills": _drills(connection, period, everything, now),
+        "recurrences": matters.recurrences(connection, period),
+        "levels": levels(measured, plan),
+        "figures": [compared(measured, earlier, name, plan) for name in FIGURES],
+        "days": [measured.days[0].format("YYYY-MM-DD"), measured.days[-1].format("YYYY-MM-DD")],
+        "plots": {name: dict(measured.amount(name).by_day) for name in PLOTTED},
+        "value": _value(measured, plan),
+    }
+
+
+def compared(measured: Measured, earlier: Measured, name: str, plan: ReviewPlan) -> dict[str, Any]:
+    """A figure, the one of the span before, and its aim."""
+    amount: Amount = measured.amount(name)
+    known = measured.known(name)
+    return {
+        "metric": name, "title": both(known.title) if known else {"en": name, "zh": name}, "value": amount.value,
+        "before": earlier.amount(name).value, "days": len(amount.by_day), "aim": plan.aims.get(name),
+        "better": measured.better(name),
+    }  # fmt: skip
+
+
+def levels(measured: Measured, plan: ReviewPlan) -> list[dict[str, Any]]:
+    """The three levels of handling: contacts, and the share closed in time against its objective."""
+    volume = measured.by_label("contacts", "level")
+    found = []
+    for level in plan.levels:
+        amount = measured.amount("level_attainment", level=str(level.number))
+        met = None if amount.value is None or level.objective is None else amount.value >= level.objective
+        found.append({
+            "level": level.number, "title": both(level.title), "share": amount.value, "measured": amount.events,
+            "contacts": volume.get(str(level.number)), "objective": level.objective, "met": met,
+            "within_seconds": level.within.total_seconds() if level.within else None,
+        })  # fmt: skip
+    return found
+
+
+def follow_up(desk: ReviewDesk, connection: Connection, period: Period) -> dict[str, Any]:
+    """What customers said of the incidents closed in the period: counts and shares, nobody's words."""
+    count, result = matters.followed_up(connection, period)
+    return {"incidents": count, **answered(result), "aim": customer_desk(desk.house).plan.second_aim}
+
+
+def answered(result: Result) -> dict[str, Any]:
+    """A survey's result in counts and shares."""
+    return {
+        "customers": result.customers, "asked": result.asked, "answered": result.answered, "solved": result.solved,
+        "csat": result.csat, "nps": result.nps, "second_complaints": result.second_complaints,
+        "second_share": result.second_share, "response_share": result.response_share,
+    }  # fmt: skip
+
+
+def _warnings(connection: Connection, period: Period) -> dict[str, Any]:
+    rows = matters.warnings_of(connection, period)
+    titles: dict[str, Mapping[str, str]] = {row.rule: row.title for row in rows}
+    by_rule = Counter(row.rule for row in rows)
+    return {
+        "count": len(rows),
+        "red": sum(row.worst == "red" for row in rows),
+        "yellow": sum(row.worst == "yellow" for row in rows),
+        "called": sum(row.course == "called" for row in rows),
+        "by_rule": [
+            {"rule": rule, "title": {"en": titles[rule].get("en", rule), "zh": titles[rule].get("zh", rule)},
+             "count": count}
+            for rule, count in sorted(by_rule.items(), key=lambda one: (-one[1], one[0]))
+        ],
+    }  # fmt: skip
+
+
+def _clocks(counted: Mapping[str, Tally], plan: ReviewPlan) -> list[dict[str, Any]]:
+    titles = {one.id: both(one.title) for one in plan.clocks}
+    return [
+        {"id": name, "title": titles.get(name), "met": tally.met, "missed": tally.missed, "open": tally.open,
+         "share": tally.share}
+        for name, tally in counted.items()
+    ]  # fmt: skip
+
+
+def _drills(
+    connection: Connection, period: Period, everything: list[matters.Case], now: DateTime
+) -> list[dict[str, Any]]:
+    """Rehearsals on record, and what a failed drill left to do."""
+    found = [{"what": "rehearsal", **matters.in_short(case, now)} for case in everything if case.incident.drill]
+    actions = matters.cases_of_kind(connection, period, "drill")
+    return [*found, *({"what": "action", **one} for one in actions)]
+
+
+def _value(measured: Measured, plan: ReviewPlan) -> dict[str, Any]:
+    contacts, share = measured.amount("contacts").value, measured.amount("self_service").value
+    value = work_out(plan.inputs, contacts, share)
+    return {"inputs": asdict(plan.inputs), "contacts": contacts, "self_service": share, **asdict(value)}

@@ -1,0 +1,241 @@
+"""The monthly service report as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from domain.text import N_
+from domain.warning.figures import Metric
+from engine.review import saying
+from engine.review.blocks import Bar, Bars, Block, Cell, Heading, Picture, Table, Tile, Tiles, Tone, Words
+from engine.review.plots import Course, plot
+from engine.review.saying import figure, money, percent, seconds
+from locales import Translator, translator
+
+Metrics = Mapping[str, Metric]
+_CLOCK_TITLES = {
+    "acknowledge": N_("Acknowledged in time"),
+    "rto": N_("Recovery time objective (RTO)"),
+    "steps": N_("All deadlines of steps"),
+}
+_INPUTS = (
+    ("labour_cost_per_hour", N_("Labour cost of an hour")),
+    ("hours_saved_per_case", N_("Hours saved in a case")),
+    ("lifetime_value", N_("Lifetime value of a customer")),
+    ("customers_kept", N_("Customers kept")),
+    ("investment", N_("Investment of the month")),
+)
+_MONEY = frozenset({"labour_cost_per_hour", "lifetime_value", "investment"})
+
+
+def blocks(data: Mapping[str, Any], metrics: Metrics, zone: str, language: str) -> list[Block]:
+    """The report's sections."""
+    _ = translator(language)
+    parts = (
+        _glance(data, metrics, _), _matters(data, zone, _), _clocks(data, _), _follow_up(data, _), _levels(data, _),
+        _figures(data, metrics, _), _plots(data, metrics, zone, _), _learned(data, _), _drills(data, _),
+        _value(data, _),
+    )  # fmt: skip
+    return [block for part in parts for block in part]
+
+
+def _glance(data: Mapping[str, Any], metrics: Metrics, _: Translator) -> Iterator[Block]:
+    clocks = {one["id"]: one for one in data["clocks"]}
+    known = {one["metric"]: one for one in data["figures"]}
+    steps, back = clocks["steps"], data["value"]["returned"]
+    tiles = [
+        Tile(_("Incidents"), str(len(data["incidents"])), _("{count} critical").format(
+            count=sum(one["severity"] == "critical" for one in data["incidents"])
+        )),
+        Tile(_("Warnings"), str(data["warnings"]["count"]), _("{red} red, {yellow} yellow").format(**data["warnings"])),
+        Tile(_("Deadlines met"), percent(steps["share"], _), _("{met} met, {missed} missed").format(**steps)),
+        Tile(_("Time to acknowledge"), seconds(data["acknowledge"]["mean"], _), _("mean of {count} calls").format(
+            count=data["acknowledge"]["count"]
+        )),
+    ]  # fmt: skip
+    for name in ("csat", "complaint_rate", "contacts"):
+        one = known[name]
+        aim = _("aim {value}").format(value=figure(one["aim"], metrics.get(name), _)) if one["aim"] else ""
+        tone = saying.meets(one["value"], one["aim"], one["better"])
+        tiles.append(Tile(saying.two(one["title"], _.language), figure(one["value"], metrics.get(name), _), aim, tone))
+    tiles.append(Tile(_("Return on investment"), percent(back, _, _("not stated"))))
+    yield Tiles(tiles)
+
+
+def _matters(data: Mapping[str, Any], zone: str, _: Translator) -> Iterator[Block]:
+    yield Heading(_("Incidents and warnings"))
+    head = (
+        _("Reference"), _("What"), _("Severity"), _("Began"), _("First public word after"), _("Back after"),
+        _("Deadlines missed"),
+    )  # fmt: skip
+    rows = [
+        (
+            one["ref"], one["title"], _severity(one["severity"], _), saying.local(one["declared_at"], zone),
+            _after(one["first_word_seconds"], _), _after(one["recovered_seconds"], _),
+            Cell(str(one["missed"]), "bad" if one["missed"] else ""),
+        )
+        for one in data["incidents"]
+    ]  # fmt: skip
+    yield Table(head, rows, frozenset({6}), _("There was no incident."))
+    found = [(saying.two(one["title"], _.language), str(one["count"])) for one in data["warnings"]["by_rule"]]
+    yield Table((_("Warning"), _("How often")), found, frozenset({1}), _("There was no warning."))
+
+
+def _after(count: float | None, _: Translator) -> str:
+    return "–" if count is None else seconds(count, _)
+
+
+def _severity(name: str, _: Translator) -> str:
+    known = {"critical": _("critical"), "major": _("major"), "minor": _("minor")}
+    return known.get(name, name)
+
+
+def _clocks(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
+    yield Heading(_("Clocks met and missed"))
+    bars = []
+    for one in data["clocks"]:
+        name = _(_CLOCK_TITLES[one["id"]]) if one["title"] is None else saying.two(one["title"], _.language)
+        over = one["met"] + one["missed"]
+        text = f"{one['met']} / {over} · {percent(one['share'], _)}" if over else _("none ran out")
+        tone: Tone = "" if one["share"] is None else "good" if one["share"] == 1 else "bad"
+        bars.append(Bar(name, one["share"], text, tone=tone))
+    yield Bars(bars)
+    head = (_("How quickly"), _("Count"), _("Mean"), _("Median"))
+    lines = ((N_("Acknowledged after the first call"), "acknowledge"), (N_("First public word"), "first_word"),
+             (N_("Service back"), "recovery"))  # fmt: skip
+    rows = [
+        (_(name), str(data[key]["count"]), seconds(data[key]["mean"], _), seconds(data[key]["median"], _))
+        for name, key in lines
+    ]
+    yield Table(head, rows, frozenset({1, 2, 3}))
+
+
+def _follow_up(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
+    found = data["follow_up"]
+    yield Heading(_("72-hour follow-up"))
+    if not found["customers"]:
+        yield Words(_("No customers of an incident closed in this time are on record."), "soft")
+        return
+    second = saying.meets(found["second_share"], found["aim"], "down")
+    yield Tiles([
+        Tile(_("Affected customers"), f"{found['customers']:,}", _("of {count} incidents").format(
+            count=found["incidents"])),
+        Tile(_("Answered"), percent(found["response_share"], _), _("{answered} of {asked} asked").format(**found)),
+        Tile(_("Satisfied (4 and 5 of 5)"), percent(found["csat"], _)),
+        Tile(_("Net promoter score (NPS)"), "–" if found["nps"] is None else f"{found['nps']:+.0f}"),
+        Tile(_("Second complaints"), percent(found["second_share"], _), _("{count} customers, aim below {aim}").format(
+            count=found["second_complaints"], aim=percent(found["aim"], _)), second),
+    ])  # fmt: skip
+
+
+def _levels(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
+    yield Heading(_("Three levels of handling"))
+    yield Bars([level_bar(one, _) for one in data["levels"]])
+
+
+def level_bar(one: Mapping[str, Any], _: Translator) -> Bar:
+    """A level of handling against its objective."""
+    title = f"{one['level']} · {saying.two(one['title'], _.language)}"
+    parts = [percent(one["share"], _)]
+    if one["objective"] is not None and one["within_seconds"] is not None:
+        aim = percent(one["objective"], _)
+        parts.append(_("aim {share} within {time}").format(share=aim, time=seconds(one["within_seconds"], _)))
+    else:
+        parts.append(_("no objective stated"))
+    if one["contacts"] is not None:
+        parts.append(_("{count} contacts").format(count=f"{one['contacts']:,.0f}"))
+    tone: Tone = "" if one["met"] is None else "good" if one["met"] else "bad"
+    return Bar(title, one["share"], " · ".join(parts), one["objective"], tone)
+
+
+def _figures(data: Mapping[str, Any], metrics: Metrics, _: Translator) -> Iterator[Block]:
+    yield Heading(_("Service figures"))
+    yield figures_table(data["figures"], metrics, _, _("Month before"))
+
+
+def figures_table(found: list[Mapping[str, Any]], metrics: Metrics, _: Translator, earlier: str) -> Table:
+    """Figures against the span before and against their aims."""
+    head = (_("Figure"), _("Value"), earlier, _("Change"), _("Aim"), _("Days with figures"))
+    rows = []
+    for one in found:
+        metric = metrics.get(one["metric"])
+        tone = saying.meets(one["value"], one["aim"], one["better"])
+        rows.append((
+            saying.two(one["title"], _.language), Cell(figure(one["value"], metric, _), tone),
+            figure(one["before"], metric, _), saying.change(one["value"], one["before"], _),
+            figure(one["aim"], metric, _) if one["aim"] is not None else "–", str(one["days"]),
+        ))  # fmt: skip
+    return Table(head, rows, frozenset({1, 2, 3, 4, 5}))
+
+
+def _plots(data: Mapping[str, Any], metrics: Metrics, zone: str, _: Translator) -> Iterator[Block]:
+    first, last = data["days"]
+    for name, by_day in data["plots"].items():
+        if not by_day:
+            continue
+        metric = metrics.get(name)
+        title = saying.title(metric, name, _)
+        share = metric is not None and saying.is_share(metric)
+        unit = "%" if share else _("a day") if name in ("contacts", "complaints") else metric.unit if metric else ""
+        course = Course("", by_day, 100.0 if share else 1.0)
+        subtitle = _("By the day, {unit}").format(unit=unit)
+        yield Picture(plot(title, subtitle, [course], (first, last), zone), f"{title}. {subtitle}")
+
+
+def _learned(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
+    yield Heading(_("What recurs, and what became of complaints"))
+    rows = [
+        (f"{one['kind']} {one['service']}".strip(), Cell(str(one["count"]), "bad"), ", ".join(one["refs"]))
+        for one in data["recurrences"]
+    ]
+    head = (_("Kind of incident"), _("Within 90 days"), _("References"))
+    yield Table(head, rows, frozenset({1}), _("No kind of incident came three times within 90 days."))
+    found = data["improvements"]
+    if found["share"] is None:
+        yield Words(_("No complaint of a follow-up was heard in this time."), "soft")
+    else:
+        tone: Tone = "good" if found["share"] >= found["aim"] else "bad"
+        text = f"{found['improved']} / {found['complaints']} · {percent(found['share'], _)}"
+        yield Bars([Bar(_("Complaints that became a recorded improvement"), found["share"], text, found["aim"], tone)])
+
+
+def _drills(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
+    yield Heading(_("Drills"))
+    rows = [
+        (one["ref"], one["title"], _("exercise") if one["what"] == "rehearsal" else _("action of a failed drill"),
+         str(one["missed"]) if "missed" in one else one["status"])
+        for one in data["drills"]
+    ]  # fmt: skip
+    head = (_("Reference"), _("What"), _("Kind"), _("Deadlines missed, or state"))
+    yield Table(head, rows, frozenset(), _("No drill is on record in this time."))
+
+
+def _value(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
+    found, currency = data["value"], data["currency"]
+    yield Heading(_("Saving and return on investment"))
+    yield Words(_("Saving = labour cost saved + lifetime value gained. Return = (saving − investment) / investment."))
+    stated = _("reviews.yaml")
+    rows: list[tuple[str | Cell, ...]] = []
+    for name, title in _INPUTS:
+        value = found["inputs"][name]
+        shown = money(value, currency, _) if name in _MONEY else saying.plain(value, _)
+        rows.append((_(title), Cell(shown, "" if value is not None else "soft"), stated if value is not None else "–"))
+    source = (
+        stated
+        if not found["cases_measured"]
+        else _("measured: {contacts} contacts × {share} self-service").format(
+            contacts=f"{found['contacts']:,.0f}", share=percent(found["self_service"], _)
+        )
+    )
+    cases = found["cases"]
+    rows.insert(2, (_("Cases that needed no agent"), Cell(saying.plain(cases, _), "" if cases is not None else "soft"),
+                    source if cases is not None else "–"))  # fmt: skip
+    yield Table((_("Input"), _("Value"), _("From")), rows, frozenset({1}))
+    results = [
+        (_("Labour cost saved"), money(found["labour"], currency, _), _("cases × hours × cost of an hour")),
+        (_("Lifetime value gained"), money(found["lifetime"], currency, _), _("customers kept × lifetime value")),
+        (_("Saving"), money(found["saving"], currency, _), _("both together")),
+        (_("Return on investment"), percent(found["returned"], _, _("not stated")), ""),
+    ]
+    yield Table((_("Result"), _("Value"), _("How")), results, frozenset({1}))

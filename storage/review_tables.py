@@ -1,0 +1,52 @@
+"""The tables of reviews: which periods were reviewed, retrospectives, what no rollup keeps of a day."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column
+from sqlmodel import Field, SQLModel
+
+from storage.types import UtcDateTime
+
+
+def _time(*, nullable: bool = True, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable, index=index))
+
+
+class ReviewRunRow(SQLModel, table=True):
+    """A period that was reviewed: its row is the claim, written with what it made, in one transaction."""
+
+    __tablename__ = "review_run"
+    kind: str = Field(primary_key=True, max_length=40)
+    period: str = Field(primary_key=True, max_length=20)
+    ends_at: datetime = _time(nullable=False, index=True)
+    made_at: datetime = _time(nullable=False)
+    late: bool = False  # a newer period was over already when it was made: it had been missed
+    document: str = ""  # id of the document; empty: none was wanted
+    matter: str = ""  # reference of the review that carries it to its owner
+    trouble: str = ""  # why nobody was called for it
+
+
+class RetrospectiveRow(SQLModel, table=True):
+    """The retrospective of a matter: what people wrote into it, and until when its effects are traced."""
+
+    __tablename__ = "retrospective"
+    incident_id: str = Field(primary_key=True, max_length=64)
+    made_at: datetime = _time(nullable=False)
+    over_at: datetime | None = _time()  # when the matter was over, as the document says
+    matter: str = ""  # reference of the review; empty: the matter's own playbook holds it
+    words: dict[str, str] = Field(default=None, sa_column=Column(JSON, nullable=False))  # section -> text
+    next_at: datetime | None = _time(index=True)  # when it is made anew with the effects; None: they are traced
+
+
+class DayFigureRow(SQLModel, table=True):
+    """Of a day and a figure: how many events there were, and how many of them good. Rollups do not keep shares."""
+
+    __tablename__ = "day_figure"
+    day: str = Field(primary_key=True, max_length=10)  # in the zone of the house
+    metric: str = Field(primary_key=True, max_length=80)
+    events: float
+    good: float
+    at: datetime = _time(nullable=False)
