@@ -23,6 +23,7 @@ class FactKind(StrEnum):
     COMPLETED = "completed"
     NOTED = "noted"
     IMPACT = "impact-updated"
+    PROMISED = "action-promised"  # an action of its own came of it
     # of the warning behind it
     JOINED = "warning-joined"  # a related warning, or a new firing of the same one
     WORSENED = "warning-worsened"

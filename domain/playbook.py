@@ -58,6 +58,7 @@ class Step:
     brief: bool = False  # tell: the hourly paragraph, written from the facts
     withdraws: bool = False  # publish: what it posts withdraws what stood before
     template: Text = field(default_factory=lambda: Text(""))  # draft: a text to begin with
+    promises: bool = False  # draft: the text promises measures, which are then to be recorded with owners and dates
     attaches: str | None = None  # act: a decision, yes or no; on a yes this playbook is attached, its clock back-dated
 
 

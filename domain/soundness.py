@@ -19,6 +19,7 @@ MEANT_FOR: dict[str, frozenset[StepKind]] = {
     "withdraws": frozenset({StepKind.PUBLISH}),
     "brief": frozenset({StepKind.TELL}),
     "template": frozenset({StepKind.DRAFT}),
+    "promises": frozenset({StepKind.DRAFT}),
     "attaches": frozenset({StepKind.ACT}),
 }
 MOST_ROUNDS = 1_000

@@ -160,6 +160,11 @@ class StepForm(Form):
     template: Words2 | None = Field(
         None, description="draft: a text to begin with.", examples=["We apologise for [what happened]."]
     )
+    promises: bool = Field(
+        default=False,
+        description="draft: the text promises measures; published a day and none on record, the commander is called.",
+        examples=[True],
+    )
     attaches: Id | None = Field(
         None,
         description="act: a decision, yes or no; on a yes this playbook begins, its clock as from the declaration.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -250,16 +250,31 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
 
 
-def actions(
-    connection: Connection, *, origins: Sequence[str] = (), kinds: Sequence[str] = (), running: bool = False,
-    limit: int = 500,
-) -> list[Row[Any]]:  # fmt: skip
-    """What was promised, the newest first: rows of matters, of these origins and kinds; `running`: not yet over."""
-    query = select(INCIDENT).where(INCIDENT.c.nature == str(Nature.ACTION))
-    if origins:
-        query = query.where(INCIDENT.c.origin.in_(list(origins)))
-    if kinds:
-        query = query.where(INCIDENT.c.kind.in_(list(kinds)))
-    if running:
-        query = query.where(INCIDENT.c.status.in_(("open", "mitigated")))
-    return list(connection.execute(query.order_by(INCIDENT.c.number.desc()).limit(limit)))
+# --- what an agenda says of them ---------------------------------------------------------------------------------
+
+
+def of_numbers(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
+    """These groups, the most voices first."""
+    query = select(SUGGESTION).where(SUGGESTION.c.number.in_(list(numbers)))
+    return list(connection.execute(query.order_by(SUGGESTION.c.voices.desc(), SUGGESTION.c.number)))
+
+
+def incidents_of(connection: Connection, numbers: Iterable[int]) -> dict[int, list[str]]:
+    """After which incidents each group came up, by their references."""
+    query = (
+        select(VOICE.c.suggestion, INCIDENT.c.ref, INCIDENT.c.number)
+        .join(INCIDENT, INCIDENT.c.id == VOICE.c.incident_id)
+        .where(VOICE.c.suggestion.in_(list(numbers)))
+        .distinct()
+        .order_by(INCIDENT.c.number)
+    )
+    found: dict[int, list[str]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.suggestion, []).append(row.ref)
+    return found
+
+
+def drills_unanswered(connection: Connection) -> list[str]:
+    """Drills in which something was suggested that is on no agenda yet, by the incident's id."""
+    query = select(SUGGESTION.c.scope).where(SUGGESTION.c.scope != "", SUGGESTION.c.agenda == "").distinct()
+    return list(connection.execute(query).scalars())

@@ -1,0 +1,194 @@
+"""The agenda of the product meeting: what customers suggest and nobody has answered, on paper and in the calendar.
+
+A meeting's agenda is made a day before it, once; drills have one of their own as soon as their answers are collected.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from pendulum import DateTime
+from sqlalchemy import Connection, Row
+
+from domain.commands import Declare
+from domain.durations import elapsed, later
+from domain.incident import Nature
+from domain.learning.plan import Plan, next_meeting
+from domain.playbook import Playbook, Stage
+from domain.text import LANGUAGES, Text
+from engine.asked import checked, playbook_of
+from engine.declaring import begin_within
+from engine.learning.desk import LearningDesk
+from engine.review import html, markdown
+from engine.review.blocks import Block, Heading, Sheet, Table, Words
+from locales import translator
+from storage import customers_follow, documents, incidents, learning, turns
+from storage.documents import Document
+
+KIND, PLAYBOOK = "product-meeting", "product-meeting"
+MOST = 100  # of one agenda: what has more voices comes first, what is left comes next time
+_NAMESPACE = uuid.UUID("a3f0b6a4-70b0-4f0a-8a3c-7a3f7a1c9d10")
+
+
+def prepare(desk: LearningDesk, now: DateTime) -> bool:
+    """Make the agenda of the next meeting when its day has come and there is something on it; whether it was made."""
+    plan = desk.plan
+    begins = next_meeting(plan, now)
+    if elapsed(now, begins) > plan.lead:
+        return False
+    name = f"{KIND}/{begins.in_timezone(plan.zone).to_date_string()}"
+    with desk.house.database.read() as connection:
+        if turns.carried_out(connection, _command(name)) or not learning.listed(connection, limit=1):
+            return False
+    return _make(desk, name, begins, "", now)
+
+
+def prepare_drills(desk: LearningDesk, now: DateTime) -> int:
+    """The agendas of drills whose answers are in: at once, for their own people, on paper alone."""
+    with desk.house.database.read() as connection:
+        wanted = []
+        for scope in learning.drills_unanswered(connection):
+            follow = customers_follow.get(connection, scope)
+            incident = incidents.load_incident(connection, scope)
+            name = f"{KIND}/{incident.ref}"
+            done = turns.carried_out(connection, _command(name))
+            if follow is not None and follow.state in ("collected", "erased") and not done:
+                wanted.append((name, scope))
+    return sum(_make(desk, name, later(now, desk.plan.lead), scope, now) for name, scope in wanted)
+
+
+def _command(name: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, name))
+
+
+def _make(desk: LearningDesk, name: str, begins: DateTime, scope: str, now: DateTime) -> bool:
+    """The document, the meeting as a matter of its owner's, and what the tracker is owed: one transaction."""
+    plan, command_id = desk.plan, _command(name)
+    playbook = _with_link(playbook_of(desk.house, PLAYBOOK), desk.document_link(name))
+    title = _title(plan, begins)
+    with desk.house.database.write() as connection:
+        turns.hold(connection, [command_id])
+        rows = learning.listed(connection, scope=scope, limit=MOST)
+        if turns.carried_out(connection, command_id) or not rows:
+            return False
+        drill = incidents.load_incident(connection, scope) if scope else None
+        command = Declare(
+            id=command_id, title=f"{title.en} · {title.zh}", playbook=PLAYBOOK, since=begins - plan.lead,
+            origin=drill.ref if drill else "customers", kind=KIND, nature=Nature.REVIEW, drill=bool(scope),
+            pace=drill.pace if drill else {},
+        )  # fmt: skip
+        (answer,) = begin_within(connection, desk.house.roster(), [(checked(command, now), playbook)], now)
+        learning.change(connection, [row.number for row in rows], agenda=name)
+        fresh = [row.number for row in rows if not row.tracker]
+        if plan.tracker_url and not scope:
+            learning.change(connection, fresh, tracker="owed", tracker_next_at=now)
+        data = {"meeting": begins.isoformat(), "minutes": plan.minutes, "zone": plan.zone, "scope": scope}
+        data |= {"groups": [row.number for row in rows], "again": [row.number for row in rows if row.agenda]}
+        made = Document(name, title, now, about=answer.ref, from_at=begins, data=data)
+        documents.keep(connection, _written(desk, connection, made, rows))
+    return True
+
+
+def write_again(connection: Connection, desk: LearningDesk, numbers: Sequence[int]) -> None:
+    """An example of these groups was changed: agendas that quote it are written anew."""
+    for listed in documents.listing(connection, kind=KIND, limit=documents.MOST):
+        found = documents.load(connection, listed.id)
+        if found is not None and set(numbers) & set(found.data.get("groups", [])):
+            rows = learning.of_numbers(connection, found.data["groups"])
+            documents.keep(connection, _written(desk, connection, found, rows))
+
+
+def _with_link(playbook: Playbook, link: str) -> Playbook:
+    """The playbook of this one meeting: its texts lead to its agenda."""
+
+    def filled(stage: Stage) -> Stage:
+        steps = [
+            replace(
+                step,
+                instruction=Text(
+                    step.instruction.en.replace("{agenda}", link), step.instruction.zh.replace("{agenda}", link)
+                ),
+            )
+            for step in stage.steps
+        ]
+        return replace(stage, steps=tuple(steps))
+
+    return replace(playbook, stages=tuple(filled(stage) for stage in playbook.stages))
+
+
+def _title(plan: Plan, begins: DateTime) -> Text:
+    local = begins.in_timezone(plan.zone).format("YYYY-MM-DD HH:mm")
+    return Text(f"Product meeting {local} ({plan.zone})", f"产品例会 {local}（{plan.zone}）")
+
+
+# --- how it reads ------------------------------------------------------------------------------------------------
+
+
+def _written(desk: LearningDesk, connection: Connection, made: Document, rows: Sequence[Row[Any]]) -> Document:
+    after = learning.incidents_of(connection, [row.number for row in rows])
+    sheets = {language: _sheet(desk.plan, made, rows, after, language) for language in LANGUAGES}
+    return replace(
+        made,
+        pages={language: html.page(sheet) for language, sheet in sheets.items()},
+        texts={language: markdown.markdown(sheet) for language, sheet in sheets.items()},
+    )
+
+
+def _sheet(
+    plan: Plan, made: Document, rows: Sequence[Row[Any]], incidents_of: Mapping[int, Sequence[str]], language: str
+) -> Sheet:
+    _ = translator(language)
+    table = Table(
+        head=[_("Suggestion"), _("Voices"), _("Customers' words"), _("After"), _("On an earlier agenda")],
+        rows=[
+            (
+                f"{learning.PREFIX}{row.number}", str(row.voices), row.wording or _("(forgotten)"),
+                ", ".join(incidents_of.get(row.number, ())), _("yes") if row.number in made.data["again"] else "",
+            )
+            for row in rows
+        ],
+        numbers=frozenset({1}),
+        empty=_("No suggestion is without an answer."),
+    )  # fmt: skip
+    blocks: list[Block] = [
+        Words(_("What customers suggested in surveys and nobody has answered yet, most voices first.")),
+        Heading(_("Suggestions")),
+        table,
+        Heading(_("Answers")),
+        Words(
+            _("Each gets an answer on record: yes with an owner and a date, or no with a reason. For example:")
+            + " tocsin suggestions answer SUG-1 --answer TEXT --action --owner ROLE --due 30d"
+        ),
+        Words(_("What has no answer is on the next agenda again."), tone="soft"),
+    ]
+    voices = sum(row.voices for row in rows)
+    subtitle = _("{groups} suggestions of {voices} customers; {minutes} minutes").format(
+        groups=len(rows), voices=voices, minutes=plan.minutes
+    )
+    badges = ["DRILL 演练"] if made.data.get("scope") else []
+    return Sheet(language, made.title.in_(language), subtitle, blocks, badges=badges)
+
+
+def calendar_entry(made: Document, link: str) -> bytes:
+    """The meeting as a calendar takes it (RFC 5545)."""
+    import pendulum  # noqa: PLC0415
+    from icalendar import Calendar, Event  # noqa: PLC0415 - asked for once a week
+
+    begins = pendulum.parse(made.data["meeting"])
+    calendar, event = Calendar(), Event()
+    calendar.add("prodid", "-//Tocsin//product meeting//")
+    calendar.add("version", "2.0")
+    event.add("uid", f"{_command(made.id)}@tocsin")
+    event.add("sequence", made.version)
+    event.add("dtstamp", made.made_at)
+    event.add("dtstart", begins)
+    event.add("dtend", begins + timedelta(minutes=made.data["minutes"]))
+    event.add("summary", f"{made.title.en} · {made.title.zh}")
+    event.add("description", f"{link}\n\n{made.texts['en']}")
+    event.add("url", link)
+    calendar.add_component(event)
+    return bytes(calendar.to_ical())

@@ -1,0 +1,145 @@
+"""Suggestions of customers: gathered into groups, answered, and quoted without anybody's address or number."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+from pendulum import DateTime
+from sqlalchemy import Connection, Row
+
+from domain.action import Action, ActionKind
+from domain.handle import Refused
+from domain.learning.gathering import gather
+from domain.learning.words import plain, without_contacts
+from domain.text import Text, unshowable
+from engine.actions import promise
+from engine.asked import check_id
+from engine.learning import agenda
+from engine.learning.desk import LearningDesk
+from engine.learning.promises import Promise, check_owner, due_of
+from storage import customers, learning, turns
+
+BATCH = 500  # suggestions of one transaction
+LONGEST_ANSWER = 2_000
+LOCK = "learning/suggestions"
+
+
+def hear(desk: LearningDesk) -> int:
+    """Put what customers suggested since the last look into groups; how many suggestions."""
+    with desk.house.database.read() as connection:
+        if not learning.unheard(connection, 1) and not learning.forgotten_examples(connection):
+            return 0
+    heard = 0
+    while True:
+        with desk.house.database.write() as connection:
+            turns.hold(connection, [LOCK])
+            rows = learning.unheard(connection, BATCH)
+            for scope, those in groupby(sorted(rows, key=_scope), key=_scope):
+                _place(connection, scope, list(those), desk.plan.near)
+            _forget(desk, connection)
+        heard += len(rows)
+        if len(rows) < BATCH:
+            return heard
+
+
+def _scope(row: Row[Any]) -> str:
+    """Real customers are one crowd; whom a drill invented stays within it."""
+    return str(row.incident_id) if row.drill else ""
+
+
+def _place(connection: Connection, scope: str, rows: Sequence[Row[Any]], near: float) -> None:
+    customers.secure(connection)
+    known = {group.number: group.plain for group in learning.groups(connection, scope) if group.plain}
+    numbers: dict[int, int] = {}
+    for one in gather([row.suggestion for row in rows], known, nearest, near):
+        row = rows[one.place]
+        number = one.group if one.group is not None else numbers.get(one.first)
+        if number is None:
+            number = numbers[one.first] = learning.add_group(
+                connection, scope=scope, first_at=row.answered_at, last_at=row.answered_at, **_example(row)
+            )
+        learning.add_voice(connection, number, row)
+
+
+def _example(row: Row[Any]) -> dict[str, str]:
+    shown = without_contacts(row.suggestion)
+    return {"wording": shown, "example": row.id, "plain": plain(shown), "language": row.language}
+
+
+def _forget(desk: LearningDesk, connection: Connection) -> None:
+    """An example whose customer was forgotten gives way to another one's words, or to none."""
+    gone = learning.forgotten_examples(connection)
+    for group in gone:
+        customers.secure(connection)
+        other = learning.other_voice(connection, group.number)
+        values = _example(other) if other else {"wording": "", "example": "", "plain": ""}
+        learning.change(connection, [group.number], **values)
+    if gone:
+        agenda.write_again(connection, desk, [group.number for group in gone])
+
+
+def nearest(text: str, others: Sequence[str], at_least: float) -> tuple[int, float] | None:
+    """Which of the others is nearest, by rapidfuzz: letters and their order, or the same words in another order."""
+    from rapidfuzz import fuzz, process  # noqa: PLC0415 - only who hears suggestions carries it
+
+    found = None
+    for scorer in (fuzz.ratio, fuzz.token_sort_ratio):
+        best = process.extractOne(text, others, scorer=scorer, processor=None, score_cutoff=at_least * 100)
+        if best is not None and (found is None or best[1] > found[1]):
+            found = best
+    return (int(found[2]), float(found[1]) / 100) if found is not None else None
+
+
+# --- the answer --------------------------------------------------------------------------------------------------
+
+
+def answer(
+    desk: LearningDesk, name: str, text: str, now: DateTime, *, command_id: str, by: str, promised: Promise | None
+) -> Row[Any]:
+    """Record what the meeting answered to a suggestion, and open the action that it promises; the group as it is then.
+
+    An answer may be given anew, and may promise what the first one did not; one that promised keeps its action.
+
+    Raises:
+        Refused: no answer, an owner whom nobody knows, a date that cannot be, a second promise.
+        UnknownSuggestion: there is none.
+    """
+    check_id(command_id)
+    words = " ".join(text.split())
+    if not words or len(words) > LONGEST_ANSWER or unshowable(words):
+        raise Refused(f"an answer has 1 to {LONGEST_ANSWER} characters: say what is done, or why not")
+    roster = desk.house.roster()
+    due: timedelta | None = None
+    if promised is not None:
+        check_owner(roster, promised.owner)
+        due = due_of(promised.due, promised.owner, roster, now)
+    with desk.house.database.write() as connection:
+        turns.hold(connection, [LOCK])
+        row = learning.get(connection, name)
+        if turns.carried_out(connection, command_id) is None:
+            values: dict[str, Any] = {"answer": words, "answered_at": row.answered_at or now, "answered_by": by}
+            if promised is not None and due is not None:
+                if row.action:
+                    raise Refused(f"{learning.PREFIX}{row.number} has an action already: `tocsin actions` shows it")
+                values["action"] = _promise(desk, connection, row, promised, due, now, by)
+            learning.change(connection, [row.number], **values)
+            turns.carry_out(connection, command_id, values.get("action", ""), "AnswerSuggestion", now)
+        return learning.get(connection, name)
+
+
+def _promise(
+    desk: LearningDesk, connection: Connection, row: Row[Any], promised: Promise, due: timedelta, now: DateTime, by: str
+) -> str:
+    name = f"{learning.PREFIX}{row.number}"
+    title = Text(" ".join(promised.title.en.split())[:160] or row.wording[:160] or name, promised.title.zh[:160])
+    action = Action(
+        title, promised.owner, due, ActionKind.SUGGESTION, origin=name,
+        because=Text(f"{row.voices} customers suggested it ({name}).", f"{row.voices}位客户提出此建议（{name}）。"),
+    )  # fmt: skip
+    action_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"tocsin/suggestion/{row.number}/{row.first_at.isoformat()}"))
+    promise(connection, desk.house.roster(), {action_id: action}, now, by=by, drill=bool(row.scope))
+    return action_id

@@ -1,0 +1,127 @@
+"""Suggestions on their way to an issue tracker: one JSON POST a group, its outcome on the row, never again after a yes.
+
+A post whose outcome nobody knows is made again under the same `Idempotency-Key`: the tracker knows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import tenacity
+from pendulum import DateTime
+from sqlalchemy import Row
+
+from domain.durations import later
+from domain.learning.plan import Plan
+from engine.learning.desk import LearningDesk
+from storage import learning
+
+log = logging.getLogger("tocsin.learning")
+BATCH = 10  # of one look: a slow tracker holds up nothing for longer
+IN_HAND = timedelta(minutes=2)  # then a post whose poster was killed is made again
+SECONDS = 5.0
+LONGEST_RECEIPT = 300
+_BACK_OFF = tenacity.wait_exponential(multiplier=30, max=6 * 3_600)
+_AGAIN = frozenset({408, 409, 423, 425, 429})  # of the 4xx: not a no, only not now
+_REFUSED, _FAILED = 400, 500
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the tracker said."""
+
+    state: str  # sent | refused | owed
+    receipt: str = ""
+    detail: str = ""
+
+
+def post_owed(desk: LearningDesk, now: DateTime) -> int:
+    """Post what the tracker is owed and whose time has come; how many were tried."""
+    plan = desk.plan
+    if not plan.tracker_url:
+        return 0
+    with desk.house.database.read() as connection:
+        rows = learning.owed_to_tracker(connection, now, BATCH)
+    tried = 0
+    for row in rows:
+        with desk.house.database.write() as connection:
+            mine = learning.take_for_tracker(connection, row, now, later(now, IN_HAND))
+        if not mine:
+            continue
+        outcome = _post(desk, plan, row)
+        tried += 1
+        with desk.house.database.write() as connection:
+            learning.change(
+                connection, [row.number], tracker=outcome.state, tracker_receipt=outcome.receipt,
+                tracker_detail=outcome.detail, tracker_next_at=later(now, _wait(row.tracker_attempts + 1)),
+            )  # fmt: skip
+    return tried
+
+
+def document(desk: LearningDesk, row: Row[Any]) -> dict[str, Any]:
+    """What is posted of a group: nothing that names a customer."""
+    name = f"{learning.PREFIX}{row.number}"
+    return {
+        "id": name, "title": row.wording or name, "voices": row.voices, "language": row.language,
+        "first_at": row.first_at.isoformat(), "last_at": row.last_at.isoformat(),
+        "agenda": desk.document_link(row.agenda) if row.agenda else "",
+    }  # fmt: skip
+
+
+def key_of(row: Row[Any]) -> str:
+    """The same for every post of a group, and no other group's."""
+    return hashlib.sha256(f"tocsin/{learning.PREFIX}{row.number}/{row.first_at.isoformat()}".encode()).hexdigest()[:32]
+
+
+def _post(desk: LearningDesk, plan: Plan, row: Row[Any]) -> Outcome:
+    import httpx  # noqa: PLC0415 - only who has a tracker carries it
+
+    headers = {"Idempotency-Key": key_of(row)}
+    if plan.tracker_token_env:
+        token = os.environ.get(plan.tracker_token_env, "").strip()
+        if not token or not token.isprintable() or not token.isascii():
+            return Outcome("owed", detail=f"the variable {plan.tracker_token_env} holds no token")
+        headers["Authorization"] = f"Bearer {token}"
+    try:
+        answer = httpx.post(
+            plan.tracker_url, json=document(desk, row), headers=headers, timeout=SECONDS, follow_redirects=False,
+            trust_env=False,
+        )  # fmt: skip
+    except httpx.HTTPError as error:  # its text may hold the address
+        return Outcome("owed", detail=f"no answer ({type(error).__name__})")
+    return judge(answer.status_code, answer.text)
+
+
+def judge(status: int, body: str) -> Outcome:
+    """What an answer means: yes, no, or not now."""
+    if status < _REFUSED and status // 100 == 2:  # noqa: PLR2004 - HTTP's own class of yes
+        return Outcome("sent", receipt=_receipt(body))
+    if _REFUSED <= status < _FAILED and status not in _AGAIN:
+        return Outcome("refused", detail=f"HTTP {status}")
+    return Outcome("owed", detail=f"HTTP {status}")
+
+
+def _receipt(body: str) -> str:
+    """The issue's address or number, where the tracker gives one."""
+    import json  # noqa: PLC0415
+
+    try:
+        found = json.loads(body[:100_000])
+    except ValueError:
+        return ""
+    if not isinstance(found, dict):
+        return ""
+    names = ("html_url", "web_url", "url", "link", "key", "number", "id")
+    value = next((found[name] for name in names if isinstance(found.get(name), str | int)), "")
+    return "".join(c for c in str(value) if c.isprintable())[:LONGEST_RECEIPT]
+
+
+def _wait(attempt: int) -> timedelta:
+    state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
+    state.attempt_number = attempt
+    return timedelta(seconds=float(_BACK_OFF(state)))
