@@ -33,6 +33,18 @@ class Tally:
 
 def take_in(ref: str, path: Path, token: str, *, as_json: bool) -> None:
     """Import a file whole; exit 1 if any row was bad."""
+    tally = bring(ref, path, token)
+    _report(ref, tally, as_json=as_json)
+    if tally.bad:
+        sys.exit(1)
+
+
+def bring(ref: str, path: Path, token: str) -> Tally:
+    """Import a file whole; what became of its rows.
+
+    Raises:
+        Trouble: it cannot be read or sent. One line.
+    """
     tally, reached = Tally(), 0
     try:
         lines = _lines(path)
@@ -46,9 +58,7 @@ def take_in(ref: str, path: Path, token: str, *, as_json: bool) -> None:
     except OSError as error:
         raise Trouble(f"cannot read {path}: {error.strerror}") from None
     tally.bad.sort(key=lambda one: int(one["line"]))
-    _report(ref, tally, as_json=as_json)
-    if tally.bad:
-        sys.exit(1)
+    return tally
 
 
 def _send(ref: str, batch: list[dict[str, Any]], token: str, tally: Tally) -> None:

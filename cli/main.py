@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli import customers, health, house, playbook, roster, rule, samples, show, silence, statements, steps
+from cli import customers, health, house, playbook, report, roster, rule, samples, show, silence, statements, steps
 from cli.declare import declare
 from cli.frame import AsJson, Trouble, example, fail
 
@@ -53,6 +54,10 @@ app.add_typer(rule.app, name="rule")
 app.add_typer(silence.app, name="silence")
 app.add_typer(samples.app, name="samples")
 app.add_typer(customers.app, name="customers")
+app.add_typer(report.app, name="report")
+app.command(
+    epilog=example('tocsin retrospective INC-1 --action "A second provider" --owner technology-lead --due 14d')
+)(report.retrospective)
 
 
 @app.command(epilog=example("tocsin rehearse four-hour-response --speed 240 --auto"))
@@ -66,14 +71,21 @@ def rehearse(
     seed: Annotated[int, typer.Option(help="The same seed gives the same simulated owners.")] = 1,
     until: Annotated[str, typer.Option(help="Rehearse only so far, for example 1h.")] = "",
     tolerance: Annotated[float, typer.Option(min=0, help="Real seconds by which a notice may be late.")] = 3.0,
+    customers: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="With --auto: these are affected, and followed up for 72 h.")
+    ] = None,
+    closed_speed: Annotated[
+        float | None, typer.Option(help="Times real time after the close; default by the number of customers.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Rehearse a playbook, marked DRILL, on the sandbox: PASS or FAIL from what the receivers got."""
     from importlib import import_module
 
     import_module("cli.rehearse").rehearse(
-        name, speed=speed, auto=auto, as_json=as_json, seed=seed, until=until, tolerance=tolerance
-    )
+        name, speed=speed, auto=auto, as_json=as_json, seed=seed, until=until, tolerance=tolerance,
+        customers=customers, closed_speed=closed_speed,
+    )  # fmt: skip
 
 
 def main() -> None:

@@ -34,14 +34,12 @@ def under_way(progress: Progress) -> RenderableType:
 
 def _stages(progress: Progress) -> Table:
     from engine.rehearsal.due import clock
-    from engine.rehearsal.evidence import seconds_of
 
     table = Table(box=None, show_header=False, padding=(0, 1))
-    declared = seconds_of(progress.shown["declared_at"]) if progress.shown else 0.0
     for stage in progress.shown.get("stages", []):
         if stage["state"] == "waiting" or not stage["due_at"]:
             continue
-        opens, due = ((seconds_of(stage[name]) - declared) * progress.order.speed for name in ("opens_at", "due_at"))
+        opens, due = (progress.clock(stage[name]) for name in ("opens_at", "due_at"))
         share = min(1.0, max(0.0, (progress.now - opens) / (due - opens))) if due > opens else 1.0
         steps = [step for step in stage["steps"] if step["round"] == stage["round"]]
         signs = " ".join(f"{_sign(step)}{step['step']}" for step in steps)
@@ -101,11 +99,25 @@ def ending(held: Held, found: Mapping[str, Any]) -> RenderableType:
             late=len(notices["late"]), more=len(notices["unexpected"]),
         )  # fmt: skip
     verdict.append(f"  {found['incident']} {found['playbook']}  {counted}", style="default not bold")
+    if found["customers"]:
+        verdict.append(f"\n{_customers(found['customers'])}", style="default not bold")
     reasons = [Text(f"  × {reason}", style="red") for reason in found["reasons"]]
     return Group(
         table, Text(), verdict, *reasons,
         Text(_("incident: {page}").format(page=found["page"])),
         Text(_("report: {path}").format(path=found["report"])),
+    )  # fmt: skip
+
+
+def _customers(found: Mapping[str, Any]) -> str:
+    callbacks, reopened = found["callbacks"], found["reopened"]
+    return _(
+        "customers: {asked} of {to_ask} asked, {reminded} reminded, {answered} answered, {called} of {to_call} called, "
+        "{settled} of {reopened} settled that were open again"
+    ).format(
+        asked=found["asked"], to_ask=found["to_ask"], reminded=found["reminded"], answered=found["answered"],
+        called=callbacks["listed"], to_call=callbacks["expected"], settled=reopened["settled"],
+        reopened=reopened["expected"],
     )  # fmt: skip
 
 

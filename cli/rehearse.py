@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import client
@@ -12,7 +14,7 @@ from cli.frame import Trouble, _, fail, show_json
 
 if TYPE_CHECKING:
     from engine.house import House
-    from engine.rehearsal.order import Held, Order, Progress
+    from engine.rehearsal.order import Customers, Held, Order, Progress
 
 SLOWEST, FASTEST = 1.0, 10_000.0
 
@@ -26,6 +28,8 @@ def rehearse(
     seed: int = 1,
     until: str = "",
     tolerance: float = 3.0,
+    customers: Path | None = None,
+    closed_speed: float | None = None,
 ) -> None:
     """Hold the rehearsal; exit 0 on PASS, 1 on FAIL or when it cannot be held."""
     from engine.rehearsal.line import Line, RehearsalError
@@ -36,6 +40,10 @@ def rehearse(
     speed = speed if speed is not None else 240.0 if auto else 1.0
     if not SLOWEST <= speed <= FASTEST:
         raise Trouble(f"--speed is {SLOWEST:g} to {FASTEST:,.0f} times real time, for example 240")
+    if closed_speed is not None and not SLOWEST <= closed_speed <= FASTEST:
+        raise Trouble(f"--closed-speed is {SLOWEST:g} to {FASTEST:,.0f} times real time, for example 2000")
+    if customers is not None and not auto:
+        raise Trouble("--customers needs --auto: they are simulated as the owners are")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # tokens are taken back all the same
     host, port = client.address()
     client.get("/healthz", "")  # says in one line that nothing runs
@@ -43,6 +51,7 @@ def rehearse(
     line = Line(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     try:
         order = _order(house, name, speed, auto=auto, seed=seed, until=until, tolerance=tolerance)
+        order = replace(order, customers=_customers(customers), closed_speed=closed_speed)
         if as_json:
             held, found = hold(house, line, order, lambda _progress: None)
             show_json(found)
@@ -83,6 +92,21 @@ def _order(house: House, name: str, speed: float, *, auto: bool, seed: int, unti
     except ValueError as error:
         raise Trouble(f"--until: {error}") from None
     return Order(playbook, speed, auto, seed, ends, tolerance)
+
+
+def _customers(path: Path | None) -> Customers | None:
+    """The customers of a file, and the import as `tocsin customers import` does it."""
+    if path is None:
+        return None
+    from cli.customers_import import bring
+    from engine.rehearsal.affected import read_file
+    from engine.rehearsal.order import Brought, Customers
+
+    def work(ref: str) -> Brought:
+        tally = bring(ref, path, "")
+        return Brought(tally.taken, frozenset(int(one["line"]) for one in tally.bad))
+
+    return Customers(read_file(path), path.name, work)
 
 
 def _watched(house: House, line: Any, order: Order) -> tuple[Held, dict[str, Any]]:

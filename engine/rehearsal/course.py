@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from domain.notices import Purpose
-from domain.playbook import Playbook, Step, StepKind
+from domain.playbook import Playbook, Stage, Step, StepKind
 from domain.roster import Roster
 from engine.rehearsal.cast import Call, Task, task_of
 from engine.rehearsal.due import Due, Posting
@@ -55,6 +55,13 @@ class Scene:
     about: Mapping[str, str]  # the incident's fields, for `when`
     slack: float = 0.0  # how much later than due a message counts as in time
     prompt: float = 0.0  # how much later than due something may be decided
+    after: float = 1.0  # so many times faster goes the clock after the close, and with it both of these
+
+    def at(self, stage: Stage) -> Scene:
+        """The same for a stage by its clock."""
+        if stage.clock != "closed" or self.after == 1.0:
+            return self
+        return replace(self, slack=self.slack * self.after, prompt=self.prompt * self.after, after=1.0)
 
     def person(self, role: str) -> str:
         """Who holds a role."""
@@ -84,7 +91,7 @@ class Course:
 
 def follow(scene: Scene, laid: Laid, opens: Span, draft: str = "") -> Course:
     """The course of a step that opens within `opens`. `draft`: the step whose text it approves or publishes."""
-    plan = laid.plan
+    plan, scene = laid.plan, scene.at(laid.stage)
     if not holds(plan, scene.about):
         return Course(laid, opens, opens, skipped=True)
     owner = _owner(scene, plan, draft)

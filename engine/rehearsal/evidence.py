@@ -96,7 +96,7 @@ def watched_deeds(order: Order, roster: Roster, shown: Mapping[str, Any], letter
 
 def ground_of(  # noqa: PLR0913, PLR0917 - a verdict stands on many things
     house: House, line: Line, order: Order, shown: Mapping[str, Any], letters: list[Letter],
-    planned: Expectation | None, ledger: Ledger | None, boxes: Mapping[str, str],
+    planned: Expectation | None, ledger: Ledger | None, boxes: Mapping[str, str], closed: float,
 ) -> Ground:  # fmt: skip
     """Everything that the letters are held against, besides the expectation."""
     roster = house.roster()
@@ -108,7 +108,7 @@ def ground_of(  # noqa: PLR0913, PLR0917 - a verdict stands on many things
     return Ground(
         letters=letters, texts=texts, boxes=boxes, promised=_promised(planned, order),
         slack=order.slack,
-        others=tuple(others), grace=_GRACE * order.speed,
+        others=tuple(others), grace=_GRACE * order.speed, closed=closed, after=order.after,
     )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ class Expectation:
         return [due for due in self.dues if due.least]
 
 
-def expect(  # noqa: PLR0913 - the last three are what a verdict adds to a plan
+def expect(  # noqa: PLR0913 - the last four are what a verdict adds to a plan
     playbook: Playbook,
     roster: Roster,
     behaviour: Behaviour,
@@ -39,6 +39,7 @@ def expect(  # noqa: PLR0913 - the last three are what a verdict adds to a plan
     slack: float = 0.0,
     prompt: float = 0.0,
     spoken: tuple[float, ...] | None = None,
+    after: float = 1.0,
 ) -> Expectation:
     """Whom every step calls and by when.
 
@@ -48,8 +49,9 @@ def expect(  # noqa: PLR0913 - the last three are what a verdict adds to a plan
         slack: seconds of the rehearsed clock by which a message may be later than due.
         prompt: the same for a decision.
         spoken: when publications were received; without, they count as public at once.
+        after: so many times faster goes the clock after the close, and so much longer are slack and prompt there.
     """
-    scene = Scene(playbook, roster, behaviour, about, slack, prompt)
+    scene = Scene(playbook, roster, behaviour, about, slack, prompt, after)
     courses = _Courses(scene, lay_out(playbook, clocks)).all()
     postings = tuple(posting for course in courses.values() for posting in course.postings)
     heard = spoken if spoken is not None else tuple(posting.window.lo for posting in postings)

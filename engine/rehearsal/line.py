@@ -46,6 +46,24 @@ class Line:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return self._ask("POST", path, json={"id": str(uuid.uuid4()), **document}, headers=headers)
 
+    def record(self, path: str, document: dict[str, Any], token: str = "") -> Any:
+        """The same for what has no id of its own: recorded twice it is the same."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return self._ask("POST", path, json=document, headers=headers)
+
+    def fill_in(self, link: str, form: dict[str, str]) -> str:
+        """Open the page behind a link and send its form; why not, where it did not work."""
+        try:
+            page = self._patiently("GET", link, {})
+            if page.status_code >= _OK or 'name="csat"' not in page.text:
+                return f"it answered {page.status_code}, and asks nothing"
+            answer = self._patiently("POST", link, {"data": form})
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return f"nobody answers there ({type(error).__name__})"
+        # Asked once more after the line was cut, it may say that there is an answer: it is this one.
+        taken = answer.status_code < _OK or answer.status_code == httpx.codes.CONFLICT
+        return "" if taken else f"it answered {answer.status_code}"
+
     def acknowledge(self, link: str) -> str:
         """Press the button behind an acknowledge link; why not, where it did not work."""
         try:

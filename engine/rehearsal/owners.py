@@ -162,8 +162,9 @@ class Owners:
         if self._left(letter.step):
             return
         what, document = self._command(letter.step, plan)
-        asked = self._stage.clock()
         try:
+            self.before(letter.step, reader)
+            asked = self._stage.clock()
             step = f"{self._stage.playbook.id}:{letter.step}"
             path = incident_path(self._stage.ref, what)
             self._stage.line.post(path, {"step": step, **document}, self._stage.tokens.get(reader, ""))
@@ -171,6 +172,13 @@ class Owners:
             self._trouble(letter.step, reader, f"{reader} could not do it: {error}", what)
             return
         self.ledger.done[letter.step] = Deed(reader, Span(asked, self._stage.clock()))
+        self.after(letter.step, reader)
+
+    def before(self, step: str, reader: str) -> None:
+        """What somebody does before they say that a step is done."""
+
+    def after(self, step: str, reader: str) -> None:
+        """What somebody does once they have said so."""
 
     def _waits_for_reminder(self, letter: Letter, reader: str, plan: Step, since: float) -> bool:
         """Someone late who has the time for it finishes only when reminded."""

@@ -36,14 +36,26 @@ def document(held: Held, path: str) -> dict[str, Any]:
             "due": verdict.due,
             "sent": verdict.sent,
             "marked_repeats": verdict.marked_repeats,
-            "missing": [_named(finding) for finding in verdict.of(Fault.MISSING)],
+            "missing": [_named(finding) for finding in verdict.of(Fault.MISSING) if finding.purpose],
             "late": [_named(finding) for finding in verdict.of(Fault.LATE)],
-            "unexpected": [_named(finding) for finding in verdict.of(Fault.UNEXPECTED, Fault.EARLY)],
+            "unexpected": [_named(one) for one in verdict.of(Fault.UNEXPECTED, Fault.EARLY) if one.purpose],
         },
+        "customers": _customers(held),
         "reasons": [finding.says for finding in verdict.findings],
         "page": held.shown["links"]["page"],
         "report": path,
     }
+
+
+def _customers(held: Held) -> dict[str, Any] | None:
+    """What became of the affected customers; None where there were none."""
+    followed, asked = held.followed, held.order.customers
+    if followed is None or asked is None:
+        return None
+    return {
+        "file": asked.name, **followed.figures, "closed_speed": held.order.speed_closed,
+        "missing": list(followed.missing), "extra": list(followed.extra),
+    }  # fmt: skip
 
 
 def _step(held: Held, course: Course) -> dict[str, Any]:
@@ -118,6 +130,8 @@ def markdown(held: Held, found: Mapping[str, Any]) -> str:
     ]
     if found["reasons"]:
         lines += ["## Why it failed", "", *(f"- {reason}" for reason in found["reasons"]), ""]
+    if found["customers"]:
+        lines += _followed(found["customers"])
     lines += [
         "## Steps",
         "",
@@ -127,6 +141,31 @@ def markdown(held: Held, found: Mapping[str, Any]) -> str:
     lines += [_row(held, step) for step in found["steps"]]
     lines += ["", "Times are of the rehearsed clock: hours, minutes and seconds since the declaration.", ""]
     return "\n".join(lines)
+
+
+def _followed(found: Mapping[str, Any]) -> list[str]:
+    callbacks, reopened, second = found["callbacks"], found["reopened"], found["second_complaints"]
+    agenda = "" if found["on_agenda"] is None else f", {found['on_agenda']} on the agenda of the product meeting"
+    lines = [
+        "## Affected customers",
+        "",
+        f"- {found['file']}: {found['rows']} rows, {found['good']} good, {found['bad']} bad, "
+        f"{found['without_channel']} without a channel; {found['closed_speed']:g} times real speed after the close",
+        f"- asked {found['asked']} of {found['to_ask']}, reminded {found['reminded']}, answered {found['answered']}, "
+        f"silent {found['silent']}; {found['suggestions']} with a suggestion{agenda}",
+        f"- to be called by a person {callbacks['expected']}, on the lists {callbacks['listed']}; "
+        f"open again {reopened['expected']}, settled {reopened['settled']}",
+        f"- second complaints {second['count']} ({_share(second['share'])}, aim below {_share(second['aim'])})",
+        "",
+    ]
+    for title, those in (("Missing", found["missing"]), ("Too much", found["extra"])):
+        if those:
+            lines += [f"### {title}", "", *(f"- {one}" for one in those), ""]
+    return lines
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
 
 
 def _counted(notices: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pendulum
 
-from domain.playbook import CLOCKS, Playbook
+from domain.playbook import Playbook
 from engine.house import House
 from engine.rehearsal import report
 from engine.rehearsal.cast import Cast
@@ -23,6 +23,7 @@ from engine.rehearsal.evidence import (
     watched_letters,
 )  # fmt: skip
 from engine.rehearsal.expectation import expect
+from engine.rehearsal.following import Ending, FollowUp, together
 from engine.rehearsal.layout import Clocks
 from engine.rehearsal.letters import Letter, letter_of
 from engine.rehearsal.line import Line, RehearsalError, incident_path
@@ -52,9 +53,12 @@ def rehearse(house: House, line: Line, order: Order, watch: Callable[[Progress],
     if order.auto:
         require_sandbox(order.playbook, roster, house.channels())
         cast = choose_cast(order.playbook, roster, about, _planned(order), order.seed)
-    tokens = _lend_tokens(house, callable_people(order.playbook, roster) if cast else [])
+    follow = FollowUp(house, line, order, order.customers) if order.customers and cast else None
+    playbooks = [order.playbook, *([follow.playbook] if follow else [])]
+    names = [name for playbook in playbooks for name in callable_people(playbook, roster)] if cast else []
+    tokens = _lend_tokens(house, list(dict.fromkeys(names)))
     try:
-        held = _Rehearsal(house, line, order, cast, about, tokens).hold(watch)
+        held = _Rehearsal(house, line, order, cast, about, tokens, follow).hold(watch)
         return held, report.keep(held, house.settings.home / "reports")
     finally:
         _take_back(house, tokens)
@@ -98,15 +102,18 @@ class _Rehearsal:
         cast: Cast | None,
         about: dict[str, str],
         tokens: dict[str, str],
+        follow: FollowUp | None,
     ) -> None:
         self._house, self._line, self._order, self._cast = house, line, order, cast
         self._roster = house.roster()
         self._about = about
+        self._follow = follow
         self._boxes = boxes_of(self._roster, house.channels(), house.settings.port)
         self._tokens = tokens
         self._letters: list[Letter] = []
         self._shown: dict[str, Any] = {}
         self._declared = 0.0
+        self._closed_at = float("inf")  # the machine's clock, as `_declared`
         self._closed: Span | None = None
         self._mitigated: Span | None = None
         self._ref = ""
@@ -125,6 +132,8 @@ class _Rehearsal:
         finally:
             if owners:
                 owners.close()
+            if self._follow:
+                self._follow.close()
         return self._judged(owners, time.monotonic() - begun)
 
     # --- its course
@@ -135,11 +144,13 @@ class _Rehearsal:
         fields = {name: self._about[name] for name in ("severity", "origin", "service", "kind")}
         document = {
             "title": title[:200], "playbook": playbook.id, "drill": True, **fields,
-            "pace": dict.fromkeys(CLOCKS, self._order.speed),
+            "pace": self._order.pace,
         }  # fmt: skip
         self._ref = self._line.post("/api/incidents", document)["ref"]
         self._shown = self._line.get(incident_path(self._ref))
         self._declared = seconds_of(self._shown["declared_at"])
+        if self._follow and self._cast:
+            self._follow.begin(self._ref, self._cast, self._tokens, self._boxes, self._now)
 
     def _owners(self) -> Owners:
         readers = {box: person for person, box in self._boxes.items()}
@@ -159,7 +170,12 @@ class _Rehearsal:
         )
 
     def _now(self) -> float:
-        return (time.time() - self._declared) * self._order.speed
+        return self._clock(time.time())
+
+    def _clock(self, at: float) -> float:
+        """A moment of the machine's clock on the rehearsed one, which goes at another speed after the close."""
+        before = (min(at, self._closed_at) - self._declared) * self._order.speed
+        return before + max(0.0, at - self._closed_at) * self._order.speed_closed
 
     def _live(self, owners: Owners | None, watch: Callable[[Progress], None]) -> None:
         seen, ends = 0.0, float("inf")
@@ -174,7 +190,7 @@ class _Rehearsal:
                 break
             if self._closed is not None and ends == float("inf"):
                 spare = _LONGEST_CLOSING if self._cast else 0.0
-                ends = time.monotonic() + self._closing_takes() / self._order.speed + spare
+                ends = time.monotonic() + self._closing_takes() / self._order.speed_closed + spare
             time.sleep(_LOOK)
         settled = time.monotonic() + self._order.tolerance
         while time.monotonic() < settled:  # late and needless messages are part of the verdict
@@ -184,12 +200,18 @@ class _Rehearsal:
         watch(self._progress())
 
     def _read(self, owners: Owners | None) -> None:
-        new = []
+        new, theirs = [], []
         for message in self._line.letters():
-            letter = letter_of(message, self._ref, self._moment(message["received_at"]))
-            if letter:
+            at_ = self._moment(message["received_at"])
+            letter = letter_of(message, self._ref, at_)
+            if self._follow and self._follow.is_mine(message):
+                theirs.append((message, at_, letter))
+            elif letter:
                 new.append(letter)
         self._letters += new
+        if self._follow:
+            self._follow.hear(self._ref, theirs)
+            self._follow.act()
         if owners:
             owners.hear(new)
             owners.act()
@@ -202,7 +224,9 @@ class _Rehearsal:
         if self._closed is None and self._now() >= self._order.closes_at:
             if owners:
                 owners.over()
-            self._closed = self._asked("close", "rehearsal over")
+            asked = self._asked("close", "rehearsal over")
+            self._look()
+            self._closed = Span(asked.lo, min(asked.hi, self._clock(self._closed_at)))
 
     def _asked(self, what: str, reason: str) -> Span:
         asked = self._now()
@@ -211,6 +235,8 @@ class _Rehearsal:
 
     def _look(self) -> None:
         self._shown = self._line.get(incident_path(self._ref))
+        if self._closed_at == float("inf") and self._shown["closed_at"]:
+            self._closed_at = seconds_of(self._shown["closed_at"])
         if self._closed is None and self._shown["closed_at"]:  # by somebody who takes part
             self._closed = at(self._moment(self._shown["closed_at"]))
 
@@ -219,6 +245,8 @@ class _Rehearsal:
         if self._cast is None:  # until real people have taken what follows the close, not until it is written
             steps = [plan for stage, plan in self._order.playbook.each_step() if stage.clock == "closed"]
             return max((plan.ack_within.total_seconds() for plan in steps if plan.ack_within), default=0.0)
+        if self._follow:
+            return self._follow.lasts
         planned = expect(self._order.playbook, self._roster, self._cast, _planned(self._order), self._about)
         done = [c.done.lo for c in planned.courses.values() if c.laid.stage.clock == "closed"]
         return max(
@@ -242,6 +270,7 @@ class _Rehearsal:
             self._ref,
             self._now(),
             closes,
+            self._moment,
             self._shown,
             tuple(self._letters),
         )
@@ -257,14 +286,22 @@ class _Rehearsal:
             deeds = watched_deeds(order, self._roster, self._shown, letters, self._moment)
         expectation = expect(
             order.playbook, self._roster, deeds, clocks, self._about, slack=order.slack, prompt=order.prompt,
-            spoken=tuple(letter.at for letter in letters if letter.public),
+            spoken=tuple(letter.at for letter in letters if letter.public), after=order.after,
         )  # fmt: skip
         planned = None
         if self._cast is not None:
             planned = expect(order.playbook, self._roster, self._cast, _planned(order), self._about)
-        ground = ground_of(self._house, self._line, order, self._shown, letters, planned, ledger, self._boxes)
-        verdict = judge(expectation, ground)
-        return Held(order, self._roster, self._cast, self._shown, expectation, verdict, tuple(letters), lasted)
+        ground = ground_of(
+            self._house, self._line, order, self._shown, letters, planned, ledger, self._boxes, clocks.closed.lo
+        )
+        verdict, followed = judge(expectation, ground), None
+        if self._follow:
+            ending = Ending(self._shown, clocks.closed, clocks.over, self._boxes, self._about)
+            calls, followed = self._follow.judged(ending)
+            verdict = together(verdict, calls)
+        return Held(
+            order, self._roster, self._cast, self._shown, expectation, verdict, tuple(letters), lasted, followed
+        )
 
     def _deeds(self, ledger: Ledger | None) -> Deeds:
         """What the simulated owners did, by their own ledger, and when they heard."""
@@ -281,4 +318,4 @@ class _Rehearsal:
 
     def _moment(self, iso: str) -> float:
         """A time of the API on the rehearsed clock."""
-        return (seconds_of(iso) - self._declared) * self._order.speed
+        return self._clock(seconds_of(iso))

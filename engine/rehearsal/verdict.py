@@ -56,6 +56,12 @@ class Ground:
     others: tuple[Finding, ...] = ()  # links, timeline, leaks: looked at elsewhere
     grace: float = 0.0  # seconds of the rehearsed clock that two clock reads may differ by
     slack: float = 0.0  # by which something may be later than due
+    closed: float = NEVER  # from when on the clock goes `after` times faster, and with it both of these
+    after: float = 1.0
+
+    def at(self, moment: float) -> float:
+        """By how much both are longer at that moment."""
+        return self.after if moment >= self.closed else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ def _notices(dues: Iterable[Due], letters: Sequence[Letter], ground: Ground) -> 
     for letter in sorted(letters, key=lambda letter: letter.at):
         by_key[letter.step, letter.purpose, letter.person].append(letter)
     for due in dues:
-        yield from _one_due(due, by_key.pop(due.key, []), ground.grace)
+        yield from _one_due(due, by_key.pop(due.key, []), ground.grace * ground.at(due.window.lo))
     for (step, purpose, person), extra in by_key.items():
         if purpose != "reassign":  # only ever by a person's own command
             says = f"{step or 'silence'}: {purpose} to {person} at {clock(extra[0].at)}: nothing asked for it"
@@ -197,6 +203,6 @@ def _steps(expectation: Expectation, ground: Ground) -> Iterator[Finding]:
         course = expectation.courses.get(name)
         if course is None or course.done.lo == NEVER:
             yield Finding(Fault.STEP, f"{name}: it was never done", name)
-        elif course.done.lo > course.laid.due.hi + ground.slack and not course.skipped:
+        elif course.done.lo > course.laid.due.hi + ground.slack * ground.at(course.laid.due.lo) and not course.skipped:
             says = f"{name}: done at {clock(course.done.lo)}, after its deadline {clock(course.laid.due.hi)}"
             yield Finding(Fault.STEP, says, name)

@@ -1,0 +1,211 @@
+"""The follow-up within a rehearsal: customers taken in, asked in the sandbox, called by simulated owners, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from domain.notices import Purpose
+from domain.playbook import Playbook
+from domain.roster import Roster
+from engine.customers.desk import desk_of
+from engine.house import House
+from engine.rehearsal.affected import MOST, Affected, Manner, manner_of
+from engine.rehearsal.callers import CALLBACKS, REOPENED, Callers
+from engine.rehearsal.cast import Cast
+from engine.rehearsal.deeds import Deeds
+from engine.rehearsal.due import Due
+from engine.rehearsal.evidence import first_heard
+from engine.rehearsal.expectation import Expectation, expect
+from engine.rehearsal.layout import Clocks
+from engine.rehearsal.letters import Letter
+from engine.rehearsal.line import Line, RehearsalError, incident_path
+from engine.rehearsal.order import Brought, Customers, Followed, Order
+from engine.rehearsal.owed import Aftermath, judged
+from engine.rehearsal.owners import Stage
+from engine.rehearsal.public import Public, Survey, survey_of
+from engine.rehearsal.sandbox import require_sandbox
+from engine.rehearsal.span import NEVER, Span
+from engine.rehearsal.verdict import Finding, Ground, Verdict, judge
+from storage import customers, incidents
+
+_LISTED = 1_000
+_RUNGS = (Purpose.BACKUP, Purpose.COMMANDER, Purpose.LAST_RESORT, Purpose.REMIND, Purpose.OVERDUE)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the rehearsal knows at its end; times in seconds of its clock."""
+
+    shown: Mapping[str, Any]
+    closed: Span
+    over: float
+    boxes: Mapping[str, str]
+    about: Mapping[str, str]
+
+
+class FollowUp:
+    """The follow-up of one rehearsed incident."""
+
+    def __init__(self, house: House, line: Line, order: Order, asked: Customers) -> None:
+        """Look whether it can be held.
+
+        Raises:
+            RehearsalError: a drill's surveys have no sandbox here, or owners would be reached elsewhere.
+        """
+        desk = desk_of(house)
+        self._house, self._line, self._order, self._asked = house, line, order, asked
+        self._plan = desk.plan
+        self.playbook: Playbook = desk.procedure()
+        self._box = self._sandbox()
+        require_sandbox(self.playbook, house.roster(), house.channels())
+        self._known: dict[str, tuple[Affected, Manner]] = {}
+        self._brought = Brought(0, frozenset())
+        self._letters: list[Letter] = []
+        self._public: Public | None = None
+        self._callers: Callers | None = None
+
+    def _sandbox(self) -> str:
+        """The box of the inbox that a drill's surveys go to."""
+        directory, tag = self._house.channels(), self._plan.drill
+        info = directory.info(tag)
+        box = directory.inbox_box(tag, self._house.settings.port) if info else None
+        if info is None or not info.sandbox or not box:
+            raise RehearsalError(
+                f"a drill's surveys go to the channel `{tag}`: give channels.yaml a "
+                f"json://127.0.0.1:{self._house.settings.port}/inbox/customers/drill with this tag and sandbox: true"
+            )
+        return box
+
+    @property
+    def lasts(self) -> float:
+        """Seconds of the rehearsed clock from the close to the reading of the result."""
+        stages = [stage for stage in self.playbook.stages if not stage.on_demand]
+        return max((stage.ends.total_seconds() for stage in stages), default=0.0)
+
+    def begin(
+        self, ref: str, cast: Cast, tokens: Mapping[str, str], boxes: Mapping[str, str], now: Callable[[], float]
+    ) -> None:
+        """Take the customers in, as anybody would, and have everybody ready."""
+        self._brought = self._asked.bring(ref)
+        roster, order = self._house.roster(), self._order
+        with self._house.database.read() as connection:
+            rows = customers.listed(connection, incidents.find(connection, ref), limit=2 * MOST)
+        good = self._asked.file.good
+        mine = [(row.id, good[row.customer]) for row in rows if row.customer in good]
+        self._known = {ours: (one, manner_of(one, order.seed)) for ours, one in mine}
+        self._public = Public(self._line, ref, self._known, now)
+        readers = {box: person for person, box in boxes.items()}
+        patience = 2 * order.slack * order.after
+        self._callers = Callers(Stage(self._line, ref, self.playbook, roster, cast, tokens, readers, now, patience))
+
+    def is_mine(self, message: Mapping[str, Any]) -> bool:
+        """Whether a message of the inbox is of the follow-up: a survey, or a call by its playbook."""
+        parts = str(message["document"].get("key") or "").split("/")
+        return parts[0] == "SURVEY" or (len(parts) > 1 and parts[1] == self.playbook.id)
+
+    def hear(self, ref: str, messages: Iterable[tuple[Mapping[str, Any], float, Letter | None]]) -> None:
+        """New messages, each with its moment and, of a call, the letter that it is."""
+        surveys: list[Survey] = []
+        letters: list[Letter] = []
+        for message, at, letter in messages:
+            survey = survey_of(message, ref, at)
+            if survey is not None:
+                surveys.append(survey)
+            elif letter is not None:
+                letters.append(letter)
+        self._letters += letters
+        assert self._public is not None and self._callers is not None  # noqa: S101, PT018 - begun before anything comes
+        self._public.hear(surveys)
+        self._callers.hear(letters)
+
+    def act(self) -> None:
+        """Whatever customers and owners meant to have done by now is done."""
+        if self._public and self._callers:
+            self._public.act()
+            self._callers.act()
+
+    def close(self) -> None:
+        """Stop acting."""
+        if self._public and self._callers:
+            self._public.close()
+            self._callers.close()
+
+    # --- the verdict
+
+    def judged(self, ending: Ending) -> tuple[Verdict, Followed]:
+        """What customers and owners got, held against what was due."""
+        assert self._public is not None and self._callers is not None  # noqa: S101, PT018
+        rounds = self._rounds(ending.shown)
+        calls = self._calls(ending, rounds)
+        order = self._order
+        found = Aftermath(
+            file=self._asked.file, brought=self._brought, plan=self._plan, known=self._known,
+            heard=self._public.heard, box=self._box, listed=self._callers.listed, counted=self._counted(ending),
+            left=self._left(ending), rounds={stage: tuple(states.values()) for stage, states in rounds.items()},
+            results=self._results(ending), closed=ending.closed.lo, over=ending.over,
+            slack=order.slack * order.after,
+        )  # fmt: skip
+        findings, followed = judged(found)
+        return replace(calls, findings=(*calls.findings, *findings)), followed
+
+    def _calls(self, ending: Ending, rounds: Mapping[str, Mapping[str, str]]) -> Verdict:
+        """The calls of its own playbook: the stage after 72 hours by the book, the lists as they came up."""
+        assert self._callers is not None  # noqa: S101
+        order, roster, ledger = self._order, self._house.roster(), self._callers.ledger
+        deeds = Deeds(dict(ledger.acknowledged), dict(ledger.done), first_heard(self._letters))
+        expected = expect(
+            self.playbook, roster, deeds, Clocks(ending.closed, ending.over), ending.about,
+            slack=order.slack, prompt=order.prompt, spoken=(), after=order.after,
+        )  # fmt: skip
+        dues = [*expected.dues, *self._on_demand(roster, rounds)]
+        ground = Ground(
+            letters=self._letters, boxes=ending.boxes, slack=order.slack * order.after, others=tuple(ledger.troubles),
+            grace=0.05 * order.speed_closed, promised=frozenset(expected.courses),
+        )  # fmt: skip
+        return judge(Expectation(expected.courses, tuple(dues), (), expected.gaps), ground)
+
+    def _on_demand(self, roster: Roster, rounds: Mapping[str, Mapping[str, str]]) -> Iterable[Due]:
+        """Each list has its owner called; everybody further up may be, and nobody else."""
+        ever = Span(-NEVER, NEVER)
+        for stage, states in rounds.items():
+            (plan,) = self.playbook.stage(stage).steps
+            owner = roster.primary(plan.owner) or ""
+            others = (roster.backup(plan.owner, plan.backup), roster.primary(self.playbook.commander),
+                      roster.primary(self.playbook.last_resort))  # fmt: skip
+            for step in states:
+                yield Due(step, Purpose.ASSIGN, owner, ever)
+                for purpose in _RUNGS:
+                    for person in {owner, *others}:
+                        if person:
+                            yield Due(step, purpose, person, ever, least=0, most=100)
+
+    # --- what the system shows
+
+    def _rounds(self, shown: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+        steps = [step for stage in shown["stages"] for step in stage["steps"]]
+        return {
+            stage: {step["id"]: step["state"] for step in steps if step["id"].startswith(f"{stage}/")}
+            for stage in (CALLBACKS, REOPENED)
+        }
+
+    def _counted(self, ending: Ending) -> Mapping[str, Any]:
+        found = self._line.get(incident_path(ending.shown["ref"], "customers"), limit=0)
+        result: Mapping[str, Any] = found["result"]
+        return result
+
+    def _left(self, ending: Ending) -> int:
+        path = incident_path(ending.shown["ref"], "customers")
+        return len(self._line.get(path, calls="true", limit=_LISTED)["customers"])
+
+    def _results(self, ending: Ending) -> int:
+        path = incident_path(ending.shown["ref"], "timeline")
+        entries = self._line.get(path, limit=10_000)["entries"]
+        return sum(entry["kind"] == "follow-up-result" for entry in entries)
+
+
+def together(one: Verdict, other: Verdict) -> Verdict:
+    """Two verdicts as one."""
+    findings: tuple[Finding, ...] = (*one.findings, *other.findings)
+    return Verdict(findings, one.due + other.due, one.sent + other.sent, one.marked_repeats + other.marked_repeats)
