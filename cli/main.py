@@ -55,9 +55,9 @@ app.add_typer(silence.app, name="silence")
 app.add_typer(samples.app, name="samples")
 app.add_typer(customers.app, name="customers")
 app.add_typer(report.app, name="report")
-app.command(
-    epilog=example('tocsin retrospective INC-1 --action "A second provider" --owner technology-lead --due 14d')
-)(report.retrospective)
+app.command(epilog=example('tocsin retrospective INC-1 --action "A second provider" --owner technology-lead'))(
+    report.retrospective
+)
 
 
 @app.command(epilog=example("tocsin rehearse four-hour-response --speed 240 --auto"))

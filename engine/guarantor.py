@@ -17,6 +17,7 @@ from engine.alarms import watch_share
 from engine.changes import Changes
 from engine.deliver import Deliverer
 from engine.house import House
+from engine.review.catching_up import catch_up_if_forgotten
 from engine.tidying import leave_the_old_alone
 from engine.turn import take_turns, turn
 from playbooks.errors import BadFile
@@ -116,6 +117,7 @@ class Guarantor:
         return len(found.by_state)
 
     def look_for_alarms(self) -> int:
-        """The share of turns that went without Prefect, against its limit."""
+        """The share of turns that went without Prefect, against its limit; reviews that Prefect forgot."""
         watch_share(self._house, self._clock())
+        catch_up_if_forgotten(self._house, self._clock())
         return 0

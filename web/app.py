@@ -21,12 +21,14 @@ from web import (
     acknowledge,
     commands,
     customers,
+    documents,
     errors,
     health,
     house_api,
     inbox,
     incidents,
     pages,
+    reports,
     rules,
     samples,
     survey,
@@ -41,7 +43,7 @@ from web.letterbox import Letterbox
 # Those that must be quick in a storm first: each request is matched against them in this order.
 ROUTERS = (
     incidents, samples, inbox, acknowledge, commands, texts, webhooks, warnings, rules, health, customers, survey,
-    house_api, pages,
+    documents, reports, house_api, pages,
 )  # fmt: skip
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
@@ -88,6 +90,8 @@ def create_app(house: House) -> FastAPI:
         health,
         customers,
         survey,
+        documents,
+        reports,
         house_api,
         pages,
     ):

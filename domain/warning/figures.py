@@ -79,6 +79,7 @@ _ALL = (
     # By level of handling (label `level`): the share closed within its time, 90 % of level 1 in 15 minutes.
     _metric("level_attainment", "Closed within the time of its level", "分级处理及时率", _S, "up", _MEAN, most=1),
     _metric("conversion", "Enquiry conversion", "咨询转化率", _S, "up", _MEAN, most=1),
+    _metric("churn", "Customers lost", "流失客户量", _V, "down", _SUM, "customers"),
     _metric("mentions", "Public mentions", "舆情提及量", _V, "down", _SUM, "mentions"),
     _metric("negative_mentions", "Negative public mentions", "负面舆情量", _V, "down", _SUM, "mentions"),
     _metric("conversations", "Conversations read", "已分析会话量", _V, "up", _SUM, "conversations"),

@@ -43,7 +43,7 @@ def day(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]: 
         Words(_("The service process is improved when the daily mean is over {limit} on three days in a row.").format(
             limit=limit)),
         Table((_("Day"), _("First response time, mean")), rows, frozenset({1})),
-        Words(_(_PHASES.get(data["frt_rule"], data["frt_rule"]))),
+        Words(_(_PHASES.get(data["frt_rule"]) or str(data["frt_rule"]))),
         Heading(_("Three levels of handling")),
         Bars([level_bar(one, _) for one in data["levels"]]),
     ]  # fmt: skip

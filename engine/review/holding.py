@@ -1,0 +1,239 @@
+"""Holding reviews: each period once, however many servers ask; its document kept, its owner called, all in one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final
+
+import pendulum
+from pendulum import DateTime
+from sqlalchemy import Connection
+
+from domain.commands import Declare
+from domain.handle import Refused
+from domain.incident import Nature
+from domain.playbook import Playbook
+from domain.review.period import SPANS, Period, ReviewKind, owed, period_named
+from domain.text import Text
+from engine.asked import checked, playbook_of
+from engine.declaring import begin_within
+from engine.review import html, markdown, measuring
+from engine.review.blocks import Sheet
+from engine.review.desk import ReviewDesk
+from engine.review.occasions import FIGURES
+from engine.review.occasions_sheet import BLOCKS
+from locales import Translator, translator
+from storage import documents, reviews, turns
+from storage.board import both
+from storage.documents import Document
+
+log = logging.getLogger("tocsin.reviews")
+LANGUAGES: Final = {"en": "en", "zh": "zh_CN"}
+BEGUN: Final = "reviews"  # kept: since when this house is reviewed
+OVERDUE: Final = timedelta(hours=26)  # its own schedule did not fire: somebody else makes it
+EVERY: Final = timedelta(hours=1)  # shares of the day are kept so often
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A period that was reviewed now."""
+
+    kind: ReviewKind
+    period: str
+    document: str
+    matter: str
+    late: bool
+
+
+def hold(desk: ReviewDesk, kind: ReviewKind, now: DateTime) -> list[Held]:
+    """Review every period of a kind that is over and was not reviewed; none where nothing is due.
+
+    Raises:
+        StorageError: the database cannot be used; what was not committed is still due.
+    """
+    keep_days(desk, now, anew=kind is ReviewKind.DAILY)
+    return _hold(desk, kind, _owed(desk, kind, now), now)
+
+
+def hold_overdue(desk: ReviewDesk, now: DateTime) -> list[Held]:
+    """The same for every kind whose schedule should have fired a day ago and did not."""
+    keep_days(desk, now)
+    found: list[Held] = []
+    for kind in ReviewKind:
+        periods = _owed(desk, kind, now)
+        if periods and periods[-1].ends + OVERDUE <= now:
+            found += _hold(desk, kind, periods, now)
+    return found
+
+
+def make(desk: ReviewDesk, kind: ReviewKind, name: str, now: DateTime) -> Document:
+    """Make the document of a period anew, of one that runs as far as it is; nobody is called.
+
+    Raises:
+        BadPeriod: no such period.
+        Refused: it has not begun yet.
+    """
+    period = period_named(SPANS[kind], name, desk.plan.zone)
+    if period.begins >= now:
+        raise Refused(f"{period.name} has not begun yet")
+    keep_days(desk, now, anew=True)
+    with desk.house.database.read() as connection:
+        document = _document(desk, connection, kind, period, now)
+    with desk.house.database.write() as connection:
+        documents.keep(connection, document)
+    return document
+
+
+def keep_days(desk: ReviewDesk, now: DateTime, *, anew: bool = False) -> None:
+    """Keep the shares of yesterday and today, once an hour at most."""
+    with desk.house.database.read() as connection:
+        newest = reviews.newest_day(connection)
+    if newest is not None and newest + EVERY > now and not anew:
+        return
+    with desk.house.database.write() as connection:
+        measuring.keep_days(connection, desk.figures, desk.metrics(), now, desk.plan.zone)
+
+
+def _owed(desk: ReviewDesk, kind: ReviewKind, now: DateTime) -> list[Period]:
+    with desk.house.database.read() as connection:
+        last = reviews.last_run(connection, kind)
+        begun = turns.kept(connection, BEGUN)
+    if begun is None:
+        with desk.house.database.write() as connection:
+            turns.keep(connection, BEGUN, {}, now)
+        return []
+    return owed(SPANS[kind], last, begun[1], now, desk.plan.zone)
+
+
+def _hold(desk: ReviewDesk, kind: ReviewKind, periods: Iterable[Period], now: DateTime) -> list[Held]:
+    """Each of these periods; of several the newest calls its owner, and says which ones had been missed."""
+    wanted = list(periods)
+    found: list[Held] = []
+    for period in wanted:
+        newest = period is wanted[-1]
+        missed = [one.name for one in wanted[:-1]] if newest else []
+        held = _hold_one(desk, kind, period, now, missed, late=not newest)
+        found += [held] if held else []
+    return found
+
+
+def _hold_one(
+    desk: ReviewDesk, kind: ReviewKind, period: Period, now: DateTime, missed: list[str], *, late: bool
+) -> Held | None:
+    with desk.house.database.read() as connection:
+        document = _document(desk, connection, kind, period, now, missed=missed, late=late)
+    trouble, procedure = "", None
+    try:
+        procedure = None if late else playbook_of(desk.house, str(kind))
+    except Refused as refused:  # a role that nobody holds any more: the document is made, and the list says so
+        trouble = str(refused)
+        log.error("%s %s: nobody is called: %s", kind, period.name, trouble)  # noqa: TRY400 - one line, no traceback
+    with desk.house.database.write() as connection:
+        values = {"ends_at": period.ends, "made_at": now, "late": late, "document": document.id, "trouble": trouble}
+        if not reviews.claim(connection, str(kind), period.name, matter="", **values):
+            return None
+        documents.keep(connection, document)
+        matter = ""
+        if procedure is not None:
+            command_id = f"review:{kind}:{period.name}"
+            title = f"{document.title.en} · {document.title.zh}"
+            matter = open_review(connection, desk, procedure, command_id, title, document, now)
+            reviews.note_run(connection, str(kind), period.name, matter=matter)
+    return Held(kind, period.name, document.id, matter, late)
+
+
+def open_review(  # noqa: PLR0913 - what a review is made of
+    connection: Connection, desk: ReviewDesk, procedure: Playbook, command_id: str, title: str, document: Document,
+    now: DateTime, *, origin: str = "",
+) -> str:  # fmt: skip
+    """Open the review that carries a document to its owner, in the caller's transaction; its reference.
+
+    Known already by its id, it is not opened again, and the answer is empty.
+    """
+    turns.hold(connection, [command_id])
+    if turns.carried_out(connection, command_id):
+        return ""
+    command = Declare(
+        id=command_id, title=title, playbook=procedure.id, origin=origin or document.id, kind=document.kind,
+        nature=Nature.REVIEW,
+    )  # fmt: skip
+    wanted = [(checked(command, now), _with_link(procedure, desk.link(document.id)))]
+    (answer,) = begin_within(connection, desk.house.roster(), wanted, now)
+    return answer.ref
+
+
+def _with_link(procedure: Playbook, link: str) -> Playbook:
+    """Every step says where its document is."""
+
+    def told(text: Text) -> Text:
+        return Text(f"{text.en}\n{link}", f"{text.zh or text.en}\n{link}?lang=zh_CN")
+
+    stages = tuple(
+        replace(stage, steps=tuple(replace(step, instruction=told(step.instruction)) for step in stage.steps))
+        for stage in procedure.stages
+    )
+    return replace(procedure, stages=stages)
+
+
+def _document(
+    desk: ReviewDesk, connection: Connection, kind: ReviewKind, period: Period, now: DateTime, *,
+    missed: Iterable[str] = (), late: bool = False,
+) -> Document:  # fmt: skip
+    data = {
+        "kind": str(kind), "period": period.name, "from": period.begins.isoformat(), "to": period.ends.isoformat(),
+        "zone": desk.plan.zone, "whole": period.ends <= now, "late": late, "missed": list(missed),
+        **FIGURES[kind](desk, connection, period, now),
+    }  # fmt: skip
+    sheets = {name: _sheet(desk, kind, data, now, language) for name, language in LANGUAGES.items()}
+    return Document(
+        id=f"{kind}/{period.name}", title=Text(sheets["en"].title, sheets["zh"].title), made_at=now,
+        from_at=period.begins, to_at=period.ends, data=data,
+        pages={name: html.page(sheet) for name, sheet in sheets.items()},
+        texts={name: markdown.markdown(sheet) for name, sheet in sheets.items()},
+    )  # fmt: skip
+
+
+def _sheet(desk: ReviewDesk, kind: ReviewKind, data: Mapping[str, Any], now: DateTime, language: str) -> Sheet:
+    _ = translator(language)
+    zone = str(data["zone"])
+    begins, ends = pendulum.parse(data["from"]), pendulum.parse(data["to"])
+    assert isinstance(begins, DateTime)  # noqa: S101 - as it was written a moment ago
+    assert isinstance(ends, DateTime)  # noqa: S101
+    last = ends.subtract(days=1)
+    subtitle = _("{first} to {last}, times in {zone}").format(
+        first=begins.format("YYYY-MM-DD"), last=last.format("YYYY-MM-DD"), zone=zone
+    )
+    badges = [] if data["whole"] else [_("as far as it is")]
+    if data["late"]:
+        badges.append(_("made late: its time had been missed"))
+    if data["missed"]:
+        badges.append(_("made up for now: {periods}").format(periods=", ".join(data["missed"])))
+    made = now.in_timezone(zone).format("YYYY-MM-DD HH:mm")
+    return Sheet(
+        language, f"{title_of(kind)[language]} {data['period']}", subtitle,
+        BLOCKS[kind](data, desk.metrics(), zone, language), _foot(made, _), badges,
+    )  # fmt: skip
+
+
+def _foot(made: str, _: Translator) -> str:
+    return _(
+        "Made by Tocsin at {made}. Drills and what was cancelled are not counted. A clock is met where its step was "
+        "done by its deadline; one that still runs is not counted."
+    ).format(made=made)
+
+
+def title_of(kind: ReviewKind) -> dict[str, str]:
+    """What a kind of review is called, by language."""
+    from playbooks.library import CATALOG  # noqa: PLC0415
+    from playbooks.loader import load_playbook  # noqa: PLC0415
+
+    if kind not in _TITLES:
+        words = both(load_playbook(CATALOG / f"{kind}.yaml").title)
+        _TITLES[kind] = {"en": words["en"], "zh_CN": words["zh"]}
+    return _TITLES[kind]
+
+
+_TITLES: dict[ReviewKind, dict[str, str]] = {}

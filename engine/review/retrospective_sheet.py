@@ -1,0 +1,231 @@
+"""A retrospective as people read it, and what it asks them. Blameless: roles, and what the process let happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from pendulum import DateTime
+
+from domain.facts import FactKind
+from domain.review.effects import Verdict
+from domain.text import N_
+from domain.warning.figures import Metric
+from engine.review import saying
+from engine.review.blocks import Block, Cell, Fill, Heading, Picture, Sheet, Table, Tile, Tiles, Tone, Words
+from engine.review.plots import Course, Stretch, plot
+from engine.review.saying import figure, percent, seconds
+from locales import Translator, translator
+
+Data = Mapping[str, Any]
+Metrics = Mapping[str, Metric]
+K = FactKind
+_SAYS = {
+    K.DECLARED: N_("Declared"),
+    K.ATTACHED: N_("Playbook {playbook} attached"),
+    K.MITIGATED: N_("Service was back, or harm stopped"),
+    K.CLOSED: N_("Closed. {reason}"),
+    K.REOPENED: N_("Reopened. {reason}"),
+    K.JOINED: N_("A related warning joined: {rule}"),
+    K.WORSENED: N_("It got worse: {rule}"),
+    K.EASED: N_("It got less bad: {rule}"),
+    K.RECOVERED: N_("The figures were good again: {rule}"),
+    K.SILENCE: N_("Nothing public for too long: a reminder went out"),
+    K.ACKNOWLEDGED: N_("Acknowledged: {step}"),
+    K.ESCALATED: N_("No answer in time, the next one was called: {step}"),
+    K.MISSED: N_("Deadline passed: {step}"),
+    K.DONE: N_("Done: {step}"),
+    K.ABANDONED: N_("Given up: {step}"),
+    K.APPROVED: N_("Text approved: {step}"),
+    K.REJECTED: N_("Text sent back: {step}"),
+    K.VOIDED: N_("Approval void after an edit: {step}"),
+    K.PUBLISHED: N_("Public on {channel}"),
+    K.IN_DOUBT: N_("Not certain whether it was public on {channel}"),
+    K.PUBLISH_FAILED: N_("Could not be published on {channel}"),
+    K.WITHOUT_PREFECT: N_("A turn went without Prefect"),
+    K.NOTICE_DEAD: N_("A message could not be delivered"),
+    K.NOTED: N_("Note: {text}"),
+}
+_QUESTIONS = (
+    ("cause", N_("Cause: what made it happen, and what let it become serious?")),
+    ("well", N_("What went well?")),
+    ("badly", N_("What went badly: where did the process let people down?")),
+    ("luck", N_("Where were we lucky?")),
+)
+_VERDICTS = {
+    Verdict.BETTER: N_("better"),
+    Verdict.SAME: N_("the same"),
+    Verdict.WORSE: N_("worse"),
+    Verdict.UNKNOWN: N_("cannot tell"),
+}
+_OUTCOMES = {"met": N_("in time"), "missed": N_("too late"), "open": N_("still open"), "none": "–"}
+_RECOVERIES = {"met": N_("within the objective"), "missed": N_("over the objective"), "open": N_("still down")}
+
+
+def sheet(data: Data, metrics: Metrics, now: DateTime, language: str) -> Sheet:
+    """The whole document."""
+    _ = translator(language)
+    zone = data["zone"]
+    parts = (_glance(data, _), _course(data, zone, _), _called(data, zone, _), _customers(data, _),
+             _effects(data, metrics, zone, _), _people(data, _))  # fmt: skip
+    badges = [_("DRILL")] if data["drill"] else []
+    if not data["closed_at"]:
+        badges.append(_("as far as it is"))
+    made = now.in_timezone(zone).format("YYYY-MM-DD HH:mm")
+    return Sheet(
+        language, _("Retrospective {ref}").format(ref=data["ref"]), data["title"],
+        [block for part in parts for block in part],
+        _("Made by Tocsin at {made} from the facts on record; times in {zone}. People appear by their roles: a "
+          "retrospective looks for what the process lets happen, not for who did it.").format(made=made, zone=zone),
+        badges,
+    )  # fmt: skip
+
+
+def _glance(data: Data, _: Translator) -> Iterator[Block]:
+    deadlines, answers = data["deadlines"], data["acknowledged"]
+    tiles = [
+        Tile(_("Lasted"), _between(data["declared_at"], data["mitigated_at"] or data["closed_at"], _),
+             _("until service was back, or it was closed")),
+        Tile(_("First public word after"), _between(data["declared_at"], data["first_word_at"], _)),
+        Tile(_("Deadlines"), f"{deadlines['met']} / {deadlines['met'] + deadlines['missed']}", _("met"),
+             "bad" if deadlines["missed"] else "good"),
+        Tile(_("Acknowledged in time"), f"{answers['met']} / {answers['met'] + answers['missed']}", "",
+             "bad" if answers["missed"] else "good"),
+    ]  # fmt: skip
+    for outcome in data["recovery"]:
+        if outcome in _RECOVERIES:
+            tone: Tone = {"met": "good", "missed": "bad"}.get(outcome, "")  # type: ignore[assignment]
+            tiles.append(Tile(_("Recovery time objective (RTO)"), _(_RECOVERIES[outcome]), "", tone))
+    yield Tiles(tiles)
+    impact = data["impact"]
+    if any(impact.values()):
+        yield Words(_("Impact: {customers} customers, {orders} orders, {money} {currency}.").format(
+            currency=data["currency"], **{name: impact[name] for name in ("customers", "orders", "money")}
+        ))  # fmt: skip
+
+
+def _between(start: str, end: str | None, _: Translator) -> str:
+    if end is None:
+        return "–"
+    return seconds((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), _)
+
+
+def _course(data: Data, zone: str, _: Translator) -> Iterator[Block]:
+    yield Heading(_("What happened"))
+    rows = [(saying.local(one["at"], zone, "%m-%d %H:%M:%S"), _told(one, _)) for one in data["timeline"]]
+    yield Table((_("Time"), _("What")), rows)
+
+
+def _told(one: Data, _: Translator) -> str:
+    values = dict.fromkeys(("reason", "step", "rule", "channel", "playbook", "text"), "") | dict(one["data"])
+    if one["step"]:
+        values["step"] = saying.two(one["step"], _.language)
+    words = _(_SAYS.get(FactKind(one["kind"])) or str(one["kind"])).format_map(values).strip()
+    late = one["data"].get("late_seconds")
+    return words + " · " + _("late by {span}").format(span=seconds(late, _)) if late else words
+
+
+def _called(data: Data, zone: str, _: Translator) -> Iterator[Block]:
+    yield Heading(_("Who was called, and the clocks"))
+    rows = []
+    for one in data["steps"]:
+        answer = "–" if one["answer_seconds"] is None else seconds(one["answer_seconds"], _)
+        deadline = _(_OUTCOMES[one["deadline"]])
+        if one["late_seconds"]:
+            deadline += f" (+{seconds(one['late_seconds'], _)})"
+        rows.append((
+            saying.two(one["title"], _.language), one["role"], saying.local(one["opened_at"], zone, "%m-%d %H:%M"),
+            Cell(answer, _tone(one["acknowledged"])), str(one["level"]), Cell(deadline, _tone(one["deadline"])),
+        ))  # fmt: skip
+    head = (_("Step"), _("Role"), _("Called"), _("Answered after"), _("Ladder climbed"), _("Deadline"))
+    yield Table(head, rows, frozenset({3, 4}), _("Nobody was called."))
+
+
+def _tone(outcome: str) -> Tone:
+    return "bad" if outcome == "missed" else "good" if outcome == "met" else "soft"
+
+
+def _customers(data: Data, _: Translator) -> Iterator[Block]:
+    found = data["customers"]
+    yield Heading(_("What customers said"))
+    if not found["customers"]:
+        yield Words(_("No affected customers were taken in."), "soft")
+        return
+    yield Tiles([
+        Tile(_("Affected customers"), f"{found['customers']:,}"),
+        Tile(_("Answered"), percent(found["response_share"], _), _("{answered} of {asked} asked").format(**found)),
+        Tile(_("Satisfied (4 and 5 of 5)"), percent(found["csat"], _)),
+        Tile(_("Solved"), f"{found['solved']} / {found['answered']}"),
+        Tile(_("Second complaints"), str(found["second_complaints"]), percent(found["second_share"], _)),
+    ])  # fmt: skip
+
+
+def _effects(data: Data, metrics: Metrics, zone: str, _: Translator) -> Iterator[Block]:
+    found = data["effects"]
+    yield Heading(_("Effects, before and after"))
+    yield Words(_("Day {day} of {days}. Four weeks before are held against the days since.").format(
+        day=found["days_after"], days=found["of_days"]))  # fmt: skip
+    rows = []
+    for one in found["figures"]:
+        metric = metrics.get(one["metric"])
+        verdict = Verdict(one["verdict"])
+        tone: Tone = "good" if verdict is Verdict.BETTER else "bad" if verdict is Verdict.WORSE else "soft"
+        rows.append((
+            f"{saying.two(one['title'], _.language)} {one['service']}".strip(), _known(one["before"], metric, _),
+            _known(one["during"], metric, _), _known(one["after"], metric, _), _difference(one, metric, _),
+            Cell(_(_VERDICTS[verdict]), tone),
+        ))  # fmt: skip
+    head = (_("Figure"), _("Before"), _("During"), _("After"), _("Difference, 95 % interval"), _("Verdict"))
+    yield Table(head, rows, frozenset({1, 2, 3, 4}), _("No figure is traced."))
+    for one in found["figures"]:
+        if one["by_day"]:
+            yield _plot(data, one, metrics.get(one["metric"]), zone, _)
+    yield Words(_(
+        "Before and after are medians of days. Better or worse: the interval of their difference (bootstrap) lies on "
+        "one side of zero. The same: it lies within a tenth of the value before. Otherwise, or with fewer than five "
+        "days on a side, the figures cannot tell."
+    ), "soft")  # fmt: skip
+
+
+def _known(value: float | None, metric: Metric | None, _: Translator) -> str:
+    return "–" if value is None else figure(value, metric, _)
+
+
+def _difference(one: Data, metric: Metric | None, _: Translator) -> str:
+    if one["low"] is None or one["high"] is None:
+        return "–"
+    share = metric is not None and saying.is_share(metric)
+    low, high = (value * (100 if share else 1) for value in (one["low"], one["high"]))
+    unit = _("points") if share else metric.unit if metric and metric.unit == "s" else ""
+    return f"{low:+,.3g} … {high:+,.3g} {unit}".replace("-", "−").strip()
+
+
+def _plot(data: Data, one: Data, metric: Metric | None, zone: str, _: Translator) -> Picture:
+    share = metric is not None and saying.is_share(metric)
+    title = saying.two(one["title"], _.language)
+    unit = "%" if share else metric.unit if metric else ""
+    subtitle = _("By the day, {unit}; the incident is marked").format(unit=unit)
+    began = datetime.fromisoformat(data["declared_at"])
+    ended = datetime.fromisoformat(data["closed_at"]) if data["closed_at"] else began + timedelta(hours=1)
+    days = data["effects"]["days"]
+    course = Course("", one["by_day"], 100.0 if share else 1.0)
+    svg = plot(title, subtitle, [course], (days[0], days[1]), zone, stretches=[Stretch(began, ended, data["ref"])])
+    return Picture(svg, f"{title}. {subtitle}")
+
+
+def _people(data: Data, _: Translator) -> Iterator[Block]:
+    yield Heading(_("For people"))
+    for name, question in _QUESTIONS:
+        yield Fill(_(question), data["words"].get(name, ""))
+    yield Heading(_("Actions"))
+    rows = [(one["ref"], one["title"], _state(one["status"], _)) for one in data["actions"]]
+    empty = _("No action is on record yet: `tocsin retrospective {ref} --action ... --owner ROLE --due 14d`").format(
+        ref=data["ref"]
+    )
+    yield Table((_("Reference"), _("What"), _("State")), rows, frozenset(), empty)
+
+
+def _state(name: str, _: Translator) -> str:
+    known = {"open": _("open"), "mitigated": _("open"), "closed": _("done"), "completed": _("done")}
+    return known.get(name, name)
