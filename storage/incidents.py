@@ -69,6 +69,12 @@ def responses_of(connection: Connection, incident_id: str) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+def first_playbook(connection: Connection, incident_id: str) -> str:
+    """The id of the playbook that an incident was declared with."""
+    query = select(RESPONSE.c.playbook).where(RESPONSE.c.incident_id == incident_id, RESPONSE.c.position == 0)
+    return str(connection.execute(query).scalar_one_or_none() or "")
+
+
 def lock(connection: Connection, incident_id: str) -> None:
     """Hold an incident to the end of the transaction. SQLite's write transaction holds everything already."""
     if connection.dialect.name == "postgresql":

@@ -9,7 +9,7 @@ from typing import Any
 from pendulum import DateTime
 from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
 
-from domain.incident import Nature
+from domain.incident import Incident, Nature
 from domain.learning.likeness import Fingerprint
 from storage.incidents import INCIDENT, RESPONSE
 from storage.learning_tables import RecurrenceCaseRow, RecurrenceRow
@@ -45,6 +45,12 @@ def print_of(row: Row[Any]) -> Fingerprint:
     """An incident as it is compared."""
     kind = "" if row.kind == NO_CAUSE else row.kind
     return Fingerprint(row.id, row.title, row.declared_at, row.service, row.playbook, kind)
+
+
+def print_of_incident(incident: Incident, playbook: str) -> Fingerprint:
+    """The same of an incident that was just declared."""
+    kind = "" if incident.kind == NO_CAUSE else incident.kind
+    return Fingerprint(incident.id, incident.title, incident.declared_at, incident.service, playbook, kind)
 
 
 def past(connection: Connection, since: DateTime, until: DateTime, limit: int = MOST) -> list[Row[Any]]:
@@ -152,3 +158,28 @@ def change(connection: Connection, recurrence: str, **values: Any) -> None:
 def get(connection: Connection, recurrence: str) -> Row[Any] | None:
     """A kind by its id."""
     return connection.execute(select(RECURRENCE).where(RECURRENCE.c.id == recurrence)).first()
+
+
+def tickets_of(connection: Connection, ids: Iterable[str]) -> list[Row[Any]]:
+    """These warnings, the earliest first."""
+    query = select(WARNING).where(WARNING.c.id.in_(list(ids))).order_by(WARNING.c.began_at, WARNING.c.id)
+    return list(connection.execute(query))
+
+
+def matter_of(connection: Connection, recurrence: str) -> str:
+    """The id of the matter that the warning of a kind runs; empty while it has none."""
+    query = select(WARNING.c.matter).where(WARNING.c.id == recurrence)
+    return str(connection.execute(query).scalar_one_or_none() or "")
+
+
+def seen_among(connection: Connection, ids: Iterable[str]) -> dict[str, str]:
+    """Those of these cases that were looked at, each with the kind that it belongs to (empty: none)."""
+    query = select(CASE.c.id, CASE.c.recurrence).where(CASE.c.id.in_(list(ids)))
+    return {row.id: row.recurrence for row in connection.execute(query)}
+
+
+def times_of(connection: Connection, ids: Iterable[str], source: str) -> list[DateTime]:
+    """When these cases began."""
+    if source == TICKETS:
+        return [row.began_at for row in tickets_of(connection, ids)]
+    return [row.declared_at for row in of_ids(connection, ids)]

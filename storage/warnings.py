@@ -110,6 +110,12 @@ def newest(connection: Connection, lane: str, rule: str, series: SeriesKey) -> R
     return _raised(row) if row else None
 
 
+def get(connection: Connection, name: str) -> Raised | None:
+    """A warning by its id."""
+    row = connection.execute(select(WARNING).where(WARNING.c.id == name)).first()
+    return _raised(row) if row else None
+
+
 def of_matter(connection: Connection, matter: str) -> list[Raised]:
     """Every warning, ended or not, that runs the responses of that incident or warning."""
     query = select(WARNING).where(WARNING.c.matter == matter).order_by(WARNING.c.began_at)

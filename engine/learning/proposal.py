@@ -1,0 +1,261 @@
+"""The optimisation proposal: what came again and again, what it cost, what was promised last time, and was it done.
+
+It is written from what is on record, and written anew when that changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pendulum import DateTime
+from sqlalchemy import Connection, Row
+
+from domain.durations import elapsed
+from domain.incident import Impact, Snapshot, StepState, StepStatus
+from domain.playbook import BY_PERSON, StepKind
+from domain.roster import Roster
+from domain.text import LANGUAGES, Text
+from engine.house import House
+from engine.review import html, markdown
+from engine.review.blocks import Block, Cell, Heading, Sheet, Table, Tile, Tiles, Words
+from locales import Translator, format_span, translator
+from storage import documents, incidents, learning_promises, learning_recurrence
+from storage.documents import Document
+
+KIND = "optimisation-proposal"
+_LATEST = 3  # clocks shown of an incident: the worst
+_WORDS = 400  # characters of a public statement that are quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One incident of the kind: what it cost, which clocks it missed, what was said."""
+
+    ref: str
+    title: str
+    at: DateTime
+    status: str
+    impact: Impact
+    hours: float
+    late: Sequence[tuple[Text, timedelta]]  # steps, the latest first
+    said: Sequence[Text]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a proposal says."""
+
+    kind: Row[Any]
+    ref: str  # of the warning
+    owner: str
+    due_at: DateTime | None
+    cases: Sequence[Case]
+    tickets: Sequence[Row[Any]]
+    promises: Sequence[Row[Any]]
+
+    @property
+    def digest(self) -> str:
+        """Changes with whatever is worth a new version."""
+        told = [(case.ref, case.status, len(case.said)) for case in self.cases]
+        warned = [(row.id, str(row.ended_at)) for row in self.tickets]
+        promised = [(row.ref, row.state) for row in self.promises]
+        return hashlib.sha256(repr((told, warned, promised, self.ref, self.owner)).encode()).hexdigest()[:32]
+
+
+def refresh(house: House, connection: Connection, recurrence: str, now: DateTime) -> bool:
+    """Write the proposal of a kind anew where its evidence changed; whether it did."""
+    kind = learning_recurrence.get(connection, recurrence)
+    if kind is None:
+        return False
+    found = _evidence(house, connection, kind)
+    if found.digest == kind.digest:
+        return False
+    name = kind.document or f"{KIND}/{found.ref or recurrence[:8]}"
+    title = Text(kind.title["en"], kind.title["zh"])
+    sheets = {language: _sheet(found, title, house.roster(), language, now) for language in LANGUAGES}
+    made = Document(
+        name, title, now, about=found.ref, from_at=kind.first_at, to_at=kind.last_at,
+        pages={language: html.page(sheet) for language, sheet in sheets.items()},
+        texts={language: markdown.markdown(sheet) for language, sheet in sheets.items()},
+        data=_data(found),
+    )  # fmt: skip
+    documents.keep(connection, made)
+    learning_recurrence.change(connection, recurrence, document=name, digest=found.digest)
+    return True
+
+
+def is_stale(house: House, connection: Connection, kind: Row[Any]) -> bool:
+    """Whether the evidence of a kind changed since its proposal was written."""
+    return bool(_evidence(house, connection, kind).digest != kind.digest)
+
+
+# --- what is on record -------------------------------------------------------------------------------------------
+
+
+def _evidence(house: House, connection: Connection, kind: Row[Any]) -> Evidence:
+    roster = house.roster()
+    ids = learning_recurrence.cases_of(connection, kind.id)
+    rows = learning_recurrence.of_ids(connection, ids) if kind.source == learning_recurrence.INCIDENTS else []
+    tickets = learning_recurrence.tickets_of(connection, ids) if kind.source == learning_recurrence.TICKETS else []
+    cases = [_case(connection, roster, row.id) for row in rows]
+    matter = learning_recurrence.matter_of(connection, kind.id)
+    ref, owner, due_at = "", "", None
+    if matter:
+        snapshot = incidents.load(connection, incidents.responses_of(connection, matter)[0], roster)
+        steps = list(snapshot.steps.values())
+        ref, due_at = snapshot.incident.ref, max((step.due_at for step in steps), default=None)
+        owner = next((step.owner or roster.primary(snapshot.plan(step).owner) or "" for step in steps), "")
+    origins = [*(case.ref for case in cases), *([ref] if ref else [])]
+    kinds = [str(one) for one in learning_promises.RECORDS]
+    promises = learning_promises.listed(connection, origins=origins, kinds=kinds) if origins else []
+    return Evidence(kind, ref, owner, due_at, cases, tickets, promises)
+
+
+def _case(connection: Connection, roster: Roster, incident_id: str) -> Case:
+    snapshots = [incidents.load(connection, one, roster) for one in incidents.responses_of(connection, incident_id)]
+    incident = snapshots[0].incident
+    late = sorted(_late(snapshots), key=lambda pair: (-pair[1], pair[0].en))[:_LATEST]
+    return Case(
+        incident.ref, incident.title, incident.declared_at, str(incident.status), incident.impact,
+        round(sum(_hours(snapshots)), 2), late, list(_said(snapshots)),
+    )  # fmt: skip
+
+
+def _hours(snapshots: Iterable[Snapshot]) -> Iterable[float]:
+    """Hours of people: from acknowledgement to done, of every step that a person did."""
+    for snapshot in snapshots:
+        for state in snapshot.steps.values():
+            if snapshot.plan(state).kind in BY_PERSON and state.acknowledged_at and state.done_at:
+                yield max(0.0, elapsed(state.acknowledged_at, state.done_at).total_seconds() / 3_600)
+
+
+def _late(snapshots: Iterable[Snapshot]) -> Iterable[tuple[Text, timedelta]]:
+    for snapshot in snapshots:
+        for state in snapshot.steps.values():
+            if state.done_at and state.done_at > state.due_at and state.status is StepStatus.DONE:
+                yield snapshot.plan(state).title, elapsed(state.due_at, state.done_at)
+
+
+def _said(snapshots: Iterable[Snapshot]) -> Iterable[Text]:
+    """What was said in public, in the order in which it was."""
+    posts: list[tuple[DateTime, Text]] = []
+    for snapshot in snapshots:
+        for state in snapshot.steps.values():
+            plan = snapshot.plan(state)
+            if plan.kind is StepKind.PUBLISH and state.status is StepStatus.DONE and state.done_at and plan.of:
+                draft = snapshot.related(state, plan.of)
+                if draft is not None and draft.texts:
+                    posts.append((state.done_at, _text(draft)))
+    return [text for _, text in sorted(posts, key=lambda post: post[0])]
+
+
+def _text(draft: StepState) -> Text:
+    other = next(iter(draft.texts.values()))
+    return Text(draft.texts.get("en", other), draft.texts.get("zh_CN", draft.texts.get("zh", other)))
+
+
+# --- how it reads ------------------------------------------------------------------------------------------------
+
+
+def _data(found: Evidence) -> dict[str, Any]:
+    return {
+        "kind": found.kind.kind, "source": found.kind.source, "warning": found.ref, "owner": found.owner,
+        "due_at": found.due_at.isoformat() if found.due_at else None,
+        "cases": [
+            {"ref": case.ref, "at": case.at.isoformat(), "status": case.status, "hours": case.hours,
+             "customers": case.impact.customers, "orders": case.impact.orders, "money": case.impact.money}
+            for case in found.cases
+        ] + [
+            {"warning": row.id, "rule": row.rule, "at": row.began_at.isoformat(), "value": row.value}
+            for row in found.tickets
+        ],
+        "promises": [{"ref": row.ref, "title": row.title, "state": row.state} for row in found.promises],
+    }  # fmt: skip
+
+
+def _sheet(found: Evidence, title: Text, roster: Roster, language: str, now: DateTime) -> Sheet:
+    _ = translator(language)
+    owner = roster.name(found.owner) or "-"
+    due = found.due_at.to_date_string() if found.due_at else "-"
+    blocks: list[Block] = [
+        Tiles([
+            Tile(_("Cases"), str(len(found.cases) + len(found.tickets))),
+            Tile(_("Customers"), f"{sum(case.impact.customers for case in found.cases):,}"),
+            Tile(_("Orders"), f"{sum(case.impact.orders for case in found.cases):,}"),
+            Tile(_("Money"), f"{sum(case.impact.money for case in found.cases):,} {roster.currency}"),
+            Tile(_("Hours of people"), f"{sum(case.hours for case in found.cases):.1f}",
+                 _("from acknowledged to done")),
+            Tile(_("Owner"), owner, _("effect shown by {date}").format(date=due)),
+        ]),
+        Heading(_("Evidence")),
+        _cases(found.cases, _) if found.cases else _tickets(found.tickets, _),
+    ]  # fmt: skip
+    blocks += _extracts(found.cases, _, language)
+    blocks += [Heading(_("What was promised last time")), _promises(found.promises, roster, now, _)]
+    blocks += [
+        Heading(_("What is proposed")),
+        Words(_("Decide measures that end it, each with an owner and a date. For example:")
+              + f" tocsin action add {found.ref or 'WRN-1'} --title TEXT --owner ROLE --due 14d"),
+    ]  # fmt: skip
+    foot = _("Written from what is on record; a further case makes a new version.")
+    return Sheet(language, f"{_('Optimisation proposal')}: {title.in_(language)}", found.ref, blocks, foot=foot)
+
+
+def _cases(cases: Sequence[Case], _: Translator) -> Table:
+    head = [_("Incident"), _("Declared"), _("Title"), _("State"), _("Customers"), _("Orders"), _("Money"), _("Hours")]
+    rows = [
+        (
+            case.ref, _day(case.at), case.title, case.status, f"{case.impact.customers:,}", f"{case.impact.orders:,}",
+            f"{case.impact.money:,}", f"{case.hours:.1f}",
+        )
+        for case in cases
+    ]  # fmt: skip
+    return Table(head, rows, numbers=frozenset({4, 5, 6, 7}))
+
+
+def _tickets(tickets: Sequence[Row[Any]], _: Translator) -> Table:
+    rows = [
+        (_day(row.began_at), row.rule, learning_recurrence.category_of(row), f"{row.value:g}" if row.value else "-")
+        for row in tickets
+    ]
+    return Table([_("Began"), _("Rule"), _("Category"), _("Value")], rows, numbers=frozenset({3}))
+
+
+def _extracts(cases: Sequence[Case], _: Translator, language: str) -> list[Block]:
+    late = [
+        (case.ref, step.in_(language), Cell(format_span(span, language), "bad"))
+        for case in cases for step, span in case.late
+    ]  # fmt: skip
+    said = [(case.ref, _cut(text.in_(language))) for case in cases for text in case.said]
+    return [
+        Heading(_("Worst deadlines")),
+        Table([_("Incident"), _("Step"), _("Late by")], late, empty=_("No deadline was missed.")),
+        Heading(_("What was said in public")),
+        Table([_("Incident"), _("Text")], said, empty=_("Nothing was published.")),
+    ]
+
+
+def _promises(promises: Sequence[Row[Any]], roster: Roster, now: DateTime, _: Translator) -> Table:
+    rows = []
+    for row in promises:
+        state = Cell(_("done"), "good") if row.state == "done" else Cell(_("open"))
+        if row.state in ("abandoned", "skipped") or row.status == "cancelled":
+            state = Cell(_("given up"), "bad")
+        elif row.state != "done" and row.due_at < now:
+            state = Cell(_("late"), "bad")
+        rows.append((row.ref, row.origin, row.title, roster.name(row.holder or row.owner), _day(row.due_at), state))
+    head = [_("Action"), _("After"), _("Measure"), _("Owner"), _("Due"), _("State")]
+    return Table(head, rows, empty=_("No measure is on record."))
+
+
+def _day(at: DateTime) -> str:
+    return at.format("YYYY-MM-DD HH:mm") + " UTC"
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _WORDS else line[: _WORDS - 1] + "…"

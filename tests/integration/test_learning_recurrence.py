@@ -1,0 +1,265 @@
+"""What comes again: on a stepped clock, in both databases."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Row
+
+from domain.action import Action, ActionKind
+from domain.commands import Acknowledge, Cancel, Close, Done
+from domain.incident import Impact
+from domain.text import Text
+from domain.warning.raised import Course, Raised, Silence
+from domain.warning.rule import Tier
+from engine.actions import promise
+from engine.learning.looking import look
+from storage import documents, learning_recurrence, warnings
+from storage.documents import Document
+from tests.houses import Estate, house_fixture  # noqa: F401
+
+CHECKOUT = {"title": "Checkout is down", "service": "orders", "kind": "outage"}
+
+
+def learn(house: Estate) -> int:
+    return look(house.house, house.now)
+
+
+def raised(house: Estate) -> list[Row[Any]]:
+    with house.house.database.read() as connection:
+        found = warnings.listed(connection, lane=None, standing_only=False)
+    return [row for row in found if row.rule.startswith("recurrence:")]
+
+
+def proposals(house: Estate) -> list[Document]:
+    with house.house.database.read() as connection:
+        found = [
+            documents.load(connection, one.id) for one in documents.listing(connection, kind="optimisation-proposal")
+        ]
+    return [one for one in found if one is not None]
+
+
+def three(house: Estate, **fields: Any) -> list[str]:
+    """Three of a kind, a week apart, each looked at after its declaration."""
+    refs = []
+    for _ in range(3):
+        refs.append(house.declare(**{**CHECKOUT, **fields}))
+        learn(house)
+        house.wait(days=7)
+    return refs
+
+
+def test_the_third_of_a_kind_is_one_warning_and_one_proposal_and_a_fourth_updates_both(house: Estate) -> None:
+    house.declare(**CHECKOUT)
+    learn(house)
+    house.wait(days=20)
+    house.declare(title="Orders cannot be paid at the checkout", service="orders", kind="outage")
+    learn(house)
+    assert raised(house) == []
+    house.wait(days=20)
+    house.declare(title="Checkout fails again", service="orders", kind="outage", impact=Impact(1200, 300, 45_000))
+    learn(house)
+    learn(house)
+    (row,) = raised(house)
+    assert (row.rule, row.course, row.tier, row.value, row.ref) == (
+        "recurrence:outage-orders", "called", "yellow", 3.0, "WRN-4"
+    )  # fmt: skip
+    assert row.title == {"en": "3 times in 90 days: outage orders", "zh": "90天内第3次：outage orders"}
+    (paper,) = proposals(house)
+    assert (paper.id, paper.version, paper.about) == ("optimisation-proposal/WRN-4", 1, "WRN-4")
+    assert [case["ref"] for case in paper.data["cases"]] == ["INC-1", "INC-2", "INC-3"]
+    assert sum(case["customers"] for case in paper.data["cases"]) == 1200
+    assert house.snapshot("WRN-4").response.playbook.id == "optimisation-proposal"
+    house.deliver()
+    assert [title for title in house.titles("erik") if title.startswith("WRN-4")] == [
+        "WRN-4 Yours now: Read the proposal and complete it"
+    ]
+
+    house.wait(days=5)
+    house.declare(**CHECKOUT)
+    learn(house)
+    learn(house)
+    (row,) = raised(house)
+    assert row.value == 4.0
+    (paper,) = proposals(house)
+    assert paper.version == 2
+    assert [case["ref"] for case in paper.data["cases"]] == ["INC-1", "INC-2", "INC-3", "INC-5"]
+    (joined,) = house.facts("WRN-4", "warning-joined")
+    assert joined.data["cases"] == ["INC-5"]
+    assert house.verified("WRN-4") is None
+
+
+def test_two_unrelated_ones_give_none_nor_does_what_is_too_long_ago(house: Estate) -> None:
+    house.declare(**CHECKOUT)
+    house.declare(title="A rude courier is filmed", service="delivery", kind="conduct")
+    learn(house)
+    house.wait(days=91)
+    house.declare(**CHECKOUT)
+    house.declare(title="Parcels are lost", service="delivery", kind="logistics")
+    learn(house)
+    house.wait(days=10)
+    house.declare(**CHECKOUT)
+    learn(house)
+    assert raised(house) == []
+    assert proposals(house) == []
+    house.wait(days=10)
+    house.declare(**CHECKOUT)  # the third within 90 days
+    learn(house)
+    assert len(raised(house)) == 1
+    assert len(proposals(house)[0].data["cases"]) == 3
+
+
+def test_drills_and_cancelled_ones_never_count(house: Estate) -> None:
+    for fields in ({"drill": True}, {}, {}):
+        ref = house.declare(**{**CHECKOUT, **fields})
+    house.do(ref, Cancel, "alice", reason="declared by mistake")
+    house.declare(**CHECKOUT)
+    learn(house)
+    assert raised(house) == []
+    house.declare(**CHECKOUT)
+    learn(house)
+    assert len(raised(house)) == 1
+
+
+def test_all_that_was_missed_is_found_by_one_look_and_nothing_twice(house: Estate) -> None:
+    for _ in range(5):
+        house.declare(**CHECKOUT)
+        house.wait(days=1)
+    for _ in range(3):
+        house.declare(title="支付页面打不开", service="支付")
+        house.wait(days=1)
+    learn(house)
+    assert learn(house) == 0
+    found = {row.rule: row.value for row in raised(house)}
+    assert found == {"recurrence:outage-orders": 5.0, "recurrence:支付": 3.0}
+    assert {paper.version for paper in proposals(house)} == {1}
+
+
+def test_the_proposal_says_what_it_cost_what_was_promised_and_whether_it_was_done(house: Estate) -> None:
+    first = house.declare(**CHECKOUT, impact=Impact(100, 40, 2_000))
+    house.do(first, Acknowledge, "fenglei", step="s/fix")
+    house.wait(hours=2)
+    house.turn()
+    house.do(first, Done, "fenglei", step="s/fix", evidence="restarted")
+    house.do(first, Close, "alice", reason="over")
+    with house.house.database.write() as connection:
+        measure = Action(
+            Text("A second payment provider"), "technology-lead", timedelta(days=5), ActionKind.MEASURE, origin=first
+        )
+        promise(connection, house.house.roster(), {"measure-1": measure}, house.now)
+    learn(house)
+    house.wait(days=10)
+    for _ in range(2):
+        house.declare(**CHECKOUT, impact=Impact(10, 5, 100))
+    learn(house)
+    (paper,) = proposals(house)
+    cases = paper.data["cases"]
+    assert [(case["customers"], case["orders"], case["money"], case["hours"]) for case in cases] == [
+        (100, 40, 2000, 2.0), (10, 5, 100, 0), (10, 5, 100, 0)
+    ]  # fmt: skip
+    assert [(one["title"], one["state"]) for one in paper.data["promises"]] == [("A second payment provider", "open")]
+    english, chinese = paper.pages["en"], paper.pages["zh_CN"]
+    assert "A second payment provider" in english
+    assert '<td class="bad">late</td>' in english
+    assert "120" in english  # customers of all three
+    assert "Fix it" in english  # the deadline that was missed
+    assert "优化提案" in chinese
+    assert "erik" == paper.data["owner"]
+    house.do("ACT-2", Done, "fenglei", step="action/do", evidence="https://status.example/44")
+    learn(house)
+    (paper,) = proposals(house)
+    assert paper.version == 2
+    assert [one["state"] for one in paper.data["promises"]] == ["done"]
+
+
+def test_when_all_was_done_and_it_comes_again_its_owner_is_called_anew(house: Estate) -> None:
+    three(house)
+    (row,) = raised(house)
+    house.do(row.ref, Close, "wangjie", reason="measures carried out")
+    house.turn()
+    learn(house)
+    (row,) = raised(house)
+    assert row.ended_at is not None
+    house.wait(days=3)
+    house.declare(**CHECKOUT)
+    learn(house)
+    learn(house)
+    (row,) = raised(house)
+    assert (row.value, row.ended_at) == (4.0, None)
+    house.turn()
+    assert [str(state.status) for name, state in house.snapshot(row.ref).steps.items() if name == "again/revise"] == [
+        "open"
+    ]
+
+
+def test_after_the_window_it_is_over_and_counts_anew(house: Estate) -> None:
+    three(house)
+    (row,) = raised(house)
+    house.do(row.ref, Close, "wangjie", reason="done")
+    house.wait(days=95)
+    learn(house)
+    with house.house.database.read() as connection:
+        assert learning_recurrence.running(connection) == []
+    three(house)
+    assert [row.value for row in raised(house)] == [3.0, 3.0]
+    assert len(proposals(house)) == 2
+
+
+def test_a_silence_holds_it_back_until_it_is_over(house: Estate) -> None:
+    silence = Silence(id=str(uuid.uuid4()), until=house.now.add(days=30), reason="moving house")
+    with house.house.database.write() as connection:
+        warnings.add_silence(connection, silence, house.now)
+    three(house)
+    (row,) = raised(house)
+    assert (row.course, row.ref) == ("held", None)
+    house.wait(days=10)
+    learn(house)
+    (row,) = raised(house)
+    assert row.course == "called"
+    (paper,) = proposals(house)
+    assert paper.about == row.ref
+
+
+def ticket(house: Estate, category: str, rule: str = "hot-topic") -> None:
+    """A warning of a category of tickets, as the evaluator records it."""
+    one = Raised(
+        id=str(uuid.uuid4()), rule=rule, series=(("category", category),), tier=Tier.YELLOW, course=Course.SHOWN,
+        began_at=house.now, value=41.0,
+    )  # fmt: skip
+    with house.house.database.write() as connection:
+        title = {"en": "Hot topic", "zh": "热点"}
+        warnings.add_warning(connection, "", one, title=title, because=title, made_at=house.now, link="")
+
+
+def test_the_third_warning_of_a_category_of_tickets_counts_too(house: Estate) -> None:
+    for category in ("refund", "refund", "login"):
+        ticket(house, category)
+        learn(house)
+        house.wait(days=10)
+    assert raised(house) == []
+    ticket(house, "refund")
+    learn(house)
+    learn(house)
+    (row,) = raised(house)
+    assert (row.rule, row.value) == ("recurrence:hot-topic-refund", 3.0)
+    house.wait(days=1)
+    ticket(house, "refund")
+    learn(house)
+    (row,) = raised(house)
+    assert row.value == 4.0
+    (paper,) = proposals(house)
+    assert paper.version == 2
+    assert [case["value"] for case in paper.data["cases"]] == [41.0] * 4
+
+
+@pytest.mark.parametrize("title", ["<script>alert(1)</script>", "a|b [x](javascript:alert(1)) `c`"])
+def test_what_people_wrote_is_no_markup(house: Estate, title: str) -> None:
+    for _ in range(3):
+        house.declare(title=title, service="orders")
+    learn(house)
+    (paper,) = proposals(house)
+    assert "<script>alert" not in paper.pages["en"]
+    assert "[x](javascript" not in paper.texts["en"]
