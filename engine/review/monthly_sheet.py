@@ -95,7 +95,8 @@ def _clocks(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
     yield Heading(_("Clocks met and missed"))
     bars = []
     for one in data["clocks"]:
-        name = _(_CLOCK_TITLES[one["id"]]) if one["title"] is None else saying.two(one["title"], _.language)
+        ours = _CLOCK_TITLES.get(one["id"], "")
+        name = _(ours) if ours else saying.two(one["title"], _.language)
         over = one["met"] + one["missed"]
         text = f"{one['met']} / {over} · {percent(one['share'], _)}" if over else _("none ran out")
         tone: Tone = "" if one["share"] is None else "good" if one["share"] == 1 else "bad"

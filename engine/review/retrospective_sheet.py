@@ -131,7 +131,8 @@ def _called(data: Data, zone: str, _: Translator) -> Iterator[Block]:
     rows = []
     for one in data["steps"]:
         answer = "–" if one["answer_seconds"] is None else seconds(one["answer_seconds"], _)
-        deadline = _(_OUTCOMES[one["deadline"]])
+        outcome = _OUTCOMES[one["deadline"]]
+        deadline = _(outcome)
         if one["late_seconds"]:
             deadline += f" (+{seconds(one['late_seconds'], _)})"
         rows.append((
