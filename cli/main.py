@@ -7,7 +7,22 @@ from typing import Annotated
 
 import typer
 
-from cli import customers, health, house, playbook, report, roster, rule, samples, show, silence, statements, steps
+from cli import (
+    customers,
+    drill,
+    health,
+    house,
+    learning,
+    playbook,
+    report,
+    roster,
+    rule,
+    samples,
+    show,
+    silence,
+    statements,
+    steps,
+)
 from cli.declare import declare
 from cli.frame import AsJson, Trouble, example, fail
 
@@ -48,13 +63,18 @@ app.command(epilog=example("tocsin reassign INC-1 apology/trace --to erik"))(ste
 app.command(epilog=example("tocsin timeline INC-1 --verify"))(show.timeline)
 app.command(epilog=example("tocsin health --service orders"))(health.health)
 app.command(epilog=example("tocsin doctor"))(house.doctor)
+app.command(epilog=example("tocsin actions --open"))(learning.actions)
+app.command(epilog=example("tocsin recurrences"))(learning.recurrences)
 app.add_typer(playbook.app, name="playbook")
 app.add_typer(roster.app, name="roster")
 app.add_typer(rule.app, name="rule")
 app.add_typer(silence.app, name="silence")
 app.add_typer(samples.app, name="samples")
 app.add_typer(customers.app, name="customers")
+app.add_typer(learning.suggestions, name="suggestions")
+app.add_typer(learning.action, name="action")
 app.add_typer(report.app, name="report")
+app.add_typer(drill.app, name="drill")
 app.command(epilog=example('tocsin retrospective INC-1 --action "A second provider" --owner technology-lead'))(
     report.retrospective
 )

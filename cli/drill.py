@@ -1,0 +1,208 @@
+"""`tocsin drill`: load on the whole service chain, a fault, recovery, and a verdict."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import typer
+
+from cli.frame import AsJson, TokenFile, Trouble, _, example, home, language, say, show_json, token
+
+if TYPE_CHECKING:
+    from domain.drill.judging import Second
+    from engine.drill.conduct import Conductor
+    from engine.drill.holding import Held
+    from engine.drill.record import Record
+
+app = typer.Typer(no_args_is_help=True, help="Full-chain drills: lint, run, compare, abort.", rich_markup_mode=None)
+
+PlanFile = Annotated[Path, typer.Argument(metavar="PLAN.yaml", help="The plan of a drill.")]
+Name = Annotated[str, typer.Argument(metavar="DRILL", help="As `tocsin drill list` names it.")]
+
+
+@app.command(epilog=example("tocsin drill lint examples/drill.yaml"))
+def lint(plan: PlanFile, as_json: AsJson = False) -> None:
+    """Check a plan: file, line, field and what would be right."""
+    from playbooks.drill_file import read_plan
+    from playbooks.errors import BadFile
+
+    try:
+        found = read_plan(plan)
+    except BadFile as bad:
+        raise Trouble(str(bad)) from None
+    steps, levels = sum(1 for _one in found.steps()), [level.percent for level in found.levels]
+    if as_json:
+        show_json({"plan": found.id, "steps": steps, "levels": levels, "targets": list(found.targets)})
+        return
+    say(_("{plan}: sound").format(plan=found.id) + f" · {steps} steps · {', '.join(f'{level} %' for level in levels)}")
+
+
+@app.command(epilog=example("tocsin drill run examples/drill.yaml"))
+def run(plan: PlanFile, as_json: AsJson = False) -> None:
+    """Run a drill here and now: PASS (exit 0), FAIL or INVALID (exit 1). Ctrl-C stops it safely."""
+    from engine.clock import now
+    from engine.drill import holding
+    from engine.drill.preflight import NotNow
+    from engine.house import House
+    from playbooks.errors import BadFile
+    from storage.database import StorageError
+    from storage.settings import SettingsError, load_settings
+
+    try:
+        house = House(load_settings(), sends=False).open()
+    except (SettingsError, StorageError, OSError) as error:
+        raise Trouble(str(error)) from None
+    shown = _Shown(quiet=as_json)
+    try:
+        with shown:
+            held = holding.hold(house, plan, now, shown.heard, _stoppable)
+    except (BadFile, NotNow, StorageError) as error:
+        raise Trouble(str(error)) from None
+    finally:
+        house.close()
+    if as_json:
+        show_json(
+            {**held.document.data, "report": str(held.page), "matter": held.matter, "actions": list(held.actions)}
+        )
+    else:
+        _tell(held)
+    sys.exit(0 if held.document.data["verdict"] == "PASS" else 1)
+
+
+@app.command("list", epilog=example("tocsin drill list"))
+def list_(token_file: TokenFile = None, as_json: AsJson = False) -> None:
+    """List the drills that were held, the newest first."""
+    from cli.client import get
+
+    found = get("/api/documents", token(token_file), kind="drill")
+    if as_json:
+        show_json(found)
+        return
+    for one in found["documents"]:
+        say(f"{one['id'].partition('/')[2]}  {one['title']['zh' if language() == 'zh_CN' else 'en']}")
+    if not found["documents"]:
+        say(_("No drill was held yet: `tocsin drill run examples/drill.yaml`"))
+
+
+@app.command(epilog=example("tocsin drill show 20261122-173000"))
+def show(name: Name, as_json: AsJson = False) -> None:
+    """Show what a drill found, and where its report is."""
+    found = _read(name)
+    if as_json:
+        show_json(found)
+        return
+    say(f"{found['id']}  {found['plan']}  {found['verdict']}")
+    for reason in found["reasons"]:
+        say(f"  {reason['zh' if language() == 'zh_CN' else 'en']}")
+    say(f"  {_('report')}: {home() / 'drills' / name / 'report.en.html'}")
+
+
+@app.command(epilog=example("tocsin drill compare 20261022-173000 20261122-173000"))
+def compare(old: Name, new: Name, as_json: AsJson = False) -> None:
+    """Compare two drills: whether the newer one is worse, beyond chance and enough to matter."""
+    from engine.drill.comparing import against
+
+    found = against([_record(old)], _record(new))
+    rows = [
+        {"figure": one.figure, "ratio": one.change.ratio, "low": one.change.low, "high": one.change.high,
+         "says": str(one.change.trend)}
+        for one in found
+    ]  # fmt: skip
+    if as_json:
+        show_json({"old": old, "new": new, "figures": rows})
+        return
+    for row in rows:
+        say(f"{row['figure']:<10} x {row['ratio']:.2f} ({row['low']:.2f} - {row['high']:.2f})  {row['says']}")
+    if not rows:
+        say(_("They have no stage in common that both carried."))
+
+
+@app.command(epilog=example("tocsin drill abort"))
+def abort() -> None:
+    """Stop the drill that runs: no new journeys, five seconds for those under way, the fault put right."""
+    from engine.drill.conduct import ABORT, ALIVE
+
+    running = sorted((home() / "drills").glob(f"*/{ALIVE}"))
+    if not running:
+        raise Trouble("no drill runs here")
+    for mark in running:
+        (mark.parent / ABORT).touch()
+        say(_("{drill} stops within a second").format(drill=mark.parent.name))
+
+
+def _stoppable(conductor: Conductor) -> None:
+    def stop(*_given: object) -> None:
+        conductor.abort("stopped by hand")
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+
+
+class _Shown:
+    """A progress bar of the whole course on a terminal; a line a stage elsewhere; nothing where it must be quiet."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet, self._stage = quiet, ""
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        if not self._quiet and sys.stdout.isatty():
+            from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            self._bar = Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+            self._bar.start()
+            self._bar.add_task(_("preflight"), total=None)
+        return self
+
+    def __exit__(self, *_given: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def heard(self, _record: Record, second: Second) -> None:
+        """One second of the drill."""
+        p95 = "-" if second.p95 is None else f"{second.p95:.0f} ms"
+        line = (
+            f"{second.segment:<18} {second.rate:6.1f}/s  {second.completed:4} done  {second.under_way:4} under way  "
+            f"p95 {p95:<9} {second.failed} failed"
+        )
+        if self._bar is not None:
+            self._bar.update(0, description=line)
+        elif not self._quiet and second.segment != self._stage:
+            self._stage = second.segment
+            say(line)
+
+
+def _tell(held: Held) -> None:
+    data = held.document.data
+    say(f"{data['verdict']}  {data['plan']}  {data['id']}")
+    for reason in data["reasons"]:
+        say(f"  {reason['zh' if language() == 'zh_CN' else 'en']}")
+    if data["knee"]:
+        say(f"  {_('capacity')}: {data['knee']['rate']:.1f}/s ({data['knee']['low']:.1f} - {data['knee']['high']:.1f})")
+    if data["rto_seconds"] is not None:
+        say(f"  {_('recovery')}: {data['rto_seconds']:.1f} s, {_('seen by')} {data['detected_by'] or '-'}")
+    say(f"  {_('report')}: {held.page}")
+    if held.matter or held.actions:
+        say(f"  {_('on record as')} {' '.join(filter(None, (held.matter, *held.actions)))}")
+
+
+def _record(name: str) -> Record:
+    from engine.drill.running import read
+
+    found = read(home() / "drills" / name)
+    if found is None:
+        raise Trouble(f"no drill {name!r} here: `tocsin drill list` names them")
+    return found
+
+
+def _read(name: str) -> dict[str, Any]:
+    from engine.drill.holding import summary
+    from engine.drill.running import verdict_on
+    from playbooks.drill_file import read_plan
+
+    record = _record(name)
+    plan = read_plan(home() / "drills" / name / "plan.yaml")
+    return summary(record, verdict_on(plan, record))

@@ -1,0 +1,192 @@
+"""What a drill's seconds say: the figures of a window, guard-rails, overload, the knee, recovery. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from domain.drill.plan import LOW_IS_GOOD, Figure, Guard
+
+WINDOW = 3  # seconds of a figure's window: one alone holds too few journeys to say anything
+_SIGMAS = 2.0  # of chance that a share may be off before it counts as out of band
+_STEADY = 0.4  # share of a stage that is left out at its beginning: journeys of the stage before are still under way
+_LAG = 100.0  # milliseconds that a journey may begin late before the generator itself is the bottleneck
+_CPU = 0.92  # of one core
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """One second as the load engine told it. Latencies and lag in milliseconds, `at` in seconds since 1970."""
+
+    at: float
+    segment: str
+    rate: float
+    offered: int
+    completed: int
+    broken: int
+    steps: int
+    failed: int
+    unanswered: int
+    p95: float | None
+    under_way: int
+    oldest: float  # age of the step that waits longest for its answer
+    lag: float
+    cpu: float
+    by_step: Mapping[str, Sequence[float]] = field(default_factory=dict)  # step -> steps, failed, latency summed (s)
+    peak: float = 0.0  # measured peak, journeys a second
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A figure over a window: its value and the chance in it, one standard deviation; None: nothing to say."""
+
+    value: float | None
+    sigma: float = 0.0
+
+
+def readings(seconds: Sequence[Second]) -> dict[Figure, Reading]:
+    """The five figures of a window (recovery is known at the end only).
+
+    Latency where nothing was answered is the age of what waits: silence is no good news.
+    """
+    steps, offered = sum(one.steps for one in seconds), sum(one.offered for one in seconds)
+    answered = [one.p95 for one in seconds if one.p95 is not None]
+    waits = max((one.oldest for one in seconds), default=0.0)
+    completed = sum(one.completed for one in seconds)
+    rate = median(max(one.rate, one.peak) for one in seconds) if seconds else 0.0
+    under_way = median(one.under_way for one in seconds) if seconds else 0
+    return {
+        Figure.LATENCY: Reading(median(answered) if answered else waits or None),
+        Figure.ERROR_RATE: _share(sum(one.failed for one in seconds), steps),
+        Figure.AVAILABILITY: _share(steps - sum(one.unanswered for one in seconds), steps),
+        # What completes was offered earlier: both are drawn, so the chance of both is in it.
+        Figure.THROUGHPUT: Reading(completed / offered, math.sqrt(2 / offered)) if offered else Reading(None),
+        Figure.SATURATION: Reading(under_way / rate, math.sqrt(max(under_way, 1)) / rate) if rate else Reading(None),
+    }
+
+
+def _share(part: int, whole: int) -> Reading:
+    if not whole:
+        return Reading(None)
+    share = part / whole
+    return Reading(share, math.sqrt(max(share * (1 - share), 1 / whole) / whole))
+
+
+def beyond(figure: Figure, reading: Reading, limit: float) -> bool:
+    """Whether a figure is worse than its limit by more than chance. Nothing to say is not beyond."""
+    if reading.value is None:
+        return False
+    if figure in LOW_IS_GOOD:
+        return reading.value - _SIGMAS * reading.sigma > limit
+    return reading.value + _SIGMAS * reading.sigma < limit
+
+
+def out_of_band(seconds: Sequence[Second], bands: Mapping[Figure, float]) -> dict[Figure, float]:
+    """The figures of a window that are beyond their bands, with their values."""
+    found = readings(seconds)
+    return {
+        figure: reading.value
+        for figure, reading in found.items()
+        if reading.value is not None and beyond(figure, reading, bands[figure])
+    }
+
+
+def guard_hit(guards: Sequence[Guard], seconds: Sequence[Second]) -> Guard | None:
+    """The guard-rail that was crossed for as long as it allows; of the newest seconds."""
+    for guard in guards:
+        last = seconds[-guard.seconds :]
+        if len(last) == guard.seconds and all(
+            beyond(guard.figure, readings([one])[guard.figure], guard.limit) for one in last
+        ):
+            return guard
+    return None
+
+
+def steady(seconds: Sequence[Second]) -> Sequence[Second]:
+    """A stage without its beginning."""
+    return seconds[math.ceil(len(seconds) * _STEADY) :]
+
+
+def overloaded(seconds: Sequence[Second]) -> bool:
+    """Whether a stage offered more than the chain completes: fewer end well than begin, and more are under way."""
+    part = steady(seconds)
+    if len(part) < 3:  # noqa: PLR2004 - nothing is steady for less
+        return False
+    offered, completed = sum(one.rate for one in part), sum(one.completed for one in part)
+    short = offered - completed > _SIGMAS * math.sqrt(offered) and completed < 0.97 * offered
+    third = max(1, len(part) // 3)
+    before = sum(one.under_way for one in part[:third]) / third
+    after = sum(one.under_way for one in part[-third:]) / third
+    grows = after - before > _SIGMAS * math.sqrt(max(before, 1.0))
+    broken = sum(one.broken for one in part)
+    return short and (grows or broken > _SIGMAS * math.sqrt(offered))
+
+
+@dataclass(frozen=True, slots=True)
+class Knee:
+    """What the chain completes when more is asked of it: journeys a second. `low` and `high`: 95 % of chance."""
+
+    rate: float
+    low: float
+    high: float
+    percent: int  # of peak, at the stage where it no longer kept up
+
+
+def knee(stages: Sequence[tuple[int, Sequence[Second]]]) -> Knee | None:
+    """The capacity, from every stage that was overloaded (percent of peak, its seconds); None: not reached."""
+    over = [(percent, steady(seconds)) for percent, seconds in stages if overloaded(seconds)]
+    if not over:
+        return None
+    seconds = sum(len(part) for _, part in over)
+    completed = sum(one.completed for _, part in over for one in part)
+    rate, half = completed / seconds, 1.96 * math.sqrt(max(completed, 1)) / seconds
+    return Knee(rate, max(0.0, rate - half), rate + half, min(percent for percent, _ in over))
+
+
+def bottleneck(seconds: Sequence[Second]) -> str:
+    """Why the generator, not the chain, set the pace; empty if it did not."""
+    if not seconds:
+        return ""
+    late = [one for one in seconds if one.lag > _LAG]
+    if len(late) > max(2, len(seconds) // 10):
+        worst = max(one.lag for one in late)
+        return f"journeys began up to {worst:.0f} ms late in {len(late)} of {len(seconds)} seconds"
+    busy = [one for one in seconds if one.cpu > _CPU]
+    if len(busy) > max(2, len(seconds) // 10):
+        return f"the load engine itself used a whole core in {len(busy)} of {len(seconds)} seconds"
+    return ""
+
+
+def recovered_at(
+    seconds: Sequence[Second], bands: Mapping[Figure, float], since: float, stable: int = 5
+) -> float | None:
+    """The start of the first window after `since` from which all figures stay in band until the last second.
+
+    None while they are not, or have been for less than `stable` seconds. Its own uncertainty is a window: 3 s.
+    """
+    after = [one for one in seconds if one.at - 1 >= since]
+    windows = [after[place : place + WINDOW] for place in range(len(after) - WINDOW + 1)]
+    good = 0
+    for window in reversed(windows):
+        if out_of_band(window, bands):
+            break
+        good += 1
+    if good < stable:
+        return None
+    return windows[len(windows) - good][0].at - 1
+
+
+def worst_step(seconds: Sequence[Second]) -> tuple[str, float, float] | None:
+    """The step that fails most, or where none fails waits longest: its name, share failed, mean latency (s)."""
+    sums: dict[str, list[float]] = {}
+    for one in seconds:
+        for step, row in one.by_step.items():
+            have = sums.setdefault(step, [0.0, 0.0, 0.0])
+            for place, value in enumerate(row):
+                have[place] += value
+    if not sums:
+        return None
+    rows = [(step, failed / count, latency / count) for step, (count, failed, latency) in sums.items() if count]
+    return max(rows, key=lambda row: (round(row[1], 3), row[2]))

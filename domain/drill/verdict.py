@@ -1,0 +1,146 @@
+"""PASS, FAIL or INVALID, with every reason in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.drill.judging import Knee, Second, bottleneck, knee, out_of_band, steady, worst_step
+from domain.drill.plan import Figure, Plan
+from domain.text import N_, Reason
+
+
+class Outcome(StrEnum):
+    """What a drill says."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict
+    FAIL = "FAIL"
+    INVALID = "INVALID"  # it says nothing: the generator was the bottleneck, or what was measured is lost
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A stage as it was judged: its percent of peak, whether it was too much, what was out of band."""
+
+    name: str
+    percent: int
+    rate: float
+    seconds: Sequence[Second]
+    overloaded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """The moments of the fault, seconds since 1970; None: never. `horizon`: seconds that were waited for."""
+
+    injected: float
+    detected: float | None
+    reverted: float | None
+    recovered: float | None
+    horizon: float
+
+    @property
+    def rto(self) -> float | None:
+        """From the fault to all figures in band, seconds. None: longer than the horizon."""
+        return self.recovered - self.injected if self.recovered is not None else None
+
+    def parts(self) -> dict[str, float | None]:
+        """The RTO split: seconds to see it, to put it right, to come to rest."""
+        seen, mended = self.detected, self.reverted
+        return {
+            "detect": seen - self.injected if seen is not None else None,
+            "mitigate": mended - max(seen or self.injected, self.injected) if mended is not None else None,
+            "recover": self.recovered - mended if self.recovered is not None and mended is not None else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is said, and why; a PASS has no reasons."""
+
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    knee: Knee | None
+    recovery: Recovery | None
+
+
+def judge(
+    plan: Plan, stages: Sequence[Held], recovery: Recovery | None, *, stopped: str = "", invalid: str = "",
+    left_behind: int = 0,
+) -> Verdict:  # fmt: skip
+    """The verdict on a drill as it went."""
+    found = knee([(stage.percent, stage.seconds) for stage in stages])
+    carried = [stage for stage in stages if not stage.overloaded]
+    invalid = invalid or bottleneck([second for stage in carried for second in stage.seconds])
+    if invalid:
+        return Verdict(Outcome.INVALID, (Reason(N_("nothing can be said: {why}"), {"why": invalid}),), found, recovery)
+    reasons = [*_stopped(stopped), *_levels(plan, stages), *_recovery(plan, recovery)]
+    if plan.fault is not None and recovery is None and not stopped:
+        reasons.append(Reason(N_("the fault was never met"), {}))
+    if left_behind:
+        reasons.append(
+            Reason(N_("{count} things that the drill made are not proved to be gone"), {"count": left_behind})
+        )
+    return Verdict(Outcome.FAIL if reasons else Outcome.PASS, tuple(reasons), found, recovery)
+
+
+def _stopped(why: str) -> list[Reason]:
+    return [Reason(N_("it was stopped: {why}"), {"why": why})] if why else []
+
+
+def _levels(plan: Plan, stages: Sequence[Held]) -> list[Reason]:
+    reasons, reached = [], 0
+    for stage in stages:
+        if stage.percent > plan.carry:
+            continue
+        reached = max(reached, stage.percent)
+        bad = out_of_band(steady(stage.seconds), plan.bands)
+        if bad or stage.overloaded:
+            reasons.append(_weak(plan, stage, bad))
+            break
+    if not reasons and reached < plan.carry:
+        values = {"reached": reached, "wanted": plan.carry}
+        reasons.append(Reason(N_("it came to {reached} % of peak; {wanted} % must be carried"), values))
+    return reasons
+
+
+def _weak(plan: Plan, stage: Held, bad: dict[Figure, float]) -> Reason:
+    worst = worst_step(steady(stage.seconds))
+    step, failed, latency = worst or ("-", 0.0, 0.0)
+    shown = ", ".join(
+        f"{figure} {shown_as(figure, value)} ({shown_as(figure, plan.bands[figure])})" for figure, value in bad.items()
+    )
+    values: dict[str, str | int] = {
+        "percent": stage.percent, "rate": f"{stage.rate:g}", "figures": shown or "throughput", "step": step,
+        "failed": f"{failed:.1%}", "latency": f"{latency * 1000:.0f} ms",
+    }  # fmt: skip
+    if failed > 0.001:  # noqa: PLR2004 - a failure in a thousand is no step's fault
+        return Reason(
+            N_("from {percent} % of peak ({rate}/s) out of band: {figures}; step {step} fails {failed}"), values
+        )
+    return Reason(N_("from {percent} % of peak ({rate}/s) out of band: {figures}; step {step} takes {latency}"), values)
+
+
+def _recovery(plan: Plan, recovery: Recovery | None) -> list[Reason]:
+    if recovery is None:
+        return []
+    reasons, limit = [], plan.bands[Figure.RECOVERY]
+    if recovery.detected is None:
+        reasons.append(Reason(N_("no rule saw the fault"), {}))
+    if recovery.rto is None:
+        horizon = f"{recovery.horizon:g}"
+        reasons.append(Reason(N_("not recovered: > {horizon} s after the fault was put right"), {"horizon": horizon}))
+    elif recovery.rto > limit:
+        values = {"rto": f"{recovery.rto:.0f}", "limit": f"{limit:g}"}
+        reasons.append(Reason(N_("recovery took {rto} s; at most {limit} s"), values))
+    return reasons
+
+
+def shown_as(figure: Figure, value: float) -> str:
+    """A figure with its unit."""
+    if figure is Figure.LATENCY:
+        return f"{value:.0f} ms"
+    if figure in (Figure.SATURATION, Figure.RECOVERY):
+        return f"{value:.1f} s"
+    return f"{value * 100:.1f} %"

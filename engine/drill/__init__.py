@@ -1,0 +1,1 @@
+"""Conducting a drill: preflight, load, fault, recovery, what was made removed, report."""

@@ -1,0 +1,62 @@
+"""What a drill made at its targets is removed, and proved to be gone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import aiohttp
+
+from domain.drill.plan import MARK, HttpStep, Plan
+from engine.drill.record import Cleaned
+from engine.load.border import Border, BorderResolver
+from engine.load.journeys import fill
+
+_AT_ONCE = 16
+
+
+def made(ledger: Path) -> list[tuple[str, str]]:
+    """Kind and name of everything that the ledger holds, each once; a line that was cut off is not counted."""
+    found: dict[tuple[str, str], None] = {}
+    for line in ledger.read_text().splitlines() if ledger.exists() else ():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        found[row["kind"], row["name"]] = None
+    return list(found)
+
+
+async def clean(plan: Plan, drill: str, ledger: Path) -> Cleaned:
+    """Remove what was made. What cannot be proved to be gone is named."""
+    rows, gate = made(ledger), asyncio.Semaphore(_AT_ONCE)
+    result = Cleaned(made=len(rows))
+    if not rows:
+        return result
+    border = await Border.around(plan.targets)
+    connector = aiohttp.TCPConnector(resolver=BorderResolver(border), use_dns_cache=False, limit=_AT_ONCE)
+    async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
+
+        async def ask(step: HttpStep, kind: str, name: str) -> bool:
+            url = border.check(fill(step.url, {kind: name, "drill": drill}))
+            limit = aiohttp.ClientTimeout(total=step.timeout.total_seconds())
+            headers = {**step.headers, MARK: drill}
+            try:
+                async with session.request(
+                    step.method, url, headers=headers, timeout=limit, allow_redirects=False
+                ) as response:
+                    return response.status in step.check.status
+            except (aiohttp.ClientError, OSError, TimeoutError):
+                return False
+
+        async def one(kind: str, name: str) -> None:
+            async with gate:
+                await ask(plan.cleanup[kind], kind, name)
+                if await ask(plan.gone[kind], kind, name):
+                    result.gone += 1
+                else:
+                    result.left.append(f"{kind} {name}")
+
+        await asyncio.gather(*(one(kind, name) for kind, name in rows))
+    return result

@@ -1,0 +1,203 @@
+"""The report of a drill: the verdict in words, the six figures over time, the knee, the recovery, latencies by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pendulum
+
+from channels.wording import reason_in
+from domain.drill.compare import Trend
+from domain.drill.judging import WINDOW, readings, steady
+from domain.drill.plan import LOW_IS_GOOD, Figure, Plan
+from domain.drill.verdict import Outcome, Verdict, shown_as
+from domain.text import N_
+from engine.drill.comparing import Compared
+from engine.drill.record import Record, Stage
+from engine.review.blocks import Block, Cell, Heading, Picture, Sheet, Table, Tile, Tiles, Tone, Words
+from engine.warning.plotting import Band, Line, Plot
+from locales import Translator, translator
+
+TITLES = {
+    Figure.LATENCY: N_("Latency, 95th percentile (ms)"),
+    Figure.ERROR_RATE: N_("Error rate (%)"),
+    Figure.THROUGHPUT: N_("Throughput, of what was offered (%)"),
+    Figure.AVAILABILITY: N_("Availability (%)"),
+    Figure.SATURATION: N_("Saturation: under way, as seconds of what is offered"),
+}
+_SHARES = frozenset({Figure.ERROR_RATE, Figure.THROUGHPUT, Figure.AVAILABILITY})
+_TONES: dict[Outcome, Tone] = {Outcome.PASS: "good", Outcome.FAIL: "bad", Outcome.INVALID: "soft"}
+
+
+def sheet(
+    plan: Plan, record: Record, verdict: Verdict, language: str, zone: str, compared: Sequence[Compared] = ()
+) -> Sheet:
+    """The whole report in one language."""
+    _ = translator(language)
+    began = pendulum.from_timestamp(record.begun).in_timezone(zone)
+    blocks = [*_verdict(record, verdict, language, _), *_recovery(verdict, _), *_stages(plan, record, _)]
+    blocks += [*_plots(plan, record, zone, _), *_compared(compared, _), *_steps(record, _)]
+    blocks += _traces(record, _)
+    return Sheet(
+        language=language, title=plan.title.in_(language), blocks=blocks, badges=(_("DRILL"), verdict.outcome),
+        subtitle=f"{record.id} · {began.format('YYYY-MM-DD HH:mm z')}",
+        foot=_("Open-loop load: latency counts from when a step was due, so a stall is seen."),
+    )  # fmt: skip
+
+
+def _verdict(record: Record, verdict: Verdict, language: str, _: Translator) -> Iterator[Block]:
+    knee, recovery = verdict.knee, verdict.recovery
+    highest = max((stage.percent for stage in record.stages if stage.mode == "level"), default=0)
+    yield Tiles([
+        Tile(_("Verdict"), str(verdict.outcome), tone=_TONES[verdict.outcome]),
+        Tile(
+            _("Capacity (knee)"), f"{knee.rate:.1f}/s" if knee else f"> {highest} %",
+            f"{knee.low:.1f} - {knee.high:.1f}/s, {knee.rate / record.peak:.0%}" if knee else _("never too much"),
+        ),
+        Tile(_("Measured peak"), f"{record.peak:g}/s", _("journeys a second")),
+        Tile(_("Recovery (RTO)"), _rto(verdict), _("from the fault to all figures in band") if recovery else ""),
+    ])  # fmt: skip
+    if verdict.reasons:
+        yield Heading(_("Why"))
+        for reason in verdict.reasons:
+            yield Words(f"• {reason_in(reason, language)}", tone="bad")
+    else:
+        yield Words(_("Every stage was in band, the fault was seen, and the chain recovered in time."), tone="good")
+
+
+def _rto(verdict: Verdict) -> str:
+    if verdict.recovery is None:
+        return "-"
+    rto = verdict.recovery.rto
+    return f"{rto:.1f} s" if rto is not None else f"> {verdict.recovery.horizon:g} s"
+
+
+def _recovery(verdict: Verdict, _: Translator) -> Iterator[Block]:
+    if verdict.recovery is None:
+        return
+    names = {"detect": _("seen by a rule"), "mitigate": _("put right"), "recover": _("all figures good again")}
+    yield Heading(_("Recovery"))
+    rows = [
+        [names[part], "-" if seconds is None else f"{seconds:.1f} s"]
+        for part, seconds in verdict.recovery.parts().items()
+    ]
+    yield Table([_("Part"), _("Took")], [*rows, [_("together"), _rto(verdict)]], numbers=frozenset({1}))
+    yield Words(
+        _("Rules are evaluated every 10 s; recovery is known to {window} s, the width of its window.").format(
+            window=WINDOW
+        ),
+        tone="soft",
+    )
+
+
+def _stages(plan: Plan, record: Record, _: Translator) -> Iterator[Block]:
+    yield Heading(_("Stages"))
+    figures = [figure for figure in Figure if figure in TITLES]
+    head = [_("Stage"), _("offered"), _("completed"), *(str(figure) for figure in figures)]
+    rows = [_stage(plan, record, stage, figures, _) for stage in record.stages if stage.mode != "fault"]
+    yield Table(head, rows, numbers=frozenset(range(1, len(head))))
+
+
+def _stage(plan: Plan, record: Record, stage: Stage, figures: Sequence[Figure], _: Translator) -> list[str | Cell]:
+    part = steady(record.of(stage))
+    found, count = readings(part), max(1, len(part))
+    row: list[str | Cell] = [
+        Cell(f"{stage.name} · {_('too much')}", "bad") if stage.overloaded else stage.name,
+        f"{stage.rate:.1f}/s", f"{sum(one.completed for one in part) / count:.1f}/s",
+    ]  # fmt: skip
+    for figure in figures:
+        value = found[figure].value
+        bad = (
+            value is not None
+            and (value > plan.bands[figure]) is (figure in LOW_IS_GOOD)
+            and value != plan.bands[figure]
+        )
+        judged = stage.mode == "level" and stage.percent <= plan.carry
+        row.append("-" if value is None else Cell(shown_as(figure, value), "bad" if bad and judged else ""))
+    return row
+
+
+def _plots(plan: Plan, record: Record, zone: str, _: Translator) -> Iterator[Block]:
+    yield Heading(_("Figures over time"))
+    if len(record.seconds) < WINDOW:
+        yield Words(_("Nothing was measured."), tone="soft")
+        return
+    ends = range(WINDOW, len(record.seconds) + 1)
+    windows = [readings(record.seconds[place - WINDOW : place]) for place in ends]
+    at = np.array([round(record.seconds[place - 1].at * 1e6) for place in ends], dtype=np.int64)
+    for figure, title in TITLES.items():
+        factor = 100 if figure in _SHARES else 1
+        values = [window[figure].value for window in windows]
+        line = np.array([np.nan if value is None else value * factor for value in values], dtype=np.float64)
+        if figure is Figure.THROUGHPUT:  # what is left over from a heavier stage completes in a light one
+            line = np.minimum(line, 150.0)
+        limit = np.full(2, plan.bands[figure] * factor, dtype=np.float64)
+        plot = Plot(
+            _(title), _course(record, _), int(at[0]), int(at[-1]),
+            [Line(str(figure), at, line, "value"), Line(_("band"), at[[0, -1]], limit, "limit red")],
+            ZoneInfo(zone), _bands(record, _),
+        )  # fmt: skip
+        yield Picture(plot.svg(), _(title))
+
+
+def _course(record: Record, _: Translator) -> str:
+    return " → ".join(stage.name for stage in record.stages)
+
+
+def _bands(record: Record, _: Translator) -> list[Band]:
+    found = [
+        Band(round(stage.begun * 1e6), round(stage.ended * 1e6), "yellow", stage.name)
+        for stage in record.stages
+        if stage.overloaded
+    ]
+    moments = record.moments
+    if moments.injected is not None and moments.reverted is not None:
+        found.append(Band(round(moments.injected * 1e6), round(moments.reverted * 1e6), "red", _("fault")))
+    return found
+
+
+def _compared(compared: Sequence[Compared], _: Translator) -> Iterator[Block]:
+    if not compared:
+        return
+    yield Heading(_("Beside earlier drills"))
+    names = {"latency": _("latency of a step"), "failures": _("failed steps")}
+    tones: dict[Trend, Tone] = {Trend.WORSE: "bad", Trend.BETTER: "good"}
+    words = {
+        Trend.WORSE: _("worse"), Trend.BETTER: _("better"), Trend.SAME: _("same"), Trend.UNKNOWN: _("cannot tell"),
+    }  # fmt: skip
+    rows: list[list[str | Cell]] = [
+        [names[one.figure], one.earlier, f"x {one.change.ratio:.2f}", f"{one.change.low:.2f} - {one.change.high:.2f}",
+         Cell(words[one.change.trend], tones.get(one.change.trend, ""))]
+        for one in compared
+    ]  # fmt: skip
+    yield Table([_("Figure"), _("Drill"), _("new to old"), _("99 % interval"), _("Says")], rows, frozenset({2, 3}))
+
+
+def _steps(record: Record, _: Translator) -> Iterator[Block]:
+    yield Heading(_("Latency by step, milliseconds"))
+    head = [_("Stage"), _("Step"), _("count"), "p50", "p95", "p99", "p99.9", _("most"), _("p95 from when it was sent")]
+    rows: list[list[str | Cell]] = []
+    for stage, total in record.totals.items():
+        for step, found in total["latency"].items():
+            service = total["service"][step]["p95"]
+            numbers = [found["p50"], found["p95"], found["p99"], found["p99.9"], found["max"], service]
+            rows.append([stage, step, str(found["count"]), *(f"{number:.1f}" for number in numbers)])
+    yield Table(head, rows, numbers=frozenset(range(2, len(head))), empty=_("Nothing was measured."))
+    causes = {f"{stage}: {why}": count for stage, total in record.totals.items() for why, count in total["why"].items()}
+    if causes:
+        yield Heading(_("Failures by cause"))
+        most = sorted(causes.items(), key=lambda row: -row[1])[:20]
+        yield Table([_("Cause"), _("count")], [[why, str(count)] for why, count in most], numbers=frozenset({1}))
+
+
+def _traces(record: Record, _: Translator) -> Iterator[Block]:
+    cleaned = record.cleaned
+    yield Heading(_("Traces"))
+    said = _("{requests} requests, each marked. {made} things made, {gone} proved to be gone.").format(
+        requests=record.requests, made=cleaned.made, gone=cleaned.gone
+    )
+    yield Words(said, tone="bad" if cleaned.left else "")
+    if cleaned.left:
+        yield Words(", ".join(cleaned.left[:20]), tone="bad")

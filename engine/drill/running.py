@@ -1,0 +1,137 @@
+"""One drill whole: checked, conducted, what it made removed, judged, written down."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from domain.drill.plan import Plan
+from domain.drill.verdict import Held, Recovery, Verdict, judge
+from domain.warning.rule import Rule
+from engine.drill.cleaning import clean
+from engine.drill.conduct import Conductor, Heard
+from engine.drill.faults import mend_all
+from engine.drill.preflight import NotNow, check_targets
+from engine.drill.record import Record, record_of
+from playbooks.drill_file import read_plan
+from playbooks.errors import BadFile, Finding
+from playbooks.rule_loader import load_rule
+
+RECORD = "record.json"
+
+
+@dataclass(frozen=True)
+class Drill:
+    """A plan ready to run: its file, its rules, the folder that takes what it leaves."""
+
+    id: str
+    plan: Plan
+    source: Path
+    folder: Path
+    rules: Sequence[Rule]
+    peak: float
+
+
+def prepare(source: Path, drills: Path, drill_id: str, peak: Callable[[str], float | None]) -> Drill:
+    """Read the plan and lay out its folder. `peak`: the highest hour of a metric, in journeys a second.
+
+    Raises:
+        BadFile: the plan or one of its rules.
+        NotNow: its peak is that of a metric of which nothing is stored.
+    """
+    plan = read_plan(source)
+    rules = [_rule(source, name) for name in plan.rules]
+    rate = plan.peak.rate or peak(plan.peak.metric)
+    if not rate:
+        raise NotNow(f"no samples of {plan.peak.metric} in the last 28 days: write peak: {{rate: N}}")
+    folder = drills / drill_id
+    folder.mkdir(parents=True)
+    shutil.copyfile(source, folder / "plan.yaml")
+    return Drill(drill_id, plan, source, folder, rules, rate)
+
+
+def _rule(source: Path, name: str) -> Rule:
+    path = (source.parent / name).resolve()
+    if path.parent != source.parent.resolve():
+        raise BadFile([Finding(str(source), None, "rules", f"{name} is elsewhere", "a file beside the plan")])
+    return load_rule(path).rule
+
+
+@contextmanager
+def alone(drills: Path) -> Iterator[None]:
+    """Only one drill of an installation at a time. What a killed one left broken is put right first.
+
+    Raises:
+        NotNow: another one runs.
+    """
+    drills.mkdir(parents=True, exist_ok=True)
+    lock = os.open(drills / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotNow("another drill runs: `tocsin drill list` names it") from None
+        mend_all(drills)
+        yield
+    finally:
+        os.close(lock)
+
+
+async def run(
+    drill: Drill, heard: Heard, begun: Callable[[Conductor], None] = lambda _: None
+) -> tuple[Record, Verdict]:
+    """From the first check to the record on disk.
+
+    Raises:
+        NotNow: it must not begin.
+    """
+    await check_targets(drill.plan, drill.id)
+    record = Record(drill.id, drill.plan.id, time.time(), drill.peak)
+    conductor = Conductor(drill.plan, record, drill.folder, drill.rules, heard)
+    begun(conductor)
+    async with conductor.sending():
+        await conductor.baseline()
+        await conductor.levels()
+        await conductor.rest()
+        if drill.plan.fault is not None:
+            await conductor.fault(drill.plan.fault)
+    record.cleaned = await clean(drill.plan, drill.id, drill.folder / "ledger.jsonl")
+    await asyncio.to_thread(keep, record, drill.folder)
+    return record, verdict_on(drill.plan, record)
+
+
+def verdict_on(plan: Plan, record: Record) -> Verdict:
+    """The verdict, from the record alone."""
+    stages = [
+        Held(stage.name, stage.percent, stage.rate, record.of(stage), stage.overloaded)
+        for stage in record.stages
+        if stage.mode == "level"
+    ]
+    moments, recovery = record.moments, None
+    if moments.injected is not None:
+        recovery = Recovery(moments.injected, moments.detected, moments.reverted, moments.recovered, moments.horizon)
+    left = len(record.cleaned.left)
+    return judge(plan, stages, recovery, stopped=record.stopped, invalid=record.invalid, left_behind=left)
+
+
+def read(folder: Path) -> Record | None:
+    """The record of a drill; None where it is not there any more."""
+    try:
+        return record_of(json.loads((folder / RECORD).read_text()))
+    except (OSError, ValueError):
+        return None
+
+
+def keep(record: Record, folder: Path) -> None:
+    """Write the record down, whole or not at all."""
+    part = folder / f"{RECORD}.part"
+    part.write_text(json.dumps(record.document(), separators=(",", ":")))
+    part.replace(folder / RECORD)

@@ -1,0 +1,68 @@
+"""Our own warning rules, fed by a drill's figures: when they would have called somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pendulum
+
+from domain.drill.judging import Second
+from domain.warning.machine import advance
+from domain.warning.rule import TICK, Rule, SeriesKey
+from domain.warning.standing import Standing
+from domain.warning.window import History, Sample
+
+_LABELS = {"service": "drill"}
+
+
+def samples_of(second: Second) -> list[Sample]:
+    """A second as the figures that rules know by name."""
+    at = pendulum.from_timestamp(second.at)
+    found = [
+        Sample("backlog", at, float(second.under_way), 1, _LABELS),
+        Sample("contacts", at, second.offered, 1, _LABELS),
+    ]
+    latency = second.p95 if second.p95 is not None else second.oldest
+    if latency:
+        found += [
+            Sample(name, at, latency / 1000, max(second.steps, 1), _LABELS) for name in ("latency", "response_time")
+        ]
+    if second.steps:
+        failed, answered = second.failed / second.steps, 1 - second.unanswered / second.steps
+        found += [Sample("error_rate", at, failed, second.steps, _LABELS)]
+        found += [Sample("availability", at, answered, second.steps, _LABELS)]
+    found.append(Sample("throughput", at, float(second.completed), 1, _LABELS))
+    return found
+
+
+class Watch:
+    """The rules on the drill's figures, a tick every ten seconds as in the real thing."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._samples: list[Sample] = []
+        self._standings: dict[tuple[str, SeriesKey], Standing] = {}
+        self._ticked = 0.0
+
+    def take(self, second: Second) -> None:
+        """One more second."""
+        self._samples += samples_of(second)
+
+    def firing(self, now: float) -> list[str]:
+        """The rules that fire at the last tick; asked often, evaluated once a tick."""
+        size = TICK.total_seconds()
+        tick = now // size * size
+        if tick > self._ticked:
+            self._ticked = tick
+            at = pendulum.from_timestamp(tick)
+            for rule in self._rules:
+                history = History(rule, [one for one in self._samples if one.at <= at])
+                for series in history.series():
+                    before = self._standings.get((rule.id, series), Standing())
+                    self._standings[rule.id, series] = advance(rule, before, history.read(at, series, frozenset()))
+        return [rule for (rule, _), standing in self._standings.items() if standing.warns]
+
+    @property
+    def ticked(self) -> float:
+        """The last tick, in seconds since 1970."""
+        return self._ticked

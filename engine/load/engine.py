@@ -1,0 +1,192 @@
+"""Open-loop load: journeys begin when they are due, however slow the target is, and latency counts from then."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import time
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any, Final
+
+import aiohttp
+
+from domain.drill.plan import Journey, Plan
+from engine.load.border import Border, BorderResolver, Forbidden
+from engine.load.counting import Result, Second, Total, record
+from engine.load.journeys import Unmarked, travel
+
+Tell = Callable[[dict[str, Any]], None]
+DRAIN: Final = 5.0  # seconds that journeys under way get when a drill ends or is aborted
+
+
+class LoadEngine:
+    """Sends what it is told to, one segment after another.
+
+    Lines that it tells: `second` (one a second), `segment` (a segment added up), `stopped` (why it ended).
+    """
+
+    def __init__(self, plan: Plan, drill: str, border: Border, tell: Tell, ledger: Callable[[str, str], None]) -> None:
+        self.drill, self.border = drill, border
+        self.session: aiohttp.ClientSession
+        self._plan, self._tell, self._ledger = plan, tell, ledger
+        self._dice = random.Random(plan.seed)  # noqa: S311 - arrivals, not secrets
+        self._weights = [journey.weight for journey in plan.journeys]
+        self._rate, self._name, self._ends, self._due = 0.0, "", 0.0, 0.0
+        self._changed = asyncio.Event()
+        self._over = asyncio.Event()
+        self._why = ""
+        self._second, self._total = Second(), Total()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self.asking: dict[int, float] = {}
+        self._requests = 0
+
+    # --- what it is told ---
+
+    def segment(self, name: str, rate: float, seconds: float) -> None:
+        """Go on with this load; the one before is added up and told."""
+        self._add_up()
+        self._name, self._rate = name, min(rate, self._plan.caps.rate)
+        self._due, self._ends = perf_counter(), perf_counter() + seconds
+        self._changed.set()
+
+    def stop(self, why: str) -> None:
+        """No new journeys; those under way have five seconds."""
+        self._why = self._why or why
+        self._over.set()
+        self._changed.set()
+
+    async def run(self) -> str:
+        """Until stopped; why."""
+        connector = aiohttp.TCPConnector(
+            resolver=BorderResolver(self.border), use_dns_cache=False, limit=0, keepalive_timeout=15, ssl=True
+        )
+        jar = aiohttp.DummyCookieJar()  # each journey is another customer
+        async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, trust_env=False) as self.session:
+            arriving, ticking = asyncio.create_task(self._arrive()), asyncio.create_task(self._tick())
+            capped = asyncio.create_task(self._cap())
+            await self._over.wait()
+            for task in (arriving, capped):
+                task.cancel()
+            await self._drain()
+            ticking.cancel()
+            for task in (arriving, ticking, capped):
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+            self._count_second()
+            self._add_up()
+        self._tell({"line": "stopped", "why": self._why, "requests": self._requests})
+        return self._why
+
+    # --- what journeys ask of it ---
+
+    def counted(self, result: Result) -> None:
+        """One step is over."""
+        self._second.count(result)
+        self._total.count(result)
+
+    def created(self, kind: str, name: str) -> None:
+        """Something was made at the target: on record before anything else happens."""
+        self._ledger(kind, name)
+
+    def asks(self) -> bool:
+        """Whether one more request may be sent."""
+        if self._requests >= self._plan.caps.requests:
+            self.stop(f"cap: {self._plan.caps.requests} requests")
+        if self._over.is_set():
+            return False
+        self._requests += 1
+        return True
+
+    # --- how it works ---
+
+    async def _arrive(self) -> None:
+        """Poisson arrivals of the present rate: gaps are drawn, moments add up, nothing waits for an answer."""
+        while not self._over.is_set():
+            self._changed.clear()
+            if self._rate <= 0 or self._due >= self._ends:
+                await self._changed.wait()
+                continue
+            due = self._due + self._dice.expovariate(self._rate)
+            wait = due - perf_counter()
+            if wait > 0 and await self._told_within(wait):
+                continue  # another load from now on: what was drawn is void
+            self._due = due
+            if due < self._ends:
+                record(self._second.lag, max(0.0, perf_counter() - due))
+                self._begin(due)
+            if wait <= 0:
+                await asyncio.sleep(0)
+
+    async def _told_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _begin(self, due: float) -> None:
+        self._second.offered += 1
+        if len(self._under_way) >= self._plan.caps.in_flight:
+            self.stop(f"cap: {self._plan.caps.in_flight} journeys under way")
+            return
+        (journey,) = self._dice.choices(self._plan.journeys, self._weights)
+        seed = self._dice.randrange(2**32)
+        dice = random.Random(seed)  # noqa: S311 - what a customer does, no secret
+        task = asyncio.create_task(self._go(journey, due, dice))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _go(self, journey: Journey, due: float, dice: random.Random) -> None:
+        try:
+            well = await travel(self, journey, due, dice)
+        except (Forbidden, Unmarked) as error:
+            self.stop(str(error))
+            return
+        self._second.completed += well
+        self._second.broken += not well
+
+    async def _drain(self) -> None:
+        if self._under_way:
+            await asyncio.wait(list(self._under_way), timeout=DRAIN)
+        for task in list(self._under_way):
+            task.cancel()
+        if self._under_way:
+            await asyncio.wait(list(self._under_way), timeout=1)
+
+    async def _cap(self) -> None:
+        await asyncio.sleep(self._plan.caps.time.total_seconds())
+        self.stop(f"cap: {self._plan.caps.time.total_seconds():g} s")
+
+    async def _tick(self) -> None:
+        """One line a second, of whole seconds since the beginning."""
+        at, used = perf_counter(), time.process_time()
+        while True:
+            at += 1
+            await asyncio.sleep(max(0.0, at - perf_counter()))
+            now = time.process_time()
+            self._count_second(cpu=now - used)
+            used = now
+
+    def _count_second(self, cpu: float = 0.0) -> None:
+        second, self._second = self._second, Second()
+        now = perf_counter()
+        oldest = min(self.asking.values(), default=now)
+        self._tell({
+            "line": "second", "at": time.time(), "segment": self._name, "rate": self._rate, **second.line(),
+            "under_way": len(self._under_way), "oldest": round(max(0.0, now - oldest) * 1000, 1),
+            "cpu": round(cpu, 3), "over": bool(self._name) and now >= self._ends,
+        })  # fmt: skip
+
+    def _add_up(self) -> None:
+        if self._name:
+            self._tell({"line": "segment", "segment": self._name, **self._total.line()})
+        self._total = Total()
+
+
+def as_line(data: dict[str, Any]) -> str:
+    """One line of JSON."""
+    return json.dumps(data, separators=(",", ":")) + "\n"

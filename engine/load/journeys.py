@@ -1,0 +1,182 @@
+"""One customer's way through the chain: each step when it is due, its answer checked, what it made written down."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import aiohttp
+
+from domain.drill.plan import MARK, Check, HttpStep, Journey
+from engine.load.border import Border
+from engine.load.counting import Result
+
+LARGEST = 1_048_576  # bytes of an answer that are read; more is a failed step
+_NAME = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+_BROKEN = 500
+
+
+class Unmarked(RuntimeError):
+    """A target took a write and did not say the mark back: it does not know that this is a drill."""
+
+
+class Traveller(Protocol):
+    """What a journey needs of the engine."""
+
+    drill: str
+    border: Border
+    session: aiohttp.ClientSession
+    asking: dict[int, float]  # steps under way: their own number -> when each was due
+
+    def counted(self, result: Result) -> None:
+        """One step is over."""
+
+    def created(self, kind: str, name: str) -> None:
+        """Something was made at the target."""
+
+    def asks(self) -> bool:
+        """Whether one more request may be sent: caps and aborts say no."""
+
+
+def fill(template: str, values: Mapping[str, str], *, clean: Callable[[str], str] = str) -> str:
+    """Put extracted values in the place of `{name}`; KeyError for a name that nothing extracted."""
+    return _NAME.sub(lambda match: clean(values[match[1]]), template)
+
+
+def fill_all(data: Any, values: Mapping[str, str]) -> Any:
+    """The same in every text of a JSON value."""
+    if isinstance(data, str):
+        return fill(data, values)
+    if isinstance(data, Mapping):
+        return {key: fill_all(value, values) for key, value in data.items()}
+    return [fill_all(value, values) for value in data] if isinstance(data, list) else data
+
+
+def dig(data: Any, path: str) -> Any:
+    """What stands at a dotted path, `ticket.id` or `items.0.id`; None where nothing does."""
+    for part in path.split("."):
+        if isinstance(data, Mapping):
+            data = data.get(part)
+        elif isinstance(data, list) and part.isdigit() and int(part) < len(data):
+            data = data[int(part)]
+        else:
+            return None
+    return data
+
+
+async def travel(by: Traveller, journey: Journey, due: float, dice: random.Random) -> bool:
+    """Go through a journey that is due at `due` (of the loop's clock); whether it ended well.
+
+    Latency counts from when a step was due: the journey's moment for the first, for the others the end of the one
+    before and the thinking. A stall of the target or of ourselves is in it.
+    """
+    values: dict[str, str] = {"drill": by.drill, "dice": str(dice.randrange(10**9))}
+    for step in journey.steps:
+        for attempt in range(max(1, step.most)):
+            least, longest = (span.total_seconds() for span in step.think)
+            due += dice.uniform(least, longest)
+            if due > perf_counter():
+                await asyncio.sleep(due - perf_counter())
+            if not by.asks():
+                return False
+            result, answer = await _ask(by, journey, step, values, due)
+            due = perf_counter()
+            again = result.ok and step.repeat_until is not None and not _holds(step.repeat_until, answer)
+            if again and attempt == step.most - 1:
+                result.ok, result.why = False, "not so after the last try"
+            by.counted(result)
+            if not result.ok:
+                return False
+            if not again:
+                break
+    return True
+
+
+class _Answer:
+    """Status, body and, where it is asked for, JSON."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status, self.body = status, body
+        self._data: Any = ...
+
+    @property
+    def data(self) -> Any:
+        """The body as JSON; None where it is none."""
+        if self._data is ...:
+            try:
+                self._data = json.loads(self.body)
+            except ValueError:
+                self._data = None
+        return self._data
+
+
+async def _ask(
+    by: Traveller, journey: Journey, step: HttpStep, values: dict[str, str], due: float
+) -> tuple[Result, _Answer | None]:
+    result = Result(journey.id, step.id, 0.0, 0.0, ok=False, answered=False)
+    by.asking[id(result)] = due
+    begun, answer = perf_counter(), None
+    try:
+        url = by.border.check(fill(step.url, values, clean=lambda value: quote(value, safe="")))
+        body = None if step.json is None else fill_all(step.json, values)
+        headers = {**{name: fill(value, values) for name, value in step.headers.items()}, MARK: by.drill}
+        limit = aiohttp.ClientTimeout(total=step.timeout.total_seconds())
+        begun = perf_counter()
+        async with by.session.request(
+            step.method, url, json=body, headers=headers, timeout=limit, allow_redirects=False
+        ) as response:
+            answer = _Answer(response.status, await response.content.read(LARGEST))
+            marked = response.headers.get(MARK) == by.drill
+        if step.writes and not marked:
+            raise Unmarked(f"{step.id}: the target took it and did not say the mark back")
+        result.answered = answer.status < _BROKEN
+        result.why = _wrong(step.check, answer) or _extract(by, step, answer, values)
+        result.ok = not result.why
+    except KeyError as error:
+        result.why = f"nothing extracted {error}"
+    except TimeoutError:
+        result.why = "timeout"
+    except (aiohttp.ClientError, OSError):
+        result.why = "connection"
+    finally:
+        del by.asking[id(result)]
+    ended = perf_counter()
+    result.latency, result.service = ended - due, ended - begun
+    return result, answer
+
+
+def _wrong(check: Check, answer: _Answer) -> str:
+    """What the check says against the answer; empty if nothing."""
+    if answer.status not in check.status:
+        return f"status {answer.status}"
+    if check.contains and check.contains.encode() not in answer.body:
+        return "check: words missing"
+    for path, wanted in check.equals.items():
+        if _shown(dig(answer.data, path)) != wanted:
+            return f"check: {path}"
+    return ""
+
+
+def _holds(check: Check, answer: _Answer | None) -> bool:
+    return answer is not None and not _wrong(check, answer)
+
+
+def _extract(by: Traveller, step: HttpStep, answer: _Answer, values: dict[str, str]) -> str:
+    for name, path in step.extract.items():
+        found = dig(answer.data, path)
+        if found is None:
+            return f"nothing at {path}"
+        values[name] = _shown(found)
+    if step.creates:
+        by.created(step.creates, values[step.creates])
+    return ""
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool | float | dict | list) else str(value)

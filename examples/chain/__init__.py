@@ -1,0 +1,1 @@
+"""A small service chain to drill: chat, bot, queue, agents, tickets, survey."""
