@@ -8,7 +8,7 @@ from html import escape
 from engine.review.blocks import Bar, Bars, Block, Cell, Fill, Heading, Picture, Sheet, Table, Tile, Tiles, Words
 
 STYLE = """
-:root{--ground:#f4f6f9;--page:#fff;--ink:#1c2430;--dim:#566171;--edge:#dfe4eb;--bar:#1f6feb;--ok:#1a7f4b;--no:#b3261e;
+:root{--ground:#f4f6f9;--page:#fff;--ink:#1c2430;--dim:#566171;--edge:#dfe4eb;--bar:#1f6feb;--ok:#146c3e;--no:#b3261e;
 --okbg:#e8f5ee;--nobg:#fcebea;--head:#f0f3f7}
 @media(prefers-color-scheme:dark){:root{--ground:#0c0f14;--page:#12161c;--ink:#e6eaf0;--dim:#9aa5b4;--edge:#2b333e;
 --bar:#6cb0ff;--ok:#5bc48a;--no:#ff8a80;--okbg:#12291e;--nobg:#331a18;--head:#1a2029}}

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, expect, sync_pla
 
 from engine.links import Link, Links
 from storage import incidents
+from tests.contrast import CONTRAST
 from tests.served import Served, served
 
 EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
@@ -88,26 +89,3 @@ def test_pages_keep_to_their_policy_and_run_nothing_foreign(web: Served, browser
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, f"{path} scrolls sideways"
         assert page.evaluate(CONTRAST) == [], path
     assert said == []
-
-
-# Every element with text of its own against the nearest ground behind it (WCAG 2.1, 1.4.3: 4.5 to 1).
-CONTRAST = """() => {
-  const light = (c) => { const v = c / 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
-  const rgb = (s) => s.match(/[\\d.]+/g).map(Number);
-  const bright = ([r, g, b]) => 0.2126 * light(r) + 0.7152 * light(g) + 0.0722 * light(b);
-  const ground = (e) => {
-    for (; e; e = e.parentElement) {
-      const c = rgb(getComputedStyle(e).backgroundColor);
-      if (c.length < 4 || c[3] > 0) return c;
-    }
-    return [255, 255, 255];
-  };
-  const weak = [];
-  for (const e of document.querySelectorAll("body *")) {
-    if (![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) || !e.getClientRects().length) continue;
-    const [a, b] = [bright(rgb(getComputedStyle(e).color)), bright(ground(e))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < 4.5) weak.push(`${e.tagName}.${e.className} ${ratio.toFixed(2)}`);
-  }
-  return weak;
-}"""

@@ -1,0 +1,91 @@
+"""The monthly report and a retrospective as pictures; `WRITE_DOCS=1` keeps those that docs/reviews.md shows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Error, sync_playwright
+
+from domain.review.period import ReviewKind
+from engine.review.desk import desk_of
+from engine.review.holding import make
+from engine.review.retrospective import draft
+from storage.documents import Document
+from tests.contrast import CONTRAST
+from tests.october import october
+
+PICTURES = Path(__file__).resolve().parents[2] / "docs" / "img"
+NAMES = {
+    ("monthly-report", "en"): "monthly-report.png",
+    ("monthly-report", "zh"): "monthly-report.zh.png",
+    ("retrospective", "en"): "retrospective.png",
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("no chromium: install it")
+        pytest.skip("no chromium: install it")
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with sync_playwright() as playwright:
+        try:
+            running = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu", *quiet])
+        except Error as error:
+            pytest.fail(f"chromium does not start: {str(error).splitlines()[0]}")
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Document]]:
+    with october(tmp_path_factory.mktemp("october")) as house:
+        desk = desk_of(house.house)
+        yield {
+            "monthly-report": make(desk, ReviewKind.MONTHLY, "2026-10", house.now),
+            "retrospective": draft(desk, "INC-2", house.now),
+        }
+
+
+@pytest.mark.parametrize("name", ["monthly-report", "retrospective"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_stands_by_itself_and_can_be_read(
+    papers: dict[str, Document], browser: Browser, name: str, language: str, scheme: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(papers[name].pages[language], encoding="utf-8")
+    context = browser.new_context(
+        color_scheme="dark" if scheme == "dark" else "light", viewport={"width": 1080, "height": 900}
+    )
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(file.as_uri())
+    assert asked == [file.as_uri()], "a page that is mailed or archived loads nothing"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1080
+    assert page.evaluate(CONTRAST) == []
+    drawn = page.evaluate("[...document.querySelectorAll('figure svg')].map(s => s.getBoundingClientRect().height)")
+    assert drawn
+    assert min(drawn) > 100
+    if os.environ.get("WRITE_DOCS") and scheme == "light" and (name, language) in NAMES:
+        PICTURES.mkdir(exist_ok=True)
+        page.screenshot(path=PICTURES / NAMES[name, language], full_page=True)
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360, "it scrolls sideways on a phone"
+
+
+def test_it_prints_on_paper(papers: dict[str, Document], browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(papers["monthly-report"].pages["zh"], encoding="utf-8")
+    page = browser.new_context(color_scheme="dark").new_page()
+    page.goto(file.as_uri())
+    printed = page.pdf(format="A4", prefer_css_page_size=True, print_background=True, path=tmp_path / "page.pdf")
+    assert printed.startswith(b"%PDF")
+    assert 2 <= printed.count(b"/Type /Page\n") <= 8

@@ -1,0 +1,249 @@
+"""October 2026 of a small house, lived through by hand: three incidents, their customers, the figures of each day.
+
+Every figure of its monthly report is worked out in tests/integration/test_review_monthly.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pendulum
+from pendulum import DateTime
+from sqlalchemy import insert
+
+from domain.action import Action, ActionKind
+from domain.commands import Acknowledge, Approve, Cancel, Close, Done, Draft, Mitigate
+from domain.review.period import Period, Span, period_named
+from domain.text import Text
+from engine.actions import promise
+from engine.customers import taking
+from engine.customers.desk import desk_of as customer_desk
+from engine.review.desk import ReviewDesk, desk_of
+from engine.review.holding import keep_days
+from storage import customers, incidents
+from storage.figures import Batch, canonical, micros
+from storage.tables import WarningRow
+from tests.houses import Estate, estate
+
+ZONE = "Asia/Shanghai"
+NOW = pendulum.datetime(2026, 11, 1, 0, 30)  # 08:30 in Shanghai: the report's hour
+WORSE = (5, 12, 20)  # the days of the incidents
+MENDING = """
+id: mend
+title: {en: Bring it back, zh: 恢复服务}
+objective: 45m
+stages:
+  - id: s
+    title: {en: Bring it back, zh: 恢复服务}
+    ends: 1h
+    steps:
+      - id: fix
+        kind: act
+        title: {en: Fix it, zh: 修复}
+        owner: technology-lead
+        ack_within: 5m
+        due: 40m
+  - id: closing
+    title: {en: Closing, zh: 结案}
+    from: closed
+    ends: 1h
+    steps: [{id: report, kind: act, title: {en: Report, zh: 结案报告}, owner: incident-commander, due: 30m}]
+"""
+REVIEWS = """
+timezone: Asia/Shanghai
+retrospective: {severities: [critical, major], figures: [csat, complaint_rate, response_time, contacts]}
+weekly: [conversion, repeat_enquiries, self_service, resolution_time, csat]
+aims: {csat: 85%, complaint_rate: 1.2%, response_time: 30s}
+levels:
+  - {level: 1, title: {en: Simple contacts, zh: 简单咨询}, within: 15m, objective: 90%}
+  - {level: 2, title: {en: Experts, zh: 专家处理}}
+  - {level: 3, title: {en: Product development, zh: 产品研发}}
+clocks:
+  - {id: apology, title: {en: "Hour 1: apology", zh: 第1小时：致歉}, playbook: say, step: s/post}
+  - {id: compensation, title: {en: "Hour 3: compensation", zh: 第3小时：补偿}, playbook: say, step: s/pay}
+value:
+  labour_cost_per_hour: 60
+  hours_saved_per_case: 0.1
+  lifetime_value: 800
+  customers_kept: 5
+  investment: 8000
+"""
+
+
+def at(day: int, hour: int, minute: int = 0, month: int = 10) -> DateTime:
+    """A moment in UTC."""
+    return pendulum.datetime(2026, month, day, hour, minute)
+
+
+def period() -> Period:
+    return period_named(Span.MONTH, "2026-10", ZONE)
+
+
+@contextmanager
+def october(home: Path, database_url: str = "") -> Iterator[Estate]:
+    """A house with the files of that month, and all of it lived through."""
+    (home / "playbooks").mkdir(parents=True, exist_ok=True)
+    (home / "playbooks" / "mend.yaml").write_text(MENDING, encoding="utf-8")
+    (home / "reviews.yaml").write_text(REVIEWS, encoding="utf-8")
+    with estate(home, database_url) as house:
+        live_through(house)
+        yield house
+
+
+def live_through(house: Estate) -> ReviewDesk:
+    """All of October; afterwards it is half past eight on the first of November."""
+    desk = desk_of(house.house)
+    _figures(desk)
+    _apologise(house)
+    _mend_late(house)
+    _answer_late(house)
+    _not_counted(house)
+    _customers(house)
+    _warnings(house)
+    house.now = NOW
+    house.turn()
+    return desk
+
+
+def _apologise(house: Estate) -> None:
+    """INC-1, 5 October 02:00: the apology is public at 02:25, service back at 02:40, closed at 03:00."""
+    house.now = at(5, 2)
+    ref = house.declare("say", title="Checkout is down", service="orders", kind="outage")
+    house.now = at(5, 2, 10)
+    house.do(ref, Draft, "chenyu", step="s/write", texts={"en": "We are sorry."})
+    house.turn()
+    house.now = at(5, 2, 25)
+    house.do(ref, Acknowledge, "alice", step="s/pass")
+    house.do(ref, Approve, "alice", step="s/pass", digest=house.snapshot(ref).steps["s/write"].digest)
+    house.turn()
+    house.deliver()
+    house.turn()
+    house.now = at(5, 2, 40)
+    house.do(ref, Mitigate, "alice")
+    house.now = at(5, 3)
+    house.do(ref, Close, "alice", reason="solved")
+    house.turn()
+
+
+def _mend_late(house: Estate) -> None:
+    """INC-2, 12 October 06:00: taken after 4 minutes, done after 50 instead of 40, reported within 20."""
+    house.now = at(12, 6)
+    ref = house.declare("mend", title="Orders are slow", service="orders", kind="outage", severity="major")
+    house.now = at(12, 6, 4)
+    house.do(ref, Acknowledge, "fenglei", step="s/fix")
+    house.now = at(12, 6, 45)
+    house.turn()
+    house.now = at(12, 6, 50)
+    house.do(ref, Done, "fenglei", step="s/fix")
+    house.do(ref, Mitigate, "alice")
+    house.now = at(12, 7)
+    house.do(ref, Close, "alice", reason="solved")
+    house.turn()
+    house.now = at(12, 7, 20)
+    house.do(ref, Done, "alice", step="closing/report")
+    house.turn()
+
+
+def _answer_late(house: Estate) -> None:
+    """INC-3, 20 October 01:00: taken after 12 minutes instead of 5, done after 30; nobody writes the report."""
+    house.now = at(20, 1)
+    ref = house.declare("mend", title="Orders fail again", service="orders", kind="outage", severity="major")
+    house.now = at(20, 1, 6)
+    house.turn()  # the backup is called
+    house.now = at(20, 1, 12)
+    house.do(ref, Acknowledge, "fenglei", step="s/fix")
+    house.now = at(20, 1, 30)
+    house.do(ref, Done, "fenglei", step="s/fix")
+    house.do(ref, Mitigate, "alice")
+    house.now = at(20, 2)
+    house.do(ref, Close, "alice", reason="solved")
+    house.turn()
+
+
+def _not_counted(house: Estate) -> None:
+    """INC-4 is a drill, INC-5 a mistake, ACT-6 a promise of a retrospective; INC-7 is November's."""
+    house.now = at(22, 2)
+    house.declare("mend", title="Exercise of the month", drill=True)
+    ref = house.declare("mend", title="Wrong button", service="orders", kind="outage")
+    house.do(ref, Cancel, "alice", reason="by mistake")
+    action = Action(
+        Text("A second provider", "第二家服务商"), "technology-lead", timedelta(days=60),
+        ActionKind.RETROSPECTIVE, origin="INC-1",
+    )  # fmt: skip
+    with house.house.database.write() as connection:
+        promise(connection, house.house.roster(), {"second-provider": action}, house.now)
+    house.now = at(31, 16, 5)
+    house.declare("mend", title="November's", service="search", kind="outage")
+
+
+def _customers(house: Estate) -> None:
+    """Four customers of INC-1, one of INC-2; all were asked, four answered, one complained again."""
+    desk = customer_desk(house.house)
+    said = {
+        "INC-1": [
+            {"csat": 5, "nps": 10, "solved": True},
+            {"csat": 4, "nps": 8, "solved": True},
+            {"csat": 2, "nps": 3, "solved": False, "complaints": 1},
+            {},
+        ],
+        "INC-2": [{"csat": 1, "solved": False}],
+    }
+    for ref, those in said.items():
+        house.now = at(13, 0)
+        rows = [{"id": f"{ref}-{place}", "contact": f"c{place}@example.com"} for place in range(len(those))]
+        assert taking.take(desk, ref, rows, house.now).taken == len(rows)
+        with house.house.database.write() as connection:
+            found = customers.listed(connection, incidents.find(connection, ref))
+            for row in found:
+                answer = those[int(row.customer.rpartition("-")[2])]
+                when = {"answered_at": at(14, 3), "state": "answered"} if answer else {"state": "asked"}
+                customers.change(connection, row.id, asked_at=at(13, 1), **when, **answer)
+
+
+def _warnings(house: Estate) -> None:
+    """A yellow one of response time, a red one of complaints; one of a replay, which is no live figure."""
+    base = {
+        "title": {"en": "Slow responses", "zh": "响应变慢"}, "series": "[]", "course": "called",
+        "because": {}, "began_at": at(5, 1), "made_at": at(5, 1), "playbook": "", "service": "", "matter": "",
+        "link": "",
+    }  # fmt: skip
+    rows = [
+        {**base, "id": "w1", "lane": "", "rule": "tier-1-response-time", "tier": "yellow", "worst": "yellow"},
+        {
+            **base, "id": "w2", "lane": "", "rule": "tier-3-complaints", "tier": "red", "worst": "red",
+            "title": {"en": "Complaints up 50 %", "zh": "投诉量上升50%"}, "began_at": at(12, 5),
+        },
+        {**base, "id": "w3", "lane": "replay", "rule": "tier-1-response-time", "tier": "red", "worst": "red"},
+    ]  # fmt: skip
+    with house.house.database.write() as connection:
+        connection.execute(insert(WarningRow.__table__), rows)  # type: ignore[attr-defined]
+
+
+def _figures(desk: ReviewDesk) -> None:
+    """Every day at noon in Shanghai; on the days of the incidents more contacts, slower, less satisfied."""
+    batch = Batch()
+
+    def push(when: DateTime, metric: str, value: float, events: float = 1.0, **labels: str) -> None:
+        batch.add((metric, canonical(labels)), micros(when), float(value), float(events))
+
+    push(at(15, 4, month=9), "contacts", 3200)
+    for day in range(1, 32):
+        noon, worse = at(day, 4), day in WORSE
+        push(noon, "contacts", 100, level="1", category="delivery")
+        push(noon, "complaints", 1, category="delivery")
+        push(noon, "response_time", 20, 100)
+        push(noon, "self_service", 0.25, 100)
+        push(noon, "level_attainment", 0.75 if worse else 0.95, 100, level="1")
+        push(noon, "csat", 5, 5 if worse else 9)
+        push(noon, "csat", 2, 5 if worse else 1)
+        if worse:
+            push(noon.add(minutes=1), "contacts", 300, level="2", category="payment")
+            push(noon.add(minutes=1), "response_time", 60, 300)
+            push(noon.add(minutes=1), "level_attainment", 0.6, 300, level="2")
+            push(noon.add(minutes=1), "complaints", 9 if day == WORSE[0] else 10, category="payment")
+    desk.figures.take([batch], NOW)
+    for day in range(1, 32):
+        keep_days(desk, at(day, 12), anew=True)
