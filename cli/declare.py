@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from cli import client
-from cli.frame import AsJson, CommandId, TokenFile, Trouble, _, home, say, show_json, token, warn
+from cli.frame import AsJson, CommandId, TokenFile, Trouble, _, home, language, say, show_json, token, warn
 
+SIMILAR_SECONDS = 1.0  # it is declared already: what is like it may be looked up on the page, too
 PATIENCE_SECONDS = 6.0  # at 3 a.m. nobody waits for a frozen server; the same id makes the second way safe
 _BROKEN = 503
 
@@ -60,6 +61,20 @@ def declare(
     mark = f"[{_('DRILL')}] " if drill else ""
     say(mark + _("{ref} is declared: {title}").format(ref=answer["ref"], title=title))
     say("  " + _("next: {what}").format(what=f"tocsin show {answer['ref']} --watch"))
+    if not drill:
+        _say_what_is_similar(str(answer["ref"]), token(token_file))
+
+
+def _say_what_is_similar(ref: str, known: str) -> None:
+    """Past incidents like this one, each with why; nothing where nobody answers at once."""
+    try:
+        found = client.call("GET", client.incident_path(ref, "similar"), known, patience=SIMILAR_SECONDS)
+    except Trouble:
+        return
+    for one in found["similar"]:
+        why = "; ".join(one["reasons"]["zh" if language() == "zh_CN" else "en"])
+        line = _("like it: {ref} of {day}, {title} ({why})")
+        say("  " + line.format(ref=one["ref"], day=one["declared_at"][:10], title=one["title"], why=why))
 
 
 def send(form: dict[str, Any], known: str) -> dict[str, Any]:

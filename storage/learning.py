@@ -115,10 +115,16 @@ def get(connection: Connection, name: str) -> Row[Any]:
     wanted = name.strip().upper().removeprefix(PREFIX)
     row = None
     if wanted.isascii() and wanted.isdigit() and len(wanted) <= 9:  # noqa: PLR2004 - no more than the column holds
-        row = connection.execute(select(SUGGESTION).where(SUGGESTION.c.number == int(wanted))).first()
+        row = connection.execute(_shown().where(SUGGESTION.c.number == int(wanted))).first()
     if row is None:
         raise UnknownSuggestion(f"there is no suggestion {name[:60]!r}: `tocsin suggestions list --all` names them")
     return row
+
+
+def _shown() -> Select[Any]:
+    """Groups with the reference of the action that their answer opened."""
+    query = select(SUGGESTION, INCIDENT.c.ref.label("action_ref"))
+    return query.outerjoin(INCIDENT, INCIDENT.c.id == SUGGESTION.c.action)
 
 
 def change(connection: Connection, numbers: Iterable[int], **values: Any) -> None:
@@ -135,8 +141,7 @@ def listed(
         scope: of real customers (empty), of one drill, or of all (None).
         unanswered: only those that nobody has answered.
     """
-    query = select(SUGGESTION, INCIDENT.c.ref.label("action_ref"), INCIDENT.c.status.label("action_status"))
-    query = query.outerjoin(INCIDENT, INCIDENT.c.id == SUGGESTION.c.action)
+    query = _shown()
     if scope is not None:
         query = query.where(SUGGESTION.c.scope == scope)
     if unanswered:

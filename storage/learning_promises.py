@@ -18,12 +18,13 @@ RECORDS = (ActionKind.MEASURE, ActionKind.RETROSPECTIVE, ActionKind.PROPOSAL)
 
 
 def listed(
-    connection: Connection, *, origins: Sequence[str] = (), kinds: Sequence[str] = (), running: bool = False,
-    late_at: DateTime | None = None, limit: int = MOST,
+    connection: Connection, *, ids: Sequence[str] = (), origins: Sequence[str] = (), kinds: Sequence[str] = (),
+    running: bool = False, late_at: DateTime | None = None, limit: int = MOST,
 ) -> list[Row[Any]]:  # fmt: skip
     """Actions with owner, holder, deadline and state of their one step, whatever is due first first.
 
     Args:
+        ids: only these.
         origins: only those that come from these matters.
         kinds: only those of these kinds.
         running: only those that are not over.
@@ -39,6 +40,8 @@ def listed(
         .join(STEPS, STEPS.c.response_id == RESPONSE.c.id)
         .where(INCIDENT.c.nature == str(Nature.ACTION), STEPS.c.stage == STAGE, STEPS.c.step == STEP)
     )
+    if ids:
+        query = query.where(INCIDENT.c.id.in_(list(ids)))
     if origins:
         query = query.where(INCIDENT.c.origin.in_(list(origins)))
     if kinds:

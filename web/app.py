@@ -27,6 +27,7 @@ from web import (
     house_api,
     inbox,
     incidents,
+    learning,
     pages,
     reports,
     rules,
@@ -43,7 +44,7 @@ from web.letterbox import Letterbox
 # Those that must be quick in a storm first: each request is matched against them in this order.
 ROUTERS = (
     incidents, samples, inbox, acknowledge, commands, texts, webhooks, warnings, rules, health, customers, survey,
-    documents, reports, house_api, pages,
+    learning, documents, reports, house_api, pages,
 )  # fmt: skip
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
@@ -90,6 +91,7 @@ def create_app(house: House) -> FastAPI:
         health,
         customers,
         survey,
+        learning,
         documents,
         reports,
         house_api,

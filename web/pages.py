@@ -18,6 +18,7 @@ from web.desk import AtDesk
 from web.house_api import findings
 from web.incidents import facts, whole
 from web.language import page
+from web.learning import on_page
 from web.warnings import document
 from web.wording import purpose
 
@@ -59,6 +60,7 @@ async def show_incident(
             "incident": document,
             "entries": told["entries"],
             "port": house.settings.prefect_port,
+            **on_page(house, document["ref"], now),
             "follow": follow_up(desk_of(house), ref, calls=False, limit=0, after=0),
         }
 

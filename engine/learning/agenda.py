@@ -19,11 +19,11 @@ from domain.durations import elapsed, later
 from domain.incident import Nature
 from domain.learning.plan import Plan, next_meeting
 from domain.playbook import Playbook, Stage
-from domain.text import LANGUAGES, Text
+from domain.text import Text
 from engine.asked import checked, playbook_of
 from engine.declaring import begin_within
 from engine.learning.desk import LearningDesk
-from engine.review import html, markdown
+from engine.learning.paper import written
 from engine.review.blocks import Block, Heading, Sheet, Table, Words
 from locales import translator
 from storage import customers_follow, documents, incidents, learning, turns
@@ -130,12 +130,7 @@ def _title(plan: Plan, begins: DateTime) -> Text:
 
 def _written(desk: LearningDesk, connection: Connection, made: Document, rows: Sequence[Row[Any]]) -> Document:
     after = learning.incidents_of(connection, [row.number for row in rows])
-    sheets = {language: _sheet(desk.plan, made, rows, after, language) for language in LANGUAGES}
-    return replace(
-        made,
-        pages={language: html.page(sheet) for language, sheet in sheets.items()},
-        texts={language: markdown.markdown(sheet) for language, sheet in sheets.items()},
-    )
+    return written(made, lambda language: _sheet(desk.plan, made, rows, after, language))
 
 
 def _sheet(

@@ -18,9 +18,9 @@ from domain.durations import elapsed
 from domain.incident import Impact, Snapshot, StepState, StepStatus
 from domain.playbook import BY_PERSON, StepKind
 from domain.roster import Roster
-from domain.text import LANGUAGES, Text
+from domain.text import Text
 from engine.house import House
-from engine.review import html, markdown
+from engine.learning.paper import written
 from engine.review.blocks import Block, Cell, Heading, Sheet, Table, Tile, Tiles, Words
 from locales import Translator, format_span, translator
 from storage import documents, incidents, learning_promises, learning_recurrence
@@ -76,14 +76,9 @@ def refresh(house: House, connection: Connection, recurrence: str, now: DateTime
         return False
     name = kind.document or f"{KIND}/{found.ref or recurrence[:8]}"
     title = Text(kind.title["en"], kind.title["zh"])
-    sheets = {language: _sheet(found, title, house.roster(), language, now) for language in LANGUAGES}
-    made = Document(
-        name, title, now, about=found.ref, from_at=kind.first_at, to_at=kind.last_at,
-        pages={language: html.page(sheet) for language, sheet in sheets.items()},
-        texts={language: markdown.markdown(sheet) for language, sheet in sheets.items()},
-        data=_data(found),
-    )  # fmt: skip
-    documents.keep(connection, made)
+    made = Document(name, title, now, about=found.ref, from_at=kind.first_at, to_at=kind.last_at, data=_data(found))
+    roster = house.roster()
+    documents.keep(connection, written(made, lambda language: _sheet(found, title, roster, language, now)))
     learning_recurrence.change(connection, recurrence, document=name, digest=found.digest)
     return True
 
@@ -202,7 +197,8 @@ def _sheet(found: Evidence, title: Text, roster: Roster, language: str, now: Dat
               + f" tocsin action add {found.ref or 'WRN-1'} --title TEXT --owner ROLE --due 14d"),
     ]  # fmt: skip
     foot = _("Written from what is on record; a further case makes a new version.")
-    return Sheet(language, f"{_('Optimisation proposal')}: {title.in_(language)}", found.ref, blocks, foot=foot)
+    named = _("Optimisation proposal: {title}").format(title=title.in_(language))
+    return Sheet(language, named, found.ref, blocks, foot=foot)
 
 
 def _cases(cases: Sequence[Case], _: Translator) -> Table:

@@ -161,7 +161,7 @@ def test_the_proposal_says_what_it_cost_what_was_promised_and_whether_it_was_don
         (100, 40, 2000, 2.0), (10, 5, 100, 0), (10, 5, 100, 0)
     ]  # fmt: skip
     assert [(one["title"], one["state"]) for one in paper.data["promises"]] == [("A second payment provider", "open")]
-    english, chinese = paper.pages["en"], paper.pages["zh_CN"]
+    english, chinese = paper.pages["en"], paper.pages["zh"]
     assert "A second payment provider" in english
     assert '<td class="bad">late</td>' in english
     assert "120" in english  # customers of all three

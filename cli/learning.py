@@ -1,0 +1,185 @@
+"""`tocsin suggestions`, `actions`, `action`, `recurrences`: what customers suggest, what was promised, what recurs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.frame import As, AsJson, CommandId, Incident, TokenFile, Trouble, _, example, say, show_json, token
+
+suggestions = typer.Typer(
+    no_args_is_help=True, help="Suggestions of customers and what became of them.", rich_markup_mode=None
+)
+action = typer.Typer(no_args_is_help=True, help="A promise with its owner and date.", rich_markup_mode=None)
+
+Owner = Annotated[str, typer.Option(help="A role of the roster, or a person's id.")]
+Due = Annotated[str, typer.Option(help="14d, or a date such as 2026-12-01.")]
+
+
+@suggestions.command("list", epilog=example("tocsin suggestions list --csv"))
+def list_suggestions(
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that were answered.")] = False,
+    drills: Annotated[bool, typer.Option("--drills", help="Also those of drills.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV, for a spreadsheet.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=5_000, help="So many at most.")] = 500,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what customers suggest, most voices first: what the next product meeting has to answer."""
+    from cli import client
+
+    found = client.get("/api/suggestions", token(token_file), all=_flag(everything), drills=_flag(drills), limit=limit)
+    if as_json:
+        show_json(found)
+        return
+    from cli import learning_drawing
+
+    learning_drawing.suggestions(found, as_csv=csv)
+
+
+@suggestions.command(
+    epilog=example('tocsin suggestions answer SUG-1 --answer "from March on" --action --owner pr-lead')
+)
+def answer(
+    suggestion: Annotated[str, typer.Argument(help="Such as SUG-1.")],
+    *,
+    answer: Annotated[str, typer.Option("--answer", help="What is done, or why not.")],
+    with_action: Annotated[bool, typer.Option("--action", help="It promises something: open an action.")] = False,
+    owner: Owner = "",
+    due: Due = "30d",
+    title: Annotated[str, typer.Option(help="Of the action; else the suggestion itself.")] = "",
+    command_id: CommandId = "",
+    speaker: As = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record what the product meeting answers to a suggestion; with --action it gets an owner and a date."""
+    import uuid
+    from urllib.parse import quote
+
+    from cli import client
+
+    if with_action and not owner:
+        raise Trouble("an action has an owner: add --owner ROLE")
+    if owner and not with_action:
+        raise Trouble("an owner belongs to an action: add --action")
+    form: dict[str, Any] = {"id": command_id or str(uuid.uuid4()), "answer": answer}
+    if with_action:
+        form["action"] = {"owner": owner, "due": due, "title": title}
+    if speaker:
+        form["as"] = speaker
+    found = client.post(f"/api/suggestions/{quote(suggestion, safe='')}/answer", token(token_file), form)
+    if as_json:
+        show_json(found)
+    elif found["action"]:
+        say(_("{name}: answered, {action} is promised").format(name=found["id"], action=found["action"]))
+    else:
+        say(_("{name}: answered").format(name=found["id"]))
+
+
+@suggestions.command(epilog=example("tocsin suggestions share --from 2026-10-01T00:00:00+08:00"))
+def share(
+    from_: Annotated[str, typer.Option("--from", help="ISO 8601 with offset; default: thirty days ago.")] = "",
+    to: Annotated[str, typer.Option("--to", help="ISO 8601 with offset; default: now.")] = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how many complaints became a recorded improvement, against the aim."""
+    from cli import client
+
+    found = client.get("/api/improvement", token(token_file), **{"from": from_, "to": to})
+    if as_json:
+        show_json(found)
+        return
+    from cli import learning_drawing
+
+    learning_drawing.share(found)
+
+
+def actions(
+    running: Annotated[bool, typer.Option("--open", help="Only those that are not over.")] = False,
+    late: Annotated[bool, typer.Option("--late", help="Only those whose deadline has passed.")] = False,
+    of: Annotated[str, typer.Option("--of", help="Only of that matter, such as INC-1.")] = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what was promised, whatever is due first first: owner, deadline, where it comes from."""
+    from cli import client
+
+    found = client.get("/api/actions", token(token_file), open=_flag(running), late=_flag(late), origin=of)
+    if as_json:
+        show_json(found)
+        return
+    from cli import learning_drawing
+
+    learning_drawing.actions(found["actions"])
+
+
+@action.command(epilog=example('tocsin action add INC-1 --title "a second provider" --owner technology-lead --due 14d'))
+def add(
+    incident: Incident,
+    *,
+    title: Annotated[str, typer.Option("--title", "-t", help="What is promised, in a line.")],
+    owner: Owner,
+    due: Due,
+    zh: Annotated[str, typer.Option(help="The same in Chinese.")] = "",
+    because: Annotated[str, typer.Option(help="Why, for whoever reads it later.")] = "",
+    command_id: CommandId = "",
+    speaker: As = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record a measure that was promised: its owner is called, reminded, and relieved when it is late."""
+    import uuid
+
+    from cli import client
+
+    form: dict[str, Any] = {
+        "id": command_id or str(uuid.uuid4()), "title": title, "zh": zh, "owner": owner, "due": due,
+        "because": because, **({"as": speaker} if speaker else {}),
+    }  # fmt: skip
+    found = client.post(client.incident_path(incident, "actions"), token(token_file), form)
+    if as_json:
+        show_json(found)
+        return
+    say(_("{ref} is promised: {title}").format(ref=found["ref"], title=title))
+    say("  " + _("when it is done: {what}").format(what=f"tocsin done {found['ref']} action/do --evidence LINK"))
+
+
+@action.command(epilog=example("tocsin action show ACT-7"))
+def show(
+    ref: Annotated[str, typer.Argument(help="Reference such as ACT-7.")],
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a promise: who owns it, by when, why, and what proves that it was done."""
+    from urllib.parse import quote
+
+    from cli import client
+
+    found = client.get(f"/api/actions/{quote(ref, safe='')}", token(token_file))
+    if as_json:
+        show_json(found)
+        return
+    from cli import learning_drawing
+
+    learning_drawing.action(found)
+
+
+def recurrences(token_file: TokenFile = None, as_json: AsJson = False) -> None:
+    """List kinds of problems that came again, each with its warning and its optimisation proposal."""
+    from cli import client
+
+    found = client.get("/api/recurrences", token(token_file))
+    if as_json:
+        show_json(found)
+        return
+    from cli import learning_drawing
+
+    learning_drawing.recurrences(found["recurrences"])
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else ""
