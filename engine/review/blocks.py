@@ -51,12 +51,13 @@ class Tiles:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of fields. `numbers`: columns that are set to the right."""
+    """Rows of fields. `numbers`: columns that are set to the right; `steady`: those that are never broken."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str | Cell]]
     numbers: frozenset[int] = frozenset()
     empty: str = ""  # what is said where there are no rows
+    steady: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

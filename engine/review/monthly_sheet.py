@@ -71,13 +71,14 @@ def _matters(data: Mapping[str, Any], zone: str, _: Translator) -> Iterator[Bloc
     )  # fmt: skip
     rows = [
         (
-            one["ref"], one["title"], _severity(one["severity"], _), saying.local(one["declared_at"], zone),
+            one["ref"], one["title"], _severity(one["severity"], _),
+            saying.local(one["declared_at"], zone, "%m-%d %H:%M"),
             _after(one["first_word_seconds"], _), _after(one["recovered_seconds"], _),
             Cell(str(one["missed"]), "bad" if one["missed"] else ""),
         )
         for one in data["incidents"]
     ]  # fmt: skip
-    yield Table(head, rows, frozenset({6}), _("There was no incident."))
+    yield Table(head, rows, frozenset({6}), _("There was no incident."), steady=frozenset({0, 3}))
     found = [(saying.two(one["title"], _.language), str(one["count"])) for one in data["warnings"]["by_rule"]]
     yield Table((_("Warning"), _("How often")), found, frozenset({1}), _("There was no warning."))
 
@@ -119,14 +120,16 @@ def _follow_up(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
         yield Words(_("No customers of an incident closed in this time are on record."), "soft")
         return
     second = saying.meets(found["second_share"], found["aim"], "down")
+    of = _("{count} of {customers}, aim below {aim}").format(
+        count=found["second_complaints"], customers=found["customers"], aim=percent(found["aim"], _)
+    )
     yield Tiles([
         Tile(_("Affected customers"), f"{found['customers']:,}", _("of {count} incidents").format(
             count=found["incidents"])),
         Tile(_("Answered"), percent(found["response_share"], _), _("{answered} of {asked} asked").format(**found)),
         Tile(_("Satisfied (4 and 5 of 5)"), percent(found["csat"], _)),
-        Tile(_("Net promoter score (NPS)"), "–" if found["nps"] is None else f"{found['nps']:+.0f}"),
-        Tile(_("Second complaints"), percent(found["second_share"], _), _("{count} customers, aim below {aim}").format(
-            count=found["second_complaints"], aim=percent(found["aim"], _)), second),
+        Tile(_("Net promoter score (NPS)"), "–" if found["nps"] is None else saying.signed(found["nps"])),
+        Tile(_("Second complaints"), percent(found["second_share"], _), of, second),
     ])  # fmt: skip
 
 
@@ -181,7 +184,9 @@ def _plots(data: Mapping[str, Any], metrics: Metrics, zone: str, _: Translator) 
         unit = "%" if share else _("a day") if name in ("contacts", "complaints") else metric.unit if metric else ""
         course = Course("", by_day, 100.0 if share else 1.0)
         subtitle = _("By the day, {unit}").format(unit=unit)
-        yield Picture(plot(title, subtitle, [course], (first, last), zone), f"{title}. {subtitle}")
+        aim = next((one["aim"] for one in data["figures"] if one["metric"] == name), None)
+        limit = None if aim is None else (_("Aim"), aim * (100.0 if share else 1.0))
+        yield Picture(plot(title, subtitle, [course], (first, last), zone, aim=limit), f"{title}. {subtitle}")
 
 
 def _learned(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:

@@ -60,7 +60,7 @@ _VERDICTS = {
     Verdict.UNKNOWN: N_("cannot tell"),
 }
 _OUTCOMES = {"met": N_("in time"), "missed": N_("too late"), "open": N_("still open"), "none": "–"}
-_RECOVERIES = {"met": N_("within the objective"), "missed": N_("over the objective"), "open": N_("still down")}
+_RECOVERIES = {"met": N_("met"), "missed": N_("missed"), "open": N_("still down")}
 
 
 def sheet(data: Data, metrics: Metrics, now: DateTime, language: str) -> Sheet:
@@ -96,7 +96,8 @@ def _glance(data: Data, _: Translator) -> Iterator[Block]:
     for outcome in data["recovery"]:
         if outcome in _RECOVERIES:
             tone: Tone = {"met": "good", "missed": "bad"}.get(outcome, "")  # type: ignore[assignment]
-            tiles.append(Tile(_("Recovery time objective (RTO)"), _(_RECOVERIES[outcome]), "", tone))
+            ours = _RECOVERIES[outcome]
+            tiles.append(Tile(_("Recovery time objective (RTO)"), _(ours), "", tone))
     yield Tiles(tiles)
     impact = data["impact"]
     if any(impact.values()):
@@ -114,7 +115,7 @@ def _between(start: str, end: str | None, _: Translator) -> str:
 def _course(data: Data, zone: str, _: Translator) -> Iterator[Block]:
     yield Heading(_("What happened"))
     rows = [(saying.local(one["at"], zone, "%m-%d %H:%M:%S"), _told(one, _)) for one in data["timeline"]]
-    yield Table((_("Time"), _("What")), rows)
+    yield Table((_("Time"), _("What")), rows, steady=frozenset({0}))
 
 
 def _told(one: Data, _: Translator) -> str:
@@ -140,7 +141,7 @@ def _called(data: Data, zone: str, _: Translator) -> Iterator[Block]:
             Cell(answer, _tone(one["acknowledged"])), str(one["level"]), Cell(deadline, _tone(one["deadline"])),
         ))  # fmt: skip
     head = (_("Step"), _("Role"), _("Called"), _("Answered after"), _("Ladder climbed"), _("Deadline"))
-    yield Table(head, rows, frozenset({3, 4}), _("Nobody was called."))
+    yield Table(head, rows, frozenset({3, 4}), _("Nobody was called."), steady=frozenset({2}))
 
 
 def _tone(outcome: str) -> Tone:
@@ -199,7 +200,7 @@ def _difference(one: Data, metric: Metric | None, _: Translator) -> str:
     share = metric is not None and saying.is_share(metric)
     low, high = (value * (100 if share else 1) for value in (one["low"], one["high"]))
     unit = _("points") if share else metric.unit if metric and metric.unit == "s" else ""
-    return f"{low:+,.3g} … {high:+,.3g} {unit}".replace("-", "−").strip()
+    return f"{saying.signed(low, '.3g')} … {saying.signed(high, '.3g')} {unit}".strip()
 
 
 def _plot(data: Data, one: Data, metric: Metric | None, zone: str, _: Translator) -> Picture:

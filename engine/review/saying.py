@@ -61,6 +61,12 @@ def change(value: float | None, earlier: float | None, _: Translator) -> str:
     return f"{share * 100:+.1f} %".replace("-", "−")
 
 
+def signed(number: float, digits: str = ".0f") -> str:
+    """`+12`, `−3`, `0`."""
+    shown = f"{number:+,{digits}}"
+    return "0" if float(shown.replace(",", "")) == 0 else shown.replace("-", "−")
+
+
 def meets(value: float | None, aim: float | None, better: str) -> Tone:
     """How a figure stands against its aim."""
     if value is None or aim is None:
