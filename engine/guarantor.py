@@ -17,6 +17,7 @@ from engine.alarms import watch_share
 from engine.changes import Changes
 from engine.deliver import Deliverer
 from engine.house import House
+from engine.learning.looking import look
 from engine.review.catching_up import catch_up_if_forgotten
 from engine.tidying import leave_the_old_alone
 from engine.turn import take_turns, turn
@@ -44,11 +45,12 @@ class Guarantor:
         """Until `stop`. Deliveries have a thread of their own."""
         sender = threading.Thread(target=self._deliver, name="deliveries")
         alarms = threading.Thread(target=self._loop, args=(self.look_for_alarms, 5.0), name="alarms")
-        sender.start()
-        alarms.start()
+        learning = threading.Thread(target=self._loop, args=(self.learn, 5.0), name="learning")
+        for thread in (sender, alarms, learning):
+            thread.start()
         self._loop(self.take_overdue)
-        sender.join()
-        alarms.join()
+        for thread in (sender, alarms, learning):
+            thread.join()
         self._deliverer.close()
 
     def stop(self) -> None:
@@ -115,6 +117,11 @@ class Guarantor:
         ready = later(max(following, now), self._after) if following else None
         self._sends.rest(min(ready or soon, soon) if in_hand else ready)
         return len(found.by_state)
+
+    def learn(self) -> int:
+        """What comes again, what customers suggest, what was promised: rows say what is due."""
+        look(self._house, self._clock())
+        return 0
 
     def look_for_alarms(self) -> int:
         """The share of turns that went without Prefect, against its limit; reviews that Prefect forgot."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from flows.pipeline import take_turn
+from tasks.learning import learn
 from tasks.sweeping import lease_overdue, mark_crashed_runs, thin_figures
 
 
@@ -14,5 +15,6 @@ async def sweep_overdue() -> None:
     while taken := await lease_overdue():
         await take_turn(taken)
     await take_turn([])
+    await learn()
     await mark_crashed_runs()
     await thin_figures()

@@ -8,7 +8,21 @@ from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from domain.action import ActionKind
 from domain.customers.survey import SATISFIED
@@ -16,6 +30,7 @@ from domain.incident import Nature
 from storage.customer_tables import SUGGESTED, CustomerRow
 from storage.incidents import INCIDENT, RESPONSE, STEP, UnknownIncident
 from storage.learning_tables import SuggestionRow, SuggestionVoiceRow
+from storage.types import UtcDateTime
 
 SUGGESTION = SuggestionRow.__table__  # type: ignore[attr-defined]
 VOICE = SuggestionVoiceRow.__table__  # type: ignore[attr-defined]
@@ -76,7 +91,7 @@ def add_voice(connection: Connection, number: int, row: Row[Any]) -> None:
     """One more customer who says so."""
     at = row.answered_at
     connection.execute(insert(VOICE).values(customer_id=row.id, suggestion=number, incident_id=row.incident_id, at=at))
-    latest = case((SUGGESTION.c.last_at < at, at), else_=SUGGESTION.c.last_at)
+    latest = case((SUGGESTION.c.last_at < at, literal(at, UtcDateTime)), else_=SUGGESTION.c.last_at)
     mine = SUGGESTION.c.number == number
     connection.execute(update(SUGGESTION).where(mine).values(voices=SUGGESTION.c.voices + 1, last_at=latest))
 

@@ -11,6 +11,7 @@ from pendulum import DateTime
 from domain.playbook import Playbook
 from engine.customers.desk import desk_of
 from engine.house import House
+from engine.learning.desk import learning_of
 from engine.review.desk import desk_of as review_desk
 from playbooks.loader import to_document
 from storage import board
@@ -52,8 +53,9 @@ async def figures(request: Request, desk: AtDesk) -> JSONResponse:
 def findings(request: Request, house: House) -> list[str]:
     """What is wrong with any file of the home, a line each; the last good versions are in force."""
     state = request.app.state
-    files = (state.rulebook, state.figures.sources, state.figures.words, desk_of(house).file, review_desk(house).file)
-    others = (finding for file in files for finding in file.findings())
+    mine = (state.rulebook, state.figures.sources, state.figures.words)
+    desks = (desk_of(house).file, review_desk(house).file, learning_of(house).file)
+    others = (finding for file in (*mine, *desks) for finding in file.findings())
     return [*house.findings(), *(str(finding) for finding in others)]
 
 

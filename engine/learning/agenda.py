@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pendulum import DateTime
@@ -170,16 +170,15 @@ def _sheet(
 
 def calendar_entry(made: Document, link: str) -> bytes:
     """The meeting as a calendar takes it (RFC 5545)."""
-    import pendulum  # noqa: PLC0415
     from icalendar import Calendar, Event  # noqa: PLC0415 - asked for once a week
 
-    begins = pendulum.parse(made.data["meeting"])
+    begins = datetime.fromisoformat(made.data["meeting"]).astimezone(UTC)  # what the library takes for UTC
     calendar, event = Calendar(), Event()
     calendar.add("prodid", "-//Tocsin//product meeting//")
     calendar.add("version", "2.0")
     event.add("uid", f"{_command(made.id)}@tocsin")
     event.add("sequence", made.version)
-    event.add("dtstamp", made.made_at)
+    event.add("dtstamp", datetime.fromtimestamp(made.made_at.timestamp(), UTC))
     event.add("dtstart", begins)
     event.add("dtend", begins + timedelta(minutes=made.data["minutes"]))
     event.add("summary", f"{made.title.en} · {made.title.zh}")

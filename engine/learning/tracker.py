@@ -24,7 +24,7 @@ from storage import learning
 log = logging.getLogger("tocsin.learning")
 BATCH = 10  # of one look: a slow tracker holds up nothing for longer
 IN_HAND = timedelta(minutes=2)  # then a post whose poster was killed is made again
-SECONDS = 5.0
+SECONDS = 4.0
 LONGEST_RECEIPT = 300
 _BACK_OFF = tenacity.wait_exponential(multiplier=30, max=6 * 3_600)
 _AGAIN = frozenset({408, 409, 423, 425, 429})  # of the 4xx: not a no, only not now
@@ -60,6 +60,8 @@ def post_owed(desk: LearningDesk, now: DateTime) -> int:
                 connection, [row.number], tracker=outcome.state, tracker_receipt=outcome.receipt,
                 tracker_detail=outcome.detail, tracker_next_at=later(now, _wait(row.tracker_attempts + 1)),
             )  # fmt: skip
+        if outcome.state == "owed":  # it does not answer, or not now: the others wait for the next look
+            break
     return tried
 
 
