@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,17 +22,18 @@ from engine.rehearsal.evidence import first_heard
 from engine.rehearsal.expectation import Expectation, expect
 from engine.rehearsal.layout import Clocks
 from engine.rehearsal.letters import Letter
-from engine.rehearsal.line import Line, RehearsalError, incident_path
+from engine.rehearsal.line import Line, RefusedError, RehearsalError, incident_path
 from engine.rehearsal.order import Brought, Customers, Followed, Order
-from engine.rehearsal.owed import Aftermath, judged
+from engine.rehearsal.owed import Aftermath, Agenda, judged
 from engine.rehearsal.owners import Stage
 from engine.rehearsal.public import Public, Survey, survey_of
 from engine.rehearsal.sandbox import require_sandbox
 from engine.rehearsal.span import NEVER, Span
 from engine.rehearsal.verdict import Finding, Ground, Verdict, judge
-from storage import customers, incidents
+from storage import customers, documents, incidents
 
 _LISTED = 1_000
+_AGENDA_SECONDS = 20.0  # real ones until suggestions stand on an agenda; the engine looks every few seconds
 _RUNGS = (Purpose.BACKUP, Purpose.COMMANDER, Purpose.LAST_RESORT, Purpose.REMIND, Purpose.OVERDUE)
 
 
@@ -145,7 +148,7 @@ class FollowUp:
             heard=self._public.heard, box=self._box, listed=self._callers.listed, counted=self._counted(ending),
             left=self._left(ending), rounds={stage: tuple(states.values()) for stage, states in rounds.items()},
             results=self._results(ending), closed=ending.closed.lo, over=ending.over,
-            slack=order.slack * order.after,
+            slack=order.slack * order.after, agenda=self._agenda(ending),
         )  # fmt: skip
         findings, followed = judged(found)
         return replace(calls, findings=(*calls.findings, *findings)), followed
@@ -182,6 +185,30 @@ class FollowUp:
                             yield Due(step, purpose, person, ever, least=0, most=100)
 
     # --- what the system shows
+
+    def _agenda(self, ending: Ending) -> Agenda:
+        """The agenda that the drill's suggestions are put on, as soon as it is there; its meeting is called off."""
+        ref = ending.shown["ref"]
+        answered = self._public.heard.answered if self._public else {}
+        said = any(self._known[ours][1].suggestion for ours in answered)
+        ends = time.monotonic() + (_AGENDA_SECONDS if said else 0.0)
+        while True:
+            found = self._line.get("/api/suggestions", drills="true", limit=_LISTED)["suggestions"]
+            mine = [one for one in found if one["drill"] and ref in one["after"]]
+            if (mine and all(one["agenda"] for one in mine)) or time.monotonic() > ends:
+                break
+            time.sleep(0.2)
+        self._call_off({one["agenda"] for one in mine if one["agenda"]})
+        return Agenda({one["wording"]: one["voices"] for one in mine if one["agenda"]})
+
+    def _call_off(self, agendas: set[str]) -> None:
+        """Nobody plays the product owner any more: the meetings are not held."""
+        with self._house.database.read() as connection:
+            made = [documents.load(connection, name) for name in agendas]
+        for one in made:
+            if one is not None and one.about:
+                with suppress(RefusedError):  # it may be over
+                    self._line.post(incident_path(one.about, "cancel"), {"reason": "rehearsal over"})
 
     def _rounds(self, shown: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         steps = [step for stage in shown["stages"] for step in stage["steps"]]

@@ -21,6 +21,13 @@ _SATISFIED, _NAMED = 4, 20
 
 
 @dataclass(frozen=True, slots=True)
+class Agenda:
+    """What stands on the agenda of the product meeting: each group of suggestions by its wording, with its voices."""
+
+    voices: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Aftermath:
     """All that is known after the follow-up of a rehearsal. Times in seconds of the rehearsed clock.
 
@@ -47,8 +54,7 @@ class Aftermath:
     closed: float
     over: float
     slack: float
-    agenda: frozenset[str] | None = None  # suggestions on the agenda of the next product meeting; None: there is none
-    lists: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    agenda: Agenda = field(default_factory=Agenda)
 
 
 def reachable(one: Affected, plan: Plan) -> bool:
@@ -161,7 +167,7 @@ class _Must:
                 "aim": found.plan.second_aim,
             },
             "suggestions": self.suggestions(),
-            "on_agenda": None if found.agenda is None else len(found.agenda),
+            "on_agenda": sum(found.agenda.voices.values()),
         }
 
     def suggestions(self) -> int:
@@ -217,10 +223,14 @@ def _ended(found: Aftermath, must: _Must) -> Iterator[Finding]:
             yield Finding(Fault.STEP, f"the list `{stage}` is {', '.join(states)}, not done")
     if found.results != 1:
         yield Finding(Fault.RECORD, f"the result stands {found.results} times on the timeline, not once")
-    if found.agenda is not None:
-        wanted = {m.suggestion for ours in found.heard.answered if (m := found.known[ours][1]).suggestion}
-        for text in sorted(wanted - found.agenda):
-            yield _missing(f"the suggestion {text!r} is on no agenda of the product meeting")
+    said = Counter(m.suggestion for ours in found.heard.answered if (m := found.known[ours][1]).suggestion)
+    voices = sum(found.agenda.voices.values())
+    if voices < said.total():
+        yield _missing(f"{said.total() - voices} of {said.total()} suggestions stand on no agenda of a product meeting")
+    elif voices > said.total():
+        yield _extra(f"the agenda of the product meeting counts {voices} suggestions, and there were {said.total()}")
+    for wording in sorted(set(found.agenda.voices) - set(said)):
+        yield _extra(f"the agenda of the product meeting shows {wording!r}, which nobody said")
 
 
 def _counted(one: Affected, what: str, got: Sequence[Survey], wanted: tuple[int, int]) -> Iterator[Finding]:

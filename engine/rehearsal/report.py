@@ -145,14 +145,14 @@ def markdown(held: Held, found: Mapping[str, Any]) -> str:
 
 def _followed(found: Mapping[str, Any]) -> list[str]:
     callbacks, reopened, second = found["callbacks"], found["reopened"], found["second_complaints"]
-    agenda = "" if found["on_agenda"] is None else f", {found['on_agenda']} on the agenda of the product meeting"
     lines = [
         "## Affected customers",
         "",
         f"- {found['file']}: {found['rows']} rows, {found['good']} good, {found['bad']} bad, "
         f"{found['without_channel']} without a channel; {found['closed_speed']:g} times real speed after the close",
         f"- asked {found['asked']} of {found['to_ask']}, reminded {found['reminded']}, answered {found['answered']}, "
-        f"silent {found['silent']}; {found['suggestions']} with a suggestion{agenda}",
+        f"silent {found['silent']}; {found['suggestions']} with a suggestion, "
+        f"{found['on_agenda']} on the agenda of the product meeting",
         f"- to be called by a person {callbacks['expected']}, on the lists {callbacks['listed']}; "
         f"open again {reopened['expected']}, settled {reopened['settled']}",
         f"- second complaints {second['count']} ({_share(second['share'])}, aim below {_share(second['aim'])})",

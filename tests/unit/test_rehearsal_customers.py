@@ -12,7 +12,7 @@ import pytest
 from domain.customers.record import COLUMNS, BadRow, read_customer
 from engine.rehearsal.affected import Affected, File, Manner, Part, manner_of, read_file
 from engine.rehearsal.order import Brought
-from engine.rehearsal.owed import Aftermath, judged
+from engine.rehearsal.owed import Aftermath, Agenda, judged
 from engine.rehearsal.public import Heard, Survey, survey_of
 from engine.rehearsal.span import Span
 from playbooks.followup import shipped
@@ -130,6 +130,7 @@ def whole() -> Aftermath:
         closed=CLOSED,
         over=CLOSED + 80 * HOUR,
         slack=600.0,
+        agenda=Agenda({"answer faster": 1}),
     )  # fmt: skip
 
 
@@ -179,7 +180,9 @@ FAULTS: list[tuple[str, Callable[[Aftermath], Aftermath]]] = [
     ("line 8: was taken in, and is a bad one", lambda f: replace(f, brought=Brought(6, frozenset()))),
     ("line 9: was refused, and is a good one", lambda f: replace(f, brought=Brought(6, frozenset({8, 9})))),
     ("5 customers were taken in of 6", lambda f: replace(f, brought=Brought(5, frozenset({8})))),
-    ("'answer faster' is on no agenda", lambda f: replace(f, agenda=frozenset())),
+    ("1 of 1 suggestions stand on no agenda", lambda f: replace(f, agenda=Agenda())),
+    ("shows 'be rude', which nobody said", lambda f: replace(f, agenda=Agenda({"be rude": 1}))),
+    ("counts 2 suggestions, and there were 1", lambda f: replace(f, agenda=Agenda({"answer faster": 2}))),
 ]  # fmt: skip
 
 
