@@ -88,9 +88,9 @@ def held(folder: Path, course: Course) -> None:
             ref = stack.declare(f"outage {seed}", playbook="outage")
             taken_in(stack, ref, path, file)
             until(lambda: owners.done >= 2, 30, "the response is done")
-            assert any("tocsin.db" in one and "gAAAAA" in one for one in leaks(stack.home)), (
-                "the search finds them sealed"
-            )
+            found = leaks(stack.home)
+            assert found, "the search finds them, sealed"
+            assert all("gAAAAA" in one for one in found), found
             with Customers(stack, ref, file, addresses, seed) as customers:
                 ask(stack, ref, "close", {"id": f"close-{seed}", "reason": "service is back"})
                 for name in victims(random_, course.kills):
@@ -193,7 +193,7 @@ def judge(stack: Stack, ref: str, customers: Customers, must: Expected, kills: i
 
 
 # What stands in every contact of the sample file, as it is, quoted, or sealed (a Fernet token begins so).
-CONTACT = re.compile(rb"customer\d+(?:@|%40)example|99900\d{7}|gAAAAA[A-Za-z0-9_-]{20}")
+CONTACT = re.compile(rb"customer\d+(?:@|%40)example|99900000\d{4}|gAAAAA[A-Za-z0-9_-]{20}")
 
 
 def leaks(home: Path) -> list[str]:
