@@ -45,6 +45,7 @@ def _moment(value: object) -> object:
 
 Words = Annotated[str, BeforeValidator(_words)]
 Moment = Annotated[DateTime | None, BeforeValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
+AskedMoment = Annotated[datetime | None, BeforeValidator(_moment)]  # the same in a query: FastAPI knows no DateTime
 Count = Annotated[int, Field(ge=0, le=MOST)]
 
 

@@ -6,6 +6,7 @@ import uuid
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import pendulum
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pendulum import DateTime
@@ -20,8 +21,8 @@ from engine.learning.promises import Promise
 from storage import documents, incidents
 from storage.incidents import UnknownIncident
 from web.desk import AtDesk, plain
+from web.forms import AskedMoment, Words
 from web.forms import Form as Command
-from web.forms import Moment, Words
 from web.language import page
 from web.schemas import answers
 
@@ -139,14 +140,14 @@ async def list_recurrences(desk: AtDesk) -> JSONResponse:
 @router.get("/api/improvement", responses=answers("improvement", "The share of complaints that became an improvement"))
 async def improvement(
     desk: AtDesk,
-    from_: Annotated[Moment, Query(alias="from", description="Default: thirty days ago.")] = None,
-    to: Annotated[Moment, Query(description="Default: now.")] = None,
+    from_: Annotated[AskedMoment, Query(alias="from", description="Default: thirty days ago.")] = None,
+    to: Annotated[AskedMoment, Query(description="Default: now.")] = None,
 ) -> JSONResponse:
     """How many complaints of a span became a recorded improvement, against the aim."""
 
     def look(house: House, now: DateTime) -> dict[str, Any]:
-        ends = to or now
-        begins = from_ or ends.subtract(days=30)
+        ends = pendulum.instance(to) if to else now
+        begins = pendulum.instance(from_) if from_ else ends.subtract(days=30)
         if begins >= ends:
             raise Refused("the span ends before it begins: give `from` before `to`")
         return showing.improvement(learning_of(house), begins, ends)
