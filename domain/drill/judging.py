@@ -63,7 +63,7 @@ def readings(seconds: Sequence[Second]) -> dict[Figure, Reading]:
         Figure.AVAILABILITY: _share(steps - sum(one.unanswered for one in seconds), steps),
         # What completes was offered earlier: both are drawn, so the chance of both is in it.
         Figure.THROUGHPUT: Reading(completed / offered, math.sqrt(2 / offered)) if offered else Reading(None),
-        Figure.SATURATION: Reading(under_way / rate, math.sqrt(max(under_way, 1)) / rate) if rate else Reading(None),
+        Figure.SATURATION: Reading(under_way / rate) if rate else Reading(None)  # counted, not drawn,
     }
 
 
@@ -162,9 +162,10 @@ def bottleneck(seconds: Sequence[Second]) -> str:
 def recovered_at(
     seconds: Sequence[Second], bands: Mapping[Figure, float], since: float, stable: int = 5
 ) -> float | None:
-    """The start of the first window after `since` from which all figures stay in band until the last second.
+    """When the first window after `since` is from which all figures stay in band until the last second.
 
-    None while they are not, or have been for less than `stable` seconds. Its own uncertainty is a window: 3 s.
+    The middle of the window: at its start two of three seconds are still to come, and a figure of it turns good when
+    most of it is. None while they are not good, or have been for less than `stable` seconds.
     """
     after = [one for one in seconds if one.at - 1 >= since]
     windows = [after[place : place + WINDOW] for place in range(len(after) - WINDOW + 1)]
@@ -175,7 +176,7 @@ def recovered_at(
         good += 1
     if good < stable:
         return None
-    return windows[len(windows) - good][0].at - 1
+    return windows[len(windows) - good][WINDOW // 2].at - 0.5
 
 
 def worst_step(seconds: Sequence[Second]) -> tuple[str, float, float] | None:

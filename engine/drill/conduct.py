@@ -13,7 +13,7 @@ from typing import Final
 from domain.drill.judging import Second, guard_hit, out_of_band, overloaded, recovered_at, steady
 from domain.drill.plan import Fault, Plan, Segment, fault_segment, segments
 from domain.warning.rule import Rule
-from engine.drill.crew import Loader, MeasurementLost
+from engine.drill.crew import Loader, MeasurementLost, Proxy
 from engine.drill.faults import FaultFailed, FaultKeeper
 from engine.drill.record import Record, Stage
 from engine.drill.watching import Watch
@@ -34,10 +34,12 @@ class Stopped(Exception):
 class Conductor:
     """One drill. Its phases are called in their order; `record` holds what came of it, whatever happens."""
 
-    def __init__(self, plan: Plan, record: Record, folder: Path, rules: Sequence[Rule], heard: Heard) -> None:
+    def __init__(
+        self, plan: Plan, record: Record, folder: Path, rules: Sequence[Rule], heard: Heard, proxy: Proxy | None = None
+    ) -> None:
         self.record = record
         self._plan, self._folder, self._heard = plan, folder, heard
-        self._watch = Watch(rules)
+        self._watch, self._proxy = Watch(rules), proxy
         self._loader: Loader
         self._lines: AsyncIterator[Second]
         self._aborted = ""
@@ -107,7 +109,7 @@ class Conductor:
         """Break it under load, put it right, and wait until all figures are good again, or the horizon."""
         segment = fault_segment(self._plan, fault, self.record.peak)
         stage, moments = await self._begin(segment), self.record.moments
-        keeper = FaultKeeper(fault, self._folder, self.record.id)
+        keeper = FaultKeeper(fault, self._folder, self.record.id, self._proxy)
         try:
             await self._for(self._plan.baseline.total_seconds())
             moments.injected = time.time()

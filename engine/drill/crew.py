@@ -1,15 +1,16 @@
-"""The processes of a drill: the load engine, and what puts a fault right when everybody else is gone."""
+"""The processes of a drill: the load engine, and the fault proxy."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from domain.drill.judging import Second
+from domain.drill.plan import Fault
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 PATIENCE: Final = 3.5  # seconds without a line, and the measurement is lost
@@ -108,3 +109,51 @@ class Loader:
         except TimeoutError:
             raise MeasurementLost(f"the load engine said nothing for {patience:g} s") from None
         return json.loads(line) if line else None
+
+
+class Proxy:
+    """The fault proxy's process: there from before the first journey, harmless until it is told otherwise."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, fault: Fault) -> Proxy:
+        """Listen where the plan says.
+
+        Raises:
+            MeasurementLost: it does not come up, for example because the port is in use.
+        """
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "engine.faults", fault.listen, fault.upstream,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, cwd=_ROOT,
+        )  # fmt: skip
+        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        try:
+            async with asyncio.timeout(15):
+                line = await process.stdout.readline()
+        except TimeoutError:
+            line = b""
+        if not line:
+            process.kill()
+            raise MeasurementLost(f"the fault proxy cannot listen on {fault.listen}")
+        return cls(process)
+
+    async def harm(self, toxics: Mapping[str, float], seconds: float) -> None:
+        """Put these in force for so long at most; none at once where there are none.
+
+        Raises:
+            MeasurementLost: it is gone.
+        """
+        assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
+        try:
+            self._process.stdin.write(json.dumps({"toxics": dict(toxics), "seconds": seconds}).encode() + b"\n")
+            await self._process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            raise MeasurementLost("the fault proxy is gone") from None
+
+    async def end(self) -> None:
+        """Over, with every connection through it."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()

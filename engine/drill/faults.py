@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from domain.drill.plan import MARK, Fault, Hook
+from engine.drill.crew import Proxy
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
+_GRACE: Final = 30.0  # seconds after its hold that a fault lives at most
 NOTE: Final = "fault.json"  # in the drill's folder: there while something may be broken
 
 
@@ -26,8 +28,8 @@ class FaultFailed(RuntimeError):
 class FaultKeeper:
     """Breaks and mends. From before it breaks until it is mended, `python -m engine.drill.deadman` waits beside it."""
 
-    def __init__(self, fault: Fault, folder: Path, drill: str) -> None:
-        self._fault, self._note, self._drill = fault, folder / NOTE, drill
+    def __init__(self, fault: Fault, folder: Path, drill: str, proxy: Proxy | None) -> None:
+        self._fault, self._note, self._drill, self._proxy = fault, folder / NOTE, drill, proxy
         self._watch: asyncio.subprocess.Process | None = None
 
     async def inject(self) -> None:
@@ -36,10 +38,13 @@ class FaultKeeper:
         Raises:
             FaultFailed: it could not be broken; what was begun is put right.
         """
+        if self._proxy is not None:  # its dead-man limit is its own, and it ends with whoever holds its stdin
+            await self._proxy.harm(self._fault.proxy, self._fault.hold.total_seconds() + _GRACE)
+            return
         if self._fault.inject is None or self._fault.revert is None:
-            raise FaultFailed("no hook to inject")
+            raise FaultFailed("neither a proxy nor a hook")
         self._note.write_text(json.dumps({"drill": self._drill, "revert": as_document(self._fault.revert)}))
-        limit = self._fault.hold.total_seconds() + 30
+        limit = self._fault.hold.total_seconds() + _GRACE
         self._watch = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "engine.drill.deadman", str(self._note), f"{limit:g}",
             stdin=asyncio.subprocess.PIPE, cwd=_ROOT, start_new_session=True,
@@ -52,6 +57,8 @@ class FaultKeeper:
 
     async def revert(self) -> bool:
         """Mend it; again and again where it fails. Whether it is mended now."""
+        if self._proxy is not None:
+            await self._proxy.harm({}, 0)
         if not self._note.exists():
             return True
         for attempt in range(3):

@@ -18,6 +18,7 @@ from domain.drill.verdict import Held, Recovery, Verdict, judge
 from domain.warning.rule import Rule
 from engine.drill.cleaning import clean
 from engine.drill.conduct import Conductor, Heard
+from engine.drill.crew import MeasurementLost, Proxy
 from engine.drill.faults import mend_all
 from engine.drill.preflight import NotNow, check_targets
 from engine.drill.record import Record, record_of
@@ -93,17 +94,26 @@ async def run(
     Raises:
         NotNow: it must not begin.
     """
-    await check_targets(drill.plan, drill.id)
-    record = Record(drill.id, drill.plan.id, time.time(), drill.peak)
-    conductor = Conductor(drill.plan, record, drill.folder, drill.rules, heard)
-    begun(conductor)
-    async with conductor.sending():
-        await conductor.baseline()
-        await conductor.levels()
-        await conductor.rest()
-        if drill.plan.fault is not None:
-            await conductor.fault(drill.plan.fault)
-    record.cleaned = await clean(drill.plan, drill.id, drill.folder / "ledger.jsonl")
+    fault = drill.plan.fault
+    try:
+        proxy = await Proxy.start(fault) if fault is not None and fault.proxy else None
+    except MeasurementLost as lost:
+        raise NotNow(str(lost)) from None
+    try:
+        await check_targets(drill.plan, drill.id)
+        record = Record(drill.id, drill.plan.id, time.time(), drill.peak)
+        conductor = Conductor(drill.plan, record, drill.folder, drill.rules, heard, proxy)
+        begun(conductor)
+        async with conductor.sending():
+            await conductor.baseline()
+            await conductor.levels()
+            await conductor.rest()
+            if fault is not None:
+                await conductor.fault(fault)
+        record.cleaned = await clean(drill.plan, drill.id, drill.folder / "ledger.jsonl")
+    finally:
+        if proxy is not None:
+            await proxy.end()
     await asyncio.to_thread(keep, record, drill.folder)
     return record, verdict_on(drill.plan, record)
 
