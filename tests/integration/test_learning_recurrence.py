@@ -167,7 +167,7 @@ def test_the_proposal_says_what_it_cost_what_was_promised_and_whether_it_was_don
     assert "120" in english  # customers of all three
     assert "Fix it" in english  # the deadline that was missed
     assert "优化提案" in chinese
-    assert "erik" == paper.data["owner"]
+    assert paper.data["owner"] == "erik"
     house.do("ACT-2", Done, "fenglei", step="action/do", evidence="https://status.example/44")
     learn(house)
     (paper,) = proposals(house)

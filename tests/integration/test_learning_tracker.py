@@ -20,7 +20,7 @@ meeting: {{weekday: tuesday, time: "10:00", timezone: Asia/Shanghai}}
 recurrence: {{count: 3, within: 90d}}
 tracker: {{url: "http://127.0.0.1:{port}/hooks/1", token_env: TRACKER_TOKEN}}
 """
-TOKEN = "tracker-token-that-nobody-reads"  # noqa: S105 - of this test
+TOKEN = "tracker-token-that-nobody-reads"
 
 
 @pytest.fixture
