@@ -30,8 +30,8 @@ def last_run(connection: Connection, kind: str) -> str:
 
 def claim(connection: Connection, kind: str, period: str, **values: Any) -> bool:
     """Claim a period in the caller's transaction; False where somebody has it, who then has made it whole."""
-    statement = _dialect(connection).insert(RUN).values(kind=kind, period=period, **values)
-    return bool(connection.execute(statement.on_conflict_do_nothing()).rowcount == 1)
+    statement = _dialect(connection).insert(RUN).values(kind=kind, period=period, **values).on_conflict_do_nothing()
+    return connection.execute(statement.returning(RUN.c.period)).scalar_one_or_none() is not None
 
 
 def note_run(connection: Connection, kind: str, period: str, **values: Any) -> None:

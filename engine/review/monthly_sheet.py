@@ -181,9 +181,9 @@ def _plots(data: Mapping[str, Any], metrics: Metrics, zone: str, _: Translator) 
         metric = metrics.get(name)
         title = saying.title(metric, name, _)
         share = metric is not None and saying.is_share(metric)
-        unit = "%" if share else _("a day") if name in ("contacts", "complaints") else metric.unit if metric else ""
+        unit = "%" if share else metric.unit if metric and metric.unit == "s" else ""
         course = Course("", by_day, 100.0 if share else 1.0)
-        subtitle = _("By the day, {unit}").format(unit=unit)
+        subtitle = _("By the day, {unit}").format(unit=unit) if unit else _("By the day")
         aim = next((one["aim"] for one in data["figures"] if one["metric"] == name), None)
         limit = None if aim is None else (_("Aim"), aim * (100.0 if share else 1.0))
         yield Picture(plot(title, subtitle, [course], (first, last), zone, aim=limit), f"{title}. {subtitle}")

@@ -184,8 +184,8 @@ def _courses(data: Data, metrics: Metrics, zone: str, _: Translator) -> Iterator
         metric = metrics.get(name)
         title = saying.title(metric, name, _)
         percents = metric is not None and saying.is_share(metric)
-        unit = "%" if percents else metric.unit if metric else ""
-        subtitle = _("By the day, {unit}").format(unit=unit)
+        unit = "%" if percents else metric.unit if metric and metric.unit == "s" else ""
+        subtitle = _("By the day, {unit}").format(unit=unit) if unit else _("By the day")
         course = Course("", by_day, 100.0 if percents else 1.0)
         yield Picture(plot(title, subtitle, [course], (first, last), zone), f"{title}. {subtitle}")
 

@@ -206,8 +206,10 @@ def _difference(one: Data, metric: Metric | None, _: Translator) -> str:
 def _plot(data: Data, one: Data, metric: Metric | None, zone: str, _: Translator) -> Picture:
     share = metric is not None and saying.is_share(metric)
     title = saying.two(one["title"], _.language)
-    unit = "%" if share else metric.unit if metric else ""
-    subtitle = _("By the day, {unit}; the incident is marked").format(unit=unit)
+    unit = "%" if share else metric.unit if metric and metric.unit == "s" else ""
+    subtitle = _("By the day; the incident is marked")
+    if unit:
+        subtitle = _("By the day, {unit}; the incident is marked").format(unit=unit)
     began = datetime.fromisoformat(data["declared_at"])
     ended = datetime.fromisoformat(data["closed_at"]) if data["closed_at"] else began + timedelta(hours=1)
     days = data["effects"]["days"]

@@ -1,0 +1,222 @@
+"""Reviews of the calendar: each period once, made up for when missed, its owner called with a link to the document."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pendulum
+import pytest
+
+from domain.commands import Acknowledge, Done
+from domain.handle import Refused
+from domain.review.period import BadPeriod, ReviewKind
+from engine.review import catching_up
+from engine.review.desk import ReviewDesk, desk_of
+from engine.review.holding import hold, hold_overdue, make
+from storage import documents, reviews, turns
+from storage.figures import Batch, canonical, micros
+from tests.houses import (
+    Estate,
+    house_fixture,  # noqa: F401
+    sqlite_house_fixture,  # noqa: F401
+)
+
+BEGUN = pendulum.datetime(2026, 10, 20, 3)  # the house is reviewed from here on
+
+
+def desk_since(house: Estate) -> ReviewDesk:
+    desk = desk_of(house.house)
+    house.now = BEGUN
+    assert hold(desk, ReviewKind.MONTHLY, house.now) == []  # nothing that was over before is owed
+    return desk
+
+
+def runs(house: Estate) -> list[tuple[str, str, bool]]:
+    with house.house.database.read() as connection:
+        return [(row.kind, row.period, row.late) for row in reviews.runs(connection)]
+
+
+def kept(house: Estate, name: str) -> documents.Document:
+    with house.house.database.read() as connection:
+        found = documents.load(connection, name)
+    assert found is not None
+    return found
+
+
+def test_a_period_is_held_once_and_its_owner_called(house: Estate) -> None:
+    desk = desk_since(house)
+    house.now = pendulum.datetime(2026, 11, 1, 0, 30)
+    (held,) = hold(desk, ReviewKind.MONTHLY, house.now)
+    assert (held.document, held.matter, held.late) == ("monthly-service-report/2026-10", "REV-1", False)
+    assert hold(desk, ReviewKind.MONTHLY, house.now) == []
+    house.deliver()
+    (row,) = house.rows("REV-1", person="erik", purpose="assign")
+    assert f"{house.house.settings.links_url}/documents/monthly-service-report/2026-10" in row.payload["body"]
+    assert any("Read and comment the monthly report" in title for title in house.titles("erik"))
+    # It is carried like any step: taken, done with a word, passed on; then it is over by itself.
+    house.do("REV-1", Acknowledge, "erik", step="report/read")
+    house.do("REV-1", Done, "erik", step="report/read", evidence="three sentences")
+    house.turn()
+    house.do("REV-1", Done, "erik", step="report/pass")
+    house.turn()
+    assert house.snapshot("REV-1").incident.status == "completed"
+    assert house.verified("REV-1") is None
+
+
+def test_nobody_takes_it_and_the_backup_is_called(house: Estate) -> None:
+    desk = desk_since(house)
+    house.now = pendulum.datetime(2026, 11, 1, 0, 30)
+    hold(desk, ReviewKind.MONTHLY, house.now)
+    house.wait(days=1, minutes=1)
+    house.turn()
+    assert [row.person for row in house.rows("REV-1", purpose="backup")] == ["gaomin"]
+
+
+def test_servers_that_fire_together_hold_it_once(house: Estate) -> None:
+    desk = desk_since(house)
+    house.now = pendulum.datetime(2026, 11, 2, 0, 30)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: hold(desk, ReviewKind.WEEKLY, house.now), range(4)))
+    made = [held for those in found for held in those if not held.late]
+    assert len(made) == 1
+    assert sorted(runs(house)) == [
+        ("weekly-service-review", "2026-W43", True), ("weekly-service-review", "2026-W44", False),
+    ]  # fmt: skip
+
+
+def test_what_was_missed_is_made_up_for_and_said(house: Estate) -> None:
+    desk = desk_since(house)
+    house.now = pendulum.datetime(2027, 1, 3, 3)  # November's and October's runs never came
+    found = hold(desk, ReviewKind.MONTHLY, house.now)
+    assert [(held.period, held.late, bool(held.matter)) for held in found] == [
+        ("2026-10", True, False), ("2026-11", True, False), ("2026-12", False, True),
+    ]  # fmt: skip
+    newest, missed = kept(house, "monthly-service-report/2026-12"), kept(house, "monthly-service-report/2026-10")
+    assert "made up for now: 2026-10, 2026-11" in newest.texts["en"]
+    assert "本次补做：2026-10, 2026-11" in newest.pages["zh"]
+    assert "made late: its time had been missed" in missed.texts["en"]
+
+
+def test_a_schedule_that_did_not_fire_is_made_up_for_by_whoever_looks(house: Estate) -> None:
+    desk = desk_since(house)
+    house.now = pendulum.datetime(2026, 11, 1, 15)  # 23:00 in Shanghai: its own schedule has still time
+    assert [held.kind for held in hold_overdue(desk, house.now)] == [ReviewKind.WEEKLY, ReviewKind.TOPICS]
+    house.now = pendulum.datetime(2026, 11, 1, 18, 1)  # 26 hours after the month's end
+    assert ReviewKind.MONTHLY in [held.kind for held in hold_overdue(desk, house.now)]
+    assert hold_overdue(desk, house.now) == []
+
+
+def test_without_prefect_somebody_looks_after_two_hours(sqlite_house: Estate) -> None:
+    house = sqlite_house
+    desk_since(house)
+    assert not catching_up.catch_up_if_forgotten(house.house, house.now)  # the first look begins to wait
+    house.wait(hours=1)
+    assert not catching_up.catch_up_if_forgotten(house.house, house.now)
+    house.wait(hours=1)
+    assert catching_up.catch_up_if_forgotten(house.house, house.now)
+    house.wait(minutes=1)
+    assert not catching_up.catch_up_if_forgotten(house.house, house.now)
+
+
+def test_the_day_is_sent_and_asks_for_nothing(house: Estate) -> None:
+    """Three slow days in a row: their means by hand, and what the rule says."""
+    desk = desk_since(house)
+    batch = Batch()
+    for day, values in ((20, (50.0, 40.0)), (21, (46.0,)), (22, (60.0,))):  # means 45 + ..., see below
+        for place, value in enumerate(values):
+            at = pendulum.datetime(2026, 10, day, 4 + place)
+            batch.add(("frt", canonical({})), micros(at), value, 3.0 if value == 50.0 else 1.0)
+    desk.figures.take([batch], house.now)
+    house.now = pendulum.datetime(2026, 10, 22, 23, 30)  # 07:30 on the 23rd
+    found = hold(desk, ReviewKind.DAILY, house.now)
+    assert [held.period for held in found] == ["2026-10-20", "2026-10-21", "2026-10-22"]
+    data = kept(house, "daily-figures/2026-10-22").data
+    # The 20th: (3 x 50 + 40) / 4 = 47.5; the 21st 46; the 22nd 60. Over 45 s on each.
+    assert data["frt"] == [
+        {"day": "2026-10-20", "value": 47.5},
+        {"day": "2026-10-21", "value": 46.0},
+        {"day": "2026-10-22", "value": 60.0},
+    ]
+    assert data["frt_limit"] == 45.0
+    assert "The rule has not been evaluated yet." in kept(house, "daily-figures/2026-10-22").texts["en"]
+    ref = found[-1].matter
+    house.deliver()
+    house.turn()
+    house.turn()
+    assert house.snapshot(ref).incident.status == "completed"
+    assert {row.person for row in house.rows(ref)} == {"erik", "hana"}
+
+
+@pytest.mark.parametrize("kind", list(ReviewKind))
+def test_every_kind_can_be_held_in_an_empty_house(sqlite_house: Estate, kind: ReviewKind) -> None:
+    house = sqlite_house
+    desk = desk_since(house)
+    house.now = pendulum.datetime(2027, 2, 1, 3)
+    held = hold(desk, kind, house.now)[-1]
+    document = kept(house, held.document)
+    assert held.matter
+    assert document.title.en
+    assert document.title.zh
+    assert set(document.pages) == {"en", "zh"} == set(document.texts)
+    assert house.snapshot(held.matter).response.playbook.id == str(kind)
+
+
+def test_a_role_that_nobody_holds_does_not_lose_the_report(sqlite_house: Estate) -> None:
+    house = sqlite_house
+    desk = desk_since(house)
+    text = house.house.settings.roster_file.read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("  executive:")]
+    house.house.settings.roster_file.write_text("\n".join(lines), encoding="utf-8")
+    fresh = Estate(type(house.house)(house.house.settings).open(), house.receiver)
+    try:
+        (held,) = hold(desk_of(fresh.house), ReviewKind.MONTHLY, pendulum.datetime(2026, 11, 1, 0, 30))
+        assert held.matter == ""
+        assert kept(fresh, held.document)
+        with fresh.house.database.read() as connection:
+            (row,) = reviews.runs(connection)
+        assert "executive" in row.trouble
+    finally:
+        fresh.house.close()
+        desk.close()
+
+
+def test_a_report_on_demand_calls_nobody(house: Estate) -> None:
+    desk = desk_since(house)
+    document = make(desk, ReviewKind.MONTHLY, "2026-10", house.now)
+    assert "as far as it is" in document.texts["en"]
+    assert runs(house) == []
+    with pytest.raises(Refused, match="has not begun yet"):
+        make(desk, ReviewKind.MONTHLY, "2026-12", house.now)
+    with pytest.raises(BadPeriod):
+        make(desk, ReviewKind.MONTHLY, "2026-W44", house.now)
+    with house.house.database.read() as connection:
+        assert turns.kept(connection, "reviews") is not None
+
+
+def test_topics_are_counted_by_category_and_what_has_none_is_said(house: Estate) -> None:
+    desk = desk_since(house)
+    batch = Batch()
+    at = pendulum.datetime(2026, 10, 28, 4)
+    for metric, category, value in (
+        ("complaints", "payment", 30.0), ("complaints", "delivery", 10.0), ("complaints", "", 10.0),
+        *(("contacts", f"question-{place:02d}", 100.0 - place) for place in range(22)),
+    ):  # fmt: skip
+        batch.add((metric, canonical({"category": category} if category else {})), micros(at), value, 1.0)
+    batch.add(("complaints", canonical({"category": "payment"})), micros(at.subtract(days=7)), 20.0, 1.0)
+    desk.figures.take([batch], at)
+    house.now = pendulum.datetime(2026, 11, 2, 0, 15)
+    hold(desk, ReviewKind.TOPICS, house.now)
+    found = kept(house, "complaint-topics/2026-W44")
+    # 50 complaints: payment 30 (20 the week before: + 50 %), delivery 10, without a category 10 (20 %).
+    assert found.data["complaints"] == {
+        "total": 50.0, "without": 10.0, "more": 0,
+        "rows": [
+            {"category": "payment", "count": 30.0, "before": 20.0},
+            {"category": "delivery", "count": 10.0, "before": None},
+        ],
+    }  # fmt: skip
+    assert "20 % of 50 have no category." in found.texts["en"]
+    assert "+50.0 %" in found.texts["en"]
+    # Of 22 questions the twenty most frequent are listed, and two are said to be left out.
+    assert [row["category"] for row in found.data["questions"]["rows"]][::19] == ["question-00", "question-19"]
+    assert "2 more categories are not listed." in found.texts["en"]
