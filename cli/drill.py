@@ -121,16 +121,19 @@ def compare(old: Name, new: Name, as_json: AsJson = False) -> None:
 
 
 @app.command(epilog=example("tocsin drill abort"))
-def abort() -> None:
+def abort(as_json: AsJson = False) -> None:
     """Stop the drill that runs: no new journeys, five seconds for those under way, the fault put right."""
     from engine.drill.conduct import ABORT, ALIVE
 
     running = sorted((home() / "drills").glob(f"*/{ALIVE}"))
     if not running:
         raise Trouble("no drill runs here")
+    if as_json:
+        show_json({"drills": [mark.parent.name for mark in running]})
     for mark in running:
         (mark.parent / ABORT).touch()
-        say(_("{drill} stops within a second").format(drill=mark.parent.name))
+        if not as_json:
+            say(_("{drill} stops within a second").format(drill=mark.parent.name))
 
 
 def _stoppable(conductor: Conductor) -> None:
