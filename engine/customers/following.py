@@ -22,6 +22,7 @@ from domain.durations import later
 from domain.facts import Fact, FactKind
 from domain.handle import Refused
 from domain.incident import Incident, IncidentStatus
+from domain.learning.words import HIDDEN, without_contacts
 from engine import commands
 from engine.customers import wording
 from engine.customers.desk import CustomerDesk
@@ -102,6 +103,7 @@ class _Look:
         """A chunk of the contacts; whether it was the last one."""
         if customers.erase_contacts(self._connection, self._incident.id) == customers.CHUNK:
             return False
+        customers.clean_words(self._connection, self._incident.id, _cleaned)
         self._change(row, state=ERASED, next_at=None)
         return True
 
@@ -203,6 +205,12 @@ class _Look:
             first = customers.first_reminder(self._connection, self._incident.id, zone, self._now)
             candidates[f"remind {zone}"] = self._opens(zone, first) if first else None
         return next_look(soon, candidates)
+
+
+def _cleaned(text: str) -> str:
+    """What somebody wrote, without a contact in it; what holds none stays as it was written."""
+    shown = without_contacts(text)
+    return shown if HIDDEN in shown and HIDDEN not in text else text
 
 
 def survey(

@@ -135,6 +135,11 @@ def test_after_the_set_time_every_contact_is_gone(home: Path, monkeypatch: pytes
         monkeypatch.setattr(customers, "CHUNK", 7)
     with customer_house(home) as house:
         follow = followed(house)
+        said = f"Ring me at {PHONE} or write to {MAIL}, please be faster"
+        follow.answer(follow.tokens()[MAIL], suggestion=said)
+        follow.answer(follow.tokens()["c2@example.com"], suggestion="two\nlines")
+        answering.complained(follow.desk, follow.ref, "C3", house.now, command_id="again")
+        answering.called(follow.desk, follow.ref, "C3", house.now, by="gaomin", note=f"reached by {MAIL}")
         ciphers = sealed(house)
         assert len(ciphers) == 59
         follow.run_until(24 * 29)
@@ -143,7 +148,11 @@ def test_after_the_set_time_every_contact_is_gone(home: Path, monkeypatch: pytes
         assert sealed(house) == []
         assert follow.row().state == "erased"
         assert holding(home, MAIL, PHONE, *ciphers) == {}
-        assert follow.customers()["C1"].masked == ""
+        left = follow.customers()
+        assert left["C1"].masked == ""
+        assert "please be faster" in left["C1"].suggestion, "the words stay, without the contact"
+        assert left["C2"].suggestion == "two\nlines", "what holds none stays as it was said"
+        assert left["C3"].called_note.startswith("reached by")
 
 
 def test_nothing_of_a_contact_is_said_in_a_refusal(home: Path, caplog: pytest.LogCaptureFixture) -> None:
