@@ -77,6 +77,15 @@ def test_every_file_of_the_catalogue_is_in_force_under_its_own_name() -> None:
         "optimisation-proposal",
         "product-meeting",
         "reallocate-resources",
+        "retrospective",
+        "daily-figures",
+        "weekly-service-review",
+        "complaint-topics",
+        "monthly-service-report",
+        "risk-meeting",
+        "process-audit",
+        "half-year-evaluation",
+        "playbook-revision",
     }
 
 

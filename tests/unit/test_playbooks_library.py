@@ -168,7 +168,7 @@ def test_an_unknown_playbook_names_the_one_that_was_meant() -> None:
     with pytest.raises(UnknownPlaybook) as caught:
         Library().get("four-hours-response")
     assert str(caught.value) == "no playbook 'four-hours-response': did you mean four-hour-response?"
-    with pytest.raises(KeyError, match="one of complaint-surge, executive-intervention, four-hour-response"):
+    with pytest.raises(KeyError, match="one of complaint-surge, complaint-topics, customer-follow-up"):
         Library().get("zzz")
 
 
