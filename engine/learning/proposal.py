@@ -75,7 +75,7 @@ def refresh(house: House, connection: Connection, recurrence: str, now: DateTime
     if found.digest == kind.digest:
         return False
     name = kind.document or f"{KIND}/{found.ref or recurrence[:8]}"
-    title = Text(kind.title["en"], kind.title["zh"])
+    title = Text(f"Optimisation proposal: {kind.title['en']}", f"优化提案：{kind.title['zh']}")
     made = Document(name, title, now, about=found.ref, from_at=kind.first_at, to_at=kind.last_at, data=_data(found))
     roster = house.roster()
     documents.keep(connection, written(made, lambda language: _sheet(found, title, roster, language, now)))
@@ -197,15 +197,17 @@ def _sheet(found: Evidence, title: Text, roster: Roster, language: str, now: Dat
               + f" tocsin action add {found.ref or 'WRN-1'} --title TEXT --owner ROLE --due 14d"),
     ]  # fmt: skip
     foot = _("Written from what is on record; a further case makes a new version.")
-    named = _("Optimisation proposal: {title}").format(title=title.in_(language))
-    return Sheet(language, named, found.ref, blocks, foot=foot)
+    return Sheet(language, title.in_(language), found.ref, blocks, foot=foot)
 
 
 def _cases(cases: Sequence[Case], _: Translator) -> Table:
     head = [_("Incident"), _("Declared"), _("Title"), _("State"), _("Customers"), _("Orders"), _("Money"), _("Hours")]
+    states = {
+        "open": _("open"), "mitigated": _("mitigated"), "closed": _("closed"), "completed": _("completed"),
+    }  # fmt: skip
     rows = [
         (
-            case.ref, _day(case.at), case.title, case.status, f"{case.impact.customers:,}", f"{case.impact.orders:,}",
+            case.ref, _day(case.at), case.title, states.get(case.status, case.status), f"{case.impact.customers:,}", f"{case.impact.orders:,}",
             f"{case.impact.money:,}", f"{case.hours:.1f}",
         )
         for case in cases

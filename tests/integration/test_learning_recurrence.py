@@ -113,7 +113,7 @@ def test_two_unrelated_ones_give_none_nor_does_what_is_too_long_ago(house: Estat
 
 
 def test_drills_and_cancelled_ones_never_count(house: Estate) -> None:
-    for fields in ({"drill": True}, {}, {}):
+    for fields in (dict[str, Any](drill=True), {}, {}):
         ref = house.declare(**{**CHECKOUT, **fields})
     house.do(ref, Cancel, "alice", reason="declared by mistake")
     house.declare(**CHECKOUT)

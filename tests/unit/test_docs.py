@@ -66,3 +66,8 @@ def test_every_command_has_an_example() -> None:
     for name, command in leaves(typer.main.get_command(app), "tocsin"):
         text = command.get_help(click.Context(command, info_name=name))
         assert f"Example: {name}" in text, name
+
+
+@pytest.mark.parametrize("name", ["learning"])
+def test_what_a_guide_says_to_type_is_a_command_with_these_options(name: str) -> None:
+    test_what_the_readme_says_to_type_is_a_command_with_these_options(ROOT / "docs" / f"{name}.md")
