@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pendulum
 import pytest
@@ -96,7 +97,7 @@ def test_strangers_read_no_documents(web: Served) -> None:
 def test_a_retrospective_by_the_api(web: Served) -> None:
     ref = closed(web, EVIL)
     path = f"/api/incidents/{ref}/retrospective"
-    form = {
+    form: dict[str, Any] = {
         "words": {"cause": EVIL},
         "action": {"id": "a-1", "title": "Watch it", "owner": "technology-lead", "due": "14d"},
         "as": "alice",
@@ -115,7 +116,7 @@ def test_a_retrospective_by_the_api(web: Served) -> None:
         ({"words": {"blame": "x"}}, "no section 'blame'"),
         ({"action": {**form["action"], "id": "a-2", "owner": "plumber"}}, "nobody is 'plumber'"),
         ({"action": {**form["action"], "id": "a-3", "due": "soon"}}, "due:"),
-    ):  # type: ignore[dict-item]
+    ):
         assert words in valid("error", web.client.post(path, json=wrong), 409)["error"]
 
 
