@@ -63,9 +63,8 @@ def hold_overdue(desk: ReviewDesk, now: DateTime) -> list[Held]:
     keep_days(desk, now)
     found: list[Held] = []
     for kind in ReviewKind:
-        periods = _owed(desk, kind, now)
-        if periods and periods[-1].ends + OVERDUE <= now:
-            found += _hold(desk, kind, periods, now)
+        periods = [period for period in _owed(desk, kind, now) if period.ends + OVERDUE <= now]
+        found += _hold(desk, kind, periods, now)
     return found
 
 

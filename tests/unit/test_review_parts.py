@@ -98,12 +98,13 @@ def test_of_a_long_sleep_the_oldest_are_given_up() -> None:
 # --- clocks
 
 
-def step(status: StepStatus, **minutes: int) -> StepState:
+def step(status: StepStatus, acknowledged: int | None = None, done: int | None = None) -> StepState:
     """Opened at 0, to be taken within 5 and done by 40 minutes; other times in minutes after it."""
-    times = {f"{name}_at": T + timedelta(minutes=count) for name, count in minutes.items()}
     return StepState(
         id="s/fix", stage="s", step="fix", round=1, opens_at=T, due_at=T + timedelta(minutes=40), laid_at=T,
-        ack_within=timedelta(minutes=5), opened_at=T, status=status, **times,
+        ack_within=timedelta(minutes=5), opened_at=T, status=status,
+        acknowledged_at=None if acknowledged is None else T + timedelta(minutes=acknowledged),
+        done_at=None if done is None else T + timedelta(minutes=done),
     )  # fmt: skip
 
 
