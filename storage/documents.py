@@ -81,6 +81,13 @@ def listing(connection: Connection, *, kind: str = "", about: str = "", limit: i
     return [_document(row) for row in connection.execute(query)]
 
 
+def within(connection: Connection, kind: str, start: DateTime, end: DateTime) -> list[Document]:
+    """The documents of a kind about a time that began in [start, end), the oldest first, with their figures."""
+    columns = [column for column in DOCUMENT.c if column.name not in ("pages", "texts")]
+    mine = (DOCUMENT.c.kind == kind, DOCUMENT.c.from_at >= start, DOCUMENT.c.from_at < end)
+    return [_document(row) for row in connection.execute(select(*columns).where(*mine).order_by(DOCUMENT.c.from_at))]
+
+
 def _document(row: Row[Any]) -> Document:
     found = row._asdict()
     title = found.pop("title")

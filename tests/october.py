@@ -23,7 +23,7 @@ from engine.customers import taking
 from engine.customers.desk import desk_of as customer_desk
 from engine.review.desk import ReviewDesk, desk_of
 from engine.review.holding import keep_days
-from storage import customers, incidents
+from storage import customers, documents, incidents
 from storage.figures import Batch, canonical, micros
 from storage.tables import WarningRow
 from tests.houses import Estate, estate
@@ -101,6 +101,7 @@ def live_through(house: Estate) -> ReviewDesk:
     _mend_late(house)
     _answer_late(house)
     _not_counted(house)
+    _drill(house)
     _customers(house)
     _warnings(house)
     house.now = NOW
@@ -177,6 +178,16 @@ def _not_counted(house: Estate) -> None:
         promise(connection, house.house.roster(), {"second-provider": action}, house.now)
     house.now = at(31, 16, 5)
     house.declare("mend", title="November's", service="search", kind="outage")
+
+
+def _drill(house: Estate) -> None:
+    """A load drill on the 25th that passed, back after four minutes; one of September is not October's."""
+    with house.house.database.write() as connection:
+        for month in (9, 10):
+            documents.keep(connection, documents.Document(
+                f"drill/{month}", Text("Drill checkout: PASS", "压测 checkout：PASS"), at(25, 3, month=month),
+                from_at=at(25, 2, month=month), data={"verdict": "PASS", "rto_seconds": 240.0},
+            ))  # fmt: skip
 
 
 def _customers(house: Estate) -> None:

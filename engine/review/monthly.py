@@ -21,6 +21,7 @@ from engine.review import matters
 from engine.review.desk import ReviewDesk
 from engine.review.learned import improvements
 from engine.review.measuring import Amount, Measured
+from storage import documents
 from storage.board import both
 
 FIGURES = (
@@ -28,6 +29,7 @@ FIGURES = (
     "self_service", "repeat_enquiries", "conversion",
 )  # fmt: skip
 PLOTTED = ("contacts", "complaints", "csat", "response_time")
+DRILLS = "drill"  # documents of load drills
 CHURN = "churn"  # lost customers as figures, with the label category for the cause
 
 
@@ -130,10 +132,15 @@ def _clocks(counted: Mapping[str, Tally], plan: ReviewPlan) -> list[dict[str, An
 def _drills(
     connection: Connection, period: Period, everything: list[matters.Case], now: DateTime
 ) -> list[dict[str, Any]]:
-    """Rehearsals on record, and what a failed drill left to do."""
+    """Rehearsals on record, load drills with their verdict, and what a failed one left to do."""
     found = [{"what": "rehearsal", **matters.in_short(case, now)} for case in everything if case.incident.drill]
+    loads = [
+        {"what": "load", "ref": one.id, "title": both(one.title), "verdict": one.data.get("verdict"),
+         "rto_seconds": one.data.get("rto_seconds")}
+        for one in documents.within(connection, DRILLS, period.begins, period.ends)
+    ]  # fmt: skip
     actions = matters.cases_of_kind(connection, period, "drill")
-    return [*found, *({"what": "action", **one} for one in actions)]
+    return [*found, *loads, *({"what": "action", **one} for one in actions)]
 
 
 def _value(measured: Measured, plan: ReviewPlan) -> dict[str, Any]:

@@ -208,13 +208,21 @@ def _learned(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
 
 def _drills(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
     yield Heading(_("Drills"))
-    rows = [
-        (one["ref"], one["title"], _("exercise") if one["what"] == "rehearsal" else _("action of a failed drill"),
-         str(one["missed"]) if "missed" in one else one["status"])
-        for one in data["drills"]
-    ]  # fmt: skip
-    head = (_("Reference"), _("What"), _("Kind"), _("Deadlines missed, or state"))
+    rows = [_drill(one, _) for one in data["drills"]]
+    head = (_("Reference"), _("What"), _("Kind"), _("Result"))
     yield Table(head, rows, frozenset(), _("No drill is on record in this time."))
+
+
+def _drill(one: Mapping[str, Any], _: Translator) -> tuple[str | Cell, ...]:
+    if one["what"] == "rehearsal":
+        late = _("{count} deadlines missed").format(count=one["missed"])
+        return one["ref"], one["title"], _("exercise"), Cell(late, "bad" if one["missed"] else "")
+    if one["what"] == "action":
+        return one["ref"], one["title"], _("action of a failed drill"), one["status"]
+    verdict = str(one["verdict"])
+    back = "" if one["rto_seconds"] is None else " · RTO " + seconds(one["rto_seconds"], _)
+    cell = Cell(f"{verdict}{back}", "good" if verdict == "PASS" else "bad")
+    return one["ref"], saying.two(one["title"], _.language), _("load drill"), cell
 
 
 def _value(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:

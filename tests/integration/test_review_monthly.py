@@ -90,7 +90,7 @@ def test_every_figure_is_what_the_hand_worked_out(report: Document) -> None:
     assert data["recurrences"] == [
         {"kind": "outage", "service": "orders", "count": 3, "refs": ["INC-1", "INC-2", "INC-3"]}
     ]
-    assert [(one["ref"], one["what"]) for one in data["drills"]] == [("INC-4", "rehearsal")]
+    assert [(one["ref"], one["what"]) for one in data["drills"]] == [("INC-4", "rehearsal"), ("drill/10", "load")]
 
     # Value: cases 4000 contacts x 25 % self-service = 1000. Labour 1000 x 0.1 h x 60 = 6000. Lifetime 5 x 800 = 4000.
     # Saving 10,000. Return (10,000 - 8,000) / 8,000 = 25 %.
