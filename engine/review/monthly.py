@@ -11,7 +11,7 @@ from pendulum import DateTime
 from sqlalchemy import Connection
 
 from domain.customers.survey import Result
-from domain.incident import Nature
+from domain.incident import ALARMS, Nature
 from domain.review.clocks import Tally
 from domain.review.period import Period, before
 from domain.review.plan import ReviewPlan
@@ -36,7 +36,7 @@ CHURN = "churn"  # lost customers as figures, with the label category for the ca
 def figures_of_month(desk: ReviewDesk, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
     """Every figure of the report, JSON-able. Shares are 0 to 1, durations seconds; null: not known."""
     plan, roster = desk.plan, desk.house.roster()
-    everything = matters.cases(connection, period, roster, [Nature.INCIDENT, Nature.WARNING])
+    everything = matters.cases(connection, period, roster, ALARMS)
     found = matters.real(everything)
     incidents = [case for case in found if case.incident.nature is Nature.INCIDENT]
     measured = Measured(desk.figures, connection, desk.metrics(), period)

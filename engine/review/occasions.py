@@ -10,7 +10,7 @@ from typing import Any, Final
 from pendulum import DateTime
 from sqlalchemy import Connection
 
-from domain.incident import Nature
+from domain.incident import ALARMS, Nature
 from domain.review.clocks import Outcome, deadline
 from domain.review.period import Period, ReviewKind, Span, before, period_at
 from engine.review import matters
@@ -29,7 +29,6 @@ DAILY: Final = (
     "contacts", "complaints", "complaint_rate", "csat", "response_time", "frt", "aht", "fcr", "abandonment",
     "attainment", "backlog",
 )  # fmt: skip
-BOTH: Final = (Nature.INCIDENT, Nature.WARNING)
 
 Figures = Callable[[ReviewDesk, Connection, Period, DateTime], dict[str, Any]]
 
@@ -58,7 +57,7 @@ def figures_of_day(desk: ReviewDesk, connection: Connection, period: Period, _no
 def figures_of_week(desk: ReviewDesk, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
     """The service-value review: five figures, causes of churn, levels, and what became of earlier actions."""
     measured, earlier = _two(desk, connection, period)
-    found = matters.real(matters.cases(connection, period, desk.house.roster(), BOTH))
+    found = matters.real(matters.cases(connection, period, desk.house.roster(), ALARMS))
     return {
         "five": [compared(measured, earlier, name, desk.plan) for name in desk.plan.five],
         "days": [measured.days[0].format("YYYY-MM-DD"), measured.days[-1].format("YYYY-MM-DD")],
@@ -84,7 +83,7 @@ def topics_of_week(desk: ReviewDesk, connection: Connection, period: Period, _no
 
 def risks_of_month(desk: ReviewDesk, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
     """For the risk meeting: what warned, what was late, what recurs, which promises are overdue."""
-    found = matters.real(matters.cases(connection, period, desk.house.roster(), BOTH))
+    found = matters.real(matters.cases(connection, period, desk.house.roster(), ALARMS))
     rows = matters.warnings_of(connection, period)
     return {
         "warnings": _ruled(rows),
@@ -96,7 +95,7 @@ def risks_of_month(desk: ReviewDesk, connection: Connection, period: Period, now
 
 def audit_of_quarter(desk: ReviewDesk, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
     """The process review: situations covered by a playbook against the aim of 80 %, and which steps were late."""
-    found = matters.real(matters.cases(connection, period, desk.house.roster(), BOTH))
+    found = matters.real(matters.cases(connection, period, desk.house.roster(), ALARMS))
     covered = matters.covered(found)
     return {
         "matters": len(found), "situations": covered.met + covered.missed, "covered": covered.met,
@@ -112,7 +111,7 @@ def evaluation_of_half(desk: ReviewDesk, connection: Connection, period: Period,
     at = period.begins
     while at < period.ends:
         month = period_at(Span.MONTH, at, zone)
-        found = matters.real(matters.cases(connection, month, desk.house.roster(), BOTH))
+        found = matters.real(matters.cases(connection, month, desk.house.roster(), ALARMS))
         _count, result = matters.followed_up(connection, month)
         steps = matters.tallies(found, desk.plan, now)["steps"]
         months.append({
@@ -134,7 +133,7 @@ def evaluation_of_half(desk: ReviewDesk, connection: Connection, period: Period,
 
 def playbooks_of_year(desk: ReviewDesk, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
     """Every playbook in force: how often it was used, and how often its deadlines were missed."""
-    found = matters.real(matters.cases(connection, period, desk.house.roster(), BOTH))
+    found = matters.real(matters.cases(connection, period, desk.house.roster(), ALARMS))
     used: Counter[str] = Counter()
     missed: Counter[str] = Counter()
     met: Counter[str] = Counter()
