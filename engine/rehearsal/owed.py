@@ -107,8 +107,10 @@ class _Must:
         found, asks = self._found, self._got.get((ours, ASK), [])
         wait, until = found.plan.remind_after.total_seconds(), found.closed + found.plan.collect_after.total_seconds()
         answered = found.heard.answered.get(ours)
-        if not asks or (answered and answered.hi < found.closed + wait):
+        if ours not in self.asked or (answered and answered.hi < found.closed + wait):
             return 0, 0
+        if not asks:  # that is said already; the reminder reaches whoever the survey did not
+            return 0, 1
         surely = asks[0].at + wait + found.slack
         return int(surely < until - found.slack and (answered is None or answered.lo > surely)), 1
 

@@ -26,6 +26,7 @@ from web.schemas import schema
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"
+SAMPLE = ROOT / "examples" / "affected_customers.csv"
 TOCSIN = [sys.executable, "-m", "cli.main"]
 # The machine that runs the tests runs others beside them: what a test allows for, a person would not.
 TOLERANCE = 4.0
@@ -188,6 +189,72 @@ def test_the_four_hour_response_passes_in_a_minute(whole: Installation) -> None:
     assert whole.tokens() == 0, "the tokens of simulated owners are gone"
     drawn = httpx.get(f"http://127.0.0.1:{whole.port}/inbox/public/weibo", trust_env=False).text
     assert "DRILL 演练" in drawn
+
+
+def affected(folder: Path, rows: int) -> Path:
+    """The first rows of the sample file, with a bad one and one without a channel."""
+    lines = SAMPLE.read_text(encoding="utf-8").splitlines()[: rows + 1]
+    path = folder / "affected.csv"
+    path.write_text("\n".join([*lines, "C1,nowhere,en,1,0,0,UTC,no", "C2,,zh_CN,1,0,0,UTC,no"]), encoding="utf-8")
+    return path
+
+
+def rehearse_followed(installation: Installation, folder: Path, rows: int) -> tuple[int, dict[str, Any]]:
+    """The short playbook, and 72 hours after its close in about half a minute."""
+    return installation.rehearse(
+        "short-response", "--speed", "90", "--until", "22m", "--tolerance", f"{FAULT_TOLERANCE:g}",
+        "--customers", str(affected(folder, rows)), "--closed-speed", "8640",
+    )  # fmt: skip
+
+
+def test_affected_customers_are_followed_up_and_it_passes(faulty: Installation, tmp_path: Path) -> None:
+    code, found = rehearse_followed(faulty, tmp_path, 60)
+    assert (code, found["verdict"], found["reasons"]) == (0, "PASS", [])
+    customers = found["customers"]
+    assert (customers["rows"], customers["bad"], customers["without_channel"]) == (62, 1, 2)
+    assert customers["asked"] == customers["to_ask"] == 59
+    assert 0 < customers["answered"] < 59
+    assert customers["reminded"] >= customers["silent"] > 0
+    assert customers["callbacks"]["expected"] == customers["callbacks"]["listed"] > 0
+    assert customers["suggestions"] == customers["on_agenda"] > 0
+    page = Path(found["report"]).read_text(encoding="utf-8")
+    assert "asked 59 of 59" in page
+    assert "@example.com" not in page
+    assert "C100001" not in page, "nobody is named"
+    assert faulty.tokens() == 0
+
+
+@pytest.mark.slow
+def test_a_survey_lost_and_one_sent_twice_fail_it_by_their_lines(
+    faulty: Installation, fault: Callable[..., int], tmp_path: Path
+) -> None:
+    fault(lose="/ask/")
+    code, found = rehearse_followed(faulty, tmp_path, 60)
+    assert (code, found["verdict"]) == (1, "FAIL")
+    assert any(says.startswith("line ") and says.endswith(": never asked") for says in found["customers"]["missing"])
+    assert found["customers"]["extra"] == []
+    fault(repeat="/ask/")
+    code, found = rehearse_followed(faulty, tmp_path, 60)
+    assert (code, found["verdict"]) == (1, "FAIL")
+    assert any(says.endswith(": asked 2 times") for says in found["customers"]["extra"])
+    assert found["customers"]["missing"] == []
+
+
+def test_customers_need_a_sandbox_and_simulated_owners(
+    faulty: Installation, changed: Callable[[str, str, str], None], tmp_path: Path
+) -> None:
+    def refused(*arguments: str) -> str:
+        command = [*TOCSIN, "rehearse", "short-response", "--customers", str(affected(tmp_path, 3)), *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=faulty.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+        return done.stderr
+
+    assert "--customers needs --auto" in refused()
+    changed("channels.yaml", "tag: survey-sandbox\n        sandbox: true", "tag: survey-sandbox")
+    assert "give channels.yaml a json://127.0.0.1:" in refused("--auto")
+    assert drills(faulty) == []
 
 
 @pytest.mark.slow

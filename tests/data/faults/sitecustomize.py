@@ -1,9 +1,11 @@
 """Faults put into the running processes: on PYTHONPATH, each as the file `faults.json` of the home says now.
 
 `drop`: of that step the call to the backup is dropped. `delay`: whatever is sent under a key with that
-text is sent seconds too late.
+text is sent seconds too late. `lose`: what is sent under a key with that text is said to be sent, and is not;
+`repeat`: it is sent twice. Of both only the keys whose hash begins with 0: one in sixteen.
 """
 
+import hashlib
 import importlib.abc
 import importlib.machinery
 import json
@@ -46,6 +48,12 @@ def delay_a_send(module: Any) -> None:
         wanted = fault("delay")
         if wanted and wanted in message.key:
             time.sleep(LATE_SECONDS)
+        struck = hashlib.sha256(message.key.encode()).hexdigest().startswith("0")
+        lost, again = fault("lose"), fault("repeat")
+        if struck and lost and lost in message.key:
+            return module.Outcome(module.Verdict.SENT)
+        if struck and again and again in message.key:
+            send(self, tag, message)
         return send(self, tag, message)
 
     module.ChannelDirectory.send = delaying
