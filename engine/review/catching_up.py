@@ -27,8 +27,9 @@ def catch_up(house: House, now: DateTime) -> list[str]:
     with house.database.write() as connection:
         turns.keep(connection, LOOKED, {}, now)
     desk = desk_of(house)
+    made = [held.document for held in hold_overdue(desk, now)]
     look(desk, now)
-    return [held.document for held in hold_overdue(desk, now)]
+    return made
 
 
 def catch_up_if_forgotten(house: House, now: DateTime) -> bool:

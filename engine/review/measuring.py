@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +19,8 @@ from storage.figures import LIVE, Figures
 from storage.figures_board import series_of, shares
 from storage.figures_history import Sums, course
 
-STEP: Final = timedelta(minutes=15)  # every zone's midnight is at a full quarter of an hour
+WHOLE: Final = timedelta(days=1)
+STEP: Final = timedelta(minutes=30)  # where the clocks change: nowhere by less
 GOOD: Final = 4.0  # 4 and 5 of 5
 DAY: Final = "YYYY-MM-DD"
 
@@ -46,7 +48,10 @@ class Measured:
         self._begins = period.begins
         self._ends = period.ends
         self.days = days_of(period)
-        self._starts = [(day - period.begins).total_seconds() for day in self.days]
+        self._starts = [day.timestamp() - period.begins.timestamp() for day in self.days]
+        # A sum a day and series is as little as can be read; days of 23 or 25 hours are put together from half hours.
+        even = all(start == place * WHOLE.total_seconds() for place, start in enumerate(self._starts))
+        self._step = WHOLE if even else STEP
         self._rows: dict[str, list[Sums]] = {}
         self._labels: dict[str, dict[int, Mapping[str, str]]] = {}
 
@@ -97,7 +102,7 @@ class Measured:
 
     def _of(self, metric: str, **labels: str) -> list[Sums]:
         if metric not in self._rows:
-            self._rows[metric] = course(self._figures, self._lane, metric, self._begins, self._ends, STEP)
+            self._rows[metric] = course(self._figures, self._lane, metric, self._begins, self._ends, self._step)
             self._labels[metric] = series_of(self._figures, self._lane, metric) if self._rows[metric] else {}
         names = self._labels[metric]
         wanted = labels.items()
@@ -106,8 +111,7 @@ class Measured:
     def _by_day(self, rows: Iterable[Sums]) -> dict[str, list[Sums]]:
         found: dict[str, list[Sums]] = {}
         for row in rows:
-            at = row.bucket * STEP.total_seconds()
-            place = max(place for place, start in enumerate(self._starts) if start <= at)
+            place = bisect_right(self._starts, row.bucket * self._step.total_seconds()) - 1
             found.setdefault(self.days[place].format(DAY), []).append(row)
         return dict(sorted(found.items()))
 

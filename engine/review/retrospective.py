@@ -23,6 +23,7 @@ from engine.review.desk import ReviewDesk
 from engine.review.holding import LANGUAGES, keep_days, open_review
 from engine.review.matters import case_of
 from storage import documents, incidents, reviews
+from storage.database import StorageError
 from storage.documents import Document
 
 log = logging.getLogger("tocsin.reviews")
@@ -46,9 +47,20 @@ def look(desk: ReviewDesk, now: DateTime) -> int:
     with desk.house.database.read() as connection:
         wanted = reviews.wanted(connection, plan.serious, BY_ITSELF, now - LOOK_BACK, CHUNK)
         renewed = reviews.traced(connection, now, CHUNK)
+    done = 0
+    failed: Exception | None = None
     for incident_id in dict.fromkeys((*wanted, *renewed)):
-        draft(desk, incident_id, now)
-    return len({*wanted, *renewed})
+        try:
+            draft(desk, incident_id, now)
+            done += 1
+        except StorageError:
+            raise
+        except Exception as error:  # one that cannot be written must not keep the others from their people
+            log.exception("the retrospective of %s could not be written", incident_id)
+            failed = error
+    if failed is not None:
+        raise failed
+    return done
 
 
 def draft(desk: ReviewDesk, name: str, now: DateTime) -> Document:

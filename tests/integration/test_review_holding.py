@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pendulum
 import pytest
 
-from domain.commands import Acknowledge, Done
+from domain.commands import Acknowledge, Close, Done
 from domain.handle import Refused
-from domain.review.period import BadPeriod, ReviewKind
-from engine.review import catching_up
+from domain.review.period import BadPeriod, ReviewKind, Span, period_named
+from engine.review import catching_up, retrospective, retrospective_facts
 from engine.review.desk import ReviewDesk, desk_of
 from engine.review.holding import hold, hold_overdue, make
+from engine.review.measuring import Measured
 from storage import documents, reviews, turns
 from storage.figures import Batch, canonical, micros
 from tests.houses import (
@@ -226,3 +228,39 @@ def test_topics_are_counted_by_category_and_what_has_none_is_said(house: Estate)
     # Of 22 questions the twenty most frequent are listed, and two are said to be left out.
     assert [row["category"] for row in found.data["questions"]["rows"]][::19] == ["question-00", "question-19"]
     assert "2 more categories are not listed." in found.texts["en"]
+
+
+def test_days_of_23_and_25_hours_have_their_own_figures(sqlite_house: Estate) -> None:
+    """Berlin, 25 October 2026: the day has 25 hours. A contact in the last of them is of that day, one after it not."""
+    house = sqlite_house
+    desk = desk_of(house.house)
+    batch = Batch()
+    for at in ("2026-10-24T22:00", "2026-10-25T22:59", "2026-10-25T23:00"):  # UTC; midnight is 22:00, then 23:00
+        moment = pendulum.parse(at)
+        assert isinstance(moment, pendulum.DateTime)
+        batch.add(("contacts", canonical({})), micros(moment), 1.0, 1.0)
+    desk.figures.take([batch], house.now)
+    period = period_named(Span.MONTH, "2026-10", "Europe/Berlin")
+    with house.house.database.read() as connection:
+        found = Measured(desk.figures, connection, desk.metrics(), period).amount("contacts")
+    assert found.by_day == {"2026-10-25": 2.0, "2026-10-26": 1.0}
+
+
+def test_one_retrospective_that_cannot_be_written_keeps_no_other_from_its_people(
+    sqlite_house: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = sqlite_house
+    first, second = house.declare(severity="critical"), house.declare(severity="critical")
+    for ref in (first, second):
+        house.do(ref, Close, "alice", reason="over")
+    whole = retrospective_facts.gather
+
+    def broken(desk: ReviewDesk, connection: Any, case: Any, now: Any) -> dict[str, Any]:
+        if case.incident.ref == first:
+            raise ZeroDivisionError
+        return whole(desk, connection, case, now)
+
+    monkeypatch.setattr(retrospective_facts, "gather", broken)
+    with pytest.raises(ZeroDivisionError):
+        retrospective.look(desk_of(house.house), house.now)
+    assert kept(house, f"retrospective/{second}")
