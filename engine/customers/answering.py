@@ -16,7 +16,8 @@ from domain.incident import Incident
 from domain.text import unshowable
 from engine.asked import check_id
 from engine.customers.desk import CustomerDesk
-from engine.customers.following import call_people, scrub
+from engine.customers.following import call_people
+from engine.customers.scrubbing import scrub
 from engine.links import BadLink
 from storage import customers, customers_follow, incidents, turns
 

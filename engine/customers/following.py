@@ -26,6 +26,7 @@ from domain.learning.words import HIDDEN, without_contacts
 from engine import commands
 from engine.customers import wording
 from engine.customers.desk import CustomerDesk
+from engine.customers.scrubbing import scrub
 from storage import customers, customers_follow, incidents, timeline
 
 CALLBACKS, REOPENED = "callbacks", "reopened"  # stages of the follow-up's playbook
@@ -261,14 +262,3 @@ def call_people(desk: CustomerDesk, incident_id: str, now: DateTime) -> None:
             commands.carry_out(desk.house, command, now)
         except Refused:  # the incident was cancelled meanwhile, or the home's playbook has no such stage
             continue
-
-
-def scrub(desk: CustomerDesk) -> None:
-    """What was erased goes from the files too: SQLite's log is written back and emptied, PostgreSQL's dead rows go."""
-    engine = desk.house.database.engine
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if desk.house.database.is_sqlite:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        else:
-            connection.exec_driver_sql("VACUUM customer_contact")
-            connection.exec_driver_sql("VACUUM customer")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import MetaData, text
 
 from domain.commands import Cancel, Reopen
 from domain.customers.record import COLUMNS
@@ -101,6 +101,49 @@ def test_forgotten_nothing_is_left_but_the_count(home: Path) -> None:
         assert (result.customers, result.answered, result.suggestions) == (59, 1, 0)
         assert answering.forget(follow.desk, "C1") == 1, "again, and nothing changes"
         assert answering.forget(follow.desk, "C404") == 0
+
+
+def every_row(house: Estate) -> str:
+    """Every row of every table, as text."""
+    with house.house.database.read() as connection:
+        tables = MetaData()
+        tables.reflect(connection)
+        return "".join(str(connection.execute(table.select()).all()) for table in tables.sorted_tables)
+
+
+def test_in_no_row_of_any_table_on_either_database(home: Path, database_url: str) -> None:
+    with customer_house(home, database_url) as house:
+        follow = followed(house)
+        with house.house.database.read() as connection:
+            mine = customers.find(connection, follow.id, "C1", follow.desk.vault().mark("C1"))
+            cipher = customers.sealed(connection, mine.id)
+        assert cipher in every_row(house), "the search finds it, sealed"
+        assert MAIL not in every_row(house)
+        answering.forget(follow.desk, "C1")
+        assert not any(one in every_row(house) for one in (cipher, MAIL, PHONE, "'C1'"))
+        others = sealed(house)
+        follow.run_until(24 * 31)
+        left = every_row(house)
+        assert [one for one in others if one in left] == []
+        assert "c2@example.com" not in left
+
+
+@pytest.mark.parametrize("reader", [False, True])
+def test_what_was_erased_leaves_the_files_though_somebody_reads(
+    home: Path, database_url: str, caplog: pytest.LogCaptureFixture, reader: bool
+) -> None:
+    """A backup that reads for long must not hold up senders; that the bytes are still there is said."""
+    with customer_house(home, database_url) as house:
+        follow = followed(house)
+        (cipher, *_rest) = sealed(house)
+        held = house.house.database.engine.connect()
+        if reader:
+            held.execute(text("SELECT count(*) FROM customer_contact")).all()
+        assert answering.forget(follow.desk, "C1") == 1
+        held.close()
+        assert ("somebody reads for long" in caplog.text) is reader
+        if not reader and not database_url:
+            assert holding(home, cipher, MAIL) == {}
 
 
 def test_a_forgotten_customer_is_not_taken_in_again_nor_asked(home: Path) -> None:
