@@ -8,9 +8,10 @@ from weakref import WeakKeyDictionary
 
 from domain.review.plan import ReviewPlan
 from domain.warning.figures import Metric
+from domain.warning.rule import Rule
 from engine.house import House
 from playbooks.reviews import ReviewsFile
-from playbooks.rulebook import Rulebook
+from playbooks.rulebook import Rulebook, UnknownRule
 from storage.figures import Figures, open_figures
 
 FILE = "reviews.yaml"
@@ -42,6 +43,13 @@ class ReviewDesk:
     def metrics(self) -> Mapping[str, Metric]:
         """Every figure that the house knows by name."""
         return self._book.metrics()
+
+    def rule(self, name: str) -> Rule | None:
+        """The warning rule of that id; None: the house has none."""
+        try:
+            return self._book.get(name)
+        except UnknownRule:
+            return None
 
     def link(self, document: str) -> str:
         """Where people read a document."""

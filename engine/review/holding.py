@@ -182,9 +182,9 @@ def _document(
     missed: Iterable[str] = (), late: bool = False,
 ) -> Document:  # fmt: skip
     data = {
+        **FIGURES[kind](desk, connection, period, now),
         "kind": str(kind), "period": period.name, "from": period.begins.isoformat(), "to": period.ends.isoformat(),
         "zone": desk.plan.zone, "whole": period.ends <= now, "late": late, "missed": list(missed),
-        **FIGURES[kind](desk, connection, period, now),
     }  # fmt: skip
     sheets = {name: _sheet(desk, kind, data, now, language) for name, language in LANGUAGES.items()}
     return Document(

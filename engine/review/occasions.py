@@ -36,8 +36,9 @@ Figures = Callable[[ReviewDesk, Connection, Period, DateTime], dict[str, Any]]
 def figures_of_day(desk: ReviewDesk, connection: Connection, period: Period, _now: DateTime) -> dict[str, Any]:
     """Yesterday against the day before, and the rule of first responses slow on three days in a row."""
     measured, earlier = _two(desk, connection, period)
+    rule = desk.rule(FRT_RULE)
     days = [period]
-    while len(days) < FRT_DAYS:
+    while len(days) < (rule.consecutive_days if rule else FRT_DAYS):
         days.insert(0, before(days[0], desk.plan.zone))
     frt = [
         {"day": one.name, "value": Measured(desk.figures, connection, desk.metrics(), one).amount("frt").value}
@@ -48,7 +49,7 @@ def figures_of_day(desk: ReviewDesk, connection: Connection, period: Period, _no
     return {
         "figures": [compared(measured, earlier, name, desk.plan) for name in DAILY],
         "frt": frt,
-        "frt_limit": desk.plan.aims.get("frt"),
+        "frt_limit": rule.levels[0].threshold if rule else None,
         "frt_rule": "firing" if "firing" in phases else phases[0] if phases else "",
         "levels": levels(measured, desk.plan),
     }
@@ -87,7 +88,7 @@ def risks_of_month(desk: ReviewDesk, connection: Connection, period: Period, now
     rows = matters.warnings_of(connection, period)
     return {
         "warnings": _ruled(rows),
-        "late": _late(found, now),
+        "late_steps": _late(found, now),
         "recurrences": matters.recurrences(connection, period),
         "actions": _actions(desk, connection, now),
     }
@@ -101,7 +102,7 @@ def audit_of_quarter(desk: ReviewDesk, connection: Connection, period: Period, n
         "matters": len(found), "situations": covered.met + covered.missed, "covered": covered.met,
         "share": covered.share, "aim": desk.plan.situations, "uncovered": matters.uncovered(found),
         "clocks": {name: asdict(tally) for name, tally in matters.tallies(found, desk.plan, now).items()},
-        "late": _late(found, now),
+        "late_steps": _late(found, now),
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from domain.review.period import ReviewKind
 from domain.text import N_
 from domain.warning.figures import Metric
 from engine.review import monthly_sheet, saying
-from engine.review.blocks import Bar, Bars, Block, Cell, Fill, Heading, Picture, Table, Tone, Words
+from engine.review.blocks import Bar, Bars, Block, Cell, Fill, Heading, Picture, Table, Tile, Tiles, Tone, Words
 from engine.review.monthly_sheet import figures_table, level_bar
 from engine.review.plots import Course, plot
 from engine.review.saying import figure, percent, seconds
@@ -36,12 +36,12 @@ def day(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]: 
         over = one["value"] is not None and data["frt_limit"] is not None and one["value"] > data["frt_limit"]
         tone: Tone = "bad" if over else ""
         rows.append((one["day"], Cell(figure(one["value"], metrics.get("frt"), _), tone)))
-    limit = figure(data["frt_limit"], metrics.get("frt"), _)
+    limit, count = figure(data["frt_limit"], metrics.get("frt"), _), len(data["frt"])
     return [
         figures_table(data["figures"], metrics, _, _("Day before")),
-        Heading(_("First response, three days in a row")),
-        Words(_("The service process is improved when the daily mean is over {limit} on three days in a row.").format(
-            limit=limit)),
+        Heading(_("First response, day by day")),
+        Words(_("The service process is improved when the daily mean is over {limit} on {count} days in a row.").format(
+            limit=limit, count=count)),
         Table((_("Day"), _("First response time, mean")), rows, frozenset({1})),
         Words(_(_PHASES.get(data["frt_rule"]) or str(data["frt_rule"]))),
         Heading(_("Three levels of handling")),
@@ -53,6 +53,17 @@ def week(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:
     """The service-value review."""
     _ = translator(language)
     found: list[Block] = [
+        Tiles(
+            [
+                Tile(_("Incidents"), str(len(data["incidents"])), ", ".join(one["ref"] for one in data["incidents"])),
+                Tile(_("Warnings"), str(data["warnings"])),
+                Tile(
+                    _("Promises that are open"),
+                    str(len(data["actions"])),
+                    _("{count} late").format(count=sum(one["late"] for one in data["actions"])),
+                ),
+            ]
+        ),
         Heading(_("Five figures")),
         figures_table(data["five"], metrics, _, _("Week before")),
         *_courses(data, metrics, zone, _),
@@ -89,7 +100,7 @@ def risk(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:
         Heading(_("What warned")),
         *_warned(data["warnings"], _),
         Heading(_("What was late")),
-        _late(data["late"], _),
+        _late(data["late_steps"], _),
         Heading(_("What recurs")),
         _recurring(data["recurrences"], _),
         Heading(_("Promises that are open")),
@@ -114,7 +125,7 @@ def audit(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]
         Bars([Bar(_("Situations covered"), data["share"], text, data["aim"], tone)]),
         Table((_("Kind"), _("Service"), _("References")), rows, frozenset(), _("Every situation was covered.")),
         Heading(_("What was late")),
-        _late(data["late"], _),
+        _late(data["late_steps"], _),
         Fill(_("Which situation lacks a playbook, and who writes it?")),
         Fill(_("Which step is late by design: too short a time, the wrong owner?")),
     ]  # fmt: skip

@@ -22,7 +22,7 @@ Data = Mapping[str, Any]
 Metrics = Mapping[str, Metric]
 K = FactKind
 _SAYS = {
-    K.DECLARED: N_("Declared"),
+    K.DECLARED: N_("The incident was declared"),
     K.ATTACHED: N_("Playbook {playbook} attached"),
     K.MITIGATED: N_("Service was back, or harm stopped"),
     K.CLOSED: N_("Closed. {reason}"),
@@ -178,7 +178,7 @@ def _effects(data: Data, metrics: Metrics, zone: str, _: Translator) -> Iterator
             _known(one["during"], metric, _), _known(one["after"], metric, _), _difference(one, metric, _),
             Cell(_(_VERDICTS[verdict]), tone),
         ))  # fmt: skip
-    head = (_("Figure"), _("Before"), _("During"), _("After"), _("Difference, 95 % interval"), _("Verdict"))
+    head = (_("Figure"), _("Before"), _("During"), _("Afterwards"), _("Difference, 95 % interval"), _("Verdict"))
     yield Table(head, rows, frozenset({1, 2, 3, 4}), _("No figure is traced."))
     for one in found["figures"]:
         if one["by_day"]:

@@ -58,7 +58,7 @@ def change(value: float | None, earlier: float | None, _: Translator) -> str:
     if value is None or not earlier:
         return "–"
     share = (value - earlier) / abs(earlier)
-    return f"{share * 100:+.1f} %".replace("-", "−")
+    return f"{signed(share * 100, '.1f')} %"
 
 
 def signed(number: float, digits: str = ".0f") -> str:

@@ -10,11 +10,12 @@ import pytest
 
 from domain.commands import Acknowledge, Close, Done
 from domain.handle import Refused
-from domain.review.period import BadPeriod, ReviewKind, Span, period_named
+from domain.review.period import SPANS, BadPeriod, ReviewKind, Span, period_named
 from engine.review import catching_up, retrospective, retrospective_facts
 from engine.review.desk import ReviewDesk, desk_of
 from engine.review.holding import hold, hold_overdue, make
 from engine.review.measuring import Measured
+from engine.review.occasions import FIGURES
 from storage import documents, reviews, turns
 from storage.figures import Batch, canonical, micros
 from tests.houses import (
@@ -23,6 +24,7 @@ from tests.houses import (
     sqlite_house_fixture,  # noqa: F401
 )
 
+ZONE = "Asia/Shanghai"
 BEGUN = pendulum.datetime(2026, 10, 20, 3)  # the house is reviewed from here on
 
 
@@ -145,7 +147,7 @@ def test_the_day_is_sent_and_asks_for_nothing(house: Estate) -> None:
         {"day": "2026-10-21", "value": 46.0},
         {"day": "2026-10-22", "value": 60.0},
     ]
-    assert data["frt_limit"] == 45.0
+    assert data["frt_limit"] == 45.0  # of the rule itself
     assert "The rule has not been evaluated yet." in kept(house, "daily-figures/2026-10-22").texts["en"]
     ref = found[-1].matter
     house.deliver()
@@ -167,6 +169,12 @@ def test_every_kind_can_be_held_in_an_empty_house(sqlite_house: Estate, kind: Re
     assert document.title.zh
     assert set(document.pages) == {"en", "zh"} == set(document.texts)
     assert house.snapshot(held.matter).response.playbook.id == str(kind)
+    period = period_named(SPANS[kind], held.period, ZONE)
+    with house.house.database.read() as connection:
+        own = FIGURES[kind](desk, connection, period, house.now)
+    assert not own.keys() & {"kind", "period", "from", "to", "zone", "whole", "late", "missed"}, (
+        "two meanings of a name"
+    )
 
 
 def test_a_role_that_nobody_holds_does_not_lose_the_report(sqlite_house: Estate) -> None:

@@ -74,7 +74,7 @@ def test_the_risks_of_the_month(house: Estate) -> None:
         ("tier-1-response-time", 1), ("tier-3-complaints", 1),
     ]  # fmt: skip
     # Late: the follow-up's reading of INC-1 and INC-2 (2), the fix of INC-2 (1), the report of INC-3 (1).
-    assert {(one["playbook"], one["step"]): one["count"] for one in data["late"]} == {
+    assert {(one["playbook"], one["step"]): one["count"] for one in data["late_steps"]} == {
         ("customer-follow-up", "result/read"): 2, ("mend", "s/fix"): 1, ("mend", "closing/report"): 1,
     }  # fmt: skip
     assert [one["count"] for one in data["recurrences"]] == [3]
