@@ -1,4 +1,4 @@
-"""What was erased goes from the files too: rows that are gone leave their bytes behind until somebody overwrites them."""
+"""What was erased goes from the files too: a row that is gone leaves its bytes until somebody overwrites them."""
 
 from __future__ import annotations
 

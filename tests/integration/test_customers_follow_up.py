@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from domain.commands import Done, Reopen
 from domain.customers.survey import Answer
-from storage import customers
+from storage import board, customers
 from tests.customers import FollowUp, customer_house, row
 from tests.houses import Estate
 from web.app import create_app
@@ -135,6 +135,14 @@ def test_each_contact_goes_by_its_channel_and_the_next_one_where_that_fails(one:
         "C4": ("new", "", "no-channel"),
     }
     assert follow.follow_steps()["callbacks/call"] == "open"
+    with one.house.database.read() as connection:
+        shown, figures = board.figures_of_board(connection, one.now), board.figures(connection, one.now)
+    assert not {"dead", "unknown"} & set(shown["outbox"]), "a survey that was refused is no message in trouble"
+    assert (figures["surveys"]["dead"], figures["surveys"]["sent"]) == (2, 2)
+    one.wait(hours=60)
+    one.deliver()
+    with one.house.database.read() as connection:
+        assert board.figures_of_board(connection, one.now)["outbox"] == {}, "nor is an alarm that waits"
     assert any("Call the customers" in title or "回电" in title for title in one.titles("gaomin"))
 
 

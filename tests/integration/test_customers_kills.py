@@ -44,7 +44,7 @@ def test_senders_killed_in_the_middle_ask_nobody_twice_and_forget_nobody(home: P
             seen = len(follow.asked())
             victim = subprocess.Popen([sys.executable, "-c", SENDER], cwd=ROOT)
             try:
-                house.receiver.wait_for(at_least(seen + 12), timeout=30)
+                house.receiver.wait_for(at_least(seen + 12), timeout=60)
             finally:
                 victim.kill()
                 victim.wait()
