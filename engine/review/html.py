@@ -33,7 +33,7 @@ table{border-collapse:collapse;width:100%;margin:10px 0;font-size:14px}
 th{text-align:left;background:var(--head);font-weight:600;white-space:nowrap}
 th,td{padding:7px 10px;border-bottom:1px solid var(--edge);vertical-align:top}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.s{white-space:nowrap}td.good,td.bad{font-weight:600}
+.s{white-space:nowrap}th.n:first-child{width:1%}td.good,td.bad{font-weight:600}
 .bars{display:grid;grid-template-columns:minmax(130px,auto) minmax(120px,1fr) auto;gap:9px 14px;align-items:center;
 margin:14px 0}
 .track{position:relative;height:14px;border-radius:7px;background:var(--head)}

@@ -133,12 +133,16 @@ def evaluation_of_half(desk: ReviewDesk, connection: Connection, period: Period,
 
 
 def playbooks_of_year(desk: ReviewDesk, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
-    """Every playbook in force: how often it was used, and how often its deadlines were missed."""
-    found = matters.real(matters.cases(connection, period, desk.house.roster(), ALARMS))
+    """Every playbook in force: how often it was used and rehearsed, and how often its deadlines were missed."""
+    everything = matters.cases(connection, period, desk.house.roster(), (*ALARMS, Nature.REVIEW))
     used: Counter[str] = Counter()
+    rehearsed: Counter[str] = Counter()
     missed: Counter[str] = Counter()
     met: Counter[str] = Counter()
-    for case in found:
+    for case in everything:
+        if case.incident.drill:
+            rehearsed.update(one.response.playbook.id for one in case.responses)
+    for case in matters.real(everything):
         for one in case.responses:
             name = one.response.playbook.id
             used[name] += 1
@@ -148,7 +152,7 @@ def playbooks_of_year(desk: ReviewDesk, connection: Connection, period: Period, 
     return {
         "playbooks": [
             {"playbook": one.id, "title": board.both(one.title), "version": one.version, "used": used[one.id],
-             "met": met[one.id], "missed": missed[one.id]}
+             "rehearsed": rehearsed[one.id], "met": met[one.id], "missed": missed[one.id]}
             for one in desk.house.library.all()
         ]
     }  # fmt: skip

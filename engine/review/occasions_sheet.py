@@ -163,14 +163,22 @@ def revision(data: Data, metrics: Metrics, zone: str, language: str) -> list[Blo
     rows = []
     for one in data["playbooks"]:
         used = Cell(str(one["used"]), "" if one["used"] else "soft")
+        drilled = Cell(str(one["rehearsed"]), "" if one["used"] or one["rehearsed"] else "bad")
         missed = Cell(str(one["missed"]), "bad" if one["missed"] else "")
         rows.append((
-            saying.two(one["title"], language), one["playbook"], str(one["version"]), used, str(one["met"]), missed
+            saying.two(one["title"], language), one["playbook"], str(one["version"]), used, drilled, str(one["met"]),
+            missed,
         ))  # fmt: skip
-    head = (_("Playbook"), _("Id"), _("Version"), _("Used"), _("Deadlines met"), _("Deadlines missed"))
+    head = (
+        _("Playbook"), _("Id"), _("Version"), _("Used"), _("Rehearsed"), _("Deadlines met"), _("Deadlines missed"),
+    )  # fmt: skip
     return [
-        Words(_("Each playbook: still right, to be changed, or to be given up? One that was not used was rehearsed?")),
-        Table(head, rows, frozenset({2, 3, 4, 5})),
+        Words(
+            _(
+                "Each playbook: still right, to be changed, or to be given up? One that was neither used nor rehearsed in a year is only paper."
+            )
+        ),
+        Table(head, rows, frozenset({2, 3, 4, 5, 6})),
         Fill(_("What is changed, by whom, by when?")),
     ]
 

@@ -106,6 +106,7 @@ def test_the_playbooks_of_the_year(house: Estate) -> None:
     # the fix of INC-7, eight hours old and due after 40 minutes.
     assert (rows["mend"]["used"], rows["mend"]["met"], rows["mend"]["missed"]) == (3, 2, 3)
     assert (rows["say"]["used"], rows["say"]["met"], rows["say"]["missed"]) == (1, 3, 0)
+    assert rows["mend"]["rehearsed"] == 1  # INC-4
     assert rows["four-hour-response"]["used"] == 0
 
 
