@@ -175,7 +175,8 @@ def revision(data: Data, metrics: Metrics, zone: str, language: str) -> list[Blo
     return [
         Words(
             _(
-                "Each playbook: still right, to be changed, or to be given up? One that was neither used nor rehearsed in a year is only paper."
+                "Each playbook: still right, to be changed, or to be given up? "
+                "One that was neither used nor rehearsed in a year is only paper."
             )
         ),
         Table(head, rows, frozenset({2, 3, 4, 5, 6})),
