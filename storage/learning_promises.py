@@ -6,15 +6,31 @@ from collections.abc import Sequence
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, func, select, union_all
 
 from domain.action import STAGE, STEP, ActionKind
 from domain.incident import Incident, Nature
 from storage.incidents import INCIDENT, RESPONSE, incident_of
 from storage.incidents import STEP as STEPS
+from storage.learning_recurrence import CASE
+from storage.warnings import WARNING
 
 MOST = 500
-RECORDS = (ActionKind.MEASURE, ActionKind.RETROSPECTIVE, ActionKind.PROPOSAL)
+_RECORDS = [str(kind) for kind in (ActionKind.MEASURE, ActionKind.RETROSPECTIVE, ActionKind.PROPOSAL)]
+
+
+def _actions() -> Select[Any]:
+    """Actions with their one step."""
+    columns = (
+        STEPS.c.status.label("state"), STEPS.c.owner, STEPS.c.holder, STEPS.c.due_at, STEPS.c.done_at, STEPS.c.done_by,
+        STEPS.c.evidence, STEPS.c.missed_at, RESPONSE.c.copy_digest,
+    )  # fmt: skip
+    return (
+        select(INCIDENT, *columns)
+        .join(RESPONSE, RESPONSE.c.incident_id == INCIDENT.c.id)
+        .join(STEPS, STEPS.c.response_id == RESPONSE.c.id)
+        .where(INCIDENT.c.nature == str(Nature.ACTION), STEPS.c.stage == STAGE, STEPS.c.step == STEP)
+    )
 
 
 def listed(
@@ -30,16 +46,7 @@ def listed(
         running: only those that are not over.
         late_at: only those that are not over and whose deadline has passed then.
     """
-    columns = (
-        STEPS.c.status.label("state"), STEPS.c.owner, STEPS.c.holder, STEPS.c.due_at, STEPS.c.done_at, STEPS.c.done_by,
-        STEPS.c.evidence, STEPS.c.missed_at, RESPONSE.c.copy_digest,
-    )  # fmt: skip
-    query = (
-        select(INCIDENT, *columns)
-        .join(RESPONSE, RESPONSE.c.incident_id == INCIDENT.c.id)
-        .join(STEPS, STEPS.c.response_id == RESPONSE.c.id)
-        .where(INCIDENT.c.nature == str(Nature.ACTION), STEPS.c.stage == STAGE, STEPS.c.step == STEP)
-    )
+    query = _actions()
     if ids:
         query = query.where(INCIDENT.c.id.in_(list(ids)))
     if origins:
@@ -53,6 +60,27 @@ def listed(
     return list(connection.execute(query.order_by(STEPS.c.due_at, INCIDENT.c.number).limit(limit)))
 
 
+def _origins(recurrence: str) -> Select[Any]:
+    """The references of the cases of a kind, and of its own warning."""
+    cases = select(INCIDENT.c.ref).join(CASE, CASE.c.id == INCIDENT.c.id).where(CASE.c.recurrence == recurrence)
+    warning = select(INCIDENT.c.ref).join(WARNING, WARNING.c.matter == INCIDENT.c.id).where(WARNING.c.id == recurrence)
+    return select(union_all(cases, warning).subquery().c.ref)
+
+
+def of_recurrence(connection: Connection, recurrence: str, limit: int) -> list[Row[Any]]:
+    """Measures promised after cases of a kind or by its proposal: the newest, whatever is due first first."""
+    query = _actions().where(INCIDENT.c.kind.in_(_RECORDS), INCIDENT.c.origin.in_(_origins(recurrence)))
+    rows = list(connection.execute(query.order_by(INCIDENT.c.number.desc()).limit(limit)))
+    return sorted(rows, key=lambda row: (row.due_at, row.number))
+
+
+def standing_of(connection: Connection, recurrence: str) -> list[tuple[str, int]]:
+    """How they stand, counted by state."""
+    mine = _actions().where(INCIDENT.c.kind.in_(_RECORDS), INCIDENT.c.origin.in_(_origins(recurrence))).subquery()
+    query = select(mine.c.state, func.count()).group_by(mine.c.state).order_by(mine.c.state)
+    return [(str(row[0]), int(row[1])) for row in connection.execute(query)]
+
+
 def unrecorded(connection: Connection, since: DateTime, until: DateTime) -> list[Incident]:
     """Real incidents that said something in public between then and then, and led to no measure on record."""
     action = INCIDENT.alias()
@@ -60,7 +88,7 @@ def unrecorded(connection: Connection, since: DateTime, until: DateTime) -> list
         select(action.c.id)
         .where(
             action.c.nature == str(Nature.ACTION),
-            action.c.kind.in_([str(kind) for kind in RECORDS]),
+            action.c.kind.in_(_RECORDS),
             action.c.status != "cancelled",
             action.c.origin == INCIDENT.c.ref,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -183,3 +184,34 @@ def times_of(connection: Connection, ids: Iterable[str], source: str) -> list[Da
     if source == TICKETS:
         return [row.began_at for row in tickets_of(connection, ids)]
     return [row.declared_at for row in of_ids(connection, ids)]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What all cases of a kind came to; money in the roster's currency."""
+
+    cases: int
+    customers: int
+    orders: int
+    money: int
+
+
+def totals_of(connection: Connection, recurrence: str) -> Totals:
+    """What the cases of a kind came to; warnings of tickets cost nothing that is on record."""
+    sums = (
+        func.coalesce(func.sum(column), 0) for column in (INCIDENT.c.customers, INCIDENT.c.orders, INCIDENT.c.money)
+    )
+    query = select(func.count(), *sums).select_from(CASE).outerjoin(INCIDENT, INCIDENT.c.id == CASE.c.id)
+    found = connection.execute(query.where(CASE.c.recurrence == recurrence)).one()
+    return Totals(*(int(number) for number in found))
+
+
+def standing_of(connection: Connection, recurrence: str) -> list[tuple[Any, ...]]:
+    """How the cases of a kind stand, counted: changes when one is added, moves on, or says something in public."""
+    mine = CASE.c.recurrence == recurrence
+    query = select(INCIDENT.c.status, func.count(), func.max(INCIDENT.c.last_public_at), func.sum(INCIDENT.c.customers))
+    by_status = query.select_from(CASE).outerjoin(INCIDENT, INCIDENT.c.id == CASE.c.id).where(mine)
+    ended = select(func.count()).select_from(CASE).join(WARNING, WARNING.c.id == CASE.c.id)
+    over = connection.execute(ended.where(mine, WARNING.c.ended_at.is_not(None))).scalar_one()
+    rows = connection.execute(by_status.group_by(INCIDENT.c.status).order_by(INCIDENT.c.status))
+    return [*(tuple(str(value) for value in row) for row in rows), (str(over),)]

@@ -37,39 +37,50 @@ class Likeness:
     reasons: tuple[Reason, ...]
 
 
-def likeness(one: Fingerprint, other: Fingerprint) -> Likeness:
-    """Compare two incidents. The score is the weight of what agrees among all that can be compared."""
+def alike(one: Fingerprint, other: Fingerprint) -> float:
+    """How alike two incidents are: the weight of what agrees among all that can be compared."""
     agreed = compared = 0.0
-    reasons: list[Reason] = []
-    fields = (
-        (_KIND, one.kind, other.kind, N_("same kind: {what}")),
-        (_SERVICE, one.service, other.service, N_("same service: {what}")),
-        (_PLAYBOOK, one.playbook, other.playbook, N_("same playbook: {what}")),
-    )
-    for weight, mine, theirs, says in fields:
+    for weight, mine, theirs in (
+        (_KIND, one.kind, other.kind),
+        (_SERVICE, one.service, other.service),
+        (_PLAYBOOK, one.playbook, other.playbook),
+    ):
         if mine and theirs:
             compared += weight
-            if mine.casefold() == theirs.casefold():
+            if mine == theirs or mine.casefold() == theirs.casefold():
                 agreed += weight
-                reasons.append(Reason(says, {"what": mine}))
     my_words, their_words = words(one.title), words(other.title)
     if my_words and their_words:
         compared += _WORDS
         agreed += _WORDS * overlap(my_words, their_words)
-        common = in_common(one.title, other.title, _SHOWN_WORDS)
-        if common:
-            reasons.append(Reason(N_("words in common: {what}"), {"what": ", ".join(common)}))
     # Two that can be compared by their playbook alone are not alike for it.
-    return Likeness(agreed / compared if compared > _PLAYBOOK else 0.0, tuple(reasons))
+    return agreed / compared if compared > _PLAYBOOK else 0.0
+
+
+def likeness(one: Fingerprint, other: Fingerprint) -> Likeness:
+    """How alike two incidents are, and what they have in common."""
+    reasons: list[Reason] = []
+    for mine, theirs, says in (
+        (one.kind, other.kind, N_("same kind: {what}")),
+        (one.service, other.service, N_("same service: {what}")),
+        (one.playbook, other.playbook, N_("same playbook: {what}")),
+    ):
+        if mine and mine.casefold() == theirs.casefold():
+            reasons.append(Reason(says, {"what": mine}))
+    common = in_common(one.title, other.title, _SHOWN_WORDS)
+    if common:
+        reasons.append(Reason(N_("words in common: {what}"), {"what": ", ".join(common)}))
+    return Likeness(alike(one, other), tuple(reasons))
 
 
 def most_alike(
     one: Fingerprint, others: Iterable[Fingerprint], *, at_least: float, most: int
 ) -> list[tuple[Fingerprint, Likeness]]:
     """Those that are alike, the most alike first and of those the newest."""
-    found = [(other, likeness(one, other)) for other in others if other.id != one.id]
-    found = [pair for pair in found if pair[1].score >= at_least]
-    return sorted(found, key=lambda pair: (-round(pair[1].score, 6), -pair[0].at.timestamp(), pair[0].id))[:most]
+    scored = [(alike(one, other), other) for other in others if other.id != one.id]
+    found = [pair for pair in scored if pair[0] >= at_least]
+    found.sort(key=lambda pair: (-round(pair[0], 6), -pair[1].at.timestamp(), pair[1].id))
+    return [(other, likeness(one, other)) for _, other in found[:most]]
 
 
 def often_enough(at: DateTime, others: Sequence[Fingerprint], window: timedelta, count: int) -> list[Fingerprint]:

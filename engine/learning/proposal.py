@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -25,8 +25,10 @@ from engine.review.blocks import Block, Cell, Heading, Sheet, Table, Tile, Tiles
 from locales import Translator, format_span, translator
 from storage import documents, incidents, learning_promises, learning_recurrence
 from storage.documents import Document
+from storage.learning_recurrence import Totals
 
 KIND = "optimisation-proposal"
+SHOWN = 30  # cases in full: more nobody reads
 _LATEST = 3  # clocks shown of an incident: the worst
 _WORDS = 400  # characters of a public statement that are quoted
 
@@ -53,17 +55,15 @@ class Evidence:
     ref: str  # of the warning
     owner: str
     due_at: DateTime | None
-    cases: Sequence[Case]
+    totals: Totals
+    cases: Sequence[Case]  # the newest of them
     tickets: Sequence[Row[Any]]
     promises: Sequence[Row[Any]]
 
     @property
-    def digest(self) -> str:
-        """Changes with whatever is worth a new version."""
-        told = [(case.ref, case.status, len(case.said)) for case in self.cases]
-        warned = [(row.id, str(row.ended_at)) for row in self.tickets]
-        promised = [(row.ref, row.state) for row in self.promises]
-        return hashlib.sha256(repr((told, warned, promised, self.ref, self.owner)).encode()).hexdigest()[:32]
+    def more(self) -> int:
+        """How many cases there are beside those that are shown."""
+        return self.totals.cases - len(self.cases) - len(self.tickets)
 
 
 def refresh(house: House, connection: Connection, recurrence: str, now: DateTime) -> bool:
@@ -71,21 +71,32 @@ def refresh(house: House, connection: Connection, recurrence: str, now: DateTime
     kind = learning_recurrence.get(connection, recurrence)
     if kind is None:
         return False
-    found = _evidence(house, connection, kind)
-    if found.digest == kind.digest:
+    digest = _digest(connection, kind)
+    if digest == kind.digest:
         return False
+    found = _evidence(house, connection, kind)
     name = kind.document or f"{KIND}/{found.ref or recurrence[:8]}"
     title = Text(f"Optimisation proposal: {kind.title['en']}", f"优化提案：{kind.title['zh']}")
     made = Document(name, title, now, about=found.ref, from_at=kind.first_at, to_at=kind.last_at, data=_data(found))
     roster = house.roster()
     documents.keep(connection, written(made, lambda language: _sheet(found, title, roster, language, now)))
-    learning_recurrence.change(connection, recurrence, document=name, digest=found.digest)
+    learning_recurrence.change(connection, recurrence, document=name, digest=digest)
     return True
 
 
-def is_stale(house: House, connection: Connection, kind: Row[Any]) -> bool:
-    """Whether the evidence of a kind changed since its proposal was written."""
-    return bool(_evidence(house, connection, kind).digest != kind.digest)
+def is_stale(connection: Connection, kind: Row[Any]) -> bool:
+    """Whether what is on record of a kind changed since its proposal was written."""
+    return bool(_digest(connection, kind) != kind.digest)
+
+
+def _digest(connection: Connection, kind: Row[Any]) -> str:
+    """Changes with whatever is worth a new version; counted by the database, however many cases there are."""
+    found = (
+        learning_recurrence.matter_of(connection, kind.id),
+        learning_recurrence.standing_of(connection, kind.id),
+        learning_promises.standing_of(connection, kind.id),
+    )
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:32]
 
 
 # --- what is on record -------------------------------------------------------------------------------------------
@@ -93,7 +104,7 @@ def is_stale(house: House, connection: Connection, kind: Row[Any]) -> bool:
 
 def _evidence(house: House, connection: Connection, kind: Row[Any]) -> Evidence:
     roster = house.roster()
-    ids = learning_recurrence.cases_of(connection, kind.id)
+    ids = learning_recurrence.cases_of(connection, kind.id)[-SHOWN:]
     rows = learning_recurrence.of_ids(connection, ids) if kind.source == learning_recurrence.INCIDENTS else []
     tickets = learning_recurrence.tickets_of(connection, ids) if kind.source == learning_recurrence.TICKETS else []
     cases = [_case(connection, roster, row.id) for row in rows]
@@ -104,10 +115,9 @@ def _evidence(house: House, connection: Connection, kind: Row[Any]) -> Evidence:
         steps = list(snapshot.steps.values())
         ref, due_at = snapshot.incident.ref, max((step.due_at for step in steps), default=None)
         owner = next((step.owner or roster.primary(snapshot.plan(step).owner) or "" for step in steps), "")
-    origins = [*(case.ref for case in cases), *([ref] if ref else [])]
-    kinds = [str(one) for one in learning_promises.RECORDS]
-    promises = learning_promises.listed(connection, origins=origins, kinds=kinds) if origins else []
-    return Evidence(kind, ref, owner, due_at, cases, tickets, promises)
+    promises = learning_promises.of_recurrence(connection, kind.id, SHOWN)
+    totals = learning_recurrence.totals_of(connection, kind.id)
+    return Evidence(kind, ref, owner, due_at, totals, cases, tickets, promises)
 
 
 def _case(connection: Connection, roster: Roster, incident_id: str) -> Case:
@@ -160,6 +170,7 @@ def _data(found: Evidence) -> dict[str, Any]:
     return {
         "kind": found.kind.kind, "source": found.kind.source, "warning": found.ref, "owner": found.owner,
         "due_at": found.due_at.isoformat() if found.due_at else None,
+        "totals": asdict(found.totals),
         "cases": [
             {"ref": case.ref, "at": case.at.isoformat(), "status": case.status, "hours": case.hours,
              "customers": case.impact.customers, "orders": case.impact.orders, "money": case.impact.money}
@@ -178,10 +189,10 @@ def _sheet(found: Evidence, title: Text, roster: Roster, language: str, now: Dat
     due = found.due_at.to_date_string() if found.due_at else "-"
     blocks: list[Block] = [
         Tiles([
-            Tile(_("Cases"), str(len(found.cases) + len(found.tickets))),
-            Tile(_("Customers"), f"{sum(case.impact.customers for case in found.cases):,}"),
-            Tile(_("Orders"), f"{sum(case.impact.orders for case in found.cases):,}"),
-            Tile(_("Money"), f"{sum(case.impact.money for case in found.cases):,} {roster.currency}"),
+            Tile(_("Cases"), f"{found.totals.cases:,}"),
+            Tile(_("Customers"), f"{found.totals.customers:,}"),
+            Tile(_("Orders"), f"{found.totals.orders:,}"),
+            Tile(_("Money"), f"{found.totals.money:,} {roster.currency}"),
             Tile(_("Hours of people"), f"{sum(case.hours for case in found.cases):.1f}",
                  _("from acknowledged to done")),
             Tile(_("Owner"), owner, _("effect shown by {date}").format(date=due)),
@@ -189,6 +200,9 @@ def _sheet(found: Evidence, title: Text, roster: Roster, language: str, now: Dat
         Heading(_("Evidence")),
         _cases(found.cases, _) if found.cases else _tickets(found.tickets, _),
     ]  # fmt: skip
+    if found.more:
+        said = _("The newest {shown} are shown and their hours counted; {more} more are on record.")
+        blocks.append(Words(said.format(shown=SHOWN, more=found.more), tone="soft"))
     blocks += _extracts(found.cases, _, language)
     blocks += [Heading(_("What was promised last time")), _promises(found.promises, roster, now, _)]
     blocks += [
@@ -207,8 +221,8 @@ def _cases(cases: Sequence[Case], _: Translator) -> Table:
     }  # fmt: skip
     rows = [
         (
-            case.ref, _day(case.at), case.title, states.get(case.status, case.status), f"{case.impact.customers:,}", f"{case.impact.orders:,}",
-            f"{case.impact.money:,}", f"{case.hours:.1f}",
+            case.ref, _day(case.at), case.title, states.get(case.status, case.status),
+            f"{case.impact.customers:,}", f"{case.impact.orders:,}", f"{case.impact.money:,}", f"{case.hours:.1f}",
         )
         for case in cases
     ]  # fmt: skip

@@ -20,7 +20,7 @@ from domain.durations import elapsed, later
 from domain.facts import Fact, FactKind
 from domain.handle import Refused
 from domain.incident import IncidentStatus
-from domain.learning.likeness import Fingerprint, likeness, name_of, often_enough
+from domain.learning.likeness import Fingerprint, alike, name_of, often_enough
 from domain.learning.plan import Plan
 from domain.text import Text
 from domain.warning.raised import Course, Raised, Scene
@@ -35,7 +35,7 @@ from storage.learning_recurrence import INCIDENTS, RULE, TICKETS
 from storage.warnings import LIVE
 
 PLAYBOOK, AGAIN = "optimisation-proposal", "again"
-BATCH = 40  # cases of one look: some hundredths of a second of the lock
+BATCH = 20  # cases of one look: some hundredths of a second of the lock
 LOCK = "learning/recurrence"
 COMPARED = 20  # cases of a kind that a new one is held against: the newest
 _OVER = (IncidentStatus.CLOSED, IncidentStatus.COMPLETED, IncidentStatus.CANCELLED)
@@ -98,8 +98,8 @@ def _incidents(connection: Connection, plan: Plan) -> list[New]:
             new = New(mine, row.ref, known=kind.id)
         else:
             free = [other for name, other in past.items() if belongs.get(name) == "" and name != mine.id]
-            alike = [other for other in free if likeness(mine, other).score >= plan.same_from]
-            near = often_enough(mine.at, alike, plan.window, plan.count)
+            similar = [other for other in free if alike(mine, other) >= plan.same_from]
+            near = often_enough(mine.at, similar, plan.window, plan.count)
             cases = [*near, mine]
             services = {case.service for case in cases}
             new = New(mine, row.ref)
@@ -141,7 +141,7 @@ class _Kind:
     def takes(self, one: Fingerprint, plan: Plan) -> bool:
         """Whether a case is one more of it: while its warning stands, or within the window."""
         near = self.open or abs(elapsed(self.last_at, one.at)) <= plan.window
-        return near and any(likeness(one, case).score >= plan.same_from for case in self.cases)
+        return near and any(alike(one, case) >= plan.same_from for case in self.cases)
 
     def add(self, one: Fingerprint) -> None:
         self.cases = [*self.cases, one][-COMPARED:]
@@ -299,7 +299,7 @@ def _is_stale(desk: LearningDesk, connection: Connection, kind: str, now: DateTi
         return True
     over = _is_over(connection, raised)
     past = elapsed(row.last_at, now) > desk.plan.window
-    return (over and (raised.ended_at is None or past)) or proposal.is_stale(desk.house, connection, row)
+    return (over and (raised.ended_at is None or past)) or proposal.is_stale(connection, row)
 
 
 def _is_over(connection: Connection, raised: Raised) -> bool:
