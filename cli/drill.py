@@ -43,6 +43,8 @@ def lint(plan: PlanFile, as_json: AsJson = False) -> None:
 @app.command(epilog=example("tocsin drill run examples/drill.yaml"))
 def run(plan: PlanFile, as_json: AsJson = False) -> None:
     """Run a drill here and now: PASS (exit 0), FAIL or INVALID (exit 1). Ctrl-C stops it safely."""
+    import asyncio
+
     from engine.clock import now
     from engine.drill import holding
     from engine.drill.preflight import NotNow
@@ -58,7 +60,7 @@ def run(plan: PlanFile, as_json: AsJson = False) -> None:
     shown = _Shown(quiet=as_json)
     try:
         with shown:
-            held = holding.hold(house, plan, now, shown.heard, _stoppable)
+            held = asyncio.run(holding.hold(house, plan, now, shown.heard, _stoppable))
     except (BadFile, NotNow, StorageError) as error:
         raise Trouble(str(error)) from None
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, and_, exists, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.incident import Nature
@@ -32,6 +32,11 @@ def claim(connection: Connection, kind: str, period: str, **values: Any) -> bool
     """Claim a period in the caller's transaction; False where somebody has it, who then has made it whole."""
     statement = _dialect(connection).insert(RUN).values(kind=kind, period=period, **values).on_conflict_do_nothing()
     return connection.execute(statement.returning(RUN.c.period)).scalar_one_or_none() is not None
+
+
+def give_back(connection: Connection, kind: str, period: str) -> None:
+    """Let a period that came to nothing be claimed again."""
+    connection.execute(delete(RUN).where(RUN.c.kind == kind, RUN.c.period == period, RUN.c.document == ""))
 
 
 def note_run(connection: Connection, kind: str, period: str, **values: Any) -> None:

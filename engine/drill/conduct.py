@@ -43,6 +43,7 @@ class Conductor:
         self._loader: Loader
         self._lines: AsyncIterator[Second]
         self._aborted = ""
+        self._before: set[str] = set()  # rules that fired before the fault: they did not see it
 
     def abort(self, why: str) -> None:
         """Stop at the next second."""
@@ -106,16 +107,16 @@ class Conductor:
         stage.ended = time.time()
 
     async def fault(self, fault: Fault) -> None:
-        """Break it under load, put it right, and wait until all figures are good again, or the horizon."""
-        segment = fault_segment(self._plan, fault, self.record.peak)
-        stage, moments = await self._begin(segment), self.record.moments
+        """Break it under load, and put it right."""
+        await self._begin(fault_segment(self._plan, fault, self.record.peak))
+        moments = self.record.moments
         keeper = FaultKeeper(fault, self._folder, self.record.id, self._proxy)
         try:
             await self._for(self._plan.baseline.total_seconds())
             moments.injected = time.time()
             await keeper.inject()
-            before = set(self._watch.firing(time.time()))
-            await self._for(fault.hold.total_seconds(), before)
+            self._before = set(self._watch.firing(time.time()))
+            await self._for(fault.hold.total_seconds(), detecting=True)
         except FaultFailed as failed:
             raise Stopped(str(failed)) from None
         finally:
@@ -124,14 +125,14 @@ class Conductor:
                 moments.reverted = time.time()
         if not mended:
             raise Stopped("the fault could not be put right: it is tried again until it is")
-        await self._recover(stage, fault, before)
 
-    async def _recover(self, stage: Stage, fault: Fault, before: set[str]) -> None:
-        moments, begun = self.record.moments, time.time()
+    async def recover(self, fault: Fault) -> None:
+        """Wait until all figures are good again, or the horizon."""
+        stage, moments, begun = self.record.stages[-1], self.record.moments, time.time()
         moments.horizon = fault.horizon.total_seconds()
         while time.time() < begun + moments.horizon:
             await self._next(guarded=False)
-            self._detect(before)
+            self._detect()
             assert moments.reverted is not None  # noqa: S101 - the fault phase sets it
             moments.recovered = recovered_at(self.record.of(stage), self._plan.bands, moments.reverted)
             if moments.recovered is not None:
@@ -152,13 +153,13 @@ class Conductor:
         self.record.stages.append(stage)
         return stage
 
-    async def _for(self, seconds: float, before: set[str] | None = None) -> None:
+    async def _for(self, seconds: float, *, detecting: bool = False) -> None:
         ends, heard = time.time() + seconds, 0
         while time.time() < ends:
             await self._next()
             heard += 1
-            if before is not None:
-                self._detect(before)
+            if detecting:
+                self._detect()
         if heard < seconds - _LATE - 1:
             raise MeasurementLost(f"{heard} of {seconds:g} seconds were measured")
 
@@ -183,8 +184,8 @@ class Conductor:
         self._watch.take(second)
         self._heard(self.record, second)
 
-    def _detect(self, before: set[str]) -> None:
+    def _detect(self) -> None:
         moments = self.record.moments
-        fresh = sorted(set(self._watch.firing(time.time())) - before)
+        fresh = sorted(set(self._watch.firing(time.time())) - self._before)
         if moments.detected is None and fresh:
             moments.detected, moments.detected_by = self._watch.ticked, fresh[0]

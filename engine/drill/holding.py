@@ -25,6 +25,7 @@ from engine.drill.conduct import Conductor, Heard
 from engine.drill.preflight import NotNow, check_time
 from engine.drill.record import Record
 from engine.drill.report import sheet
+from engine.drill.running import Step as Phase
 from engine.house import House
 from engine.review import html, markdown
 from engine.review.desk import desk_of
@@ -39,6 +40,7 @@ from storage.incidents import INCIDENT
 KIND = "drill"
 SERIOUS = ("critical", "major")
 _LOOKED_AT = timedelta(days=28)  # for the measured peak
+SOON = timedelta(days=7)  # for what is asked about a drill that was missed
 _MEND, _AGAIN = timedelta(days=14), timedelta(days=30)
 
 
@@ -87,9 +89,9 @@ def peak_of(house: House, metric: str, now: DateTime) -> float | None:
     return max(hours.values()) / 3600 if hours else None
 
 
-def hold(
+async def hold(
     house: House, source: Path, clock: Callable[[], DateTime], heard: Heard = lambda *_: None,
-    begun: Callable[[Conductor], None] = lambda _: None,
+    begun: Callable[[Conductor], None] = lambda _: None, step: Phase = running.directly,
 ) -> Held:  # fmt: skip
     """One drill from the first check to the call of its owner.
 
@@ -99,14 +101,14 @@ def hold(
         StorageError: what it found could not be kept; the record is in its folder.
     """
     now = clock()
-    check_free(house, now)
+    await asyncio.to_thread(check_free, house, now)
     drills = drills_dir(house)
     with running.alone(drills):
         name = f"{now.in_timezone('UTC').format('YYYYMMDD-HHmmss')}"
         drill = running.prepare(source, drills, name, lambda metric: peak_of(house, metric, now))
         check_time(drill.plan, now)
-        record, verdict = asyncio.run(running.run(drill, heard, begun))
-    return keep(house, drill.plan, record, verdict, clock())
+        record, verdict = await running.run(drill, heard, begun, step)
+    return await asyncio.to_thread(keep, house, drill.plan, record, verdict, clock())
 
 
 def keep(house: House, plan: Plan, record: Record, verdict: Verdict, now: DateTime) -> Held:

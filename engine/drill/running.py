@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,7 @@ def prepare(source: Path, drills: Path, drill_id: str, peak: Callable[[str], flo
     if not rate:
         raise NotNow(f"no samples of {plan.peak.metric} in the last 28 days: write peak: {{rate: N}}")
     folder = drills / drill_id
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, folder / "plan.yaml")
     return Drill(drill_id, plan, source, folder, rules, rate)
 
@@ -86,10 +86,19 @@ def alone(drills: Path) -> Iterator[None]:
         os.close(lock)
 
 
+Work = Callable[[], Awaitable[None]]
+Step = Callable[[str, Work], Awaitable[None]]
+
+
+async def directly(_name: str, work: Work) -> None:
+    """A phase without anybody between; Prefect makes a task of each instead."""
+    await work()
+
+
 async def run(
-    drill: Drill, heard: Heard, begun: Callable[[Conductor], None] = lambda _: None
+    drill: Drill, heard: Heard, begun: Callable[[Conductor], None] = lambda _: None, step: Step = directly
 ) -> tuple[Record, Verdict]:
-    """From the first check to the record on disk.
+    """From the first check to the record on disk. `step` carries out each phase under its name.
 
     Raises:
         NotNow: it must not begin.
@@ -100,22 +109,27 @@ async def run(
     except MeasurementLost as lost:
         raise NotNow(str(lost)) from None
     try:
-        await check_targets(drill.plan, drill.id)
+        await step("preflight", lambda: check_targets(drill.plan, drill.id))
         record = Record(drill.id, drill.plan.id, time.time(), drill.peak)
         conductor = Conductor(drill.plan, record, drill.folder, drill.rules, heard, proxy)
         begun(conductor)
         async with conductor.sending():
-            await conductor.baseline()
-            await conductor.levels()
-            await conductor.rest()
+            await step("baseline", conductor.baseline)
+            await step("stages", conductor.levels)
+            await step("rest", conductor.rest)
             if fault is not None:
-                await conductor.fault(fault)
-        record.cleaned = await clean(drill.plan, drill.id, drill.folder / "ledger.jsonl")
+                await step("fault", lambda: conductor.fault(fault))
+                await step("recovery", lambda: conductor.recover(fault))
+        await step("clean", lambda: _clean(drill, record))
     finally:
         if proxy is not None:
             await proxy.end()
     await asyncio.to_thread(keep, record, drill.folder)
     return record, verdict_on(drill.plan, record)
+
+
+async def _clean(drill: Drill, record: Record) -> None:
+    record.cleaned = await clean(drill.plan, drill.id, drill.folder / "ledger.jsonl")
 
 
 def verdict_on(plan: Plan, record: Record) -> Verdict:

@@ -27,7 +27,7 @@ from tests.integration.test_drill_load import good, serve
 def fault_of(port: int, **changes: object) -> Fault:
     url = f"http://127.0.0.1:{port}/faults/agents"
     given = {
-        "inject": Hook(url=url, json={"on": True}), "revert": Hook(url=url, json={"on": False}),
+        "inject": Hook(url=url, json={"broken": True}), "revert": Hook(url=url, json={"broken": False}),
         "hold": timedelta(seconds=30), "horizon": timedelta(seconds=30), **changes,
     }  # fmt: skip
     return Fault(id="f", title=Text("F"), percent=100, **given)  # type: ignore[arg-type]

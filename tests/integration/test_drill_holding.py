@@ -1,0 +1,138 @@
+"""When a drill may begin, once a month, and what a failed one leaves on record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from domain.commands import Close
+from domain.drill.judging import Second
+from engine.drill import running
+from engine.drill.holding import check_free, drills_dir, hold, keep, peak_of
+from engine.drill.monthly import PLAN, hold_monthly
+from engine.drill.preflight import NotNow, check_time
+from engine.drill.record import Record, Stage
+from playbooks.drill_file import parse_plan, read_plan
+from storage import documents, reviews
+from tests.chains import ROOT, free_port
+from tests.houses import (
+    Estate,
+    house_fixture,  # noqa: F401
+    sqlite_house_fixture,  # noqa: F401
+)
+
+SHIPPED = ROOT / "examples" / "drill.yaml"
+
+
+def test_no_drill_beside_something_real(house: Estate) -> None:
+    check_free(house.house, house.now)
+    ref = house.declare()
+    with pytest.raises(NotNow, match=ref):
+        check_free(house.house, house.now)
+    house.do(ref, Close, "alice", reason="over")
+    check_free(house.house, house.now)
+    house.declare(drill=True)
+    check_free(house.house, house.now)
+
+
+def test_a_campaign_locks_drills(sqlite_house: Estate) -> None:
+    (sqlite_house.house.settings.home / "campaigns.yaml").write_text(
+        "campaigns:\n  - {id: singles-day, title: Singles Day, start: '2026-11-01T00:00:00+08:00', "
+        "end: '2026-11-13T00:00:00+08:00'}\n"
+    )
+    with pytest.raises(NotNow, match="singles-day"):
+        check_free(sqlite_house.house, sqlite_house.now)
+
+
+def test_windows_and_blackout() -> None:
+    text = SHIPPED.read_text()
+    window = "windows:\n  - {days: [sat], from: '22:00', to: '04:00', timezone: Asia/Shanghai}\n"
+    plan = parse_plan(text + window, "p")
+    import pendulum
+
+    there = "Asia/Shanghai"
+    check_time(plan, pendulum.datetime(2026, 11, 21, 23, tz=there))  # Saturday night
+    check_time(plan, pendulum.datetime(2026, 11, 22, 3, tz=there))  # still that night
+    for hour in (21, 5):
+        with pytest.raises(NotNow, match="windows"):
+            check_time(plan, pendulum.datetime(2026, 11, 21 if hour == 21 else 22, hour, tz=there))
+    dark = parse_plan(text + "blackout: [{from: '2026-11-09', to: '2026-11-12'}]\n", "p")
+    with pytest.raises(NotNow, match="blackout"):
+        check_time(dark, pendulum.datetime(2026, 11, 12, 23))
+    check_time(dark, pendulum.datetime(2026, 11, 13))
+
+
+def test_one_drill_at_a_time(sqlite_house: Estate) -> None:
+    drills = drills_dir(sqlite_house.house)
+    with running.alone(drills), pytest.raises(NotNow, match="another drill"), running.alone(drills):
+        pass
+    with running.alone(drills):
+        pass
+
+
+def test_a_peak_of_which_nothing_is_known_is_said(sqlite_house: Estate, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(SHIPPED.read_text().replace("peak: {rate: 6}", "peak: {metric: contacts}"))
+    shutil.copy(ROOT / "examples" / "drill-rule.yaml", tmp_path)
+    assert peak_of(sqlite_house.house, "contacts", sqlite_house.now) is None
+    with pytest.raises(NotNow, match="no samples of contacts"):
+        asyncio.run(hold(sqlite_house.house, plan, sqlite_house.clock))
+
+
+def lay_plan(house: Estate, port: int) -> None:
+    home = house.house.settings.home
+    (home / PLAN).write_text(SHIPPED.read_text().replace("7790", str(port)))
+    shutil.copy(ROOT / "examples" / "drill-rule.yaml", home)
+
+
+def test_a_month_that_could_not_be_drilled_is_tried_again(house: Estate) -> None:
+    assert asyncio.run(hold_monthly(house.house, house.clock)) is None, "no plan, no drill"
+    lay_plan(house, free_port())
+    for _ in range(2):  # given back: the next firing tries again, and says the same
+        with pytest.raises(NotNow, match="does not answer"):
+            asyncio.run(hold_monthly(house.house, house.clock))
+        house.wait(minutes=1)
+    with house.house.database.read() as connection:
+        assert reviews.runs(connection, kind="drill") == []
+
+
+def test_a_month_is_drilled_once_and_a_missed_one_is_said_once(house: Estate) -> None:
+    lay_plan(house, free_port())
+    claimed = {"matter": "", "ends_at": house.now, "made_at": house.now, "late": False, "trouble": "begun"}
+    with house.house.database.write() as connection:
+        assert reviews.claim(connection, "drill", "2026-11", document="", **claimed)
+    assert asyncio.run(hold_monthly(house.house, house.clock)) is None, "another server has it"
+    house.wait(days=30)  # December: that one never came to a report
+    for _ in range(2):
+        with pytest.raises(NotNow):
+            asyncio.run(hold_monthly(house.house, house.clock))
+    house.deliver()
+    said = [title for title in house.titles("erik") if "2026-11" in title]
+    assert len(said) == 1
+
+
+def test_a_failed_drill_leaves_actions_and_is_kept_once(house: Estate) -> None:
+    plan = read_plan(SHIPPED)
+    record = Record("20261102-030000", plan.id, 1_793_588_400.0, 6.0, ended=1_793_588_430.0)
+    record.stages = [Stage("100 %", "level", 100, 6.0, record.begun, record.ended)]
+    second = Second(0, "100 %", 6.0, 6, 6, 0, 30, 0, 0, 9.0, 6, 5.0, 1.0, 0.1, {"wait": [30, 0, 0.2]}, 6.0)
+    record.seconds = [replace(second, at=record.begun + number) for number in range(1, 31)]
+    record.stopped = "guard-rail: error_rate beyond 0.6 for 8 s"
+    verdict = running.verdict_on(plan, record)
+    held = keep(house.house, plan, record, verdict, house.now)
+    assert held.document.data["verdict"] == "FAIL"
+    assert len(held.actions) == len(verdict.reasons) + 1, "each reason mended, and the drill again"
+    again = keep(house.house, plan, record, verdict, house.now)
+    assert again.actions == ()
+    assert again.matter == ""
+    with house.house.database.read() as connection:
+        kept = documents.load(connection, "drill/20261102-030000")
+    assert kept is not None
+    assert json.loads(json.dumps(kept.data))["reasons"][0]["zh"]
+    running.keep(record, drills_dir(house.house) / record.id)
+    assert running.read(drills_dir(house.house) / record.id) == record

@@ -1,0 +1,105 @@
+"""A drill whole, against the example chain, whose capacity it cannot see: knee, recovery, verdict, report, traces."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from domain.drill.verdict import Outcome
+from engine.clock import now
+from engine.drill.holding import Held, hold
+from storage import board
+from tests.chains import ROOT, Chain, chain
+from tests.houses import Estate, estate
+
+
+def plan_for(there: Chain, folder: Path, **changes: Any) -> Path:
+    """The shipped plan on this chain's port, with shorter stages."""
+    text = (ROOT / "examples" / "drill.yaml").read_text().replace("7790", str(there.port))
+    data = yaml.safe_load(text)
+    data["baseline"] = "4s"
+    data["levels"] = [
+        {"percent": percent, "hold": f"{seconds}s"} for percent, seconds in ((10, 4), (100, 6), (200, 10), (500, 20))
+    ]
+    data["fault"]["hold"] = "12s"
+    data |= changes
+    file = folder / "plan.yaml"
+    file.write_text(yaml.safe_dump(data, allow_unicode=True))
+    (folder / "drill-rule.yaml").write_text((ROOT / "examples" / "drill-rule.yaml").read_text())
+    return file
+
+
+def drill(folder: Path, house: Estate, *arguments: str, **changes: Any) -> tuple[Held, Chain]:
+    with chain(folder, *arguments) as there:
+        held = asyncio.run(hold(house.house, plan_for(there, folder, **changes), now))
+    return held, there
+
+
+def drawn(seed: int) -> tuple[list[str], float]:
+    """Agents and their time for a chat: a capacity from 230 to 350 % of the plan's peak of 6 a second."""
+    dice = random.Random(seed)
+    agents, capacity = dice.randint(6, 14), dice.uniform(14, 21)
+    return ["--agents", str(agents), "--handle", f"{agents / capacity:.4f}", "--seed", str(seed)], capacity
+
+
+def check_truth(held: Held, there: Chain, capacity: float) -> None:
+    knee, recovery = held.verdict.knee, held.verdict.recovery
+    assert knee is not None
+    assert knee.rate == pytest.approx(capacity, rel=0.15)
+    fault = there.truth["faults"][-1]
+    assert recovery is not None
+    assert recovery.rto is not None
+    assert recovery.rto == pytest.approx(fault["calm"] - fault["began"], abs=2.0)
+    assert recovery.detected is not None, "no rule saw it"
+    assert "ended" in fault
+
+
+def test_the_chain_is_drilled_and_the_truth_found(tmp_path: Path, home: Path) -> None:
+    arguments, capacity = drawn(7)
+    with estate(home) as house:
+        held, there = drill(tmp_path, house, *arguments)
+        check_truth(held, there, capacity)
+        assert held.verdict.outcome is Outcome.PASS, held.document.data["reasons"]
+        assert held.record.cleaned.made > 100
+        assert held.record.cleaned.made == held.record.cleaned.gone
+        assert held.record.requests > 1_000
+        assert held.matter.startswith("REV-")
+        house.deliver()
+        assert any("drill" in title.lower() for title in house.titles("erik")), "the owner got no report"
+        for language in ("en", "zh"):
+            page = held.document.pages[language]
+            assert "<svg" in page
+            assert "http://" not in page.replace("http://www.w3.org/2000/svg", ""), "a report loads nothing"
+        with house.house.database.read() as connection:
+            assert board.count_open(connection) == 0, "a drill is no alarm"
+        json.dumps(held.document.data)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_ten_chains_of_unseen_capacity(tmp_path: Path, home: Path) -> None:
+    with estate(home) as house:
+        for seed in range(100, 110):
+            folder = tmp_path / str(seed)
+            folder.mkdir()
+            arguments, capacity = drawn(seed)
+            held, there = drill(folder, house, *arguments)
+            check_truth(held, there, capacity)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_bug_that_shows_under_load_fails_by_name(tmp_path: Path, home: Path) -> None:
+    with estate(home) as house:
+        held, _ = drill(tmp_path, house, "--bug")
+        assert held.verdict.outcome is Outcome.FAIL
+        first = held.verdict.reasons[0]
+        assert first.values["step"] == "ticket"
+        assert first.values["percent"] in (100, 200)
+        assert held.actions, "a failed drill asks for something"
