@@ -45,7 +45,7 @@ class Guarantor:
         """Until `stop`. Deliveries have a thread of their own."""
         sender = threading.Thread(target=self._deliver, name="deliveries")
         alarms = threading.Thread(target=self._loop, args=(self.look_for_alarms, 5.0), name="alarms")
-        learning = threading.Thread(target=self._loop, args=(self.learn, 5.0), name="learning")
+        learning = threading.Thread(target=self._loop, args=(self.learn, 10.0), name="learning")
         for thread in (sender, alarms, learning):
             thread.start()
         self._loop(self.take_overdue)
