@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _BAR = 24
 _LATEST = 8
+_REASONS = 30  # on the screen; the report has all
 _SIGN = {"done": "✓", "skipped": "-", "not done": "×", "not begun": "·"}
 
 
@@ -101,7 +102,9 @@ def ending(held: Held, found: Mapping[str, Any]) -> RenderableType:
     verdict.append(f"  {found['incident']} {found['playbook']}  {counted}", style="default not bold")
     if found["customers"]:
         verdict.append(f"\n{_customers(found['customers'])}", style="default not bold")
-    reasons = [Text(f"  × {reason}", style="red") for reason in found["reasons"]]
+    reasons = [Text(f"  × {reason}", style="red") for reason in found["reasons"][:_REASONS]]
+    if len(found["reasons"]) > _REASONS:
+        reasons.append(Text("  " + _("and {count} more: see the report").format(count=len(found["reasons"]) - _REASONS)))
     return Group(
         table, Text(), verdict, *reasons,
         Text(_("incident: {page}").format(page=found["page"])),
