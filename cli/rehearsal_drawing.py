@@ -104,7 +104,9 @@ def ending(held: Held, found: Mapping[str, Any]) -> RenderableType:
         verdict.append(f"\n{_customers(found['customers'])}", style="default not bold")
     reasons = [Text(f"  × {reason}", style="red") for reason in found["reasons"][:_REASONS]]
     if len(found["reasons"]) > _REASONS:
-        reasons.append(Text("  " + _("and {count} more: see the report").format(count=len(found["reasons"]) - _REASONS)))
+        reasons.append(
+            Text("  " + _("and {count} more: see the report").format(count=len(found["reasons"]) - _REASONS))
+        )
     return Group(
         table, Text(), verdict, *reasons,
         Text(_("incident: {page}").format(page=found["page"])),
