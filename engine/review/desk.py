@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from threading import Lock
 from weakref import WeakKeyDictionary
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from domain.review.plan import ReviewPlan
 from domain.warning.figures import Metric
@@ -12,6 +16,7 @@ from domain.warning.rule import Rule
 from engine.house import House
 from playbooks.reviews import ReviewsFile
 from playbooks.rulebook import Rulebook, UnknownRule
+from storage.database import plain
 from storage.figures import Figures, open_figures
 
 FILE = "reviews.yaml"
@@ -39,6 +44,26 @@ class ReviewDesk:
             if self._figures is None:
                 self._figures = open_figures(self.house.settings)
             return self._figures
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A long look at the database: statement by statement, for a report takes seconds and holds nothing up.
+
+        PostgreSQL would end a session that is idle in a transaction for so long.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        database = self.house.database
+        if database.is_sqlite:
+            with database.read() as connection:
+                yield connection
+            return
+        try:
+            with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                yield connection
+        except DBAPIError as error:
+            raise plain(error) from error
 
     def metrics(self) -> Mapping[str, Metric]:
         """Every figure that the house knows by name."""

@@ -79,7 +79,7 @@ def make(desk: ReviewDesk, kind: ReviewKind, name: str, now: DateTime) -> Docume
     if period.begins >= now:
         raise Refused(f"{period.name} has not begun yet")
     keep_days(desk, now, anew=True)
-    with desk.house.database.read() as connection:
+    with desk.reading() as connection:
         document = _document(desk, connection, kind, period, now)
     with desk.house.database.write() as connection:
         documents.keep(connection, document)
@@ -92,8 +92,10 @@ def keep_days(desk: ReviewDesk, now: DateTime, *, anew: bool = False) -> None:
         newest = reviews.newest_day(connection)
     if newest is not None and newest + EVERY > now and not anew:
         return
+    found = measuring.shares_of_days(desk.figures, desk.metrics(), now, desk.plan.zone)
     with desk.house.database.write() as connection:
-        measuring.keep_days(connection, desk.figures, desk.metrics(), now, desk.plan.zone)
+        for one in found:
+            reviews.keep_day(connection, one.day, one.metric, one.events, one.good, now)
 
 
 def _owed(desk: ReviewDesk, kind: ReviewKind, now: DateTime) -> list[Period]:
@@ -122,7 +124,7 @@ def _hold(desk: ReviewDesk, kind: ReviewKind, periods: Iterable[Period], now: Da
 def _hold_one(
     desk: ReviewDesk, kind: ReviewKind, period: Period, now: DateTime, missed: list[str], *, late: bool
 ) -> Held | None:
-    with desk.house.database.read() as connection:
+    with desk.reading() as connection:
         document = _document(desk, connection, kind, period, now, missed=missed, late=late)
     trouble, procedure = "", None
     try:

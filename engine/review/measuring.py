@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pendulum import DateTime
 from sqlalchemy import Connection
@@ -125,26 +125,30 @@ def _value(metric: Metric | None, rows: list[Sums]) -> float | None:
     return sum(row.weighted for row in rows) / events
 
 
-def keep_days(connection: Connection, figures: Figures, metrics: Mapping[str, Metric], now: DateTime, zone: str) -> int:
-    """Keep the shares of yesterday and today as far as raw samples tell; how many days and figures that were.
+@dataclass(frozen=True, slots=True)
+class DayShare:
+    """Of a day and a figure: how many events, and how many good ones."""
 
-    Run every hour or so it misses nothing: raw samples stay for 26 hours, and of a day the fuller count stays.
+    day: str
+    metric: str
+    events: float
+    good: float
+
+
+def shares_of_days(figures: Figures, metrics: Mapping[str, Metric], now: DateTime, zone: str) -> list[DayShare]:
+    """The shares of yesterday and today as far as raw samples tell.
+
+    Kept every hour or so nothing is missed: raw samples stay for 26 hours, and of a day the fuller count stays.
     """
-    kept = 0
     today = now.in_timezone(zone).start_of("day")
+    found = []
     for metric in metrics.values():
-        if metric.aggregate is not Aggregate.SHARE:
-            continue
-        for day in (today.subtract(days=1), today):
-            kept += _keep_day(connection, figures, metric, day, now)
-    return kept
+        if metric.aggregate is Aggregate.SHARE:
+            found += [_share_of(figures, metric, day) for day in (today.subtract(days=1), today)]
+    return [one for one in found if one.events]
 
 
-def _keep_day(connection: Connection, figures: Figures, metric: Metric, day: DateTime, now: DateTime) -> int:
+def _share_of(figures: Figures, metric: Metric, day: DateTime) -> DayShare:
     limit = GOOD if metric.at_least is None else metric.at_least
-    rows: list[Any] = list(shares(figures, LIVE, metric.id, limit, day, day.add(days=1), timedelta(days=2)))
-    events, good = sum(row.events for row in rows), sum(row.weighted for row in rows)
-    if not events:
-        return 0
-    reviews.keep_day(connection, day.format(DAY), metric.id, events, good, now)
-    return 1
+    rows = shares(figures, LIVE, metric.id, limit, day, day.add(days=1), timedelta(days=2))
+    return DayShare(day.format(DAY), metric.id, sum(row.events for row in rows), sum(row.weighted for row in rows))

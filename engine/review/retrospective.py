@@ -33,6 +33,7 @@ SECTIONS: Final = ("cause", "well", "badly", "luck")
 LONGEST: Final = 10_000  # characters of a section
 LOOK_BACK: Final = timedelta(days=35)  # nobody is called for what is older
 CHUNK: Final = 20
+TRIES: Final = 5
 WEEK: Final = timedelta(days=7)
 OVER: Final = (IncidentStatus.CLOSED, IncidentStatus.COMPLETED)
 
@@ -71,23 +72,31 @@ def draft(desk: ReviewDesk, name: str, now: DateTime) -> Document:
         Refused: it was declared by mistake, or is no incident and no warning.
     """
     keep_days(desk, now)
-    with desk.house.database.read() as connection:
-        incident = incidents.load_incident(connection, incidents.find(connection, name))
-        if incident.nature not in (Nature.INCIDENT, Nature.WARNING) or incident.status is IncidentStatus.CANCELLED:
-            raise Refused(f"{incident.ref} has no retrospective: one is written of incidents and warnings")
-        document = _document(desk, connection, incident, now)
+    for _ in range(TRIES):
+        with desk.reading() as connection:
+            incident = incidents.load_incident(connection, incidents.find(connection, name))
+            if incident.nature not in (Nature.INCIDENT, Nature.WARNING) or incident.status is IncidentStatus.CANCELLED:
+                raise Refused(f"{incident.ref} has no retrospective: one is written of incidents and warnings")
+            document = _document(desk, connection, incident, now)
+        if _keep(desk, incident, document, now):
+            return document
+    raise Refused(f"{document.id} is being written by others at this moment: try again")
+
+
+def _keep(desk: ReviewDesk, incident: Incident, document: Document, now: DateTime) -> bool:
+    """Keep it and have it held; False where people wrote into it meanwhile: it is made once more, with their words."""
     with desk.house.database.write() as connection:
         incidents.lock(connection, incident.id)
         row = reviews.retrospective(connection, incident.id)
-        if row is not None and dict(row.words) != document.data["words"]:  # written meanwhile: never lost
-            document = _document(desk, connection, incident, now)
+        if row is not None and dict(row.words) != document.data["words"]:
+            return False
         matter = (row.matter if row else "") or _hold(connection, desk, incident, document, now)
         documents.keep(connection, document)
         over = incident.status in OVER
         values = {"made_at": now, "over_at": incident.closed_at if over else None, "matter": matter}
         next_at = _next(desk, incident, now) if over and not incident.drill else None
         reviews.keep_retrospective(connection, incident.id, next_at=next_at, **values)
-    return document
+    return True
 
 
 def write(desk: ReviewDesk, name: str, words: Mapping[str, str], now: DateTime) -> Document:

@@ -16,6 +16,7 @@ from domain.incident import Nature
 from engine import commands
 from engine.customers import taking
 from engine.customers.desk import desk_of as customer_desk
+from engine.review import retrospective_facts
 from engine.review.desk import ReviewDesk, desk_of
 from engine.review.holding import keep_days
 from engine.review.retrospective import act, draft, look, write
@@ -289,3 +290,22 @@ def test_an_incident_of_a_month_ago_is_not_called_for_after_an_upgrade(sqlite_ho
         connection.execute(update(INCIDENT).values(declared_at=house.now - timedelta(days=36)))
     assert look(desk_of(house.house), house.now) == 0
     assert kept(house, ref) is None
+
+
+def test_words_that_come_while_it_is_drafted_are_in_it(house: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody writes between the look and the keeping: the draft is made once more, with their words."""
+    desk = desk_of(house.house)
+    ref = fought(house)
+    whole, looked = retrospective_facts.gather, []
+
+    def gather(*given: Any) -> dict[str, Any]:
+        found = whole(*given)
+        looked.append(ref)
+        if len(looked) == 1:
+            write(desk, ref, {"cause": "seen by another"}, house.now)
+        return found
+
+    monkeypatch.setattr(retrospective_facts, "gather", gather)
+    draft(desk, ref, house.now)
+    assert known(house, ref).data["words"] == {"cause": "seen by another"}
+    assert len(reviews_of(house)) == 1
