@@ -13,7 +13,7 @@ from domain.learning.words import in_common, overlap, words
 from domain.text import N_, Reason
 
 # What each says of the cause; ours. A field that either of the two leaves empty counts for neither side.
-_KIND, _SERVICE, _PLAYBOOK, _WORDS = 0.30, 0.25, 0.15, 0.30
+_KIND, _SERVICE, _PLAYBOOK, _WORDS = 0.35, 0.20, 0.15, 0.30
 _SHOWN_WORDS = 6
 
 
