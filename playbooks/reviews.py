@@ -44,7 +44,6 @@ class RetrospectiveForm(Form):
     """Retrospectives, and how long effects are traced."""
 
     severities: list[str] = Field(description="Of incidents that get one.", examples=[["critical", "major"]])
-    due: Duration = Field("3d", description="When it is held by.", examples=["3d"])
     trace_for: Duration = Field("30d", description="How long effects are traced.", examples=["30d"])
     figures: list[str] = Field(description="What is traced.", examples=[["csat", "complaint_rate"]])
 
@@ -82,7 +81,7 @@ class ReviewsForm(Form):
     """The whole file."""
 
     timezone: str = Field(description="Of days, weeks and months.", examples=["Asia/Shanghai"])
-    retrospective: RetrospectiveForm = Field(description="After an incident.", examples=["{due: 3d}"])
+    retrospective: RetrospectiveForm = Field(description="After an incident.", examples=["{trace_for: 30d}"])
     weekly: list[str] = Field(min_length=1, description="Figures of the weekly review.", examples=[["csat"]])
     aims: dict[str, Number] = Field(default_factory=dict, description="Targets.", examples=["{csat: 0.85}"])
     levels: list[LevelForm] = Field(min_length=1, description="Levels of handling.", examples=["[{level: 1}]"])
@@ -139,7 +138,6 @@ def _built(form: ReviewsForm) -> ReviewPlan:
     return ReviewPlan(
         zone=form.timezone,
         serious=tuple(after.severities),
-        due=parse_duration(after.due),
         clocks=tuple(ClockPlan(c.id, Text(c.title.en, c.title.zh or ""), c.playbook, c.step) for c in form.clocks),
         levels=tuple(
             LevelPlan(

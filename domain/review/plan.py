@@ -36,7 +36,6 @@ class ReviewPlan:
 
     zone: str
     serious: tuple[str, ...]  # severities of incidents that get a retrospective
-    due: timedelta  # of a retrospective
     clocks: tuple[ClockPlan, ...]
     levels: tuple[LevelPlan, ...]
     five: tuple[str, ...]  # figures of the weekly service-value review

@@ -18,7 +18,7 @@ from engine.review.desk import ReviewDesk
 from engine.review.learned import improvements
 from engine.review.measuring import Measured
 from engine.review.monthly import CHURN, compared, figures_of_month, levels
-from storage import board, warnings
+from storage import board, incidents, warnings
 from storage.figures import LIVE
 
 TOP: Final = 20
@@ -51,6 +51,7 @@ def figures_of_day(desk: ReviewDesk, connection: Connection, period: Period, _no
         "frt": frt,
         "frt_limit": rule.levels[0].threshold if rule else None,
         "frt_rule": "firing" if "firing" in phases else phases[0] if phases else "",
+        "frt_matter": _matter_of(connection, FRT_RULE),
         "levels": levels(measured, desk.plan),
     }
 
@@ -168,6 +169,14 @@ FIGURES: Mapping[ReviewKind, Figures] = {
     ReviewKind.EVALUATION: evaluation_of_half,
     ReviewKind.REVISION: playbooks_of_year,
 }
+
+
+def _matter_of(connection: Connection, rule: str) -> str:
+    """The reference of the matter that a rule's open warning runs; empty where there is none."""
+    for raised in warnings.open_warnings(connection, LIVE):
+        if raised.rule == rule and raised.matter:
+            return incidents.load_incident(connection, raised.matter).ref
+    return ""
 
 
 def _two(desk: ReviewDesk, connection: Connection, period: Period) -> tuple[Measured, Measured]:

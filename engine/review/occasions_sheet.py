@@ -36,6 +36,7 @@ def day(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]: 
         over = one["value"] is not None and data["frt_limit"] is not None and one["value"] > data["frt_limit"]
         tone: Tone = "bad" if over else ""
         rows.append((one["day"], Cell(figure(one["value"], metrics.get("frt"), _), tone)))
+    said = _PHASES.get(data["frt_rule"]) or str(data["frt_rule"])
     limit, count = figure(data["frt_limit"], metrics.get("frt"), _), len(data["frt"])
     return [
         figures_table(data["figures"], metrics, _, _("Day before")),
@@ -43,7 +44,7 @@ def day(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]: 
         Words(_("The service process is improved when the daily mean is over {limit} on {count} days in a row.").format(
             limit=limit, count=count)),
         Table((_("Day"), _("First response time, mean")), rows, frozenset({1})),
-        Words(_(_PHASES.get(data["frt_rule"]) or str(data["frt_rule"]))),
+        Words(" ".join(filter(None, (_(said), data["frt_matter"])))),
         Heading(_("Three levels of handling")),
         Bars([level_bar(one, _) for one in data["levels"]]),
     ]  # fmt: skip

@@ -7,17 +7,23 @@ from typing import Any
 
 import pendulum
 import pytest
+from sqlalchemy import insert
 
-from domain.commands import Acknowledge, Close, Done
+from domain.commands import Acknowledge, Close, Declare, Done
 from domain.handle import Refused
+from domain.incident import Nature
 from domain.review.period import SPANS, BadPeriod, ReviewKind, Span, period_named
+from domain.warning.rule import SeriesKey, Tier
+from domain.warning.standing import Phase, Standing
+from engine import commands
 from engine.review import catching_up, retrospective, retrospective_facts
 from engine.review.desk import ReviewDesk, desk_of
 from engine.review.holding import hold, hold_overdue, make
 from engine.review.measuring import Measured
 from engine.review.occasions import FIGURES
-from storage import documents, reviews, turns
+from storage import documents, reviews, turns, warnings
 from storage.figures import Batch, canonical, micros
+from storage.tables import WarningRow
 from tests.houses import (
     Estate,
     house_fixture,  # noqa: F401
@@ -272,3 +278,24 @@ def test_one_retrospective_that_cannot_be_written_keeps_no_other_from_its_people
     with pytest.raises(ZeroDivisionError):
         retrospective.look(desk_of(house.house), house.now)
     assert kept(house, f"retrospective/{second}")
+
+
+def test_the_day_says_what_the_rule_says_and_where_it_is_worked_on(house: Estate) -> None:
+    desk = desk_since(house)
+    command = Declare(
+        id="slow", title="First response over 45 s", playbook="process-retrospective", nature=Nature.WARNING
+    )
+    ref = commands.declare(house.house, command, house.now).ref
+    row = {
+        "id": "w1", "lane": "", "rule": "slow-first-response", "title": {}, "series": "[]", "tier": "yellow",
+        "worst": "yellow", "course": "called", "because": {}, "began_at": house.now, "made_at": house.now,
+        "matter": "slow", "playbook": "process-retrospective", "service": "", "link": "",
+    }  # fmt: skip
+    with house.house.database.write() as connection:
+        connection.execute(insert(WarningRow.__table__).values(**row))  # type: ignore[attr-defined]
+        everything: SeriesKey = ()
+        firing = Standing(phase=Phase.FIRING, tier=Tier.YELLOW)
+        warnings.keep_standings(connection, "", {("slow-first-response", everything): firing}, house.now)
+    text = make(desk, ReviewKind.DAILY, "2026-10-19", house.now).texts
+    assert f"The rule fires: the process of first responses is being improved. {ref}" in text["en"]
+    assert f"规则已触发：正在优化首次响应流程。 {ref}" in text["zh"]
