@@ -43,8 +43,8 @@ def test_every_figure_is_what_the_hand_worked_out(report: Document) -> None:
     # INC-3 fix after 30 of 40 (met), report never (missed). Nobody read what customers said of INC-1 and INC-2, the
     # follow-up's own step, due 96 h after the close (2 missed). 5 met, 4 missed, 5 / 9.
     assert clock(data, "steps") == {"met": 5, "missed": 4, "open": 0, "share": 5 / 9}
-    # Acknowledged within 5 min: INC-2 after 4 (met), INC-3 after 12 (missed). The follow-up's step of INC-1 was called for
-    # on the 13th and never taken (missed), that of INC-2 a moment ago (open); the others set no time. 1 / 3.
+    # Acknowledged within 5 min: INC-2 after 4 (met), INC-3 after 12 (missed). The follow-up's step of INC-1 was called
+    # for on the 13th and never taken (missed), that of INC-2 a moment ago (open); the others set no time. 1 / 3.
     assert clock(data, "acknowledge") == {"met": 1, "missed": 2, "open": 1, "share": 1 / 3}
     # Time to acknowledge: 240 s and 720 s. (240 + 720) / 2 = 480.
     assert data["acknowledge"] == {"count": 2, "mean": 480.0, "median": 480.0}
