@@ -16,7 +16,7 @@ from domain.incident import Incident
 from domain.text import unshowable
 from engine.asked import check_id
 from engine.customers.desk import CustomerDesk
-from engine.customers.following import call_people
+from engine.customers.following import call_people, look_soon
 from engine.customers.scrubbing import scrub
 from engine.links import BadLink
 from storage import customers, customers_follow, incidents, turns
@@ -62,9 +62,11 @@ def answer(desk: CustomerDesk, token: str, fields: Mapping[str, str], now: DateT
         if page.state != "open":
             return page, None
         said = read_answer(fields)
+        because = calls_back(said, desk.plan.unhappy_at_most)
+        if because is not None:
+            look_soon(connection, incident, now)
         if not customers.answer(connection, customer_id, said, now):
             return Page("answered", page.language, page.drill, page.ref), None
-        because = calls_back(said, desk.plan.unhappy_at_most)
         if because is not None:
             reopened = {"reopened_at": now} if because in REOPENS else {}
             customers.call_back(connection, row, because, now, **reopened)
@@ -100,6 +102,7 @@ def complained(desk: CustomerDesk, ref: str, customer: str, now: DateTime, *, co
         incidents.lock(connection, incident_id)
         if turns.carried_out(connection, command_id):
             return False
+        look_soon(connection, incidents.load_incident(connection, incident_id), now)
         row = customers.find(connection, incident_id, customer, desk.vault().mark(customer))
         values = {"complaints": row.complaints + 1, "reopened_at": now}
         customers.call_back(connection, row, Because.AGAIN, now, **values)

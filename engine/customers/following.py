@@ -31,6 +31,7 @@ from storage import customers, customers_follow, incidents, timeline
 
 CALLBACKS, REOPENED = "callbacks", "reopened"  # stages of the follow-up's playbook
 OVER = (IncidentStatus.CLOSED, IncidentStatus.COMPLETED)
+SOON = timedelta(seconds=30)
 RUNNING, COLLECTED, WAITING, ERASED = "running", "collected", "waiting", "erased"
 
 
@@ -46,6 +47,17 @@ def wake(connection: Connection, incident: Incident, now: DateTime) -> None:
     row = customers_follow.get(connection, incident.id)
     if row is not None and row.state == RUNNING:
         customers_follow.set_alarm(connection, row, incident.ref, now, now, drill=incident.drill)
+
+
+def look_soon(connection: Connection, incident: Incident, now: DateTime) -> None:
+    """Somebody is to be called. Should this process end before it says so, a look within half a minute does.
+
+    Takes the follow-up before the customer, as a look does: on PostgreSQL the two would wait for each other.
+    """
+    row = customers_follow.held(connection, incident.id)
+    at = later(now, max(SOON / float(incident.pace.get("closed", 1.0)), timedelta(seconds=1)))
+    if row is not None and row.state in (RUNNING, COLLECTED) and (row.next_at is None or row.next_at > at):
+        customers_follow.set_alarm(connection, row, incident.ref, at, now, drill=incident.drill)
 
 
 def tick(desk: CustomerDesk, incident_id: str, now: DateTime) -> bool:

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from domain.commands import Done, Reopen
 from domain.customers.survey import Answer
+from engine.customers import answering
 from storage import board, customers
 from tests.customers import FollowUp, customer_house, row
 from tests.houses import Estate
@@ -198,8 +199,35 @@ def test_whoever_comes_up_after_the_list_was_done_is_a_new_call(one: Estate) -> 
     assert follow.follow_steps()["reopened/settle#2"] == "open"
 
 
+@pytest.mark.parametrize("how", ["unhappy", "complains again", "after the result"])
+def test_killed_between_an_answer_and_its_call_the_owner_hears_all_the_same(
+    house: Estate, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    follow = FollowUp(house)
+    follow.take([row(n) for n in range(3)])
+    follow.close()
+    follow.step()
+    if how == "after the result":
+        follow.run_until(80)
+        assert follow.row().state == "collected"
+    with monkeypatch.context() as killed:
+        killed.setattr(answering, "call_people", lambda *_: None)
+        if how == "complains again":
+            answering.complained(follow.desk, follow.ref, "C1", house.now, command_id="again")
+        else:
+            follow.answer(follow.tokens()["c1@example.com"], csat="1")
+            follow.answer(follow.tokens()["c2@example.com"], csat="1")
+    follow.step()
+    stage = "reopened/settle" if how == "complains again" else "callbacks/call"
+    assert stage not in follow.follow_steps(), "nobody has heard yet"
+    house.wait(seconds=31)
+    follow.step()
+    assert follow.follow_steps()[stage] == "open"
+    if how == "after the result":
+        assert follow.row().next_at == follow.row().erase_at, "and contacts are erased when they were to be"
+
+
 def test_a_second_complaint_reopens_the_matter_and_counts_against_its_aim(house: Estate) -> None:
-    from engine.customers import answering
 
     follow = FollowUp(house)
     follow.take([row(n) for n in range(20)])
