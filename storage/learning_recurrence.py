@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, func, insert, select, update
 
 from domain.incident import Incident, Nature
 from domain.learning.likeness import Fingerprint
@@ -215,3 +215,17 @@ def standing_of(connection: Connection, recurrence: str) -> list[tuple[Any, ...]
     over = connection.execute(ended.where(mine, WARNING.c.ended_at.is_not(None))).scalar_one()
     rows = connection.execute(by_status.group_by(INCIDENT.c.status).order_by(INCIDENT.c.status))
     return [*(tuple(str(value) for value in row) for row in rows), (str(over),)]
+
+
+def mark(connection: Connection) -> tuple[int, int, int]:
+    """Changes with whatever is judged by: how many cases were looked at and counted, how many kinds there are."""
+    counted = func.coalesce(func.sum(case((CASE.c.recurrence != "", 1), else_=0)), 0)
+    cases, among = connection.execute(select(func.count(), counted).select_from(CASE)).one()
+    kinds = connection.execute(select(func.count()).where(RECURRENCE.c.ended_at.is_(None))).scalar_one()
+    return int(cases), int(among), int(kinds)
+
+
+def take_digest(connection: Connection, recurrence: str, before: str, after: str, document: str) -> bool:
+    """The proposal is written from this evidence now; False where somebody else has written it meanwhile."""
+    mine = (RECURRENCE.c.id == recurrence) & (RECURRENCE.c.digest == before)
+    return connection.execute(update(RECURRENCE).where(mine).values(digest=after, document=document)).rowcount == 1

@@ -66,22 +66,32 @@ class Evidence:
         return self.totals.cases - len(self.cases) - len(self.tickets)
 
 
-def refresh(house: House, connection: Connection, recurrence: str, now: DateTime) -> bool:
-    """Write the proposal of a kind anew where its evidence changed; whether it did."""
-    kind = learning_recurrence.get(connection, recurrence)
-    if kind is None:
-        return False
-    digest = _digest(connection, kind)
-    if digest == kind.digest:
-        return False
-    found = _evidence(house, connection, kind)
-    name = kind.document or f"{KIND}/{found.ref or recurrence[:8]}"
-    title = Text(f"Optimisation proposal: {kind.title['en']}", f"优化提案：{kind.title['zh']}")
-    made = Document(name, title, now, about=found.ref, from_at=kind.first_at, to_at=kind.last_at, data=_data(found))
-    roster = house.roster()
-    documents.keep(connection, written(made, lambda language: _sheet(found, title, roster, language, now)))
-    learning_recurrence.change(connection, recurrence, document=name, digest=digest)
+def refresh(house: House, recurrence: str, now: DateTime) -> bool:
+    """Write the proposal of a kind anew where what is on record changed; whether it did.
+
+    It is read and written out before the lock is taken; of two who do so at once one keeps it.
+    """
+    with house.database.read() as connection:
+        kind = learning_recurrence.get(connection, recurrence)
+        digest = _digest(connection, kind) if kind is not None else ""
+        if kind is None or digest == kind.digest:
+            return False
+        made = _document(house, _evidence(house, connection, kind), now)
+    with house.database.write() as connection:
+        if not learning_recurrence.take_digest(connection, recurrence, kind.digest, digest, made.id):
+            return False
+        documents.keep(connection, made)
     return True
+
+
+def _document(house: House, found: Evidence, now: DateTime) -> Document:
+    kind, roster = found.kind, house.roster()
+    name = kind.document or f"{KIND}/{found.ref or kind.id[:8]}"
+    title = Text(f"Optimisation proposal: {kind.title['en']}", f"优化提案：{kind.title['zh']}")
+    made = Document(
+        name, title, now, about=found.ref, from_at=kind.first_at, to_at=kind.last_at, data=_data(found)
+    )  # fmt: skip
+    return written(made, lambda language: _sheet(found, title, roster, language, now))
 
 
 def is_stale(connection: Connection, kind: Row[Any]) -> bool:

@@ -59,13 +59,16 @@ def look(desk: LearningDesk, now: DateTime) -> int:
     moved = 0
     for source in (INCIDENTS, TICKETS):
         with desk.house.database.read() as connection:
+            mark = learning_recurrence.mark(connection)
             news = _judge(connection, desk.plan, source, now)
         if not news:
             continue
         _call_again(desk, [one for one in news if one.known], now)
+        # Comparing takes a tenth of a second, for which no deadline waits for the lock: judged before it is taken.
         with desk.house.database.write() as connection:
             turns.hold(connection, [LOCK])
-            moved += _take(connection, desk, source, now)
+            if learning_recurrence.mark(connection) == mark:  # else somebody looked meanwhile: the next look goes on
+                moved += _take(connection, desk, news, source, now)
     return moved + _keep_true(desk, now)
 
 
@@ -213,12 +216,12 @@ def _command_id(one: New, what: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"tocsin/{one.known}/{one.print.id}/{what}"))
 
 
-def _take(connection: Connection, desk: LearningDesk, source: str, now: DateTime) -> int:
-    """Within the transaction, judged anew: somebody else may have looked meanwhile."""
+def _take(connection: Connection, desk: LearningDesk, news: Sequence[New], source: str, now: DateTime) -> int:
+    """Record what was judged, and warn; proposals are written after it."""
     acting = Acting(connection, desk.house, LIVE, now)
     made: dict[str, str] = {}
     counted: dict[str, list[New]] = {}
-    for one in _judge(connection, desk.plan, source, now):
+    for one in news:
         kind = made.get(one.known, one.known)
         if one.with_:
             kind = made[_pending(one)] = _raise(connection, desk, acting, one, source, now)
@@ -229,8 +232,6 @@ def _take(connection: Connection, desk: LearningDesk, source: str, now: DateTime
         learning_recurrence.seen(connection, one.print.id, source, one.print.at, kind)
     for kind, more in counted.items():
         _join(connection, kind, more, now)
-    for kind in {*made.values(), *counted}:
-        proposal.refresh(desk.house, connection, kind, now)
     return len(made) + len(counted)
 
 
@@ -287,7 +288,7 @@ def _keep_true(desk: LearningDesk, now: DateTime) -> int:
         with desk.house.database.write() as connection:
             turns.hold(connection, [LOCK])
             _settle(desk, connection, kind, now)
-            proposal.refresh(desk.house, connection, kind, now)
+        proposal.refresh(desk.house, kind, now)
     return len(wanted)
 
 

@@ -60,12 +60,17 @@ def test_a_look_that_is_broken_off_in_the_middle_leaves_nothing_and_the_next_one
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(proposal, "refresh", killed)  # after the warning was raised, before the commit
+        broken.setattr(learning_recurrence, "seen", killed)  # the warning is raised, and nothing is committed
         with pytest.raises(KeyboardInterrupt):
             recurrence.look(learning_of(house.house), house.now)
     assert what_stands(house) == {"warnings": [], "papers": 0, "cases": []}
     with house.house.database.read() as connection:
         assert len(learning_recurrence.new_incidents(connection, 10)) == 3
+    with monkeypatch.context() as broken:
+        broken.setattr(proposal, "refresh", killed)  # the warning is committed, the proposal not yet written
+        with pytest.raises(KeyboardInterrupt):
+            recurrence.look(learning_of(house.house), house.now)
+    assert what_stands(house) == {"warnings": [("recurrence:outage-orders", 3.0)], "papers": 0, "cases": [3]}
     look(house.house, house.now)
     assert what_stands(house) == {"warnings": [("recurrence:outage-orders", 3.0)], "papers": 1, "cases": [3]}
 
