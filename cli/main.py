@@ -23,6 +23,7 @@ from cli import (
     statements,
     steps,
 )
+from cli.check import check
 from cli.declare import declare
 from cli.frame import AsJson, Trouble, example, fail
 
@@ -78,6 +79,8 @@ app.add_typer(drill.app, name="drill")
 app.command(epilog=example('tocsin retrospective INC-1 --action "A second provider" --owner technology-lead'))(
     report.retrospective
 )
+
+app.command(epilog=example("tocsin check --quiet"))(check)
 
 
 @app.command(epilog=example("tocsin rehearse four-hour-response --speed 240 --auto"))

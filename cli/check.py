@@ -1,0 +1,54 @@
+"""`tocsin check`: whether every owner is reached, every file loads, every clock will fire."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cli.frame import AsJson, Trouble, _, language, say, show_json
+
+
+def check(
+    *,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Stop short of sending test messages.")] = False,
+    at_rest: Annotated[bool, typer.Option("--at-rest", help="Only what can be checked while Tocsin is down.")] = False,
+    inbox: Annotated[
+        bool, typer.Option("--inbox", help="Accept channels that wake nobody, as the shipped inbox.")
+    ] = False,
+    hand_over: Annotated[bool, typer.Option("--hand-over", help="Open an action for each broken thing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check the whole response chain, a line each; exit 1 if anything is broken."""
+    from engine.check.run import Order, run
+    from engine.check.run import hand_over as hand
+    from engine.clock import now
+    from engine.house import House
+    from storage.database import StorageError
+    from storage.settings import SettingsError, load_settings
+
+    try:
+        house = House(load_settings())
+        found = []
+        for one in run(house, now(), Order(quiet=quiet, running=not at_rest, waking=not inbox)):
+            found.append(one)
+            if not as_json:
+                reason = one.reason.in_(language())
+                say(f"{'ok' if one.ok else '!!'}  {one.what:<34} {reason}")
+        refs = hand(house, found, now()) if hand_over else []
+        house.close()
+    except (SettingsError, StorageError, OSError) as error:
+        raise Trouble(str(error)) from None
+    broken = sum(not one.ok for one in found)
+    if as_json:
+        rows = [
+            {"what": one.what, "ok": one.ok, "reason": one.reason.en, "zh": one.reason.zh, "owner": one.owner}
+            for one in found
+        ]
+        show_json({"ok": not broken, "findings": rows, "actions": refs})
+    else:
+        say(_("{broken} of {count} are broken").format(broken=broken, count=len(found)) if broken else _("all is well"))
+        for ref in refs:
+            say(f"  {ref}")
+    sys.exit(1 if broken else 0)

@@ -1,0 +1,78 @@
+"""The whole check, and what becomes of what is broken: an action of whoever mends it, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pendulum import DateTime
+from sqlalchemy import select
+
+from domain.action import Action, ActionKind
+from domain.text import Text
+from engine.actions import promise
+from engine.check import files, machine, people, schedules, sending
+from engine.check.finding import Found
+from engine.house import House
+from storage.incidents import INCIDENT
+
+_MEND = timedelta(days=2)
+_ORIGIN = "chain-check"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How far a check goes.
+
+    Attributes:
+        quiet: nothing is sent.
+        running: also what only a running installation can show: processes, public address, schedules.
+        waking: a page must wake somebody; the shipped inbox does not, and says so.
+    """
+
+    quiet: bool = False
+    running: bool = True
+    waking: bool = True
+
+
+def run(house: House, now: DateTime, order: Order) -> Iterator[Found]:
+    """Everything, one finding after the other; a check that itself breaks is a finding."""
+    parts: list[tuple[str, Callable[[], Iterable[Found]]]] = [
+        ("database", lambda: machine.check_storage(house, now)),
+        ("files", lambda: files.check(house)),
+        ("people", lambda: people.check(house, waking=order.waking)),
+    ]
+    if order.running:
+        parts += [
+            ("links", lambda: machine.check_links(house)),
+            ("processes", lambda: machine.check_processes(house)),
+            ("schedules", lambda: schedules.check(schedules.api_of(house), now)),
+        ]
+    if not order.quiet:
+        parts.append(("channels", lambda: sending.check(house)))
+    for name, part in parts:
+        try:
+            yield from part()
+        except Exception as error:  # noqa: BLE001 - a check that breaks must not hide the others
+            reason = Text(f"could not be checked: {type(error).__name__}", f"检查未完成：{type(error).__name__}")
+            yield Found(name, ok=False, reason=reason)
+
+
+def hand_over(house: House, findings: Iterable[Found], now: DateTime) -> list[str]:
+    """An action for each thing that is broken, to whoever mends it, unless one is open already; their references."""
+    broken = [one for one in findings if not one.ok]
+    roster = house.roster()
+    with house.database.write() as connection:
+        query = select(INCIDENT.c.title).where(
+            INCIDENT.c.origin == _ORIGIN, INCIDENT.c.status.in_(("open", "mitigated"))
+        )
+        known = set(connection.execute(query).scalars())
+        actions = {}
+        for one in broken:
+            title = Text(f"Mend {one.what}: {one.reason.en}"[:180], f"修复 {one.what}：{one.reason.zh}"[:180])
+            if title.en not in known:
+                owner = one.owner if roster.primary(one.owner) else "technology-lead"
+                key = f"check:{now.format('YYYYMMDDHHmmss')}:{one.what}"[:64]
+                actions[key] = Action(title, owner, _MEND, ActionKind.CHECK, origin=_ORIGIN)
+        return [answer.ref for answer in promise(connection, roster, actions, now)]
