@@ -34,6 +34,7 @@ log = logging.getLogger("tocsin.reviews")
 LANGUAGES: Final = {"en": "en", "zh": "zh_CN"}
 BEGUN: Final = "reviews"  # kept: since when this house is reviewed
 OVERDUE: Final = timedelta(hours=26)  # its own schedule did not fire: somebody else makes it
+EXAMPLE: Final = "INC-1"  # in the texts of a procedure
 EVERY: Final = timedelta(hours=1)  # shares of the day are kept so often
 
 
@@ -161,16 +162,17 @@ def open_review(  # noqa: PLR0913 - what a review is made of
         id=command_id, title=title, playbook=procedure.id, origin=origin or document.id, kind=document.kind,
         nature=Nature.REVIEW,
     )  # fmt: skip
-    wanted = [(checked(command, now), _with_link(procedure, desk.link(document.id)))]
+    wanted = [(checked(command, now), _with_link(procedure, desk.link(document.id), document.about))]
     (answer,) = begin_within(connection, desk.house.roster(), wanted, now)
     return answer.ref
 
 
-def _with_link(procedure: Playbook, link: str) -> Playbook:
-    """Every step says where its document is."""
+def _with_link(procedure: Playbook, link: str, about: str) -> Playbook:
+    """Every step says where its document is, and names the matter that it is about where it names an example."""
 
     def told(text: Text) -> Text:
-        return Text(f"{text.en}\n{link}", f"{text.zh or text.en}\n{link}?lang=zh_CN")
+        en, zh = (words.replace(EXAMPLE, about or EXAMPLE) for words in (text.en, text.zh or text.en))
+        return Text(f"{en}\n{link}", f"{zh}\n{link}?lang=zh_CN")
 
     stages = tuple(
         replace(stage, steps=tuple(replace(step, instruction=told(step.instruction)) for step in stage.steps))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from engine.review.retrospective import draft
 from storage.documents import Document
 from tests.contrast import CONTRAST
 from tests.october import october
+from tests.served import served
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "img"
 NAMES = {
@@ -89,3 +90,20 @@ def test_it_prints_on_paper(papers: dict[str, Document], browser: Browser, tmp_p
     printed = page.pdf(format="A4", prefer_css_page_size=True, print_background=True, path=tmp_path / "page.pdf")
     assert printed.startswith(b"%PDF")
     assert 2 <= printed.count(b"/Type /Page\n") <= 8
+
+
+def test_the_page_that_is_served_looks_as_it_should_under_its_policy(
+    home: Path, free_port: Callable[[], int], browser: Browser
+) -> None:
+    """Its styles, those of its bars and those of its plots are allowed; a script that somebody brought in is not."""
+    with served(home, free_port()) as web:
+        made = web.client.post("/api/reports", json={"kind": "process-audit"}).json()
+        page = browser.new_context(viewport={"width": 1080, "height": 900}).new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+        page.goto(web.url + made["page"])
+        assert page.evaluate("document.querySelector('main').getBoundingClientRect().width") == 980
+        assert page.evaluate("getComputedStyle(document.querySelector('.track i')).left") != "0px"
+        assert page.evaluate("(() => { const s = document.createElement('script'); s.text = 'window.owned = 1';"
+                             " document.body.append(s); return window.owned; })()") is None  # fmt: skip
+        assert [line for line in said if "script" not in line and "favicon" not in line] == []

@@ -100,6 +100,7 @@ def test_nobody_is_named(house: Estate) -> None:
 
 def test_it_is_held_within_three_days_and_once(house: Estate) -> None:
     desk = desk_of(house.house)
+    house.do(house.declare(), Cancel, "alice", reason="the first one is another's")
     ref = fought(house)
     look(desk, house.now)
     assert look(desk, house.now) == 0
@@ -111,6 +112,7 @@ def test_it_is_held_within_three_days_and_once(house: Estate) -> None:
     house.deliver()
     (row,) = house.rows(review, person="alice", purpose="assign")
     assert f"/documents/retrospective/{ref}" in row.payload["body"]
+    assert f"tocsin retrospective {ref} --cause" in row.payload["body"]
     # Reopened and closed again: the draft is written anew, the review is the same.
     house.wait(minutes=5)
     house.do(ref, Reopen, "alice", reason="it failed again")
