@@ -127,8 +127,8 @@ async def add_action(ref: str, form: ActionForm, desk: AtDesk) -> JSONResponse:
 
 @router.get("/api/incidents/{ref}/similar", responses=answers("similar", "Past incidents like this one"))
 async def show_similar(ref: str, desk: AtDesk) -> JSONResponse:
-    """Real incidents of the last year that are like this one, the most alike first, each with why."""
-    return JSONResponse(await desk.read(lambda house, now: similar.similar(learning_of(house), ref, now)))
+    """Real incidents of the year before that are like this one, the most alike first, each with why."""
+    return JSONResponse(await desk.read(lambda house, _now: similar.similar(learning_of(house), ref)))
 
 
 @router.get("/api/recurrences", responses=answers("recurrences", "Kinds of problems that came again"))
@@ -210,7 +210,7 @@ def on_page(house: House, ref: str, now: DateTime) -> dict[str, Any]:
     with house.database.read() as connection:
         papers = documents.listing(connection, about=ref)
     return {
-        "similar": similar.similar(desk, ref, now)["similar"] if ref.startswith("INC-") else [],
+        "similar": similar.remembered(desk, ref, now) if ref.startswith("INC-") else [],
         "promises": showing.actions(desk, now, running=False, late=False, origin=ref)["actions"],
         "papers": [{"id": one.id, "title": {"en": one.title.en, "zh": one.title.zh or one.title.en}} for one in papers],
     }

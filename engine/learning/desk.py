@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from threading import Lock
+from typing import Any
 from weakref import WeakKeyDictionary
+
+from pendulum import DateTime
 
 from domain.learning.plan import Plan
 from engine.house import House
@@ -18,6 +21,7 @@ class LearningDesk:
     def __init__(self, house: House) -> None:
         self.house = house
         self.file = LearningFile(house.settings.home / FILE)
+        self.kept: dict[str, tuple[DateTime, list[dict[str, Any]]]] = {}  # what pages show of what is similar
 
     @property
     def plan(self) -> Plan:

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
 
 from channels.wording import reason_in
+from domain.durations import elapsed
 from domain.learning.likeness import most_alike
 from engine.learning.desk import LearningDesk
 from storage import incidents, learning_recurrence
 from storage.board import iso
 
 MOST = 5
+COMPARED = 1_000  # the newest: comparing takes a hundredth of a second or two
 YEAR = 366
+KEPT = timedelta(seconds=30)  # a page that is looked at is asked for every second
+_MOST_KEPT = 256
 
 
-def similar(desk: LearningDesk, ref: str, now: DateTime) -> dict[str, Any]:
-    """Real incidents of the last year that are like this one, the most alike first, each with its reasons.
+def remembered(desk: LearningDesk, ref: str, now: DateTime) -> list[dict[str, Any]]:
+    """The same for a page: as it was within the last half minute."""
+    kept = desk.kept.get(ref)
+    if kept is None or not timedelta(0) <= elapsed(kept[0], now) < KEPT:
+        if len(desk.kept) >= _MOST_KEPT:
+            desk.kept.clear()
+        kept = desk.kept[ref] = (now, similar(desk, ref)["similar"])
+    return kept[1]
+
+
+def similar(desk: LearningDesk, ref: str) -> dict[str, Any]:
+    """Real incidents of the year before that are like this one, the most alike first, each with its reasons.
 
     Raises:
         UnknownIncident: there is none of that reference.
@@ -25,12 +40,14 @@ def similar(desk: LearningDesk, ref: str, now: DateTime) -> dict[str, Any]:
     plan = desk.plan
     with desk.house.database.read() as connection:
         incident_id = incidents.find(connection, ref)
-        rows = {row.id: row for row in learning_recurrence.past(connection, now.subtract(days=YEAR), now)}
         incident = incidents.load_incident(connection, incident_id)
+        began = incident.declared_at
+        found = learning_recurrence.past(connection, began.subtract(days=YEAR), began, COMPARED)
         playbook = incidents.first_playbook(connection, incident_id)
+    rows = {row.id: row for row in found}
     mine = learning_recurrence.print_of_incident(incident, playbook)
-    others = (learning_recurrence.print_of(row) for row in rows.values() if row.declared_at <= incident.declared_at)
-    found = most_alike(mine, others, at_least=plan.similar_from, most=MOST)
+    others = map(learning_recurrence.print_of, found)
+    alikes = most_alike(mine, others, at_least=plan.similar_from, most=MOST)
     return {
         "ref": incident.ref,
         "similar": [
@@ -42,6 +59,6 @@ def similar(desk: LearningDesk, ref: str, now: DateTime) -> dict[str, Any]:
                     "zh": [reason_in(reason, "zh_CN") for reason in alike.reasons],
                 },
             }
-            for other, alike in found
+            for other, alike in alikes
         ],
     }  # fmt: skip
