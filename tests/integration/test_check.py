@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from sqlalchemy import text, update
 
@@ -21,8 +25,9 @@ from engine.check.finding import Found
 from engine.check.run import Order, hand_over, run
 from engine.house import House
 from storage.outbox import OUTBOX
-from tests.chains import free_port
+from tests.chains import ROOT, free_port
 from tests.houses import BEGAN, Estate, estate
+from web.schemas import schema
 
 
 @dataclass
@@ -277,3 +282,13 @@ def test_what_is_broken_becomes_an_action_once(tmp_path: Path) -> None:
         assert hand_over(house, found, there.estate.now) == []
         there.estate.deliver()
         assert any("workforce-manager" in title for title in there.estate.titles("hana"))
+
+
+def test_the_command_answers_by_its_schema(tmp_path: Path) -> None:
+    with estate(tmp_path / "home") as house:
+        command = [sys.executable, "-c", "from cli.main import main; main()", "check", "--at-rest", "--inbox", "--json"]
+        environment = {**os.environ, "TOCSIN_HOME": str(house.house.settings.home)}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        found = json.loads(done.stdout)
+        jsonschema.validate(found, schema("check"))
+        assert (done.returncode, found["ok"]) == (0, True)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
+import pendulum
 import pytest
 
 from domain.commands import Close
@@ -25,6 +30,7 @@ from tests.houses import (
     house_fixture,  # noqa: F401
     sqlite_house_fixture,  # noqa: F401
 )
+from web.schemas import schema
 
 SHIPPED = ROOT / "examples" / "drill.yaml"
 
@@ -53,7 +59,6 @@ def test_windows_and_blackout() -> None:
     text = SHIPPED.read_text()
     window = "windows:\n  - {days: [sat], from: '22:00', to: '04:00', timezone: Asia/Shanghai}\n"
     plan = parse_plan(text + window, "p")
-    import pendulum
 
     there = "Asia/Shanghai"
     check_time(plan, pendulum.datetime(2026, 11, 21, 23, tz=there))  # Saturday night
@@ -127,6 +132,7 @@ def test_a_failed_drill_leaves_actions_and_is_kept_once(house: Estate) -> None:
     held = keep(house.house, plan, record, verdict, house.now)
     assert held.document.data["verdict"] == "FAIL"
     assert len(held.actions) == len(verdict.reasons) + 1, "each reason mended, and the drill again"
+    jsonschema.validate(dict(held.document.data), schema("drill"))
     again = keep(house.house, plan, record, verdict, house.now)
     assert again.actions == ()
     assert again.matter == ""
@@ -136,3 +142,40 @@ def test_a_failed_drill_leaves_actions_and_is_kept_once(house: Estate) -> None:
     assert json.loads(json.dumps(kept.data))["reasons"][0]["zh"]
     running.keep(record, drills_dir(house.house) / record.id)
     assert running.read(drills_dir(house.house) / record.id) == record
+
+
+def cli(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from cli.main import main; main()", "drill", *arguments]
+    environment = {**os.environ, "TOCSIN_HOME": str(home)}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_commands_answer_by_their_schemas(sqlite_house: Estate) -> None:
+    home = sqlite_house.house.settings.home
+    lint = cli("lint", str(SHIPPED), "--json", home=home)
+    jsonschema.validate(json.loads(lint.stdout), schema("drill-lint"))
+    for number in (1, 2):
+        name = f"2026110{number}-030000"
+        record = Record(name, "example-chain", 1_793_588_400.0, 6.0, ended=1_793_588_430.0)
+        record.stages = [Stage("100 %", "level", 100, 6.0, record.begun, record.ended)]
+        second = Second(0, "100 %", 6.0, 6, 6, 0, 30, 0, 0, 9.0, 6, 5.0, 1.0, 0.1, {"wait": [30, 0, 0.2 * number]}, 6.0)
+        record.seconds = [replace(second, at=record.begun + place) for place in range(1, 31)]
+        folder = drills_dir(sqlite_house.house) / name
+        folder.mkdir(parents=True)
+        shutil.copy(SHIPPED, folder / "plan.yaml")
+        running.keep(record, folder)
+    both = cli("compare", "20261101-030000", "20261102-030000", "--json", home=home)
+    found = json.loads(both.stdout)
+    jsonschema.validate(found, schema("drill-compare"))
+    assert [row["says"] for row in found["figures"]] == ["worse", "same"]
+    shown = cli("show", "20261102-030000", "--json", home=home)
+    jsonschema.validate(json.loads(shown.stdout), schema("drill"))
+    wrong = cli("show", "20200101-000000", home=home)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
+    assert "`tocsin drill list`" in wrong.stderr
+    idle = cli("abort", home=home)
+    assert "no drill runs here" in idle.stderr
+    (drills_dir(sqlite_house.house) / "20261102-030000" / "alive").write_text("1")
+    stopped = cli("abort", "--json", home=home)
+    jsonschema.validate(json.loads(stopped.stdout), schema("drill-abort"))
+    assert (drills_dir(sqlite_house.house) / "20261102-030000" / "abort").exists()
