@@ -88,6 +88,18 @@ async def show(
     return JSONResponse(await desk.read(look))
 
 
+def card(desk: CustomerDesk, ref: str) -> dict[str, Any] | None:
+    """The follow-up as the incident's page shows it; None: it has none. Its figures may be some seconds old."""
+    with desk.house.database.read() as connection:
+        incident_id = incidents.find(connection, ref)
+        follow = customers_follow.get(connection, incident_id)
+    if follow is None:
+        return None
+    result = desk.counter.result(incident_id)
+    aims = {"second_complaints": desk.plan.second_aim}
+    return {"result": result and _figures(result), "collect_at": iso(follow.collect_at), "aims": aims}
+
+
 def document(desk: CustomerDesk, ref: str, *, calls: bool, limit: int, after: int) -> dict[str, Any]:
     """The follow-up of an incident as JSON."""
     with desk.house.database.read() as connection:
@@ -97,20 +109,21 @@ def document(desk: CustomerDesk, ref: str, *, calls: bool, limit: int, after: in
         result = customers.result(connection, incident_id) if follow else Result()
         rows = customers.listed(connection, incident_id, calls=calls, limit=limit, after=after)
         surveys = customers_follow.counts(connection, follow.response_id) if follow else {}
-    figures = {
-        **asdict(result), "response_share": result.response_share, "csat": result.csat, "nps": result.nps,
-        "second_share": result.second_share,
-    }  # fmt: skip
     return {
         "ref": incident.ref,
         "state": follow.state if follow else "none",
         "collect_at": iso(follow.collect_at) if follow else None,
         "erase_at": iso(follow.erase_at) if follow else None,
-        "result": figures,
+        "result": _figures(result),
         "aims": {"second_complaints": desk.plan.second_aim},
         "surveys": surveys,
         "customers": [_customer(row) for row in rows],
     }
+
+
+def _figures(result: Result) -> dict[str, Any]:
+    shares = {"response_share": result.response_share, "csat": result.csat, "nps": result.nps}
+    return {**asdict(result), **shares, "second_share": result.second_share}
 
 
 def _customer(row: Row[Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from engine.customers.desk import desk_of
 from engine.house import House
 from storage import board, warnings
-from web.customers import document as follow_up
+from web.customers import card
 from web.desk import AtDesk
 from web.house_api import findings
 from web.incidents import facts, whole
@@ -61,7 +61,7 @@ async def show_incident(
             "entries": told["entries"],
             "port": house.settings.prefect_port,
             **on_page(house, document["ref"], now),
-            "follow": follow_up(desk_of(house), ref, calls=False, limit=0, after=0),
+            "follow": card(desk_of(house), ref),
         }
 
     found = await desk.read(look)

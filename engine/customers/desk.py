@@ -9,6 +9,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from domain.customers.plan import Plan
 from domain.playbook import Playbook
+from engine.customers.counting import Counter
 from engine.house import House
 from engine.links import BadLink
 from playbooks.followup import PROCEDURE, FollowUpFile
@@ -25,6 +26,7 @@ class CustomerDesk:
         self.file = FollowUpFile(house.settings.home / FILE)
         self._vaults: dict[str, Vault] = {}
         self._lock = Lock()
+        self.counter = Counter(house)
         self._signer = URLSafeSerializer(house.settings.secret_key(), salt="tocsin-survey")
 
     @property
