@@ -69,20 +69,21 @@ def of_ids(connection: Connection, ids: Iterable[str]) -> list[Row[Any]]:
 # --- what is new -------------------------------------------------------------------------------------------------
 
 
-def new_incidents(connection: Connection, limit: int) -> list[Row[Any]]:
-    """Real incidents that were not looked at yet, the first declared first."""
+def new_incidents(connection: Connection, since: DateTime, limit: int) -> list[Row[Any]]:
+    """Real incidents declared since then that were not looked at yet, the first declared first."""
     last = select(func.max(INCIDENT.c.number)).join(CASE, CASE.c.id == INCIDENT.c.id).scalar_subquery()
     query = (
         _prints()
         .outerjoin(CASE, CASE.c.id == INCIDENT.c.id)
         .where(CASE.c.id.is_(None), INCIDENT.c.number > func.coalesce(last, 0) - OVERLAP)
+        .where(INCIDENT.c.declared_at >= since)
         .order_by(INCIDENT.c.declared_at, INCIDENT.c.number)
     )
     return list(connection.execute(query.limit(limit)))
 
 
-def new_tickets(connection: Connection, limit: int) -> list[Row[Any]]:
-    """Warnings of a category of tickets that were not looked at yet, the first one first."""
+def new_tickets(connection: Connection, since: DateTime, limit: int) -> list[Row[Any]]:
+    """Warnings of a category of tickets that began since then and were not looked at yet, the first one first."""
     last = select(func.max(CASE.c.at)).where(CASE.c.source == TICKETS)
     newest: DateTime | None = connection.execute(last).scalar_one_or_none()
     query = (
@@ -90,10 +91,9 @@ def new_tickets(connection: Connection, limit: int) -> list[Row[Any]]:
         .outerjoin(CASE, CASE.c.id == WARNING.c.id)
         .where(WARNING.c.lane == LIVE, CASE.c.id.is_(None), ~WARNING.c.rule.startswith(RULE))
         .where(WARNING.c.series.like('%"category"%'))
+        .where(WARNING.c.began_at >= (max(since, newest - LATE) if newest is not None else since))
         .order_by(WARNING.c.began_at, WARNING.c.id)
     )
-    if newest is not None:
-        query = query.where(WARNING.c.began_at >= newest - LATE)
     return list(connection.execute(query.limit(limit)))
 
 

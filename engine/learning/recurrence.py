@@ -78,18 +78,18 @@ def look(desk: LearningDesk, now: DateTime) -> int:
 def _judge(connection: Connection, plan: Plan, source: str, now: DateTime) -> list[New]:
     """What each new case is: of a kind that is known, the third of a new one, or nothing yet.
 
-    What is older than the window makes no new kind: an installation with a long past is not warned of all of it.
+    What is older than the window is left alone: an installation with a long past is not warned of all of it.
     """
-    found = _incidents(connection, plan) if source == INCIDENTS else _tickets(connection, plan)
-    return [replace(one, with_=()) if elapsed(one.print.at, now) > plan.window else one for one in found]
+    since = now - plan.window
+    return _incidents(connection, plan, since) if source == INCIDENTS else _tickets(connection, plan, since)
 
 
-def _incidents(connection: Connection, plan: Plan) -> list[New]:
-    rows = learning_recurrence.new_incidents(connection, BATCH)
+def _incidents(connection: Connection, plan: Plan, since: DateTime) -> list[New]:
+    rows = learning_recurrence.new_incidents(connection, since, BATCH)
     if not rows:
         return []
-    since, until = rows[0].declared_at - plan.window, later(rows[-1].declared_at, plan.window)
-    past = {row.id: learning_recurrence.print_of(row) for row in learning_recurrence.past(connection, since, until)}
+    begin, until = rows[0].declared_at - plan.window, later(rows[-1].declared_at, plan.window)
+    past = {row.id: learning_recurrence.print_of(row) for row in learning_recurrence.past(connection, begin, until)}
     belongs = learning_recurrence.seen_among(connection, past)
     kinds = [_Kind.of(connection, row) for row in learning_recurrence.running(connection, INCIDENTS)]
     found = []
@@ -151,9 +151,9 @@ class _Kind:
         self.last_at = max(self.last_at, one.at)
 
 
-def _tickets(connection: Connection, plan: Plan) -> list[New]:
+def _tickets(connection: Connection, plan: Plan, since: DateTime) -> list[New]:
     """Warnings of one rule on one category of tickets are of a kind."""
-    rows = learning_recurrence.new_tickets(connection, BATCH)
+    rows = learning_recurrence.new_tickets(connection, since, BATCH)
     kinds = {(row.kind, row.service): row for row in learning_recurrence.running(connection, TICKETS)}
     made: dict[tuple[str, str], str] = {}
     counted: set[str] = set()
@@ -168,8 +168,8 @@ def _tickets(connection: Connection, plan: Plan) -> list[New]:
         elif key in made:
             new = New(mine, row.id, known=made[key])
         else:
-            since, until = row.began_at - plan.window, row.began_at
-            earlier = learning_recurrence.earlier_tickets(connection, row.rule, row.series, since, until)
+            begin, until = row.began_at - plan.window, row.began_at
+            earlier = learning_recurrence.earlier_tickets(connection, row.rule, row.series, begin, until)
             belongs = learning_recurrence.seen_among(connection, [one.id for one in earlier])
             free = [one for one in earlier if one.id in counted or belongs.get(one.id) == ""]
             others = [Fingerprint(one.id, category, one.began_at) for one in free if one.id != row.id]

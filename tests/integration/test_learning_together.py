@@ -65,7 +65,7 @@ def test_a_look_that_is_broken_off_in_the_middle_leaves_nothing_and_the_next_one
             recurrence.look(learning_of(house.house), house.now)
     assert what_stands(house) == {"warnings": [], "papers": 0, "cases": []}
     with house.house.database.read() as connection:
-        assert len(learning_recurrence.new_incidents(connection, 10)) == 3
+        assert len(learning_recurrence.new_incidents(connection, house.now.subtract(days=90), 10)) == 3
     with monkeypatch.context() as broken:
         broken.setattr(proposal, "refresh", killed)  # the warning is committed, the proposal not yet written
         with pytest.raises(KeyboardInterrupt):
