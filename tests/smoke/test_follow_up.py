@@ -6,6 +6,7 @@ import csv
 import json
 import random
 import re
+import sqlite3
 import subprocess
 import sys
 import time
@@ -103,6 +104,7 @@ def held(folder: Path, course: Course) -> None:
                 until(lambda: not show(stack, ref, calls="true")["customers"], 20, "all were called")
             print(f"seed {seed}", as_json(show(stack, ref)["result"]), *chaos.blows, sep="\n")
             judge(stack, ref, customers, must, course.kills)
+            forgotten(stack, seed)
             until(lambda: show(stack, ref)["state"] == "erased", course.erase + 30, "contacts are erased", 0.5)
             exported = subprocess.run(
                 [sys.executable, "-m", "cli.main", "customers", "list", ref, "--csv", "--limit", "5000"],
@@ -204,6 +206,27 @@ def leaks(home: Path) -> list[str]:
         if match:
             found.append(f"{path.relative_to(home)}: {match.group()[:30]!r}")
     return found
+
+
+def forgotten(stack: Stack, seed: int) -> None:
+    """One customer of another incident, known and then forgotten by the command, while every process runs."""
+    address, number = "forget.me.4711@example.net", "FORGET-4711"
+    ref = stack.declare(f"other {seed}", playbook="outage")
+    ask(stack, ref, "customers", {"customers": [{"id": number, "contact": address}]})
+    with sqlite3.connect(f"file:{stack.home / 'tocsin.db'}?mode=ro", uri=True) as database:
+        query = "SELECT sealed FROM customer_contact JOIN customer USING (id) WHERE customer = ?"
+        ((cipher,),) = database.execute(query, (number,)).fetchall()
+    database.close()
+    wanted = [one.encode() for one in (address, number, cipher[20:60])]
+
+    def left() -> set[bytes]:
+        files = [path.read_bytes() for path in stack.home.rglob("*") if path.is_file()]
+        return {one for one in wanted for data in files if one in data}
+
+    assert left() == {number.encode(), cipher[20:60].encode()}, "known by number, the contact sealed"
+    command = [sys.executable, "-m", "cli.main", "customers", "forget", number]
+    subprocess.run(command, cwd=ROOT, env=stack.environment, capture_output=True, check=True)
+    until(lambda: not left(), 10, f"nothing is left of them but {left()}")
 
 
 def ask(stack: Stack, ref: str, what: str, document: dict[str, Any]) -> None:
