@@ -28,6 +28,7 @@ from web import (
     inbox,
     incidents,
     learning,
+    metrics,
     pages,
     reports,
     rules,
@@ -43,8 +44,8 @@ from web.letterbox import Letterbox
 
 # Those that must be quick in a storm first: each request is matched against them in this order.
 ROUTERS = (
-    incidents, samples, inbox, acknowledge, commands, texts, webhooks, warnings, rules, health, customers, survey,
-    learning, documents, reports, house_api, pages,
+    inbox, samples, texts, webhooks, acknowledge, incidents, commands, warnings, rules, health, customers, survey,
+    learning, documents, reports, house_api, metrics, pages,
 )  # fmt: skip
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
@@ -78,25 +79,7 @@ def create_app(house: House) -> FastAPI:
     samples.install(app, house)
     app.state.figures.handler = MonitorAlerts(house)
     errors.install(app)
-    for module in (
-        inbox,
-        samples,
-        texts,
-        webhooks,
-        acknowledge,
-        incidents,
-        commands,
-        warnings,
-        rules,
-        health,
-        customers,
-        survey,
-        learning,
-        documents,
-        reports,
-        house_api,
-        pages,
-    ):
+    for module in ROUTERS:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, house=house)

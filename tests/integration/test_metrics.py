@@ -1,0 +1,69 @@
+"""What watchers of Tocsin itself are told: readiness, and figures that Prometheus reads."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from engine.clock import now
+from engine.heartbeat import beat_file
+from tests.houses import (
+    Estate,
+    house_fixture,  # noqa: F401
+)
+from web.app import create_app
+
+
+def client(house: Estate) -> TestClient:
+    return TestClient(create_app(house.house), base_url=house.house.settings.local_url, client=("127.0.0.1", 5))
+
+
+def beat(house: Estate, name: str) -> None:
+    file = beat_file(house.house.settings.home, name)
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+
+
+def test_ready_only_with_somebody_who_takes_turns(house: Estate) -> None:
+    with client(house) as web:
+        answer = web.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["why"] == "neither runner nor engine shows a sign of life"
+        assert web.get("/healthz").status_code == 200, "it answers, and that is another question"
+        beat(house, "engine")
+        assert web.get("/readyz").json() == {"ok": True, "why": ""}
+
+
+def test_figures_say_what_happened(house: Estate, tmp_path: Path) -> None:
+    house.now = now()
+    house.declare()
+    house.declare()
+    house.deliver()
+    beat(house, "runner")
+    with client(house) as web:
+        answer = web.get("/metrics")
+    assert answer.status_code == 200
+    found = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    assert found["tocsin_open_incidents"].samples[0].value == 2
+    states = {
+        (sample.labels["kind"], sample.labels["state"]): sample.value
+        for sample in found["tocsin_outbox_messages"].samples
+    }
+    assert states[("outbox", "sent")] >= 2
+    sent = [one for one in found["tocsin_owed_to_sent_seconds"].samples if one.name.endswith("_count")]
+    assert sum(one.value for one in sent) == states[("outbox", "sent")]
+    assert {one.labels["lane"] for one in sent} >= {"pages"}
+    assert found["tocsin_outbox_oldest_due_seconds"].samples[0].value == 0
+    assert [one.labels["process"] for one in found["tocsin_beat_age_seconds"].samples] == ["runner"]
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool (Debian's prometheus) is not here")
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=answer.text, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
