@@ -63,7 +63,7 @@ def readings(seconds: Sequence[Second]) -> dict[Figure, Reading]:
         Figure.AVAILABILITY: _share(steps - sum(one.unanswered for one in seconds), steps),
         # What completes was offered earlier: both are drawn, so the chance of both is in it.
         Figure.THROUGHPUT: Reading(completed / offered, math.sqrt(2 / offered)) if offered else Reading(None),
-        Figure.SATURATION: Reading(under_way / rate) if rate else Reading(None)  # counted, not drawn,
+        Figure.SATURATION: Reading(under_way / rate) if rate else Reading(None),  # counted, not drawn,
     }
 
 

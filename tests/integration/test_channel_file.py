@@ -26,22 +26,22 @@ def test_tags_and_faults_come_from_the_other_process(tmp_path: Path) -> None:
     file.write_text(GOOD)
     seen = SeenThroughAnother(file)
     assert seen.tags() is None  # never waits: nothing can be said about any tag yet
-    until(lambda: seen.tags() == {"alice"})
+    until(lambda: seen.tags() == frozenset({"alice"}))
     assert seen.finding() == ""
 
     file.write_text("urls:\n  - jsn://secret.example/x:\n      tag: bob\n")
     until(lambda: bool(seen.finding()))
     assert "channels.yaml, line 2" in seen.finding()
     assert "secret" not in seen.finding()
-    assert seen.tags() == {"alice"}  # the last good version
+    assert seen.tags() == frozenset({"alice"})  # the last good version
 
     file.write_text(GOOD.replace("alice", "carol"))
-    until(lambda: seen.tags() == {"carol"})
+    until(lambda: seen.tags() == frozenset({"carol"}))
     assert seen.finding() == ""
 
     file.unlink()
     until(lambda: "cannot be read" in seen.finding())
-    assert seen.tags() == {"carol"}
+    assert seen.tags() == frozenset({"carol"})
 
 
 def test_the_web_process_carries_no_senders() -> None:
