@@ -9,8 +9,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import ValidationError
-
 from domain.drill.plan import (
     Caps,
     Check,
@@ -37,10 +35,10 @@ from playbooks.drill_models import (
     StepForm,
     WindowForm,
 )
-from playbooks.errors import BadFile, Finding, quoted
-from playbooks.explain import findings_of, nearest
+from playbooks.errors import Finding, quoted
+from playbooks.explain import nearest, read_form
 from playbooks.rule_amounts import parse_amount
-from playbooks.source import Source, read_text, read_yaml
+from playbooks.source import Source, read_text
 
 _NAME = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -61,18 +59,15 @@ def read_plan(path: Path) -> Plan:
 
 def parse_plan(text: str, file: str) -> Plan:
     """The plan that `text` describes; BadFile as `read_plan`."""
-    found = read_yaml(text, file)
-    try:
-        form = DrillForm.model_validate(found.data)
-    except ValidationError as error:
-        raise BadFile(findings_of(DrillForm, error, found)) from None
-    findings = [*_amounts(form, found), *_addresses(form, found), *_journeys(form, found), *_rest(form, found)]
-    if findings:
-        raise BadFile(sorted(findings, key=lambda finding: finding.line or 0))
-    return _built(form)
+    return _built(read_form(DrillForm, text, file, _wrong))
 
 
 # --- what contradicts itself ---
+
+
+def _wrong(form: DrillForm, found: Source) -> Iterator[Finding]:
+    for part in (_amounts, _addresses, _journeys, _rest):
+        yield from part(form, found)
 
 
 def _amounts(form: DrillForm, found: Source) -> Iterator[Finding]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from playbooks.errors import Finding, quoted
+from playbooks.errors import BadFile, Finding, quoted
 from playbooks.models import TextForm, example_of
-from playbooks.source import Source, kind_of
+from playbooks.source import Source, kind_of, read_yaml
 
+F = TypeVar("F", bound=BaseModel)
 MOST_FINDINGS = 50  # nobody reads more at once
 _WANTED = {
     "string_type": "a text",
@@ -41,6 +42,32 @@ def findings_of(form: type[BaseModel], error: ValidationError, source: Source) -
         more = f"and {len(in_order) - MOST_FINDINGS} more mistakes"
         in_order[MOST_FINDINGS:] = [Finding(source.file, None, "file", more, "mend these first")]
     return in_order
+
+
+def checked(form: type[F], found: Source) -> F:
+    """The data as that form.
+
+    Raises:
+        BadFile: unknown keys or wrong values.
+    """
+    try:
+        return form.model_validate(found.data)
+    except ValidationError as error:
+        raise BadFile(findings_of(form, error, found)) from None
+
+
+def read_form(form: type[F], text: str, file: str, wrong: Callable[[F, Source], Iterable[Finding]]) -> F:
+    """A file as its form. `wrong`: what contradicts itself though each value alone may stand.
+
+    Raises:
+        BadFile: broken YAML, unknown keys, values that cannot be, contradictions; in the order of the file.
+    """
+    found = read_yaml(text, file)
+    read = checked(form, found)
+    findings = sorted(wrong(read, found), key=lambda finding: finding.line or 0)
+    if findings:
+        raise BadFile(findings)
+    return read
 
 
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:

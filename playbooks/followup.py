@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from domain.customers.care import Care, Combination, Thresholds, gaps
 from domain.customers.hours import Quiet, minute_of
@@ -18,10 +18,10 @@ from domain.customers.plan import Plan
 from domain.customers.record import MINOR
 from domain.durations import parse_duration
 from domain.text import Text
-from playbooks.errors import BadFile, Finding, quoted
-from playbooks.explain import findings_of
+from playbooks.errors import Finding, quoted
+from playbooks.explain import read_form
 from playbooks.models import Duration, Form, Words2
-from playbooks.source import Source, read_text, read_yaml
+from playbooks.source import Source, read_text
 from playbooks.watched import Clock, OptionalFile
 
 SAMPLES = Path(__file__).resolve().parent / "sample"
@@ -125,15 +125,7 @@ def parse_followup(text: str, file: str) -> Plan:
     Raises:
         BadFile: broken YAML, unknown keys, values that cannot be.
     """
-    found = read_yaml(text, file)
-    try:
-        form = FollowUpForm.model_validate(found.data)
-    except ValidationError as error:
-        raise BadFile(findings_of(FollowUpForm, error, found)) from None
-    findings = list(_wrong(form, found))
-    if findings:
-        raise BadFile(sorted(findings, key=lambda finding: finding.line or 0))
-    return _built(form)
+    return _built(read_form(FollowUpForm, text, file, _wrong))
 
 
 @lru_cache(maxsize=1)

@@ -16,12 +16,12 @@ from domain.health.erlang import Objective
 from domain.health.plan import Component, Crew, Measure, Plan
 from domain.warning.figures import METRICS, Kind, Metric, kind_of
 from playbooks.errors import quoted
-from playbooks.explain import choose
+from playbooks.explain import checked, choose
 from playbooks.health_models import ComponentForm, CrewForm, HealthForm, MeasureForm
 from playbooks.rule_amounts import Amount, as_change, as_figure
 from playbooks.rule_document import Mistakes
 from playbooks.rule_document import Path as Place
-from playbooks.rule_loader import checked, refuse
+from playbooks.rule_loader import refuse
 from playbooks.source import read_text, read_yaml
 from playbooks.watched import Clock, OptionalFile
 

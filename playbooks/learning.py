@@ -10,15 +10,15 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from domain.customers.hours import minute_of
 from domain.durations import parse_duration
 from domain.learning.plan import LEAD, WEEKDAYS, Plan
-from playbooks.errors import BadFile, Finding, quoted
-from playbooks.explain import findings_of
+from playbooks.errors import Finding, quoted
+from playbooks.explain import read_form
 from playbooks.models import Duration, Form
-from playbooks.source import Source, read_text, read_yaml
+from playbooks.source import Source, read_text
 from playbooks.watched import Clock, OptionalFile
 
 SHIPPED = Path(__file__).resolve().parent / "sample" / "learning.yaml"
@@ -80,15 +80,7 @@ def parse_learning(text: str, file: str) -> Plan:
     Raises:
         BadFile: broken YAML, unknown keys, values that cannot be.
     """
-    found = read_yaml(text, file)
-    try:
-        form = LearningForm.model_validate(found.data)
-    except ValidationError as error:
-        raise BadFile(findings_of(LearningForm, error, found)) from None
-    findings = list(_wrong(form, found))
-    if findings:
-        raise BadFile(sorted(findings, key=lambda finding: finding.line or 0))
-    return _built(form)
+    return _built(read_form(LearningForm, text, file, _wrong))
 
 
 @lru_cache(maxsize=1)

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
 from domain.durations import parse_duration
 from domain.review.plan import ClockPlan, LevelPlan, ReviewPlan
 from domain.review.value import Inputs
 from domain.text import Text
-from playbooks.errors import BadFile, Finding, quoted
-from playbooks.explain import findings_of
+from playbooks.errors import Finding, quoted
+from playbooks.explain import read_form
 from playbooks.models import Duration, Form, Id, Words2, wrong
 from playbooks.rule_amounts import NotAnAmount, parse_amount
-from playbooks.source import Source, read_text, read_yaml
+from playbooks.source import Source, read_text
 from playbooks.watched import Clock, OptionalFile
 
 SHIPPED = Path(__file__).resolve().parent / "sample" / "reviews.yaml"
@@ -97,15 +97,7 @@ def parse_reviews(text: str, file: str) -> ReviewPlan:
     Raises:
         BadFile: broken YAML, unknown keys, values that cannot be.
     """
-    found = read_yaml(text, file)
-    try:
-        form = ReviewsForm.model_validate(found.data)
-    except ValidationError as error:
-        raise BadFile(findings_of(ReviewsForm, error, found)) from None
-    findings = list(_wrong(form, found))
-    if findings:
-        raise BadFile(findings)
-    return _built(form)
+    return _built(read_form(ReviewsForm, text, file, _wrong))
 
 
 @lru_cache(maxsize=1)

@@ -12,11 +12,11 @@ from domain.warning.figures import LABELS, METRICS, Kind, Metric
 from domain.warning.rule import Aggregate, Rule, Tier
 from domain.warning.soundness import problems
 from playbooks.errors import quoted
-from playbooks.explain import choose
+from playbooks.explain import checked, choose
 from playbooks.rule_amounts import Amount
 from playbooks.rule_document import Mistakes, levels_of, rule_scale, text_of
 from playbooks.rule_document import Path as Place
-from playbooks.rule_loader import checked, moment, refuse
+from playbooks.rule_loader import moment, refuse
 from playbooks.rule_models import CalendarForm, CampaignForm, MetricForm, MetricsForm, OverrideForm
 from playbooks.source import read_text, read_yaml
 

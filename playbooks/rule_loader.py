@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pendulum
 from pendulum import DateTime
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from domain.durations import parse_duration
 from domain.warning.figures import LABELS, METRICS, Metric
@@ -19,7 +19,7 @@ from domain.warning.rule import Rule
 from domain.warning.soundness import problems
 from domain.warning.trial import Expectation, Line, Trial
 from playbooks.errors import BadFile, Finding, quoted
-from playbooks.explain import choose, findings_of, nearest
+from playbooks.explain import checked, choose, nearest
 from playbooks.rule_document import Mistakes, build
 from playbooks.rule_models import RuleForm, RuleTestForm, SeriesForm
 from playbooks.source import Source, read_text, read_yaml
@@ -75,18 +75,6 @@ def load_rule(path: Path, house: House | None = None) -> RuleFile:
         BadFile: as `parse_rule`, or the file cannot be read.
     """
     return parse_rule(read_text(path), str(path), house)
-
-
-def checked(form: type[F], found: Source) -> F:
-    """The data as that form.
-
-    Raises:
-        BadFile: unknown keys or wrong values.
-    """
-    try:
-        return form.model_validate(found.data)
-    except ValidationError as error:
-        raise BadFile(findings_of(form, error, found)) from None
 
 
 def refuse(mistakes: Mistakes, found: Source) -> None:

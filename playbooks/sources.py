@@ -12,13 +12,13 @@ from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from domain.durations import parse_duration
-from playbooks.errors import BadFile, Finding, quoted
-from playbooks.explain import findings_of
+from playbooks.errors import Finding, quoted
+from playbooks.explain import read_form
 from playbooks.models import Duration, Form, Id
-from playbooks.source import Source, read_text, read_yaml
+from playbooks.source import Source, read_text
 from playbooks.watched import Clock, OptionalFile
 
 SHORTEST = timedelta(seconds=5)
@@ -98,15 +98,13 @@ def parse_sources(text: str, file: str) -> dict[str, PullSource]:
     Raises:
         BadFile: broken YAML, unknown keys, wrong values, a query that does not read.
     """
-    found = read_yaml(text, file)
-    try:
-        form = SourcesForm.model_validate(found.data)
-    except ValidationError as error:
-        raise BadFile(findings_of(SourcesForm, error, found)) from None
-    findings = [finding for name, source in form.sources.items() for finding in _wrong(name, source, found)]
-    if findings:
-        raise BadFile(sorted(findings, key=lambda finding: finding.line or 0))
+    form = read_form(SourcesForm, text, file, _all_wrong)
     return {name: _built(name, source) for name, source in form.sources.items()}
+
+
+def _all_wrong(form: SourcesForm, found: Source) -> Iterator[Finding]:
+    for name, source in form.sources.items():
+        yield from _wrong(name, source, found)
 
 
 def _wrong(name: str, form: SourceForm, found: Source) -> Iterator[Finding]:

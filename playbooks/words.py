@@ -10,12 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from playbooks.errors import BadFile, Finding, quoted
-from playbooks.explain import findings_of
+from playbooks.errors import Finding, quoted
+from playbooks.explain import read_form
 from playbooks.models import Form, Id
-from playbooks.source import Source, read_text, read_yaml
+from playbooks.source import Source, read_text
 from playbooks.watched import Clock, OptionalFile
 
 SHIPPED = Path(__file__).resolve().parent / "sample" / "words.yaml"
@@ -71,14 +71,7 @@ def parse_words(text: str, file: str) -> Words:
     Raises:
         BadFile: broken YAML, unknown keys, a word in two lists that contradict each other.
     """
-    found = read_yaml(text, file)
-    try:
-        form = WordsForm.model_validate(found.data)
-    except ValidationError as error:
-        raise BadFile(findings_of(WordsForm, error, found)) from None
-    findings = [*_twice(form, found), *_both(form, found)]
-    if findings:
-        raise BadFile(sorted(findings, key=lambda finding: finding.line or 0))
+    form = read_form(WordsForm, text, file, lambda form, found: (*_twice(form, found), *_both(form, found)))
     sensitive = {word: (level, category) for level, category, _, word in _each(form)}
     lists = {name: frozenset(map(folded, getattr(form, name))) for name in ("negative", "positive", "negations")}
     return Words(sensitive=sensitive, keep_texts=form.keep_texts, **lists)
