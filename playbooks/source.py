@@ -18,7 +18,7 @@ MOST_NODES = 50_000  # after aliases are followed: a bomb of ten lines would mak
 
 _Key = str | int
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
-_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")  # `08` is a text, as YAML has it
 _CONSTANTS = {"true": True, "false": False, "null": None, "~": None, "": None}
 # The C parser is ten times as fast; both yield the same events.
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

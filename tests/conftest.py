@@ -11,11 +11,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
 POSTGRES_VARIABLE = "TOCSIN_TEST_POSTGRES_URL"
 POSTGRES_DEFAULT = "postgresql://postgres@127.0.0.1:5432/postgres"
+
+# How long an example takes says something about the machine, nothing about the program.
+settings.register_profile("tocsin", deadline=None)
+settings.load_profile("tocsin")
 
 
 def pytest_configure() -> None:
