@@ -9,7 +9,8 @@ from pendulum import DateTime
 
 from channels.message import Message
 from channels.outcome import Verdict
-from domain.text import N_
+from channels.wording import reason_in
+from domain.text import N_, Reason
 from engine.house import House
 from locales import translator
 from storage import turns
@@ -44,23 +45,35 @@ def watch_share(house: House, now: DateTime) -> bool:
         if last and now - last[1] < AGAIN:
             return False
         turns.keep(connection, "share-alarm", {"turns": found.turns, "without": found.without_prefect}, now)
-    told = _tell_last_resort(house, found)
+    values: dict[str, str | int] = {
+        "percent": round(found.share * 100),
+        "without": found.without_prefect,
+        "turns": found.turns,
+    }
+    told = tell_last_resort(house, _SUBJECT, _BODY, Reason(_SUBJECT, values), alarm="share-alarm", urgent=False)
     if not told:  # nobody knows yet: not in an hour, but soon
         with house.database.write() as connection:
             turns.keep(connection, "share-alarm", {"told": False}, now - AGAIN + SOON)
     return told
 
 
-def _tell_last_resort(house: House, found: Shares) -> bool:
+def tell_last_resort(house: House, subject: str, body: str, what: Reason, *, alarm: str, urgent: bool) -> bool:
+    """Send to the last resort at once, past the outbox: what is wrong may be the outbox. Whether a service took it.
+
+    `subject` and `body` are templates of the catalogues; `{what}` stands for the reason. `alarm` begins its key;
+    `urgent`: it wakes a sleeping person.
+    """
     roster = house.roster()
     person = roster.people.get(roster.primary("last-resort") or "")
     if person is None:
         return False
     _ = translator(person.language)
+    shown = reason_in(what, person.language)
     message = Message(
-        title=_(_SUBJECT).format(percent=round(found.share * 100)),
-        body=_(_BODY).format(without=found.without_prefect, turns=found.turns),
+        title=_(subject).format(what=shown, **what.values),
+        body=_(body).format(what=shown, **what.values),
         language=person.language,
-        key=f"share-alarm/{uuid.uuid4()}",
+        key=f"{alarm}/{uuid.uuid4()}",
+        urgent=urgent,
     )
     return any(house.channels().send(channel, message).verdict in TOLD for channel in person.channels)

@@ -147,6 +147,7 @@ def settings_environment(settings: Settings) -> dict[str, str]:
         "TOCSIN_PORT": str(settings.port),
         "TOCSIN_PREFECT_PORT": str(settings.prefect_port),
         "TOCSIN_PUBLIC_URL": settings.links_url,
+        "TOCSIN_HEARTBEAT_URL": settings.heartbeat_url,
     }
 
 

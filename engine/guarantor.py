@@ -14,6 +14,7 @@ from pendulum import DateTime
 
 from domain.durations import later
 from engine.alarms import watch_share
+from engine.auditor import Auditor
 from engine.changes import Changes
 from engine.deliver import Deliverer
 from engine.house import House
@@ -46,10 +47,13 @@ class Guarantor:
         sender = threading.Thread(target=self._deliver, name="deliveries")
         alarms = threading.Thread(target=self._loop, args=(self.look_for_alarms, 5.0), name="alarms")
         learning = threading.Thread(target=self._loop, args=(self.learn, 10.0), name="learning")
-        for thread in (sender, alarms, learning):
+        auditor = Auditor(self._house, self._clock)
+        audits = threading.Thread(target=self._loop, args=(auditor.look, 15.0), name="audits")
+        threads = (sender, alarms, learning, audits)
+        for thread in threads:
             thread.start()
         self._loop(self.take_overdue)
-        for thread in (sender, alarms, learning):
+        for thread in threads:
             thread.join()
         self._deliverer.close()
 

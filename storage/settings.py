@@ -73,6 +73,12 @@ class Settings(BaseSettings):
         le=60,
         description="Seconds after which the engine takes an overdue turn or send itself, without Prefect.",
     )
+    heartbeat_url: str = Field(
+        default="",
+        repr=False,
+        description="An address outside that is asked once a minute while nothing is wrong, so that a watcher there "
+        "notices when it is not. Empty: none.",
+    )
     rule_profile: str = Field(
         default="standard",
         pattern=r"^[a-z][a-z0-9-]{0,39}$",
@@ -126,6 +132,13 @@ class Settings(BaseSettings):
         if separator and scheme in _SQLITE_SCHEMES:
             return f"sqlite+pysqlite://{_absolute_file(rest)}"
         raise ValueError("must begin with sqlite:/// or postgresql://")
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _watched_from(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return url
 
     @field_validator("public_url")
     @classmethod

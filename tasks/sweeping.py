@@ -64,6 +64,23 @@ async def mark_crashed_runs() -> int:
     return len(runs)
 
 
+@task(name="audit", cache_policy=NO_CACHE)
+async def look_for_what_is_stuck() -> list[str]:
+    """What should have happened and did not, said to the last resort: the engine may be dead."""
+
+    def look() -> list[str]:
+        from engine.auditor import audit, tell  # noqa: PLC0415 - only the sweep's runs need it
+
+        house, now = place.house(), place.now()
+        with house.database.read() as connection:
+            found = {name: reason for name, reason in audit(connection, now).items() if name != "sweep"}
+        for name, reason in found.items():
+            tell(house, name, reason, now)
+        return sorted(found)
+
+    return await asyncio.to_thread(look)
+
+
 @task(name="thin-figures", cache_policy=NO_CACHE)
 async def thin_figures() -> None:
     """Nothing grows for ever: old turns and the texts of old messages are forgotten."""

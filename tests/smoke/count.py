@@ -16,7 +16,7 @@ from typing import Any
 
 MARKS = ("[possible duplicate]", "[可能重复]")
 SETTLED_WELL = frozenset({"sent"})
-ALARM = "share-alarm/"  # the engine's own word to the last resort: about Prefect, of no incident
+ALARMS = ("share-alarm/", "audit/")  # the engine's own words to the last resort: about itself, of no incident
 WITHDRAWN = frozenset({"cancelled", "coalesced"})
 CALLS = frozenset({"step-opened", "step-escalated", "step-reminded", "publication-alarmed", "step-reassigned"})
 OVER = frozenset({"done", "skipped", "abandoned", "superseded"})
@@ -102,7 +102,7 @@ def count(database: Path, received: list[dict[str, Any]], *, until: float, limit
     found.facts = Counter(fact["kind"] for fact in books.facts)
     found.arrived = len(received)
     known = {row["key"] for row in books.outbox}
-    strangers = (key for key in by_key if key not in known and not key.startswith(ALARM))
+    strangers = (key for key in by_key if key not in known and not key.startswith(ALARMS))
     found.complaints += [f"arrived, but nobody owed it: {key}" for key in strangers]
     _count_notices(books, [row for row in rows if row["kind"] == "notice"], by_key, found)
     _count_publications(books, [row for row in rows if row["kind"] == "publication"], by_key, found)
