@@ -60,6 +60,7 @@ def check_truth(held: Held, there: Chain, capacity: float) -> None:
     assert "ended" in fault
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_chain_is_drilled_and_the_truth_found(tmp_path: Path, home: Path) -> None:
     arguments, capacity = drawn(7)

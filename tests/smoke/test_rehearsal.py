@@ -207,6 +207,7 @@ def rehearse_followed(installation: Installation, folder: Path, rows: int) -> tu
     )  # fmt: skip
 
 
+@pytest.mark.slow  # its short form is the course with three kills, test_follow_up.py
 def test_affected_customers_are_followed_up_and_it_passes(faulty: Installation, tmp_path: Path) -> None:
     code, found = rehearse_followed(faulty, tmp_path, 60)
     assert (code, found["verdict"], found["reasons"]) == (0, "PASS", [])
