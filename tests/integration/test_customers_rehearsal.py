@@ -41,6 +41,7 @@ def number(address: str) -> int:
     return int(digits[1] or digits[2])
 
 
+@pytest.mark.slow
 def test_the_sample_file_through_close_and_72_hours(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, good = read()
     assert (len(rows), len(good)) == (2_000, 2_000 - BAD)

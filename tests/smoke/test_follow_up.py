@@ -64,6 +64,8 @@ SHORT = Course(rows=300, kills=3, remind=7, collect=18, erase=21, pause=(2.0, 4.
 FULL = Course(rows=2_000, kills=10, remind=75, collect=180, erase=200, pause=(8.0, 16.0))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_three_kills_change_none_of_the_counts_and_no_contact_is_left(tmp_path: Path) -> None:
     held(tmp_path, SHORT)
 
