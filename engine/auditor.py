@@ -9,17 +9,16 @@ from __future__ import annotations
 import logging
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 
 from pendulum import DateTime
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from domain.text import N_, Reason
 from engine.alarms import tell_last_resort
 from engine.house import House
 from storage import incidents, measures, turns
-from storage.outbox import OUTBOX
 
 log = logging.getLogger("tocsin.auditor")
 TURN_LATE = timedelta(minutes=1)  # three drivers had their chance
@@ -43,7 +42,7 @@ def audit(connection: Connection, now: DateTime) -> dict[str, Reason]:
     waited = measures.oldest_unsent(connection, now)
     if waited > SEND_LATE.total_seconds():
         found["sends"] = Reason(N_("a message has waited for {minutes} minutes"), {"minutes": round(waited / 60)})
-    for channel, count in _dead(connection, now):
+    for channel, count in measures.gave_up(connection, now - DEAD_SPAN):
         found[f"channel {channel}"] = Reason(
             N_("channel {channel} gave up on {count} messages"), {"channel": channel, "count": count}
         )
@@ -53,14 +52,6 @@ def audit(connection: Connection, now: DateTime) -> dict[str, Reason]:
         template = N_("Prefect's schedules do not fire: no sweep for {minutes} minutes")
         found["sweep"] = Reason(template, {"minutes": minutes})
     return found
-
-
-def _dead(connection: Connection, now: DateTime) -> Sequence[tuple[str, int]]:
-    recent = select(OUTBOX.c.channel, func.count()).where(
-        OUTBOX.c.state == "dead", OUTBOX.c.kind == "notice", OUTBOX.c.attempt_started_at >= now - DEAD_SPAN
-    )
-    rows = connection.execute(recent.group_by(OUTBOX.c.channel).order_by(OUTBOX.c.channel))
-    return [(row[0], row[1]) for row in rows]
 
 
 class Auditor:

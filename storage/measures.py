@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from pendulum import DateTime
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
-from storage.outbox import OUTBOX
+from storage.outbox import OUTBOX, next_ready
 from storage.turns import TURN
 
 SPAN = timedelta(minutes=10)  # that a measure looks back; monitors ask more often
@@ -24,20 +24,32 @@ def turns_late(connection: Connection, now: DateTime) -> list[float]:
 def owed_to_sent(connection: Connection, now: DateTime) -> dict[int, list[float]]:
     """By lane (0 pages, 1 publications, 2 the rest): seconds from owed to taken by the service."""
     columns = (OUTBOX.c.lane, OUTBOX.c.created_at, OUTBOX.c.sent_at)
-    query = select(*columns).where(OUTBOX.c.sent_at >= now - SPAN).order_by(OUTBOX.c.id.desc()).limit(MOST)
+    query = select(*columns).where(_newest(), OUTBOX.c.sent_at >= now - SPAN)
     found: dict[int, list[float]] = {}
     for row in connection.execute(query):
         found.setdefault(row.lane, []).append(max(0.0, (row.sent_at - row.created_at).total_seconds()))
     return found
 
 
+def gave_up(connection: Connection, since: DateTime) -> list[tuple[str, int]]:
+    """By channel: how many notices it has failed for good since then."""
+    query = select(OUTBOX.c.channel, func.count()).where(
+        _newest(), OUTBOX.c.state == "dead", OUTBOX.c.kind == "notice", OUTBOX.c.attempt_started_at >= since
+    )
+    rows = connection.execute(query.group_by(OUTBOX.c.channel).order_by(OUTBOX.c.channel))
+    return [(row[0], row[1]) for row in rows]
+
+
+def _newest() -> ColumnElement[bool]:
+    """The newest messages by their number: what is asked every few seconds must not read millions of old ones."""
+    found: ColumnElement[bool] = OUTBOX.c.id > select(func.max(OUTBOX.c.id)).scalar_subquery() - MOST
+    return found
+
+
 def oldest_unsent(connection: Connection, now: DateTime) -> float:
     """Seconds that the message has waited which has been due for longest; 0 where none is due."""
-    due = select(func.min(OUTBOX.c.next_attempt_at)).where(
-        OUTBOX.c.state.in_(("pending", "retry")), OUTBOX.c.next_attempt_at <= now
-    )
-    since: DateTime | None = connection.execute(due).scalar_one_or_none()
-    return (now - since).total_seconds() if since else 0.0
+    since = next_ready(connection)
+    return max(0.0, (now - since).total_seconds()) if since else 0.0
 
 
 def buckets(values: Sequence[float], bounds: Sequence[float]) -> list[tuple[str, float]]:
