@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from tests.served import Served, served
 
@@ -18,20 +17,15 @@ def web(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
         yield running
 
 
-def test_a_measure_is_recorded_by_the_form(web: Served) -> None:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        pytest.skip("no chromium: install it")
+def test_a_measure_is_recorded_by_the_form(web: Served, browser: Browser) -> None:
     ref = web.declare()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-        page.goto(f"{web.url}/incidents/{ref}?lang=en")
-        page.get_by_role("link", name="Record a measure").click()
-        page.get_by_label("What is promised").fill("A second payment provider")
-        page.get_by_label("Owner").select_option("technology-lead")
-        page.get_by_role("button", name="Record it").click()
-        expect(page.locator("#promises")).to_contain_text("A second payment provider")
-        browser.close()
+    page = browser.new_page()
+    page.goto(f"{web.url}/incidents/{ref}?lang=en")
+    page.get_by_role("link", name="Record a measure").click()
+    page.get_by_label("What is promised").fill("A second payment provider")
+    page.get_by_label("Owner").select_option("technology-lead")
+    page.get_by_role("button", name="Record it").click()
+    expect(page.locator("#promises")).to_contain_text("A second payment provider")
+    page.close()
     (one,) = web.client.get("/api/actions", params={"origin": ref}).json()["actions"]
     assert (one["owner"], one["kind"]) == ("fenglei", "measure")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, expect
 
 from engine.links import Link, Links
 from storage import incidents
@@ -22,23 +20,6 @@ EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.tit
 def web(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
     with served(home, free_port()) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("no chromium: install it")
-        pytest.skip("no chromium: install it")
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with sync_playwright() as playwright:
-        try:
-            running = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu", *quiet])
-        except Error as error:
-            pytest.fail(f"chromium does not start: {str(error).splitlines()[0]}")
-        yield running
-        running.close()
 
 
 def test_the_button_works_without_script(web: Served, browser: Browser) -> None:

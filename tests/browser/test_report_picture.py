@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser
 
 from domain.review.period import ReviewKind
 from engine.review.desk import desk_of
@@ -25,23 +24,6 @@ NAMES = {
     ("monthly-report", "zh"): "monthly-report.zh.png",
     ("retrospective", "en"): "retrospective.png",
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("no chromium: install it")
-        pytest.skip("no chromium: install it")
-    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    with sync_playwright() as playwright:
-        try:
-            running = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu", *quiet])
-        except Error as error:
-            pytest.fail(f"chromium does not start: {str(error).splitlines()[0]}")
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
