@@ -11,21 +11,13 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+
+from domain.trend import Trend
 
 BLOCK = 4  # seconds
 DRAWS = 1_000
 SIZE = 0.15  # a change of less than this is no regression, however sure
 _TAIL = 0.005  # on each side: 99 %
-
-
-class Trend(StrEnum):
-    """What can be said of a figure beside an earlier drill."""
-
-    WORSE = "worse"
-    BETTER = "better"
-    SAME = "same"
-    UNKNOWN = "cannot tell"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from statistics import median
 from typing import Final, Literal
+
+from domain.trend import Trend
 
 LEAST_DAYS: Final = 5
 RESAMPLES: Final = 2_000
@@ -24,20 +25,11 @@ MARGIN: Final = 0.10
 _SEED: Final = 20_260_101
 
 
-class Verdict(StrEnum):
-    """What can be said."""
-
-    BETTER = "better"
-    SAME = "same"
-    WORSE = "worse"
-    UNKNOWN = "cannot tell"
-
-
 @dataclass(frozen=True, slots=True)
 class Effect:
     """Before against after. Medians are of day values; `low` and `high` bound the difference after less before."""
 
-    verdict: Verdict
+    verdict: Trend
     days_before: int
     days_after: int
     before: float | None = None
@@ -50,7 +42,7 @@ def effect(before: Sequence[float], after: Sequence[float], better: Literal["up"
     """The verdict on one figure by its values day by day."""
     known = (median(before) if before else None, median(after) if after else None)
     if len(before) < LEAST_DAYS or len(after) < LEAST_DAYS:
-        return Effect(Verdict.UNKNOWN, len(before), len(after), *known)
+        return Effect(Trend.UNKNOWN, len(before), len(after), *known)
     low, high = interval(before, after)
     return Effect(_verdict(low, high, abs(known[0] or 0.0), better), len(before), len(after), *known, low, high)
 
@@ -66,10 +58,10 @@ def interval(before: Sequence[float], after: Sequence[float]) -> tuple[float, fl
     return found[int(tail * RESAMPLES)], found[int((1 - tail) * RESAMPLES) - 1]
 
 
-def _verdict(low: float, high: float, level: float, better: Literal["up", "down"]) -> Verdict:
+def _verdict(low: float, high: float, level: float, better: Literal["up", "down"]) -> Trend:
     if low > 0:
-        return Verdict.BETTER if better == "up" else Verdict.WORSE
+        return Trend.BETTER if better == "up" else Trend.WORSE
     if high < 0:
-        return Verdict.WORSE if better == "up" else Verdict.BETTER
+        return Trend.WORSE if better == "up" else Trend.BETTER
     within = max(abs(low), abs(high)) <= MARGIN * level
-    return Verdict.SAME if within else Verdict.UNKNOWN
+    return Trend.SAME if within else Trend.UNKNOWN

@@ -9,11 +9,11 @@ import numpy as np
 import pendulum
 
 from channels.wording import reason_in
-from domain.drill.compare import Trend
 from domain.drill.judging import WINDOW, readings, steady
 from domain.drill.plan import LOW_IS_GOOD, Figure, Plan
 from domain.drill.verdict import Outcome, Verdict, shown_as
 from domain.text import N_
+from domain.trend import Trend
 from engine.drill.comparing import Compared
 from engine.drill.record import Record, Stage
 from engine.review.blocks import Block, Cell, Heading, Picture, Sheet, Table, Tile, Tiles, Tone, Words

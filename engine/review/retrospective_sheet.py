@@ -9,8 +9,8 @@ from typing import Any
 from pendulum import DateTime
 
 from domain.facts import FactKind
-from domain.review.effects import Verdict
 from domain.text import N_
+from domain.trend import Trend
 from domain.warning.figures import Metric
 from engine.review import saying
 from engine.review.blocks import Block, Cell, Fill, Heading, Picture, Sheet, Table, Tile, Tiles, Tone, Words
@@ -54,10 +54,10 @@ _QUESTIONS = (
     ("luck", N_("Where were we lucky?")),
 )
 _VERDICTS = {
-    Verdict.BETTER: N_("better"),
-    Verdict.SAME: N_("the same"),
-    Verdict.WORSE: N_("worse"),
-    Verdict.UNKNOWN: N_("cannot tell"),
+    Trend.BETTER: N_("better"),
+    Trend.SAME: N_("the same"),
+    Trend.WORSE: N_("worse"),
+    Trend.UNKNOWN: N_("cannot tell"),
 }
 _OUTCOMES = {"met": N_("in time"), "missed": N_("too late"), "open": N_("still open"), "none": "–"}
 _RECOVERIES = {"met": N_("met"), "missed": N_("missed"), "open": N_("still down")}
@@ -171,14 +171,14 @@ def _effects(data: Data, metrics: Metrics, zone: str, _: Translator) -> Iterator
     rows = []
     for one in found["figures"]:
         metric = metrics.get(one["metric"])
-        verdict = Verdict(one["verdict"])
-        tone: Tone = "good" if verdict is Verdict.BETTER else "bad" if verdict is Verdict.WORSE else "soft"
+        verdict = Trend(one["verdict"])
+        tone: Tone = "good" if verdict is Trend.BETTER else "bad" if verdict is Trend.WORSE else "soft"
         rows.append((
             f"{saying.two(one['title'], _.language)} {one['service']}".strip(), _known(one["before"], metric, _),
             _known(one["during"], metric, _), _known(one["after"], metric, _), _difference(one, metric, _),
             Cell(_(_VERDICTS[verdict]), tone),
         ))  # fmt: skip
-    head = (_("Figure"), _("Before"), _("During"), _("Afterwards"), _("Difference, 95 % interval"), _("Verdict"))
+    head = (_("Figure"), _("Before"), _("During"), _("Afterwards"), _("Difference, 95 % interval"), _("Trend"))
     yield Table(head, rows, frozenset({1, 2, 3, 4}), _("No figure is traced."))
     for one in found["figures"]:
         if one["by_day"]:

@@ -10,11 +10,12 @@ from datetime import timedelta
 
 import pytest
 
-from domain.drill.compare import Trend, compare
+from domain.drill.compare import compare
 from domain.drill.judging import Second, bottleneck, guard_hit, knee, out_of_band, overloaded, recovered_at
 from domain.drill.plan import Figure, Guard, HttpStep, Journey, Level, Peak, Plan
 from domain.drill.verdict import Held, Outcome, Recovery, judge
 from domain.text import Text
+from domain.trend import Trend
 
 BANDS = {
     Figure.LATENCY: 500.0, Figure.ERROR_RATE: 0.02, Figure.THROUGHPUT: 0.9, Figure.AVAILABILITY: 0.99,

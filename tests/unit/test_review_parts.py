@@ -13,9 +13,10 @@ from pendulum import DateTime
 from domain.incident import StepState, StepStatus
 from domain.review import clocks
 from domain.review.clocks import Outcome
-from domain.review.effects import Verdict, effect
+from domain.review.effects import effect
 from domain.review.period import BadPeriod, Span, before, days_of, owed, period_at, period_named
 from domain.review.value import Inputs, work_out
+from domain.trend import Trend
 
 SHANGHAI = "Asia/Shanghai"
 T = pendulum.datetime(2026, 10, 5, 2, 0)
@@ -154,16 +155,16 @@ CALM = [0.80, 0.82, 0.81, 0.79, 0.80, 0.83, 0.78] * 4
 @pytest.mark.parametrize(
     ("after", "better", "verdict"),
     [
-        ([0.90, 0.91, 0.89, 0.92, 0.90, 0.88, 0.91], "up", Verdict.BETTER),
-        ([0.90, 0.91, 0.89, 0.92, 0.90, 0.88, 0.91], "down", Verdict.WORSE),
-        ([0.70, 0.69, 0.71, 0.68, 0.70, 0.72, 0.69], "up", Verdict.WORSE),
-        ([0.80, 0.81, 0.80, 0.79, 0.82, 0.80, 0.81], "up", Verdict.SAME),
-        ([0.20, 0.95, 0.81, 0.30, 0.99, 0.80, 0.85], "up", Verdict.UNKNOWN),  # it swings too much to tell
-        ([0.95, 0.96, 0.97, 0.95], "up", Verdict.UNKNOWN),  # four days tell nothing
-        ([], "up", Verdict.UNKNOWN),
+        ([0.90, 0.91, 0.89, 0.92, 0.90, 0.88, 0.91], "up", Trend.BETTER),
+        ([0.90, 0.91, 0.89, 0.92, 0.90, 0.88, 0.91], "down", Trend.WORSE),
+        ([0.70, 0.69, 0.71, 0.68, 0.70, 0.72, 0.69], "up", Trend.WORSE),
+        ([0.80, 0.81, 0.80, 0.79, 0.82, 0.80, 0.81], "up", Trend.SAME),
+        ([0.20, 0.95, 0.81, 0.30, 0.99, 0.80, 0.85], "up", Trend.UNKNOWN),  # it swings too much to tell
+        ([0.95, 0.96, 0.97, 0.95], "up", Trend.UNKNOWN),  # four days tell nothing
+        ([], "up", Trend.UNKNOWN),
     ],
 )
-def test_a_verdict(after: list[float], better: str, verdict: Verdict) -> None:
+def test_a_verdict(after: list[float], better: str, verdict: Trend) -> None:
     found = effect(CALM, after, better)  # type: ignore[arg-type]  # one of the two
     assert found.verdict is verdict
     assert effect(CALM, after, better) == found, "the same figures always say the same"  # type: ignore[arg-type]
