@@ -115,13 +115,17 @@ def begin(
 def note(
     ref: Incident,
     text: Annotated[str, typer.Argument(help="What is worth keeping.")],
+    *,
+    corrects: Annotated[
+        int | None, typer.Option(help="The number of an entry of the timeline that was not so.")
+    ] = None,
     speaker: As = "",
     command_id: CommandId = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep something on the timeline."""
-    form = {"text": text, "as": speaker}
+    """Keep something on the timeline, or correct an entry of it: what was recorded stays beside its correction."""
+    form = {"text": text, "as": speaker, "corrects": corrects}
     said = _("noted")
     send(ref, "note", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
@@ -177,6 +181,19 @@ def reopen(
 ) -> None:
     """It is not over: the original clocks resume."""
     _move(ref, "reopen", _("open again"), reason, command_id, token_file, as_json)
+
+
+def merge(
+    ref: Incident,
+    *,
+    into: Annotated[str, typer.Option("--into", help="The incident that goes on.")],
+    command_id: CommandId = "",
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that it was declared twice: this one is cancelled, the other one goes on."""
+    said = _("merged into {ref}").format(ref=into)
+    send(ref, "merge", {"into": into}, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
 
 def cancel(

@@ -119,9 +119,10 @@ class Begin(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note(Command):
-    """Something worth keeping on the timeline."""
+    """Something worth keeping on the timeline. `corrects`: the number of an earlier fact that it puts right."""
 
     text: str
+    corrects: int = 0  # 0: none; what was recorded stays as it was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +158,13 @@ class Cancel(Command):
     """It was never one (declared in error)."""
 
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge(Command):
+    """It was declared already, as the incident `into`: this one is cancelled, both timelines name each other."""
+
+    into: str
 
 
 StepCommand = Acknowledge | Done | Draft | Approve | Reject | Retry | Reassign

@@ -22,6 +22,8 @@ class FactKind(StrEnum):
     CANCELLED = "cancelled"
     COMPLETED = "completed"
     NOTED = "noted"
+    CORRECTED = "corrected"  # an earlier fact, named by its number, was not so
+    MERGED = "duplicate-merged"  # another declaration of the same matter
     IMPACT = "impact-updated"
     PROMISED = "action-promised"  # an action of its own came of it
     # of the warning behind it

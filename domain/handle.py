@@ -284,6 +284,8 @@ def _note(command: Note, snapshot: Snapshot, now: DateTime) -> list[Fact]:
         raise Refused(
             f"the note has {len(command.text)} characters; at most {LONGEST_NOTE}: keep the rest elsewhere and link it"
         )
+    if command.corrects:
+        return [Fact(K.CORRECTED, now, by=command.by, data={"text": command.text, "corrects": command.corrects})]
     return [Fact(K.NOTED, now, by=command.by, data={"text": command.text})]
 
 

@@ -6,18 +6,45 @@ SQLite says for the price of a page read whether another connection has written;
 from __future__ import annotations
 
 from pendulum import DateTime
+from sqlalchemy import text
 
 from engine.house import House
 
 LOOK_SECONDS = 0.02  # between two looks at the version: what a change waits at most
 
 
+class Version:
+    """Something that differs after every commit of anyone, for the price of a glance. For one thread."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._connection = house.database.engine.raw_connection() if house.database.is_sqlite else None
+
+    def read(self) -> object:
+        """Compare it with the one before. SQLite: `PRAGMA data_version`, no lock. Else a query of one row."""
+        if self._connection is None:
+            with self._house.database.read() as connection:
+                return connection.execute(text("SELECT pg_current_snapshot()::text")).scalar_one()
+        cursor = self._connection.cursor()
+        try:
+            return int(cursor.execute("PRAGMA data_version").fetchone()[0])
+        finally:
+            cursor.close()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            self._connection.close()
+
+
 class Changes:
     """Whether a look at the database could find anything new. For one thread."""
 
     def __init__(self, house: House) -> None:
-        self._connection = house.database.engine.raw_connection() if house.database.is_sqlite else None
-        self._seen = self._found = -1
+        # Elsewhere than on SQLite the look itself costs no more than the question whether it is worth one.
+        self._version = Version(house) if house.database.is_sqlite else None
+        self._seen: object = -1
+        self._found: object = -1
         self._next: DateTime | None = None
         self._looked: DateTime | None = None
 
@@ -26,7 +53,7 @@ class Changes:
 
         True again until `rest` is called: a look that failed is repeated. A clock that stepped back is worth one too.
         """
-        version, looked = self._version(), self._looked
+        version, looked = self._version.read() if self._version else None, self._looked
         self._looked = now
         if version is None or version != self._seen or (looked is not None and now < looked):
             self._found, self._seen = -1 if version is None else version, -1
@@ -36,13 +63,3 @@ class Changes:
     def rest(self, until: DateTime | None) -> None:
         """The look is done, and nothing more will become due before `until` by itself (None: ever)."""
         self._seen, self._next = self._found, until
-
-    def _version(self) -> int | None:
-        """`PRAGMA data_version` changes when another connection commits; it takes no lock."""
-        if self._connection is None:
-            return None
-        cursor = self._connection.cursor()
-        try:
-            return int(cursor.execute("PRAGMA data_version").fetchone()[0])
-        finally:
-            cursor.close()

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pendulum import DateTime
 from sqlalchemy import Connection
 
-from domain.commands import Attach, Begin, Close, Command, IncidentCommand, StepCommand
+from domain.commands import Attach, Begin, Cancel, Close, Command, IncidentCommand, Merge, Note, StepCommand
 from domain.decide import decide
 from domain.evolve import evolve
 from domain.facts import Fact, FactKind
@@ -24,7 +24,7 @@ from engine.mould import response_id
 from engine.owing import append_facts, commit_decision
 from storage import incidents, turns
 
-__all__ = ["Answer", "Refused", "attach", "carry_out", "declare", "declare_together"]
+__all__ = ["Answer", "Refused", "attach", "carry_out", "declare", "declare_together", "merge"]
 
 K = FactKind
 
@@ -71,6 +71,8 @@ def carry_out(house: House, command: StepCommand | IncidentCommand | Begin, now:
         incident = _locked(connection, command)
         if turns.carried_out(connection, command.id):
             return _answer(connection, incident.id, changed=False)
+        if isinstance(command, Note):
+            _check_corrected(connection, incident, command)
         before, facts = _handled(connection, house, incident, command, now)
         after = before
         for fact in facts:
@@ -81,6 +83,44 @@ def carry_out(house: House, command: StepCommand | IncidentCommand | Begin, now:
             _attach_what_was_decided(connection, house, after.incident, facts)
         turns.carry_out(connection, command.id, incident.id, type(command).__name__, now)
         return Answer(incident.id, incident.ref, str(after.incident.status), changed=bool(facts))
+
+
+def merge(house: House, command: Merge, now: DateTime) -> Answer:
+    """What was declared twice is one again: this incident is cancelled, the other one goes on and says so.
+
+    Raises:
+        Refused: it is the same one, not running, or the other is not.
+        UnknownIncident: no such incident.
+    """
+    with house.database.write() as connection:
+        for name in sorted({incidents.find(connection, name) for name in (command.incident, command.into)}):
+            incidents.lock(connection, name)  # in one order, whoever merges which into which
+        duplicate = _locked(connection, command)
+        kept = incidents.load_incident(connection, incidents.find(connection, command.into))
+        if turns.carried_out(connection, command.id):
+            return _answer(connection, duplicate.id, changed=False)
+        if duplicate.id == kept.id:
+            raise Refused(f"{kept.ref} cannot be merged into itself: name the incident that goes on")
+        if not kept.running or kept.nature is not duplicate.nature:
+            raise Refused(f"{kept.ref} is {kept.status}: merge into a running {duplicate.nature}")
+        if kept.drill != duplicate.drill:
+            raise Refused(f"one of {duplicate.ref} and {kept.ref} is a drill, the other is real: they stay apart")
+        ended = Cancel(id=command.id, incident=duplicate.id, by=command.by, reason=f"{kept.ref}: duplicate")
+        before, facts = _handled(connection, house, duplicate, ended, now)
+        after = evolve(before, facts[0])
+        incidents.save(connection, before, after, now)
+        append_facts(connection, after, facts)
+        merged = Fact(K.MERGED, now, by=command.by, data={"merged": duplicate.ref, "title": duplicate.title})
+        response = incidents.responses_of(connection, kept.id)[0]
+        append_facts(connection, incidents.load(connection, response, house.roster()), [merged])
+        turns.carry_out(connection, command.id, duplicate.id, "Merge", now)
+        return Answer(duplicate.id, duplicate.ref, str(after.incident.status), changed=True)
+
+
+def _check_corrected(connection: Connection, incident: Incident, command: Note) -> None:
+    known = incidents.count_facts(connection, incident.id)
+    if command.corrects and not 1 <= command.corrects <= known:
+        raise Refused(f"{incident.ref} has no entry {command.corrects} to correct: its timeline has 1 to {known}")
 
 
 def _attach_what_was_decided(connection: Connection, house: House, incident: Incident, facts: list[Fact]) -> None:

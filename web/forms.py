@@ -164,6 +164,7 @@ class NoteForm(Form):
     """Something for the timeline."""
 
     text: Words
+    corrects: int = Field(0, ge=0, le=MOST, description="The number of an entry of the timeline that was not so.")
     speaker: str = Field("", alias="as", max_length=100, description="From the console only: in whose name.")
 
 
@@ -177,6 +178,12 @@ class ReasonForm(Form):
     """A move of the whole incident."""
 
     reason: Words = ""
+
+
+class MergeForm(Form):
+    """Declared twice."""
+
+    into: str = Field(min_length=1, max_length=64, examples=["INC-41"], description="The incident that goes on.")
 
 
 class AttachForm(Form):

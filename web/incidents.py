@@ -8,13 +8,13 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pendulum import DateTime
 
-from domain.commands import Attach, Declare
+from domain.commands import Attach, Declare, Merge
 from engine import commands
 from engine.house import House
 from storage import board, incidents, timeline
 from storage.whole import whole as whole_of
 from web.desk import AtDesk, plain
-from web.forms import AttachForm, DeclareForm
+from web.forms import AttachForm, DeclareForm, MergeForm
 from web.schemas import answers
 from web.wording import fact_says
 
@@ -140,5 +140,15 @@ async def attach(ref: str, form: AttachForm, desk: AtDesk) -> JSONResponse:
         house.library.get(form.playbook)
         command = Attach(id=form.id, incident=ref, by=by, playbook=form.playbook, since=form.since)
         return commands.attach(house, command, now)
+
+    return JSONResponse(plain(await desk.write(act)))
+
+
+@router.post("/{ref}/merge", responses=answers("changed", command=True))
+async def merge(ref: str, form: MergeForm, desk: AtDesk) -> JSONResponse:
+    """Declared twice: this one is cancelled, the other one goes on. Both timelines name each other."""
+
+    def act(house: House, by: str, now: DateTime) -> commands.Answer:
+        return commands.merge(house, Merge(id=form.id, incident=ref, by=by, into=form.into), now)
 
     return JSONResponse(plain(await desk.write(act)))

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from markupsafe import Markup
 
 from engine import clock
 from engine.customers.wording import share
@@ -124,36 +123,36 @@ class Reader:
         return str(entry["says"]["zh" if self.language == "zh_CN" else "en"])
 
 
-def page(
-    request: Request,
-    template: str,
-    status: int = 200,
-    *,
-    language: str = "",
-    zone: str = "",
-    headers: Mapping[str, str] | None = None,
-    **values: Any,
-) -> HTMLResponse:
-    """A page of ours. A language or zone chosen by the address is remembered."""
+def drawn(
+    request: Request, template: str, *, language: str = "", zone: str = "", block: str = "", **values: Any
+) -> str:
+    """A template's HTML for one reader; `block`: only that part of it."""
     language = language or language_of(request)
     zone = zone or zone_of(request)
     reader = Reader(language, zone, values.pop("now", None) or clock.now())
-    other = "en" if language == "zh_CN" else "zh_CN"
-    html = (
-        templates()
-        .get_template(template)
-        .render(
-            me=reader,
-            _=reader.translate,
-            language=language,
-            zone=zone,
-            path=request.url.path,
-            **values,
-            other=request.url.include_query_params(lang=other).query,
-            fragment=Markup(""),
-        )
-    )
-    response = HTMLResponse(html, status, headers=dict(headers or {}))
+    context = {
+        "me": reader,
+        "_": reader.translate,
+        "asker": getattr(request.state, "asker", None),
+        "language": language,
+        "zone": zone,
+        "path": request.url.path,
+        "query": request.url.query,
+        "live": False,
+        "other": request.url.include_query_params(lang="en" if language == "zh_CN" else "zh_CN").query,
+        **values,
+    }
+    found = templates().get_template(template)
+    if not block:
+        return found.render(context)
+    return "".join(found.blocks[block](found.new_context(context)))
+
+
+def page(
+    request: Request, template: str, status: int = 200, *, headers: Mapping[str, str] | None = None, **values: Any
+) -> HTMLResponse:
+    """A page of ours. A language or zone chosen by the address is remembered."""
+    response = HTMLResponse(drawn(request, template, **values), status, headers=dict(headers or {}))
     for name in ("lang", "tz"):
         chosen = request.query_params.get(name)
         if chosen and len(chosen) < 64 and (name == "lang" or _known(chosen)):  # noqa: PLR2004

@@ -69,6 +69,8 @@ _SAYS = {
     K.CANCELLED: N_("Cancelled"),
     K.COMPLETED: N_("Completed: nothing is left to do"),
     K.NOTED: N_("Note: {text}"),
+    K.CORRECTED: N_("Correction of entry {corrects}: {text}"),
+    K.MERGED: N_("{merged} was the same and was merged into this: {title}"),
     K.PROMISED: N_("Promised: {action} {title}"),
     K.IMPACT: N_("Impact: {customers} customers, {orders} orders, {money} in money, brand {brand} of 3"),
     K.JOINED: N_("A related warning joins: {rule}, {tier}, {value}"),

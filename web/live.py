@@ -1,0 +1,159 @@
+"""Pages that stay true while somebody looks: the same address as a page, or as a stream of what changed on it.
+
+A browser asks an address twice: once as a page, once as `text/event-stream`. Whenever anybody committed anything, the
+page's `main` is made anew and sent if it differs. Readers who would see the same share one making of it, so that two
+hundred walls in two hundred rooms cost little more than one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
+from pendulum import DateTime
+
+from engine.changes import Version
+from engine.house import House
+from web.desk import Desk
+from web.language import drawn, language_of, page, zone_of
+
+log = logging.getLogger("tocsin.web")
+GLANCE_SECONDS: Final = 0.1  # between two glances at the database's version
+GAP_SECONDS: Final = 0.25  # between two makings of the same page in a storm of changes, at least
+SHARE: Final = 5.0  # ... and so many times what the last making took: live pages take a fifth of a core at most
+QUIET_SECONDS: Final = 10.0  # what only time changes is seen by then; also keeps the connection known to be alive
+MOST_VIEWS: Final = 512
+
+Look = Callable[[House, DateTime], dict[str, Any]]
+
+
+@dataclass
+class _View:
+    """One page as one kind of reader sees it."""
+
+    html: str = ""
+    mark: str = ""
+    seen: object = None
+    made: float = float("-inf")
+    took: float = 0.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Live:
+    """The streams of one web process: who waits for a change, and what was made for the last one."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._views: dict[tuple[str, ...], _View] = {}
+        self._news = asyncio.Condition()
+        self._version: object = object()
+        self._streams = 0
+        self._watching: asyncio.Task[None] | None = None
+        self._end = threading.Event()
+
+    async def stream(self, key: tuple[str, ...], make: Callable[[], Any], seen: str) -> AsyncIterator[str]:
+        """Server-sent events: `main` with its HTML at each change. `seen`: the mark of what the reader has."""
+        self._streams += 1
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._watch())
+        try:
+            yield "retry: 1000\n\n"
+            while True:
+                version = self._version
+                view = await self._current(key, make)
+                if view.mark != seen:
+                    seen = view.mark
+                    lines = "".join(f"data: {line}\n" for line in view.html.splitlines())
+                    yield f"event: main\nid: {seen}\n{lines}\n"
+                else:
+                    yield ": still here\n\n"
+                await self._change(version)
+        finally:
+            self._streams -= 1
+
+    async def _current(self, key: tuple[str, ...], make: Callable[[], Any]) -> _View:
+        """The view as of now, made by whoever asks first."""
+        view = self._views.get(key)
+        if view is None:
+            if len(self._views) >= MOST_VIEWS:
+                self._views.clear()
+            view = self._views[key] = _View()
+        async with view.lock:
+            rest = view.made + max(GAP_SECONDS, SHARE * view.took) - time.monotonic()
+            stale = view.seen is not self._version or rest < -QUIET_SECONDS
+            if stale and rest > 0:
+                await asyncio.sleep(rest)
+            if (stale and view.seen is not self._version) or time.monotonic() - view.made > QUIET_SECONDS:
+                version, begins = self._version, time.monotonic()
+                view.html = await make()
+                view.took = time.monotonic() - begins
+                view.seen, view.made = version, time.monotonic()
+                view.mark = mark(view.html)
+        return view
+
+    async def _change(self, version: object) -> None:
+        """Until something was committed since, or long enough."""
+        try:
+            async with asyncio.timeout(QUIET_SECONDS), self._news:
+                await self._news.wait_for(lambda: self._version is not version)
+        except TimeoutError:
+            pass
+
+    async def _watch(self) -> None:
+        """Glance at the database while anybody looks on."""
+        version = Version(self._house)
+        try:
+            known = await asyncio.to_thread(version.read)
+            while self._streams:
+                await asyncio.sleep(GLANCE_SECONDS)
+                try:
+                    found = await asyncio.to_thread(version.read)
+                except Exception as error:  # noqa: BLE001 - being restarted; the next glance finds it
+                    log.warning("live pages cannot see the database: %s", type(error).__name__)
+                    await asyncio.sleep(1)
+                    continue
+                if found != known:
+                    known = found
+                    async with self._news:
+                        self._version = object()
+                        self._news.notify_all()
+        finally:
+            version.close()
+
+
+def mark(html: str) -> str:
+    """What tells one state of a page from another."""
+    return hashlib.blake2b(html.encode(), digest_size=12).hexdigest()
+
+
+async def shown(request: Request, desk: Desk, template: str, look: Look, **values: Any) -> Response:
+    """A live page: the page itself, or, for whoever asks for a stream, what changes on it.
+
+    Args:
+        look: what the page shows, looked up in a thread: the same for the page and for each later state of it.
+        values: of the template, the same for ever.
+    """
+    if "text/event-stream" not in request.headers.get("accept", ""):
+        found = await desk.read(look)
+        return page(request, template, live=True, **found, **values)
+    language, zone = language_of(request), zone_of(request)
+
+    async def make() -> str:
+        found = await desk.read(look)
+        return drawn(request, template, language=language, zone=zone, block="main", live=True, **found, **values)
+
+    await desk.read(lambda _house, _now: None)  # who may not look is told so by a status, not by a stream that ends
+    live: Live = request.app.state.live
+    asker = desk.asker
+    key = (request.url.path, request.url.query, language, zone, asker.role, asker.person, asker.name)
+    seen = request.query_params.get("seen", request.headers.get("last-event-id", ""))
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(live.stream(key, make, seen), media_type="text/event-stream", headers=headers)
