@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from domain.quiet import Quiet
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -16,6 +18,8 @@ class Person:
     language: str = "en"
     timezone: str = "UTC"
     approval_limit: int | None = None  # money this person may approve, in the roster's currency; None: none set
+    mail: str = ""  # by which calendars name them; nothing is sent there
+    quiet: Quiet | None = None  # when nothing but a page reaches them
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Role:
     title: str
     primary: str
     backup: str | None = None
+    calendar: str = ""  # file or address of its shifts; empty: the primary has it always
 
 
 @dataclass(frozen=True, slots=True)

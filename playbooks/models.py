@@ -261,6 +261,10 @@ class PersonForm(Form):
     approval_limit: int | None = Field(
         None, ge=0, description="Money they may approve, in the roster's currency.", examples=[50_000]
     )
+    mail: str = Field("", max_length=200, description="By which calendars name them.", examples=["alice@example.org"])
+    quiet: str | None = Field(
+        None, max_length=20, description="Hours in which only pages reach them.", examples=["22:00-07:00"]
+    )
 
 
 class RoleForm(Form):
@@ -269,6 +273,9 @@ class RoleForm(Form):
     title: Words = Field(min_length=1, max_length=100, description="Its name for people.", examples=["PR lead"])
     primary: Id = Field(description="The person on duty.", examples=["alice"])
     backup: Id | None = Field(None, description="The person called next.", examples=["bob"])
+    calendar: str = Field(
+        "", max_length=2000, description="Its shifts: an .ics file, or an https address.", examples=["pr-lead.ics"]
+    )
 
 
 class PublicChannelForm(Form):

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Lock
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import ValidationError
 
 from domain.playbook import Playbook
+from domain.quiet import parse_quiet
 from domain.roster import Person, PublicChannel, Role, Roster
 from playbooks.errors import BadFile, Finding, quoted
 from playbooks.explain import choose, findings_of, nearest
@@ -50,6 +52,8 @@ def _built(form: RosterForm) -> Roster:
                 language=person.language,
                 timezone=person.timezone,
                 approval_limit=person.approval_limit,
+                mail=person.mail,
+                quiet=parse_quiet(person.quiet) if person.quiet else None,
             )
             for name, person in form.people.items()
         },
@@ -72,6 +76,11 @@ def _people(form: RosterForm, found: Source, tags: frozenset[str] | None) -> Ite
             near = nearest(person.timezone, available_timezones(), cutoff=0.8)
             remedy = f"did you mean {near}?" if near else "for example timezone: Asia/Shanghai"
             yield found.finding((*at, "timezone"), f"no time zone {quoted(person.timezone)}", remedy)
+        if person.quiet:
+            try:
+                parse_quiet(person.quiet)
+            except ValueError as error:
+                yield found.finding((*at, "quiet"), str(error), "for example quiet: 22:00-07:00")
 
 
 def _roles(form: RosterForm, found: Source) -> Iterator[Finding]:
@@ -88,6 +97,17 @@ def _roles(form: RosterForm, found: Source) -> Iterator[Finding]:
                 f"{role.primary} cannot be their own backup",
                 "name a second person",
             )
+        if "://" in role.calendar and not _may_be_fetched(role.calendar):
+            yield found.finding(
+                ("roles", name, "calendar"),
+                "is an address that is not https",
+                "an address with https://, or a file beside the roster",
+            )
+
+
+def _may_be_fetched(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost"))
 
 
 def _public(form: RosterForm, found: Source, tags: frozenset[str] | None) -> Iterator[Finding]:
