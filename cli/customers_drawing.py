@@ -8,23 +8,13 @@ from typing import Any
 
 from cli.client import get, incident_path
 from cli.frame import _, say, show_json
+from engine.sheets import harmless
 
 PAGE = 2_000
 EXPORTED = (
     "customer", "contact", "language", "time_zone", "order_value", "compensation", "poor_service_30d", "care", "owner",
     "state", "csat", "nps", "solved", "suggestion", "complaints", "callback", "called_at", "called_by", "called_note",
 )  # fmt: skip
-# What a spreadsheet takes for a formula (OWASP, CSV Injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-
-
-def safe(value: Any) -> str:
-    """A field of an export: what would be a formula is text."""
-    if value is None:
-        return ""
-    text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"'{text}" if not number and text.lstrip().startswith(_FORMULA) else text
 
 
 def listed(ref: str, token: str, *, calls: bool, limit: int, as_csv: bool, as_json: bool) -> None:
@@ -41,7 +31,7 @@ def listed(ref: str, token: str, *, calls: bool, limit: int, as_csv: bool, as_js
     elif as_csv:
         writer = csv.writer(sys.stdout)
         writer.writerow(EXPORTED)
-        writer.writerows([safe(one[name]) for name in EXPORTED] for one in found)
+        writer.writerows([harmless(one[name]) for name in EXPORTED] for one in found)
     else:
         for one in found:
             say(_line(one))

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cli.customers_drawing import safe
 from cli.drawing import clock
 from cli.frame import _, both, say
+from engine.sheets import harmless
 
 EXPORTED = (
     "id", "voices", "wording", "language", "after", "first_at", "last_at", "agenda", "answer", "answered_at",
@@ -23,7 +23,7 @@ def suggestions(found: dict[str, Any], *, as_csv: bool) -> None:
     if as_csv:
         writer = csv.writer(sys.stdout)
         writer.writerow(EXPORTED)
-        writer.writerows([safe(one[name]) for name in EXPORTED] for one in rows)
+        writer.writerows([harmless(one[name]) for name in EXPORTED] for one in rows)
         return
     drill, forgotten = _("DRILL"), _("(forgotten)")
     for one in rows:

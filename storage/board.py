@@ -72,6 +72,20 @@ def rows(  # noqa: PLR0913 - each narrows the list
     return [_board_row(row, responses.get(row.id, []), steps, roster, now) for row in found]
 
 
+def open_heads(connection: Connection, nature: Nature, *, drill: bool, limit: int = 20) -> list[dict[str, str]]:
+    """What is open of a nature, the newest first, real or drill: reference, title and service alone."""
+    query = select(INCIDENT.c.id, INCIDENT.c.ref, INCIDENT.c.title, INCIDENT.c.service)
+    query = query.where(INCIDENT.c.status.in_(OPEN), INCIDENT.c.nature == str(nature), INCIDENT.c.drill.is_(drill))
+    rows = connection.execute(query.order_by(INCIDENT.c.number.desc()).limit(limit)).mappings()
+    return [dict(row) for row in rows]
+
+
+def services(connection: Connection, limit: int = 50) -> list[str]:
+    """Services that incidents were declared for, by name."""
+    query = select(INCIDENT.c.service).where(INCIDENT.c.service != "").distinct().order_by(INCIDENT.c.service)
+    return list(connection.execute(query.limit(limit)).scalars())
+
+
 def count_open(connection: Connection) -> int:
     """How many incidents and warnings are being fought."""
     query = select(func.count()).select_from(INCIDENT).where(INCIDENT.c.status.in_(OPEN), _of(ALARMS))

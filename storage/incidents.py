@@ -63,6 +63,12 @@ def find(connection: Connection, name: str) -> str:
     return found
 
 
+def ref_of(connection: Connection, incident_id: str) -> str:
+    """The reference of the matter of that id; empty where there is none."""
+    found = connection.execute(select(INCIDENT.c.ref).where(INCIDENT.c.id == incident_id)).scalar_one_or_none()
+    return found or ""
+
+
 def responses_of(connection: Connection, incident_id: str) -> list[str]:
     """The ids of an incident's responses, the first one first."""
     query = select(RESPONSE.c.id).where(RESPONSE.c.incident_id == incident_id).order_by(RESPONSE.c.position)

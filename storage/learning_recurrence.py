@@ -60,6 +60,12 @@ def past(connection: Connection, since: DateTime, until: DateTime, limit: int = 
     return list(connection.execute(_prints().where(*span).order_by(INCIDENT.c.number.desc()).limit(limit)))
 
 
+def open_ones(connection: Connection, limit: int) -> list[Row[Any]]:
+    """Real incidents that are open or mitigated, the newest first."""
+    query = _prints().where(INCIDENT.c.status.in_(("open", "mitigated")))
+    return list(connection.execute(query.order_by(INCIDENT.c.number.desc()).limit(limit)))
+
+
 def of_ids(connection: Connection, ids: Iterable[str]) -> list[Row[Any]]:
     """These of them, the earliest first."""
     query = _prints().where(INCIDENT.c.id.in_(list(ids)))

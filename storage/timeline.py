@@ -12,7 +12,7 @@ import msgspec
 from pendulum import DateTime
 from sqlalchemy import Connection, insert, select, update
 
-from domain.facts import Fact
+from domain.facts import Fact, FactKind
 from storage.tables import FactRow, IncidentRow
 
 FACT = FactRow.__table__  # type: ignore[attr-defined]
@@ -86,6 +86,14 @@ def read(connection: Connection, incident_id: str, *, after: int = 0, limit: int
         Entry(row.seq, row.at, row.kind, row.step, row.by, row.data, row.response_id, row.run_id)
         for row in connection.execute(query)
     ]
+
+
+def texts_of(connection: Connection, incident_id: str, step: str) -> dict[int, dict[str, str]]:
+    """Every version of a draft as it was handed in: number -> language or channel -> text."""
+    query = select(FACT.c.data).where(
+        FACT.c.incident_id == incident_id, FACT.c.kind == str(FactKind.DRAFTED), FACT.c.step == step
+    )
+    return {row.data["version"]: row.data["texts"] for row in connection.execute(query.order_by(FACT.c.seq))}
 
 
 def verify(connection: Connection, incident_id: str) -> str | None:

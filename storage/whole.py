@@ -121,6 +121,7 @@ def step(snapshot: Snapshot, state: StepState, now: DateTime) -> dict[str, Any]:
         "done_by": state.done_by,
         "evidence": state.evidence,
         "asks_evidence": plan.evidence,
+        "decides": plan.attaches,
         "needs": [need.id if need else name for name, need in snapshot.needs(state)],
         "late": state.missed_at is not None or (state.status not in _PAST_CARING and state.due_at < ended),
         **{name: iso(getattr(state, name)) for name in _STEP_TIMES},

@@ -19,21 +19,26 @@ from engine.warning.monitors import MonitorAlerts
 from playbooks.rulebook import Rulebook
 from web import (
     acknowledge,
+    acting,
+    board_page,
     commands,
     customers,
+    declare_page,
     documents,
     errors,
+    export,
     health,
     house_api,
     inbox,
+    incident_page,
     incidents,
     learning,
     metrics,
-    pages,
     reports,
     rules,
     samples,
     survey,
+    text_page,
     texts,
     warnings,
     webhooks,
@@ -41,11 +46,13 @@ from web import (
 from web.gathering import Gathering
 from web.guard import Guard
 from web.letterbox import Letterbox
+from web.live import Live
 
 # Those that must be quick in a storm first: each request is matched against them in this order.
 ROUTERS = (
     inbox, samples, texts, webhooks, acknowledge, incidents, commands, warnings, rules, health, customers, survey,
-    learning, documents, reports, house_api, metrics, pages,
+    learning, documents, reports, house_api, metrics, acting, declare_page, text_page, export, incident_page,
+    board_page,
 )  # fmt: skip
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
@@ -72,6 +79,7 @@ def create_app(house: House) -> FastAPI:
     app.state.writers = ThreadPoolExecutor(2 if house.database.is_sqlite else 6, thread_name_prefix="command")
     app.state.readers = ThreadPoolExecutor(4, thread_name_prefix="look")
     app.state.gathering = Gathering(house, app.state.writers, now)
+    app.state.live = Live(house)
     app.state.letterbox = Letterbox(house.settings.home / "inbox.db")
     app.state.rulebook = Rulebook(
         house.settings.home, playbooks=lambda: [playbook.id for playbook in house.library.all()]

@@ -34,11 +34,16 @@ def share(opens: str | None, due: str | None, now: datetime) -> float:
 
 
 def bar(opens: str | None, due: str | None, now: datetime, state: str, label: str) -> Markup:
-    """A clock as a bar: how much of its window has passed. `label` says the same in words."""
+    """A clock as a bar: how much of its window has passed. `label` says the same in words.
+
+    While it runs it carries its times, from which a script moves it on.
+    """
+    runs = state in ("running", "late", "waiting") and opens and due
     passed = 1.0 if state in ("done", "abandoned") else share(opens, due, now)
+    times = Markup(' data-opens="{0}" data-due="{1}"').format(opens, due) if runs else Markup("")
     return Markup(
-        '<svg class="bar {state}" viewBox="0 0 100 6" preserveAspectRatio="none" '
+        '<svg class="bar {state}"{times} viewBox="0 0 100 6" preserveAspectRatio="none" '
         'role="img" aria-label="{label}">'
         '<rect class="whole" width="100" height="6" rx="1"/>'
         '<rect class="passed" width="{width:.1f}" height="6" rx="1"/></svg>'
-    ).format(state=state, label=label, width=passed * 100)
+    ).format(state=state, times=times, label=label, width=passed * 100)

@@ -13,12 +13,14 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from domain.access import Role
 from engine import clock
 from engine.customers.wording import share
 from engine.house import House
 from locales import format_span, format_when, normalise, translator
 from playbooks.errors import BadFile
 from web import drawing, wording
+from web.places import AGOS, PLACES, ROLES, SORTS
 
 _FOLDER = Path(__file__).parent / "templates"
 _YEAR = 365 * 86_400
@@ -29,7 +31,7 @@ def templates() -> jinja2.Environment:
     """The templates; whatever is put into them is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=True,
+        autoescape=lambda name: not (name or "").endswith(".md"),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -117,6 +119,24 @@ class Reader:
     def state(self, name: str) -> str:
         """A state's name."""
         return wording.state(name, self.language)
+
+    def places(self) -> list[tuple[str, str]]:
+        """The pages that there are, with their names."""
+        return [(address, self.translate(title)) for address, title in PLACES]
+
+    def sorts(self) -> list[tuple[str, str]]:
+        """What a timeline can be narrowed to."""
+        return [(name, self.translate(words)) for name, words in SORTS.items()]
+
+    def agos(self) -> list[tuple[int, str]]:
+        """Since when something may be so: minutes, and how people say it."""
+        _ = self.translate
+        span = [(minutes, format_span(timedelta(minutes=minutes), self.language)) for minutes in AGOS]
+        return [(minutes, _("for {span}").format(span=words) if minutes else _("just now")) for minutes, words in span]
+
+    def role(self, role: Role) -> str:
+        """A role's name."""
+        return self.translate(ROLES[role.word])
 
     def fact(self, entry: Mapping[str, Any]) -> str:
         """What a fact of a timeline says."""

@@ -9,7 +9,7 @@ from pendulum import DateTime
 
 from channels.wording import reason_in
 from domain.durations import elapsed
-from domain.learning.likeness import most_alike
+from domain.learning.likeness import Fingerprint, most_alike
 from engine.learning.desk import LearningDesk
 from storage import incidents, learning_recurrence
 from storage.board import iso
@@ -62,3 +62,18 @@ def similar(desk: LearningDesk, ref: str) -> dict[str, Any]:
             for other, alike in alikes
         ],
     }  # fmt: skip
+
+
+def open_ones(
+    desk: LearningDesk, title: str, *, service: str, kind: str, playbook: str, now: DateTime
+) -> list[dict[str, Any]]:
+    """What is open and like a declaration that is being written, the most alike first: perhaps it is the same."""
+    with desk.house.database.read() as connection:
+        rows = {row.id: row for row in learning_recurrence.open_ones(connection, COMPARED)}
+    mine = Fingerprint("", title, now, service, playbook, kind)
+    others = map(learning_recurrence.print_of, rows.values())
+    alikes = most_alike(mine, others, at_least=desk.plan.similar_from, most=MOST)
+    found = (rows[other.id] for other, _ in alikes)
+    return [
+        {"ref": row.ref, "title": row.title, "status": row.status, "declared_at": iso(row.declared_at)} for row in found
+    ]

@@ -1,0 +1,98 @@
+"""What the buttons of the pages ask for: the same commands as the API's, as forms, then back to the page."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from pendulum import DateTime
+from pydantic import ValidationError
+
+from domain.access import deed_of
+from domain.commands import Attach, Merge
+from domain.handle import Refused
+from engine import commands
+from engine.house import House
+from web.desk import AtDesk
+from web.errors import explain
+from web.making import COMMANDS
+
+router = APIRouter(include_in_schema=False)
+_SPACE: Final = uuid.UUID("6f0d7b3e-5d3c-4a0e-9a57-0c51b0f7a3d1")
+_IMPACT: Final = ("customers", "orders", "money", "brand")
+MOST_FIELDS: Final = 64
+
+
+@router.post("/incidents/{ref}/do/{name}")
+async def do(request: Request, ref: str, name: str, desk: AtDesk) -> Response:
+    """Carry out a command that a page's button asked for.
+
+    The same button pressed twice is one command: its id is made of who asks, what they ask and what they saw.
+    """
+    given = await fields_of(request)
+
+    def act(house: House, by: str, now: DateTime) -> None:
+        command_id = str(uuid.uuid5(_SPACE, json.dumps([by, ref, name, sorted(given.items())])))
+        if name == "attach":
+            playbook = given.get("playbook", "")
+            commands.attach(house, Attach(id=command_id, incident=ref, by=by, playbook=playbook), now)
+        elif name == "merge":
+            commands.merge(house, Merge(id=command_id, incident=ref, by=by, into=given.get("into", "")), now)
+        else:
+            commands.carry_out(house, made(ref, name, {**given, "id": command_id}, by), now)
+
+    await desk.write(act, need=need_of(name))
+    return RedirectResponse(f"/incidents/{quote(ref, safe='')}{_place(name, given)}", 303)
+
+
+async def fields_of(request: Request) -> dict[str, str]:
+    """The fields of a form: texts alone, none twice."""
+    form = await request.form(max_files=0, max_fields=MOST_FIELDS)
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def need_of(name: str) -> str:
+    """The deed, as roles know it."""
+    if name in ("attach", "merge"):
+        return name
+    if name not in COMMANDS:
+        raise Refused(f"there is no command {name[:40]!r}: one of {', '.join([*COMMANDS, 'attach', 'merge'])}")
+    return name
+
+
+def made(ref: str, name: str, given: Mapping[str, str], by: str) -> Any:
+    """The command of the domain that a form describes.
+
+    Raises:
+        Refused: a field is not as it should be; the line says which and what would be right.
+    """
+    making = COMMANDS[name]
+    known = {field.alias or key for key, field in making.form.model_fields.items()}
+    fields: dict[str, Any] = {key: value for key, value in given.items() if key in known and value.strip()}
+    if name == "impact":
+        fields["impact"] = {key: given.get(key, "").strip() or "0" for key in _IMPACT}
+    if name == "draft":
+        fields["texts"] = {
+            key.removeprefix("text."): value
+            for key, value in given.items()
+            if key.startswith("text.") and value.strip()
+        }
+    try:
+        command = making.make(ref, making.form.model_validate(fields), by)
+    except ValidationError as error:
+        raise Refused(explain(error.errors())) from None
+    assert deed_of(command)  # noqa: S101 - every command has a deed, and so a role that may do it
+    return command
+
+
+def _place(name: str, given: Mapping[str, str]) -> str:
+    """Where on the page the result is seen."""
+    if name in ("note", "impact"):
+        return "#timeline" if given.get("corrects") else "#moves"
+    step = given.get("step", "").partition(":")[2]
+    return f"#{quote(step)}" if step else ""

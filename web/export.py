@@ -1,0 +1,52 @@
+"""An incident to take away: Markdown and HTML for people, JSON and CSV for programs. Nothing in a CSV is a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any, Final, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pendulum import DateTime
+
+from engine.house import House
+from engine.sheets import harmless
+from web.desk import AtDesk
+from web.incidents import facts, whole
+from web.language import drawn
+
+router = APIRouter(include_in_schema=False)
+Kind = Literal["md", "html", "json", "csv"]
+_TYPES: Final = {"md": "text/markdown", "html": "text/html", "json": "application/json", "csv": "text/csv"}
+_MOST: Final = 100_000
+_COLUMNS: Final = ("seq", "at", "kind", "step", "by", "by_name", "says")
+
+
+@router.get("/incidents/{ref}/export.{kind}")
+async def export(request: Request, ref: str, kind: Kind, desk: AtDesk) -> Response:
+    """The incident with its whole timeline, as a file."""
+
+    def look(house: House, now: DateTime) -> dict[str, Any]:
+        return {"now": now, "incident": whole(house, ref, now), **facts(house, ref, limit=_MOST)}
+
+    found = await desk.read(look)
+    if kind == "json":
+        body = json.dumps({"incident": found["incident"], "timeline": found["entries"]}, ensure_ascii=False, indent=1)
+    elif kind == "csv":
+        body = _csv(found["entries"])
+    else:
+        body = drawn(request, f"export.{kind}", **found)
+    headers = {"content-disposition": f'attachment; filename="{found["incident"]["ref"]}.{kind}"'}
+    return Response(body, media_type=f"{_TYPES[kind]}; charset=utf-8", headers=headers)
+
+
+def _csv(entries: list[dict[str, Any]]) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(_COLUMNS)
+    for entry in entries:
+        row = {**entry, "says": entry["says"]["en"]}
+        writer.writerow([harmless(row[name]) for name in _COLUMNS])
+    return "\ufeff" + file.getvalue()  # spreadsheets know by this that it is UTF-8
