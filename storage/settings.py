@@ -103,6 +103,19 @@ class Settings(BaseSettings):
         "the shipped rules against the same hours of earlier weeks need.",
     )
 
+    session_idle_hours: float = Field(
+        default=24.0,
+        ge=0.1,
+        le=24 * 30,
+        description="Hours after which a browser that showed no sign of life is logged out.",
+    )
+    session_days: float = Field(
+        default=7.0,
+        ge=0.01,
+        le=90.0,
+        description="Days after which a browser is logged out in any case; seven outlast a whole incident.",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -8,7 +8,12 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Text, text
 from sqlmodel import Field, SQLModel
 
-from storage import customer_tables, learning_tables, review_tables  # noqa: F401 - their tables are of the same schema
+from storage import (  # noqa: F401 - their tables are of the same schema
+    account_tables,
+    customer_tables,
+    learning_tables,
+    review_tables,
+)
 from storage.types import Span, UtcDateTime
 
 

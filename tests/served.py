@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,17 @@ import httpx
 import pendulum
 import uvicorn
 from jsonschema import Draft202012Validator, FormatChecker
+from playwright.sync_api import BrowserContext, Page
 
+from domain.access import Role
 from engine.home import prepare_home
 from engine.house import House
 from engine.turn import take_turns, turn
-from storage import incidents, people
+from storage import accounts, accounts_ways, incidents, people
+from storage.accounts import Account
 from storage.settings import load_settings
 from web.app import create_app
+from web.asking import cookie_name
 from web.schemas import schema
 
 
@@ -44,6 +49,26 @@ class Served:
         with self.house.database.write() as connection:
             made = people.new_token(connection, person, pendulum.now("UTC"))
         return {"Authorization": f"Bearer {made}"}
+
+    def session(self, role: str = "admin", person: str = "alice") -> dict[str, str]:
+        """The headers of a browser that is logged in as an account of that role and person, on a page of ours."""
+        name, value = self._cookie(role, person)
+        return {"Cookie": f"{name}={value}", "Origin": self.url}
+
+    def login(self, browser: BrowserContext | Page, role: str = "admin", person: str = "alice") -> None:
+        """Log a browser in as an account of that role and person."""
+        name, value = self._cookie(role, person)
+        context = browser if isinstance(browser, BrowserContext) else browser.context
+        context.add_cookies([{"name": name, "value": value, "url": self.url, "httpOnly": True, "sameSite": "Lax"}])
+
+    def _cookie(self, role: str, person: str) -> tuple[str, str]:
+        now = pendulum.now("UTC")
+        account = Account(f"{person or 'nobody'}-{role}", person, Role.named(role))
+        with self.house.database.write() as connection:
+            if accounts.find(connection, account.name) is None:
+                accounts.add(connection, account, now)
+            secret = accounts_ways.open_session(connection, account.name, "password", now, now.add(days=1))
+        return cookie_name(self.house), secret
 
     def turn(self, ref: str) -> None:
         """What the runner would do: take the turns of an incident that are due."""
@@ -106,6 +131,8 @@ def served(home: Path, port: int, **settings: Any) -> Iterator[Served]:
             assert time.monotonic() < end, "the server took too long"
             time.sleep(0.01)
         with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
+            # As a program on this machine: with a cookie it would be a browser, which has to log in.
+            client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             yield Served(url, port, house, client)
     finally:
         server.should_exit = True

@@ -47,6 +47,7 @@ from web.gathering import Gathering
 from web.guard import Guard
 from web.letterbox import Letterbox
 from web.live import Live
+from web.trail import Trail
 
 # Those that must be quick in a storm first: each request is matched against them in this order.
 ROUTERS = (
@@ -78,6 +79,7 @@ def create_app(house: House) -> FastAPI:
     # SQLite has one writer: more threads would only wait for its lock instead of in line here.
     app.state.writers = ThreadPoolExecutor(2 if house.database.is_sqlite else 6, thread_name_prefix="command")
     app.state.readers = ThreadPoolExecutor(4, thread_name_prefix="look")
+    app.state.trail = Trail(house.database)
     app.state.gathering = Gathering(house, app.state.writers, now)
     app.state.live = Live(house)
     app.state.letterbox = Letterbox(house.settings.home / "inbox.db")
@@ -106,5 +108,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.writers.shutdown(wait=True, cancel_futures=True)
     app.state.readers.shutdown(wait=False, cancel_futures=True)
+    app.state.trail.close()
     app.state.letterbox.close()
     app.state.figures.close()

@@ -167,7 +167,7 @@ async def again(ref: str, form: AgainForm, desk: AtDesk) -> JSONResponse:
 @router.post("/api/customers/forget", responses=answers("customers-forgotten", command=True))
 async def forget(form: ForgetForm, desk: AtDesk) -> JSONResponse:
     """Forget a customer in every incident: contact, number and words go; figures stay, without them."""
-    count = await desk.write(lambda house, _by, _now: answering.forget(desk_of(house), form.customer))
+    count = await desk.write(lambda house, _by, _now: answering.forget(desk_of(house), form.customer), need="forget")
     return JSONResponse({"forgotten": count})
 
 

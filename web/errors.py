@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
@@ -19,7 +20,7 @@ from playbooks.rulebook import UnknownRule
 from storage.database import StorageError
 from storage.incidents import UnknownIncident
 from storage.settings import SettingsError
-from web.asking import NotKnown
+from web.asking import NotAllowed, NotKnown
 from web.language import page
 
 LONGEST = 500
@@ -28,7 +29,7 @@ _STATUS: dict[type[Exception], int] = {
     UnknownIncident: 404,
     UnknownPlaybook: 404,
     UnknownRule: 404,
-    NotKnown: 401,
+    NotAllowed: 403,
     BadLink: 400,
     StorageError: 503,
     BadFile: 503,
@@ -41,6 +42,7 @@ def install(app: FastAPI) -> None:
     """Teach the application how to say no."""
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, _said(status))
+    app.add_exception_handler(NotKnown, _not_known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(SQLAlchemyError, _storage)
@@ -51,8 +53,7 @@ def answer(request: Request, status: int, error: str) -> Response:
     """The line, in the form that the asker reads."""
     line = one_line(error, LONGEST)
     headers = {"www-authenticate": "Bearer"} if status == 401 else None  # noqa: PLR2004 - HTTP's own number
-    path = request.url.path
-    if path.startswith(("/api/", "/inbox/api/", "/healthz")) or "text/html" not in request.headers.get("accept", ""):
+    if not wants_page(request):
         return JSONResponse({"error": line}, status, headers=headers)
     return page(request, "error.html", status, headers=headers, error=line, code=status)
 
@@ -62,6 +63,26 @@ def _said(status: int) -> Any:
         return answer(request, status, str(error).splitlines()[0] if str(error) else type(error).__name__)
 
     return handler
+
+
+async def _not_known(request: Request, error: Exception) -> Response:
+    if wants_page(request):
+        came = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        back = came if request.method == "GET" else _page_before(request)
+        return RedirectResponse(f"/login?next={quote(back, safe='/')}", 303)
+    return answer(request, 401, str(error))
+
+
+def _page_before(request: Request) -> str:
+    """The page from which a form was sent, if it is one of ours."""
+    before = urlsplit(request.headers.get("referer", ""))
+    return before.path or "/" if before.netloc == request.headers.get("host", "") else "/"
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person's browser asks, rather than a program."""
+    api = request.url.path.startswith(("/api/", "/inbox/api/", "/healthz"))
+    return not api and "text/html" in request.headers.get("accept", "")
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

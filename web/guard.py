@@ -9,17 +9,25 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.house import House
-from web.asking import allowed_hosts, host_of
+from web.asking import allowed_hosts, cookie_name, host_of
 
 LONGEST_BODY = 1024 * 1024
+_FOREIGN = (403, "this request comes from a page of another site: use Tocsin's own address")
 _DISCARDED = 64 * 1024 * 1024  # so much of a body that is too long is read away, that its sender hears why
 _HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "cache-control": "no-store",
 }
+
+
+# Their address holds a secret, which is the right to them; a browser told to send no referrer says `Origin: null`.
+BY_ADDRESS = ("/a/", "/login/link/", "/status/confirm/", "/status/leave/")
 
 
 class Guard:
@@ -34,7 +42,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = _with_headers(send)
+        send = _with_headers(send, scope["path"])
         if scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
@@ -51,18 +59,45 @@ class Guard:
 
     def _foreign(self, path: str, headers: Headers) -> tuple[int, str] | None:
         """A page of somebody else's must not be able to give commands in the name of whoever looks at it."""
-        if path.startswith("/a/"):
-            # Its token is the right to it; a browser told to send no referrer says `Origin: null` here.
+        if path.startswith(BY_ADDRESS):
             return None
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if path.startswith(("/api/", "/inbox/")) and kind != "application/json":
             return 415, "send JSON, with the header `Content-Type: application/json`"
+        if path == "/login" or (cookie_name(self._house) in _cookies(headers) and "authorization" not in headers):
+            return None if self._ours(headers) else _FOREIGN
         origin = headers.get("origin")
         if origin is None:
             return None
         host = (urlsplit(origin).hostname or "").lower()
         ours = host in allowed_hosts(self._house) or (host and host == host_of(headers) and "authorization" in headers)
-        return None if ours else (403, "this request comes from a page of another site: use Tocsin's own address")
+        return None if ours else _FOREIGN
+
+    def _ours(self, headers: Headers) -> bool:
+        """Whether the browser says that one of our own pages sends this. One that does not say so is not believed."""
+        site = headers.get("sec-fetch-site")
+        if site is not None:
+            return site == "same-origin"
+        origin = headers.get("origin", "")
+        if not origin or origin == "null":
+            return False
+        public = self._house.settings.public_url
+        return _origin(origin) == _origin(public) or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        port = 0
+    return parts.scheme, (parts.hostname or "").lower(), port
+
+
+def _cookies(headers: Headers) -> set[str]:
+    """The names of the cookies that were sent."""
+    sent = ";".join(headers.getlist("cookie"))
+    return {part.partition("=")[0].strip() for part in sent.split(";")}
 
 
 async def _whole_body(headers: Headers, receive: Receive) -> bytes | None:
@@ -100,12 +135,16 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, path: str) -> Send:
+    # A form's browser says whence it comes only where it may send a referrer: to us it may, to nobody else.
+    referrer = "no-referrer" if path.startswith(BY_ADDRESS) else "same-origin"
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
+            headers.setdefault("referrer-policy", referrer)
         await send(message)
 
     return sending

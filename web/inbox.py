@@ -9,10 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from domain.access import Role
 from engine import clock
 from engine.house import House
 from playbooks.errors import BadFile
-from web.asking import NotKnown, asking, is_loopback, person
+from web.asking import Asker, NotAllowed, NotKnown, asking, demand, is_forwarded, is_loopback, who
 from web.errors import answer
 from web.language import page
 from web.letterbox import Letterbox
@@ -28,7 +29,7 @@ _CONTACT = re.compile(r"@|\+?\d{8}")
 async def receive(name: str, request: Request, document: Annotated[dict[str, Any], Body()]) -> Response:
     """Receive what Apprise's `json://` sends. Only from this machine."""
     received_at = clock.now()
-    if not is_loopback(request):
+    if not is_loopback(request) or is_forwarded(request.headers):
         return answer(request, 403, "the inbox is a sandbox: only this machine may deliver to it")
     box = name.strip("/")
     if not box or len(box) > LONGEST_NAME or not box.isprintable():
@@ -49,7 +50,7 @@ async def messages(
     limit: Annotated[int, Query(ge=1, le=20_000)] = 1_000,
 ) -> JSONResponse:
     """What the sandbox received."""
-    letterbox = await _for_reader(request)
+    letterbox = await _for_reader(request, name)
     found = await asyncio.to_thread(letterbox.read, name=name, since=since, limit=limit)
     return JSONResponse({"messages": found})
 
@@ -57,7 +58,8 @@ async def messages(
 @router.get("/inbox", include_in_schema=False)
 async def index(request: Request) -> Response:
     """Every box."""
-    letterbox = await _for_reader(request)
+    letterbox = await _for_reader(request, None)
+    asker: Asker = request.state.asker
     boxes = {box["name"]: box for box in await asyncio.to_thread(letterbox.boxes)}
     house: House = request.app.state.house
     try:
@@ -70,6 +72,7 @@ async def index(request: Request) -> Response:
     rows = [
         {"name": name, "title": names.get(name, name), **{key: boxes.get(name, empty)[key] for key in empty}}
         for name in dict.fromkeys([*names, *boxes])
+        if _may_read(asker, name)
     ]
     return page(request, "inbox_index.html", rows=rows)
 
@@ -77,20 +80,37 @@ async def index(request: Request) -> Response:
 @router.get("/inbox/{name:path}", include_in_schema=False)
 async def box(request: Request, name: str) -> Response:
     """One box, the newest letter first."""
-    letterbox = await _for_reader(request)
+    letterbox = await _for_reader(request, name.strip("/"))
     found = await asyncio.to_thread(letterbox.read, name=name.strip("/"), limit=_SHOWN, newest=True)
     return page(request, "inbox.html", name=name.strip("/"), letters=found)
 
 
-async def _for_reader(request: Request) -> Letterbox:
-    """The letterbox, for whoever may read it: its letters hold acknowledge links.
+def _may_read(asker: Asker, box: str) -> bool:
+    return asker.may(Role.ADMIN) or box == asker.person or box.startswith("public/")
+
+
+def _demand_box(asker: Asker, box: str) -> None:
+    if not _may_read(asker, box):
+        raise NotAllowed("this is the box of somebody else, and its letters act in their name: look into your own")
+
+
+async def _for_reader(request: Request, box: str | None) -> Letterbox:
+    """The letterbox, for whoever may read that box: its letters hold acknowledge links. None: the list of boxes.
 
     Raises:
-        NotKnown: someone who may not.
+        NotKnown: nobody whom we know.
+        NotAllowed: somebody who may not: it is another's box.
     """
-    asked = asking(request)
-    if not asked.console and not asked.token:
-        raise NotKnown("the inbox is read on this machine, or with a token")
-    await asyncio.to_thread(person, request.app.state.house, asked)
+    asker = Asker()
+    try:
+        asker = await asyncio.to_thread(who, request.app.state.house, asking(request), clock.now())
+        demand(asker, "look")
+        if box is not None:
+            _demand_box(asker, box)
+    except (NotKnown, NotAllowed) as refused:
+        request.app.state.trail.refused(request, asker, str(refused))
+        raise
+    request.app.state.trail.alive(asker)
+    request.state.asker = asker
     letterbox: Letterbox = request.app.state.letterbox
     return letterbox

@@ -141,7 +141,7 @@ async def attach(ref: str, form: AttachForm, desk: AtDesk) -> JSONResponse:
         command = Attach(id=form.id, incident=ref, by=by, playbook=form.playbook, since=form.since)
         return commands.attach(house, command, now)
 
-    return JSONResponse(plain(await desk.write(act)))
+    return JSONResponse(plain(await desk.write(act, need="attach")))
 
 
 @router.post("/{ref}/merge", responses=answers("changed", command=True))
@@ -151,4 +151,4 @@ async def merge(ref: str, form: MergeForm, desk: AtDesk) -> JSONResponse:
     def act(house: House, by: str, now: DateTime) -> commands.Answer:
         return commands.merge(house, Merge(id=form.id, incident=ref, by=by, into=form.into), now)
 
-    return JSONResponse(plain(await desk.write(act)))
+    return JSONResponse(plain(await desk.write(act, need="merge")))

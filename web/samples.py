@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from pendulum import DateTime
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from domain.access import Role
 from domain.handle import Refused
 from domain.warning.figures import METRICS
 from engine.clock import now
@@ -32,7 +33,7 @@ from storage.figures import Figures, open_figures
 from storage.figures_replays import Replay, ReplayEnded
 from storage.figures_sources import SourceState
 from storage.figures_tokens import program_of
-from web.asking import NotKnown, asking, person
+from web.asking import Asker, NotAllowed, NotKnown, asking, demand, who
 from web.schemas import answers
 
 router = APIRouter(tags=["figures"])
@@ -122,25 +123,35 @@ class FiguresDesk:
         """Do something with the store, in its thread."""
         return await asyncio.get_running_loop().run_in_executor(self.thread, work)
 
-    async def who(self, request: Request) -> str:
-        """Who pushes: a program by its token, a person by theirs, or the console of this machine (empty).
+    async def who(self, request: Request, need: Role | str = "samples") -> Asker:
+        """Who pushes: a program by its token, somebody by theirs or by a session, or the console of this machine.
 
         Raises:
             NotKnown: none of them.
+            NotAllowed: somebody who may not.
         """
-        asked = asking(request)
-        if not asked.token:
-            return person(self.house, asked)  # without a token nothing is looked up
 
-        def look() -> str:
-            program = program_of(self.figures, asked.token)
-            return program if program is not None else person(self.house, asked)
+        def look() -> Asker:
+            if asked.token and (program := program_of(self.figures, asked.token)) is not None:
+                return Asker(program, way="token", scopes=("samples",))
+            found = who(self.house, asked, self.clock())
+            demand(found, need)
+            return found
 
+        asker = Asker()
         try:
-            found: str = await asyncio.get_running_loop().run_in_executor(request.app.state.readers, look)
-        except NotKnown:
-            raise NotKnown("this token is nobody's: get one with `tocsin samples token NAME`") from None
-        return found
+            asked = asking(request)
+            if not asked.token and not asked.session:
+                asker = who(self.house, asked, self.clock())  # without a token nothing is looked up
+            else:
+                asker = await asyncio.get_running_loop().run_in_executor(request.app.state.readers, look)
+        except (NotKnown, NotAllowed) as refused:
+            request.app.state.trail.refused(request, asker, str(refused))
+            if isinstance(refused, NotKnown) and "authorization" in request.headers:
+                raise NotKnown("this token is nobody's: get one with `tocsin samples token NAME`") from None
+            raise
+        request.state.asker = asker
+        return asker
 
     def close(self) -> None:
         """Finish what was begun, and give back what is held."""
@@ -156,7 +167,7 @@ def install(app: FastAPI, house: House) -> None:
 
 async def _desk(request: Request) -> FiguresDesk:
     desk: FiguresDesk = request.app.state.figures
-    await desk.who(request)
+    await desk.who(request, "look" if request.method == "GET" else "samples")
     return desk
 
 

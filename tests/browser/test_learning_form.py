@@ -20,6 +20,7 @@ def web(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
 def test_a_measure_is_recorded_by_the_form(web: Served, browser: Browser) -> None:
     ref = web.declare()
     page = browser.new_page()
+    web.login(page)
     page.goto(f"{web.url}/incidents/{ref}?lang=en")
     page.get_by_role("link", name="Record a measure").click()
     page.get_by_label("What is promised").fill("A second payment provider")

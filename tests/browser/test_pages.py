@@ -41,7 +41,9 @@ def test_the_button_works_without_script(web: Served, browser: Browser) -> None:
 
 def test_an_acknowledgement_shows_on_the_open_board_by_itself(web: Served, browser: Browser) -> None:
     ref = web.declare("Refunds fail")
-    page = browser.new_context().new_page()
+    context = browser.new_context()
+    web.login(context)
+    page = context.new_page()
     page.goto(web.url)
     expect(page.get_by_text("Acknowledged by")).to_have_count(0)
     web.post(ref, "acknowledge", {"step": "apology/trace", "as": "fenglei"})
@@ -62,6 +64,7 @@ def test_pages_keep_to_their_policy_and_run_nothing_foreign(web: Served, browser
     context = browser.new_context(
         color_scheme="dark" if scheme == "dark" else "light", viewport={"width": 360, "height": 740}
     )
+    web.login(context)
     page = context.new_page()
     page.on("console", hear)
     for path in ("/", f"/incidents/{ref}", "/inbox", "/inbox/alice"):

@@ -81,6 +81,7 @@ def test_the_page_that_is_served_looks_as_it_should_under_its_policy(
     with served(home, free_port()) as web:
         made = web.client.post("/api/reports", json={"kind": "process-audit"}).json()
         page = browser.new_context(viewport={"width": 1080, "height": 900}).new_page()
+        web.login(page)
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
         page.goto(web.url + made["page"])

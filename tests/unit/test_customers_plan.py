@@ -12,6 +12,7 @@ from domain.customers.plan import next_look, times
 from domain.customers.record import Contact
 from engine.customers import wording
 from engine.customers.recipients import _filled, _without
+from engine.sheets import harmless
 from playbooks.errors import BadFile
 from playbooks.followup import PROCEDURE, SHIPPED, FollowUpFile, parse_followup, shipped
 from playbooks.library import Library

@@ -1,0 +1,57 @@
+"""The audit log: added to only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pendulum
+from pendulum import DateTime
+from sqlalchemy import Connection, Row, insert, select
+
+from storage.account_tables import AuditRow
+
+AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
+LONGEST = 300
+
+
+@dataclass(slots=True)
+class Entry:
+    """One deed or one refusal. `deed`: a command's name, or `GET /audit`; never what somebody typed as a secret."""
+
+    deed: str
+    outcome: str = "done"  # done | refused
+    who: str = ""
+    role: str = ""
+    way: str = "console"
+    address: str = ""
+    detail: str = ""
+    at: DateTime = field(default_factory=lambda: pendulum.now("UTC"))
+    times: int = 1
+
+    def __post_init__(self) -> None:
+        # Written by whoever asks: one line, of an honest length.
+        for name, most in (("deed", 200), ("who", 100), ("address", 64), ("detail", LONGEST)):
+            text = "".join(c if c.isprintable() else " " for c in str(getattr(self, name)))
+            setattr(self, name, text[:most].encode("utf-8", "replace").decode())
+
+
+def add(connection: Connection, *entries: Entry) -> None:
+    """Write entries."""
+    if entries:
+        connection.execute(insert(AUDIT), [asdict(entry) for entry in entries])
+
+
+def read(
+    connection: Connection, *, before: int | None = None, who: str = "", outcome: str = "", limit: int = 100
+) -> Sequence[Row[Any]]:
+    """Entries, the newest first; `before`: only those with a smaller number."""
+    query = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(AUDIT.c.id < before)
+    if who:
+        query = query.where(AUDIT.c.who == who)
+    if outcome:
+        query = query.where(AUDIT.c.outcome == outcome)
+    return connection.execute(query).all()

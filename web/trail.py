@@ -1,0 +1,137 @@
+"""What was asked, on its way into the audit log: written by a thread of its own, so that no command waits for it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import replace
+
+from pendulum import DateTime
+from starlette.requests import Request
+
+from engine.clock import now
+from storage import accounts_ways, audit
+from storage.audit import Entry
+from storage.database import Database, StorageError
+from web.asking import Asker
+
+log = logging.getLogger("tocsin.web")
+_TOGETHER = 0.2  # seconds for which entries are gathered into one transaction
+_SAME = 60.0  # seconds in which the same refusal again is counted, not written
+_MOST_WAITING = 10_000
+_MOST_REFUSALS = 500  # different ones that are held apart; beyond that somebody only tries addresses
+
+
+class Trail:
+    """Keeps what was done and refused. Thread-safe; `close` writes what waits."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._ended = False
+        self._waiting: list[Entry] = []
+        self._again: dict[tuple[str, ...], tuple[float, Entry]] = {}
+        self._alive: dict[tuple[str, str], DateTime] = {}
+        self._thread: threading.Thread | None = None
+
+    def done(self, request: Request, asker: Asker, by: str, detail: str = "") -> None:
+        """A change was carried out."""
+        entry = _entry(request, asker, detail)
+        if by and by != entry.who:
+            entry.detail = f"as {by}" + (f": {entry.detail}" if entry.detail else "")
+        self.add(entry)
+
+    def refused(self, request: Request, asker: Asker, why: str) -> None:
+        """Somebody was refused. The same again within a minute is counted."""
+        entry = _entry(request, asker, why)
+        entry.outcome = "refused"
+        key = (entry.deed, entry.who, entry.address, entry.detail)
+        with self._lock:
+            if key not in self._again and len(self._again) >= _MOST_REFUSALS:
+                key, entry = ("", "", "", ""), replace(entry, deed="many addresses", detail="too many to keep apart")
+            began, held = self._again.get(key, (0.0, None))
+            if held is not None and time.monotonic() - began < _SAME:
+                held.times += 1
+                return
+            self._again[key] = (time.monotonic(), replace(entry, times=0))
+        self.add(entry)
+
+    def alive(self, asker: Asker) -> None:
+        """A session or a token showed a sign of life; written every few minutes at most."""
+        kind, name = ("session", asker.session) if asker.session else ("token", asker.token)
+        if not name:
+            return
+        at = now()
+        if asker.seen_at is not None and at - asker.seen_at < accounts_ways.SEEN_EVERY:
+            return
+        with self._lock:
+            self._alive[kind, name] = at
+        self._begin()
+
+    def add(self, entry: Entry) -> None:
+        """Keep an entry."""
+        with self._lock:
+            if len(self._waiting) >= _MOST_WAITING:
+                log.error("the audit log cannot be written: %s by %r is lost", entry.deed, entry.who)
+                return
+            self._waiting.append(entry)
+        self._begin()
+
+    def close(self) -> None:
+        """Write what waits, and end."""
+        self._ended = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(5)
+        self._write(everything=True)
+
+    def flush(self) -> None:
+        """Write what waits now."""
+        self._write()
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._ended:
+                self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
+                self._thread.start()
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._ended:
+            self._wake.wait(_SAME)
+            time.sleep(_TOGETHER)
+            self._wake.clear()
+            self._write()
+
+    def _write(self, *, everything: bool = False) -> None:
+        with self._lock:
+            entries, self._waiting = self._waiting, []
+            alive, self._alive = self._alive, {}
+            for key, (began, held) in list(self._again.items()):
+                if everything or time.monotonic() - began >= _SAME:
+                    del self._again[key]
+                    if held.times:
+                        entries.append(held)
+        if not entries and not alive:
+            return
+        try:
+            with self._database.write() as connection:
+                audit.add(connection, *entries)
+                for (kind, name), at in alive.items():
+                    (accounts_ways.seen if kind == "session" else accounts_ways.used)(connection, name, at)
+        except StorageError as error:
+            log.warning("the audit log waits: %s", error)
+            with self._lock:
+                self._waiting = [*entries, *self._waiting][:_MOST_WAITING]
+
+
+def _entry(request: Request, asker: Asker, detail: str) -> Entry:
+    # The path names what it was done to. No address with a secret in it comes here.
+    deed = f"{request.method} {request.url.path}"
+    address = request.client.host if request.client else ""
+    role = asker.role.word if asker.role else ""
+    return Entry(
+        deed, who=asker.name, role=role, way=asker.way, address=address, detail=detail, at=now()
+    )  # fmt: skip
