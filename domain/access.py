@@ -86,7 +86,7 @@ NEEDS: Mapping[str, Role] = MappingProxyType(
         "audit": Role.ADMIN,
     }
 )
-_OF_COMMAND = {"setimpact": "impact", "correction": "correct"}
+_OF_COMMAND = {"setimpact": "impact"}
 
 
 def need(deed: Role | str) -> Role:
@@ -97,7 +97,7 @@ def need(deed: Role | str) -> Role:
 def deed_of(command: Any) -> str:
     """The deed that a command of the domain is."""
     name = type(command).__name__.lower()
-    return _OF_COMMAND.get(name, name)
+    return "correct" if getattr(command, "corrects", 0) else _OF_COMMAND.get(name, name)
 
 
 def capped(role: Role, scopes: Iterable[str]) -> Role:
