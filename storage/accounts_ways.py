@@ -80,9 +80,9 @@ def end_session(connection: Connection, session: str) -> None:
     connection.execute(delete(SESSION).where(SESSION.c.hash == session))
 
 
-def end_sessions(connection: Connection, account: str) -> int:
-    """Log an account out everywhere; how many sessions it had."""
-    return connection.execute(delete(SESSION).where(SESSION.c.account == account)).rowcount
+def end_sessions(connection: Connection, account: str, keep: str = "") -> int:
+    """Log an account out everywhere, but for the session of that hash; how many ended."""
+    return connection.execute(delete(SESSION).where(SESSION.c.account == account, SESSION.c.hash != keep)).rowcount
 
 
 def sessions_of(connection: Connection, account: str, now: DateTime) -> list[Row[Any]]:
@@ -164,11 +164,16 @@ def link_holds(connection: Connection, secret: str, now: DateTime) -> bool:
     return connection.execute(query).first() is not None
 
 
-def use_link(connection: Connection, secret: str, now: DateTime) -> str:
-    """Use a link up: the account that it lets in; empty if it is over or was used."""
+def use_link(connection: Connection, secret: str, now: DateTime) -> str | None:
+    """Use a link up: the account that it lets in, empty for the first administrator; None if it is over or was used."""
     gone = delete(LINK).where(LINK.c.hash == hashed(secret), LINK.c.ends_at > now).returning(LINK.c.account)
     found: str | None = connection.execute(gone).scalar_one_or_none()
-    return found or ""
+    return found
+
+
+def end_links(connection: Connection, account: str) -> None:
+    """No link lets this account in any more."""
+    connection.execute(delete(LINK).where(LINK.c.account == account))
 
 
 def tidy(connection: Connection, now: DateTime) -> int:

@@ -153,8 +153,7 @@ async def shown(request: Request, desk: Desk, template: str, look: Look, **value
     await desk.read(lambda _house, _now: None)  # who may not look is told so by a status, not by a stream that ends
     live: Live = request.app.state.live
     asker = desk.asker
-    whose = (asker.name, asker.person, asker.role.word, asker.session)  # one who logs out takes nobody's stream along
-    key = (request.url.path, request.url.query, language, zone, *whose)
+    key = (request.url.path, request.url.query, language, zone, asker.role, asker.person, asker.name)
     seen = request.query_params.get("seen", request.headers.get("last-event-id", ""))
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(live.stream(key, make, seen), media_type="text/event-stream", headers=headers)

@@ -1,0 +1,370 @@
+"""Accounts: passwords and how they are checked, tries that fail, links that let in once, what an account is made of."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pendulum import DateTime
+from sqlalchemy import Connection
+
+from domain.access import SCOPES, Role
+from engine.house import House
+from playbooks.errors import BadFile
+from storage import accounts, accounts_tries, accounts_ways, audit
+from storage.accounts import Account
+from storage.audit import Entry
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+FIRST = "admin"  # the account that the first link makes
+SHORTEST, LONGEST = 12, 256  # characters of a password
+LINK_LIFE = timedelta(minutes=30)
+TOKEN_DAYS, MOST_TOKEN_DAYS = 90, 366
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
+_KEPT = timedelta(minutes=30)  # a failure counts for so long after the last one
+# Free tries, then a wait that doubles up to so many seconds. An account's is short: nobody must be able to keep its
+# owner out at three in the morning. An address' is long: whoever tries from there tries many accounts.
+_ACCOUNT_FREE, _ACCOUNT_LONGEST = 5, 60
+_ADDRESS_FREE, _ADDRESS_LONGEST = 20, 900
+_MEMORY_KIB, _ROUNDS = 48 * 1024, 2  # argon2id; twice what OWASP asks for at least: some 60 ms of one core
+
+
+class BadAccount(ValueError):
+    """What was asked for cannot be; the message is one line that says what would be right."""
+
+
+class NotIn(Exception):
+    """They do not come in. The message is the same whatever was wrong; `wait`: seconds until the next try counts."""
+
+    def __init__(self, message: str, wait: int = 0) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How somebody comes: for the audit log."""
+
+    address: str = ""
+    who: str = ""
+    role: str = ""
+    way: str = "console"
+
+    def entry(self, deed: str, detail: str = "", outcome: str = "done") -> Entry:
+        """An entry of the audit log."""
+        return Entry(
+            deed, outcome=outcome, who=self.who, role=self.role, way=self.way, address=self.address, detail=detail
+        )
+
+
+@lru_cache
+def _hasher() -> PasswordHasher:
+    from argon2 import PasswordHasher  # noqa: PLC0415 - most commands never need it
+
+    return PasswordHasher(time_cost=_ROUNDS, memory_cost=_MEMORY_KIB, parallelism=1)
+
+
+@lru_cache
+def _nobodys() -> str:
+    """A hash that no password fits: who asks for an account that is none waits as long as for one."""
+    return _hasher().hash("nobody knows this one")
+
+
+def hashed(password: str, name: str) -> str:
+    """A password as it is kept.
+
+    Raises:
+        BadAccount: it is too easy to guess, or too long.
+    """
+    if len(password) < SHORTEST:
+        raise BadAccount(
+            f"a password has {SHORTEST} characters or more: four words that do not belong together are one"
+        )
+    if len(password) > LONGEST:
+        raise BadAccount(f"a password has {LONGEST} characters at most")
+    if name.lower() in password.lower() or len(set(password)) < SHORTEST // 2:
+        raise BadAccount("this password is easy to guess: take four words that do not belong together")
+    return _hasher().hash(password)
+
+
+def _fits(kept: str, password: str) -> bool:
+    from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415
+
+    try:
+        return _hasher().verify(kept or _nobodys(), password[:LONGEST]) and bool(kept)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+# --- coming in ---------------------------------------------------------------------------------------------------
+
+
+def log_in(house: House, name: str, password: str, now: DateTime, way: Way) -> Account:
+    """The account that this name and password belong to. A try is counted before it is looked at.
+
+    Raises:
+        NotIn: they belong to none, or too many tries failed of late. Both take as long whether or not the name exists.
+    """
+    name = name.strip().lower()[:100]
+    keys = _keys(house, name, way.address)
+    with house.database.write() as connection:
+        wait = _count_try(connection, keys, now)
+        if not wait:
+            account = accounts.find(connection, name)
+    if wait:
+        note(house, way.entry("log in", f"{_shown(name)}: too many tries", "refused"))
+        raise NotIn(f"too many tries failed: wait {wait} seconds, or ask an administrator for a link", wait)
+    good = _fits(account.password if account else "", password)
+    if account is None or not good or account.disabled_at is not None:
+        note(house, way.entry("log in", _shown(name), "refused"))
+        raise NotIn("name and password do not belong together: try again, or ask an administrator for a link")
+    with house.database.write() as connection:
+        accounts_tries.forgive(connection, keys[0])
+        accounts_tries.take_back(connection, keys[1])
+        if _hasher().check_needs_rehash(account.password):
+            accounts.change(connection, name, password=_hasher().hash(password))
+    return account
+
+
+def _shown(name: str) -> str:
+    # A password typed into the wrong field must not stand in a log.
+    return name if _NAME.fullmatch(name) and len(name) < SHORTEST else "(a name that is none)"
+
+
+def _keys(house: House, name: str, address: str) -> tuple[str, str]:
+    """Under which a try is counted: hashed with this installation's key, so that the table names nobody."""
+    key = house.settings.secret_key().encode()
+    said = (f"account {name}", f"address {address}")
+    return tuple(hmac.new(key, text.encode(), hashlib.sha256).hexdigest() for text in said)  # type: ignore[return-value]
+
+
+def _count_try(connection: Connection, keys: tuple[str, str], now: DateTime) -> int:
+    """Count a try as failed until it is known better; the seconds to wait first, and then it is not counted."""
+    limits = ((_ACCOUNT_FREE, _ACCOUNT_LONGEST), (_ADDRESS_FREE, _ADDRESS_LONGEST))
+    found = []
+    for key, (free, longest) in zip(keys, limits, strict=True):
+        number, last = accounts_tries.failures(connection, key, now, _KEPT)
+        wait = waiting(number, free, longest)
+        if last is not None and wait and (left := (last.add(seconds=wait) - now).total_seconds()) > 0:
+            return max(1, round(left))
+        found.append((key, number + 1))
+    for key, number in found:
+        accounts_tries.count(connection, key, number, now)
+    return 0
+
+
+def waiting(failures: int, free: int, longest: int) -> int:
+    """Seconds to wait after so many failures: none at first, then twice as long each time."""
+    return 0 if failures < free else min(longest, 2 ** min(failures - free + 1, 20))
+
+
+def note(house: House, entry: Entry) -> None:
+    """Write into the audit log now."""
+    with house.database.write() as connection:
+        audit.add(connection, entry)
+
+
+def open_session(house: House, account: Account, now: DateTime, way: Way, before: str = "") -> str:
+    """A new session of an account; what its cookie holds. `before`: the cookie that the browser had, which ends.
+
+    Raises:
+        NotIn: the account is disabled.
+    """
+    if account.disabled_at is not None:
+        raise NotIn("this account is disabled: ask an administrator")
+    with house.database.write() as connection:
+        if before:
+            accounts_ways.end_session(connection, accounts.hashed(before))
+        ends = now + timedelta(days=house.settings.session_days)
+        secret = accounts_ways.open_session(connection, account.name, way.way, now, ends)
+        audit.add(connection, Way(way.address, account.name, account.role.word, way.way).entry("log in"))
+        accounts_ways.tidy(connection, now)
+        accounts_tries.tidy(connection, now - _KEPT)
+    return secret
+
+
+def make_link(house: House, name: str, now: DateTime, way: Way) -> str:
+    """The address of a link that lets an account in once, within half an hour. No name: the first administrator.
+
+    Raises:
+        BadAccount: there is no such account, or it is disabled.
+    """
+    with house.database.write() as connection:
+        if not name:
+            admins = [one for one in accounts.every(connection) if one.role is Role.ADMIN and not one.disabled_at]
+            name = admins[0].name if admins else ""
+        elif (account := accounts.find(connection, name)) is None or account.disabled_at is not None:
+            raise BadAccount(f"there is no account {name[:60]!r} that may come in: `tocsin user list` names them")
+        secret = accounts_ways.new_link(connection, name, now, now + LINK_LIFE)
+        audit.add(connection, way.entry("make a login link", name or FIRST))
+    return f"{house.settings.links_url}/login/link/{secret}"
+
+
+def use_link(house: House, secret: str, now: DateTime, way: Way) -> Account:
+    """The account that a link lets in; the link is used up. The first one makes the first administrator.
+
+    Raises:
+        NotIn: it was used, has expired, or never was.
+    """
+    gone = NotIn("this link was used or has expired: `tocsin user link` makes another")
+    with house.database.write() as connection:
+        found = accounts_ways.use_link(connection, secret, now)
+        if found is None:
+            audit.add(connection, way.entry("log in by a link", "", "refused"))
+        else:
+            name = found or FIRST
+            account = accounts.find(connection, name)
+            if account is None and not found:
+                account = Account(name, "", Role.ADMIN)
+                accounts.add(connection, account, now)
+                audit.add(connection, Way(way.address, name, Role.ADMIN.word, "link").entry("add an account", name))
+    if found is None or account is None or account.disabled_at is not None:
+        raise gone
+    return account
+
+
+# --- keeping accounts --------------------------------------------------------------------------------------------
+
+
+def add(house: House, account: Account, password: str, now: DateTime, way: Way) -> Account:
+    """Add an account.
+
+    Raises:
+        BadAccount: its name, person, role, language or password cannot be.
+    """
+    person = _checked(house, account)
+    kept = hashed(password, account.name) if password else ""
+    made = Account(account.name, person, account.role, account.language, kept, account.subject)
+    with house.database.write() as connection:
+        if accounts.find(connection, made.name) is not None:
+            raise BadAccount(
+                f"there is an account {made.name!r} already: `tocsin user role {made.name} ROLE` changes it"
+            )
+        accounts.add(connection, made, now)
+        detail = f"{made.name}, {made.role.word}" + (f", for {person}" if person else "")
+        audit.add(connection, way.entry("add an account", detail))
+    return made
+
+
+def _checked(house: House, account: Account) -> str:
+    """The person of an account: `-` is nobody, none said is the roster's of the same id."""
+    if not _NAME.fullmatch(account.name):
+        raise BadAccount("name: an account's has 1 to 40 characters of a-z, 0-9, dot, - and _, for example alice")
+    try:
+        people = house.roster().people
+    except BadFile:
+        people = {}
+    if account.person == "-":
+        if account.name in people:
+            raise BadAccount(f"{account.name} is a person of the roster: take another name for an account without one")
+        return ""
+    person = account.person or (account.name if account.name in people else "")
+    if person and person not in people:
+        raise BadAccount(f"the roster does not know {person[:60]!r}: one of {', '.join(people)}")
+    if account.name in people and person != account.name:
+        raise BadAccount(f"{account.name} is another person of the roster: take another name for {person}'s account")
+    return person
+
+
+def set_password(house: House, name: str, password: str, way: Way, *, keep: str = "") -> None:
+    """Give an account a password. Its browsers are logged out, but for the one with the session `keep`.
+
+    Raises:
+        BadAccount: there is no such account, or the password cannot be.
+    """
+    kept = hashed(password, name) if password else ""
+    with house.database.write() as connection:
+        _changed(connection, name, password=kept)
+        _end_all(connection, name, keep)
+        audit.add(connection, way.entry("set a password", name))
+
+
+def check_password(account: Account, password: str) -> bool:
+    """Whether it is theirs; for who is logged in and changes it."""
+    return _fits(account.password, password)
+
+
+def set_role(house: House, name: str, role: Role, way: Way) -> None:
+    """Change what an account may.
+
+    Raises:
+        BadAccount: there is no such account, or it is the last administrator.
+    """
+    with house.database.write() as connection:
+        before = _changed(connection, name, role=role.word)
+        if before.role is Role.ADMIN and role is not Role.ADMIN:
+            _one_left(connection)
+        audit.add(connection, way.entry("change a role", f"{name}: {before.role.word} -> {role.word}"))
+
+
+def disable(house: House, name: str, now: DateTime | None, way: Way) -> None:
+    """Nobody comes in as this account any more, and who is in is out; with no time it is enabled again.
+
+    Raises:
+        BadAccount: there is no such account, or it is the last administrator.
+    """
+    with house.database.write() as connection:
+        _changed(connection, name, disabled_at=now)
+        if now is not None:
+            _one_left(connection)
+            _end_all(connection, name)
+            accounts_ways.end_tokens(connection, name)
+        audit.add(connection, way.entry("disable an account" if now else "enable an account", name))
+
+
+def log_out_everywhere(house: House, name: str, way: Way) -> int:
+    """End every session of an account; how many there were."""
+    with house.database.write() as connection:
+        count = accounts_ways.end_sessions(connection, name)
+        audit.add(connection, way.entry("log out everywhere", name))
+    return count
+
+
+def make_token(
+    house: House, name: str, scopes: Sequence[str], days: int, now: DateTime, way: Way, label: str = ""
+) -> tuple[str, str, DateTime]:
+    """A token of an account for the API, as (its id, the token, its end).
+
+    Raises:
+        BadAccount: no such account, an unknown scope, or an end too far away.
+    """
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise BadAccount(f"there is no scope {scope[:40]!r}: one of {', '.join(SCOPES)}")
+    if not 1 <= days <= MOST_TOKEN_DAYS:
+        raise BadAccount(f"a token ends after 1 to {MOST_TOKEN_DAYS} days")
+    with house.database.write() as connection:
+        account = accounts.find(connection, name)
+        if account is None or account.disabled_at is not None:
+            raise BadAccount(f"there is no account {name[:60]!r} that may come in: `tocsin user list` names them")
+        ends = now.add(days=days)
+        known, secret = accounts_ways.new_token(connection, name, scopes, now, ends, label[:100])
+        audit.add(connection, way.entry("make a token", f"{known} for {name}: {' '.join(scopes) or 'all'}"))
+    return known, secret, ends
+
+
+def _changed(connection: Connection, name: str, **values: object) -> Account:
+    """Change an account; as it was before."""
+    before = accounts.find(connection, name)
+    if before is None:
+        raise BadAccount(f"there is no account {name[:60]!r}: `tocsin user list` names them")
+    accounts.change(connection, name, **values)
+    return before
+
+
+def _one_left(connection: Connection) -> None:
+    if not accounts.any_admin(connection):
+        raise BadAccount("this is the last administrator: make another one first, with `tocsin user role NAME admin`")
+
+
+def _end_all(connection: Connection, name: str, keep: str = "") -> None:
+    accounts_ways.end_sessions(connection, name, keep)
+    accounts_ways.end_links(connection, name)
