@@ -31,7 +31,7 @@ def templates() -> jinja2.Environment:
     """The templates; whatever is put into them is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=lambda name: not (name or "").endswith(".md"),
+        autoescape=jinja2.select_autoescape(enabled_extensions=("html",), default=False),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
@@ -132,7 +132,7 @@ class Reader:
         """Since when something may be so: minutes, and how people say it."""
         _ = self.translate
         span = [(minutes, format_span(timedelta(minutes=minutes), self.language)) for minutes in AGOS]
-        return [(minutes, _("for {span}").format(span=words) if minutes else _("just now")) for minutes, words in span]
+        return [(minutes, _("{span} ago").format(span=words) if minutes else _("just now")) for minutes, words in span]
 
     def role(self, role: Role) -> str:
         """A role's name."""
@@ -143,10 +143,8 @@ class Reader:
         return str(entry["says"]["zh" if self.language == "zh_CN" else "en"])
 
 
-def drawn(
-    request: Request, template: str, *, language: str = "", zone: str = "", block: str = "", **values: Any
-) -> str:
-    """A template's HTML for one reader; `block`: only that part of it."""
+def drawn(request: Request, template: str, *, language: str = "", zone: str = "", **values: Any) -> str:
+    """A template's HTML for one reader."""
     language = language or language_of(request)
     zone = zone or zone_of(request)
     reader = Reader(language, zone, values.pop("now", None) or clock.now())
@@ -162,10 +160,7 @@ def drawn(
         "other": request.url.include_query_params(lang="en" if language == "zh_CN" else "zh_CN").query,
         **values,
     }
-    found = templates().get_template(template)
-    if not block:
-        return found.render(context)
-    return "".join(found.blocks[block](found.new_context(context)))
+    return templates().get_template(template).render(context)
 
 
 def page(

@@ -129,6 +129,11 @@ class Live:
             version.close()
 
 
+def inner(html: str) -> str:
+    """What stands in the `main` of a page of ours."""
+    return html[html.index(">", html.index("<main")) + 1 : html.rindex("</main>")]
+
+
 def mark(html: str) -> str:
     """What tells one state of a page from another."""
     return hashlib.blake2b(html.encode(), digest_size=12).hexdigest()
@@ -148,12 +153,12 @@ async def shown(request: Request, desk: Desk, template: str, look: Look, **value
 
     async def make() -> str:
         found = await desk.read(look)
-        return drawn(request, template, language=language, zone=zone, block="main", live=True, **found, **values)
+        return inner(drawn(request, template, language=language, zone=zone, live=True, **found, **values))
 
     await desk.read(lambda _house, _now: None)  # who may not look is told so by a status, not by a stream that ends
     live: Live = request.app.state.live
     asker = desk.asker
-    key = (request.url.path, request.url.query, language, zone, asker.role, asker.person, asker.name)
+    key = (request.url.path, request.url.query, language, zone, asker.role.word, asker.person, asker.name)
     seen = request.query_params.get("seen", request.headers.get("last-event-id", ""))
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(live.stream(key, make, seen), media_type="text/event-stream", headers=headers)

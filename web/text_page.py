@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pendulum import DateTime
 
-from domain.facts import FactKind
 from domain.handle import Refused
 from engine.house import House
 from storage import incidents, timeline

@@ -41,6 +41,7 @@ _SHAPES: Final = {
     "missed": "M-5 -3 -3 -5 0 -2 3 -5 5 -3 2 0 5 3 3 5 0 2 -3 5 -5 3 -2 0Z",
     "public": "M0 -7 2 -2 7 -2 3 1 5 6 0 3 -5 6 -3 1 -7 -2 -2 -2Z",
 }
+_ABOUT: Final = N_("The timeline as a picture; the list below says the same")
 _TICKS: Final = (60, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 604_800)  # seconds
 _MOST_TICKS: Final = 9
 _LONG: Final = 3  # a stage so many times as long as the usual one does not set the scale
@@ -78,12 +79,11 @@ def picture(stages: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, 
     scale = _scale(lanes, entries, me.now)
     zone = ZoneInfo(me.zone)
     height = TOP + LANE * (len(lanes) + 1) + 34
-    parts = [
-        Markup(
-            '<div class="wide"><svg class="timeline-picture" viewBox="0 0 {width} {height}" role="img" '
-            'aria-label="{label}">'
-        ).format(width=WIDTH, height=height, label=me.translate("The timeline as a picture; the list below says the same"))
-    ]  # fmt: skip
+    about = me.translate(_ABOUT)
+    opening = Markup(
+        '<div class="wide"><svg class="timeline-picture" viewBox="0 0 {width} {height}" role="img" aria-label="{about}">'
+    )
+    parts = [opening.format(width=WIDTH, height=height, about=about)]
     parts += _grid(scale, zone, TOP + LANE * (len(lanes) + 1))
     parts += [_lane(stage, place, scale, me) for place, stage in enumerate(lanes, 1)]
     place_of = {stage["id"]: place for place, stage in reversed(list(enumerate(lanes, 1)))}
