@@ -41,7 +41,14 @@ def lint(plan: PlanFile, as_json: AsJson = False) -> None:
 
 
 @app.command(epilog=example("tocsin drill run examples/drill.yaml"))
-def run(plan: PlanFile, as_json: AsJson = False) -> None:
+def run(
+    plan: PlanFile,
+    *,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="A simulated owner acknowledges the warning, in the sandbox.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Run a drill here and now: PASS (exit 0), FAIL or INVALID (exit 1). Ctrl-C stops it safely."""
     import asyncio
 
@@ -60,7 +67,7 @@ def run(plan: PlanFile, as_json: AsJson = False) -> None:
     shown = _Shown(quiet=as_json)
     try:
         with shown:
-            held = asyncio.run(holding.hold(house, plan, now, shown.heard, _stoppable))
+            held = asyncio.run(holding.hold(house, plan, now, shown.heard, _stoppable, auto=auto))
     except (BadFile, NotNow, StorageError) as error:
         raise Trouble(str(error)) from None
     finally:
@@ -189,6 +196,10 @@ def _tell(held: Held) -> None:
         say(f"  {_('capacity')}: {data['knee']['rate']:.1f}/s ({data['knee']['low']:.1f} - {data['knee']['high']:.1f})")
     if data["rto_seconds"] is not None:
         say(f"  {_('recovery')}: {data['rto_seconds']:.1f} s, {_('seen by')} {data['detected_by'] or '-'}")
+    if data["called"]:
+        say(f"  {data['called']}: {_('acknowledged by')} {data['acknowledged_by'] or '-'}")
+    elif data["not_called"]:
+        say(f"  {_('nobody was called')}: {_(data['not_called'])}")
     say(f"  {_('report')}: {held.page}")
     if held.matter or held.actions:
         say(f"  {_('on record as')} {' '.join(filter(None, (held.matter, *held.actions)))}")
@@ -204,7 +215,7 @@ def _record(name: str) -> Record:
 
 
 def _read(name: str) -> dict[str, Any]:
-    from engine.drill.holding import summary
+    from engine.drill.keeping import summary
     from engine.drill.running import verdict_on
     from playbooks.drill_file import read_plan
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from domain.drill.plan import (
+    Call,
     Caps,
     Check,
     Fault,
@@ -199,6 +200,7 @@ def _built(form: DrillForm) -> Plan:
             for guard in form.guards
         ),
         fault=_fault(form.fault) if form.fault else None,
+        call=Call(form.call.reach, parse_duration(form.call.wait)),
         caps=Caps(
             parse_amount(form.caps.rate).number, form.caps.requests, parse_duration(form.caps.time), form.caps.in_flight
         ),

@@ -162,6 +162,19 @@ class FaultForm(Form):
     revert: HookForm | None = Field(None, description="And this puts it right.", examples=["{url: ...}"])
 
 
+class CallForm(Form):
+    """Who is called when a rule sees the fault."""
+
+    reach: Literal["nobody", "sandbox", "owners"] = Field(
+        "sandbox",
+        description="Whom the rule's playbook calls: only where every channel stays on this machine, or really.",
+        examples=["owners"],
+    )
+    wait: Duration = Field(
+        "0s", description="So long after the call an acknowledgement is waited for.", examples=["5m"]
+    )
+
+
 class CapsForm(Form):
     """What no drill exceeds."""
 
@@ -224,6 +237,9 @@ class DrillForm(Form):
     bands: BandsForm = Field(description="What must hold.", examples=["{latency: 2s, ...}"])
     guards: list[GuardForm] = Field([], description="What stops it.", examples=["[...]"])
     fault: FaultForm | None = Field(None, description="What is broken on purpose.", examples=["{...}"])
+    call: CallForm = Field(
+        CallForm(), description="Whom a rule that sees the fault calls.", examples=["{reach: owners}"]
+    )
     caps: CapsForm = Field(CapsForm(), description="What is never exceeded.", examples=["{rate: 200}"])
     windows: list[WindowForm] = Field([], description="When it may run; none: always.", examples=["[...]"])
     blackout: list[BlackoutForm] = Field([], description="When it may not.", examples=["[...]"])

@@ -14,6 +14,7 @@ _SIGMAS = 2.0  # of chance that a share may be off before it counts as out of ba
 _STEADY = 0.4  # share of a stage that is left out at its beginning: journeys of the stage before are still under way
 _LAG = 100.0  # milliseconds that a journey may begin late before the generator itself is the bottleneck
 _CPU = 0.92  # of one core
+_TELLING = 3  # journeys begun without a word of what became of any: no chance any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def readings(seconds: Sequence[Second]) -> dict[Figure, Reading]:
         Figure.AVAILABILITY: _share(steps - sum(one.unanswered for one in seconds), steps),
         # What completes was offered earlier: both are drawn, so the chance of both is in it.
         Figure.THROUGHPUT: Reading(completed / offered, math.sqrt(2 / offered)) if offered else Reading(None),
-        Figure.SATURATION: Reading(under_way / rate) if rate else Reading(None),  # counted, not drawn,
+        # Who is under way where arrivals are Poisson's is Poisson's too: a burst of customers is no saturation.
+        Figure.SATURATION: Reading(under_way / rate, math.sqrt(under_way) / rate) if rate else Reading(None),
     }
 
 
@@ -78,9 +80,12 @@ def beyond(figure: Figure, reading: Reading, limit: float) -> bool:
     """Whether a figure is worse than its limit by more than chance. Nothing to say is not beyond."""
     if reading.value is None:
         return False
-    if figure in LOW_IS_GOOD:
-        return reading.value - _SIGMAS * reading.sigma > limit
-    return reading.value + _SIGMAS * reading.sigma < limit
+    chance = _SIGMAS * reading.sigma
+    return _worse(figure, reading.value - chance if figure in LOW_IS_GOOD else reading.value + chance, limit)
+
+
+def _worse(figure: Figure, value: float, limit: float) -> bool:
+    return value > limit if figure in LOW_IS_GOOD else value < limit
 
 
 def out_of_band(seconds: Sequence[Second], bands: Mapping[Figure, float]) -> dict[Figure, float]:
@@ -94,12 +99,32 @@ def out_of_band(seconds: Sequence[Second], bands: Mapping[Figure, float]) -> dic
 
 
 def guard_hit(guards: Sequence[Guard], seconds: Sequence[Second]) -> Guard | None:
-    """The guard-rail that was crossed for as long as it allows; of the newest seconds."""
+    """The guard-rail that was crossed for as long as it allows; of the newest seconds.
+
+    In each of them the figure is worse than its limit, and in all of them together by more than chance: a second of
+    light load alone holds too few steps to say anything.
+    """
     for guard in guards:
         last = seconds[-guard.seconds :]
-        if len(last) == guard.seconds and all(
-            beyond(guard.figure, readings([one])[guard.figure], guard.limit) for one in last
-        ):
+        if len(last) < guard.seconds or not beyond(guard.figure, readings(last)[guard.figure], guard.limit):
+            continue
+        values = [readings([one])[guard.figure].value for one in last]
+        if all(value is not None and _worse(guard.figure, value, guard.limit) for value in values):
+            return guard
+    return None
+
+
+def blind_after(guard: Guard) -> int:
+    """Seconds without anything to judge a guard-rail's figure by, after which the drill must end."""
+    return max(guard.seconds, 5)
+
+
+def guard_blind(guards: Sequence[Guard], seconds: Sequence[Second]) -> Guard | None:
+    """The guard-rail that nothing says anything about, though load is sent: it would guard no more."""
+    for guard in guards:
+        last = seconds[-blind_after(guard) :]
+        enough = len(last) == blind_after(guard) and sum(one.offered for one in last) >= _TELLING
+        if enough and all(readings([one])[guard.figure].value is None for one in last):
             return guard
     return None
 
@@ -135,8 +160,12 @@ class Knee:
 
 
 def knee(stages: Sequence[tuple[int, Sequence[Second]]]) -> Knee | None:
-    """The capacity, from every stage that was overloaded (percent of peak, its seconds); None: not reached."""
-    over = [(percent, steady(seconds)) for percent, seconds in stages if overloaded(seconds)]
+    """The capacity, from every stage that was overloaded (percent of peak, its seconds); None: not reached.
+
+    Of each stage the half in which most was completed: before it the stage is only filling up, and after it customers
+    may have waited for so long that they are gone when their turn comes, and all work is done for nobody.
+    """
+    over = [(percent, _best_half(seconds)) for percent, seconds in stages if overloaded(seconds)]
     if not over:
         return None
     seconds = sum(len(part) for _, part in over)
@@ -177,6 +206,12 @@ def recovered_at(
     if good < stable:
         return None
     return windows[len(windows) - good][WINDOW // 2].at - 0.5
+
+
+def _best_half(seconds: Sequence[Second]) -> Sequence[Second]:
+    size = math.ceil(len(seconds) / 2)
+    parts = [seconds[place : place + size] for place in range(len(seconds) - size + 1)]
+    return max(parts, key=lambda part: sum(one.completed for one in part))
 
 
 def worst_step(seconds: Sequence[Second]) -> tuple[str, float, float] | None:

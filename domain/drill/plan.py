@@ -122,6 +122,23 @@ class Fault:
     revert: Hook | None = None
 
 
+Reach = Literal["nobody", "sandbox", "owners"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who is called when a rule sees the fault.
+
+    Attributes:
+        reach: `sandbox`: whoever the rule's playbook names, as long as every channel of theirs stays on this machine;
+            `owners`: on their real channels, marked DRILL; `nobody`.
+        wait: how long after the call an acknowledgement is waited for, though the chain has recovered.
+    """
+
+    reach: Reach = "sandbox"
+    wait: timedelta = timedelta(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Caps:
     """What no drill exceeds, whatever its stages say."""
@@ -167,6 +184,7 @@ class Plan:
     guards: tuple[Guard, ...] = ()
     baseline: timedelta = timedelta(seconds=10)
     fault: Fault | None = None
+    call: Call = field(default_factory=Call)
     caps: Caps = field(default_factory=Caps)
     windows: tuple[Window, ...] = ()
     blackout: tuple[tuple[str, str], ...] = ()  # ISO dates, from and to

@@ -39,6 +39,7 @@ class Recovery:
     reverted: float | None
     recovered: float | None
     horizon: float
+    acknowledged: float | None = None
 
     @property
     def rto(self) -> float | None:
@@ -46,11 +47,19 @@ class Recovery:
         return self.recovered - self.injected if self.recovered is not None else None
 
     def parts(self) -> dict[str, float | None]:
-        """The RTO split: seconds to see it, to put it right, to come to rest."""
-        seen, mended = self.detected, self.reverted
+        """The RTO split: seconds to see it, to acknowledge it, to put it right, to come to rest.
+
+        Nobody called or nobody answered: no second part. An acknowledgement after it was put right is told, and is no
+        part of the recovery: from the sight of it to the repair is then all mitigation.
+        """
+        seen, taken, mended = self.detected, self.acknowledged, self.reverted
+        begun = max(seen or self.injected, self.injected)
+        if taken is not None and mended is not None and taken <= mended:
+            begun = max(begun, taken)
         return {
             "detect": seen - self.injected if seen is not None else None,
-            "mitigate": mended - max(seen or self.injected, self.injected) if mended is not None else None,
+            "acknowledge": taken - (seen or self.injected) if taken is not None else None,
+            "mitigate": mended - begun if mended is not None else None,
             "recover": self.recovered - mended if self.recovered is not None and mended is not None else None,
         }
 

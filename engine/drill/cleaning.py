@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +15,7 @@ from engine.load.border import Border, BorderResolver
 from engine.load.journeys import fill
 
 _AT_ONCE = 16
+_GIVE_UP = 2 * _AT_ONCE  # requests in a row without an answer: the target is gone, and what is left is named
 
 
 def made(ledger: Path) -> list[tuple[str, str]]:
@@ -28,10 +30,11 @@ def made(ledger: Path) -> list[tuple[str, str]]:
     return list(found)
 
 
-async def clean(plan: Plan, drill: str, ledger: Path) -> Cleaned:
-    """Remove what was made. What cannot be proved to be gone is named."""
-    rows, gate = made(ledger), asyncio.Semaphore(_AT_ONCE)
-    result = Cleaned(made=len(rows))
+async def clean(plan: Plan, drill: str, ledger: Path, loose: Sequence[Sequence[str]] = ()) -> Cleaned:
+    """Remove what was made. What cannot be proved to be gone is named. `loose`: what the ledger could not take."""
+    rows = list(dict.fromkeys([*made(ledger), *((kind, name) for kind, name in loose)]))
+    silent = 0
+    gate, result = asyncio.Semaphore(_AT_ONCE), Cleaned(made=len(rows), loose=[list(one) for one in loose])
     if not rows:
         return result
     border = await Border.around(plan.targets)
@@ -39,6 +42,9 @@ async def clean(plan: Plan, drill: str, ledger: Path) -> Cleaned:
     async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
 
         async def ask(step: HttpStep, kind: str, name: str) -> bool:
+            nonlocal silent
+            if silent >= _GIVE_UP:
+                return False
             url = border.check(fill(step.url, {kind: name, "drill": drill}))
             limit = aiohttp.ClientTimeout(total=step.timeout.total_seconds())
             headers = {**step.headers, MARK: drill}
@@ -46,8 +52,10 @@ async def clean(plan: Plan, drill: str, ledger: Path) -> Cleaned:
                 async with session.request(
                     step.method, url, headers=headers, timeout=limit, allow_redirects=False
                 ) as response:
+                    silent = 0
                     return response.status in step.check.status
             except (aiohttp.ClientError, OSError, TimeoutError):
+                silent += 1
                 return False
 
         async def one(kind: str, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -10,11 +10,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from domain.drill.judging import Second, guard_hit, out_of_band, overloaded, recovered_at, steady
+from domain.drill.judging import (
+    Second,
+    blind_after,
+    guard_blind,
+    guard_hit,
+    out_of_band,
+    overloaded,
+    recovered_at,
+    steady,
+)
 from domain.drill.plan import Fault, Plan, Segment, fault_segment, segments
 from domain.warning.rule import Rule
+from engine.drill.calling import Nobody, Owner
 from engine.drill.crew import Loader, MeasurementLost, Proxy
 from engine.drill.faults import FaultFailed, FaultKeeper
+from engine.drill.journal import Journal
 from engine.drill.record import Record, Stage
 from engine.drill.watching import Watch
 
@@ -35,9 +46,11 @@ class Conductor:
     """One drill. Its phases are called in their order; `record` holds what came of it, whatever happens."""
 
     def __init__(
-        self, plan: Plan, record: Record, folder: Path, rules: Sequence[Rule], heard: Heard, proxy: Proxy | None = None
-    ) -> None:
+        self, plan: Plan, record: Record, folder: Path, rules: Sequence[Rule], heard: Heard, proxy: Proxy | None = None,
+        owner: Owner | None = None,
+    ) -> None:  # fmt: skip
         self.record = record
+        self._journal, self._owner = Journal(folder), owner or Nobody()
         self._plan, self._folder, self._heard = plan, folder, heard
         self._watch, self._proxy = Watch(rules), proxy
         self._loader: Loader
@@ -55,24 +68,27 @@ class Conductor:
 
         Stopped and lost measurements end the block, and stand in the record.
         """
-        (self._folder / ALIVE).write_text(str(os.getpid()))
         try:
             self._loader = await Loader.start(self._folder / "plan.yaml", self.record.id, self._folder / "ledger.jsonl")
+            self._journal.child(self._loader.pid)
             self._lines = self._loader.seconds()
             try:
                 yield
             finally:
                 for second in await self._loader.stop("the drill is over"):
-                    self._take(second)
+                    with contextlib.suppress(Stopped):  # it is over in any case
+                        self._take(second)
                 self.record.totals |= self._loader.totals
                 self.record.requests = self._loader.requests
+                self.record.cleaned.loose = self._loader.loose
         except Stopped as stopped:
             self.record.stopped = str(stopped)
         except MeasurementLost as lost:
             self.record.invalid = str(lost)
+        except OSError as error:
+            self.record.stopped = unwritten(error)
         finally:
             self.record.ended = time.time()
-            (self._folder / ALIVE).unlink(missing_ok=True)
 
     # --- phases ---
 
@@ -88,13 +104,12 @@ class Conductor:
         """Every stage, until one is more than the chain carries: the next ones would tell nothing new."""
         for segment in segments(self._plan, self.record.peak)[1:]:
             stage = await self._hold(segment)
-            stage.overloaded = overloaded(self.record.of(stage))
             if stage.overloaded:
                 break
 
     async def rest(self) -> None:
-        """At the lowest load until the chain has come to rest."""
-        if not any(stage.overloaded for stage in self.record.stages):
+        """At the lowest load until the chain has come to rest, and no rule fires any more."""
+        if not any(stage.overloaded for stage in self.record.stages) and not self._watch.firing(time.time()):
             return
         lowest = segments(self._plan, self.record.peak)[0]
         stage = await self._begin(Segment("rest", "baseline", lowest.rate, _REST, lowest.percent))
@@ -102,9 +117,10 @@ class Conductor:
         while time.time() < ends:
             await self._next(guarded=False)
             last = self.record.of(stage)[-_CALM:]
-            if len(last) == _CALM and not out_of_band(last, self._plan.bands):
+            calm = len(last) == _CALM and not out_of_band(last, self._plan.bands)
+            if calm and not self._watch.firing(time.time()):  # a rule that fires already would see no fault
                 break
-        stage.ended = time.time()
+        self._end(stage)
 
     async def fault(self, fault: Fault) -> None:
         """Break it under load, and put it right."""
@@ -114,8 +130,9 @@ class Conductor:
         try:
             await self._for(self._plan.baseline.total_seconds())
             moments.injected = time.time()
+            self._journal.moments(moments)
             await keeper.inject()
-            self._before = set(self._watch.firing(time.time()))
+            self._before = {fired.rule.id for fired in self._watch.firing(time.time())}
             await self._for(fault.hold.total_seconds(), detecting=True)
         except FaultFailed as failed:
             raise Stopped(str(failed)) from None
@@ -123,6 +140,7 @@ class Conductor:
             mended = await keeper.revert()
             if moments.injected is not None:
                 moments.reverted = time.time()
+        self._journal.moments(moments)
         if not mended:
             raise Stopped("the fault could not be put right: it is tried again until it is")
 
@@ -132,25 +150,37 @@ class Conductor:
         moments.horizon = fault.horizon.total_seconds()
         while time.time() < begun + moments.horizon:
             await self._next(guarded=False)
-            self._detect()
+            await self._detect()
             assert moments.reverted is not None  # noqa: S101 - the fault phase sets it
             moments.recovered = recovered_at(self.record.of(stage), self._plan.bands, moments.reverted)
             if moments.recovered is not None:
                 break
-        stage.ended = time.time()
+        self._journal.moments(moments)
+        self._end(stage)
+
+    async def answer(self) -> None:
+        """Whoever was called has until the plan's `wait` to acknowledge; nothing is sent to the chain meanwhile."""
+        await self._owner.wait(self._plan.call.wait.total_seconds())
+        self._answered()
 
     # --- seconds ---
 
     async def _hold(self, segment: Segment) -> Stage:
         stage = await self._begin(segment)
         await self._for(segment.seconds)
-        stage.ended = time.time()
+        self._end(stage)
         return stage
+
+    def _end(self, stage: Stage) -> None:
+        stage.ended = time.time()
+        stage.overloaded = stage.mode == "level" and overloaded(self.record.of(stage))
+        self._journal.stage(stage)
 
     async def _begin(self, segment: Segment) -> Stage:
         await self._loader.tell(segment.name, segment.rate, segment.seconds)
         stage = Stage(segment.name, segment.mode, segment.percent, segment.rate, time.time())
         self.record.stages.append(stage)
+        self._journal.stage(stage)
         return stage
 
     async def _for(self, seconds: float, *, detecting: bool = False) -> None:
@@ -159,7 +189,7 @@ class Conductor:
             await self._next()
             heard += 1
             if detecting:
-                self._detect()
+                await self._detect()
         if heard < seconds - _LATE - 1:
             raise MeasurementLost(f"{heard} of {seconds:g} seconds were measured")
 
@@ -172,8 +202,12 @@ class Conductor:
             raise Stopped(self._loader.why)
         if self._aborted or (self._folder / ABORT).exists():
             raise Stopped(self._aborted or "aborted by `tocsin drill abort`")
-        if guarded and (hit := guard_hit(self._plan.guards, self._stage_seconds())):
+        if not guarded:
+            return
+        if hit := guard_hit(self._plan.guards, self._stage_seconds()):
             raise Stopped(f"guard-rail: {hit.figure} beyond {hit.limit:g} for {hit.seconds} s")
+        if blind := guard_blind(self._plan.guards, self._stage_seconds()):
+            raise Stopped(f"guard-rail: nothing to judge {blind.figure} by for {blind_after(blind)} s")
 
     def _stage_seconds(self) -> list[Second]:
         return self.record.of(self.record.stages[-1])
@@ -183,9 +217,34 @@ class Conductor:
         self.record.seconds.append(second)
         self._watch.take(second)
         self._heard(self.record, second)
+        try:
+            self._journal.second(second)
+        except OSError as error:
+            raise Stopped(unwritten(error)) from None
 
-    def _detect(self) -> None:
+    async def _detect(self) -> None:
+        """A rule that fires and did not before the fault: it was seen, and its owner is called."""
         moments = self.record.moments
-        fresh = sorted(set(self._watch.firing(time.time())) - self._before)
+        firing = self._watch.firing(time.time())
+        self._before &= {fired.rule.id for fired in firing}
+        fresh = [fired for fired in firing if fired.rule.id not in self._before]
         if moments.detected is None and fresh:
-            moments.detected, moments.detected_by = self._watch.ticked, fresh[0]
+            first = min(fresh, key=lambda fired: fired.rule.id)
+            moments.detected, moments.detected_by = self._watch.ticked, first.rule.id
+            self._owner.call(first)
+            self._journal.moments(moments)
+        self._answered()
+
+    def _answered(self) -> None:
+        """What is known by now of whoever was called."""
+        moments, heard = self.record.moments, self._owner.heard
+        known = (moments.called, moments.acknowledged, moments.uncalled)
+        moments.called, moments.matter, moments.uncalled = heard.called, heard.matter, heard.why_not
+        moments.acknowledged, moments.acknowledged_by = heard.acknowledged, heard.by
+        if known != (moments.called, moments.acknowledged, moments.uncalled):
+            self._journal.moments(moments)
+
+
+def unwritten(error: OSError) -> str:
+    """Why a drill ends that can no longer write down what it does."""
+    return f"what it does cannot be written down: {error.strerror or type(error).__name__}"

@@ -1,16 +1,22 @@
-"""The processes of a drill: the load engine, and the fault proxy."""
+"""The processes of a drill: the load engine, the fault proxy, and whoever takes over from a conductor who is killed."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from domain.drill.judging import Second
 from domain.drill.plan import Fault
+from engine.drill.heir import DONE
+from engine.drill.preflight import NotNow
+from engine.house import House
+from storage.database import StorageError
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 PATIENCE: Final = 3.5  # seconds without a line, and the measurement is lost
@@ -31,6 +37,12 @@ class Loader:
         self.totals: dict[str, dict[str, Any]] = {}
         self.why = ""  # it stopped by itself: why
         self.requests = 0
+        self.loose: list[list[str]] = []  # kind and name of what was made and could not be put in the ledger
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
 
     @classmethod
     async def start(cls, plan: Path, drill: str, ledger: Path) -> Loader:
@@ -71,6 +83,8 @@ class Loader:
                     "service": line["service"],
                     "why": line["why"],
                 }
+            elif line["line"] == "loose":
+                self.loose.append([line["kind"], line["name"]])
             elif line["line"] == "stopped":
                 self.why, self.requests = line["why"], line["requests"]
                 return
@@ -117,6 +131,11 @@ class Proxy:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
     @classmethod
     async def start(cls, fault: Fault) -> Proxy:
         """Listen where the plan says.
@@ -157,3 +176,34 @@ class Proxy:
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
+
+
+@asynccontextmanager
+async def heir_beside(house: House, folder: Path) -> AsyncIterator[None]:
+    """From here to the end of the block somebody waits who takes over if this process is killed, or gives up.
+
+    A drill that must not begin (NotNow) and one whose report cannot be kept (StorageError) are no reason to.
+    """
+    settings, place = house.settings, Path.cwd()
+    environment = {**os.environ, "TOCSIN_HOME": str(place / settings.home), "TOCSIN_PORT": str(settings.port)}
+    if settings.database_url:
+        environment["TOCSIN_DATABASE_URL"] = str(settings.database_url)  # not among the arguments: others see those
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "engine.drill.heir", str(place / folder), stdin=asyncio.subprocess.PIPE, cwd=_ROOT,
+        env=environment, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield
+    except (NotNow, StorageError):
+        await _say_done(process)
+        raise
+    except BaseException:
+        assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+        process.stdin.close()  # it waits for the lock that is held here
+        raise
+    await _say_done(process)
+
+
+async def _say_done(process: asyncio.subprocess.Process) -> None:
+    with suppress(BrokenPipeError, ConnectionResetError):
+        await process.communicate(DONE)

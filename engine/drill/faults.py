@@ -43,7 +43,7 @@ class FaultKeeper:
             return
         if self._fault.inject is None or self._fault.revert is None:
             raise FaultFailed("neither a proxy nor a hook")
-        self._note.write_text(json.dumps({"drill": self._drill, "revert": as_document(self._fault.revert)}))
+        self._write_down(self._fault.revert)
         limit = self._fault.hold.total_seconds() + _GRACE
         self._watch = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "engine.drill.deadman", str(self._note), f"{limit:g}",
@@ -54,6 +54,16 @@ class FaultKeeper:
         except FaultFailed:
             await self.revert()
             raise
+
+    def _write_down(self, revert: Hook) -> None:
+        """Whole or not at all: what cannot be written down is not broken."""
+        part = self._note.with_suffix(".part")
+        try:
+            part.write_text(json.dumps({"drill": self._drill, "revert": as_document(revert)}))
+            part.replace(self._note)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise FaultFailed(f"how to put the fault right cannot be written down: {error.strerror}") from None
 
     async def revert(self) -> bool:
         """Mend it; again and again where it fails. Whether it is mended now."""
@@ -88,12 +98,15 @@ def mend(note: Path) -> None:
 
 
 def mend_all(drills: Path) -> list[str]:
-    """What killed drills left broken: the names of those that were put right now."""
+    """What killed drills left broken: the names of those that were put right now. Whoever calls it has the lock.
+
+    Raises:
+        FaultFailed: one is still broken.
+    """
     mended = []
     for note in sorted(drills.glob(f"*/{NOTE}")):
-        if not (note.parent / "alive").exists() or not _lives(note.parent / "alive"):
-            mend(note)
-            mended.append(note.parent.name)
+        mend(note)
+        mended.append(note.parent.name)
     return mended
 
 
@@ -135,8 +148,3 @@ def hook_of(document: dict[str, Any]) -> Hook:
     """Read back."""
     timeout = timedelta(seconds=document["timeout"])
     return Hook(**{**document, "command": tuple(document["command"]), "timeout": timeout})
-
-
-def _lives(mark: Path) -> bool:
-    pid = mark.read_text().strip()
-    return bool(pid) and Path(f"/proc/{pid}").exists()

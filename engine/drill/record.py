@@ -23,7 +23,10 @@ class Stage:
 
 @dataclass(slots=True)
 class Moments:
-    """When the fault began, was seen by a rule, was put right, and when all figures were good again."""
+    """When the fault began, was seen by a rule, was put right, and when all figures were good again.
+
+    `called`, `acknowledged`: of whoever the warning called; None where nobody was, or nobody answered.
+    """
 
     injected: float | None = None
     detected: float | None = None
@@ -31,6 +34,11 @@ class Moments:
     reverted: float | None = None
     recovered: float | None = None
     horizon: float = 0.0  # seconds that were waited for
+    called: float | None = None  # the warning is on record, and its owner is being called
+    matter: str = ""  # its reference, WRN-7
+    acknowledged: float | None = None
+    acknowledged_by: str = ""
+    uncalled: str = ""  # why nobody was called
 
 
 @dataclass(slots=True)
@@ -40,6 +48,7 @@ class Cleaned:
     made: int = 0
     gone: int = 0
     left: list[str] = field(default_factory=list)
+    loose: list[list[str]] = field(default_factory=list)  # kind and name of what the ledger could not take
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ def sheet(
     """The whole report in one language."""
     _ = translator(language)
     began = pendulum.from_timestamp(record.begun).in_timezone(zone)
-    blocks = [*_verdict(record, verdict, language, _), *_recovery(verdict, _), *_stages(plan, record, _)]
+    blocks = [*_verdict(record, verdict, language, _), *_recovery(record, verdict, _), *_stages(plan, record, _)]
     blocks += [*_plots(plan, record, zone, _), *_compared(compared, _), *_steps(record, _)]
     blocks += _traces(record, _)
     return Sheet(
@@ -74,21 +74,42 @@ def _rto(verdict: Verdict) -> str:
     return f"{rto:.1f} s" if rto is not None else f"> {verdict.recovery.horizon:g} s"
 
 
-def _recovery(verdict: Verdict, _: Translator) -> Iterator[Block]:
+def _recovery(record: Record, verdict: Verdict, _: Translator) -> Iterator[Block]:
     if verdict.recovery is None:
         return
-    names = {"detect": _("seen by a rule"), "mitigate": _("put right"), "recover": _("all figures good again")}
+    names = {
+        "detect": _("seen by a rule"),
+        "acknowledge": _("acknowledged"),
+        "mitigate": _("put right"),
+        "recover": _("all figures good again"),
+    }
     yield Heading(_("Recovery"))
     rows = [
         [names[part], "-" if seconds is None else f"{seconds:.1f} s"]
         for part, seconds in verdict.recovery.parts().items()
     ]
     yield Table([_("Part"), _("Took")], [*rows, [_("together"), _rto(verdict)]], numbers=frozenset({1}))
+    yield Words(_called(record, _), tone="soft")
     yield Words(
         _("Rules are evaluated every 10 s; recovery is known to {window} s, the width of its window.").format(
             window=WINDOW
         ),
         tone="soft",
+    )
+
+
+def _called(record: Record, _: Translator) -> str:
+    """Who was called by the warning, and whether they had it; or why nobody was."""
+    moments = record.moments
+    if moments.called is None:
+        why = _(moments.uncalled) if moments.uncalled else _("no rule saw the fault")
+        return _("Nobody was called: {why}.").format(why=why)
+    if moments.acknowledged is None:
+        return _("{warning} was raised, marked DRILL; nobody acknowledged it by the end.").format(
+            warning=moments.matter
+        )
+    return _("{warning} was raised, marked DRILL; {person} acknowledged it {seconds} s after the call.").format(
+        warning=moments.matter, person=moments.acknowledged_by, seconds=f"{moments.acknowledged - moments.called:.1f}"
     )
 
 

@@ -9,17 +9,18 @@ import os
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from domain.drill.plan import Plan
 from domain.drill.verdict import Held, Recovery, Verdict, judge
 from domain.warning.rule import Rule
+from engine.drill.calling import Owner
 from engine.drill.cleaning import clean
-from engine.drill.conduct import Conductor, Heard
+from engine.drill.conduct import ALIVE, Conductor, Heard, unwritten
 from engine.drill.crew import MeasurementLost, Proxy
-from engine.drill.faults import mend_all
+from engine.drill.journal import Journal
 from engine.drill.preflight import NotNow, check_targets
 from engine.drill.record import Record, record_of
 from playbooks.drill_file import read_plan
@@ -27,6 +28,10 @@ from playbooks.errors import BadFile, Finding
 from playbooks.rule_loader import load_rule
 
 RECORD = "record.json"
+PLAN = "plan.yaml"
+LEDGER = "ledger.jsonl"
+_LOOK = 0.1
+_AFTERMATH = 40.0  # seconds that what is left of a killed drill may take to clear away
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,15 @@ def prepare(source: Path, drills: Path, drill_id: str, peak: Callable[[str], flo
     if not rate:
         raise NotNow(f"no samples of {plan.peak.metric} in the last 28 days: write peak: {{rate: N}}")
     folder = drills / drill_id
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, folder / "plan.yaml")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, folder / PLAN)
+        for name in plan.rules:
+            shutil.copyfile(source.parent / name, folder / name)
+        (folder / ALIVE).write_text(str(os.getpid()))
+        Journal(folder).begun(plan, drill_id, rate)
+    except OSError as error:
+        raise NotNow(f"nothing can be written to {drills}: {error.strerror}; make room there") from None
     return Drill(drill_id, plan, source, folder, rules, rate)
 
 
@@ -67,23 +79,48 @@ def _rule(source: Path, name: str) -> Rule:
 
 
 @contextmanager
-def alone(drills: Path) -> Iterator[None]:
-    """Only one drill of an installation at a time. What a killed one left broken is put right first.
+def alone(drills: Path, *, patience: float = _AFTERMATH) -> Iterator[None]:
+    """Only one drill of an installation at a time; whoever clears away after a killed one is waited for.
 
     Raises:
         NotNow: another one runs.
     """
-    drills.mkdir(parents=True, exist_ok=True)
-    lock = os.open(drills / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise NotNow("another drill runs: `tocsin drill list` names it") from None
-        mend_all(drills)
+        drills.mkdir(parents=True, exist_ok=True)
+        lock = os.open(drills / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise NotNow(f"nothing can be written to {drills}: {error.strerror}; make room there") from None
+    ends = time.monotonic() + patience
+    try:
+        while not _taken(lock):
+            if conducted(drills) or time.monotonic() > ends:
+                raise NotNow("another drill runs: `tocsin drill abort` stops it")
+            time.sleep(_LOOK)
         yield
     finally:
         os.close(lock)
+
+
+def _taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def conducted(drills: Path) -> list[Path]:
+    """The folders of drills that somebody conducts who is alive."""
+    return [mark.parent for mark in sorted(drills.glob(f"*/{ALIVE}")) if lives(mark)]
+
+
+def lives(mark: Path) -> bool:
+    """Whether the process lives that a mark names."""
+    try:
+        pid = mark.read_text().strip()
+    except OSError:
+        return False
+    return bool(pid) and Path(f"/proc/{pid}").exists()
 
 
 Work = Callable[[], Awaitable[None]]
@@ -96,22 +133,26 @@ async def directly(_name: str, work: Work) -> None:
 
 
 async def run(
-    drill: Drill, heard: Heard, begun: Callable[[Conductor], None] = lambda _: None, step: Step = directly
-) -> tuple[Record, Verdict]:
+    drill: Drill, heard: Heard, begun: Callable[[Conductor], None] = lambda _: None, step: Step = directly,
+    owner: Owner | None = None,
+) -> tuple[Record, Verdict]:  # fmt: skip
     """From the first check to the record on disk. `step` carries out each phase under its name.
 
     Raises:
         NotNow: it must not begin.
     """
-    fault = drill.plan.fault
+    fault, journal = drill.plan.fault, Journal(drill.folder)
+    step = noted(journal, step)
     try:
         proxy = await Proxy.start(fault) if fault is not None and fault.proxy else None
     except MeasurementLost as lost:
         raise NotNow(str(lost)) from None
     try:
+        if proxy is not None:
+            journal.child(proxy.pid)
         await step("preflight", lambda: check_targets(drill.plan, drill.id))
         record = Record(drill.id, drill.plan.id, time.time(), drill.peak)
-        conductor = Conductor(drill.plan, record, drill.folder, drill.rules, heard, proxy)
+        conductor = Conductor(drill.plan, record, drill.folder, drill.rules, heard, proxy, owner)
         begun(conductor)
         async with conductor.sending():
             await step("baseline", conductor.baseline)
@@ -120,16 +161,32 @@ async def run(
             if fault is not None:
                 await step("fault", lambda: conductor.fault(fault))
                 await step("recovery", lambda: conductor.recover(fault))
+        if record.moments.called is not None:
+            await step("answer", conductor.answer)
         await step("clean", lambda: _clean(drill, record))
     finally:
         if proxy is not None:
             await proxy.end()
-    await asyncio.to_thread(keep, record, drill.folder)
+    try:
+        await asyncio.to_thread(keep, record, drill.folder)
+    except OSError as error:
+        record.stopped = record.stopped or unwritten(error)
     return record, verdict_on(drill.plan, record)
 
 
+def noted(journal: Journal, step: Step) -> Step:
+    """Each phase is written down before it begins. A full disk stops nothing here: what is next puts things right."""
+
+    async def carried_out(name: str, work: Work) -> None:
+        with suppress(OSError):
+            journal.phase(name)
+        await step(name, work)
+
+    return carried_out
+
+
 async def _clean(drill: Drill, record: Record) -> None:
-    record.cleaned = await clean(drill.plan, drill.id, drill.folder / "ledger.jsonl")
+    record.cleaned = await clean(drill.plan, drill.id, drill.folder / LEDGER, record.cleaned.loose)
 
 
 def verdict_on(plan: Plan, record: Record) -> Verdict:
@@ -141,7 +198,10 @@ def verdict_on(plan: Plan, record: Record) -> Verdict:
     ]
     moments, recovery = record.moments, None
     if moments.injected is not None:
-        recovery = Recovery(moments.injected, moments.detected, moments.reverted, moments.recovered, moments.horizon)
+        recovery = Recovery(
+            moments.injected, moments.detected, moments.reverted, moments.recovered, moments.horizon,
+            moments.acknowledged,
+        )  # fmt: skip
     left = len(record.cleaned.left)
     return judge(plan, stages, recovery, stopped=record.stopped, invalid=record.invalid, left_behind=left)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pendulum
 
@@ -35,11 +36,20 @@ def samples_of(second: Second) -> list[Sample]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A rule that fires on one of its series, and how badly."""
+
+    rule: Rule
+    series: SeriesKey
+    standing: Standing
+
+
 class Watch:
     """The rules on the drill's figures, a tick every ten seconds as in the real thing."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self._rules = rules
+        self._rules = {rule.id: rule for rule in rules}
         self._samples: list[Sample] = []
         self._standings: dict[tuple[str, SeriesKey], Standing] = {}
         self._ticked = 0.0
@@ -48,19 +58,23 @@ class Watch:
         """One more second."""
         self._samples += samples_of(second)
 
-    def firing(self, now: float) -> list[str]:
+    def firing(self, now: float) -> list[Fired]:
         """The rules that fire at the last tick; asked often, evaluated once a tick."""
         size = TICK.total_seconds()
         tick = now // size * size
         if tick > self._ticked:
             self._ticked = tick
             at = pendulum.from_timestamp(tick)
-            for rule in self._rules:
+            for rule in self._rules.values():
                 history = History(rule, [one for one in self._samples if one.at <= at])
                 for series in history.series():
                     before = self._standings.get((rule.id, series), Standing())
                     self._standings[rule.id, series] = advance(rule, before, history.read(at, series, frozenset()))
-        return [rule for (rule, _), standing in self._standings.items() if standing.warns]
+        return [
+            Fired(self._rules[rule], series, standing)
+            for (rule, series), standing in self._standings.items()
+            if standing.warns
+        ]
 
     @property
     def ticked(self) -> float:

@@ -16,6 +16,7 @@ import uvloop
 
 from engine.load.border import Border, Forbidden
 from engine.load.engine import LoadEngine, as_line
+from engine.load.journeys import Unledgered
 from playbooks.drill_file import read_plan
 
 
@@ -34,12 +35,19 @@ async def _main(plan_file: Path, drill: str, ledger_file: Path) -> int:
     plan = read_plan(plan_file)
     ledger = os.open(ledger_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
-    def created(kind: str, name: str) -> None:
-        os.write(ledger, as_line({"kind": kind, "name": name}).encode())
-
     def tell(line: dict[str, object]) -> None:
         sys.stdout.write(as_line(line))
         sys.stdout.flush()
+
+    def created(kind: str, name: str) -> None:
+        data = as_line({"kind": kind, "name": name}).encode()
+        try:
+            written = os.write(ledger, data)
+        except OSError:
+            written = 0
+        if written != len(data):  # the disk is full: whoever conducts the drill still hears what to remove
+            tell({"line": "loose", "kind": kind, "name": name})
+            raise Unledgered("what it makes cannot be written down: the disk is full")
 
     try:
         border = await Border.around(plan.targets)

@@ -16,7 +16,7 @@ import aiohttp
 from domain.drill.plan import Journey, Plan
 from engine.load.border import Border, BorderResolver, Forbidden
 from engine.load.counting import Result, Second, Total, record
-from engine.load.journeys import Unmarked, travel
+from engine.load.journeys import Unledgered, Unmarked, travel
 
 Tell = Callable[[dict[str, Any]], None]
 DRAIN: Final = 5.0  # seconds that journeys under way get when a drill ends or is aborted
@@ -143,7 +143,7 @@ class LoadEngine:
     async def _go(self, journey: Journey, due: float, dice: random.Random) -> None:
         try:
             well = await travel(self, journey, due, dice)
-        except (Forbidden, Unmarked) as error:
+        except (Forbidden, Unmarked, Unledgered) as error:
             self.stop(str(error))
             return
         self._second.completed += well

@@ -26,6 +26,10 @@ class Unmarked(RuntimeError):
     """A target took a write and did not say the mark back: it does not know that this is a drill."""
 
 
+class Unledgered(RuntimeError):
+    """Something was made at a target and cannot be put on record: nothing more may be made."""
+
+
 class Traveller(Protocol):
     """What a journey needs of the engine."""
 

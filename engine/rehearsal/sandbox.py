@@ -39,11 +39,18 @@ def require_sandbox(playbook: Playbook, roster: Roster, directory: ChannelDirect
         )
 
 
+def leading_out(playbook: Playbook, roster: Roster, directory: ChannelDirectory) -> list[str]:
+    """The channels of whoever this playbook may call that do not stay on this machine, each as a clause."""
+    return [
+        f"channel {tag} of {person} leads elsewhere"
+        for person in callable_people(playbook, roster)
+        for tag in roster.people[person].channels
+        if not _stays_here(directory, tag)
+    ]
+
+
 def _wrong(playbook: Playbook, roster: Roster, directory: ChannelDirectory) -> Iterator[str]:
-    for person in callable_people(playbook, roster):
-        for tag in roster.people[person].channels:
-            if not _stays_here(directory, tag):
-                yield f"channel {tag} of {person} leads elsewhere"
+    yield from leading_out(playbook, roster, directory)
     for channel, target in official(playbook, roster).items():
         if target is None:
             yield f"no sandbox stands in for the official channel {channel}"

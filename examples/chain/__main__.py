@@ -119,7 +119,7 @@ def application(chain: Chain) -> web.Application:  # noqa: C901, PLR0915 - a rou
 
     @routes.get("/health")
     async def health(_: web.Request) -> web.Response:
-        return web.json_response({"ok": True, "queue": len(chain.queue)})
+        return web.json_response({"ok": True, "queue": len(chain.queue), "chats": len(chain.chats)})
 
     @routes.post("/chats")
     async def open_chat(request: web.Request) -> web.Response:

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from domain.drill.compare import compare
-from domain.drill.judging import Second, bottleneck, guard_hit, knee, out_of_band, overloaded, recovered_at
+from domain.drill.judging import Second, bottleneck, guard_blind, guard_hit, knee, out_of_band, overloaded, recovered_at
 from domain.drill.plan import Figure, Guard, HttpStep, Journey, Level, Peak, Plan
 from domain.drill.verdict import Held, Outcome, Recovery, judge
 from domain.text import Text
@@ -139,7 +139,8 @@ def test_not_recovered_reads_as_more_than_the_horizon() -> None:
     seen = judge(PLAN, strong, Recovery(100.0, 110.0, 120.0, 131.0, 60.0))
     assert seen.outcome is Outcome.PASS
     assert seen.recovery is not None
-    assert seen.recovery.parts() == {"detect": 10.0, "mitigate": 10.0, "recover": 11.0}
+    assert seen.recovery.parts() == {"detect": 10.0, "acknowledge": None, "mitigate": 10.0, "recover": 11.0}
+
     blind = judge(PLAN, strong, Recovery(100.0, None, 120.0, 131.0, 60.0))
     assert [reason.template for reason in blind.reasons] == ["no rule saw the fault"]
 
@@ -176,3 +177,31 @@ def test_no_regression_is_claimed_between_equal_drills_and_a_slowdown_is_found()
     assert quick is not None
     assert quick.trend is Trend.BETTER
     assert compare({"50 %": [1.0] * 3}, {"50 %": [1.0] * 3}) is None
+
+
+@pytest.mark.parametrize(
+    ("acknowledged", "parts"),
+    [
+        (114.0, {"detect": 10.0, "acknowledge": 4.0, "mitigate": 6.0, "recover": 11.0}),
+        (125.0, {"detect": 10.0, "acknowledge": 15.0, "mitigate": 10.0, "recover": 11.0}),  # when it was right already
+    ],
+)
+def test_an_acknowledgement_is_a_part_of_recovery_only_where_it_came_before_the_repair(
+    acknowledged: float, parts: dict[str, float]
+) -> None:
+    recovery = Recovery(100.0, 110.0, 120.0, 131.0, 60.0, acknowledged)
+    assert recovery.parts() == parts
+    if acknowledged < 120:
+        assert sum(parts.values()) == recovery.rto
+
+
+def test_a_guard_that_nothing_can_be_judged_by_any_more_is_blind() -> None:
+    """Load is sent and no step ends, in whatever way: an error rate says nothing, and guards nothing."""
+    guards = (Guard(Figure.ERROR_RATE, 0.5, 2), Guard(Figure.LATENCY, 60_000.0, 2))
+    seconds = queue(10, 0, 4, dice=random.Random(3))
+    silent = [replace(one, steps=0, completed=0, p95=None, oldest=1000.0 * place) for place, one in enumerate(seconds)]
+    assert guard_blind(guards, silent) is None, "four seconds are too few"
+    silent += [replace(silent[-1], at=5.0)]
+    assert guard_blind(guards, silent) == guards[0], "what waits is a latency, but no error rate"
+    assert guard_blind(guards, [*silent[:-1], replace(silent[-1], steps=1)]) is None
+    assert guard_blind(guards, [replace(one, offered=0) for one in silent]) is None, "nobody came"

@@ -1,0 +1,27 @@
+"""`python -m engine.drill.heir FOLDER`: waits beside a drill, and brings it to its end where its conductor cannot.
+
+Its stdin is held open by the conductor, who says `done` on it. Closed without that word, the conductor was killed.
+Light while it waits: what it takes to settle a drill is loaded only then, in its place.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Final
+
+DONE: Final = b"done\n"
+
+
+def main(folder: str) -> int:
+    """Wait; 0 when nothing is left to do."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # a Ctrl-C in the terminal is meant for the conductor
+    if sys.stdin.buffer.read() == DONE:
+        return 0
+    return os.execv(sys.executable, [sys.executable, "-m", "engine.drill.settling", folder])  # noqa: S606 - ourselves
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
