@@ -35,8 +35,8 @@ def declare(form: dict[str, Any], token: str) -> dict[str, Any]:
     """What the API would have done."""
     house = open_house()
     try:
-        fields = {**form, "impact": Impact(**form["impact"]), "since": _moment(form.get("since"))}
-        command = Declare(**fields, by=_person(house, token))
+        fields = {**form, "impact": Impact(**form["impact"]), "since": moment(form.get("since"))}
+        command = Declare(**fields, by=speaker(house, token))
         answer = commands.declare(house, command, pendulum.now("UTC"))
     except (Refused, StorageError, BadFile) as error:
         raise Trouble(str(error)) from None
@@ -45,7 +45,12 @@ def declare(form: dict[str, Any], token: str) -> dict[str, Any]:
     return {"id": answer.incident_id, "ref": answer.ref, "status": answer.status}
 
 
-def _person(house: House, token: str) -> str:
+def speaker(house: House, token: str) -> str:
+    """Whose token this is; empty without one.
+
+    Raises:
+        Trouble: it is nobody's.
+    """
     if not token:
         return ""
     with house.database.read() as connection:
@@ -55,15 +60,20 @@ def _person(house: House, token: str) -> str:
     return found
 
 
-def _moment(text: str | None) -> pendulum.DateTime | None:
+def moment(text: str | None, field: str = "since") -> pendulum.DateTime | None:
+    """A time as it was typed, with its offset; None where none was.
+
+    Raises:
+        Trouble: it is none, or has no offset.
+    """
     if not text:
         return None
     try:
         when = datetime.fromisoformat(text)
         if when.tzinfo is None:
-            raise Trouble(f"since: {text!r} has no time zone: write for example {text}+08:00")
+            raise Trouble(f"{field}: {text!r} has no time zone: write for example {text}+08:00")
         return pendulum.instance(when).in_timezone("UTC")
     except (ValueError, OverflowError):
         raise Trouble(
-            f"since: {text[:40]!r} is no time in ISO 8601: write for example 2026-11-22T03:05:00+08:00"
+            f"{field}: {text[:40]!r} is no time in ISO 8601: write for example 2026-11-22T03:05:00+08:00"
         ) from None

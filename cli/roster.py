@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import rotation
 from cli.frame import AsJson, Trouble, _, example, home, say, show_json
 
 if TYPE_CHECKING:
     from domain.roster import Roster
 
 app = typer.Typer(no_args_is_help=True, help="Who is called for what; tokens of their own.", rich_markup_mode=None)
+app.add_typer(rotation.app)  # its commands stand beside ours
 
 
 @app.command(epilog=example("tocsin roster token alice"))
@@ -51,7 +53,7 @@ def list_roster(as_json: AsJson = False) -> None:
     """List people, roles and official channels."""
     roster = _roster()
     if as_json:
-        show_json(_document(roster))
+        show_json(document(roster))
         return
     for person in roster.people.values():
         channels = ", ".join(person.channels)
@@ -65,7 +67,8 @@ def list_roster(as_json: AsJson = False) -> None:
         say(f"{box.id:<26} {box.language}{sandbox}")
 
 
-def _document(roster: Roster) -> dict[str, object]:
+def document(roster: Roster) -> dict[str, object]:
+    """The roster as it is written."""
     return {
         "currency": roster.currency,
         "people": [
@@ -88,24 +91,6 @@ def _document(roster: Roster) -> dict[str, object]:
             for box in roster.public.values()
         ],
     }
-
-
-@app.command(epilog=example("tocsin roster who pr-lead"))
-def who(role: Annotated[str, typer.Argument(help="A role; none: all of them.")] = "", as_json: AsJson = False) -> None:
-    """Who is called for a role, and who when they do not answer."""
-    roster = _roster()
-    if role and role not in roster.roles:
-        raise Trouble(f"the roster has no role {role[:60]!r}: one of {', '.join(roster.roles)}")
-    if as_json:
-        document = _document(roster)
-        if role:
-            document["roles"] = [one for one in document["roles"] if one["id"] == role]  # type: ignore[attr-defined]
-        show_json(document)
-        return
-    for held in roster.roles.values():
-        if role in ("", held.id):
-            backup = f" ({_('backup')} {roster.name(held.backup)})" if held.backup else ""
-            say(f"{held.id}: {roster.name(held.primary)}{backup}")
 
 
 @app.command(epilog=example("tocsin roster lint"))

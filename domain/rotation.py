@@ -187,8 +187,8 @@ class Change:
 
     @property
     def shift(self) -> str:
-        """What tells this change from every other of the role."""
-        return f"{self.role}/{self.at.format('YYYYMMDDTHHmmss')}"
+        """What tells this change from every other of its role."""
+        return str(self.at.format("YYYYMMDDTHHmmss"))
 
 
 def last_change(roster: Roster, duties: Duties, role: str, now: DateTime, back: timedelta = AROUND) -> Change | None:

@@ -15,6 +15,8 @@ from datetime import timedelta
 from pendulum import DateTime
 from sqlalchemy import Connection
 
+from domain.durations import later
+from domain.rotation import gaps
 from domain.text import N_, Reason
 from engine.alarms import tell_last_resort
 from engine.house import House
@@ -26,10 +28,11 @@ SEND_LATE = timedelta(minutes=5)
 DEAD_SPAN = timedelta(minutes=10)  # in which a channel that gave up on a message counts as dead
 SWEEP_LATE = timedelta(minutes=20)  # it runs every five
 AGAIN = timedelta(hours=1)
+AHEAD, AGAIN_AHEAD = timedelta(days=1), timedelta(hours=12)  # what is foreseen, and how often it is said
 BEAT = timedelta(minutes=1)
 _PATIENCE = 10.0
 _SUBJECT = N_("Tocsin itself needs somebody: {what}")
-_BODY = N_("The same is said again in an hour while it lasts. `tocsin check` and `tocsin doctor` say more.")
+_BODY = N_("The same is said again while it lasts. `tocsin check` and `tocsin doctor` say more.")
 
 
 def audit(connection: Connection, now: DateTime) -> dict[str, Reason]:
@@ -54,6 +57,22 @@ def audit(connection: Connection, now: DateTime) -> dict[str, Reason]:
     return found
 
 
+def foresee(house: House, now: DateTime) -> dict[str, Reason]:
+    """What will be wrong within a day though all is well now: a calendar with nobody on shift."""
+    found = gaps(house.written_roster(), house.duties(), now, later(now, AHEAD))
+    if not found:
+        return {}
+    first = min(found, key=lambda span: span.start)
+    roles = sorted({span.role for span in found})
+    values: dict[str, str | int] = {
+        "roles": ", ".join(roles),
+        "when": f"{first.start:%Y-%m-%d %H:%M} UTC",
+        "person": house.written_roster().name(first.person),
+    }
+    template = N_("nobody is on shift for {roles} from {when}; {person} is called instead")
+    return {f"gap {','.join(roles)}": Reason(template, values)}
+
+
 class Auditor:
     """Looks, tells, beats. One in the engine; the sweep looks too, and tells what the engine cannot say any more."""
 
@@ -69,6 +88,8 @@ class Auditor:
             found = audit(connection, now)
         for name, reason in found.items():
             tell(self._house, name, reason, now)
+        for name, reason in foresee(self._house, now).items():  # nothing is dead yet: the heart beats on
+            tell(self._house, name, reason, now, again=AGAIN_AHEAD)
         if not found and (self._beaten is None or self._beaten + BEAT <= now):
             self._beaten = now
             self._beat()
@@ -89,17 +110,17 @@ class Auditor:
             self._mute = False
 
 
-def tell(house: House, name: str, reason: Reason, now: DateTime) -> bool:
-    """Page the last resort, once an hour however many look; whether it was told now."""
+def tell(house: House, name: str, reason: Reason, now: DateTime, again: timedelta = AGAIN) -> bool:
+    """Page the last resort, once in `again` however many look; whether it was told now."""
     mark = f"audit:{name}"[:100]
     with house.database.write() as connection:
         last = turns.kept(connection, mark)
-        if last and now - last[1] < AGAIN:
+        if last and now - last[1] < again:
             return False
         turns.keep(connection, mark, {"reason": reason.template}, now)
     log.error("audit: %s", reason.template.format(**reason.values))
     told = tell_last_resort(house, _SUBJECT, _BODY, reason, alarm="audit", urgent=True)
     if not told:
         with house.database.write() as connection:
-            turns.keep(connection, mark, {"told": False}, now - AGAIN + timedelta(minutes=1))
+            turns.keep(connection, mark, {"told": False}, now - again + timedelta(minutes=1))
     return told

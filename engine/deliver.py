@@ -30,6 +30,7 @@ from engine.hands import PATIENCE, THREADS, Hands
 from engine.house import House
 from engine.links import Link, Links
 from engine.liveness import Sender, is_dead
+from engine.rotation import handing
 from engine.settling import Needless, Result, settle
 from storage import incidents, outbox
 from storage.database import StorageError
@@ -166,12 +167,16 @@ class Deliverer:
     def _settled(self, connection: Connection, row: Row[Any], result: Any) -> str:
         if row.kind in surveys.KINDS:
             return surveys.settle(connection, self._customers, row, result, self._clock())
+        if row.kind == handing.KIND:
+            return handing.settle(connection, self._house, row, result, self._clock())
         return settle(connection, self._house, row, result, self._clock())
 
     def _send(self, row: Row[Any]) -> Any:
         """A `Result`; of a survey what `engine.customers.sending` makes of it."""
         if row.kind in surveys.KINDS:
             return self._surveys.send(row, self._clock())
+        if row.kind == handing.KIND:
+            return handing.send(self._house, row)
         needless = self._needless(row)
         if needless:
             return Needless(needless)

@@ -20,6 +20,7 @@ from engine.deliver import Deliverer
 from engine.house import House
 from engine.learning.looking import look
 from engine.review.catching_up import catch_up_if_forgotten
+from engine.rotation import looking as rotations
 from engine.tidying import leave_the_old_alone
 from engine.turn import take_turns, turn
 from playbooks.errors import BadFile
@@ -49,7 +50,9 @@ class Guarantor:
         learning = threading.Thread(target=self._loop, args=(self.learn, 10.0), name="learning")
         auditor = Auditor(self._house, self._clock)
         audits = threading.Thread(target=self._loop, args=(auditor.look, 15.0), name="audits")
-        threads = (sender, alarms, learning, audits)
+        calendars = threading.Thread(target=self._loop, args=(self.fetch_calendars, 15.0), name="calendars")
+        shifts = threading.Thread(target=self._loop, args=(self.hand_over_shifts, 1.0), name="shifts")
+        threads = (sender, alarms, learning, audits, calendars, shifts)
         for thread in threads:
             thread.start()
         self._loop(self.take_overdue)
@@ -126,6 +129,15 @@ class Guarantor:
         """What comes again, what customers suggest, what was promised: rows say what is due."""
         look(self._house, self._clock())
         return 0
+
+    def fetch_calendars(self) -> int:
+        """The calendars of roles; a slow address holds up nobody else."""
+        rotations.fetch_calendars(self._house, self._clock())
+        return 0
+
+    def hand_over_shifts(self) -> int:
+        """Changes of shift that have come."""
+        return rotations.look(self._house, self._clock())
 
     def look_for_alarms(self) -> int:
         """The share of turns that went without Prefect, against its limit; reviews that Prefect forgot."""

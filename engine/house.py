@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pendulum import DateTime
+
 from domain.roster import Roster
+from domain.rotation import Duties
+from engine import clock as clocks
 from engine.channel_file import ChannelFile, SeenThroughAnother
+from engine.rotation.duties import OnDuty
 from playbooks.errors import BadFile
 from playbooks.library import Library
 from playbooks.roster import RosterFile
@@ -26,7 +32,14 @@ class House:
     Changed files come into force within a second; a broken one leaves the last good version in force.
     """
 
-    def __init__(self, settings: Settings, *, sends: bool = True, checks: bool = True) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        sends: bool = True,
+        checks: bool = True,
+        clock: Callable[[], DateTime] = clocks.now,
+    ) -> None:
         """Open nothing yet.
 
         Args:
@@ -34,6 +47,7 @@ class House:
             sends: This process will send; otherwise another one is asked what the channel file is worth, and this
                 one is spared the senders' libraries.
             checks: The roster's tags are held against the channels.
+            clock: By which somebody is on duty; another one for tests only.
         """
         self.settings = settings
         self.database = Database(settings.database)
@@ -42,6 +56,7 @@ class House:
         self._known = self._channels if sends else SeenThroughAnother(settings.channels_file)
         self._roster = RosterFile(settings.roster_file, self._known.tags if checks else None)
         self._written = RosterFile(settings.roster_file)  # the same, tags unchecked
+        self.on_duty = OnDuty(settings.calendars_dir, self.database, clock)
 
     def open(self) -> House:
         """Check that the database has this program's schema; StorageError otherwise."""
@@ -49,7 +64,19 @@ class House:
         return self
 
     def roster(self) -> Roster:
-        """Who people are now.
+        """Who people are now, each role with whoever is on duty at this moment.
+
+        Raises:
+            BadFile: there has been no readable roster yet.
+        """
+        return self.on_duty.resolve(self.written_roster())
+
+    def duties(self) -> Duties:
+        """What moves people in and out of the roles of the roster as it is written."""
+        return self.on_duty.duties(self.written_roster())
+
+    def written_roster(self) -> Roster:
+        """The roster as its file has it: the roles' named holders.
 
         A roster with a tag that no channel has never replaces a good one; where there is none yet, it is better
         than nobody: whoever cannot be reached is passed over, and `findings` says why.
@@ -70,7 +97,11 @@ class House:
         """What is wrong with the files, each a line; the last good versions are in force."""
         found = [str(finding) for finding in (*self.library.findings(), *self._roster.findings())]
         finding = self._known.finding()
-        return [*found, finding] if finding else found
+        try:
+            calendars = self.on_duty.findings(self.written_roster())
+        except BadFile:  # said already
+            calendars = []
+        return [*found, *([finding] if finding else []), *calendars]
 
     def close(self) -> None:
         """Give back what is held."""

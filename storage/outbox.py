@@ -29,7 +29,7 @@ class Owed:
     incident_id: str
     response_id: str
     step: str
-    kind: Literal["notice", "publication"]
+    kind: Literal["notice", "publication", "handover"]
     purpose: str
     person: str
     channel: str

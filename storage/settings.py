@@ -206,6 +206,11 @@ class Settings(BaseSettings):
         return self.home / "playbooks"
 
     @property
+    def calendars_dir(self) -> Path:
+        """The last good copies of the roles' calendars."""
+        return self.home / "calendars"
+
+    @property
     def logs_dir(self) -> Path:
         """One log file for each child process."""
         return self.home / "logs"

@@ -13,6 +13,7 @@ from storage import (  # noqa: F401 - their tables are of the same schema
     customer_tables,
     learning_tables,
     review_tables,
+    rotation_tables,
 )
 from storage.types import Span, UtcDateTime
 

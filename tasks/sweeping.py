@@ -70,12 +70,14 @@ async def look_for_what_is_stuck() -> list[str]:
 
     def look() -> list[str]:
         from engine.auditor import audit, tell  # noqa: PLC0415 - only the sweep's runs need it
+        from engine.rotation import looking  # noqa: PLC0415
 
         house, now = place.house(), place.now()
         with house.database.read() as connection:
             found = {name: reason for name, reason in audit(connection, now).items() if name != "sweep"}
         for name, reason in found.items():
             tell(house, name, reason, now)
+        looking.look(house, now)
         return sorted(found)
 
     return await asyncio.to_thread(look)

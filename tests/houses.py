@@ -187,6 +187,7 @@ def estate(home: Path, database_url: str = "", *, roster: str = "", channels: st
                 path.write_text(text.replace("{port}", str(receiver.port)), encoding="utf-8")
         prepare_home(settings)
         opened = Estate(House(settings).open(), receiver)
+        opened.house.on_duty.clock = opened.clock
         assert opened.house.findings() == [], "a broken sample"
         try:
             yield opened

@@ -1,0 +1,1 @@
+"""Who is on duty now: calendars, overrides by hand, hand-overs."""

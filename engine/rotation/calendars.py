@@ -1,0 +1,242 @@
+"""Calendars of roles: fetched in the background, the last good copy kept in the home.
+
+`ROLE.ics` is the copy, `ROLE.json` its shifts of the coming weeks: what every process reads, and cheap to read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+import time
+import urllib.request
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import pendulum
+from pendulum import DateTime
+
+from domain.durations import elapsed, later
+from domain.roster import Role, Roster
+from playbooks.shifts import BadCalendar, Entry, entry_of, read_shifts
+
+log = logging.getLogger("tocsin.rotation")
+MOST_BYTES = 2_000_000
+EVERY = timedelta(minutes=5)  # between two fetches of an address
+AGAIN = timedelta(minutes=1)  # after one that failed
+ANEW = timedelta(hours=6)  # the shifts of the coming weeks are laid out anew, though the calendar is the same
+BEFORE, AHEAD = timedelta(days=7), timedelta(days=35)
+_CONNECT_SECONDS = 10.0
+_WHOLE_SECONDS = 20.0
+_SAFE_HOSTS = ("127.0.0.1", "::1", "localhost")
+
+
+class Unreachable(OSError):
+    """The calendar could not be fetched; the message never has its address, which may be a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What is known of a role's calendar.
+
+    Attributes:
+        of: digest of where it comes from; a copy of another calendar is worth nothing.
+        read_at: when it was fetched well the last time; None: never.
+        tried_at: when it was tried.
+        trouble: why the last try failed; empty: it did not.
+        entries: its shifts between `start` and `end`.
+    """
+
+    of: str
+    read_at: DateTime | None
+    tried_at: DateTime
+    trouble: str
+    start: DateTime
+    end: DateTime
+    entries: tuple[Entry, ...]
+    mark: str = ""  # of a file: by which its change is seen
+
+
+def digest_of(calendar: str) -> str:
+    """What a copy is kept under: the address itself may be a secret."""
+    return hashlib.sha256(calendar.encode()).hexdigest()[:16]
+
+
+def read_copy(path: Path) -> Copy | None:
+    """The copy in a file; None where there is none that can be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Copy(
+            found["of"],
+            _time(found["read_at"]) if found["read_at"] else None,
+            _time(found["tried_at"]),
+            str(found["trouble"]),
+            _time(found["start"]),
+            _time(found["end"]),
+            tuple(entry_of(one) for one in found["entries"]),
+            str(found["mark"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _time(text: str) -> DateTime:
+    return pendulum.instance(datetime.fromisoformat(text))
+
+
+def _write(path: Path, copy: Copy) -> None:
+    document = {
+        "of": copy.of, "read_at": copy.read_at.isoformat() if copy.read_at else None,
+        "tried_at": copy.tried_at.isoformat(), "trouble": copy.trouble, "start": copy.start.isoformat(),
+        "end": copy.end.isoformat(), "mark": copy.mark, "entries": [one.document() for one in copy.entries],
+    }  # fmt: skip
+    _replace(path, json.dumps(document, ensure_ascii=False))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Whole or not at all, for this user only: a calendar has people's addresses."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+class Calendars:
+    """The calendars of one home. `folder` holds the copies; a calendar's file is looked for beside the roster."""
+
+    def __init__(self, folder: Path, beside: Path) -> None:
+        self._folder, self._beside = folder, beside
+
+    def refresh(self, roster: Roster, now: DateTime) -> int:
+        """Fetch what is due, of every role with a calendar; how many were."""
+        return sum(self._look(roster, role, now) for role in roster.roles.values() if role.calendar)
+
+    def _look(self, roster: Roster, role: Role, now: DateTime) -> bool:
+        known = read_copy(self._folder / f"{role.id}.json")
+        if known is not None and known.of != digest_of(role.calendar):
+            known = None
+        mark = self._mark(role)
+        if known is not None and not _due(known, mark, now):
+            return False
+        try:
+            text = self._fetch(role)
+            entries = read_shifts(text, later(now, -BEFORE), later(now, AHEAD), _zone(roster, role))
+        except (OSError, BadCalendar) as error:
+            self._failed(role, known, _reason(error), mark, now)
+            return True
+        _replace(self._folder / f"{role.id}.ics", text)
+        copy = Copy(
+            digest_of(role.calendar), now, now, "", later(now, -BEFORE), later(now, AHEAD), tuple(entries), mark
+        )
+        _write(self._folder / f"{role.id}.json", copy)
+        return True
+
+    def _failed(self, role: Role, known: Copy | None, why: str, mark: str, now: DateTime) -> None:
+        if known is None or not known.trouble:
+            log.warning("the calendar of %s cannot be used: %s", role.id, why)
+        of = digest_of(role.calendar)
+        good = known or Copy(of, None, now, "", later(now, -BEFORE), later(now, AHEAD), ())
+        entries, start, end = good.entries, good.start, good.end
+        if good.read_at is not None:  # the last good copy, on into the coming weeks
+            try:
+                text = (self._folder / f"{role.id}.ics").read_text(encoding="utf-8")
+                start, end = later(now, -BEFORE), later(now, AHEAD)
+                entries = tuple(read_shifts(text, start, end, ZoneInfo("UTC")))
+            except (OSError, BadCalendar):
+                entries, start, end = good.entries, good.start, good.end
+        _write(self._folder / f"{role.id}.json", Copy(of, good.read_at, now, why, start, end, entries, mark))
+
+    def _mark(self, role: Role) -> str:
+        if "://" in role.calendar:
+            return ""
+        try:
+            stat = (self._beside / role.calendar).stat()
+        except OSError as error:
+            return f"errno {error.errno}"
+        return f"{stat.st_mtime_ns} {stat.st_size} {stat.st_ino}"
+
+    def _fetch(self, role: Role) -> str:
+        if "://" in role.calendar:
+            return fetch(role.calendar)
+        with (self._beside / role.calendar).open("rb") as file:
+            return _text(file.read(MOST_BYTES + 1))
+
+
+def _due(known: Copy, mark: str, now: DateTime) -> bool:
+    waited = elapsed(known.tried_at, now)
+    if waited < timedelta(0) or waited >= ANEW or mark != known.mark:
+        return True
+    if mark:  # a file is read when it changes
+        return False
+    return waited >= (AGAIN if known.trouble else EVERY)
+
+
+def _zone(roster: Roster, role: Role) -> ZoneInfo:
+    person = roster.people.get(role.primary)
+    return ZoneInfo(person.timezone if person else "UTC")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, (Unreachable, BadCalendar)):
+        return str(error)
+    return f"its file cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})"
+
+
+class _Careful(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if not _may_be_asked(newurl):
+            raise Unreachable("it leads to an address that is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _may_be_asked(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _SAFE_HOSTS)
+
+
+def fetch(url: str) -> str:
+    """The text behind an address, within 20 s and 2 MB.
+
+    Raises:
+        Unreachable: it is not there, too slow or too long.
+        BadCalendar: it is no text.
+    """
+    try:
+        with urllib.request.build_opener(_Careful).open(url, timeout=_CONNECT_SECONDS) as answer:
+            body = _body(answer)
+    except Unreachable:
+        raise
+    except (OSError, ValueError) as error:  # urllib's errors are OSErrors
+        code = getattr(error, "code", None)
+        said = f"HTTP {code}" if code else type(getattr(error, "reason", error)).__name__
+        raise Unreachable(f"its address does not give it ({said})") from None
+    return _text(body)
+
+
+def _body(answer: Any) -> bytes:
+    ends = time.monotonic() + _WHOLE_SECONDS
+    body = b""
+    while len(body) <= MOST_BYTES and (part := answer.read1(65_536)):
+        body += part
+        if time.monotonic() > ends:
+            raise Unreachable(f"it takes longer than {_WHOLE_SECONDS:g} s")
+    return body
+
+
+def _text(body: bytes) -> str:
+    if len(body) > MOST_BYTES:
+        raise BadCalendar(f"it is longer than {MOST_BYTES // 1_000_000} MB")
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadCalendar("it is not in UTF-8") from None

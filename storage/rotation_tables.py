@@ -1,0 +1,42 @@
+"""The tables of rotations: who was put on duty by hand, and which changes of shift were handed over."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column
+from sqlmodel import Field, SQLModel
+
+from storage.types import UtcDateTime
+
+
+def _time(*, nullable: bool = True, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable, index=index))
+
+
+class OverrideRow(SQLModel, table=True):
+    """Somebody put on duty by hand. Rows are ended, never removed: they say who changed what, and why."""
+
+    __tablename__ = "roster_override"
+    id: str = Field(primary_key=True, max_length=64)
+    role: str = Field(max_length=60)
+    person: str = Field(max_length=60)
+    starts_at: datetime = _time(nullable=False)
+    ends_at: datetime = _time(nullable=False, index=True)
+    reason: str = ""
+    made_by: str = ""
+    made_at: datetime = _time(nullable=False)
+    ended_at: datetime | None = _time()  # before its time, by hand
+    ended_by: str = ""
+
+
+class HandoverRow(SQLModel, table=True):
+    """A change of shift that was handed over: its row is the claim, written with what it made."""
+
+    __tablename__ = "handover"
+    role: str = Field(primary_key=True, max_length=60)
+    shift: str = Field(primary_key=True, max_length=40)  # when it began
+    before: str = ""
+    after: str = ""
+    made_at: datetime = _time(nullable=False)

@@ -1,0 +1,234 @@
+"""By hand, and at the change of a shift: who is called, what they are told, which steps become theirs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from domain.commands import Acknowledge
+from domain.durations import later
+from domain.handle import Refused
+from domain.rotation import Override
+from engine.auditor import Auditor, foresee
+from engine.rotation import looking, overriding, showing
+from tests.houses import Estate, house_fixture, sqlite_house_fixture  # noqa: F401 - fixtures
+from tests.integration.test_rotation_calendars import (
+    FRAME,
+    ROTA,
+    daily,
+    estate_of,
+    fetch,
+    lead,
+    rota_fixture,  # noqa: F401 - a fixture
+)
+
+ROLE = "technology-lead"
+
+
+def by_hand(house: Estate, person: str, start: float = 0, end: float = 2, **fields: str) -> Override:
+    """Put somebody on duty, from and until so many hours from now."""
+    begins, ends = (later(house.now, timedelta(hours=hours)) for hours in (start, end))
+    given = {"id": f"{person}-{house.now}", "role": ROLE, "reason": "swap", "by": "alice", **fields}
+    made = Override(person=person, start=begins, end=ends, made_at=house.now, **given)  # type: ignore[arg-type]
+    overriding.put_on_duty(house.house, made)
+    return made
+
+
+def look(house: Estate) -> int:
+    return looking.look(house.house, house.now)
+
+
+def test_by_hand_is_in_force_at_once_and_over_in_time(house: Estate) -> None:
+    assert lead(house) == ("fenglei", "erik")
+    by_hand(house, "dora")
+    assert lead(house) == ("dora", "erik")
+    ref = house.declare()
+    house.turn()
+    assert house.snapshot(ref).steps["s/fix"].owner == "dora"
+    house.wait(hours=2)
+    assert lead(house) == ("fenglei", "erik")
+
+
+def test_by_hand_ends_early_and_stays_on_record(house: Estate) -> None:
+    made = by_hand(house, "dora")
+    house.wait(hours=1)
+    assert overriding.end_override(house.house, made.id, "bob", house.now)
+    assert not overriding.end_override(house.house, made.id, "bob", house.now)
+    assert lead(house)[0] == "fenglei"
+    assert showing.overrides(house.house, house.now) == []
+    (row,) = showing.overrides(house.house, house.now, past=True)
+    assert (row["person"], row["by"], row["ended_by"], row["reason"], row["state"]) == (
+        "dora",
+        "alice",
+        "bob",
+        "swap",
+        "over",
+    )
+    assert row["until"] == house.now.isoformat()
+
+
+def test_the_same_id_again_changes_nothing(house: Estate) -> None:
+    made = by_hand(house, "dora")
+    assert not overriding.put_on_duty(house.house, made)
+    assert len(showing.overrides(house.house, house.now)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"person": "zoe"}, "does not know 'zoe'"),
+        ({"person": "dora", "role": "king"}, "no role 'king'"),
+        ({"person": "dora", "start": 2, "end": 2}, "ends before it begins"),
+        ({"person": "dora", "start": 0, "end": 24 * 93}, "longer than 92 days"),
+        ({"person": "dora", "start": -3, "end": -1}, "over already"),
+        ({"person": "dora", "start": -30, "end": 1}, "more than a day ago"),
+        ({"person": "dora", "reason": " "}, "say why"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(sqlite_house: Estate, fields: dict[str, str], says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        by_hand(sqlite_house, **fields)  # type: ignore[arg-type]
+
+
+def test_the_ladder_calls_whoever_is_on_duty_when_it_climbs(house: Estate) -> None:
+    """Resolved anew at each call: the backup of the role changed after the step was opened."""
+    ref = house.declare()
+    house.turn()
+    by_hand(house, "erik", 0, 9)  # the backup is on duty now: its primary stands in
+    house.wait(minutes=5)
+    house.turn()
+    state = house.snapshot(ref).steps["s/fix"]
+    assert (state.owner, state.called) == ("fenglei", ("fenglei", "alice"))  # the primary was called: the commander
+
+
+# --- hand-over ---------------------------------------------------------------------------------------------------
+
+
+def test_a_change_of_shift_is_handed_over_once(house: Estate) -> None:
+    mine = house.declare()
+    other = house.declare(title="Search is slow")
+    house.turn()
+    house.do(other, Acknowledge, "fenglei", step="s/fix")
+    house.wait(minutes=1)
+    by_hand(house, "dora")
+    assert look(house) == 1
+    assert look(house) == 0
+    house.turn()
+    house.deliver()
+    # What nobody acknowledged is hers, and she is called for it; what he acknowledged stays with him.
+    assert (house.snapshot(mine).steps["s/fix"].holder, house.snapshot(other).steps["s/fix"].holder) == (
+        "dora",
+        "fenglei",
+    )
+    (fact,) = house.facts(mine, "step-reassigned")
+    assert (fact.data["from"], fact.data["to"]) == ("fenglei", "dora")
+    assert house.facts(other, "step-reassigned") == []
+    page, word = sorted(house.titles("dora"), key=lambda title: "on duty" in title)
+    assert "Handed to you" in page
+    assert word == "You are on duty now: Technology lead 技术负责人"
+    (body,) = [r.json["message"] for r in house.receiver.at("/inbox/dora") if "on duty" in str(r.json["title"])]
+    assert "You take over from 冯磊." in body
+    assert "Open: 2; late: 0" in body
+    assert f"{mine} Checkout is down: Fix it" in body
+    assert "acknowledged by 冯磊" in body
+    assert house.verified(mine) is None
+
+
+def test_and_back_again_when_it_is_over(house: Estate) -> None:
+    by_hand(house, "dora")
+    assert look(house) == 1
+    ref = house.declare()
+    house.turn()
+    house.wait(hours=2)
+    assert look(house) == 1
+    house.turn()
+    assert house.snapshot(ref).steps["s/fix"].holder == "fenglei"
+    house.deliver()
+    assert any("您现在当班" in title for title in house.titles("fenglei"))
+
+
+def test_many_who_look_at_once_hand_over_once(house: Estate) -> None:
+    house.declare()
+    house.turn()
+    house.wait(minutes=1)
+    by_hand(house, "dora")
+    counts: list[int] = []
+    threads = [threading.Thread(target=lambda: counts.append(look(house))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    house.turn()
+    house.deliver()
+    assert len([title for title in house.titles("dora") if "on duty" in title]) == 1
+    assert len([title for title in house.titles("dora") if "Handed" in title]) == 1
+
+
+def test_a_change_long_ago_is_no_news(sqlite_house: Estate) -> None:
+    house = sqlite_house
+    by_hand(house, "dora", 0, 40)
+    house.wait(hours=13)
+    assert look(house) == 0
+
+
+def test_a_shift_of_the_same_person_again_is_no_change(rota: Estate) -> None:
+    (rota.house.settings.home / "tech.ics").write_text(
+        FRAME.format(daily("hana", "01T080000", "01T200000") + "\n" + daily("hana", "01T200000", "02T080000"))
+    )
+    fetch(rota)
+    rota.wait(hours=9)
+    assert look(rota) == 0
+
+
+def test_a_word_that_does_not_arrive_goes_to_the_next_channel(sqlite_house: Estate) -> None:
+    house = sqlite_house
+    text = house.house.settings.roster_file.read_text()
+    house.house.settings.roster_file.write_text(text.replace("channels: [dora]", "channels: [dora, bob]"))
+    for file in (house.house._roster, house.house._written):
+        file._pace._last = None
+    house.receiver.script("/inbox/dora", status=400)
+    by_hand(house, "dora")
+    look(house)
+    house.deliver()
+    house.deliver()
+    assert [title for title in house.titles("bob") if "on duty" in title]
+
+
+# --- gaps --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="gappy")
+def gappy_fixture(home: object) -> Iterator[Estate]:
+    """Only by day: nobody from 12 to 0 UTC."""
+    with estate_of(home, "tech.ics") as opened:  # type: ignore[arg-type]
+        (opened.house.settings.home / "tech.ics").write_text(FRAME.format(daily("Hana", "01T080000", "01T200000")))
+        fetch(opened)
+        yield opened
+
+
+def test_a_gap_tomorrow_pages_the_last_resort_today_and_the_heart_beats_on(gappy: Estate) -> None:
+    from tests.integration.test_auditor import watcher
+
+    with watcher() as (url, beats):
+        gappy.house.settings = gappy.house.settings.model_copy(update={"heartbeat_url": url})
+        auditor = Auditor(gappy.house, gappy.clock)
+        for _ in range(3):
+            auditor.look()
+            gappy.wait(minutes=1)
+        assert len(beats) == 3
+    (title,) = gappy.titles("wangjie")
+    assert "technology-lead" in title
+    assert "2026-11-02 12:00 UTC" in title
+    gappy.wait(hours=12)
+    auditor.look()
+    assert len(gappy.titles("wangjie")) == 2, "twice a day"
+
+
+def test_no_gap_no_word(rota: Estate) -> None:
+    assert foresee(rota.house, rota.now) == {}
+    by_hand(rota, "dora")
+    assert foresee(rota.house, rota.now) == {}
+    assert ROTA
