@@ -91,7 +91,7 @@ def overrides(house: House, now: DateTime, *, past: bool = False) -> list[dict[s
     since = later(now, -timedelta(days=92)) if past else now
     with house.database.read() as connection:
         found = rotations.overrides(connection, since)
-    return [override_row(one, now) for one in found if past or one.until > now]
+    return [override_row(one, now) for one in found if past or not _is_over(one, now)]
 
 
 def override_row(one: Override, now: DateTime) -> dict[str, Any]:
@@ -106,5 +106,10 @@ def override_row(one: Override, now: DateTime) -> dict[str, Any]:
         "by": one.by,
         "made_at": one.made_at.isoformat(),
         "ended_by": one.ended_by or None,
-        "state": "over" if one.until <= now else "on" if one.start <= now else "ahead",
+        "state": "over" if _is_over(one, now) else "on" if one.start <= now else "ahead",
     }
+
+
+def _is_over(one: Override, now: DateTime) -> bool:
+    """Also where it was ended before it began."""
+    return one.ended_at is not None or one.until <= now
