@@ -40,6 +40,16 @@ def get(connection: Connection, incident_id: str) -> Row[Any] | None:
     return connection.execute(select(FOLLOW_UP).where(FOLLOW_UP.c.incident_id == incident_id)).first()
 
 
+def listing(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """Incidents that are followed up, the newest first: `ref`, `title`, `status`, `drill`, `state`."""
+    query = (
+        select(INCIDENT.c.ref, INCIDENT.c.title, INCIDENT.c.status, INCIDENT.c.drill, FOLLOW_UP.c.state)
+        .join(INCIDENT, INCIDENT.c.id == FOLLOW_UP.c.incident_id)
+        .order_by(INCIDENT.c.number.desc())
+    )
+    return [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
 def held(connection: Connection, incident_id: str) -> Row[Any] | None:
     """The same, held to the end of the transaction."""
     query = select(FOLLOW_UP).where(FOLLOW_UP.c.incident_id == incident_id)

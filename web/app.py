@@ -27,7 +27,9 @@ from web import (
     documents,
     errors,
     export,
+    follow_ups_page,
     health,
+    health_page,
     house_api,
     inbox,
     incident_page,
@@ -37,10 +39,12 @@ from web import (
     reports,
     rules,
     samples,
+    statements_page,
     survey,
     text_page,
     texts,
     warnings,
+    warnings_page,
     webhooks,
 )
 from web.gathering import Gathering
@@ -53,7 +57,7 @@ from web.trail import Trail
 ROUTERS = (
     inbox, samples, texts, webhooks, acknowledge, incidents, commands, warnings, rules, health, customers, survey,
     learning, documents, reports, house_api, metrics, acting, declare_page, text_page, export, incident_page,
-    board_page,
+    board_page, warnings_page, health_page, follow_ups_page, statements_page,
 )  # fmt: skip
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (

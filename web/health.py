@@ -55,6 +55,10 @@ class HealthDesk:
         """The board as a document; None: there is no such replay."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._look, lane, service)
 
+    def wait(self, lane: str, service: str) -> dict[str, Any] | None:
+        """The same for a caller in a thread."""
+        return self._thread.submit(self._look, lane, service).result()
+
     def _look(self, lane: str, service: str) -> dict[str, Any] | None:
         kept = self._kept.get((lane, service))
         if kept is not None and time.monotonic() - kept[0] < FRESH_SECONDS:

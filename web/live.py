@@ -12,7 +12,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 from pendulum import DateTime
 
+from engine import clock
 from engine.changes import Version
 from engine.house import House
 from web.desk import Desk
@@ -30,9 +31,11 @@ GLANCE_SECONDS: Final = 0.1  # between two glances at the database's version
 GAP_SECONDS: Final = 0.25  # between two makings of the same page in a storm of changes, at least
 SHARE: Final = 5.0  # ... and so many times what the last making took: live pages take a fifth of a core at most
 QUIET_SECONDS: Final = 10.0  # what only time changes is seen by then; also keeps the connection known to be alive
+CHECK_SECONDS: Final = 15.0  # how long a stream outlasts its session at most, a wait for news apart
 MOST_VIEWS: Final = 512
 
 Look = Callable[[House, DateTime], dict[str, Any]]
+Make = Callable[[], Awaitable[str]]
 
 
 @dataclass
@@ -59,14 +62,27 @@ class Live:
         self._watching: asyncio.Task[None] | None = None
         self._end = threading.Event()
 
-    async def stream(self, key: tuple[str, ...], make: Callable[[], Any], seen: str) -> AsyncIterator[str]:
-        """Server-sent events: `main` with its HTML at each change. `seen`: the mark of what the reader has."""
+    async def stream(
+        self, key: tuple[str, ...], make: Make, check: Callable[[], Awaitable[None]], seen: str
+    ) -> AsyncIterator[str]:
+        """Server-sent events: `main` with its HTML at each change.
+
+        Args:
+            key: equal for readers who see the same.
+            make: the HTML as of now, for any reader of that key.
+            check: raises where this very reader may not look any more; their stream ends then, nobody else's.
+            seen: the mark of what the reader has.
+        """
+        checked = time.monotonic()
         self._streams += 1
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch())
         try:
             yield "retry: 1000\n\n"
             while True:
+                if time.monotonic() - checked > CHECK_SECONDS:
+                    await check()
+                    checked = time.monotonic()
                 version = self._version
                 view = await self._current(key, make)
                 if view.mark != seen:
@@ -79,7 +95,7 @@ class Live:
         finally:
             self._streams -= 1
 
-    async def _current(self, key: tuple[str, ...], make: Callable[[], Any]) -> _View:
+    async def _current(self, key: tuple[str, ...], make: Make) -> _View:
         """The view as of now, made by whoever asks first."""
         view = self._views.get(key)
         if view is None:
@@ -150,15 +166,19 @@ async def shown(request: Request, desk: Desk, template: str, look: Look, **value
         found = await desk.read(look)
         return page(request, template, live=True, **found, **values)
     language, zone = language_of(request), zone_of(request)
+    live: Live = request.app.state.live
+
+    async def check() -> None:
+        await desk.read(lambda _house, _now: None)
 
     async def make() -> str:
-        found = await desk.read(look)
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(request.app.state.readers, lambda: look(desk.house, clock.now()))
         return inner(drawn(request, template, language=language, zone=zone, live=True, **found, **values))
 
-    await desk.read(lambda _house, _now: None)  # who may not look is told so by a status, not by a stream that ends
-    live: Live = request.app.state.live
-    asker = desk.asker
-    key = (request.url.path, request.url.query, language, zone, asker.role.word, asker.person, asker.name)
+    await check()  # who may not look is told so by a status, not by a stream that ends
+    # What a page shows depends on who looks by their role and by in whose name they act, on nothing else of them.
+    key = (request.url.path, request.url.query, language, zone, desk.asker.role.word, desk.asker.by)
     seen = request.query_params.get("seen", request.headers.get("last-event-id", ""))
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(live.stream(key, make, seen), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(live.stream(key, make, check, seen), media_type="text/event-stream", headers=headers)

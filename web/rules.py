@@ -40,12 +40,13 @@ async def show_rule(request: Request, name: str, desk: AtDesk) -> JSONResponse:
     book: Rulebook = request.app.state.rulebook
 
     def look(house: House, now: DateTime) -> dict[str, Any]:
-        return _document(request, house, book, book.get(name), now)
+        return standings(request, house, book, book.get(name), now)
 
     return JSONResponse(await desk.read(look))
 
 
-def _document(request: Request, house: House, book: Rulebook, rule: Rule, now: DateTime) -> dict[str, Any]:
+def standings(request: Request, house: House, book: Rulebook, rule: Rule, now: DateTime) -> dict[str, Any]:
+    """A rule with each of its series and why it stands there."""
     from engine.warning.look import look  # noqa: PLC0415 - columns are heavy, and few requests ask for them
 
     calendar, metric = book.calendar(), book.metrics()[rule.metric]

@@ -95,7 +95,7 @@ async def silence(form: SilenceForm, desk: AtDesk) -> JSONResponse:
     """Silence: whatever matches calls nobody until the end, and then it does if it still stands."""
 
     def act(house: House, by: str, now: DateTime) -> Silence:
-        wanted = _checked(form, by, now)
+        wanted = checked(form, by, now)
         with house.database.write() as connection:
             warnings.add_silence(connection, wanted, now)
         return wanted
@@ -114,7 +114,8 @@ async def end_silence(name: str, desk: AtDesk) -> JSONResponse:
     return JSONResponse({"id": name, "changed": await desk.write(act)})
 
 
-def _checked(form: SilenceForm, by: str, now: DateTime) -> Silence:
+def checked(form: SilenceForm, by: str, now: DateTime) -> Silence:
+    """The silence that is asked for; Refused where it cannot be."""
     check_id(form.id)
     until = form.until
     if until is None or until <= now:

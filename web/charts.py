@@ -1,0 +1,170 @@
+"""Small plots for pages: drawn as SVG with classes alone, so that pages need no inline style."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+WIDTH: Final = 300
+HEIGHT: Final = 64
+_PAD: Final = 4
+
+
+def sparkline(points: Sequence[float | None], target: float | None, label: str) -> Markup:
+    """A figure's course, and its target as a dashed line. `label` says the same in words. Gaps stay gaps."""
+    known = [point for point in points if point is not None]
+    if not known:
+        return Markup("")
+    scale = _Range([*known, *([target] if target is not None else [])])
+    step = (WIDTH - 2 * _PAD) / max(1, len(points) - 1)
+    lines = "".join(
+        f"M{' L'.join(f'{_PAD + place * step:.1f} {scale.y(value):.1f}' for place, value in run)}"
+        for run in _runs(points)
+    )
+    aim = ""
+    if target is not None:
+        y = scale.y(target)
+        aim = Markup('<line class="aim" x1="0" x2="{w}" y1="{y:.1f}" y2="{y:.1f}"/>').format(w=WIDTH, y=y)
+    return Markup(
+        '<svg class="spark" viewBox="0 0 {w} {h}" preserveAspectRatio="none" role="img" aria-label="{label}">{aim}'
+        '<path class="course" d="{lines}"/></svg>'
+    ).format(w=WIDTH, h=HEIGHT, label=label, aim=aim, lines=lines)
+
+
+def forecast(slots: Sequence[Mapping[str, Any]], zone: str, label: str) -> Markup:
+    """What is expected, slot by slot, with the band in which it will most likely be."""
+    if not slots:
+        return Markup("")
+    width, height, base = 900, 220, 190
+    top = max(slot["high"] or slot["contacts"] or 0.0 for slot in slots) or 1.0
+    step = (width - 50) / len(slots)
+
+    def y(value: float | None) -> float:
+        return base - (value or 0.0) / top * (base - 14)
+
+    def x(place: int) -> float:
+        return 44 + (place + 0.5) * step
+
+    upper = [f"{x(place):.1f} {y(slot['high']):.1f}" for place, slot in enumerate(slots)]
+    lower = [f"{x(place):.1f} {y(slot['low']):.1f}" for place, slot in reversed(list(enumerate(slots)))]
+    line = " L".join(f"{x(place):.1f} {y(slot['contacts']):.1f}" for place, slot in enumerate(slots))
+    where, ticks = ZoneInfo(zone), []
+    for place, slot in enumerate(slots):
+        start = datetime.fromisoformat(slot["start"]).astimezone(where)
+        if start.minute == 0 and start.hour % 6 == 0:
+            words = f"{start:%m-%d}" if start.hour == 0 else f"{start:%H:%M}"
+            ticks.append(Markup('<text class="tick" x="{x:.1f}" y="{y}">{words}</text>').format(
+                x=x(place), y=height - 10, words=words
+            ))  # fmt: skip
+    rule = Markup(
+        '<line class="grid" x1="44" x2="{w}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        '<text class="tick side" x="38" y="{t:.1f}">{words}</text>'
+    )
+    heights = [(share, y(top * share)) for share in (0.0, 0.5, 1.0)]
+    ticks += [rule.format(w=width, y=at, t=at + 4, words=f"{top * share:.0f}") for share, at in heights]
+    return Markup(
+        '<div class="wide"><svg class="chart" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">{ticks}'
+        '<path class="likely" d="M{band}Z"/><path class="course" d="M{line}"/></svg></div>'
+    ).format(
+        w=width, h=height, label=label, ticks=Markup("").join(ticks), band=" L".join([*upper, *lower]), line=line
+    )  # fmt: skip
+
+
+def bars(rows: Sequence[tuple[str, float | None]], label: str, *, aim: float | None = None) -> Markup:
+    """One bar a month, its value above it; what is not known has no bar."""
+    width, height, base = 640, 200, 160
+    values = [value for _, value in rows if value is not None]
+    if not values:
+        return Markup("")
+    top = max([*values, *([aim] if aim is not None else [])]) or 1.0
+    step = width / max(1, len(rows))
+    drawn = []
+    for place, (name, value) in enumerate(rows):
+        middle = (place + 0.5) * step
+        drawn.append(
+            Markup('<text class="tick" x="{x:.1f}" y="{y}">{name}</text>').format(x=middle, y=base + 18, name=name)
+        )
+        if value is None:
+            continue
+        high = value / top * (base - 30)
+        drawn.append(Markup(
+            '<rect class="bar-of" x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}" rx="2"/>'
+            '<text class="tick" x="{m:.1f}" y="{t:.1f}">{words}</text>'
+        ).format(
+            x=middle - step * 0.3, y=base - high, w=step * 0.6, h=max(1.0, high), m=middle, t=base - high - 6,
+            words=f"{value:.3g}",
+        ))  # fmt: skip
+    if aim is not None:
+        y = base - aim / top * (base - 30)
+        drawn.append(Markup('<line class="aim" x1="0" x2="{w}" y1="{y:.1f}" y2="{y:.1f}"/>').format(w=width, y=y))
+    return Markup(
+        '<div class="wide"><svg class="chart" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">{drawn}</svg></div>'
+    ).format(w=width, h=height, label=label, drawn=Markup("").join(drawn))
+
+
+def course_with_marks(
+    begins: str, step_seconds: int, points: Sequence[float | None], said: Sequence[Mapping[str, Any]],
+    incident: Mapping[str, Any], zone: str, label: str,
+) -> Markup:  # fmt: skip
+    """A figure around an incident; upright lines where it was declared and where statements were posted."""
+    known = [point for point in points if point is not None]
+    if not known:
+        return Markup("")
+    width, height, base, top = 900, 180, 150, max(known) or 1.0
+    start, span = datetime.fromisoformat(begins), step_seconds * max(1, len(points) - 1)
+
+    def x(seconds: float) -> float:
+        return 44 + min(1.0, max(0.0, seconds / span)) * (width - 50)
+
+    def y(value: float) -> float:
+        return base - value / top * (base - 20)
+
+    lines = "".join(
+        "M" + " L".join(f"{x(place * step_seconds):.1f} {y(value):.1f}" for place, value in run)
+        for run in _runs(points)
+    )
+    moments = [("declared", incident["declared_at"])] + [
+        ("posted", one["posted_at"]) for one in said if one["posted_at"]
+    ]
+    marks = []
+    for kind, moment in moments:
+        at = datetime.fromisoformat(moment)
+        place = x((at - start).total_seconds())
+        marks.append(Markup(
+            '<line class="said {kind}" x1="{x:.1f}" x2="{x:.1f}" y1="12" y2="{base}"/>'
+            '<text class="tick" x="{x:.1f}" y="{y}">{words}</text>'
+        ).format(kind=kind, x=place, base=base, y=base + 18, words=f"{at.astimezone(ZoneInfo(zone)):%H:%M}"))  # fmt: skip
+    side = Markup('<text class="tick side" x="38" y="24">{0:.3g}</text>').format(top)
+    return Markup(
+        '<div class="wide"><svg class="chart" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">{side}{marks}'
+        '<path class="course" d="{lines}"/></svg></div>'
+    ).format(w=width, h=height, label=label, side=side, marks=Markup("").join(marks), lines=lines)  # fmt: skip
+
+
+class _Range:
+    def __init__(self, values: Sequence[float]) -> None:
+        self._low, self._high = min(values), max(values)
+
+    def y(self, value: float) -> float:
+        spread = self._high - self._low
+        share = (value - self._low) / spread if spread else 0.5
+        return HEIGHT - _PAD - share * (HEIGHT - 2 * _PAD)
+
+
+def _runs(points: Sequence[float | None]) -> list[list[tuple[int, float]]]:
+    """Stretches without a gap; one point alone becomes a short dash."""
+    runs: list[list[tuple[int, float]]] = []
+    fresh = True
+    for place, point in enumerate(points):
+        if point is None:
+            fresh = True
+            continue
+        if fresh:
+            runs.append([])
+            fresh = False
+        runs[-1].append((place, point))
+    return [run if len(run) > 1 else [run[0], (run[0][0] + 0.4, run[0][1])] for run in runs]  # type: ignore[list-item]
