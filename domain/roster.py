@@ -52,6 +52,7 @@ class Roster:
     roles: Mapping[str, Role] = field(default_factory=dict)
     public: Mapping[str, PublicChannel] = field(default_factory=dict)
     currency: str = "CNY"
+    budget: int | None = None  # compensation of a calendar month, in that currency; None: none set
 
     def primary(self, role: str) -> str | None:
         """The person on duty for a role, or None where nobody is. What is promised may be a person's own: by id."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pendulum import DateTime
 
+from domain.durations import elapsed
 from storage.figures import LIVE, Figures
 from storage.figures_history import course
 
@@ -61,8 +62,8 @@ def mood(figures: Figures, began: DateTime, until: DateTime) -> dict[str, Any]:
     `begins`, `step_seconds`, `mentions` and `negative_mentions` a step, `negative_share` 0 to 1; None: nothing known.
     """
     begins = began - BEFORE
-    minutes = max(1, -(-int((until - begins).total_seconds() / 60) // _POINTS))
-    step, count = timedelta(minutes=minutes), int((until - begins) / timedelta(minutes=minutes)) + 1
+    minutes = max(1, -(-int(elapsed(begins, until).total_seconds() / 60) // _POINTS))
+    step, count = timedelta(minutes=minutes), int(elapsed(begins, until).total_seconds() / 60 / minutes) + 1
     found: dict[str, Any] = {"begins": begins.isoformat(), "step_seconds": minutes * 60}
     for metric in MENTIONS:
         points: list[float | None] = [None] * count

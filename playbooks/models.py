@@ -299,6 +299,9 @@ class RosterForm(Form):
     currency: str = Field(
         "CNY", pattern=r"^[A-Z]{3}$", description="Of every money limit, as in ISO 4217.", examples=["CNY"]
     )
+    compensation_budget: int | None = Field(
+        None, ge=0, description="What may be promised in compensation in a calendar month.", examples=[500000]
+    )
     people: dict[Id, PersonForm] = Field(min_length=1, description="Persons by id.", examples=["{alice: {...}}"])
     roles: dict[Id, RoleForm] = Field(min_length=1, description="Roles by id.", examples=["{pr-lead: {...}}"])
     public_channels: dict[Id, PublicChannelForm] = Field(

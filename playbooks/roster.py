@@ -60,6 +60,7 @@ def _built(form: RosterForm) -> Roster:
         roles={name: Role(id=name, **role.model_dump()) for name, role in form.roles.items()},
         public={name: PublicChannel(id=name, **box.model_dump()) for name, box in form.public_channels.items()},
         currency=form.currency,
+        budget=form.compensation_budget,
     )
 
 

@@ -40,6 +40,10 @@ def _text() -> Any:
 
 UNSENT = text("state IN ('pending', 'retry')")  # as a literal: a partial index is not found by parameters
 IN_HAND = text("state = 'leased'")
+PUBLIC = text("kind = 'published'")
+WORDS = text("kind IN ('noted', 'corrected')")
+SUMS = text("amount IS NOT NULL")
+DOERS = text("done_by <> ''")
 
 
 class IncidentRow(SQLModel, table=True):
@@ -103,6 +107,10 @@ class StepRow(SQLModel, table=True):
     """A step as laid out."""
 
     __tablename__ = "step"
+    __table_args__ = (
+        Index("step_sums", "response_id", "id", sqlite_where=SUMS, postgresql_where=SUMS),
+        Index("step_doers", "done_by", "response_id", sqlite_where=DOERS, postgresql_where=DOERS),
+    )
     response_id: str = Field(primary_key=True, max_length=64)
     id: str = Field(primary_key=True, max_length=160)
     position: int = 0
@@ -142,6 +150,10 @@ class FactRow(SQLModel, table=True):
     """A fact of a timeline: appended, never changed, each holding the hash of the one before."""
 
     __tablename__ = "fact"
+    __table_args__ = (
+        Index("fact_public", "incident_id", "at", sqlite_where=PUBLIC, postgresql_where=PUBLIC),
+        Index("fact_words", "incident_id", "seq", sqlite_where=WORDS, postgresql_where=WORDS),
+    )
     incident_id: str = Field(primary_key=True, max_length=64)
     seq: int = Field(primary_key=True)
     at: datetime = _time(nullable=False)

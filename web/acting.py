@@ -26,6 +26,7 @@ router = APIRouter(include_in_schema=False)
 _SPACE: Final = uuid.UUID("6f0d7b3e-5d3c-4a0e-9a57-0c51b0f7a3d1")
 _IMPACT: Final = ("customers", "orders", "money", "brand")
 MOST_FIELDS: Final = 64
+BACK: Final = frozenset({"/executive"})  # pages that one comes back to; never an address that a form brings along
 
 
 @router.post("/incidents/{ref}/do/{name}")
@@ -37,7 +38,12 @@ async def do(request: Request, ref: str, name: str, desk: AtDesk) -> Response:
     given = await fields_of(request)
 
     def act(house: House, by: str, now: DateTime) -> None:
-        command_id = str(uuid.uuid5(_SPACE, json.dumps([by, ref, name, sorted(given.items())])))
+        command_id = str(
+            uuid.uuid5(
+                _SPACE,
+                json.dumps([by, ref, name, sorted((key, value) for key, value in given.items() if key != "back")]),
+            )
+        )
         if name == "attach":
             playbook = given.get("playbook", "")
             commands.attach(house, Attach(id=command_id, incident=ref, by=by, playbook=playbook), now)
@@ -47,7 +53,7 @@ async def do(request: Request, ref: str, name: str, desk: AtDesk) -> Response:
             commands.carry_out(house, made(ref, name, {**given, "id": command_id}, by), now)
 
     await desk.write(act, need=need_of(name))
-    return RedirectResponse(f"/incidents/{quote(ref, safe='')}{_place(name, given)}", 303)
+    return RedirectResponse(_place(ref, name, given), 303)
 
 
 async def fields_of(request: Request) -> dict[str, str]:
@@ -90,9 +96,11 @@ def made(ref: str, name: str, given: Mapping[str, str], by: str) -> Any:
     return command
 
 
-def _place(name: str, given: Mapping[str, str]) -> str:
-    """Where on the page the result is seen."""
+def _place(ref: str, name: str, given: Mapping[str, str]) -> str:
+    """Where the result is seen: on the page that it was asked from, where that is one of ours."""
+    if given.get("back") in BACK:
+        return given["back"]
+    page, step = f"/incidents/{quote(ref, safe='')}", given.get("step", "").partition(":")[2]
     if name in ("note", "impact"):
-        return "#timeline" if given.get("corrects") else "#moves"
-    step = given.get("step", "").partition(":")[2]
-    return f"#{quote(step)}" if step else ""
+        return f"{page}#timeline" if given.get("corrects") else f"{page}#moves"
+    return f"{page}#{quote(step)}" if step else page

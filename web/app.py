@@ -25,11 +25,15 @@ from web import (
     customers,
     declare_page,
     documents,
+    drills_page,
+    duty_page,
     errors,
+    executive_page,
     export,
     follow_ups_page,
     health,
     health_page,
+    history_page,
     house_api,
     inbox,
     incident_page,
@@ -58,6 +62,7 @@ ROUTERS = (
     inbox, samples, texts, webhooks, acknowledge, incidents, commands, warnings, rules, health, customers, survey,
     learning, documents, reports, house_api, metrics, acting, declare_page, text_page, export, incident_page,
     board_page, warnings_page, health_page, follow_ups_page, statements_page,
+    executive_page, history_page, duty_page, drills_page,
 )  # fmt: skip
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
@@ -86,6 +91,7 @@ def create_app(house: House) -> FastAPI:
     app.state.trail = Trail(house.database)
     app.state.gathering = Gathering(house, app.state.writers, now)
     app.state.live = Live(house)
+    app.state.months = history_page.Months(house)
     app.state.letterbox = Letterbox(house.settings.home / "inbox.db")
     app.state.rulebook = Rulebook(
         house.settings.home, playbooks=lambda: [playbook.id for playbook in house.library.all()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -66,12 +66,8 @@ def forecast(slots: Sequence[Mapping[str, Any]], zone: str, label: str) -> Marku
     )
     heights = [(share, y(top * share)) for share in (0.0, 0.5, 1.0)]
     ticks += [rule.format(w=width, y=at, t=at + 4, words=f"{top * share:.0f}") for share, at in heights]
-    return Markup(
-        '<div class="wide"><svg class="chart" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">{ticks}'
-        '<path class="likely" d="M{band}Z"/><path class="course" d="M{line}"/></svg></div>'
-    ).format(
-        w=width, h=height, label=label, ticks=Markup("").join(ticks), band=" L".join([*upper, *lower]), line=line
-    )  # fmt: skip
+    likely = Markup('<path class="likely" d="M{0}Z"/>').format(" L".join([*upper, *lower]))
+    return _wide("chart", width, height, label, *ticks, likely, Markup('<path class="course" d="M{0}"/>').format(line))
 
 
 def bars(rows: Sequence[tuple[str, float | None]], label: str, *, aim: float | None = None) -> Markup:
@@ -101,9 +97,7 @@ def bars(rows: Sequence[tuple[str, float | None]], label: str, *, aim: float | N
     if aim is not None:
         y = base - aim / top * (base - 30)
         drawn.append(Markup('<line class="aim" x1="0" x2="{w}" y1="{y:.1f}" y2="{y:.1f}"/>').format(w=width, y=y))
-    return Markup(
-        '<div class="wide"><svg class="chart" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">{drawn}</svg></div>'
-    ).format(w=width, h=height, label=label, drawn=Markup("").join(drawn))
+    return _wide("chart", width, height, label, *drawn)
 
 
 def course_with_marks(
@@ -130,19 +124,74 @@ def course_with_marks(
     moments = [("declared", incident["declared_at"])] + [
         ("posted", one["posted_at"]) for one in said if one["posted_at"]
     ]
-    marks = []
+    marks, where = [], ZoneInfo(zone)
     for kind, moment in moments:
         at = datetime.fromisoformat(moment)
         place = x((at - start).total_seconds())
         marks.append(Markup(
             '<line class="said {kind}" x1="{x:.1f}" x2="{x:.1f}" y1="12" y2="{base}"/>'
             '<text class="tick" x="{x:.1f}" y="{y}">{words}</text>'
-        ).format(kind=kind, x=place, base=base, y=base + 18, words=f"{at.astimezone(ZoneInfo(zone)):%H:%M}"))  # fmt: skip
+        ).format(kind=kind, x=place, base=base, y=base + 18, words=f"{at.astimezone(where):%H:%M}"))  # fmt: skip
     side = Markup('<text class="tick side" x="38" y="24">{0:.3g}</text>').format(top)
+    return _wide("chart", width, height, label, side, *marks, Markup('<path class="course" d="{0}"/>').format(lines))
+
+
+def meter(share: float, label: str) -> Markup:
+    """How much of a whole is used; more than the whole is full and red."""
     return Markup(
-        '<div class="wide"><svg class="chart" viewBox="0 0 {w} {h}" role="img" aria-label="{label}">{side}{marks}'
-        '<path class="course" d="{lines}"/></svg></div>'
-    ).format(w=width, h=height, label=label, side=side, marks=Markup("").join(marks), lines=lines)  # fmt: skip
+        '<svg class="bar {state}" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" '
+        'aria-label="{label}: {share:.0f} %">'
+        '<rect class="whole" width="100" height="6" rx="1"/>'
+        '<rect class="passed" width="{width:.1f}" height="6" rx="1"/></svg>'
+    ).format(
+        state="late" if share > 1 else "running", label=label, share=share * 100, width=min(1.0, max(0.0, share)) * 100
+    )  # fmt: skip
+
+
+def shifts(days: Mapping[str, Any], zone: str, label: str) -> Markup:
+    """Who has each role over the coming days, for roles that change hands; gaps stand out."""
+    rows = [row for row in days["roles"] if row["calendar"] or len(row["spans"]) > 1]
+    if not rows:
+        return Markup("")
+    begins, ends = (datetime.fromisoformat(days[name]) for name in ("from", "until"))
+    where, width, left, lane = ZoneInfo(zone), 960, 190, 30
+    whole = (ends - begins).total_seconds()
+
+    def x(moment: str) -> float:
+        return left + (datetime.fromisoformat(moment) - begins).total_seconds() / whole * (width - left - 4)
+
+    people = list(dict.fromkeys(span["person"] for row in rows for span in row["spans"]))
+    drawn = []
+    day = begins.astimezone(where).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    height = 26 + lane * len(rows)
+    while day < ends:
+        at = x(day.isoformat())
+        drawn.append(Markup(
+            '<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="18" y2="{h}"/>'
+            '<text class="tick" x="{x:.1f}" y="12">{d}</text>'
+        ).format(x=at, h=height, d=f"{day:%m-%d}"))  # fmt: skip
+        day += timedelta(days=1)
+    for place, row in enumerate(rows):
+        y = 24 + lane * place
+        drawn.append(Markup('<text x="0" y="{y}">{title}</text>').format(y=y + 16, title=row["title"][:26]))
+        for span in row["spans"]:
+            start, end = x(span["from"]), x(span["to"])
+            room = int((end - start) / 8)
+            drawn.append(Markup(
+                '<g class="shift s{n}{gap}"><rect x="{x:.1f}" y="{y}" width="{w:.1f}" height="22" rx="3"/>'
+                '<text x="{t:.1f}" y="{b}">{short}</text><title>{name} {start} – {end}</title></g>'
+            ).format(
+                n=people.index(span["person"]) % 6, gap=" gap" if span["gap"] else "", x=start, y=y,
+                w=max(1.0, end - start - 1), t=start + 4, b=y + 16, short=span["name"][:room] if room > 1 else "",
+                name=span["name"], start=span["from"], end=span["to"],
+            ))  # fmt: skip
+    return _wide("timeline-picture", width, height, label, *drawn)
+
+
+def _wide(kind: str, width: int, height: int, label: str, *parts: Markup) -> Markup:
+    """A picture that is scrolled sideways where a screen is narrow."""
+    opening = Markup('<div class="wide"><svg class="{0}" viewBox="0 0 {1} {2}" role="img" aria-label="{3}">')
+    return opening.format(kind, width, height, label) + Markup("").join(parts) + Markup("</svg></div>")
 
 
 class _Range:

@@ -19,7 +19,7 @@ from engine.customers.wording import share
 from engine.house import House
 from locales import format_span, format_when, normalise, translator
 from playbooks.errors import BadFile
-from web import drawing, wording
+from web import charts, drawing, wording
 from web.places import AGOS, PLACES, ROLES, SORTS
 
 _FOLDER = Path(__file__).parent / "templates"
@@ -39,6 +39,7 @@ def templates() -> jinja2.Environment:
     )
     environment.filters["links"] = drawing.with_links
     environment.globals["bar"] = drawing.bar
+    environment.globals["meter"] = charts.meter
     return environment
 
 
@@ -111,6 +112,10 @@ class Reader:
         _ = self.translate
         words = _("{span} left") if span >= timedelta(0) else _("late by {span}")
         return words.format(span=format_span(span, self.language))
+
+    def span(self, seconds: float | None) -> str:
+        """A length of time."""
+        return "-" if seconds is None else format_span(timedelta(seconds=seconds), self.language)
 
     def share(self, value: float | None) -> str:
         """A share as people read it."""

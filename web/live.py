@@ -30,7 +30,7 @@ log = logging.getLogger("tocsin.web")
 GLANCE_SECONDS: Final = 0.1  # between two glances at the database's version
 GAP_SECONDS: Final = 0.25  # between two makings of the same page in a storm of changes, at least
 SHARE: Final = 5.0  # ... and so many times what the last making took: live pages take a fifth of a core at most
-QUIET_SECONDS: Final = 10.0  # what only time changes is seen by then; also keeps the connection known to be alive
+QUIET_SECONDS: Final = 15.0  # what only time changes is seen by then; also keeps the connection known to be alive
 CHECK_SECONDS: Final = 15.0  # how long a stream outlasts its session at most, a wait for news apart
 MOST_VIEWS: Final = 512
 
@@ -63,7 +63,12 @@ class Live:
         self._end = threading.Event()
 
     async def stream(
-        self, key: tuple[str, ...], make: Make, check: Callable[[], Awaitable[None]], seen: str
+        self,
+        key: tuple[str, ...],
+        make: Make,
+        check: Callable[[], Awaitable[None]],
+        seen: str,
+        every: float = QUIET_SECONDS,
     ) -> AsyncIterator[str]:
         """Server-sent events: `main` with its HTML at each change.
 
@@ -72,6 +77,7 @@ class Live:
             make: the HTML as of now, for any reader of that key.
             check: raises where this very reader may not look any more; their stream ends then, nobody else's.
             seen: the mark of what the reader has.
+            every: seconds after which what only time changes is made anew.
         """
         checked = time.monotonic()
         self._streams += 1
@@ -84,18 +90,18 @@ class Live:
                     await check()
                     checked = time.monotonic()
                 version = self._version
-                view = await self._current(key, make)
+                view = await self._current(key, make, every)
                 if view.mark != seen:
                     seen = view.mark
                     lines = "".join(f"data: {line}\n" for line in view.html.splitlines())
                     yield f"event: main\nid: {seen}\n{lines}\n"
                 else:
                     yield ": still here\n\n"
-                await self._change(version)
+                await self._change(version, every)
         finally:
             self._streams -= 1
 
-    async def _current(self, key: tuple[str, ...], make: Make) -> _View:
+    async def _current(self, key: tuple[str, ...], make: Make, every: float) -> _View:
         """The view as of now, made by whoever asks first."""
         view = self._views.get(key)
         if view is None:
@@ -104,10 +110,10 @@ class Live:
             view = self._views[key] = _View()
         async with view.lock:
             rest = view.made + max(GAP_SECONDS, SHARE * view.took) - time.monotonic()
-            stale = view.seen is not self._version or rest < -QUIET_SECONDS
+            stale = view.seen is not self._version or rest < -every
             if stale and rest > 0:
                 await asyncio.sleep(rest)
-            if (stale and view.seen is not self._version) or time.monotonic() - view.made > QUIET_SECONDS:
+            if (stale and view.seen is not self._version) or time.monotonic() - view.made > every:
                 version, begins = self._version, time.monotonic()
                 view.html = await make()
                 view.took = time.monotonic() - begins
@@ -115,10 +121,10 @@ class Live:
                 view.mark = mark(view.html)
         return view
 
-    async def _change(self, version: object) -> None:
+    async def _change(self, version: object, every: float) -> None:
         """Until something was committed since, or long enough."""
         try:
-            async with asyncio.timeout(QUIET_SECONDS), self._news:
+            async with asyncio.timeout(every), self._news:
                 await self._news.wait_for(lambda: self._version is not version)
         except TimeoutError:
             pass
@@ -155,11 +161,14 @@ def mark(html: str) -> str:
     return hashlib.blake2b(html.encode(), digest_size=12).hexdigest()
 
 
-async def shown(request: Request, desk: Desk, template: str, look: Look, **values: Any) -> Response:
+async def shown(
+    request: Request, desk: Desk, template: str, look: Look, *, every: float = QUIET_SECONDS, **values: Any
+) -> Response:
     """A live page: the page itself, or, for whoever asks for a stream, what changes on it.
 
     Args:
         look: what the page shows, looked up in a thread: the same for the page and for each later state of it.
+        every: seconds after which what only time changes is seen.
         values: of the template, the same for ever.
     """
     if "text/event-stream" not in request.headers.get("accept", ""):
@@ -181,4 +190,6 @@ async def shown(request: Request, desk: Desk, template: str, look: Look, **value
     key = (request.url.path, request.url.query, language, zone, desk.asker.role.word, desk.asker.by)
     seen = request.query_params.get("seen", request.headers.get("last-event-id", ""))
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(live.stream(key, make, check, seen), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        live.stream(key, make, check, seen, every), media_type="text/event-stream", headers=headers
+    )

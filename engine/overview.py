@@ -1,0 +1,78 @@
+"""For the executive: what each incident costs whom, the paragraph of the hour, decisions that wait, the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pendulum import DateTime
+
+from channels.wording import brief_lines
+from domain.incident import BEGUN, MET, Nature, Snapshot, StepState
+from domain.playbook import StepKind
+from domain.roster import Person
+from engine.house import House
+from storage import board, incidents, spending
+from storage.whole import step as step_of
+
+
+def overview(house: House, now: DateTime, language: str, zone: str) -> dict[str, Any]:
+    """Every open incident, the most urgent first, and what was promised in money this month.
+
+    `incidents`: each its head, `paragraph` (lines) and `decisions` (steps that wait for a yes, no or approval, each
+    with `text`, the draft that it is about). `budget`: `currency`, `month`, `promised`, `of` (None: none was set).
+    """
+    roster = house.roster()
+    reader = Person(id="", name="", channels=(), language=language, timezone=zone)
+    found = []
+    with house.database.read() as connection:
+        heads = board.open_heads(connection, Nature.INCIDENT, drill=False, limit=50)
+        heads += board.open_heads(connection, Nature.INCIDENT, drill=True, limit=10)
+        for head in heads:
+            snapshots = [
+                incidents.load(connection, name, roster) for name in incidents.responses_of(connection, head["id"])
+            ]
+            found.append({
+                **board.head(snapshots[0].incident),
+                "paragraph": brief_lines(snapshots[0], reader, now),
+                "decisions": [one for snapshot in snapshots for one in _decisions(snapshot, house, now)],
+                "seen": incidents.count_facts(connection, head["id"]),
+            })  # fmt: skip
+        month = now.in_timezone(zone).start_of("month")
+        promised = spending.approved_since(connection, month.in_timezone("UTC"))
+    found.sort(key=_urgency)
+    budget = {"currency": roster.currency, "month": month.format("YYYY-MM"), "promised": promised, "of": roster.budget}
+    return {"incidents": found, "budget": budget, "people": {one.id: one.name for one in roster.people.values()}}
+
+
+def _urgency(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    impact = row["impact"]
+    return (
+        row["drill"],
+        row["status"] != "open",
+        -impact["customers"] - impact["orders"],
+        -impact["brand"],
+        -impact["money"],
+    )
+
+
+def _decisions(snapshot: Snapshot, house: House, now: DateTime) -> list[dict[str, Any]]:
+    found = []
+    for state in sorted(snapshot.steps.values(), key=lambda one: one.due_at):
+        plan = snapshot.plan(state)
+        if state.status not in BEGUN or not (plan.attaches or plan.kind is StepKind.APPROVE):
+            continue
+        if any(need is None or need.status not in MET for _, need in snapshot.needs(state)):
+            continue  # there is nothing yet to decide about
+        draft = snapshot.related(state, plan.of) if plan.of else None
+        document = step_of(snapshot, state, now)
+        document["name"] = f"{snapshot.response.playbook.id}:{state.id}"
+        document["begins"] = board.both(house.library.get(plan.attaches).title) if plan.attaches else None
+        document["text"] = _text(snapshot, draft, now) if draft else None
+        found.append(document)
+    return found
+
+
+def _text(snapshot: Snapshot, draft: StepState, now: DateTime) -> dict[str, Any]:
+    text = step_of(snapshot, draft, now)
+    return {**text, "name": f"{snapshot.response.playbook.id}:{draft.id}"}
