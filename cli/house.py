@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.frame import AsJson, Trouble, language, say, show_json
+from cli.frame import AsJson, Trouble, _, language, say, show_json
 
 if TYPE_CHECKING:
     from storage.settings import Settings
@@ -28,10 +28,16 @@ def up(
     try:
         settings = load_settings(port=port, prefect_port=prefect_port, host=host)
         for line in prepare(settings):
-            say(line)
+            say(_told(line))
         Supervisor(settings, language=language()).run()
     except (StartError, SettingsError) as error:
         raise Trouble(str(error)) from None
+
+
+def _told(line: str) -> str:
+    """A line of what was laid out; the link by which the first one comes in is said in the terminal's language."""
+    _begins, found, link = line.partition("login link: ")
+    return _("Log in once, within half an hour, by this link: {link}").format(link=link) if found else line
 
 
 def doctor(as_json: AsJson = False) -> None:

@@ -22,6 +22,7 @@ from cli import (
     silence,
     statements,
     steps,
+    user,
 )
 from cli.check import check
 from cli.declare import declare
@@ -77,6 +78,7 @@ app.add_typer(learning.suggestions, name="suggestions")
 app.add_typer(learning.action, name="action")
 app.add_typer(report.app, name="report")
 app.add_typer(drill.app, name="drill")
+app.add_typer(user.app, name="user")
 app.command(epilog=example('tocsin retrospective INC-1 --action "A second provider" --owner technology-lead'))(
     report.retrospective
 )

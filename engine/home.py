@@ -12,6 +12,8 @@ from storage.database import Database, StorageError
 from storage.figures import open_figures
 from storage.settings import Settings, SettingsError, load_settings
 
+LOCAL = ("127.0.0.1", "localhost", "::1")
+LINK = "login link: "  # how the line with it begins
 SAMPLES = Path(__file__).resolve().parent.parent / "playbooks" / "sample"
 
 
@@ -50,6 +52,36 @@ def prepare_home(settings: Settings) -> list[str]:
     return done
 
 
+def first_link(settings: Settings) -> str:
+    """A login link while nobody has an account to come in with; else empty.
+
+    Raises:
+        StartError: the pages are to be open to the network, and nobody is their administrator yet.
+    """
+    from engine import accounts  # noqa: PLC0415 - the process that lays out a home does little else
+    from engine.clock import now  # noqa: PLC0415
+    from engine.house import House  # noqa: PLC0415
+    from storage.accounts import any_admin, every  # noqa: PLC0415
+
+    house = House(settings, sends=False, checks=False)
+    try:
+        with house.database.read() as connection:
+            nobody = not any_admin(connection)
+            known = every(connection)
+        if settings.host not in LOCAL and nobody:
+            raise StartError(
+                f"nobody is administrator of what {settings.host} would open to the network: "
+                "type `tocsin user add YOU --role admin` first"
+            )
+        if settings.oidc_issuer or any(one.password for one in known):
+            return ""
+        return accounts.make_link(house, "", now(), accounts.Way())
+    except StorageError as error:
+        raise StartError(str(error)) from None
+    finally:
+        house.close()
+
+
 def _write(path: Path, text: str) -> None:
     """Whole or not at all, readable by its owner only: the channel file will hold passwords."""
     half = path.with_suffix(f".{os.getpid()}.part")
@@ -61,8 +93,11 @@ def _write(path: Path, text: str) -> None:
 
 if __name__ == "__main__":
     try:
-        for line in prepare_home(load_settings()):
+        given = load_settings()
+        for line in prepare_home(given):
             sys.stdout.write(f"{line}\n")
+        if sys.argv[1:] == ["starts"] and (link := first_link(given)):
+            sys.stdout.write(f"{LINK}{link}\n")
     except (StartError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)

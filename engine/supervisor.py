@@ -43,13 +43,16 @@ _SAY_EVERY: Final = 12
 _STOP_STEP: Final = 0.05
 
 
-def prepare(settings: Settings) -> list[str]:
+def prepare(settings: Settings, *, starts: bool = True) -> list[str]:
     """Lay out the home and the database, in a process of its own: who supervises need not carry for ever what it takes.
 
+    `starts`: Tocsin is about to start, so somebody must be able to come in.
+
     Raises:
-        StartError: the home cannot be written, or the database is not usable. One line.
+        StartError: the home cannot be written, the database is not usable, or the pages would be open to the network
+            without an administrator. One line.
     """
-    command = (sys.executable, "-m", "engine.home")
+    command = (sys.executable, "-m", "engine.home", *(("starts",) if starts else ()))
     environment = {**os.environ, **settings_environment(settings)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -135,12 +135,12 @@ def months(connection: Connection, since: DateTime, zone: str) -> Mapping[str, M
             RESPONSE.c.incident_id,
             func.count(answered),
             func.coalesce(func.sum(answered), 0.0),
-            func.count(STEP.c.done_at),
-            func.count(STEP.c.done_at).filter(late),
+            func.count(STEP.c.done_at).filter(STEP.c.status == "done"),
+            func.count(STEP.c.done_at).filter(STEP.c.status == "done", late),
         )
         .join(RESPONSE, RESPONSE.c.id == STEP.c.response_id)
         .join(INCIDENT, INCIDENT.c.id == RESPONSE.c.incident_id)
-        .where(*wanted, STEP.c.status == "done")
+        .where(*wanted, STEP.c.opened_at.is_not(None))
         .group_by(RESPONSE.c.incident_id)
     )
     for incident, acknowledged, seconds, done, too_late in connection.execute(query):

@@ -116,6 +116,31 @@ class Settings(BaseSettings):
         description="Days after which a browser is logged out in any case; seven outlast a whole incident.",
     )
 
+    oidc_issuer: str = Field(
+        default="",
+        description="Single sign-on by OpenID Connect: the provider's issuer, for example https://id.example.org. "
+        "Empty: none.",
+    )
+    oidc_client_id: str = Field(default="", description="As the provider knows this installation.")
+    oidc_client_secret: str = Field(default="", repr=False, description="What the provider gave for it; empty: none.")
+    oidc_title: str = Field(default="Single sign-on", description="What the button of the login page says.")
+    oidc_scopes: str = Field(
+        default="openid profile email", description="What the provider is asked for; `openid` is among it."
+    )
+    oidc_name_claim: str = Field(
+        default="preferred_username", description="The claim that names the account; of an e-mail what stands before @."
+    )
+    oidc_role_claim: str = Field(default="groups", description="The claim whose values give a role.")
+    oidc_roles: str = Field(
+        default="",
+        description="What of that claim gives which role: `oncall=responder,leads=commander`; the highest counts.",
+    )
+    oidc_unknown: str = Field(
+        default="refuse",
+        pattern="^(refuse|viewer)$",
+        description="Whoever has no account and no value that gives a role: refuse or viewer.",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -151,6 +176,15 @@ class Settings(BaseSettings):
     def _watched_from(cls, url: str) -> str:
         if url and not url.startswith(("http://", "https://")):
             raise ValueError("must begin with http:// or https://")
+        return url
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, url: str) -> str:
+        parts = urlsplit(url)
+        local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+        if url and not (parts.scheme == "https" or (parts.scheme == "http" and local)):
+            raise ValueError("must begin with https://")
         return url
 
     @field_validator("public_url")

@@ -18,6 +18,7 @@ from engine.tidying import leave_the_old_alone
 from engine.warning.monitors import MonitorAlerts
 from playbooks.rulebook import Rulebook
 from web import (
+    accounts,
     acknowledge,
     acting,
     board_page,
@@ -39,6 +40,7 @@ from web import (
     incident_page,
     incidents,
     learning,
+    login,
     metrics,
     reports,
     rules,
@@ -63,6 +65,7 @@ ROUTERS = (
     learning, documents, reports, house_api, metrics, acting, declare_page, text_page, export, incident_page,
     board_page, warnings_page, health_page, follow_ups_page, statements_page,
     executive_page, history_page, duty_page, drills_page,
+    login, accounts,
 )  # fmt: skip
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
@@ -88,6 +91,8 @@ def create_app(house: House) -> FastAPI:
     # SQLite has one writer: more threads would only wait for its lock instead of in line here.
     app.state.writers = ThreadPoolExecutor(2 if house.database.is_sqlite else 6, thread_name_prefix="command")
     app.state.readers = ThreadPoolExecutor(4, thread_name_prefix="look")
+    # A password takes a core for a moment, and one at a time is enough: nobody slows the house down by trying.
+    app.state.logins = ThreadPoolExecutor(1, thread_name_prefix="login")
     app.state.trail = Trail(house.database)
     app.state.gathering = Gathering(house, app.state.writers, now)
     app.state.live = Live(house)
@@ -118,6 +123,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.writers.shutdown(wait=True, cancel_futures=True)
     app.state.readers.shutdown(wait=False, cancel_futures=True)
+    app.state.logins.shutdown(wait=False, cancel_futures=True)
     app.state.trail.close()
     app.state.letterbox.close()
     app.state.figures.close()

@@ -131,6 +131,18 @@ def is_loopback(request: Request) -> bool:
         return False
 
 
+def address_of(request: Request) -> str:
+    """From where they ask: behind a proxy on this machine, what that proxy says."""
+    said = request.headers.getlist("x-forwarded-for")
+    if said and is_loopback(request):
+        last = said[-1].rpartition(",")[2].strip()
+        try:
+            return str(ipaddress.ip_address(last))
+        except ValueError:
+            return ""
+    return request.client.host if request.client else ""
+
+
 def host_of(headers: Headers) -> str:
     """The name under which we were asked, without port."""
     return (urlsplit(f"//{headers.get('host', '')}").hostname or "").lower()

@@ -58,9 +58,16 @@ class Desk:
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
     async def write(
-        self, act: Callable[[House, str, DateTime], T], said: str = "", need: Role | str = Role.RESPONDER
+        self,
+        act: Callable[[House, str, DateTime], T],
+        said: str = "",
+        need: Role | str = Role.RESPONDER,
+        *,
+        noted: bool = True,
     ) -> T:
         """Carry something out in the name of whoever asks; it stands in the audit log.
+
+        `noted=False`: what is carried out writes there itself.
 
         Raises:
             NotKnown: nobody asks whom we know.
@@ -71,7 +78,8 @@ class Desk:
             self._enter(need)
             by = self._speaker(said)
             done = act(self.house, by, now())
-            self._trail.done(self._request, self.asker, by)
+            if noted:
+                self._trail.done(self._request, self.asker, by)
             return done
 
         return await asyncio.get_running_loop().run_in_executor(self._writers, work)

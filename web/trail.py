@@ -14,7 +14,7 @@ from engine.clock import now
 from storage import accounts_ways, audit
 from storage.audit import Entry
 from storage.database import Database, StorageError
-from web.asking import Asker
+from web.asking import Asker, address_of
 
 log = logging.getLogger("tocsin.web")
 _TOGETHER = 0.2  # seconds for which entries are gathered into one transaction
@@ -130,8 +130,7 @@ class Trail:
 def _entry(request: Request, asker: Asker, detail: str) -> Entry:
     # The path names what it was done to. No address with a secret in it comes here.
     deed = f"{request.method} {request.url.path}"
-    address = request.client.host if request.client else ""
     role = asker.role.word if asker.role else ""
     return Entry(
-        deed, who=asker.name, role=role, way=asker.way, address=address, detail=detail, at=now()
+        deed, who=asker.name, role=role, way=asker.way, address=address_of(request), detail=detail, at=now()
     )  # fmt: skip

@@ -1,0 +1,317 @@
+"""`tocsin user`: who may log in and what they may; links, tokens, the audit log."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from cli.frame import AsJson, Trouble, _, example, say, show_json, warn
+
+if TYPE_CHECKING:
+    from pendulum import DateTime
+
+    from domain.access import Role
+    from engine.accounts import Way
+    from engine.house import House
+
+T = TypeVar("T")
+app = typer.Typer(no_args_is_help=True, help="Who may log in, and what they may.", rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(help="An account; `tocsin user list` names them.")]
+RoleName = Annotated[str, typer.Option("--role", help="viewer, responder, approver, commander or admin.")]
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+
+
+@app.command(epilog=example("tocsin user add alice --role commander"))
+def add(
+    name: Annotated[str, typer.Argument(help="Of the account, for example alice.")],
+    role: RoleName = "responder",
+    person: Annotated[
+        str, typer.Option(help="Of the roster, in whose name commands are given; - for none. Default: the same name.")
+    ] = "",
+    language: Annotated[str, typer.Option(help="en or zh; default: what the browser asks for.")] = "",
+    *,
+    password_stdin: FromStdin = False,
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="They come in by the link that is printed.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add an account. On a terminal a password is asked for; without one a link is printed that lets in once."""
+    from engine import accounts
+    from locales import normalise
+    from storage.accounts import Account
+
+    wanted = _role(role)
+    password = "" if no_password else _password(name, stdin=password_stdin)
+    account = Account(name, person, wanted, normalise(language) if language else "")
+    with _house(lay_out=True) as (house, way):
+        made = _tried(lambda: accounts.add(house, account, password, _now(), way))
+        link = "" if password else _tried(lambda: accounts.make_link(house, name, _now(), way))
+    if as_json:
+        show_json({"name": name, "role": role, "person": made.person, "link": link or None})
+        return
+    say(_("{name} may log in, as {role}").format(name=name, role=role))
+    if link:
+        say(_("Lets in once, within half an hour: {link}").format(link=link))
+
+
+@app.command("list", epilog=example("tocsin user list"))
+def list_users(as_json: AsJson = False) -> None:
+    """List accounts: role, person, how they come in."""
+    from storage import accounts, accounts_ways
+
+    with _house() as (house, _way), house.database.read() as connection:
+        found = accounts.every(connection)
+        tokens = accounts_ways.tokens(connection)
+    rows = [
+        {
+            "name": one.name, "role": one.role.word, "person": one.person, "language": one.language,
+            "disabled": one.disabled_at is not None, "password": bool(one.password),
+            "single_sign_on": bool(one.subject),
+            "tokens": [
+                {"id": t.id, "label": t.label, "scopes": list(t.scopes), "ends_at": t.ends_at.isoformat(),
+                 "used_at": t.used_at.isoformat() if t.used_at else None}
+                for t in tokens if t.account == one.name
+            ],
+        }
+        for one in found
+    ]  # fmt: skip
+    if as_json:
+        show_json({"accounts": rows})
+        return
+    if not rows:
+        say(_("there is no account yet: `tocsin user add NAME --role admin` adds one"))
+    for row in rows:
+        ways = [
+            word
+            for word, has in ((_("password"), row["password"]), (_("single sign-on"), row["single_sign_on"]))
+            if has
+        ]
+        off = f"  {_('disabled')}" if row["disabled"] else ""
+        say(f"{row['name']:<16} {row['role']:<10} {row['person'] or '-':<12} {', '.join(ways) or _('by a link')}{off}")
+
+
+@app.command(epilog=example("tocsin user role alice admin"))
+def role(
+    name: Name,
+    wanted: Annotated[str, typer.Argument(metavar="ROLE", help="viewer, responder, approver, commander or admin.")],
+    as_json: AsJson = False,
+) -> None:
+    """Change what an account may, at once."""
+    from engine import accounts
+
+    found = _role(wanted)
+    with _house() as (house, way):
+        _tried(lambda: accounts.set_role(house, name, found, way))
+    _changed(name, _("{name} is {role} now").format(name=name, role=wanted), as_json=as_json)
+
+
+@app.command(epilog=example("tocsin user password alice"))
+def password(name: Name, *, password_stdin: FromStdin = False, as_json: AsJson = False) -> None:
+    """Give an account a new password; its browsers are logged out."""
+    from engine import accounts
+
+    new = _password(name, stdin=password_stdin)
+    if not new:
+        raise Trouble("there is no terminal to ask on: give the password with --password-stdin")
+    with _house() as (house, way):
+        _tried(lambda: accounts.set_password(house, name, new, way))
+    _changed(name, _("{name} has a new password, and is logged out everywhere").format(name=name), as_json=as_json)
+
+
+@app.command(epilog=example("tocsin user disable alice"))
+def disable(name: Name, as_json: AsJson = False) -> None:
+    """Let an account in no more: its sessions, links and tokens end at once."""
+    from engine import accounts
+
+    with _house() as (house, way):
+        _tried(lambda: accounts.disable(house, name, _now(), way))
+    _changed(name, _("{name} is out, and comes in no more").format(name=name), as_json=as_json)
+
+
+@app.command(epilog=example("tocsin user enable alice"))
+def enable(name: Name, as_json: AsJson = False) -> None:
+    """Let an account in again that was disabled."""
+    from engine import accounts
+
+    with _house() as (house, way):
+        _tried(lambda: accounts.disable(house, name, None, way))
+    _changed(name, _("{name} may come in again").format(name=name), as_json=as_json)
+
+
+@app.command(epilog=example("tocsin user logout alice"))
+def logout(name: Name, as_json: AsJson = False) -> None:
+    """End every session of an account."""
+    from engine import accounts
+
+    with _house() as (house, way):
+        count = _tried(lambda: accounts.log_out_everywhere(house, name, way))
+    _changed(name, _("{count} browsers of {name} are logged out").format(count=count, name=name), as_json=as_json)
+
+
+@app.command(epilog=example("tocsin user link"))
+def link(
+    name: Annotated[str, typer.Argument(help="An account; none: the first administrator.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Print a link that lets an account in once, within half an hour; the one it had is worth nothing from now on."""
+    from engine import accounts
+
+    with _house() as (house, way):
+        made = _tried(lambda: accounts.make_link(house, name, _now(), way))
+    if as_json:
+        show_json(
+            {"name": name or accounts.FIRST, "link": made, "minutes": int(accounts.LINK_LIFE.total_seconds() // 60)}
+        )
+        return
+    say(made)
+
+
+@app.command(epilog=example("tocsin user token alice --scope read --days 30 --label wallboard"))
+def token(
+    name: Name,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="What it may at most: samples, read, respond, approve, command, admin.")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="When it ends.")] = 90,
+    label: Annotated[str, typer.Option(help="What it is for.")] = "",
+    end: Annotated[str, typer.Option(metavar="ID", help="End the token with this id instead.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make a token of an account for the API, with scopes and an end. It is shown this once."""
+    from engine import accounts
+
+    with _house() as (house, way):
+        if end:
+            _end(house, name, end, way)
+            _changed(name, _("the token {id} is worth nothing from now on").format(id=end), as_json=as_json)
+            return
+        known, made, ends = _tried(lambda: accounts.make_token(house, name, scope or [], days, _now(), way, label))
+    if as_json:
+        show_json({"id": known, "account": name, "token": made, "scopes": scope or [], "ends_at": ends.isoformat()})
+        return
+    say(made)
+    warn(_("{id}: use it as TOCSIN_TOKEN until {day}; it is not shown again").format(id=known, day=f"{ends:%Y-%m-%d}"))
+
+
+@app.command(epilog=example("tocsin user audit --refused"))
+def audit(
+    who: Annotated[str, typer.Option(help="Only of this account.")] = "",
+    *,
+    refused: Annotated[bool, typer.Option("--refused", help="Only refusals.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show who changed what, and who was refused: the newest last."""
+    from storage import audit as log
+
+    with _house() as (house, _way), house.database.read() as connection:
+        rows = log.read(connection, who=who, outcome="refused" if refused else "", limit=limit)
+    entries = [{**row._asdict(), "at": row.at.isoformat()} for row in reversed(rows)]
+    if as_json:
+        show_json({"entries": entries})
+        return
+    for one in entries:
+        times = f" x{one['times']}" if one["times"] > 1 else ""
+        told = f"  {one['detail']}" if one["detail"] else ""
+        whose = f"{one['who'] or '-':<16} {one['way']:<14} {one['address']:<15}"
+        say(f"{one['at'][:19]}  {one['outcome']:<8} {whose} {one['deed']}{times}{told}")
+
+
+# --- shared --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _house(*, lay_out: bool = False) -> Iterator[tuple[House, Way]]:
+    """The house of this installation, and who types. `lay_out`: a home that is not there yet is made."""
+    import getpass
+
+    from cli.direct import open_house
+    from engine.accounts import Way
+    from storage.database import StorageError
+
+    if lay_out:
+        _lay_out()
+    try:
+        typing = getpass.getuser()
+    except (OSError, KeyError):
+        typing = ""
+    house = open_house()
+    try:
+        yield house, Way(who=typing, role="admin", way="console")
+    except StorageError as error:
+        raise Trouble(str(error)) from None
+    finally:
+        house.close()
+
+
+def _lay_out() -> None:
+    """Make a home that is not there yet: an open address is not started on before somebody is its administrator."""
+    from engine.supervisor import StartError, prepare
+    from storage.settings import SettingsError, load_settings
+
+    try:
+        settings = load_settings()
+        if not settings.home.exists() or (settings.is_sqlite and not (settings.home / "tocsin.db").exists()):
+            for line in prepare(settings, starts=False):
+                warn(line)
+    except (StartError, SettingsError) as error:
+        raise Trouble(str(error)) from None
+
+
+def _role(word: str) -> Role:
+    from domain.access import Role
+
+    try:
+        return Role.named(word)
+    except ValueError as error:
+        raise Trouble(str(error)) from None
+
+
+def _password(name: str, *, stdin: bool) -> str:
+    """A password from standard input or from whoever sits there; empty where nobody does."""
+    if stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        return ""
+    typed: str = typer.prompt(_("Password of {name}").format(name=name), hide_input=True, confirmation_prompt=True)
+    return typed
+
+
+def _tried(act: Callable[[], T]) -> T:
+    from engine.accounts import BadAccount
+
+    try:
+        return act()
+    except BadAccount as bad:
+        raise Trouble(str(bad)) from None
+
+
+def _end(house: House, name: str, token_id: str, way: Way) -> None:
+    from storage import accounts_ways
+    from storage import audit as log
+
+    with house.database.write() as connection:
+        mine = any(one.id == token_id for one in accounts_ways.tokens(connection, name))
+        if not mine:
+            raise Trouble(f"{name} has no token {token_id[:20]!r}: `tocsin user list --json` names them")
+        accounts_ways.end_token(connection, token_id)
+        log.add(connection, way.entry("end a token", f"{token_id} of {name}"))
+
+
+def _now() -> DateTime:
+    import pendulum
+
+    return pendulum.now("UTC")
+
+
+def _changed(name: str, line: str, *, as_json: bool) -> None:
+    if as_json:
+        show_json({"name": name, "changed": True})
+    else:
+        say(line)
