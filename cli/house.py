@@ -20,17 +20,22 @@ def up(
     port: Annotated[int | None, typer.Option(help="Of the pages and the API; default 7700.")] = None,
     prefect_port: Annotated[int | None, typer.Option(help="Of the embedded Prefect; default 7701.")] = None,
     host: Annotated[str | None, typer.Option(help="0.0.0.0 opens the pages to the network.")] = None,
+    only: Annotated[
+        str, typer.Option(metavar="NAMES", help="Only these processes: `engine,runner` on a second machine.")
+    ] = "",
 ) -> None:
     """Start Tocsin and keep it running. Prints a line that begins with `ready`; Ctrl-C stops everything."""
+    from engine.children import chosen, default_children
     from engine.supervisor import StartError, Supervisor, prepare
     from storage.settings import SettingsError, load_settings
 
     try:
         settings = load_settings(port=port, prefect_port=prefect_port, host=host)
+        children = chosen(default_children(settings), only)
         for line in prepare(settings):
             say(_told(line))
-        Supervisor(settings, language=language()).run()
-    except (StartError, SettingsError) as error:
+        Supervisor(settings, children, language=language()).run()
+    except (StartError, SettingsError, ValueError) as error:
         raise Trouble(str(error)) from None
 
 

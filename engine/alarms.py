@@ -41,6 +41,7 @@ def watch_share(house: House, now: DateTime) -> bool:
     if found.turns < FEWEST or found.share <= LIMIT:
         return False
     with house.database.write() as connection:
+        turns.hold(connection, ["share-alarm"])  # several engines look
         last = turns.kept(connection, "share-alarm")
         if last and now - last[1] < AGAIN:
             return False

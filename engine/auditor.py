@@ -114,6 +114,7 @@ def tell(house: House, name: str, reason: Reason, now: DateTime, again: timedelt
     """Page the last resort, once in `again` however many look; whether it was told now."""
     mark = f"audit:{name}"[:100]
     with house.database.write() as connection:
+        turns.hold(connection, [mark])  # several engines look
         last = turns.kept(connection, mark)
         if last and now - last[1] < again:
             return False

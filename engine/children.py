@@ -83,6 +83,20 @@ def default_children(settings: Settings, environ: Mapping[str, str] = os.environ
     return (*own, *prefect) if external else (_server(settings, common), *own, *prefect)
 
 
+def chosen(children: tuple[Child, ...], only: str) -> tuple[Child, ...]:
+    """Those whose names `only` lists, with commas between; all of them where it is empty.
+
+    Raises:
+        ValueError: there is none of a name.
+    """
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    known = [child.name for child in children]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"--only: there is no process {name[:40]!r}: one or more of {', '.join(known)}")
+    return tuple(child for child in children if not names or child.name in names)
+
+
 def _own(
     name: str,
     settings: Settings,

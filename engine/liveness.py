@@ -9,6 +9,7 @@ import fcntl
 import os
 import socket
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 HOST = socket.gethostname()[:24]
@@ -20,7 +21,7 @@ class Sender:
     def __init__(self, run_dir: Path, role: str) -> None:
         self._folder = run_dir / "senders"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.name = f"{HOST}:{role}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.name = f"{place(run_dir)}:{role}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._handle = (self._folder / _file(self.name)).open("w")
         fcntl.flock(self._handle, fcntl.LOCK_EX)
 
@@ -31,8 +32,8 @@ class Sender:
 
 
 def is_dead(run_dir: Path, name: str) -> bool:
-    """Whether the sender of that name is certainly dead. Of another machine nothing is known: its lease decides."""
-    if not name.startswith(f"{HOST}:"):
+    """Whether the sender of that name is certainly dead. Of another home nothing is known: its lease decides."""
+    if not name.startswith(f"{place(run_dir)}:"):
         return False
     path = run_dir / "senders" / _file(name)
     try:
@@ -44,6 +45,21 @@ def is_dead(run_dir: Path, name: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def place(run_dir: Path) -> str:
+    """This home, as no other is called: two on one machine, or in two containers of one name, share a database."""
+    file = run_dir / "senders" / "place"
+    try:
+        return f"{HOST}.{file.read_text(encoding='ascii')}"
+    except FileNotFoundError:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f"place.{os.getpid()}.{uuid.uuid4().hex[:8]}")
+        draft.write_text(uuid.uuid4().hex[:8], encoding="ascii")
+        with suppress(FileExistsError):  # somebody else was quicker: theirs it is
+            file.hardlink_to(draft)
+        draft.unlink()
+        return f"{HOST}.{file.read_text(encoding='ascii')}"
 
 
 def _file(name: str) -> str:

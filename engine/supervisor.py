@@ -127,8 +127,10 @@ class Supervisor:
             orphans.kill_marked(mark)
 
     def _check_ports(self) -> None:
-        check_port(self._settings.host, self._settings.port, "--port", self._texts)
-        if not self._external:
+        names = {watched.child.name for watched in self._watched}
+        if "web" in names:
+            check_port(self._settings.host, self._settings.port, "--port", self._texts)
+        if PREFECT_SERVER in names:
             check_port("127.0.0.1", self._settings.prefect_port, "--prefect-port", self._texts)
 
     def _listen_to_signals(self) -> Callable[[], None]:

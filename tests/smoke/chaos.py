@@ -36,6 +36,8 @@ class Blow:
 class Chaos:
     """Deals blows to one stack. The order and the kinds follow from the seed; moments also from the machine."""
 
+    children: tuple[str, ...] = CHILDREN
+
     def __init__(self, stack: Stack, seed: int) -> None:
         self.blows: list[Blow] = []
         self._stack = stack
@@ -44,10 +46,10 @@ class Chaos:
 
     def plan(self, count: int) -> list[tuple[str, str]]:
         """So many blows: every child in turn in random order, each killed and frozen as often as the other."""
-        kinds = {name: self._random.choice(("kill", "freeze")) for name in CHILDREN}
+        kinds = {name: self._random.choice(("kill", "freeze")) for name in self.children}
         chosen: list[tuple[str, str]] = []
         while len(chosen) < count:
-            for name in self._random.sample(CHILDREN, len(CHILDREN)):
+            for name in self._random.sample(self.children, len(self.children)):
                 kinds[name] = "freeze" if kinds[name] == "kill" else "kill"
                 chosen.append((name, kinds[name]))
         return chosen[:count]

@@ -1,7 +1,6 @@
 """Counts what arrived against what was owed, and when facts came against when they were due.
 
-It reads the database file and the receiver's record by itself, with the standard library alone: a mistake in the
-code that wrote them is not repeated here.
+It reads the database and the receiver's record by itself, with no code of ours: a mistake in the code that wrote them is not repeated here.
 """
 
 from __future__ import annotations
@@ -11,8 +10,12 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
 
 MARKS = ("[possible duplicate]", "[可能重复]")
 SETTLED_WELL = frozenset({"sent"})
@@ -73,9 +76,15 @@ def percentile(values: Iterable[float], share: float) -> float:
 class Books:
     """The tables, read as they are in the file."""
 
-    def __init__(self, database: Path) -> None:
-        self._file = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=20)
-        self._file.row_factory = sqlite3.Row
+    def __init__(self, database: Path | str) -> None:
+        """`database`: SQLite's file, or the URL of PostgreSQL, whose times are then brought to SQLite's form."""
+        self._file: Any
+        if isinstance(database, Path):
+            self._file = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=20)
+            self._file.row_factory = sqlite3.Row
+        else:
+            self._file = psycopg.connect(database, row_factory=dict_row)
+            self._file.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         self.outbox = self._all("SELECT * FROM outbox ORDER BY id")
         self.steps = self._all("SELECT * FROM step ORDER BY response_id, position")
         self.facts = self._all("SELECT * FROM fact ORDER BY incident_id, seq")
@@ -85,10 +94,16 @@ class Books:
         self._file.close()
 
     def _all(self, query: str) -> list[dict[str, Any]]:
-        return [dict(row) for row in self._file.execute(query)]
+        return [{name: _as_sqlite(value) for name, value in dict(row).items()} for row in self._file.execute(query)]
 
 
-def count(database: Path, received: list[dict[str, Any]], *, until: float, limit: float) -> Count:
+def _as_sqlite(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return round(value.timestamp() * _MICRO)
+    return json.dumps(value) if isinstance(value, (dict, list)) else value
+
+
+def count(database: Path | str, received: list[dict[str, Any]], *, until: float, limit: float) -> Count:
     """Everything owed before `until` (seconds since the epoch) against everything that arrived.
 
     A step that was done less than `limit` seconds after its deadline need not have been called late.

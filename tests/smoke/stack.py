@@ -97,17 +97,19 @@ class Stack:
 
     def __init__(
         self, folder: Path, *, playbooks: Mapping[str, str] | None = None, second_channels: bool = True,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None, database_url: str = "",
     ) -> None:  # fmt: skip
         self.home = folder / "home"
         self.home.mkdir(parents=True)
         self.output = folder / "up.log"
         self.port, self.prefect_port = free_ports(2)
         self.url = f"http://127.0.0.1:{self.port}"
-        self.settings: Settings = load_settings(home=self.home, port=self.port, prefect_port=self.prefect_port)
+        self.settings: Settings = load_settings(
+            home=self.home, port=self.port, prefect_port=self.prefect_port, database_url=database_url
+        )
         self.environment = clean_environment(
             TOCSIN_HOME=str(self.home), TOCSIN_PORT=str(self.port), TOCSIN_PREFECT_PORT=str(self.prefect_port),
-            **(environment or {}),
+            **({"TOCSIN_DATABASE_URL": database_url} if database_url else {}), **(environment or {}),
         )  # fmt: skip
         self.receiver = ReceiverProcess()
         self.process: subprocess.Popen[bytes] | None = None

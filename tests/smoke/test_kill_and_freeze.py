@@ -40,9 +40,9 @@ def seed_of_this_run() -> int:
     return int(os.environ.get("KILL_TEST_SEED") or secrets.randbelow(10**6))
 
 
-def settled(stack: Stack, moment: float) -> bool:
+def settled(stack: Stack, moment: float, database: Path | str = "") -> bool:
     """Whether all that was owed and due before that moment has come to an end."""
-    books = Books(stack.home / "tocsin.db")
+    books = Books(database or stack.home / "tocsin.db")
     before = moment * 1_000_000
     open_states = ("pending", "retry", "leased")
     unsent = [row for row in books.outbox if row["created_at"] <= before and row["state"] in open_states]
