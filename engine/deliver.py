@@ -27,6 +27,7 @@ from domain.incident import BEGUN, Posting
 from engine.customers import sending as surveys
 from engine.customers.desk import desk_of
 from engine.hands import PATIENCE, THREADS, Hands
+from engine.holding_back import hold_back
 from engine.house import House
 from engine.links import Link, Links
 from engine.liveness import Sender, is_dead
@@ -36,7 +37,7 @@ from storage import incidents, outbox
 from storage.database import StorageError
 
 log = logging.getLogger("tocsin.deliver")
-TRIES = 3  # to record what became of a message: on PostgreSQL two senders may be in each other's way
+RECORD_SECONDS = 20.0  # for which recording what became of a message is tried: a database may be started again
 CHUNK = 24  # rows in hand of one sender at a time: as many may be repeated, marked, if it is killed
 STALE = 4.0  # seconds after its claim from which a row is not begun: a slow send would outlast its lease
 
@@ -70,6 +71,7 @@ class Deliverer:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="send")
         self._hands = Hands()
         self._claiming = threading.Lock()
+        self._closed = False
 
     def deliver(self, *, waiting_for: timedelta = timedelta(0), seconds: float = 20.0, wait: bool = True) -> Delivered:
         """Send what is ready until nothing is, or the time is over.
@@ -100,6 +102,7 @@ class Deliverer:
 
     def close(self) -> None:
         """Stop sending."""
+        self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._sender.close()
 
@@ -117,11 +120,17 @@ class Deliverer:
                     worst = min(worst, outbox.PUBLICATION)  # while pages move, bulk takes no machine time from them
                 if not outbox.waiting(connection, now, now - waiting_for, busy, worst, most):
                     return []
+            roster = self._house.roster()
             with self._house.database.write() as connection:
-                rows = outbox.claim(
-                    connection, now, now + outbox.LEASE, limit=CHUNK, busy=busy, worst=worst, most=most,
-                    lease=f"{self._sender.name}/{uuid.uuid4().hex}", ready_since=now - waiting_for,
-                )  # fmt: skip
+                rows: list[Row[Any]] = []
+                while not rows:  # what is held back is no reason to leave the rest
+                    claimed = outbox.claim(
+                        connection, now, now + outbox.LEASE, limit=CHUNK, busy=busy, worst=worst, most=most,
+                        lease=f"{self._sender.name}/{uuid.uuid4().hex}", ready_since=now - waiting_for,
+                    )  # fmt: skip
+                    if not claimed:
+                        break
+                    rows = hold_back(connection, roster, claimed, now)
             if rows:
                 self._hands.take(rows[0])
             return rows
@@ -151,14 +160,16 @@ class Deliverer:
             log.error("what became of a message could not be recorded: %s", failed)
 
     def _settle(self, batch: list[tuple[Row[Any], Result]], done: Delivered) -> None:
-        for attempt in range(TRIES):
+        ends, pause = time.monotonic() + RECORD_SECONDS, 0.1
+        while True:
             try:
                 with self._house.database.write() as connection:
                     states = [self._settled(connection, row, result) for row, result in batch]
             except StorageError:
-                if attempt == TRIES - 1:
+                if time.monotonic() > ends or self._closed:
                     raise
-                time.sleep(0.2)
+                time.sleep(pause)
+                pause = min(2 * pause, 1.0)
             else:
                 for state in states:
                     done.add(state)

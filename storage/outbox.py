@@ -116,6 +116,12 @@ def settle(connection: Connection, row_id: int, lease: str, **values: Any) -> bo
     return connection.execute(statement, {"row": row_id, "mine": lease, **said}).rowcount == 1
 
 
+def rewrite(connection: Connection, row_id: int, lease: str, payload: dict[str, Any]) -> Row[Any]:
+    """Give a message other words in the transaction that claimed it; the row as it is then."""
+    mine = and_(OUTBOX.c.id == row_id, OUTBOX.c.lease == lease, IN_HAND)
+    return connection.execute(update(OUTBOX).where(mine).values(payload=payload).returning(*OUTBOX.c)).one()
+
+
 @lru_cache(maxsize=32)
 def _settling(names: tuple[str, ...]) -> Update:
     """Built once for each set of columns: putting the statement together costs more than running it."""

@@ -1,6 +1,7 @@
 """Counts what arrived against what was owed, and when facts came against when they were due.
 
-It reads the database and the receiver's record by itself, with no code of ours: a mistake in the code that wrote them is not repeated here.
+It reads the database and the receiver's record by itself, with no code of ours: a mistake in the code that wrote them
+is not repeated here.
 """
 
 from __future__ import annotations

@@ -77,4 +77,7 @@ class OwnPostgres:
         command = [str(self._bin / name), *words]
         if os.geteuid() == 0:
             command = ["runuser", "-u", "postgres", "--", *command]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self._folder)
+        # Its output into a file: a server that is started keeps the pipe of whoever started it.
+        with (self._folder.parent / "pg_ctl.log").open("ab") as log:
+            done = subprocess.run(command, check=False, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/")
+        assert done.returncode == 0, f"{name}: {(self._folder.parent / 'pg_ctl.log').read_text()[-1000:]}"

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.smoke.cluster import Cluster, ClusterChaos
-from tests.smoke.count import Count, beyond, count
+from tests.smoke.count import Books, Count, beyond, count
 from tests.smoke.own_postgres import OwnPostgres
 from tests.smoke.owners import Owners
 from tests.smoke.stack import as_json, until
@@ -48,6 +48,7 @@ def survive(
         harm(chaos)
         moment = time.time()
         until(lambda: settled(stack, moment, cluster.url), SETTLE_SECONDS, "everything owed has come to an end", 1.0)
+        until(lambda: decided(cluster), 10, "what is in doubt was decided about", 0.5)
         found = count(cluster.url, stack.receiver.received(), until=moment, limit=PROMISE_SECONDS)
         print(f"seed {seed}: {found}", f"owners: {owners.done} deeds, {owners.refused} refused", *chaos.blows, sep="\n")
         print(f"sent by: {dict(sorted(cluster.spread().items()))}; turns: {dict(cluster.turns())}")
@@ -58,6 +59,16 @@ def survive(
         assert found.owed > incidents * 2
         assert owners.failures == []
     return found, chaos
+
+
+def decided(cluster: Cluster) -> bool:
+    """Whether a turn was taken since each publication came into doubt: the one that pages somebody about it."""
+    books = Books(cluster.url)
+    doubtful = {
+        row["response_id"] for row in books.outbox if row["kind"] == "publication" and row["state"] == "unknown"
+    }
+    due = {row["id"] for row in books.responses if row["wake_at"] is not None and row["wake_at"] <= time.time() * 1e6}
+    return not doubtful & due
 
 
 def strike(blows: int, pause: tuple[float, float]) -> Callable[[ClusterChaos], None]:
