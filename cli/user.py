@@ -39,19 +39,22 @@ def add(
     no_password: Annotated[
         bool, typer.Option("--no-password", help="They come in by the link that is printed.")
     ] = False,
+    sso: Annotated[bool, typer.Option("--sso", help="They come by single sign-on, under this name.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Add an account. On a terminal a password is asked for; without one a link is printed that lets in once."""
     from engine import accounts
+    from engine.accounts_sso import PENDING
     from locales import normalise
     from storage.accounts import Account
 
     wanted = _role(role)
-    password = "" if no_password else _password(name, stdin=password_stdin)
-    account = Account(name, person, wanted, normalise(language) if language else "")
+    password = "" if no_password or sso else _password(name, stdin=password_stdin)
+    spoken = normalise(language) if language else ""
+    account = Account(name, person, wanted, spoken, subject=f"{PENDING}{name}" if sso else None)
     with _house(lay_out=True) as (house, way):
         made = _tried(lambda: accounts.add(house, account, password, _now(), way))
-        link = "" if password else _tried(lambda: accounts.make_link(house, name, _now(), way))
+        link = "" if password or sso else _tried(lambda: accounts.make_link(house, name, _now(), way))
     if as_json:
         show_json({"name": name, "role": role, "person": made.person, "link": link or None})
         return

@@ -41,6 +41,7 @@ from web import (
     incidents,
     learning,
     login,
+    login_sso,
     metrics,
     reports,
     rules,
@@ -65,8 +66,8 @@ ROUTERS = (
     learning, documents, reports, house_api, metrics, acting, declare_page, text_page, export, incident_page,
     board_page, warnings_page, health_page, follow_ups_page, statements_page,
     executive_page, history_page, duty_page, drills_page,
-    login, accounts,
 )  # fmt: skip
+DOORS = (login, login_sso, accounts)  # how people come in
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
     "Declare incidents and move them on. Send `Authorization: Bearer TOKEN` (`tocsin roster token YOU`); the "
@@ -104,7 +105,7 @@ def create_app(house: House) -> FastAPI:
     samples.install(app, house)
     app.state.figures.handler = MonitorAlerts(house)
     errors.install(app)
-    for module in ROUTERS:
+    for module in (*ROUTERS, *DOORS):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, house=house)

@@ -27,7 +27,7 @@ _HEADERS = {
 
 
 # Their address holds a secret, which is the right to them; a browser told to send no referrer says `Origin: null`.
-BY_ADDRESS = ("/a/", "/login/link/", "/status/confirm/", "/status/leave/")
+BY_ADDRESS = ("/a/", "/login/link/", "/login/sso/", "/status/confirm/", "/status/leave/")
 
 
 class Guard:

@@ -47,7 +47,7 @@ async def show_login(request: Request, next: Annotated[str, Query()] = "/") -> R
             return RedirectResponse(safe_next(next), _AWAY)
         except NotKnown:
             pass
-    return _form(request, next)
+    return login_form(request, next)
 
 
 @router.post("/login")
@@ -61,7 +61,7 @@ async def log_in(
     house: House = request.app.state.house
     way = Way(address_of(request), way="password")
     if request.app.state.logins._work_queue.qsize() >= _MOST_WAITING:  # noqa: SLF001 - it says its length nowhere else
-        return _form(request, next, 503, name=name, wait=10)
+        return login_form(request, next, 503, name=name, wait=10)
 
     def act(now: DateTime) -> str:
         account = accounts.log_in(house, name, password, now, way)
@@ -71,7 +71,7 @@ async def log_in(
         secret = await in_line(request, act)
     except NotIn as refused:
         status = 429 if refused.wait else 401
-        return _form(request, next, status, name=name, wrong=not refused.wait, wait=refused.wait)
+        return login_form(request, next, status, name=name, wrong=not refused.wait, wait=refused.wait)
     return come_in(house, secret, safe_next(next))
 
 
@@ -100,7 +100,8 @@ def _cookie(request: Request) -> str:
     return request.cookies.get(cookie_name(request.app.state.house), "")[:LONGEST_SECRET]
 
 
-def _form(request: Request, to: str, status: int = 200, **values: Any) -> HTMLResponse:
+def login_form(request: Request, to: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """The login page."""
     house: House = request.app.state.house
     given = {"name": "", "wrong": False, "wait": 0, "stranger": "", **values}
     headers = {"retry-after": str(given["wait"])} if given["wait"] else None
