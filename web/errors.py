@@ -8,12 +8,14 @@ from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from domain.handle import Refused
 from engine.links import BadLink
+from locales import translator
 from playbooks.errors import BadFile, one_line
 from playbooks.library import UnknownPlaybook
 from playbooks.rulebook import UnknownRule
@@ -21,7 +23,7 @@ from storage.database import StorageError
 from storage.incidents import UnknownIncident
 from storage.settings import SettingsError
 from web.asking import NotAllowed, NotKnown
-from web.language import page
+from web.language import language_of, page
 
 LONGEST = 500
 _STATUS: dict[type[Exception], int] = {
@@ -53,9 +55,18 @@ def answer(request: Request, status: int, error: str) -> Response:
     """The line, in the form that the asker reads."""
     line = one_line(error, LONGEST)
     headers = {"www-authenticate": "Bearer"} if status == 401 else None  # noqa: PLR2004 - HTTP's own number
+    if request.headers.get("hx-request") == "true":  # a button of a page: said above it, nothing else changes
+        return _in_place(request, status, line)
     if not wants_page(request):
         return JSONResponse({"error": line}, status, headers=headers)
     return page(request, "error.html", status, headers=headers, error=line, code=status)
+
+
+def _in_place(request: Request, status: int, line: str) -> Response:
+    there = {"hx-retarget": "#flash", "hx-reselect": ".error", "hx-reswap": "innerHTML", "hx-replace-url": "false"}
+    said = translator(language_of(request))(line)
+    html = Markup('<p class="error" role="alert">{0}</p>').format(said)
+    return HTMLResponse(html, status, headers=there)
 
 
 def _said(status: int) -> Any:

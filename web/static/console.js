@@ -15,8 +15,12 @@
     return field.value !== undefined && field.value !== field.defaultValue;
   };
   const inUse = (form) => form.contains(document.activeElement) || [...form.elements].some(dirty);
+  const about = (form) => form.getAttribute("action") + (form.elements.step ? form.elements.step.value : "");
   const callbacks = {
-    beforeNodeMorphed: (old) => !(old.nodeType === 1 && old.matches("form") && inUse(old)),
+    beforeNodeMorphed: (old, fresh) => !(
+      old.nodeType === 1 && old.matches("form") && fresh.nodeType === 1 && fresh.matches("form")
+      && about(old) === about(fresh) && inUse(old)
+    ),
     beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS"),
   };
   Object.assign(Idiomorph.defaults.callbacks, callbacks);
@@ -42,6 +46,21 @@
       if (source && source.readyState === EventSource.CLOSED) { source = null; setTimeout(listen, 2000); }
     };
   };
+  // What was sent is no longer being written; where the answer is another page, its stream is the one to hear.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const form = event.detail.requestConfig && event.detail.requestConfig.elt;
+    if (!(form instanceof HTMLFormElement) || event.detail.xhr.status >= 400) return;
+    const flash = document.getElementById("flash");
+    if (flash) flash.replaceChildren();
+    if (document.activeElement) document.activeElement.blur();
+    form.reset();
+    const box = form.closest("details.deed-box");
+    if (box) box.open = false;
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    if (source && main() && !source.url.endsWith(main().dataset.live || "\u0000")) { rest(); listen(); }
+    tick();
+  });
   const rest = () => { if (source) { source.close(); source = null; } };
   document.addEventListener("visibilitychange", () => (document.hidden ? rest() : listen()));
   window.addEventListener("pagehide", rest);
