@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from cli import (
@@ -26,7 +23,8 @@ from cli import (
 )
 from cli.check import check
 from cli.declare import declare
-from cli.frame import AsJson, Trouble, example, fail
+from cli.frame import Trouble, example, fail
+from cli.rehearsing import rehearse
 
 app = typer.Typer(
     name="tocsin",
@@ -86,32 +84,7 @@ app.command(epilog=example('tocsin retrospective INC-1 --action "A second provid
 app.command(epilog=example("tocsin check --quiet"))(check)
 
 
-@app.command(epilog=example("tocsin rehearse four-hour-response --speed 240 --auto"))
-def rehearse(
-    name: Annotated[str, typer.Argument(metavar="PLAYBOOK", help="`tocsin playbook list` names them.")],
-    *,
-    speed: Annotated[
-        float | None, typer.Option(help="How many times real time; default 240 with --auto, else 1.")
-    ] = None,
-    auto: Annotated[bool, typer.Option("--auto", help="Simulated owners act; else you do.")] = False,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same simulated owners.")] = 1,
-    until: Annotated[str, typer.Option(help="Rehearse only so far, for example 1h.")] = "",
-    tolerance: Annotated[float, typer.Option(min=0, help="Real seconds by which a notice may be late.")] = 3.0,
-    customers: Annotated[
-        Path | None, typer.Option(metavar="FILE.csv", help="With --auto: these are affected, and followed up for 72 h.")
-    ] = None,
-    closed_speed: Annotated[
-        float | None, typer.Option(help="Times real time after the close; default by the number of customers.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Rehearse a playbook, marked DRILL, on the sandbox: PASS or FAIL from what the receivers got."""
-    from importlib import import_module
-
-    import_module("cli.rehearse").rehearse(
-        name, speed=speed, auto=auto, as_json=as_json, seed=seed, until=until, tolerance=tolerance,
-        customers=customers, closed_speed=closed_speed,
-    )  # fmt: skip
+app.command(epilog=example("tocsin rehearse four-hour-response --speed 240 --auto"))(rehearse)
 
 
 def main() -> None:

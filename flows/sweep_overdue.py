@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.pipeline import take_turn
 from tasks.learning import learn
-from tasks.sweeping import lease_overdue, look_for_what_is_stuck, mark_crashed_runs, thin_figures
+from tasks.sweeping import lease_overdue, look_for_what_is_stuck, mark_crashed_runs, settle_drills, thin_figures
 
 
 @flow(name="sweep-overdue")
@@ -17,5 +17,6 @@ async def sweep_overdue() -> None:
     await take_turn([])
     await learn()
     await look_for_what_is_stuck()
+    await settle_drills()
     await mark_crashed_runs()
     await thin_figures()

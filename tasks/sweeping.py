@@ -83,6 +83,18 @@ async def look_for_what_is_stuck() -> list[str]:
     return await asyncio.to_thread(look)
 
 
+@task(name="settle-drills", cache_policy=NO_CACHE)
+async def settle_drills() -> list[str]:
+    """A drill that ended with its machine is brought to its end: fault put right, what it made removed, reported."""
+
+    def settle() -> list[str]:
+        from engine.drill.settling import settle_orphans  # noqa: PLC0415 - only the sweep's runs need it
+
+        return settle_orphans(place.house(), place.now())
+
+    return await asyncio.to_thread(settle)
+
+
 @task(name="thin-figures", cache_policy=NO_CACHE)
 async def thin_figures() -> None:
     """Nothing grows for ever: old turns and the texts of old messages are forgotten."""

@@ -193,8 +193,8 @@ def recovered_at(
 ) -> float | None:
     """When the first window after `since` is from which all figures stay in band until the last second.
 
-    The middle of the window: at its start two of three seconds are still to come, and a figure of it turns good when
-    most of it is. None while they are not good, or have been for less than `stable` seconds.
+    Dated to the end of its middle second: a window is in band once most of it is, and by chance a little earlier.
+    None while they are not good, or have been for less than `stable` seconds.
     """
     after = [one for one in seconds if one.at - 1 >= since]
     windows = [after[place : place + WINDOW] for place in range(len(after) - WINDOW + 1)]
@@ -205,7 +205,7 @@ def recovered_at(
         good += 1
     if good < stable:
         return None
-    return windows[len(windows) - good][WINDOW // 2].at - 0.5
+    return windows[len(windows) - good][WINDOW // 2].at
 
 
 def _best_half(seconds: Sequence[Second]) -> Sequence[Second]:

@@ -51,6 +51,17 @@ def clear_away(house: House, now: DateTime) -> None:
         raise NotNow(f"the fault of an earlier drill is not put right yet: {error}") from None
 
 
+def settle_orphans(house: House, now: DateTime) -> list[str]:
+    """What the sweep does: drills that ended with their machine, unless one runs; the names of those settled now."""
+    if not any(not is_over(file.parent) for file in drills_dir(house).glob(f"*/{PROGRESS}")):
+        return []
+    try:
+        with running.alone(drills_dir(house), patience=0):
+            return [held.record.id for held in settle_left(house, now)]
+    except (NotNow, FaultFailed):  # somebody is at it, or the chain is not there: tried again with the next sweep
+        return []
+
+
 def settle_left(house: House, now: DateTime) -> list[Held]:
     """Every drill that was never brought to its end. Whoever calls it has the lock of the drills.
 

@@ -64,6 +64,8 @@ class Owners:
         self._taken: dict[str, str] = {}
         self._heard: set[tuple[str, str, str]] = set()  # step, purpose, person
         self._over = False
+        self._lost: set[str] = set()
+        self._kept_back: set[str] = set()
         self._hands = ThreadPoolExecutor(_HANDS, thread_name_prefix="owner")
 
     def close(self) -> None:
@@ -85,6 +87,14 @@ class Owners:
     def over(self) -> None:
         """The incident was closed: what it was about is left; only what follows the close goes on."""
         self._over = True
+
+    def lose(self, person: str) -> None:
+        """Somebody can no longer be reached: they answer nothing, and finish nothing."""
+        self._lost.add(person)
+
+    def keep_back(self, step: str) -> None:
+        """A step that somebody else takes a hand in: it is not finished here."""
+        self._kept_back.add(step)
 
     def act(self) -> None:
         """Whatever somebody meant to have done by now is done."""
@@ -122,7 +132,7 @@ class Owners:
     def _acknowledge(self, letter: Letter, reader: str, plan: Step) -> None:
         wait = self._waits_for_backup(letter, reader, plan)
         with self._lock:
-            if letter.step in self._taken or self._left(letter.step):
+            if letter.step in self._taken or self._left(letter.step) or reader in self._lost:
                 return  # the page behind the link says who has it
             if not wait:
                 self._taken[letter.step] = reader
@@ -159,7 +169,7 @@ class Owners:
             again = self._stage.clock() + _LOOK_AGAIN * MINUTE
             self._at(again, lambda: self._work(letter, reader, plan, since))
             return
-        if self._left(letter.step):
+        if self._left(letter.step) or reader in self._lost or letter.step in self._kept_back:
             return
         what, document = self._command(letter.step, plan)
         try:

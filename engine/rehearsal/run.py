@@ -48,7 +48,7 @@ def rehearse(house: House, line: Line, order: Order, watch: Callable[[Progress],
         RehearsalError: it cannot be held, or Tocsin went away. One line.
     """
     roster = house.roster()
-    about = _about(order.playbook)
+    about = about_of(order.playbook)
     cast = None
     if order.auto:
         require_sandbox(order.playbook, roster, house.channels())
@@ -56,15 +56,15 @@ def rehearse(house: House, line: Line, order: Order, watch: Callable[[Progress],
     follow = FollowUp(house, line, order, order.customers) if order.customers and cast else None
     playbooks = [order.playbook, *([follow.playbook] if follow else [])]
     names = [name for playbook in playbooks for name in callable_people(playbook, roster)] if cast else []
-    tokens = _lend_tokens(house, list(dict.fromkeys(names)))
+    tokens = lend_tokens(house, list(dict.fromkeys(names)))
     try:
         held = _Rehearsal(house, line, order, cast, about, tokens, follow).hold(watch)
         return held, report.keep(held, house.settings.home / "reports")
     finally:
-        _take_back(house, tokens)
+        take_back(house, tokens)
 
 
-def _about(playbook: Playbook) -> dict[str, str]:
+def about_of(playbook: Playbook) -> dict[str, str]:
     """Fields of the incident by which as many steps as possible apply."""
     about = {"severity": playbook.severity, "drill": "true", "origin": "", "service": "", "kind": ""}
     for _, step in playbook.each_step():
@@ -79,13 +79,15 @@ def _planned(order: Order) -> Clocks:
     return Clocks(at(order.closes_at), order.closes_at + _DAY * 3, mitigated)
 
 
-def _lend_tokens(house: House, names: list[str]) -> dict[str, str]:
+def lend_tokens(house: House, names: list[str]) -> dict[str, str]:
+    """A token for each of these people, until `take_back`."""
     now = pendulum.now("UTC")
     with house.database.write() as connection:
         return {name: people.add_token(connection, name, now) for name in names}
 
 
-def _take_back(house: House, tokens: dict[str, str]) -> None:
+def take_back(house: House, tokens: dict[str, str]) -> None:
+    """The lent tokens are void from now on."""
     with house.database.write() as connection:
         for token in tokens.values():
             people.remove_token(connection, token)

@@ -92,6 +92,8 @@ def test_ten_chains_of_unseen_capacity(tmp_path: Path, home: Path) -> None:
             folder.mkdir()
             arguments, capacity = drawn(seed)
             held, there = drill(folder, house, *arguments)
+            knee = held.verdict.knee
+            print(f"{seed}: {capacity:.2f} a second, found {knee.rate if knee else 0:.2f}")
             check_truth(held, there, capacity)
 
 

@@ -1,0 +1,235 @@
+"""`tocsin rehearse --scenario`: a sudden situation put to people, scored by records and by an observer."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli import client
+from cli.frame import Trouble, _, both, fail, home, language, say, show_json
+
+if TYPE_CHECKING:
+    from domain.tabletop.scenario import Question, Scenario
+    from engine.house import House
+    from engine.rehearsal.sudden import Happened
+    from engine.rehearsal.tabletop import TabletopOrder
+
+RANDOM = "random"
+
+
+def library(*, as_json: bool) -> None:
+    """List the sudden situations, by class."""
+    found = list(_library().values())
+    if as_json:
+        show_json({"scenarios": [_described(one) for one in found]})
+        return
+    for one in sorted(found, key=lambda one: (one.category, one.id)):
+        minutes = int(one.lasts.total_seconds() // 60)
+        say(f"{one.category:<11} {one.id:<22} {one.title.in_(language())} · {one.playbook} · {minutes} min")
+
+
+def hold(
+    name: str, playbook: str, *, speed: float | None, auto: bool, seed: int, observer: Path | None, as_json: bool
+) -> None:
+    """Hold one; exit 0 however it was met: a score is no verdict."""
+    from engine.rehearsal.line import Line, RehearsalError
+    from engine.rehearsal.tabletop import call_off, play
+    from engine.rehearsal.tabletop_report import keep
+    from playbooks.errors import BadFile
+    from storage.database import StorageError
+
+    scenario = _drawn(name, seed)
+    given = _observed(observer) if observer else ({}, "", "")  # before anybody is called: it may be broken
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    host, port = client.address()
+    client.get("/healthz", "")  # says in one line that nothing runs
+    house = _house(port)
+    line = Line(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+    try:
+        order = _order(house, scenario, playbook, speed, auto=auto, seed=seed)
+        shown = _Shown(quiet=as_json)
+        shown.begin(order)
+        played = play(house, line, order, shown.seen)
+        if observer is None and not as_json and sys.stdin.isatty():
+            given = _asked(scenario.asked)
+        found = keep(house, played, *given)
+        call_off(house, played)
+    except (RehearsalError, StorageError, BadFile, ValueError) as error:
+        raise Trouble(str(error)) from None
+    except KeyboardInterrupt:
+        fail(_("the rehearsal was broken off; its incident is cancelled"))
+    finally:
+        line.close()
+        house.close()
+    _tell(found, as_json=as_json)
+
+
+def results(*, as_json: bool) -> None:
+    """List those that were held, the newest first."""
+    from engine.rehearsal.tabletop_report import listed
+
+    house = _house()
+    try:
+        found = listed(house)
+    finally:
+        house.close()
+    if as_json:
+        show_json({"results": found})
+        return
+    for row in found:
+        say(
+            f"{row['id']:<8} {row['began_at'][:16].replace('T', ' ')}  {_points(row['score']):<12} {both(row['title'])}"
+        )
+    if not found:
+        say(_("None was held yet: `tocsin rehearse --scenario random --auto`"))
+
+
+def show(ref: str, observer: Path | None, *, as_json: bool) -> None:
+    """Show one; with an observer's file, score it anew."""
+    from engine.rehearsal.tabletop_report import load, score_again
+
+    house = _house()
+    try:
+        found = score_again(house, ref, *_observed(observer)) if observer else load(house, ref)
+    except KeyError:
+        raise Trouble(f"no sudden situation {ref!r} was held here: `tocsin rehearse --results` lists them") from None
+    except ValueError as error:
+        raise Trouble(f"{observer}: {error}") from None
+    finally:
+        house.close()
+    _tell(found, as_json=as_json)
+
+
+# --- what it is made of ---
+
+
+def _library() -> Mapping[str, Scenario]:
+    from playbooks.errors import BadFile
+    from playbooks.scenario_file import library as read
+
+    try:
+        return read(home())
+    except BadFile as wrong:
+        raise Trouble(str(wrong)) from None
+
+
+def _drawn(name: str, seed: int) -> Scenario:
+    from playbooks.errors import BadFile
+    from playbooks.scenario_file import find
+
+    if name == RANDOM:
+        known = _library()
+        return known[random.Random(f"scenario {seed}").choice(sorted(known))]  # noqa: S311 - the same for the same seed
+    try:
+        return find(home(), name)
+    except BadFile as wrong:
+        raise Trouble(str(wrong)) from None
+
+
+def _described(one: Scenario) -> dict[str, Any]:
+    return {
+        "id": one.id, "category": str(one.category), "title": {"en": one.title.en, "zh": one.title.zh},
+        "story": {"en": one.story.en, "zh": one.story.zh}, "playbook": one.playbook,
+        "minutes": int(one.lasts.total_seconds() // 60),
+        "injections": [
+            {"id": it.id, "at_minutes": it.at.total_seconds() / 60, "effect": str(it.effect),
+             "text": {"en": it.text.en, "zh": it.text.zh}, "to": it.to}
+            for it in one.injections
+        ],
+        "questions": [
+            {"id": it.id, "scale": str(it.scale), "text": {"en": it.text.en, "zh": it.text.zh}} for it in one.asked
+        ],
+    }  # fmt: skip
+
+
+def _house(port: int | None = None) -> House:
+    from engine.house import House
+    from storage.database import StorageError
+    from storage.settings import SettingsError, load_settings
+
+    try:
+        return House(load_settings(port=port) if port else load_settings()).open()
+    except (SettingsError, StorageError, OSError) as error:
+        raise Trouble(str(error)) from None
+
+
+def _order(house: House, scenario: Scenario, name: str, speed: float | None, *, auto: bool, seed: int) -> TabletopOrder:
+    from engine.rehearsal.tabletop import SPEED, TabletopOrder
+    from playbooks.library import UnknownPlaybook
+
+    try:
+        playbook = house.library.get(name or scenario.playbook)
+    except UnknownPlaybook as unknown:
+        raise Trouble(str(unknown)) from None
+    return TabletopOrder(scenario, playbook, speed or (SPEED if auto else 1.0), auto, seed)
+
+
+def _observed(path: Path) -> tuple[dict[str, int], str, str]:
+    """The answers of a file: `{observer: NAME, answers: {QUESTION: 0 to 4}, remarks: TEXT}`."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        answers = {str(name): int(value) for name, value in found["answers"].items() if value is not None}
+        return answers, str(found.get("observer", "")), str(found.get("remarks", ""))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
+        example = "{observer: NAME, answers: {tone: 3}, remarks: TEXT}, each answer 0 to 4"
+        raise Trouble(f"{path} holds no observer's answers: write {example}") from None
+
+
+def _asked(questions: Sequence[Question]) -> tuple[dict[str, int], str, str]:
+    """Ask whoever sits at the terminal; nothing typed is not scored."""
+    say(_("The observer answers 0 (not at all) to 4 (fully); Enter leaves it unscored."))
+    answers: dict[str, int] = {}
+    try:
+        observer = input(_("Observer: ")).strip()
+        for question in questions:
+            said = input(f"{question.text.in_(language())} [0-4] ").strip()
+            if said in {"0", "1", "2", "3", "4"}:
+                answers[question.id] = int(said)
+        return answers, observer, input(_("Remarks: ")).strip()
+    except EOFError:
+        return answers, "", ""
+
+
+class _Shown:
+    """A line for each thing that happens."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet, self._seen = quiet, 0
+
+    def begin(self, order: TabletopOrder) -> None:
+        """What everybody is told."""
+        if not self._quiet:
+            say(f"DRILL 演练  {order.scenario.title.in_(language())} · {order.playbook.id} · × {order.speed:g}")
+            say(f"  {order.scenario.story.in_(language())}")
+
+    def seen(self, _now: float, happened: Sequence[Happened]) -> None:
+        """What is new."""
+        for one in happened[self._seen :]:
+            if not self._quiet:
+                whom = f" ({one.person})" if one.person else ""
+                say(f"  {one.injection.at!s:>8}  {one.injection.effect}{whom}: {one.injection.text.in_(language())}")
+        self._seen = len(happened)
+
+
+def _tell(found: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show_json(found)
+        return
+    say(f"{found['id']}  {both(found['title'])}  {_points(found['score'])}")
+    for part in found["score"]["parts"]:
+        points = _("not scored") if part["points"] is None else f"{part['points']:g} / {part['weight']}"
+        say(f"  {part['scale']:<13} {points:<12} {part['known']}/{part['items']}")
+    for item in found["items"]:
+        met = _("not scored") if item["share"] is None else f"{item['share']:.0%}"
+        say(f"    {met:>10}  {both(item['text'])}  {item['because']}")
+    say(f"  {_('report')}: /documents/{found['report']}")
+
+
+def _points(score: Mapping[str, Any]) -> str:
+    return f"{score['points']:g} / {score['of']}" if score["of"] else _("not scored")
