@@ -9,7 +9,7 @@ CODE := $(wildcard domain playbooks storage channels engine tasks flows web cli 
 UP_ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: help run test slow lint format docs bench lock install clean
+.PHONY: help run test slow lint format docs pictures bench lock install clean
 
 help:
 	@echo 'make run     install into .venv and start Tocsin (UP_ARGS="--port 7800" to pass options)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make lint    ruff, mypy --strict, the import rules'
 	@echo 'make format  let ruff put the code in shape'
 	@echo 'make docs    write docs/reference.md from the program'
+	@echo 'make pictures  write the screenshots in docs/img (needs chromium)'
 	@echo 'make bench   measure the promises'
 	@echo 'make lock    resolve requirements.lock anew'
 
@@ -47,6 +48,9 @@ format: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python -m cli.reference > docs/reference.md
+
+pictures: $(STAMP)
+	WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/browser/test_every_page.py tests/browser/test_report_picture.py
 
 bench: $(STAMP)
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done

@@ -16,6 +16,7 @@ MENTIONS: Final = ("mentions", "negative_mentions")
 MOOD: Final = "negative_share"
 BEFORE: Final = timedelta(hours=3)  # what was normal before it began
 _POINTS: Final = 96  # of a course, at most
+_LEAST: Final = 10  # minutes a step, at least: feeds of mentions are asked about as often
 
 
 def statements(document: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -62,7 +63,7 @@ def mood(figures: Figures, began: DateTime, until: DateTime) -> dict[str, Any]:
     `begins`, `step_seconds`, `mentions` and `negative_mentions` a step, `negative_share` 0 to 1; None: nothing known.
     """
     begins = began - BEFORE
-    minutes = max(1, -(-int(elapsed(begins, until).total_seconds() / 60) // _POINTS))
+    minutes = max(_LEAST, -(-int(elapsed(begins, until).total_seconds() / 60) // _POINTS))
     step, count = timedelta(minutes=minutes), int(elapsed(begins, until).total_seconds() / 60 / minutes) + 1
     found: dict[str, Any] = {"begins": begins.isoformat(), "step_seconds": minutes * 60}
     for metric in MENTIONS:

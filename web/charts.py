@@ -190,7 +190,9 @@ def shifts(days: Mapping[str, Any], zone: str, label: str) -> Markup:
 
 def _wide(kind: str, width: int, height: int, label: str, *parts: Markup) -> Markup:
     """A picture that is scrolled sideways where a screen is narrow."""
-    opening = Markup('<div class="wide"><svg class="{0}" viewBox="0 0 {1} {2}" role="img" aria-label="{3}">')
+    opening = Markup(
+        '<div class="wide" tabindex="0"><svg class="{0}" viewBox="0 0 {1} {2}" role="img" aria-label="{3}">'
+    )
     return opening.format(kind, width, height, label) + Markup("").join(parts) + Markup("</svg></div>")
 
 

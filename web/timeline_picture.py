@@ -81,7 +81,7 @@ def picture(stages: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, 
     height = TOP + LANE * (len(lanes) + 1) + 34
     about = me.translate(_ABOUT)
     opening = Markup(
-        '<div class="wide"><svg class="timeline-picture" viewBox="0 0 {width} {height}" role="img" '
+        '<div class="wide" tabindex="0"><svg class="timeline-picture" viewBox="0 0 {width} {height}" role="img" '
         'aria-label="{about}">'
     )
     parts = [opening.format(width=WIDTH, height=height, about=about)]
