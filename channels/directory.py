@@ -92,19 +92,22 @@ class ChannelDirectory:
         self._by_id = {channel.info.id: channel for channels in self._by_tag.values() for channel in channels}
 
     @classmethod
-    def load(cls, path: Path, *, rates: Rates | None = None, secrets: Secrets | None = None) -> "ChannelDirectory":
+    def load(
+        cls, path: Path, *, rates: Rates | None = None, secrets: Secrets | None = None, homes: int = 1
+    ) -> "ChannelDirectory":
         """Read an Apprise configuration: YAML if its name ends in .yaml or .yml, else Apprise's text format.
 
         Args:
             path: The file.
             rates: As the constructor takes it; a changed file goes on with the books of the last one.
+            homes: So many homes send to the same services: each keeps to its share of every rate.
             secrets: Where its references lead: environment and Prefect's Secret blocks, unless others are given.
 
         Raises:
             ChannelConfigError: Naming file, line, reason and what would be right; never quoting the file.
         """
         warm_up()
-        return cls(read_services(path, secrets=secrets), rates or _rates_beside(path))
+        return cls(read_services(path, secrets=secrets), rates or _rates_beside(path, homes))
 
     def __repr__(self) -> str:
         """Count only: addresses are secrets."""
@@ -235,10 +238,10 @@ def _excess(message: Message, limits: Limits) -> str:
     return f"{size(message.body)} bytes, {limits.body_bytes} fit; shorten the draft"
 
 
-def _rates_beside(path: Path) -> Rates | None:
+def _rates_beside(path: Path, homes: int) -> Rates | None:
     """Books that all senders of an installation share, where the file lies in the home of one."""
     run = path.resolve().parent / "run"
-    return Rates(run / "rates") if run.is_dir() else None
+    return Rates(run / "rates", homes=homes) if run.is_dir() else None
 
 
 def _channel(channel_id: str, tag: str, loaded: Loaded) -> _Channel:

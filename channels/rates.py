@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -93,19 +93,21 @@ class Book:
 class Rates:
     """The books of all rates; safe for threads, and for processes that share `folder`."""
 
-    def __init__(self, folder: Path | None = None, clock: Callable[[], float] = time.time) -> None:
-        """Keep the books in `folder`, or in memory."""
-        self._folder, self._clock = folder, clock
+    def __init__(self, folder: Path | None = None, clock: Callable[[], float] = time.time, homes: int = 1) -> None:
+        """Keep the books in `folder`, or in memory; of a service that several homes send to, each has its share."""
+        self._folder, self._clock, self._homes = folder, clock, homes
         self._books: dict[str, Book] = {}
         self._lock = threading.Lock()
 
     def ask(self, rate: Rate, key: str, *, urgent: bool = False) -> float:
         """0 if the message under `key` may go now; else after how many seconds to ask again."""
+        rate = replace(rate, count=max(1, rate.count // self._homes))
         with self._lock, self._book(rate) as book:
             return book.ask(rate, key, self._clock(), urgent=urgent)
 
     def close(self, rate: Rate, seconds: float) -> None:
         """The service asked to wait: nothing goes to it for so long."""
+        rate = replace(rate, count=max(1, rate.count // self._homes))
         with self._lock, self._book(rate) as book:
             book.closed_until = max(book.closed_until, self._clock() + seconds)
 

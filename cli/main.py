@@ -10,6 +10,7 @@ from cli import (
     health,
     house,
     learning,
+    moving,
     playbook,
     report,
     roster,
@@ -64,6 +65,9 @@ app.command(epilog=example("tocsin reassign INC-1 apology/trace --to erik"))(ste
 app.command(epilog=example("tocsin timeline INC-1 --verify"))(show.timeline)
 app.command(epilog=example("tocsin health --service orders"))(health.health)
 app.command(epilog=example("tocsin doctor"))(house.doctor)
+app.command(epilog=example("tocsin move --to postgresql://tocsin@db.example.org/tocsin"))(moving.move)
+app.command(epilog=example("tocsin backup tocsin-2026-11-22.tar.gz"))(moving.backup)
+app.command(epilog=example("tocsin restore tocsin-2026-11-22.tar.gz"))(moving.restore)
 app.command(epilog=example("tocsin actions --open"))(learning.actions)
 app.command(epilog=example("tocsin recurrences"))(learning.recurrences)
 app.add_typer(playbook.app, name="playbook")

@@ -18,15 +18,18 @@ if TYPE_CHECKING:  # it loads Apprise: twenty megabytes that a process without c
 _LOOK_SECONDS = 1.0
 _AGAIN_SECONDS = 15.0  # between two looks at a file that refers to something which was not there
 _PATIENCE_SECONDS = 60.0  # what the other process may take: it is ended then, and asked anew when the file changes
+_DEEPEST = 4  # files that include files
+Mark = tuple[tuple[int, int], ...]
 _ROOT = Path(__file__).resolve().parent.parent
 
 
 class ChannelFile:
     """The file loaded again when it changes; a broken one changes nothing but the finding."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen: tuple[float, int] | None = None
+    def __init__(self, path: Path, homes: int = 1) -> None:
+        """Read nothing yet. `homes`: so many share what each service takes."""
+        self._path, self._homes = path, homes
+        self._seen: Mark | None = None
         self._looked = 0.0
         self._directory: ChannelDirectory | None = None
         self._lock = threading.Lock()
@@ -62,7 +65,7 @@ class ChannelFile:
                 from channels.directory import ChannelDirectory  # noqa: PLC0415 - Apprise, see above
 
                 self._seen = seen
-                self._directory = ChannelDirectory.load(self._path)
+                self._directory = ChannelDirectory.load(self._path, homes=self._homes)
                 self._good, self._finding = True, ""
         except ChannelConfigError as error:
             self._finding = str(error)
@@ -80,7 +83,7 @@ class SeenThroughAnother:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[float, int] | None = None
+        self._seen: Mark | None = None
         self._asked = 0.0
         self._other: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -128,9 +131,38 @@ class SeenThroughAnother:
                 self._tags = frozenset(answer["tags"])
 
 
-def _mark(path: Path) -> tuple[float, int]:
+def _mark(path: Path) -> Mark:
+    """By which a change of the file, or of one that it includes, is seen."""
     stat = path.stat()
-    return (stat.st_mtime, stat.st_size)
+    return ((stat.st_mtime_ns, stat.st_size), *(_mark_of_another(file) for file in sorted(_included(path, _DEEPEST))))
+
+
+def _mark_of_another(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return (0, 0)
+    return (stat.st_mtime_ns, stat.st_size)
+
+
+def _included(path: Path, depth: int) -> set[Path]:
+    """The files that a channel file may mean by its `include`; one too many does no harm, it is only looked at."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace") if depth else ""
+    except OSError:
+        return set()
+    found: set[Path] = set()
+    within = False
+    for line in text.splitlines():
+        words = line.split("#")[0].replace(",", " ").split()
+        begins = bool(words) and words[0].rstrip(":").lower() == "include"
+        within = begins or (within and bool(words) and words[0].startswith("-"))
+        if within:
+            names = (word.strip("-[]'\"") for word in words[1 if begins else 0 :])
+            found |= {path.parent / name for name in names if name and "://" not in name}
+    for file in tuple(found):
+        found |= _included(file, depth - 1)
+    return found
 
 
 def _unreadable(path: Path, error: OSError) -> str:

@@ -52,7 +52,7 @@ class House:
         self.settings = settings
         self.database = Database(settings.database)
         self.library = Library(CATALOG, settings.playbooks_dir)
-        self._channels = ChannelFile(settings.channels_file)
+        self._channels = ChannelFile(settings.channels_file, settings.homes)
         self._known = self._channels if sends else SeenThroughAnother(settings.channels_file)
         self._roster = RosterFile(settings.roster_file, self._known.tags if checks else None)
         self._written = RosterFile(settings.roster_file)  # the same, tags unchecked

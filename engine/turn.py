@@ -31,10 +31,17 @@ class Turned:
     late: timedelta
 
 
-def take_turns(house: House, response_ids: Iterable[str], now: DateTime) -> list[Lease]:
-    """Lease the turns of these responses that are due."""
+def take_turns(
+    house: House, response_ids: Iterable[str], now: DateTime, *, spare: timedelta | None = None
+) -> list[Lease]:
+    """Lease the turns of these responses that are due.
+
+    `spare`: leave alone what somebody leased less than so long ago: several who look at one list would only take each
+    other's work away. None: take over whatever it is.
+    """
     with house.database.write() as connection:
-        return incidents.take(connection, response_ids, now, now + LEASE)
+        spared = None if spare is None else now + LEASE - spare
+        return incidents.take(connection, response_ids, now, now + LEASE, spared)
 
 
 def turn(house: House, lease: Lease, now: DateTime, *, driver: Driver, run_id: str = "") -> Turned | None:

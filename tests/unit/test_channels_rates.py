@@ -126,3 +126,11 @@ def test_without_a_folder_to_write_to_the_count_is_in_memory(tmp_path: Path) -> 
 def test_a_rate_shows_no_token() -> None:
     assert "token" not in repr(ROBOT) + ROBOT.name
     assert ROBOT.name != SMALL.name
+
+
+def test_of_a_service_that_three_homes_send_to_each_has_a_third() -> None:
+    rate = Rate(20, 60.0, "robot")
+    homes = [Rates(clock=lambda: 1000.0, homes=3) for _ in range(3)]
+    gone = sum(rates.ask(rate, f"{number}/{n}") == 0.0 for number, rates in enumerate(homes) for n in range(20))
+    assert gone == 18
+    assert Rates(clock=lambda: 1000.0, homes=50).ask(rate, "one") == 0.0, "nobody is silenced"
