@@ -187,7 +187,7 @@ def open_session(house: House, account: Account, now: DateTime, way: Way, before
         secret = accounts_ways.open_session(connection, account.name, way.way, now, ends)
         audit.add(connection, Way(way.address, account.name, account.role.word, way.way).entry("log in"))
         accounts_ways.tidy(connection, now)
-        accounts_tries.tidy(connection, now - _KEPT)
+        accounts_tries.tidy(connection, now - 2 * _KEPT)
     return secret
 
 

@@ -24,6 +24,7 @@ from channels.message import Message
 from channels.outcome import Outcome, Verdict
 from domain.approval import digest
 from domain.incident import BEGUN, Posting
+from engine import status_mail
 from engine.customers import sending as surveys
 from engine.customers.desk import desk_of
 from engine.hands import PATIENCE, THREADS, Hands
@@ -39,6 +40,7 @@ from storage.database import StorageError
 log = logging.getLogger("tocsin.deliver")
 RECORD_SECONDS = 20.0  # for which recording what became of a message is tried: a database may be started again
 CHUNK = 24  # rows in hand of one sender at a time: as many may be repeated, marked, if it is killed
+_OTHERS = {handing.KIND: handing.send, status_mail.KIND: status_mail.send}  # kinds with a way of their own
 STALE = 4.0  # seconds after its claim from which a row is not begun: a slow send would outlast its lease
 
 
@@ -178,6 +180,8 @@ class Deliverer:
     def _settled(self, connection: Connection, row: Row[Any], result: Any) -> str:
         if row.kind in surveys.KINDS:
             return surveys.settle(connection, self._customers, row, result, self._clock())
+        if row.kind == status_mail.KIND:
+            return status_mail.settle(connection, row, result, self._clock())
         if row.kind == handing.KIND:
             return handing.settle(connection, self._house, row, result, self._clock())
         return settle(connection, self._house, row, result, self._clock())
@@ -186,8 +190,8 @@ class Deliverer:
         """A `Result`; of a survey what `engine.customers.sending` makes of it."""
         if row.kind in surveys.KINDS:
             return self._surveys.send(row, self._clock())
-        if row.kind == handing.KIND:
-            return handing.send(self._house, row)
+        if row.kind in _OTHERS:
+            return _OTHERS[row.kind](self._house, row)
         needless = self._needless(row)
         if needless:
             return Needless(needless)

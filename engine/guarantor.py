@@ -13,6 +13,7 @@ from datetime import timedelta
 from pendulum import DateTime
 
 from domain.durations import later
+from engine import status_mail
 from engine.alarms import watch_share
 from engine.auditor import Auditor
 from engine.changes import Changes
@@ -52,8 +53,9 @@ class Guarantor:
         auditor = Auditor(self._house, self._clock)
         audits = threading.Thread(target=self._loop, args=(auditor.look, 15.0), name="audits")
         calendars = threading.Thread(target=self._loop, args=(self.fetch_calendars, 15.0), name="calendars")
+        mails = threading.Thread(target=self._loop, args=(self.mail_statements, 5.0), name="statements")
         shifts = threading.Thread(target=self._loop, args=(self.hand_over_shifts, 1.0), name="shifts")
-        threads = (sender, alarms, learning, audits, calendars, shifts)
+        threads = (sender, alarms, learning, audits, calendars, mails, shifts)
         for thread in threads:
             thread.start()
         self._loop(self.take_overdue)
@@ -141,6 +143,11 @@ class Guarantor:
     def hand_over_shifts(self) -> int:
         """Changes of shift that have come."""
         return rotations.look(self._house, self._clock())
+
+    def mail_statements(self) -> int:
+        """What was published, to whoever subscribed."""
+        status_mail.look(self._house, self._clock())
+        return 0
 
     def look_for_alarms(self) -> int:
         """The share of turns that went without Prefect, against its limit; reviews that Prefect forgot."""

@@ -93,6 +93,10 @@ class House:
         """How they are reached now."""
         return self._channels.current()
 
+    def tags(self) -> frozenset[str] | None:
+        """The tags that reach somebody; None while no good channel file was read."""
+        return self._known.tags()
+
     def findings(self) -> list[str]:
         """What is wrong with the files, each a line; the last good versions are in force."""
         found = [str(finding) for finding in (*self.library.findings(), *self._roster.findings())]

@@ -29,7 +29,7 @@ class Owed:
     incident_id: str
     response_id: str
     step: str
-    kind: Literal["notice", "publication", "handover"]
+    kind: Literal["notice", "publication", "handover", "status-mail"]
     purpose: str
     person: str
     channel: str

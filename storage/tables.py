@@ -14,6 +14,7 @@ from storage import (  # noqa: F401 - their tables are of the same schema
     learning_tables,
     review_tables,
     rotation_tables,
+    subscriber_tables,
 )
 from storage.types import Span, UtcDateTime
 

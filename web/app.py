@@ -47,6 +47,7 @@ from web import (
     rules,
     samples,
     statements_page,
+    status,
     survey,
     text_page,
     texts,
@@ -67,7 +68,7 @@ ROUTERS = (
     board_page, warnings_page, health_page, follow_ups_page, statements_page,
     executive_page, history_page, duty_page, drills_page,
 )  # fmt: skip
-DOORS = (login, login_sso, accounts)  # how people come in
+DOORS = (login, login_sso, accounts, status)  # how people come in, and what is open to all
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
     "Declare incidents and move them on. Send `Authorization: Bearer TOKEN` (`tocsin roster token YOU`); the "
@@ -94,6 +95,7 @@ def create_app(house: House) -> FastAPI:
     app.state.readers = ThreadPoolExecutor(4, thread_name_prefix="look")
     # A password takes a core for a moment, and one at a time is enough: nobody slows the house down by trying.
     app.state.logins = ThreadPoolExecutor(1, thread_name_prefix="login")
+    app.state.status = status.StatusPages(house, now)
     app.state.trail = Trail(house.database)
     app.state.gathering = Gathering(house, app.state.writers, now)
     app.state.live = Live(house)
@@ -124,6 +126,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.writers.shutdown(wait=True, cancel_futures=True)
     app.state.readers.shutdown(wait=False, cancel_futures=True)
+    app.state.status.close()
     app.state.logins.shutdown(wait=False, cancel_futures=True)
     app.state.trail.close()
     app.state.letterbox.close()

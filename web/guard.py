@@ -27,6 +27,7 @@ _HEADERS = {
 
 
 # Their address holds a secret, which is the right to them; a browser told to send no referrer says `Origin: null`.
+_OPEN_FORMS = ("/login", "/status/subscribe")  # sent by our own pages, without a session
 BY_ADDRESS = ("/a/", "/login/link/", "/login/sso/", "/status/confirm/", "/status/leave/")
 
 
@@ -64,7 +65,7 @@ class Guard:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if path.startswith(("/api/", "/inbox/")) and kind != "application/json":
             return 415, "send JSON, with the header `Content-Type: application/json`"
-        if path == "/login" or (cookie_name(self._house) in _cookies(headers) and "authorization" not in headers):
+        if path in _OPEN_FORMS or (cookie_name(self._house) in _cookies(headers) and "authorization" not in headers):
             return None if self._ours(headers) else _FOREIGN
         origin = headers.get("origin")
         if origin is None:

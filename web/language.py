@@ -31,7 +31,7 @@ def templates() -> jinja2.Environment:
     """The templates; whatever is put into them is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=jinja2.select_autoescape(enabled_extensions=("html",), default=False),
+        autoescape=jinja2.select_autoescape(disabled_extensions=("md",), default=True),
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,

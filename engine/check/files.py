@@ -18,11 +18,13 @@ from playbooks.reviews import ReviewsFile
 from playbooks.roster import missing_roles
 from playbooks.rulebook import Rulebook
 from playbooks.sources import SourcesFile
+from playbooks.status_file import StatusFile
 from playbooks.words import WordsFile
 
 _OPTIONAL: dict[str, Callable[[Path], object]] = {
     "followup.yaml": FollowUpFile, "health.yaml": HealthFile, "learning.yaml": LearningFile,
-    "reviews.yaml": ReviewsFile, "sources.yaml": SourcesFile, "words.yaml": WordsFile,
+    "reviews.yaml": ReviewsFile, "sources.yaml": SourcesFile,
+    "status.yaml": StatusFile, "words.yaml": WordsFile,
 }  # fmt: skip
 
 

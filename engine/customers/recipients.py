@@ -7,6 +7,7 @@ the channel was read before: it replaces a value within it.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -19,8 +20,15 @@ from channels.rendering import render
 _KINDS = (str, list, tuple, set, frozenset, dict)
 
 
-def send_to(directory: ChannelDirectory, tag: str, placeholder: str, recipient: str, message: Message) -> Outcome:
-    """Send one message to one recipient by the channel of that tag, once.
+def send_to(
+    directory: ChannelDirectory,
+    tag: str,
+    placeholder: str,
+    recipient: str,
+    message: Message,
+    headers: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Send one message to one recipient by the channel of that tag, once; `headers` go along where it takes some.
 
     Refused where there is no such channel, or its address has no place for a recipient: then every customer's survey
     would go to one and the same address.
@@ -39,6 +47,8 @@ def send_to(directory: ChannelDirectory, tag: str, placeholder: str, recipient: 
     if not filled:
         detail = f"the address of `{tag}` has no {placeholder} in it: put it where the customer's contact belongs"
         return Outcome(Verdict.REFUSED, detail=detail)
+    if headers and isinstance(known := getattr(service, "headers", None), dict):
+        setattr(service, "headers", {**known, **headers})  # noqa: B010 - services without headers have no such name
     with hushed():  # what is sent with may print an address; no filter knows this one
         outcome = channel.adapter.send(service, message, render(message, channel.limits))
     if outcome.verdict in (Verdict.SENT, Verdict.UNVERIFIED):
