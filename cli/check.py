@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.frame import AsJson, Trouble, _, language, say, show_json
+from cli.frame import AsJson, Trouble, _, home, language, say, show_json
 
 
 def check(
@@ -25,11 +25,13 @@ def check(
     from engine.check.run import hand_over as hand
     from engine.clock import now
     from engine.house import House
+    from engine.premises import read_state
     from storage.database import StorageError
     from storage.settings import SettingsError, load_settings
 
     try:
-        house = House(load_settings())
+        state = read_state(home())  # a running set may listen on another port than the usual one
+        house = House(load_settings(port=int(state["port"])) if state else load_settings())
         found = []
         for one in run(house, now(), Order(quiet=quiet, running=not at_rest, waking=not inbox)):
             found.append(one)

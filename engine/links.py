@@ -14,6 +14,10 @@ class BadLink(ValueError):
     """A link that is altered or expired; the message says what to do instead."""
 
 
+class ForeignLink(BadLink):
+    """A link that is signed with our key, of something that we do not know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """What a link stands for. An empty step is the incident as a whole."""

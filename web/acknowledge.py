@@ -17,7 +17,7 @@ from domain.handle import Refused
 from domain.incident import STEP_MOVES, Snapshot
 from engine import clock, commands
 from engine.house import House
-from engine.links import BadLink, Link
+from engine.links import BadLink, ForeignLink, Link
 from storage import board, incidents
 from storage.database import StorageError
 from storage.whole import step as step_of
@@ -81,7 +81,7 @@ def _view(house: House, link: Link, now: DateTime) -> dict[str, Any]:
         try:
             snapshot = incidents.load(connection, link.response, house.roster())
         except NoResultFound:
-            raise BadLink("this link belongs to another installation: ask whoever sent it") from None
+            raise ForeignLink("this link belongs to another installation: ask whoever sent it") from None
     incident, roster = snapshot.incident, snapshot.roster
     known = roster.people.get(link.person)
     view: dict[str, Any] = {
@@ -132,5 +132,5 @@ def _page(request: Request, view: dict[str, Any]) -> HTMLResponse:
 
 
 def _bad(request: Request, bad: BadLink) -> HTMLResponse:
-    status = 410 if "expired" in str(bad) else 400
+    status = 404 if isinstance(bad, ForeignLink) else 410 if "expired" in str(bad) else 400
     return page(request, "error.html", status, error=str(bad), code=status)

@@ -9,13 +9,16 @@ import stat
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from importlib import metadata
 from urllib.parse import urlsplit
 
+from packaging.requirements import Requirement
 from pendulum import DateTime
 from sqlalchemy import func, select, text
 
 from engine import heartbeat
-from engine.check.finding import Checks, bad, good
+from engine.check.finding import Checks, Found, bad, good
 from engine.house import House
 from engine.links import BadLink, Link, Links
 from engine.premises import is_running
@@ -23,6 +26,7 @@ from storage.database import StorageError
 from storage.outbox import OUTBOX
 from storage.schema import require_current
 from storage.settings import SettingsError
+from storage.timeline import FACT
 
 LEAST_FREE = 1 << 30  # bytes
 LEAST_LIFE = timedelta(days=14)  # of a certificate
@@ -62,8 +66,16 @@ def check_storage(house: House, now: DateTime) -> Checks:
 
 
 def _database_clock(house: House, now: DateTime) -> Checks:
+    ahead = _written_ahead(house, now)
+    if ahead:
+        yield bad(
+            "clock",
+            f"the newest fact on record is {ahead:.0f} s ahead of it: set it right",
+            f"时钟落后于最新记录 {ahead:.0f} 秒",
+        )
+        return
     if house.database.is_sqlite:
-        yield good("clock", "one machine, one clock", "单机时钟")
+        yield good("clock", "one machine, one clock, behind nothing on record", "单机时钟，不落后于记录")
         return
     with house.database.read() as connection:
         there = connection.execute(text("SELECT now()")).scalar_one()
@@ -72,6 +84,14 @@ def _database_clock(house: House, now: DateTime) -> Checks:
         yield bad("clock", f"{skew:.0f} s from the database's: synchronise both", f"与数据库相差 {skew:.0f} 秒，请校时")
     else:
         yield good("clock", "the database's is the same", "与数据库一致")
+
+
+def _written_ahead(house: House, now: DateTime) -> float:
+    """Seconds by which the clock is behind what was written with it; 0 where it is not."""
+    with house.database.read() as connection:
+        newest = connection.execute(select(func.max(FACT.c.at))).scalar_one_or_none()
+    behind = (newest - now).total_seconds() if newest is not None else 0.0
+    return behind if behind > MOST_SKEW.total_seconds() else 0.0
 
 
 def check_links(house: House) -> Checks:
@@ -91,17 +111,57 @@ def check_links(house: House) -> Checks:
                 "签名密钥权限过宽：chmod 600",
             )
         else:
-            yield good("acknowledge links", "signed and read back", "可签可验")
+            yield _accepted(links)
     yield from check_public_url(settings.links_url)
+
+
+def _accepted(links: Links) -> Found:
+    """Whether whoever serves the links reads what the key of this home signs: it may have been replaced under them."""
+    try:
+        _open(links.url(Link("check", "", "nobody")))
+    except urllib.error.HTTPError as answer:
+        if answer.code in (HTTPStatus.BAD_REQUEST, HTTPStatus.GONE):
+            what = "whoever serves them has another key: every link sent is dead; start `tocsin up` again"
+            return bad("acknowledge links", what, "服务端密钥不同，已发链接全部失效：请重启 `tocsin up`")
+    except (OSError, ValueError):
+        pass  # nobody answers: that is the public address's to say
+    return good("acknowledge links", "signed and read back", "可签可验")
+
+
+def _open(url: str) -> None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=_PATIENCE):
+        pass
+
+
+def check_version() -> Checks:
+    """Every library is one that this program works with: an upgrade of the machine may have changed one."""
+    wrong = []
+    for wanted in (Requirement(line) for line in metadata.requires("tocsin") or ()):
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = metadata.version(wanted.name)
+        except metadata.PackageNotFoundError:
+            wrong.append(f"{wanted.name} is missing")
+            continue
+        if not wanted.specifier.contains(found, prereleases=True):
+            wrong.append(f"{wanted.name} {found} is not {wanted.specifier}")
+    if wrong:
+        yield bad(
+            "version",
+            f"{wrong[0]}: install requirements.lock",
+            f"依赖版本不符：{wrong[0]}，请按 requirements.lock 安装",
+        )
+    else:
+        yield good("version", f"{metadata.version('tocsin')}, its libraries fit", "依赖版本一致")
 
 
 def check_public_url(url: str) -> Checks:
     """Whether links lead anywhere, and for how long their certificate does."""
     parts = urlsplit(url)
     try:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"{url.rstrip('/')}/healthz", timeout=_PATIENCE):
-            pass
+        _open(f"{url.rstrip('/')}/healthz")
     except (OSError, urllib.error.URLError, ValueError):
         yield bad("public URL", f"{parts.netloc or url} does not answer: links are dead", "公开地址无响应，链接打不开")
     else:

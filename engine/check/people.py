@@ -41,7 +41,7 @@ def _role(house: House, roster: Roster, name: str, *, waking: bool) -> Checks:
     if role.primary not in roster.people:
         yield bad(what, f"{role.primary} is nobody on the roster", f"{role.primary} 不在花名册", name)
         return
-    unreachable = [person for person in people if not _channels(house, roster, person)]
+    unreachable = [person for person in people if not reaching(house, roster, person)]
     if unreachable:
         who = ", ".join(unreachable)
         yield bad(what, f"{who} has no channel that leads anywhere", f"{who} 没有可用渠道", name)
@@ -53,7 +53,8 @@ def _role(house: House, roster: Roster, name: str, *, waking: bool) -> Checks:
         yield good(what, f"reaches {role.primary}, then {role.backup}", f"可达 {role.primary}，其次 {role.backup}")
 
 
-def _channels(house: House, roster: Roster, person: str) -> list[str]:
+def reaching(house: House, roster: Roster, person: str) -> list[str]:
+    """The channels of a person that lead somewhere."""
     known = roster.people.get(person)
     return [tag for tag in known.channels if house.channels().services(tag)] if known else []
 
@@ -62,6 +63,6 @@ def _wakes(house: House, roster: Roster, people: list[str]) -> bool:
     return any(
         service.waking
         for person in people
-        for tag in _channels(house, roster, person)
+        for tag in reaching(house, roster, person)
         for service in house.channels().services(tag)
     )

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from domain.action import Action, ActionKind
 from domain.text import Text
 from engine.actions import promise
-from engine.check import files, machine, people, schedules, sending
+from engine.check import ahead, course, files, machine, people, schedules, sending
 from engine.check.finding import Found
 from engine.house import House
 from storage.incidents import INCIDENT
@@ -41,7 +41,10 @@ def run(house: House, now: DateTime, order: Order) -> Iterator[Found]:
     parts: list[tuple[str, Callable[[], Iterable[Found]]]] = [
         ("database", lambda: machine.check_storage(house, now)),
         ("files", lambda: files.check(house)),
+        ("version", machine.check_version),
         ("people", lambda: people.check(house, waking=order.waking)),
+        ("ahead", lambda: ahead.check(house, now)),
+        ("reserve", lambda: ahead.check_reserve(house, now)),
     ]
     if order.running:
         parts += [
@@ -51,6 +54,8 @@ def run(house: House, now: DateTime, order: Order) -> Iterator[Found]:
         ]
     if not order.quiet:
         parts.append(("channels", lambda: sending.check(house)))
+    if order.running and not order.quiet:
+        parts.append(("rehearsal", lambda: course.check(house)))
     for name, part in parts:
         try:
             yield from part()

@@ -17,7 +17,7 @@ from domain.health.forecast import Expected, VolumeHistory
 from domain.health.index import Index, index
 from domain.health.plan import Core, IndexName, Measure, Plan
 from domain.health.risk import SPAN, Ahead, Risk, of_capacity, of_complaints, worst
-from domain.health.staffing import StandbyCall, rostered
+from domain.health.staffing import Reserve, StandbyCall, rostered
 from domain.warning.figures import Metric
 from engine.health_board import measuring
 from engine.health_board.measuring import Measurer
@@ -128,6 +128,16 @@ class HealthBoard:
         plan = self._plan()
         measurer = Measurer(self._figures, self._metrics(), lane, at, service)
         return self._risk(plan, People(plan, plan.crew_of(service), measurer), at, lane, service)
+
+    def reserve(self, at: DateTime, lane: str = LIVE, service: str = "") -> Reserve | None:
+        """The agents kept for peaks beside those on shift now; None where either is not known.
+
+        Raises:
+            StorageError: the figures cannot be read.
+        """
+        plan = self._plan()
+        measurer = Measurer(self._figures, self._metrics(), lane, at, service)
+        return People(plan, plan.crew_of(service), measurer).staffing().reserve
 
     def standby_to_call(self, at: DateTime, lane: str = LIVE, service: str = "") -> StandbyCall | None:
         """How many standby agents to call now; None where contacts or agents are not known.

@@ -114,7 +114,7 @@ def test_an_expired_link_says_what_to_do(web: Served, monkeypatch: pytest.Monkey
 def test_a_link_of_another_installation_is_refused(web: Served, tmp_path: Path) -> None:
     web.declare()
     ours = Links(web.house.settings.secret_key(), "").url(Link("no-such-response", "apology/trace", "alice"))
-    assert web.client.get(ours).status_code == 400
+    assert web.client.get(ours).status_code == 404
     theirs = Links("0" * 64, "").url(Link("r", "apology/trace", "alice"))
     assert web.client.post(theirs).status_code == 400
 

@@ -302,6 +302,31 @@ def test_a_send_delayed_past_its_deadline_fails_it(
     assert named(found["notices"]["late"]) >= {("respond/approve", "assign", "alice")}
 
 
+@pytest.mark.slow
+def test_the_chain_check_holds_a_course_of_its_own(
+    faulty: Installation, changed: Callable[[str, str, str], None], free_port: Callable[[], int]
+) -> None:
+    def course() -> dict[str, Any]:
+        command = [*TOCSIN, "check", "--inbox", "--json"]
+        done = subprocess.run(
+            command, cwd=ROOT, env=faulty.environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        found = json.loads(done.stdout)
+        jsonschema.validate(found, schema("check"))
+        assert next(one for one in found["findings"] if one["what"] == "acknowledge links")["ok"]
+        rehearsal: dict[str, Any] = next(one for one in found["findings"] if one["what"] == "rehearsal")
+        return rehearsal
+
+    held = course()
+    assert (held["ok"], drills(faulty), faulty.tokens()) == (True, [], 0), held
+    changed("channels.yaml", f":{faulty.port}/inbox/hana", f":{free_port()}/inbox/hana")
+    muted = course()
+    assert not muted["ok"]
+    assert "hana" in muted["reason"]
+    changed("channels.yaml", f"127.0.0.1:{faulty.port}/inbox/erik", "example.invalid/inbox/erik")
+    assert "not held" in course()["reason"], "nobody real is called by a check"
+
+
 SUDDEN = """
 category: people
 scenarios:
