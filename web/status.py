@@ -17,10 +17,10 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pendulum import DateTime
 
-from engine import clock, status_mail, status_page
+from engine import clock, status_desk, status_page
 from engine.house import House
 from engine.links import BadLink
-from engine.status_mail import BadAddress, TooMany
+from engine.status_desk import BadAddress, TooMany
 from locales import normalise
 from storage.settings import SettingsError
 from web.asking import address_of
@@ -59,13 +59,13 @@ class StatusPages:
             if not done:
                 self._failed = time.monotonic()
         if self._found is None:
-            plan = status_mail.desk_of(self._house).plan
+            plan = status_desk.desk_of(self._house).plan
             self._found = status_page.kept(self._house.settings.home) or status_page.unknown(plan, self._now())
         return self._found
 
     def _look(self) -> None:
         try:
-            found = status_page.document(self._house, status_mail.desk_of(self._house).plan, self._now())
+            found = status_page.document(self._house, status_desk.desk_of(self._house).plan, self._now())
         except Exception as error:  # noqa: BLE001 - the public sees the last good copy, whatever it was
             if self._failed < 0:
                 log.warning("the status page shows its last copy: %s", type(error).__name__)
@@ -94,7 +94,7 @@ async def show(request: Request) -> Response:
     pages: StatusPages = request.app.state.status
     house: House = request.app.state.house
     found = await pages.current()
-    desk = status_mail.desk_of(house)
+    desk = status_desk.desk_of(house)
     language, zone = _language(request), zone_of(request)
     html = drawn(
         request, "status.html", language=language, zone=zone, found=found, old=_is_old(found), title=desk.plan.title,
@@ -114,7 +114,7 @@ async def feed(request: Request) -> Response:
     newest = max((one["at"] for one in found["statements"]), default="2000-01-01T00:00:00+00:00")
     xml = drawn(
         request, "status_feed.xml", language=language, found=found, base=base, updated=newest, kind=_kind(language),
-        host=urlsplit(base).hostname or "tocsin", title=status_mail.desk_of(house).plan.title,
+        host=urlsplit(base).hostname or "tocsin", title=status_desk.desk_of(house).plan.title,
         shown=[one for one in found["statements"] if one["texts"] and not one["withdrawn"]],
     )  # fmt: skip
     return _cacheable(request, xml, "application/atom+xml; charset=utf-8")
@@ -153,10 +153,10 @@ async def subscribe(
     """Ask for statements by e-mail. The answer is the same whoever subscribes already."""
     house: House = request.app.state.house
     language = normalise(lang) if lang else _language(request)
-    desk = status_mail.desk_of(house)
+    desk = status_desk.desk_of(house)
 
     def act() -> None:
-        status_mail.subscribe(desk, address, language, clock.now(), address_of(request))
+        status_desk.subscribe(desk, address, language, clock.now(), address_of(request))
 
     try:
         await asyncio.get_running_loop().run_in_executor(request.app.state.writers, act)
@@ -185,7 +185,7 @@ async def show_confirm(request: Request, token: str) -> HTMLResponse:
 async def confirm(request: Request, token: str) -> HTMLResponse:
     """They want it."""
     return await _done(
-        request, "confirmed", lambda desk: status_mail.confirm(desk, token[:LONGEST_TOKEN], clock.now())
+        request, "confirmed", lambda desk: status_desk.confirm(desk, token[:LONGEST_TOKEN], clock.now())
     )  # fmt: skip
 
 
@@ -199,23 +199,23 @@ async def show_leave(request: Request, token: str) -> HTMLResponse:
 async def leave(request: Request, token: str) -> HTMLResponse:
     """They leave, by the button or by their mail program's own (RFC 8058); again is no mistake."""
 
-    def act(desk: status_mail.StatusDesk) -> bool:
-        status_mail.leave(desk, token[:LONGEST_TOKEN])
+    def act(desk: status_desk.StatusDesk) -> bool:
+        status_desk.leave(desk, token[:LONGEST_TOKEN])
         return True
 
     return await _done(request, "left", act)
 
 
-def _asking(request: Request, what: str, read: Callable[[status_mail.StatusDesk], str]) -> HTMLResponse:
+def _asking(request: Request, what: str, read: Callable[[status_desk.StatusDesk], str]) -> HTMLResponse:
     try:
-        read(status_mail.desk_of(request.app.state.house))
+        read(status_desk.desk_of(request.app.state.house))
     except BadLink as bad:
         return _note(request, "wrong", 410 if "expired" in str(bad) else 400, wrong=str(bad))
     return _note(request, what)
 
 
-async def _done(request: Request, what: str, act: Callable[[status_mail.StatusDesk], bool]) -> HTMLResponse:
-    desk = status_mail.desk_of(request.app.state.house)
+async def _done(request: Request, what: str, act: Callable[[status_desk.StatusDesk], bool]) -> HTMLResponse:
+    desk = status_desk.desk_of(request.app.state.house)
     try:
         known = await asyncio.get_running_loop().run_in_executor(request.app.state.writers, act, desk)
     except BadLink as bad:
