@@ -1,11 +1,13 @@
-"""How many steps a second the load engine sends on one core before it is late itself, with wrk beside it.
+"""How many steps a second the load engine sends on one core before it is late itself, with wrk and Locust beside it.
 
-Both ask the same small server on this machine. wrk is a closed loop in C that checks nothing: the server's ceiling.
+All ask the same small server on this machine. wrk is a closed loop in C that checks nothing: the server's ceiling.
+Locust, where it is installed, is a closed loop in Python that checks the status, as one process.
 """
 
 from __future__ import annotations
 
 import asyncio
+import csv
 import re
 import shutil
 import subprocess
@@ -18,9 +20,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.common import Table, arguments, finish, machine
-from domain.drill.judging import Second
-from engine.drill.crew import Loader
-from tests.chains import free_port
+from tests.chains import free_port, load
 
 _PLAN = """
 id: bench
@@ -45,22 +45,15 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": b'{"ok": true}'})
 uvicorn.run(app, port=int(sys.argv[1]), log_level="critical", access_log=False, lifespan="off")
 """
+_USER = """
+from locust import FastHttpUser, constant, task
+class Customer(FastHttpUser):
+    wait_time = constant(0)
+    @task
+    def one(self):
+        self.client.get("/")
+"""
 _LATE = 50.0  # milliseconds at the 99th percentile: from there on the generator is not trusted
-
-
-async def _at(folder: Path, port: int, rate: float, seconds: float) -> list[Second]:
-    plan = folder / "plan.yaml"
-    plan.write_text(_PLAN.format(port=port))
-    loader = await Loader.start(plan, "bench", folder / "ledger.jsonl")
-    await loader.tell("all", rate, seconds)
-    heard: list[Second] = []
-    until = time.monotonic() + seconds
-    async for second in loader.seconds():
-        heard.append(second)
-        if time.monotonic() > until:
-            break
-    await loader.stop("enough")
-    return heard[1:-1]
 
 
 def _wrk(port: int, seconds: int) -> float | None:
@@ -70,6 +63,22 @@ def _wrk(port: int, seconds: int) -> float | None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
     return float(found[1]) if found else None
+
+
+def _locust(port: int, seconds: int) -> float | None:
+    if shutil.which("locust") is None:
+        return None
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "locustfile.py").write_text(_USER)
+        command = [
+            "locust", "-f", str(folder / "locustfile.py"), "--headless", "-u", "64", "-r", "64", "-t", f"{seconds}s",
+            "--host", f"http://127.0.0.1:{port}", "--csv", str(folder / "out"), "--only-summary",
+        ]  # fmt: skip
+        subprocess.run(command, capture_output=True, check=True)
+        with (folder / "out_stats.csv").open() as file:
+            rows = [row for row in csv.DictReader(file) if row["Name"] == "Aggregated"]
+    return float(rows[0]["Requests/s"]) if rows else None
 
 
 def main() -> int:
@@ -83,7 +92,8 @@ def main() -> int:
         time.sleep(1.5)
         with tempfile.TemporaryDirectory() as name:
             for rate in rates:
-                heard = asyncio.run(_at(Path(name), port, rate, seconds))
+                _, told = asyncio.run(load(Path(name), _PLAN, port, rate, seconds))
+                heard = [one for one in told[1:-1] if one.offered]  # without the drain, and what was begun half-way
                 sent = sum(one.steps for one in heard) / len(heard)
                 lag, cpu = median(one.lag for one in heard), sum(one.cpu for one in heard) / len(heard)
                 note = f"late {lag:.1f} ms (median of the seconds' p99), {cpu:.0%} of a core"
@@ -95,6 +105,10 @@ def main() -> int:
         if peer:
             table.add("wrk, closed loop, unchecked", peer, "/s")
             table.add("ratio of wrk to the load engine", peer / best if best else 0.0, "")
+        other = _locust(port, 4 if options.quick else 12)
+        if other:
+            table.add("Locust, closed loop, status checked", other, "/s")
+            table.add("ratio of Locust to the load engine", other / best if best else 0.0, "")
     finally:
         server.kill()
         server.wait()

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from domain.drill.judging import Second
+from engine.drill.crew import Loader
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -21,6 +24,21 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+async def load(folder: Path, plan: str, port: int, rate: float, seconds: float) -> tuple[Loader, list[Second]]:
+    """So much load for so long by a plan whose `{port}` is filled in; every second of it, and of its end."""
+    file = folder / "plan.yaml"
+    file.write_text(plan.format(port=port))
+    loader = await Loader.start(file, "D-1", folder / "ledger.jsonl")
+    await loader.tell("all", rate, seconds)
+    heard: list[Second] = []
+    until = time.monotonic() + seconds
+    async for second in loader.seconds():
+        heard.append(second)
+        if time.monotonic() > until:
+            break
+    return loader, heard + await loader.stop("enough")
 
 
 @dataclass

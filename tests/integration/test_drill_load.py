@@ -19,6 +19,7 @@ from engine.drill.crew import Loader, MeasurementLost
 from engine.drill.preflight import NotNow, check_targets
 from engine.load.border import Border, BorderResolver, Forbidden
 from playbooks.drill_file import read_plan
+from tests import chains
 from tests.chains import free_port
 
 PLAN = """
@@ -62,17 +63,7 @@ async def serve(handler: Handler) -> tuple[web.AppRunner, int]:
 
 async def load(folder: Path, port: int, rate: float, seconds: float, plan: str = PLAN) -> tuple[Loader, list[Second]]:
     """So much load for so long; every second of it."""
-    file = folder / "plan.yaml"
-    file.write_text(plan.format(port=port))
-    loader = await Loader.start(file, "D-1", folder / "ledger.jsonl")
-    await loader.tell("all", rate, seconds)
-    heard: list[Second] = []
-    until = time.monotonic() + seconds
-    async for second in loader.seconds():
-        heard.append(second)
-        if time.monotonic() > until:
-            break
-    return loader, heard + await loader.stop("enough")
+    return await chains.load(folder, plan, port, rate, seconds)
 
 
 def test_latency_counts_from_when_a_step_was_due(tmp_path: Path) -> None:

@@ -6,18 +6,17 @@ Who is on the file is the rehearsal's second opinion; who got what is known by t
 from __future__ import annotations
 
 import re
-import threading
 import uuid
 from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote
 
 import httpx
 
 from engine.rehearsal.affected import Affected, File, Manner, Part, manner_of
+from tests.smoke.living import Living
 from tests.smoke.stack import Stack
 
 MAIL, SMS = "/mail/", "/sms/"
@@ -33,7 +32,7 @@ class Got:
     link: str = ""
 
 
-class Customers:
+class Customers(Living):
     """`with Customers(stack, ref, file, addresses) as customers:` they act in a thread until the block ends."""
 
     def __init__(self, stack: Stack, ref: str, file: File, addresses: dict[str, str], seed: int) -> None:
@@ -46,34 +45,22 @@ class Customers:
         self._stack, self._ref, self._file = stack, ref, file
         self._by_address = addresses
         self._manners = {number: manner_of(one, seed) for number, one in file.good.items()}
-        self._client = httpx.Client(base_url=stack.url, timeout=5, trust_env=False)
         self._ids: dict[str, str] = {}
         self._since = 0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._live, name="customers")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-        self._client.close()
+        super().__init__("customers", httpx.Client(base_url=stack.url, timeout=5, trust_env=False))
 
     def manner(self, number: str) -> Manner:
         """How that customer takes the survey."""
         return self._manners[number]
 
-    def _live(self) -> None:
-        while not self._over.is_set():
+    def live(self) -> None:
+        """Read, and do what is due."""
+        while not self.over.is_set():
             self._read()
             for act in (self._answer, self._complain, self._call):
                 with suppress(httpx.HTTPError):  # the web process is away: next time
                     act()
-            self._over.wait(_LOOK_SECONDS)
+            self.over.wait(_LOOK_SECONDS)
 
     def _read(self) -> None:
         received = self._stack.receiver.received(self._since)
@@ -96,9 +83,9 @@ class Customers:
         for number, got in list(self.got.items()):
             manner = self._manners[number]
             waits = manner.part is Part.SILENT or (manner.part is Part.LATE and not got.purposes["reminder"])
-            if waits or number in self.answered or self._over.is_set():
+            if waits or number in self.answered or self.over.is_set():
                 continue
-            answer = self._client.post(got.link, data=manner.form())
+            answer = self.client.post(got.link, data=manner.form())
             if answer.status_code in (
                 httpx.codes.OK,
                 httpx.codes.CONFLICT,
@@ -117,12 +104,12 @@ class Customers:
     def _call(self) -> None:
         """Whoever cares for them calls those on the list."""
         path = f"/api/incidents/{self._ref}/customers"
-        for one in self._client.get(path, params={"calls": "true", "limit": 200}).json()["customers"]:
+        for one in self.client.get(path, params={"calls": "true", "limit": 200}).json()["customers"]:
             self._post("called", {"customer": one["customer"], "note": "called"})
             self.called.add(one["customer"])
 
     def _post(self, what: str, document: dict[str, Any]) -> None:
-        answer = self._client.post(f"/api/incidents/{self._ref}/customers/{what}", json=document)
+        answer = self.client.post(f"/api/incidents/{self._ref}/customers/{what}", json=document)
         if answer.is_client_error:
             self.refused.append(f"{what} {document['customer']}: {answer.text}")
         answer.raise_for_status()

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import threading
 import time
 import uuid
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
+from tests.smoke.living import Living
 from tests.smoke.stack import Stack
 
 CALLS = frozenset({"assign", "backup", "commander", "last-resort", "reassign", "overdue"})
@@ -54,7 +53,7 @@ class _Deed:
     id: str = field(compare=False, default_factory=lambda: str(uuid.uuid4()))
 
 
-class Owners:
+class Owners(Living):
     """`with Owners(stack) as owners:` they act in a thread until the block ends."""
 
     def __init__(self, stack: Stack, *, deaf: float = 0.3) -> None:
@@ -64,34 +63,22 @@ class Owners:
         self._stack = stack
         self._deaf = deaf
         self._tokens = stack.tokens()
-        self._client = httpx.Client(base_url=stack.url, timeout=3, trust_env=False)
         self._deeds: list[_Deed] = []
         self._count = itertools.count()
         self._known: set[tuple[str, str, str]] = set()
         self._public: set[str] = set()
         self._since = 0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._live, name="owners")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-        self._client.close()
+        super().__init__("owners", httpx.Client(base_url=stack.url, timeout=3, trust_env=False))
 
     # --- their life
 
-    def _live(self) -> None:
-        while not self._over.is_set():
+    def live(self) -> None:
+        """Read, and do what is due."""
+        while not self.over.is_set():
             self._read()
-            while self._deeds and self._deeds[0].at <= time.monotonic() and not self._over.is_set():
+            while self._deeds and self._deeds[0].at <= time.monotonic() and not self.over.is_set():
                 self._carry_out(heapq.heappop(self._deeds))
-            self._over.wait(_LOOK_SECONDS)
+            self.over.wait(_LOOK_SECONDS)
 
     def _carry_out(self, deed: _Deed) -> None:
         try:
@@ -137,7 +124,7 @@ class Owners:
     # --- what they do
 
     def _post(self, call: Call, what: str, name: str, document: dict[str, Any]) -> bool:
-        answer = self._client.post(
+        answer = self.client.post(
             f"/api/incidents/{call.ref}/{what}",
             json={"id": name, **document},
             headers=self._tokens[call.person],
@@ -175,7 +162,7 @@ class Owners:
         return True
 
     def _step(self, ref: str, name: str) -> dict[str, Any]:
-        answer = self._client.get(f"/api/incidents/{ref}")
+        answer = self.client.get(f"/api/incidents/{ref}")
         answer.raise_for_status()
         for stage in answer.json()["stages"]:
             for step in stage["steps"]:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
+import jsonschema
 import pytest
 import yaml
 
@@ -17,6 +24,7 @@ from engine.drill.holding import Held, hold
 from storage import board
 from tests.chains import ROOT, Chain, chain
 from tests.houses import Estate, estate
+from web.schemas import schema
 
 
 def plan_for(there: Chain, folder: Path, **changes: Any) -> Path:
@@ -107,3 +115,53 @@ def test_a_bug_that_shows_under_load_fails_by_name(tmp_path: Path, home: Path) -
         assert first.values["step"] == "ticket"
         assert first.values["percent"] in (100, 200)
         assert held.actions, "a failed drill asks for something"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_running_installation_calls_the_owner_and_the_acknowledgement_is_part_of_recovery(
+    tmp_path: Path, home: Path, free_port: Callable[[], int]
+) -> None:
+    arguments, _ = drawn(7)
+    port = free_port()
+    away = f"http://127.0.0.1:{free_port()}/api"  # Prefect is; the guarantor carries the call
+    environment = {**os.environ, "TOCSIN_HOME": str(home), "PYTHONPATH": str(ROOT), "PREFECT_API_URL": away}
+    up = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "up", "--port", str(port)], cwd=ROOT, env=environment,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        with chain(tmp_path, *arguments) as there:
+            plan = plan_for(there, tmp_path, levels=[{"percent": 100, "hold": "6s"}, {"percent": 200, "hold": "6s"}])
+            data = yaml.safe_load(plan.read_text())
+            data["fault"]["hold"] = "20s"
+            data["call"] = {"reach": "sandbox", "wait": "30s"}
+            plan.write_text(yaml.safe_dump(data, allow_unicode=True))
+            deadline = time.monotonic() + 60
+            while not answers(port):
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+            done = subprocess.run(
+                [sys.executable, "-m", "cli.main", "drill", "run", str(plan), "--auto", "--json"],
+                cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False,
+            )  # fmt: skip
+            found = json.loads(done.stdout)
+    finally:
+        up.terminate()
+        up.wait(20)
+    jsonschema.validate(found, schema("drill"))
+    assert (found["called"], found["acknowledged_by"], found["not_called"]) == ("WRN-1", "hana", ""), done.stderr
+    parts = found["rto_parts"]
+    assert parts["detect"] > 0
+    assert parts["acknowledge"] > 0
+    assert sum(parts.values()) == pytest.approx(found["rto_seconds"]), "the four parts are the whole"
+    page = Path(found["report"]).read_text(encoding="utf-8")
+    assert "WRN-1 was raised, marked DRILL; hana acknowledged it" in page
+    assert found["verdict"] == "PASS", found["reasons"]
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
