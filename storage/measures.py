@@ -9,6 +9,7 @@ from pendulum import DateTime
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from storage.outbox import OUTBOX, next_ready
+from storage.tables import IN_HAND
 from storage.turns import TURN
 
 SPAN = timedelta(minutes=10)  # that a measure looks back; monitors ask more often
@@ -47,9 +48,13 @@ def _newest() -> ColumnElement[bool]:
 
 
 def oldest_unsent(connection: Connection, now: DateTime) -> float:
-    """Seconds that the message has waited which has been due for longest; 0 where none is due."""
-    since = next_ready(connection)
-    return max(0.0, (now - since).total_seconds()) if since else 0.0
+    """Seconds that the message has waited which has been due for longest; 0 where none is due.
+
+    One in the hands of a sender waits from the end of its lease on: nobody came back with it, nor judged it.
+    """
+    held = connection.execute(select(func.min(OUTBOX.c.leased_until)).where(IN_HAND)).scalar_one_or_none()
+    times = [time for time in (next_ready(connection), held) if time is not None]
+    return max(0.0, (now - min(times)).total_seconds()) if times else 0.0
 
 
 def buckets(values: Sequence[float], bounds: Sequence[float]) -> list[tuple[str, float]]:

@@ -1,0 +1,73 @@
+"""Silence is noticed: each way in which nothing happens pages the last resort, and the heartbeat stays away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from engine.auditor import Auditor
+from storage import outbox
+from tests.houses import Estate, house_fixture  # noqa: F401 - a fixture
+from tests.integration.test_auditor import watcher
+
+LAST_RESORT = "wangjie"
+
+
+def a_late_turn(house: Estate) -> None:
+    """The ladder was to be climbed two minutes ago, and nobody took the turn."""
+    house.declare()
+    house.turn()
+    house.deliver()
+    house.wait(minutes=7)
+
+
+def a_stuck_row(house: Estate) -> None:
+    """A message that is owed, and that nobody sends."""
+    house.declare("inform")
+    house.turn()
+    house.wait(minutes=6)
+
+
+def a_row_in_dead_hands(house: Estate) -> None:
+    """A message that a sender of another machine took, and never came back."""
+    house.declare("inform")
+    house.turn()
+    with house.house.database.write() as connection:
+        until = house.now.add(seconds=30)
+        outbox.claim(connection, house.now, until, limit=10, lease="elsewhere:engine-1/x", ready_since=house.now)
+    house.wait(minutes=6)
+
+
+def a_dead_channel(house: Estate) -> None:
+    """The service refuses every message of one person."""
+    house.receiver.script("/inbox/agents", status=403)
+    house.declare("inform")
+    house.turn()
+    house.deliver()
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (a_late_turn, "个流程步进已迟到"),
+        (a_stuck_row, "有消息已积压 7 分钟"),
+        (a_row_in_dead_hands, "有消息已积压"),
+        (a_dead_channel, "agents"),
+    ],
+)
+def test_the_last_resort_is_paged_and_the_heart_stops(house: Estate, harm: Callable[[Estate], None], says: str) -> None:
+    with watcher() as (url, beats):
+        house.house.settings = house.house.settings.model_copy(update={"heartbeat_url": url})
+        auditor = Auditor(house.house, house.clock)
+        auditor.look()
+        assert len(beats) == 1, "all was well"
+        harm(house)
+        house.wait(minutes=1)
+        for _ in range(9):  # a look every 15 seconds: two minutes
+            auditor.look()
+            house.wait(seconds=15)
+        assert len(beats) == 1
+    titles = house.titles(LAST_RESORT)
+    assert [title for title in titles if says in title], titles
+    assert len([title for title in titles if "Tocsin" in title]) == 1, "once, not at each look"
