@@ -24,6 +24,7 @@ from cli import (
 )
 from cli.check import check
 from cli.declare import declare
+from cli.doctor import doctor
 from cli.frame import Trouble, example, fail
 from cli.rehearsing import rehearse
 
@@ -64,7 +65,7 @@ app.command(epilog=example("tocsin retry INC-1 apology/publish --channel weibo")
 app.command(epilog=example("tocsin reassign INC-1 apology/trace --to erik"))(steps.reassign)
 app.command(epilog=example("tocsin timeline INC-1 --verify"))(show.timeline)
 app.command(epilog=example("tocsin health --service orders"))(health.health)
-app.command(epilog=example("tocsin doctor"))(house.doctor)
+app.command(epilog=example("tocsin doctor"))(doctor)
 app.command(epilog=example("tocsin move --to postgresql://tocsin@db.example.org/tocsin"))(moving.move)
 app.command(epilog=example("tocsin backup tocsin-2026-11-22.tar.gz"))(moving.backup)
 app.command(epilog=example("tocsin restore tocsin-2026-11-22.tar.gz"))(moving.restore)

@@ -1,9 +1,12 @@
 """Noticing that there is something to look for: somebody wrote, or a time has come.
 
-SQLite says for the price of a page read whether another connection has written; elsewhere every look is a query.
+SQLite says for the price of a page read whether another connection has written; elsewhere every look is some queries,
+and several machines that looked as often as that would leave their database no time for anything else.
 """
 
 from __future__ import annotations
+
+import time
 
 from pendulum import DateTime
 from sqlalchemy import text
@@ -11,6 +14,7 @@ from sqlalchemy import text
 from engine.house import House
 
 LOOK_SECONDS = 0.02  # between two looks at the version: what a change waits at most
+QUERY_SECONDS = 0.1  # the same where every look is some queries
 
 
 class Version:
@@ -41,7 +45,7 @@ class Changes:
     """Whether a look at the database could find anything new. For one thread."""
 
     def __init__(self, house: House) -> None:
-        # Elsewhere than on SQLite the look itself costs no more than the question whether it is worth one.
+        self._last = -QUERY_SECONDS  # look of this thread, by the monotonic clock
         self._version = Version(house) if house.database.is_sqlite else None
         self._seen: object = -1
         self._found: object = -1
@@ -49,10 +53,15 @@ class Changes:
         self._looked: DateTime | None = None
 
     def worth_a_look(self, now: DateTime) -> bool:
-        """True after a write of anyone else, when the time given to `rest` has come, and always on PostgreSQL.
+        """True after a write of anyone else, when the time given to `rest` has come; on PostgreSQL ten times a second.
 
         True again until `rest` is called: a look that failed is repeated. A clock that stepped back is worth one too.
         """
+        if self._version is None:
+            tick = time.monotonic()
+            if tick - self._last < QUERY_SECONDS:
+                return False
+            self._last = tick
         version, looked = self._version.read() if self._version else None, self._looked
         self._looked = now
         if version is None or version != self._seen or (looked is not None and now < looked):

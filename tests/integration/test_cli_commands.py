@@ -247,3 +247,5 @@ def test_doctor_tells_what_is_wrong(web: Served, free_port: Callable[[], int]) -
     assert done.returncode == 1
     assert [name for name, one in found.items() if not one["ok"]] == ["prefect"]
     assert "dead on a phone" in found["links"]["reason"]
+    assert {"settings", "database", "clock", "disk", "outbox", "files", "web", "links", "versions"} <= set(found)
+    assert "Python 3." in found["versions"]["reason"]
