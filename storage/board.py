@@ -18,11 +18,11 @@ from storage import incidents, outbox, turns
 from storage.customers_follow import ALARM, SURVEY
 from storage.incidents import INCIDENT, RESPONSE, STEP
 from storage.outbox import OUTBOX
+from storage.tables import TROUBLED
 
 OPEN = ("open", "mitigated")
 MOST = 500
 _BEGUN = [str(status) for status in BEGUN]
-_TROUBLED = ("pending", "leased", "retry", "unknown", "dead")
 # An alarm waits for its time, and what became of a survey is a figure of its follow-up: neither is in trouble.
 _OF_FOLLOW_UPS = (SURVEY, ALARM)
 
@@ -234,7 +234,7 @@ def figures(connection: Connection, now: DateTime) -> dict[str, Any]:
 def figures_of_board(connection: Connection, now: DateTime) -> dict[str, Any]:
     """What the board shows of them. Does not count what was sent, which may be millions."""
     taken = turns.shares(connection, now - timedelta(hours=1))
-    troubled = and_(OUTBOX.c.state.in_(_TROUBLED), OUTBOX.c.kind.not_in(_OF_FOLLOW_UPS))
+    troubled = and_(TROUBLED, OUTBOX.c.kind.not_in(_OF_FOLLOW_UPS))
     counted = select(OUTBOX.c.state, func.count()).where(troubled).group_by(OUTBOX.c.state)
     return {
         "outbox": {row[0]: row[1] for row in connection.execute(counted)},

@@ -41,6 +41,7 @@ def _text() -> Any:
 
 UNSENT = text("state IN ('pending', 'retry')")  # as a literal: a partial index is not found by parameters
 IN_HAND = text("state = 'leased'")
+TROUBLED = text("state IN ('pending', 'leased', 'retry', 'unknown', 'dead')")
 PUBLIC = text("kind = 'published'")
 WORDS = text("kind IN ('noted', 'corrected')")
 SUMS = text("amount IS NOT NULL")
@@ -178,6 +179,7 @@ class OutboxRow(SQLModel, table=True):
         Index("outbox_next", "next_attempt_at", sqlite_where=UNSENT, postgresql_where=UNSENT),
         Index("outbox_in_hand", "leased_until", sqlite_where=IN_HAND, postgresql_where=IN_HAND),
         Index("outbox_step", "response_id", "step"),
+        Index("outbox_troubled", "state", "kind", sqlite_where=TROUBLED, postgresql_where=TROUBLED),
     )
     id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
     key: str = Field(unique=True)

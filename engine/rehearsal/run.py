@@ -29,10 +29,11 @@ from engine.rehearsal.letters import Letter, letter_of
 from engine.rehearsal.line import Line, RehearsalError, incident_path
 from engine.rehearsal.order import Held, Order, Progress
 from engine.rehearsal.owners import Ledger, Owners, Stage
+from engine.rehearsal.paper import paper
 from engine.rehearsal.sandbox import boxes_of, callable_people, require_sandbox
 from engine.rehearsal.span import Span, at
 from engine.rehearsal.verdict import judge
-from storage import people
+from storage import documents, people
 
 _LOOK = 0.06  # real seconds between two looks into the inbox
 _SHOW = 1.0  # real seconds between two looks at the incident
@@ -59,7 +60,10 @@ def rehearse(house: House, line: Line, order: Order, watch: Callable[[Progress],
     tokens = lend_tokens(house, list(dict.fromkeys(names)))
     try:
         held = _Rehearsal(house, line, order, cast, about, tokens, follow).hold(watch)
-        return held, report.keep(held, house.settings.home / "reports")
+        found = report.keep(held, house.settings.home / "reports")
+        with house.database.write() as connection:
+            documents.keep(connection, paper(found, pendulum.now("UTC")))
+        return held, found
     finally:
         take_back(house, tokens)
 

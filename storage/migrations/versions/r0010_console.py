@@ -13,6 +13,7 @@ depends_on = None
 _PUBLIC = sa.text("kind = 'published'")
 _WORDS = sa.text("kind IN ('noted', 'corrected')")
 _SUMS = sa.text("amount IS NOT NULL")
+_TROUBLED = sa.text("state IN ('pending', 'leased', 'retry', 'unknown', 'dead')")
 _DOERS = sa.text("done_by <> ''")
 
 
@@ -22,6 +23,7 @@ def upgrade() -> None:
         ("fact_public", "fact", ["incident_id", "at"], _PUBLIC),
         ("fact_words", "fact", ["incident_id", "seq"], _WORDS),
         ("step_sums", "step", ["response_id", "id"], _SUMS),
+        ("outbox_troubled", "outbox", ["state", "kind"], _TROUBLED),
         ("step_doers", "step", ["done_by", "response_id"], _DOERS),
     ):
         op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
