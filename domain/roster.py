@@ -20,6 +20,7 @@ class Person:
     approval_limit: int | None = None  # money this person may approve, in the roster's currency; None: none set
     mail: str = ""  # by which calendars name them; nothing is sent there
     quiet: Quiet | None = None  # when nothing but a page reaches them
+    test_messages: bool = True  # whether the chain check sends to them, or stops short of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,6 +265,10 @@ class PersonForm(Form):
     quiet: str | None = Field(
         None, max_length=20, description="Hours in which only pages reach them.", examples=["22:00-07:00"]
     )
+    test_messages: bool = Field(
+        default=True, description="Whether the chain check may send to them; else it stops short of that.",
+        examples=[False],
+    )  # fmt: skip
 
 
 class RoleForm(Form):

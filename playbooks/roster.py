@@ -54,6 +54,7 @@ def _built(form: RosterForm) -> Roster:
                 approval_limit=person.approval_limit,
                 mail=person.mail,
                 quiet=parse_quiet(person.quiet) if person.quiet else None,
+                test_messages=person.test_messages,
             )
             for name, person in form.people.items()
         },

@@ -303,6 +303,16 @@ def test_a_healthy_home_passes(tmp_path: Path) -> None:
         assert "DRILL" in there.estate.titles("alice")[0], "a test message is marked"
 
 
+def test_whoever_opted_for_it_gets_no_test_message(tmp_path: Path) -> None:
+    with scene(tmp_path) as there:
+        there.edit("roster.yaml", "name: Hana Mori,", "name: Hana Mori, test_messages: false,")
+        found = {one.what: one for one in there.checked()}
+        assert found["person hana"].ok
+        assert "channel hana" not in found
+        assert there.estate.titles("hana") == []
+        assert there.estate.titles("dora") != []
+
+
 def break_(there: Scene, name: str) -> str:
     work, named = DEFECTS[name]
     work(there)
