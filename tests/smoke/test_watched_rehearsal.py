@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pendulum
@@ -19,9 +19,8 @@ from storage import accounts_ways
 from storage.accounts import Account, add
 from storage.database import Database
 from tests.browser.conftest import browser as browser  # noqa: PLC0414 - the fixture, for this folder too
-from tests.smoke.stack import ROOT, Stack
+from tests.smoke.test_rehearsal import DATA, ROOT, Installation, running
 
-PLAYBOOK = (ROOT / "tests" / "data" / "short-response.yaml").read_text(encoding="utf-8")
 WATCHERS = (  # role, person, locale, screen
     ("viewer", "erik", "en-US", {"width": 1280, "height": 900}),
     ("approver", "wangjie", "zh-CN", {"width": 390, "height": 844}),
@@ -32,28 +31,29 @@ pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("watched")
-    with Stack(folder, playbooks={"short-response": PLAYBOOK}, second_channels=False) as running:
-        yield running
+def stack(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Installation]:
+    home = tmp_path_factory.mktemp("watched")
+    (home / "playbooks").mkdir()
+    shutil.copy(DATA / "short-response.yaml", home / "playbooks")
+    yield from running(home, (free_port(), free_port()))
 
 
-def opened(stack: Stack, browser: Browser, role: str, person: str, locale: str, size: dict[str, int]) -> Page:
-    database, now = Database(stack.settings.database), pendulum.now("UTC")
+def opened(stack: Installation, browser: Browser, role: str, person: str, locale: str, size: dict[str, int]) -> Page:
+    url = f"http://127.0.0.1:{stack.port}"
+    database, now = Database(f"sqlite+pysqlite:///{stack.home / 'tocsin.db'}"), pendulum.now("UTC")
     with database.write() as connection:
         add(connection, Account(person, person, Role.named(role)), now)
         secret = accounts_ways.open_session(connection, person, "password", now, now.add(hours=1))
     database.close()
     context = browser.new_context(locale=locale, viewport=size)  # type: ignore[arg-type]
-    context.add_cookies(
-        [{"name": "tocsin_session", "value": secret, "url": stack.url, "httpOnly": True, "sameSite": "Lax"}]
-    )
+    cookie = {"name": "tocsin_session", "value": secret, "url": url, "httpOnly": True, "sameSite": "Lax"}
+    context.add_cookies([cookie])  # type: ignore[list-item]
     page = context.new_page()
-    page.goto(stack.url)
+    page.goto(url)
     return page
 
 
-def test_three_people_watch_it_from_declaration_to_report(stack: Stack, browser: Browser) -> None:
+def test_three_people_watch_it_from_declaration_to_report(stack: Installation, browser: Browser) -> None:
     pages = [opened(stack, browser, *watcher) for watcher in WATCHERS]
     command = [sys.executable, "-m", "cli.main", "rehearse", "short-response", "--speed", "90", "--until", "22m",
                "--tolerance", "4", "--auto", "--json"]  # fmt: skip
@@ -80,9 +80,8 @@ def test_three_people_watch_it_from_declaration_to_report(stack: Stack, browser:
     assert done > 0
     for page in pages:
         expect(page.locator("#publications .badge.sent").first).to_be_attached()
-        page.goto(f"{stack.url}/documents")
+        page.goto(f"http://127.0.0.1:{stack.port}/documents")
         page.locator("a", has_text=re.compile("rehearsal/")).first.click()
         expect(page.locator("h1")).to_contain_text(document["incident"])
         expect(page.locator("body")).to_contain_text("PASS")
         page.context.close()
-    assert Path(stack.home / "reports").exists()
