@@ -52,7 +52,7 @@ async def do(request: Request, ref: str, name: str, desk: AtDesk) -> Response:
         else:
             commands.carry_out(house, made(ref, name, {**given, "id": command_id}, by), now)
 
-    await desk.write(act, need=need_of(name))
+    await desk.write(act, need=need_of(name, given))
     return RedirectResponse(_place(ref, name, given), 303)
 
 
@@ -62,8 +62,10 @@ async def fields_of(request: Request) -> dict[str, str]:
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-def need_of(name: str) -> str:
-    """The deed, as roles know it."""
+def need_of(name: str, given: Mapping[str, str]) -> str:
+    """The deed, as roles know it: a note that puts an entry right is a correction."""
+    if name == "note" and given.get("corrects", "").strip() not in ("", "0"):
+        return "correct"
     if name in ("attach", "merge"):
         return name
     if name not in COMMANDS:

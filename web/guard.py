@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from engine.house import House
 from web.asking import allowed_hosts, cookie_name, host_of
 
 LONGEST_BODY = 1024 * 1024
+BODY_SECONDS = 20.0  # for which a body may take: half a megabit a second is enough, and who trickles holds nothing up
 _FOREIGN = (403, "this request comes from a page of another site: use Tocsin's own address")
 _DISCARDED = 64 * 1024 * 1024  # so much of a body that is too long is read away, that its sender hears why
 _HEADERS = {
@@ -52,7 +54,12 @@ class Guard:
         if refusal:
             await _refuse(send, *refusal)
             return
-        body = await _whole_body(headers, receive)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _whole_body(headers, receive)
+        except TimeoutError:
+            await _refuse(send, 408, f"the request did not come whole within {BODY_SECONDS:g} seconds: send it again")
+            return
         if body is None:
             await _refuse(send, 413, f"the request is larger than {LONGEST_BODY} bytes: send less, or a link to it")
             return
