@@ -56,7 +56,7 @@ class Owner(Protocol):
         """A rule saw the fault. Returns at once."""
 
     async def wait(self, seconds: float) -> None:
-        """Until it is acknowledged, or so many seconds after the call."""
+        """Until it is acknowledged, or for so long."""
 
 
 class Nobody:
@@ -105,7 +105,7 @@ class Caller:
             self._task = asyncio.create_task(self._follow(fired))
 
     async def wait(self, seconds: float) -> None:
-        """Until it is acknowledged, or so many seconds after the call."""
+        """Until it is acknowledged, or for so long."""
         if self._task is not None and self.heard.acknowledged is None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(seconds, 0.0)):
@@ -131,7 +131,8 @@ class Caller:
             return
         self.heard = Heard(called=self._clock().timestamp(), matter=await asyncio.to_thread(self._ref, raised.matter))
         while self.heard.acknowledged is None:
-            await asyncio.to_thread(self._look, raised)
+            with contextlib.suppress(StorageError):  # the next look tells
+                await asyncio.to_thread(self._look, raised)
             await asyncio.sleep(_LOOK)
 
     def _raise(self, fired: Fired) -> Raised | str:

@@ -160,7 +160,9 @@ class Conductor:
 
     async def answer(self) -> None:
         """Whoever was called has until the plan's `wait` to acknowledge; nothing is sent to the chain meanwhile."""
-        await self._owner.wait(self._plan.call.wait.total_seconds())
+        ends = (self._owner.heard.called or time.time()) + self._plan.call.wait.total_seconds()
+        while self._owner.heard.acknowledged is None and time.time() < ends and not self._ordered_to_stop():
+            await self._owner.wait(min(1.0, ends - time.time()))
         self._answered()
 
     # --- seconds ---
@@ -200,7 +202,7 @@ class Conductor:
             break
         else:
             raise Stopped(self._loader.why)
-        if self._aborted or (self._folder / ABORT).exists():
+        if self._ordered_to_stop():
             raise Stopped(self._aborted or "aborted by `tocsin drill abort`")
         if not guarded:
             return
@@ -208,6 +210,9 @@ class Conductor:
             raise Stopped(f"guard-rail: {hit.figure} beyond {hit.limit:g} for {hit.seconds} s")
         if blind := guard_blind(self._plan.guards, self._stage_seconds()):
             raise Stopped(f"guard-rail: nothing to judge {blind.figure} by for {blind_after(blind)} s")
+
+    def _ordered_to_stop(self) -> bool:
+        return bool(self._aborted) or (self._folder / ABORT).exists()
 
     def _stage_seconds(self) -> list[Second]:
         return self.record.of(self.record.stages[-1])
