@@ -79,6 +79,7 @@ NEEDS: Mapping[str, Role] = MappingProxyType(
         "reopen": Role.COMMANDER,
         "cancel": Role.COMMANDER,
         "attach": Role.COMMANDER,
+        "duty": Role.COMMANDER,
         "merge": Role.COMMANDER,
         "correct": Role.COMMANDER,
         "forget": Role.COMMANDER,

@@ -37,6 +37,7 @@ TABLE: dict[str, str | Role] = {
     "GET /incidents/{ref}/promise": "look", "POST /incidents/{ref}/promise": "promise",
     "GET /warnings": "look", "GET /warnings/rules/{name}": "look", "POST /warnings/silences": "silence",
     "POST /warnings/silences/{name}/end": "silence", "GET /health": "look", "GET /drills": "look", "GET /duty": "look",
+    "POST /duty/overrides": "duty", "POST /duty/overrides/{name}/end": "duty",
     "GET /executive": "look", "GET /history": "look", "GET /statements": "look", "GET /documents": "look",
     "GET /documents/{kind}/{name}": "look", "GET /documents/{kind}/{name}/agenda.ics": "look",
     "GET /follow-ups": "look", "GET /follow-ups/{ref}": "look", "POST /follow-ups/{ref}/called": "customers",

@@ -1,0 +1,98 @@
+"""Pages of the console over HTTP: duty by hand, what is exported, what history finds, decisions and the budget."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.full_house import FullHouse, full_house
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[FullHouse]:
+    with full_house(tmp_path_factory.mktemp("pages"), free_port()) as running:
+        yield running
+
+
+def shown(house: FullHouse, path: str, role: str = "viewer") -> str:
+    answer = house.web.client.get(path, headers={**house.web.session(role, "alice"), "Accept": "text/html"})
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_a_role_is_handed_over_from_the_page_and_taken_back(house: FullHouse) -> None:
+    headers = house.web.session("commander", "alice")
+    given = {"role": "pr-lead", "person": "erik", "hours": "4", "reason": "swapped"}
+    for _ in range(2):  # pressed twice
+        answer = house.web.client.post("/duty/overrides", data=given, headers=headers)
+        assert answer.status_code == 303, answer.text
+    assert house.web.house.roster().roles["pr-lead"].primary == "erik"
+    page = shown(house, "/duty", "commander")
+    (name,) = re.findall("/duty/overrides/([0-9a-f-]{36})/end", page)
+    assert house.web.client.post(f"/duty/overrides/{name}/end", headers=headers).status_code == 303
+    assert house.web.house.roster().roles["pr-lead"].primary == "chenyu"
+
+
+def test_an_export_carries_the_whole_timeline_and_no_formula(house: FullHouse) -> None:
+    evil = "=HYPERLINK(1)"
+    house.web.post(house.ref, "note", {"text": evil, "as": "alice"})
+    facts = house.web.client.get(f"/api/incidents/{house.ref}/timeline").json()["entries"]
+    headers = house.web.session("viewer", "alice")
+    got = house.web.client.get(f"/incidents/{house.ref}/export.csv", headers=headers)
+    assert got.headers["content-disposition"] == f'attachment; filename="{house.ref}.csv"'
+    rows = list(csv.DictReader(io.StringIO(got.text.lstrip("\ufeff"))))
+    assert [int(row["seq"]) for row in rows] == [fact["seq"] for fact in facts]
+    assert not any(value.startswith(("=", "+", "-", "@")) for row in rows for value in row.values())
+    whole = house.web.client.get(f"/incidents/{house.ref}/export.json", headers=headers).json()
+    assert (whole["incident"]["ref"], len(whole["timeline"])) == (house.ref, len(facts))
+    for kind in ("md", "html"):
+        text = house.web.client.get(f"/incidents/{house.ref}/export.{kind}?lang=zh", headers=headers).text
+        assert "备注" in text
+        assert evil in text
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("q=invoices", {"Invoices are wrong"}),
+        ("q=three+regions", {"Checkout is down"}),
+        ("service=search", {"Search finds nothing"}),
+        ("q=checkout+slow", {"Checkout is slow"}),
+        ("playbook=four-hour-response", {"Checkout is down"}),
+        ("q=nothing+of+the+kind", set()),
+    ],
+)
+def test_history_finds_by_what_is_remembered(house: FullHouse, query: str, found: set[str]) -> None:
+    page = shown(house, f"/history?{query}&lang=en")
+    titles = {"Invoices are wrong", "Checkout is down", "Search finds nothing", "Checkout is slow", "Refunds are late"}
+    assert {title for title in titles if f"</strong> {title}</a>" in page} == found
+
+
+def test_a_month_that_is_none_is_refused_in_a_line(house: FullHouse) -> None:
+    answer = house.web.client.get("/history?month=2026-13", headers=house.web.session("viewer", "alice"))
+    assert answer.status_code == 409
+    assert "2026-10" in answer.text
+
+
+def test_the_executive_sees_the_paragraph_the_decision_and_what_is_left(house: FullHouse) -> None:
+    page = shown(house, "/executive?lang=en", "approver")
+    assert "Impact: 1200 customers, 300 orders, 90000 CNY." in page
+    assert "500,000 of 500,000 left" in page
+    assert page.count("Approve exactly this text") == 1
+    assert "Approve exactly this text" not in shown(house, "/executive?lang=en")
+
+
+def test_a_page_lives_as_a_stream_that_ends_with_its_session(house: FullHouse) -> None:
+    headers = {**house.web.session("viewer", "erik"), "Accept": "text/event-stream"}
+    with house.web.client.stream("GET", f"/incidents/{house.ref}", headers=headers) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        lines = stream.iter_lines()
+        first = next(line for line in lines if line.startswith("event:"))
+        assert first == "event: main"
+        house.web.post(house.ref, "note", {"text": "seen at once", "as": "alice"})
+        assert any("seen at once" in line for line in lines)
+    assert house.web.client.get("/", headers={"Accept": "text/event-stream", "Cookie": "x=y"}).status_code == 401
