@@ -203,7 +203,7 @@ def _role(word: str) -> Role:
 async def show_audit(
     request: Request,
     desk: AtDesk,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Annotated[int | None, Query(ge=1, le=10**15)] = None,
     who: Annotated[str, Query(max_length=100)] = "",
     outcome: Annotated[str, Query(max_length=20)] = "",
 ) -> HTMLResponse:

@@ -48,6 +48,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(SQLAlchemyError, _storage)
+    app.add_exception_handler(OverflowError, _too_large)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -108,6 +109,10 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _storage(request: Request, error: Exception) -> Response:
     return answer(request, 503, f"the database does not take more just now ({type(error).__name__}): try again")
+
+
+async def _too_large(request: Request, error: Exception) -> Response:  # noqa: ARG001 - what handlers are called with
+    return answer(request, 422, "a number is larger than any that can be meant: send a smaller one")
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -45,7 +45,7 @@ async def receive(name: str, request: Request, document: Annotated[dict[str, Any
 @router.get("/inbox/api/messages", responses=answers("letters", "Letters, the oldest first"))
 async def messages(
     request: Request,
-    since: Annotated[int, Query(ge=0, description="Only letters after that number.")] = 0,
+    since: Annotated[int, Query(ge=0, le=10**15, description="Only letters after that number.")] = 0,
     name: Annotated[str, Query(max_length=LONGEST_NAME, description="Only of that box.")] = "",
     limit: Annotated[int, Query(ge=1, le=20_000)] = 1_000,
 ) -> JSONResponse:

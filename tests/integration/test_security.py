@@ -1,4 +1,4 @@
-"""What somebody tries who means harm: from another site, with what they write, with what they send, with what they saw."""
+"""What somebody tries who means harm: from another site, by what they write and send, with what they saw."""
 
 from __future__ import annotations
 
@@ -197,8 +197,9 @@ def test_nothing_frames_us_and_nothing_foreign_runs(web: Served) -> None:
 
 @pytest.mark.parametrize(
     "to",
-    ["https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example", "http:evil.example", "/\t/evil.example",
-     "javascript:alert(1)", "/login?next=/login", "/logout", " //evil.example", "", "/x\r\nSet-Cookie: a=b", "/" + "x" * 600],
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example", "http:evil.example",
+     "/\t/evil.example", "javascript:alert(1)", "/login?next=/login", "/logout", " //evil.example", "",
+     "/x\r\nSet-Cookie: a=b", "/" + "x" * 600],
 )  # fmt: skip
 def test_the_login_leads_nowhere_else(web: Served, to: str) -> None:
     assert safe_next(to) == "/"
@@ -244,12 +245,9 @@ def test_failed_logins_say_nothing_and_then_wait(web: Served) -> None:
 )  # fmt: skip
 def test_no_path_leads_out(web: Served, path: str) -> None:
     key = (web.house.settings.home / "secret.key").read_bytes()
-    answer = raw(web, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\nConnection: close\r\n\r\n".encode())
-    assert (
-        b" 404 " in answer.split(b"\r\n")[0]
-        or b" 422 " in answer.split(b"\r\n")[0]
-        or b"200" in answer.split(b"\r\n")[0]
-    )
+    host = f"Host: 127.0.0.1:{web.port}\r\nConnection: close\r\n\r\n"
+    answer = raw(web, f"GET {path} HTTP/1.1\r\n{host}".encode())
+    assert answer.split(b" ")[1] in (b"404", b"422", b"200", b"307"), answer[:80]
     for secret in (key, b"root:x:", b"def create_app", b"[project]"):
         assert secret not in answer
 

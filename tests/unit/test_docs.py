@@ -68,6 +68,6 @@ def test_every_command_has_an_example() -> None:
         assert f"Example: {name}" in text, name
 
 
-@pytest.mark.parametrize("name", ["learning"])
+@pytest.mark.parametrize("name", ["accounts", "learning"])
 def test_what_a_guide_says_to_type_is_a_command_with_these_options(name: str) -> None:
     test_what_the_readme_says_to_type_is_a_command_with_these_options(ROOT / "docs" / f"{name}.md")
