@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from cli.frame import AsJson, TokenFile, Trouble, _, example, home, language, say, show_json, token
+from cli.frame import AsJson, Trouble, _, example, home, language, say, show_json
 
 if TYPE_CHECKING:
     from domain.drill.judging import Second
     from engine.drill.conduct import Conductor
     from engine.drill.holding import Held
     from engine.drill.record import Record
+    from engine.house import House
 
 app = typer.Typer(no_args_is_help=True, help="Full-chain drills: lint, run, compare, abort.", rich_markup_mode=None)
 
@@ -55,15 +56,10 @@ def run(
     from engine.clock import now
     from engine.drill import holding
     from engine.drill.preflight import NotNow
-    from engine.house import House
     from playbooks.errors import BadFile
     from storage.database import StorageError
-    from storage.settings import SettingsError, load_settings
 
-    try:
-        house = House(load_settings(), sends=False).open()
-    except (SettingsError, StorageError, OSError) as error:
-        raise Trouble(str(error)) from None
+    house = _house()
     shown = _Shown(quiet=as_json)
     try:
         with shown:
@@ -82,17 +78,26 @@ def run(
 
 
 @app.command("list", epilog=example("tocsin drill list"))
-def list_(token_file: TokenFile = None, as_json: AsJson = False) -> None:
-    """List the drills that were held, the newest first."""
-    from cli.client import get
+def list_(as_json: AsJson = False) -> None:
+    """List the drill that runs here, and those that were held, the newest first."""
+    from engine.drill.showing import history, running
 
-    found = get("/api/documents", token(token_file), kind="drill")
+    house = _house()
+    try:
+        live, held = running(house), history(house)
+    finally:
+        house.close()
     if as_json:
-        show_json(found)
+        now = {name: live[name] for name in ("id", "plan", "begun_at", "phase", "stage")} if live else None
+        show_json({"running": now, "drills": held})
         return
-    for one in found["documents"]:
-        say(f"{one['id'].partition('/')[2]}  {one['title']['zh' if language() == 'zh_CN' else 'en']}")
-    if not found["documents"]:
+    if live:
+        say(f"{live['id']}  {live['plan']}  {_('runs')}: {live['phase']} · {live['stage'] or '-'}")
+    for one in held:
+        rto = "-" if one["rto_seconds"] is None else f"{one['rto_seconds']:.0f} s"
+        knee = f"{one['knee']['rate']:.1f}/s" if one["knee"] else "-"
+        say(f"{one['id']}  {one['plan']}  {one['verdict']:<8} {_('capacity')} {knee}, {_('recovery')} {rto}")
+    if not live and not held:
         say(_("No drill was held yet: `tocsin drill run examples/drill.yaml`"))
 
 
@@ -143,6 +148,19 @@ def abort(as_json: AsJson = False) -> None:
         (mark.parent / ABORT).touch()
         if not as_json:
             say(_("{drill} stops within a second").format(drill=mark.parent.name))
+
+
+def _house() -> House:
+    from engine.house import House
+    from engine.premises import read_state
+    from storage.database import StorageError
+    from storage.settings import SettingsError, load_settings
+
+    state = read_state(home())  # a running set may listen on another port than the usual one: links lead there
+    try:
+        return House(load_settings(port=int(state["port"])) if state else load_settings(), sends=False).open()
+    except (SettingsError, StorageError, OSError) as error:
+        raise Trouble(str(error)) from None
 
 
 def _stoppable(conductor: Conductor) -> None:

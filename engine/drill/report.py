@@ -27,6 +27,10 @@ TITLES = {
     Figure.AVAILABILITY: N_("Availability (%)"),
     Figure.SATURATION: N_("Saturation: under way, as seconds of what is offered"),
 }
+HEADS = {
+    Figure.LATENCY: N_("latency"), Figure.ERROR_RATE: N_("errors"), Figure.THROUGHPUT: N_("throughput"),
+    Figure.AVAILABILITY: N_("availability"), Figure.SATURATION: N_("saturation"),
+}  # fmt: skip
 _SHARES = frozenset({Figure.ERROR_RATE, Figure.THROUGHPUT, Figure.AVAILABILITY})
 _TONES: dict[Outcome, Tone] = {Outcome.PASS: "good", Outcome.FAIL: "bad", Outcome.INVALID: "soft"}
 
@@ -41,7 +45,7 @@ def sheet(
     blocks += [*_plots(plan, record, zone, _), *_compared(compared, _), *_steps(record, _)]
     blocks += _traces(record, _)
     return Sheet(
-        language=language, title=plan.title.in_(language), blocks=blocks, badges=(_("DRILL"), verdict.outcome),
+        language=language, title=plan.title.in_(language), blocks=blocks, badges=(_("DRILL"),),
         subtitle=f"{record.id} · {began.format('YYYY-MM-DD HH:mm z')}",
         foot=_("Open-loop load: latency counts from when a step was due, so a stall is seen."),
     )  # fmt: skip
@@ -83,6 +87,9 @@ def _recovery(record: Record, verdict: Verdict, _: Translator) -> Iterator[Block
         "mitigate": _("put right"),
         "recover": _("all figures good again"),
     }
+    moments = record.moments
+    if moments.acknowledged is not None and moments.reverted is not None and moments.acknowledged > moments.reverted:
+        names["acknowledge"] = _("acknowledged, after it was put right (no part of the whole)")
     yield Heading(_("Recovery"))
     rows = [
         [names[part], "-" if seconds is None else f"{seconds:.1f} s"]
@@ -116,7 +123,7 @@ def _called(record: Record, _: Translator) -> str:
 def _stages(plan: Plan, record: Record, _: Translator) -> Iterator[Block]:
     yield Heading(_("Stages"))
     figures = [figure for figure in Figure if figure in TITLES]
-    head = [_("Stage"), _("offered"), _("completed"), *(str(figure) for figure in figures)]
+    head = [_("Stage"), _("offered"), _("completed"), *(_(HEADS[figure]) for figure in figures)]
     rows = [_stage(plan, record, stage, figures, _) for stage in record.stages if stage.mode != "fault"]
     yield Table(head, rows, numbers=frozenset(range(1, len(head))))
 

@@ -173,6 +173,12 @@ def test_the_commands_answer_by_their_schemas(sqlite_house: Estate) -> None:
     wrong = cli("show", "20200101-000000", home=home)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
     assert "`tocsin drill list`" in wrong.stderr
+    keep(
+        sqlite_house.house, read_plan(SHIPPED), record, running.verdict_on(read_plan(SHIPPED), record), sqlite_house.now
+    )
+    listed = json.loads(cli("list", "--json", home=home).stdout)
+    jsonschema.validate(listed, schema("drill-list"))
+    assert (listed["running"], [one["id"] for one in listed["drills"]]) == (None, ["20261102-030000"])
     idle = cli("abort", home=home)
     assert "no drill runs here" in idle.stderr
     (drills_dir(sqlite_house.house) / "20261102-030000" / "alive").write_text("1")
