@@ -37,6 +37,8 @@ PAGES = {
     "login": "/login",
     "account": "/account",
     "accounts": "/accounts",
+    "audit": "/audit",
+    "status": "/status",
 }
 SIZES: dict[str, Any] = {"phone": {"width": 390, "height": 844}, "desk": {"width": 1280, "height": 900}}
 
