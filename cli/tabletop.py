@@ -13,6 +13,7 @@ from cli import client
 from cli.frame import Trouble, _, both, fail, home, language, say, show_json
 
 if TYPE_CHECKING:
+    from domain.roster import Roster
     from domain.tabletop.scenario import Question, Scenario
     from engine.house import House
     from engine.rehearsal.sudden import Happened
@@ -37,6 +38,7 @@ def hold(
 ) -> None:
     """Hold one; exit 0 however it was met: a score is no verdict."""
     from engine.rehearsal.line import Line, RehearsalError
+    from engine.rehearsal.measuring import measured
     from engine.rehearsal.tabletop import call_off, play
     from engine.rehearsal.tabletop_report import keep
     from playbooks.errors import BadFile
@@ -52,12 +54,13 @@ def hold(
     try:
         order = _order(house, scenario, playbook, speed, auto=auto, seed=seed)
         shown = _Shown(quiet=as_json)
-        shown.begin(order)
+        shown.begin(order, house.roster())
         played = play(house, line, order, shown.seen)
+        items = measured(house, played)
+        call_off(house, played)  # before the observer is asked: nobody is called meanwhile
         if observer is None and not as_json and sys.stdin.isatty():
             given = _asked(scenario.asked)
-        found = keep(house, played, *given)
-        call_off(house, played)
+        found = keep(house, played, items, *given)
     except (RehearsalError, StorageError, BadFile, ValueError) as error:
         raise Trouble(str(error)) from None
     except KeyboardInterrupt:
@@ -202,11 +205,16 @@ class _Shown:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet, self._seen = quiet, 0
 
-    def begin(self, order: TabletopOrder) -> None:
-        """What everybody is told."""
-        if not self._quiet:
-            say(f"DRILL 演练  {order.scenario.title.in_(language())} · {order.playbook.id} · × {order.speed:g}")
-            say(f"  {order.scenario.story.in_(language())}")
+    def begin(self, order: TabletopOrder, roster: Roster) -> None:
+        """What everybody is told, and what somebody has to be told beforehand."""
+        if self._quiet:
+            return
+        say(f"DRILL 演练  {order.scenario.title.in_(language())} · {order.playbook.id} · × {order.speed:g}")
+        say(f"  {order.scenario.story.in_(language())}")
+        gone = [] if order.auto else [one for one in order.scenario.injections if one.effect == "unreachable"]
+        for one in gone:
+            name = roster.name(roster.primary(one.to) or "")
+            say("  " + _("Tell {name} now: answer nothing from {at} on.").format(name=name, at=one.at))
 
     def seen(self, _now: float, happened: Sequence[Happened]) -> None:
         """What is new."""

@@ -14,7 +14,6 @@ from domain.text import N_, Text
 from engine.clock import now
 from engine.house import House
 from engine.rehearsal.due import clock
-from engine.rehearsal.measuring import measured
 from engine.rehearsal.tabletop import Played
 from engine.review import html, markdown
 from engine.review.blocks import Block, Cell, Heading, Sheet, Table, Tile, Tiles, Words
@@ -27,14 +26,16 @@ KIND = "tabletop"
 SCALES = {Scale.ADAPTABILITY: N_("Adaptability"), Scale.MANNER: N_("Manner"), Scale.SKILL: N_("Skill")}
 
 
-def keep(house: House, played: Played, answers: Mapping[str, int], observer: str, remarks: str) -> dict[str, Any]:
-    """Measure it, add what the observer says, and keep it; the document as its schema has it.
+def keep(
+    house: House, played: Played, found: Sequence[Item], answers: Mapping[str, int], observer: str, remarks: str
+) -> dict[str, Any]:
+    """What was measured with what the observer says, on record; the document as its schema has it.
 
     Raises:
         ValueError: an answer that fits no question.
     """
     order, scenario = played.order, played.order.scenario
-    items = [*measured(house, played), *answered(scenario.asked, answers)]
+    items = [*found, *answered(scenario.asked, answers)]
     happened = [
         {
             "id": one.injection.id, "effect": str(one.injection.effect), "text": _both(one.injection.text),
