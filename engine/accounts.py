@@ -119,8 +119,7 @@ def log_in(house: House, name: str, password: str, now: DateTime, way: Way) -> A
         wait = _count_try(connection, keys, now)
         if not wait:
             account = accounts.find(connection, name)
-    if wait:
-        note(house, way.entry("log in", f"{_shown(name)}: too many tries", "refused"))
+    if wait:  # not noted here: whoever goes on trying would fill the log
         raise NotIn(f"too many tries failed: wait {wait} seconds, or ask an administrator for a link", wait)
     good = _fits(account.password if account else "", password)
     if account is None or not good or account.disabled_at is not None:
@@ -217,9 +216,7 @@ def use_link(house: House, secret: str, now: DateTime, way: Way) -> Account:
     gone = NotIn("this link was used or has expired: `tocsin user link` makes another")
     with house.database.write() as connection:
         found = accounts_ways.use_link(connection, secret, now)
-        if found is None:
-            audit.add(connection, way.entry("log in by a link", "", "refused"))
-        else:
+        if found is not None:
             name = found or FIRST
             account = accounts.find(connection, name)
             if account is None and not found:

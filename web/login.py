@@ -17,7 +17,7 @@ from engine.house import House
 from storage import accounts_ways
 from storage.accounts import Account
 from storage.accounts import hashed as hash_of
-from web.asking import LONGEST_SECRET, NotKnown, address_of, asking, cookie_name, is_secure, who
+from web.asking import LONGEST_SECRET, Asker, NotKnown, address_of, asking, cookie_name, is_secure, who
 from web.desk import AtDesk
 from web.language import page
 
@@ -26,6 +26,7 @@ T = TypeVar("T")
 _MOST_WAITING = 50  # of those whose password is to be looked at: some seconds of work
 _LONGEST_NEXT = 500
 _AWAY = 303
+_YEAR = 365 * 86_400
 
 
 def safe_next(wanted: str) -> str:
@@ -63,16 +64,18 @@ async def log_in(
     if request.app.state.logins._work_queue.qsize() >= _MOST_WAITING:  # noqa: SLF001 - it says its length nowhere else
         return login_form(request, next, 503, name=name, wait=10)
 
-    def act(now: DateTime) -> str:
+    def act(now: DateTime) -> tuple[str, str]:
         account = accounts.log_in(house, name, password, now, way)
-        return accounts.open_session(house, account, now, way, _cookie(request))
+        return accounts.open_session(house, account, now, way, _cookie(request)), account.language
 
     try:
-        secret = await in_line(request, act)
+        secret, language = await in_line(request, act)
     except NotIn as refused:
+        if refused.wait:
+            request.app.state.trail.refused(request, Asker(way="password"), "too many tries", "log in")
         status = 429 if refused.wait else 401
         return login_form(request, next, status, name=name, wrong=not refused.wait, wait=refused.wait)
-    return come_in(house, secret, safe_next(next))
+    return come_in(house, secret, safe_next(next), language)
 
 
 async def in_line(request: Request, act: Callable[[DateTime], T]) -> T:
@@ -81,8 +84,11 @@ async def in_line(request: Request, act: Callable[[DateTime], T]) -> T:
     return await loop.run_in_executor(request.app.state.logins, lambda: act(clock.now()))
 
 
-def come_in(house: House, secret: str, to: str) -> Response:
-    """Go on with the cookie of a session. It is for us alone: no script reads it, no other site's form carries it."""
+def come_in(house: House, secret: str, to: str, language: str = "") -> Response:
+    """Go on with the cookie of a session. It is for us alone: no script reads it, no other site's form carries it.
+
+    `language`: the account's, which the pages then speak.
+    """
     response = RedirectResponse(to, _AWAY)
     response.set_cookie(
         cookie_name(house),
@@ -93,6 +99,8 @@ def come_in(house: House, secret: str, to: str) -> Response:
         secure=is_secure(house),
         path="/",
     )
+    if language:
+        response.set_cookie("lang", language, max_age=_YEAR, httponly=True, samesite="strict")
     return response
 
 
@@ -131,13 +139,15 @@ async def use_link(request: Request, secret: str) -> Response:
     house: House = request.app.state.house
     way = Way(address_of(request), way="link")
 
-    def act(now: DateTime) -> str:
+    def act(now: DateTime) -> tuple[str, str]:
         account: Account = accounts.use_link(house, secret[:LONGEST_SECRET], now, way)
-        return accounts.open_session(house, account, now, way, _cookie(request))
+        return accounts.open_session(house, account, now, way, _cookie(request)), account.language
 
     try:
-        return come_in(house, await in_line(request, act), "/")
+        session, language = await in_line(request, act)
+        return come_in(house, session, "/", language)
     except NotIn:
+        request.app.state.trail.refused(request, Asker(way="link"), "used or expired", "log in by a link")
         return page(request, "login_link.html", 410, holds=False)
 
 

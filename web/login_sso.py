@@ -14,7 +14,7 @@ from engine import accounts, accounts_sso
 from engine.accounts import NotIn, Way
 from engine.accounts_sso import BACK, Begun, SingleSignOn
 from engine.house import House
-from web.asking import LONGEST_SECRET, address_of, cookie_name, is_secure
+from web.asking import LONGEST_SECRET, Asker, address_of, cookie_name, is_secure
 from web.login import come_in, in_line, login_form, safe_next
 
 router = APIRouter(include_in_schema=False)
@@ -71,24 +71,25 @@ async def back(
     provider = _provider(request)
     way = Way(address_of(request), way="single-sign-on")
 
-    def act(now: DateTime) -> tuple[str, str]:
+    def act(now: DateTime) -> tuple[str, str, str]:
         begun = _begun(request, house, state)
         try:
             claims = provider.finish(code, begun)
         except NotIn:
             provider.forget()
-            accounts.note(house, way.entry("log in", "what the provider said does not hold", "refused"))
+            why = "what the provider said does not hold"
+            request.app.state.trail.refused(request, Asker(way=way.way), why, "log in by single sign-on")
             raise
         account = accounts_sso.account_for(house, claims, now, way)
         before = request.cookies.get(cookie_name(house), "")[:LONGEST_SECRET]
-        return accounts.open_session(house, account, now, way, before), begun.next
+        return accounts.open_session(house, account, now, way, before), begun.next, account.language
 
     try:
-        secret, to = await in_line(request, act)
+        secret, to, language = await in_line(request, act)
     except NotIn as refused:
         response: Response = login_form(request, "/", 401, stranger=str(refused))
     else:
-        response = come_in(house, secret, safe_next(to))
+        response = come_in(house, secret, safe_next(to), language)
     response.delete_cookie(_COOKIE, path="/login/sso", httponly=True, samesite="lax", secure=is_secure(house))
     return response
 

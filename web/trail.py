@@ -43,9 +43,12 @@ class Trail:
             entry.detail = f"as {by}" + (f": {entry.detail}" if entry.detail else "")
         self.add(entry)
 
-    def refused(self, request: Request, asker: Asker, why: str) -> None:
-        """Somebody was refused. The same again within a minute is counted."""
-        entry = _entry(request, asker, why)
+    def refused(self, request: Request, asker: Asker, why: str, deed: str = "") -> None:
+        """Somebody was refused. The same again within a minute is counted.
+
+        `deed`: what they tried, where the request's address holds a secret.
+        """
+        entry = _entry(request, asker, why, deed)
         entry.outcome = "refused"
         key = (entry.deed, entry.who, entry.address, entry.detail)
         with self._lock:
@@ -127,9 +130,8 @@ class Trail:
                 self._waiting = [*entries, *self._waiting][:_MOST_WAITING]
 
 
-def _entry(request: Request, asker: Asker, detail: str) -> Entry:
-    # The path names what it was done to. No address with a secret in it comes here.
-    deed = f"{request.method} {request.url.path}"
+def _entry(request: Request, asker: Asker, detail: str, deed: str = "") -> Entry:
+    deed = deed or f"{request.method} {request.url.path}"  # the path names what it was done to
     role = asker.role.word if asker.role else ""
     return Entry(
         deed, who=asker.name, role=role, way=asker.way, address=address_of(request), detail=detail, at=now()

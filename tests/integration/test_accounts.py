@@ -101,6 +101,28 @@ def test_nobody_keeps_an_owner_out_for_longer_than_a_minute() -> None:
     assert [waiting(failures, 5, 60) for failures in range(4, 12)] == [0, 2, 4, 8, 16, 32, 60, 60]
 
 
+def test_a_name_that_is_none_takes_as_long_as_one_that_is(small: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    hasher = accounts._hasher()
+
+    class Watched:
+        def verify(self, kept: str, password: str) -> bool:
+            looked.append(kept)
+            return hasher.verify(kept, password)
+
+        def hash(self, password: str) -> str:
+            return hasher.hash(password)
+
+    monkeypatch.setattr(accounts, "_hasher", Watched)
+    accounts.add(small, Account("linked", "", Role.VIEWER), "", NOW, Way())
+    for name in ("alice", "nobody", "linked"):
+        with pytest.raises(NotIn):
+            accounts.log_in(small, name, "wrong", NOW, HERE)
+    assert len(looked) == 3, "each time one password is looked at"
+    costs = {kept.rpartition("$")[0].rpartition("$")[0] for kept in looked}
+    assert len(costs) == 1, "at the same cost"
+
+
 def test_failures_are_kept_under_no_name_and_forgotten(house: House) -> None:
     with pytest.raises(NotIn):
         accounts.log_in(house, "alice", "wrong", NOW, HERE)

@@ -47,6 +47,27 @@ def log_in(web: Served, client: httpx.Client, password: str = PASSWORD, to: str 
 # --- sessions ------------------------------------------------------------------------------------------------------
 
 
+def test_a_login_speaks_the_language_of_the_account(web: Served) -> None:
+    accounts.add(web.house, Account("lin", "", Role.VIEWER, "zh_CN"), PASSWORD, now(), Way())
+    with browser(web) as one:
+        one.post("/login", data={"name": "lin", "password": PASSWORD})
+        assert 'lang="zh-CN"' in one.get("/account").text
+
+
+def test_whoever_goes_on_trying_does_not_fill_the_log(web: Served) -> None:
+    with web.house.database.read() as connection:
+        before = len(audit.read(connection, limit=10_000))
+    with browser(web) as one:
+        for _ in range(40):
+            assert one.post("/login/link/a-guess").status_code == 410
+    ends, found = time.monotonic() + 5, 0
+    while not found and time.monotonic() < ends:
+        with web.house.database.read() as connection:
+            found = len(audit.read(connection, limit=10_000)) - before
+        time.sleep(0.05)
+    assert 1 <= found <= 3
+
+
 def test_a_session_that_somebody_planted_is_never_taken(web: Served) -> None:
     """Session fixation: what the browser brings along before the login is worth nothing after it."""
     with browser(web) as victim:

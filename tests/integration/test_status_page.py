@@ -32,6 +32,13 @@ def web(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Served]:
+    """For what is refused, and so leaves nothing behind."""
+    with served(tmp_path_factory.mktemp("calm"), free_port()) as running:
+        yield running
+
+
 def read(web: Served, path: str = "/status", **headers: str) -> httpx.Response:
     return httpx.get(web.url + path, headers={**PUBLIC, **headers}, trust_env=False, timeout=20)
 
@@ -315,18 +322,18 @@ def _said(answer: httpx.Response) -> tuple[int, str]:
     ["", "ann", "a@b", "ann@x.example\nBcc: all@x.example", "ann@x.example, bob@x.example", "a" * 65 + "@x.example",
      "ann@" + "x." * 130 + "example", "<ann@x.example>"],
 )  # fmt: skip
-def test_what_is_no_address_is_refused(web: Served, address: str) -> None:
-    assert subscribe(web, address).status_code == 422
-    assert rows(web) == 0
+def test_what_is_no_address_is_refused(calm: Served, address: str) -> None:
+    assert subscribe(calm, address).status_code == 422
+    assert rows(calm) == 0
 
 
-def test_a_page_of_another_site_subscribes_nobody(web: Served) -> None:
-    assert subscribe(web, "ann@x.example", Origin="https://evil.example").status_code == 403
-    assert rows(web) == 0
+def test_a_page_of_another_site_subscribes_nobody(calm: Served) -> None:
+    assert subscribe(calm, "ann@x.example", Origin="https://evil.example").status_code == 403
+    assert rows(calm) == 0
 
 
 @pytest.mark.parametrize("path", ["/status/confirm/nonsense", "/status/leave/nonsense", "/status/leave/a.b.c"])
-def test_a_link_that_is_altered_does_nothing(web: Served, path: str) -> None:
-    for answer in (read(web, path), press(web.url + path)):
+def test_a_link_that_is_altered_does_nothing(calm: Served, path: str) -> None:
+    for answer in (read(calm, path), press(calm.url + path)):
         assert answer.status_code == 400
         assert answer.headers["referrer-policy"] == "no-referrer"
