@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from domain.handle import Refused
 from engine.links import BadLink
-from locales import translator
+from locales.refusals import refusal_in
 from playbooks.errors import BadFile, one_line
 from playbooks.library import UnknownPlaybook
 from playbooks.rulebook import UnknownRule
@@ -65,7 +65,7 @@ def answer(request: Request, status: int, error: str) -> Response:
 
 def _in_place(request: Request, status: int, line: str) -> Response:
     there = {"hx-retarget": "#flash", "hx-reselect": ".error", "hx-reswap": "innerHTML", "hx-replace-url": "false"}
-    said = translator(language_of(request))(line)
+    said = refusal_in(line, language_of(request))
     html = Markup('<p class="error" role="alert">{0}</p>').format(said)
     return HTMLResponse(html, status, headers=there)
 

@@ -18,6 +18,7 @@ from engine import clock
 from engine.customers.wording import share
 from engine.house import House
 from locales import format_span, format_when, normalise, translator
+from locales.refusals import refusal_in
 from playbooks.errors import BadFile
 from web import charts, drawing, wording
 from web.places import AGOS, PLACES, ROLES, SORTS
@@ -138,6 +139,10 @@ class Reader:
         _ = self.translate
         span = [(minutes, format_span(timedelta(minutes=minutes), self.language)) for minutes in AGOS]
         return [(minutes, _("{span} ago").format(span=words) if minutes else _("just now")) for minutes, words in span]
+
+    def refusal(self, line: str) -> str:
+        """Why something was refused, as the reader reads it."""
+        return refusal_in(line, self.language)
 
     def role(self, role: Role) -> str:
         """A role's name."""

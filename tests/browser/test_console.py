@@ -152,10 +152,10 @@ def test_exactly_the_text_that_was_seen_is_approved_and_an_edit_voids_it(web: Se
 def test_a_refusal_is_one_line_on_the_page_and_nothing_typed_is_lost(web: Served, browser: Browser) -> None:
     ref = web.declare()
     drafted(web, ref)
-    page = opened(web, browser, "approver", "chenyu")  # the author may not approve
+    page = opened(web, browser, "approver", "chenyu", locale="zh-CN")  # the author may not approve
     page.goto(f"{web.url}/incidents/{ref}/text?step=four-hour-response:apology/draft")
-    page.get_by_role("button", name="Approve exactly this text").click()
-    expect(page.locator("#flash [role=alert]")).to_contain_text("two people")
+    page.get_by_role("button", name="逐字批准此文本").click()
+    expect(page.locator("#flash [role=alert]")).to_have_text("起草人与审批人不能是同一人：请他人审批")
     assert web.step(ref, "apology/approve")["state"] != "done"
 
 
