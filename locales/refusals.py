@@ -34,8 +34,8 @@ def refusal_in(line: str, language: str | None) -> str:
     for pattern, text in _patterns(name):
         found = pattern.fullmatch(line)
         if found:
-            values = found.groupdict()
-            return _PLACE.sub(lambda place: known(values[f"p{place[1]}"]), text)
+            values = {name[1:]: known(value) for name, value in found.groupdict().items()}
+            return "".join(values[part] if place % 2 else part for place, part in enumerate(_PLACE.split(text)))
     return line
 
 
