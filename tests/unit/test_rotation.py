@@ -130,6 +130,7 @@ def test_there_are_changes_enough_to_learn_from() -> None:
     spread = {key[2] - key[1] for key in changes()}
     assert len(changes()) > 40
     assert {timedelta(hours=1), timedelta(hours=-1)} <= spread
+    assert max(map(abs, spread)) <= timedelta(hours=3)
     assert {name.split("/")[0] for name in changes().values()} == {"Asia", "Europe", "America"}
 
 
@@ -139,14 +140,21 @@ def _walls(zone: ZoneInfo, start: DateTime, minutes: int) -> list[datetime]:
     ]
 
 
+def _near(walls: list[datetime], wanted: datetime) -> int:
+    """About where a wall time is; no clock of the two years jumps by more than three hours."""
+    return min(max(int((wanted - walls[0]).total_seconds() // 60), 0), len(walls))
+
+
 def _first(walls: list[datetime], wanted: datetime) -> int:
     """The first minute that is not before the wanted wall time."""
-    return next((n for n, wall in enumerate(walls) if wall >= wanted), len(walls))
+    begin = max(0, _near(walls, wanted) - 360)
+    return next((n for n in range(begin, len(walls)) if walls[n] >= wanted), len(walls))
 
 
 def _last(walls: list[datetime], wanted: datetime) -> int:
     """The first minute after which the wall time is never again before the wanted one."""
-    return next(n for n in range(len(walls), -1, -1) if n == 0 or walls[n - 1] < wanted)
+    end = min(len(walls), _near(walls, wanted) + 360)
+    return next(n for n in range(end, -1, -1) if n == 0 or walls[n - 1] < wanted)
 
 
 def _week(
