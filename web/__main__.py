@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 from engine.heartbeat import Heartbeat
 from storage.settings import SettingsError, load_settings
@@ -24,24 +25,26 @@ def main() -> int:
     from engine.house import House  # noqa: PLC0415
     from storage.database import StorageError  # noqa: PLC0415
     from web.app import create_app  # noqa: PLC0415
+    from web.public import create_public, is_away, serve_until_it_answers  # noqa: PLC0415
 
+    serving: dict[str, Any] = {
+        "host": settings.host, "port": settings.port, "access_log": False, "log_level": "warning",
+        "proxy_headers": False, "server_header": False, "timeout_graceful_shutdown": 2, "timeout_keep_alive": 75,
+        "backlog": 2048,
+    }  # fmt: skip
+    house = House(settings, sends=False)
     try:
-        app = create_app(House(settings, sends=False).open())
+        try:
+            app = create_app(house.open())
+        except StorageError as error:
+            if not is_away(error):
+                raise
+            serve_until_it_answers(house, uvicorn.Config(create_public(house), **serving))
+            app = create_app(house.open())
     except (StorageError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        log_level="warning",
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=2,
-        timeout_keep_alive=75,
-        backlog=2048,
-    )
+    uvicorn.run(app, **serving)
     return 0
 
 

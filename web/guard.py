@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.house import House
-from web.asking import allowed_hosts, cookie_name, host_of
+from web.asking import allowed_hosts, cookie_name, host_of, is_secure
 
 LONGEST_BODY = 1024 * 1024
 BODY_SECONDS = 20.0  # for which a body may take: half a megabit a second is enough, and who trickles holds nothing up
@@ -45,7 +45,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = _with_headers(send, scope["path"])
+        send = _with_headers(send, scope["path"], strict=is_secure(self._house))
         if scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
@@ -143,7 +143,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _with_headers(send: Send, path: str) -> Send:
+def _with_headers(send: Send, path: str, *, strict: bool) -> Send:
     # A form's browser says whence it comes only where it may send a referrer: to us it may, to nobody else.
     referrer = "no-referrer" if path.startswith(BY_ADDRESS) else "same-origin"
 
@@ -153,6 +153,8 @@ def _with_headers(send: Send, path: str) -> Send:
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
             headers.setdefault("referrer-policy", referrer)
+            if strict:  # people come by HTTPS: their browsers shall never try it otherwise
+                headers.setdefault("strict-transport-security", "max-age=31536000")
         await send(message)
 
     return sending

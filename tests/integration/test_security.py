@@ -93,6 +93,7 @@ def test_the_cookie_is_for_us_alone(web: Served, home: Path, free_port: Callable
     with served(home, free_port(), public_url="https://tocsin.example.org") as safe, browser(safe) as one:
         accounts.add(safe.house, Account("ada", "", Role.ADMIN), PASSWORD, now(), Way())
         cookie = log_in(safe, one).headers["set-cookie"]
+        assert safe.client.get("/status").headers["strict-transport-security"] == "max-age=31536000"
     assert cookie.startswith("__Host-tocsin_session=")
     assert "Secure" in cookie
     assert "Path=/;" in cookie

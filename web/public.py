@@ -1,0 +1,82 @@
+"""What is open while the database cannot be reached as the pages start: the public page, from its last copy."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from fastapi.staticfiles import StaticFiles
+
+from engine.clock import now
+from engine.house import House
+from storage.database import StorageError
+from web import errors, status
+from web.guard import Guard
+
+log = logging.getLogger("tocsin.web")
+_AGAIN = 2.0  # seconds between two tries to reach the database
+_WHY = (
+    "the database cannot be reached: it is tried again every two seconds, and the rest of the pages comes back with it"
+)
+
+
+def is_away(error: StorageError) -> bool:
+    """Whether the database may come back by itself."""
+    return "cannot be reached" in str(error)
+
+
+def create_public(house: House) -> FastAPI:
+    """The application without a database."""
+    app = FastAPI(title="Tocsin", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
+    app.state.house = house
+    app.state.writers = ThreadPoolExecutor(1, thread_name_prefix="command")
+    app.state.status = status.StatusPages(house, now)
+    errors.install(app)
+    app.include_router(status.router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.add_api_route("/{path:path}", _not_now, methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
+    app.add_middleware(Guard, house=house)
+    return app
+
+
+async def _not_now(request: Request) -> Response:
+    """Everything else."""
+    return errors.answer(request, 503, _WHY)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    app.state.status.close()
+    app.state.writers.shutdown(wait=False, cancel_futures=True)
+
+
+def serve_until_it_answers(house: House, config: uvicorn.Config) -> None:
+    """Serve `create_public` until the database can be reached, or the process is told to end."""
+    server = uvicorn.Server(config)
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(_AGAIN):
+            try:
+                house.open()
+            except StorageError as error:
+                if is_away(error):
+                    continue
+            log.warning("the database answers: the pages start")
+            server.should_exit = True
+            return
+
+    log.warning("%s", _WHY)
+    threading.Thread(target=look, name="database", daemon=True).start()
+    try:
+        server.run()
+    finally:
+        ended.set()
