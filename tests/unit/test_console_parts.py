@@ -90,7 +90,7 @@ def test_drawings_stand_alone() -> None:
     assert drawn(forecast(slots, "Asia/Shanghai", "ahead")).findall(".//path")
     assert len(drawn(bars([("26-01", 3.0), ("26-02", None), ("26-03", 5.0)], "n")).findall(".//rect")) == 2
     assert bars([("26-01", None)], "n") == ""
-    said = [{"posted_at": at(-10)}, {"posted_at": None}]
+    said: list[dict[str, Any]] = [{"posted_at": at(-10)}, {"posted_at": None}]
     lines = drawn(course_with_marks(at(-60), 600, [1.0] * 7, said, {"declared_at": at(-30)}, "UTC", "mood"))
     assert len([one for one in lines.iter() if one.get("class", "").startswith("said")]) == 2
 
