@@ -27,7 +27,8 @@ def up(
         children = chosen(default_children(settings), only)
         for line in prepare(settings):
             say(_told(line))
-        Supervisor(settings, children, language=language()).run()
+        serves = any(child.name == "web" for child in children)
+        Supervisor(settings, children, language=language(), serves=serves).run()
     except (StartError, SettingsError, ValueError) as error:
         raise Trouble(str(error)) from None
 

@@ -72,8 +72,11 @@ class Supervisor:
         language: str = "en",
         environ: Mapping[str, str] = os.environ,
         timings: Timings | None = None,
+        serves: bool = True,
     ) -> None:
+        """Start nothing yet. `serves`: the pages are among the children, so that their port must be free."""
         self._settings = settings
+        self._serves = serves
         self._timings = timings or Timings()
         self._mark = secrets.token_hex(8)
         self._texts = translator(language)
@@ -127,10 +130,9 @@ class Supervisor:
             orphans.kill_marked(mark)
 
     def _check_ports(self) -> None:
-        names = {watched.child.name for watched in self._watched}
-        if "web" in names:
+        if self._serves:
             check_port(self._settings.host, self._settings.port, "--port", self._texts)
-        if PREFECT_SERVER in names:
+        if not self._external:
             check_port("127.0.0.1", self._settings.prefect_port, "--prefect-port", self._texts)
 
     def _listen_to_signals(self) -> Callable[[], None]:
