@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -20,21 +20,30 @@ _GIVE_UP = 2 * _AT_ONCE  # requests in a row without an answer: the target is go
 
 def made(ledger: Path) -> list[tuple[str, str]]:
     """Kind and name of everything that the ledger holds, each once; a line that was cut off is not counted."""
-    found: dict[tuple[str, str], None] = {}
+    return list(dict.fromkeys((row["kind"], row["name"]) for row in _rows(ledger) if "name" in row))
+
+
+def doubtful(ledger: Path) -> int:
+    """How many requests that make something were never answered: what they made has no name that we know."""
+    return sum("doubt" in row for row in _rows(ledger))
+
+
+def _rows(ledger: Path) -> Iterator[dict[str, str]]:
     for line in ledger.read_text().splitlines() if ledger.exists() else ():
         try:
-            row = json.loads(line)
+            yield json.loads(line)
         except ValueError:
             continue
-        found[row["kind"], row["name"]] = None
-    return list(found)
 
 
 async def clean(plan: Plan, drill: str, ledger: Path, loose: Sequence[Sequence[str]] = ()) -> Cleaned:
     """Remove what was made. What cannot be proved to be gone is named. `loose`: what the ledger could not take."""
     rows = list(dict.fromkeys([*made(ledger), *((kind, name) for kind, name in loose)]))
     silent = 0
-    gate, result = asyncio.Semaphore(_AT_ONCE), Cleaned(made=len(rows), loose=[list(one) for one in loose])
+    gate, result = (
+        asyncio.Semaphore(_AT_ONCE),
+        Cleaned(made=len(rows), doubtful=doubtful(ledger), loose=[list(one) for one in loose]),
+    )
     if not rows:
         return result
     border = await Border.around(plan.targets)

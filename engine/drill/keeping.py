@@ -100,6 +100,7 @@ def summary(record: Record, verdict: Verdict) -> dict[str, object]:
         "detected_by": record.moments.detected_by, "called": record.moments.matter,
         "acknowledged_by": record.moments.acknowledged_by, "not_called": record.moments.uncalled,
         "requests": record.requests, "made": record.cleaned.made, "gone": record.cleaned.gone,
+        "doubtful": record.cleaned.doubtful,
     }  # fmt: skip
 
 

@@ -48,6 +48,7 @@ class Cleaned:
     made: int = 0
     gone: int = 0
     left: list[str] = field(default_factory=list)
+    doubtful: int = 0  # requests that make something and were never answered: nobody knows what they made
     loose: list[list[str]] = field(default_factory=list)  # kind and name of what the ledger could not take
 
 

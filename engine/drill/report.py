@@ -227,5 +227,8 @@ def _traces(record: Record, _: Translator) -> Iterator[Block]:
         requests=record.requests, made=cleaned.made, gone=cleaned.gone
     )
     yield Words(said, tone="bad" if cleaned.left else "")
+    if cleaned.doubtful:
+        words = _("{count} requests that make something were never answered: look at the target for what they made.")
+        yield Words(words.format(count=cleaned.doubtful), tone="bad")
     if cleaned.left:
         yield Words(", ".join(cleaned.left[:20]), tone="bad")

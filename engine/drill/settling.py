@@ -24,6 +24,7 @@ from engine.drill import running
 from engine.drill.calling import call_off
 from engine.drill.cleaning import clean
 from engine.drill.conduct import ALIVE
+from engine.drill.crew import Proxy
 from engine.drill.faults import NOTE, FaultFailed, mend, mend_all
 from engine.drill.journal import PROGRESS, Journal, children, is_over, restored
 from engine.drill.keeping import Held, drills_dir, keep
@@ -102,7 +103,14 @@ def settle(house: House, folder: Path, now: DateTime) -> Held | None:
 
 
 async def _clean(plan: Plan, drill: str, folder: Path) -> Cleaned:
-    return await clean(plan, drill, folder / running.LEDGER)
+    """Its requests may lead through the fault proxy, which ended with the drill: a harmless one stands in for it."""
+    fault = plan.fault
+    proxy = await Proxy.start(fault) if fault is not None and fault.proxy else None
+    try:
+        return await clean(plan, drill, folder / running.LEDGER)
+    finally:
+        if proxy is not None:
+            await proxy.end()
 
 
 def _end(processes: list[int]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -49,12 +50,16 @@ async def _main(plan_file: Path, drill: str, ledger_file: Path) -> int:
             tell({"line": "loose", "kind": kind, "name": name})
             raise Unledgered("what it makes cannot be written down: the disk is full")
 
+    def doubted(kind: str) -> None:
+        with contextlib.suppress(OSError):
+            os.write(ledger, as_line({"kind": kind, "doubt": True}).encode())
+
     try:
         border = await Border.around(plan.targets)
     except Forbidden as error:
         tell({"line": "stopped", "why": str(error), "requests": 0})
         return 1
-    engine = LoadEngine(plan, drill, border, tell, created)
+    engine = LoadEngine(plan, drill, border, tell, created, doubted)
     listening = asyncio.create_task(_listen(engine))
     tell({"line": "begun", "pid": os.getpid()})
     await engine.run()

@@ -28,10 +28,14 @@ class LoadEngine:
     Lines that it tells: `second` (one a second), `segment` (a segment added up), `stopped` (why it ended).
     """
 
-    def __init__(self, plan: Plan, drill: str, border: Border, tell: Tell, ledger: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, plan: Plan, drill: str, border: Border, tell: Tell, ledger: Callable[[str, str], None],
+        doubt: Callable[[str], None] = lambda _: None,
+    ) -> None:  # fmt: skip
         self.drill, self.border = drill, border
         self.session: aiohttp.ClientSession
         self._plan, self._tell, self._ledger = plan, tell, ledger
+        self._doubt = doubt
         self._dice = random.Random(plan.seed)  # noqa: S311 - arrivals, not secrets
         self._weights = [journey.weight for journey in plan.journeys]
         self._rate, self._name, self._ends, self._due = 0.0, "", 0.0, 0.0
@@ -90,6 +94,10 @@ class LoadEngine:
     def created(self, kind: str, name: str) -> None:
         """Something was made at the target: on record before anything else happens."""
         self._ledger(kind, name)
+
+    def doubted(self, kind: str) -> None:
+        """Something may have been made."""
+        self._doubt(kind)
 
     def asks(self) -> bool:
         """Whether one more request may be sent."""

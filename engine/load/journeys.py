@@ -44,6 +44,9 @@ class Traveller(Protocol):
     def created(self, kind: str, name: str) -> None:
         """Something was made at the target."""
 
+    def doubted(self, kind: str) -> None:
+        """Something may have been made: it was asked for, and no answer came."""
+
     def asks(self) -> bool:
         """Whether one more request may be sent: caps and aborts say no."""
 
@@ -125,13 +128,13 @@ async def _ask(
 ) -> tuple[Result, _Answer | None]:
     result = Result(journey.id, step.id, 0.0, 0.0, ok=False, answered=False)
     by.asking[id(result)] = due
-    begun, answer = perf_counter(), None
+    begun, answer, sent = perf_counter(), None, False
     try:
         url = by.border.check(fill(step.url, values, clean=lambda value: quote(value, safe="")))
         body = None if step.json is None else fill_all(step.json, values)
         headers = {**{name: fill(value, values) for name, value in step.headers.items()}, MARK: by.drill}
         limit = aiohttp.ClientTimeout(total=step.timeout.total_seconds())
-        begun = perf_counter()
+        begun, sent = perf_counter(), True
         async with by.session.request(
             step.method, url, json=body, headers=headers, timeout=limit, allow_redirects=False
         ) as response:
@@ -150,6 +153,8 @@ async def _ask(
         result.why = "connection"
     finally:
         del by.asking[id(result)]
+        if step.creates and sent and answer is None:  # also where it was cut off by the end of the drill
+            by.doubted(step.creates)
     ended = perf_counter()
     result.latency, result.service = ended - due, ended - begun
     return result, answer

@@ -7,35 +7,30 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from domain.commands import Acknowledge
 from domain.drill.judging import Second
-from domain.drill.plan import Call, Plan
 from domain.drill.verdict import Outcome
 from engine.clock import now
 from engine.drill import running, showing
-from engine.drill.calling import NOBODY, NOT_RUNNING, Caller, call_off, lane_of, owner_for
+from engine.drill.calling import lane_of
 from engine.drill.holding import drills_dir, hold
 from engine.drill.journal import PROGRESS, is_over, lines, restored
 from engine.drill.record import Record
 from engine.drill.settling import settle_left, settle_orphans
-from engine.drill.simulated import SimulatedOwner
-from engine.drill.watching import Fired, Watch
-from playbooks.drill_file import read_plan
-from storage import board, documents, warnings
-from tests.chains import ROOT, Chain, chain
+from storage import documents, warnings
+from tests.chains import ROOT, Chain, chain, free_port
 from tests.houses import (
     Estate,
     estate,
@@ -135,6 +130,8 @@ def test_killed_in_any_phase_it_leaves_nothing(tmp_path: Path, home: Path, phase
         plan = short_plan(there, tmp_path)
         with conducting(plan, house) as process:
             until(lambda: has_come_to(the_drill(house), phase), said=f"never came to {phase}")
+            if phase == "fault":  # on record before it is done: a blow between the two breaks nothing
+                until(lambda: there.truth["faults"], said="nothing was broken")
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
         folder = the_drill(house)
@@ -196,115 +193,6 @@ def test_what_nobody_took_over_the_next_drill_settles(sqlite_house: Estate, tmp_
         assert (past["made"], past["gone"], chats(there)) == (1, 1, 0)
         assert not (drill.folder / "alive").exists()
         assert settle_left(sqlite_house.house, sqlite_house.now) == [], "once"
-
-
-def fired(house: Estate, there: Chain, folder: Path) -> Fired:
-    """The shipped rule, as it fires on too many customers."""
-    return next(iter(watched(house, there, folder).firing(1_793_588_430.0)))
-
-
-def watched(house: Estate, there: Chain, folder: Path) -> Watch:
-    drill = running.prepare(short_plan(there, folder), drills_dir(house.house), "20261102-030000", lambda _: None)
-    watch = Watch(drill.rules)
-    for at in range(1_793_588_400, 1_793_588_430):
-        watch.take(Second(float(at), "fault", 9.0, 9, 0, 0, 9, 0, 0, 900.0, 120, 900.0, 1.0, 0.1, peak=6.0))
-    return watch
-
-
-def test_the_warning_is_real_marked_and_its_acknowledgement_known(house: Estate, tmp_path: Path) -> None:
-    folder = tmp_path / "plan"
-    folder.mkdir()
-    with chain(tmp_path) as there:
-        found, plan = fired(house, there, folder), read_plan(folder / "plan.yaml")
-
-        async def course() -> Caller:
-            caller = Caller(house.house, plan, "20261102-030000", house.clock, None)
-            caller.call(found)
-            caller.call(found)  # it goes on firing: nobody is called twice
-            await reached(lambda: caller.heard.called is not None)
-            house.deliver()
-            assert [title for title in house.titles("hana") if "DRILL" in title], "the supervisor is called"
-            assert caller.heard.acknowledged is None
-            house.wait(seconds=7)
-            house.do(caller.heard.matter, Acknowledge, "hana", step="look/read")
-            await caller.wait(10)
-            await caller.end()
-            return caller
-
-        caller = asyncio.run(course())
-    heard = caller.heard
-    assert (heard.matter, heard.by, heard.why_not) == ("WRN-1", "hana", "")
-    assert heard.acknowledged is not None
-    assert heard.called is not None
-    assert heard.acknowledged - heard.called == pytest.approx(7.0)
-    with house.house.database.read() as connection:
-        (row,) = warnings.listed(connection, lane=lane_of("20261102-030000"), standing_only=False)
-        assert row.ended_at is not None
-        assert warnings.listed(connection, standing_only=False) == [], "no live warning"
-        assert board.count_open(connection) == 0
-    incident = house.snapshot("WRN-1").incident
-    assert (incident.drill, incident.running) == (True, False)
-    assert house.verified("WRN-1") is None
-    assert call_off(house.house, "20261102-030000", house.now) == []
-
-
-def test_a_killed_drill_s_warning_calls_nobody_any_more(sqlite_house: Estate, tmp_path: Path) -> None:
-    folder = tmp_path / "plan"
-    folder.mkdir()
-    with chain(tmp_path) as there:
-        found, plan = fired(sqlite_house, there, folder), read_plan(folder / "plan.yaml")
-
-        async def killed() -> None:
-            caller = Caller(sqlite_house.house, plan, "20261102-030000", sqlite_house.clock, None)
-            caller.call(found)
-            await reached(lambda: caller.heard.called is not None)
-
-        asyncio.run(killed())
-        assert sqlite_house.snapshot("WRN-1").incident.running
-        settle_left(sqlite_house.house, sqlite_house.now)
-    assert not sqlite_house.snapshot("WRN-1").incident.running
-    sqlite_house.wait(minutes=30)
-    sqlite_house.turn()
-    sqlite_house.deliver()
-    assert not [title for title in sqlite_house.titles("erik") if "WRN-1" in title], "no escalation after its end"
-
-
-def test_nobody_real_is_called_unless_the_plan_says_so(tmp_path: Path) -> None:
-    folder = tmp_path / "plan"
-    folder.mkdir()
-    channels = (
-        (ROOT / "playbooks" / "sample" / "channels.yaml")
-        .read_text()
-        .replace("json://127.0.0.1:{port}/inbox/hana", "json://example.invalid/inbox/hana")
-    )
-    with chain(tmp_path) as there, estate(tmp_path / "home", channels=channels) as house:
-        found, plan = fired(house, there, folder), read_plan(folder / "plan.yaml")
-
-        async def course(plan: Plan, *, auto: bool) -> str:
-            caller = Caller(house.house, plan, "20261102-030000", house.clock, SimulatedOwner(1, 1) if auto else None)
-            caller.call(found)
-            await reached(lambda: bool(caller.heard.why_not or caller.heard.called))
-            await caller.end()
-            return caller.heard.why_not
-
-        assert "channel hana of hana leads elsewhere" in asyncio.run(course(plan, auto=False))
-        owners = replace(plan, call=Call("owners"))
-        assert "leads elsewhere" in asyncio.run(course(owners, auto=True)), "nobody simulated acts beside real people"
-        with house.house.database.read() as connection:
-            assert warnings.listed(connection, lane=None, standing_only=False) == []
-        assert asyncio.run(course(owners, auto=False)) == ""
-        off = owner_for(house.house, replace(plan, call=Call("nobody")), "d", house.clock, auto=False)
-        off.call(found)
-        assert off.heard.why_not == NOBODY
-        idle = owner_for(house.house, plan, "d", house.clock, auto=False)
-        idle.call(found)
-        assert idle.heard.why_not == NOT_RUNNING
-
-
-async def reached(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110 - it is a thread's work that is waited for
-            await asyncio.sleep(0.02)
 
 
 # --- what the drill stands on fails ---
@@ -393,3 +281,73 @@ def test_a_disk_that_is_full_stops_it_safely(tmp_path: Path, phase: str) -> None
         with running.alone(drills_dir(house.house), patience=0):
             (held,) = settle_left(house.house, now())
         assert held.document.data["verdict"] in ("FAIL", "INVALID")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_killed_while_its_proxy_harms_the_chain_is_whole_and_what_it_made_is_gone(tmp_path: Path, home: Path) -> None:
+    """Every request leads through the proxy, and the proxy ends with the drill."""
+    with estate(home) as house, chain(tmp_path) as there:
+        listen = free_port()
+        text = short_plan(there, tmp_path).read_text().replace(str(there.port), str(listen))
+        data = yaml.safe_load(text)
+        del data["fault"]["inject"], data["fault"]["revert"]
+        upstream = f"127.0.0.1:{there.port}"
+        data["fault"] |= {
+            "hold": "20s",
+            "proxy": {"listen": f"127.0.0.1:{listen}", "upstream": upstream, "latency": "2s"},
+        }
+        plan = tmp_path / "plan.yaml"
+        plan.write_text(yaml.safe_dump(data))
+        with conducting(plan, house) as process:
+            until(lambda: has_come_to(the_drill(house), "fault"), said="never came to the fault")
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+        folder = the_drill(house)
+        assert folder is not None
+        until(lambda: is_over(folder), 40, "nobody took over")
+        until(lambda: not of_the_drill(folder), 20, "something still runs")
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", listen)) != 0, "the proxy is gone"
+        record = running.read(folder)
+        assert record is not None
+        assert record.cleaned.made == record.cleaned.gone > 0
+        # Asked for through the proxy, made, and the answer died with it: nobody knows their names, and that is said.
+        assert chats(there) <= record.cleaned.doubtful
+        assert record.cleaned.doubtful < 60
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("how", ["abort", "ctrl-c"])
+def test_stopped_by_hand_in_the_middle_of_the_fault_it_ends_in_order(tmp_path: Path, home: Path, how: str) -> None:
+    with estate(home) as house, chain(tmp_path) as there:
+        plan = short_plan(there, tmp_path)
+        data = yaml.safe_load(plan.read_text())
+        data["fault"]["hold"] = "60s"
+        plan.write_text(yaml.safe_dump(data))
+        tocsin = [sys.executable, "-c", "from cli.main import main; main()", "drill"]
+        environment = {**os.environ, "TOCSIN_HOME": str(home), "PYTHONPATH": str(ROOT)}
+        run = subprocess.Popen(
+            [*tocsin, "run", str(plan), "--json"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        )
+        until(lambda: has_come_to(the_drill(house), "fault"), said="never came to the fault")
+        until(lambda: there.truth["faults"], said="nothing was broken")
+        begun = time.monotonic()
+        if how == "abort":
+            subprocess.run([*tocsin, "abort"], cwd=ROOT, env=environment, check=True, capture_output=True)
+        else:
+            run.send_signal(signal.SIGINT)
+        until(lambda: "ended" in there.truth["faults"][-1], 10, "the fault is not put right")
+        out, _ = run.communicate(timeout=60)
+        assert time.monotonic() - begun < 30
+        found = json.loads(out)
+        assert (run.returncode, found["verdict"]) == (1, "FAIL")
+        said = "aborted by `tocsin drill abort`" if how == "abort" else "stopped by hand"
+        assert found["reasons"][0]["en"] == f"it was stopped: {said}"
+        assert found["made"] == found["gone"] > 0
+        assert chats(there) == 0
+        folder = the_drill(house)
+        assert folder is not None
+        assert of_the_drill(folder) == [], "nothing runs any more"
+        assert not (folder / "alive").exists()

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from domain.drill.judging import Second
 from domain.drill.plan import MARK, Plan
-from engine.drill.cleaning import made
+from engine.drill.cleaning import doubtful, made
 from engine.drill.crew import Loader, MeasurementLost
 from engine.drill.preflight import NotNow, check_targets
 from engine.load.border import Border, BorderResolver, Forbidden
@@ -271,6 +271,28 @@ def test_caps_hold(tmp_path: Path) -> None:
     loader = asyncio.run(course())
     assert loader.why == "cap: 100 requests"
     assert loader.requests <= 100
+
+
+def test_what_was_asked_for_and_never_answered_stands_in_the_ledger_as_doubtful(tmp_path: Path) -> None:
+    async def course() -> int:
+        asked = 0
+
+        async def silent(request: web.Request) -> web.Response:
+            nonlocal asked
+            if request.path == "/make":
+                asked += 1
+                await asyncio.sleep(60)
+            return await good(request)
+
+        runner, port = await serve(silent)
+        await load(tmp_path, port, 5, 2)
+        await runner.cleanup()
+        return asked
+
+    asked = asyncio.run(course())
+    assert asked > 0
+    assert doubtful(tmp_path / "ledger.jsonl") == asked, "each, cut off by the end of the drill"
+    assert made(tmp_path / "ledger.jsonl") == []
 
 
 def test_the_ledger_is_read_though_its_last_line_was_cut(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from storage import accounts_ways
 from storage.accounts import Account, add
 from storage.database import Database
 from tests.browser.conftest import browser as browser  # noqa: PLC0414 - the fixture, for this folder too
-from tests.smoke.test_rehearsal import DATA, ROOT, Installation, running
+from tests.smoke.installed import DATA, ROOT, Installation, running
 
 WATCHERS = (  # role, person, locale, screen
     ("viewer", "erik", "en-US", {"width": 1280, "height": 900}),
