@@ -32,6 +32,7 @@ GAP_SECONDS: Final = 0.25  # between two makings of the same page in a storm of 
 SHARE: Final = 5.0  # ... and so many times what the last making took: live pages take a fifth of a core at most
 QUIET_SECONDS: Final = 15.0  # what only time changes is seen by then; also keeps the connection known to be alive
 CHECK_SECONDS: Final = 15.0  # how long a stream outlasts its session at most, a wait for news apart
+EACH: Final = 0.003  # ... and so many seconds for each stream that it is sent to
 MOST_VIEWS: Final = 512
 
 Look = Callable[[House, DateTime], dict[str, Any]]
@@ -42,7 +43,7 @@ Make = Callable[[], Awaitable[str]]
 class _View:
     """One page as one kind of reader sees it."""
 
-    html: str = ""
+    event: bytes = b""  # as it is sent, the same to all
     mark: str = ""
     seen: object = None
     made: float = float("-inf")
@@ -69,7 +70,7 @@ class Live:
         check: Callable[[], Awaitable[None]],
         seen: str,
         every: float = QUIET_SECONDS,
-    ) -> AsyncIterator[str]:
+    ) -> AsyncIterator[bytes]:
         """Server-sent events: `main` with its HTML at each change.
 
         Args:
@@ -84,7 +85,7 @@ class Live:
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch())
         try:
-            yield "retry: 1000\n\n"
+            yield b"retry: 1000\n\n"
             while True:
                 if time.monotonic() - checked > CHECK_SECONDS:
                     await check()
@@ -93,10 +94,9 @@ class Live:
                 view = await self._current(key, make, every)
                 if view.mark != seen:
                     seen = view.mark
-                    lines = "".join(f"data: {line}\n" for line in view.html.splitlines())
-                    yield f"event: main\nid: {seen}\n{lines}\n"
+                    yield view.event
                 else:
-                    yield ": still here\n\n"
+                    yield b": still here\n\n"
                 await self._change(version, every)
         finally:
             self._streams -= 1
@@ -109,16 +109,18 @@ class Live:
                 self._views.clear()
             view = self._views[key] = _View()
         async with view.lock:
-            rest = view.made + max(GAP_SECONDS, SHARE * view.took) - time.monotonic()
+            rest = view.made + max(GAP_SECONDS, SHARE * view.took, EACH * self._streams) - time.monotonic()
             stale = view.seen is not self._version or rest < -every
             if stale and rest > 0:
                 await asyncio.sleep(rest)
             if (stale and view.seen is not self._version) or time.monotonic() - view.made > every:
                 version, begins = self._version, time.monotonic()
-                view.html = await make()
+                html = await make()
                 view.took = time.monotonic() - begins
                 view.seen, view.made = version, time.monotonic()
-                view.mark = mark(view.html)
+                view.mark = mark(html)
+                lines = "".join(f"data: {line}\n" for line in html.splitlines())
+                view.event = f"event: main\nid: {view.mark}\n{lines}\n".encode()
         return view
 
     async def _change(self, version: object, every: float) -> None:
