@@ -33,8 +33,9 @@ def answer(schema: str, home: Path, *words: str, typed: str = "") -> dict[str, A
     return check(schema, json.loads(done.stdout))
 
 
-@pytest.fixture
-def laid_out(home: Path) -> Path:
+@pytest.fixture(scope="module")
+def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
     prepare_home(load_settings(home=home))
     return home
 
