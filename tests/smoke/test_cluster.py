@@ -55,7 +55,7 @@ def survive(
         outages = harm(chaos)
         moment = time.time()
         until(lambda: settled(stack, moment, cluster.url), SETTLE_SECONDS, "everything owed has come to an end", 1.0)
-        until(lambda: decided(cluster), 10, "what is in doubt was decided about", 0.5)
+        until(lambda: decided(cluster), SETTLE_SECONDS, "somebody was paged about what is in doubt", 1.0)
         limit = late + max((back - begun for begun, back in outages), default=0.0)
         found = count(cluster.url, stack.receiver.received(), until=moment, limit=limit)
         print(f"seed {seed}: {found}", f"owners: {owners.done} deeds, {owners.refused} refused", *chaos.blows, sep="\n")
@@ -71,13 +71,11 @@ def survive(
 
 
 def decided(cluster: Cluster) -> bool:
-    """Whether a turn was taken since each publication came into doubt: the one that pages somebody about it."""
+    """Whether somebody was paged about each publication that came into doubt."""
     books = Books(cluster.url)
-    doubtful = {
-        row["response_id"] for row in books.outbox if row["kind"] == "publication" and row["state"] == "unknown"
-    }
-    due = {row["id"] for row in books.responses if row["wake_at"] is not None and row["wake_at"] <= time.time() * 1e6}
-    return not doubtful & due
+    paged = {(row["response_id"], row["step"]) for row in books.outbox if row["purpose"] == "publication-in-doubt"}
+    doubtful = [row for row in books.outbox if row["kind"] == "publication" and row["state"] == "unknown"]
+    return all((row["response_id"], row["step"]) in paged for row in doubtful)
 
 
 def strike(blows: int, pause: tuple[float, float]) -> Callable[[ClusterChaos], list[tuple[float, float]]]:
