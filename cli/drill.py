@@ -137,7 +137,8 @@ def compare(old: Name, new: Name, as_json: AsJson = False) -> None:
 @app.command(epilog=example("tocsin drill abort"))
 def abort(as_json: AsJson = False) -> None:
     """Stop the drill that runs: no new journeys, five seconds for those under way, the fault put right."""
-    from engine.drill.conduct import ABORT, ALIVE
+    from engine.drill.conduct import ABORT
+    from engine.drill.places import ALIVE
 
     running = sorted((home() / "drills").glob(f"*/{ALIVE}"))
     if not running:

@@ -142,7 +142,7 @@ def _warning(web: Served, now: DateTime) -> None:
 
 def _drills(web: Served, now: DateTime) -> None:
     from domain.text import Text
-    from engine.drill.keeping import KIND
+    from engine.drill.places import KIND
 
     for months, capacity, rto, verdict in ((3, 15.2, 52.0, "FAIL"), (2, 17.9, 31.5, "PASS"), (1, 18.3, 30.1, "PASS")):
         at = now.subtract(months=months)

@@ -29,7 +29,6 @@ from engine.drill.journal import Journal
 from engine.drill.record import Record, Stage
 from engine.drill.watching import Watch
 
-ALIVE: Final = "alive"  # in the drill's folder: who conducts it
 ABORT: Final = "abort"  # put there, it ends the drill within a second
 _REST: Final = 45.0  # seconds at most that the chain gets to come to rest after it was overloaded
 _CALM: Final = 3  # seconds in band, and it has

@@ -15,10 +15,11 @@ from sqlalchemy import select
 from channels.wording import reason_in
 from engine.drill import running
 from engine.drill.calling import Caller, owner_for
-from engine.drill.conduct import ALIVE, Conductor, Heard, unwritten
+from engine.drill.conduct import Conductor, Heard, unwritten
 from engine.drill.crew import heir_beside
 from engine.drill.journal import Journal
-from engine.drill.keeping import KIND, Held, drills_dir, keep
+from engine.drill.keeping import Held, keep
+from engine.drill.places import ALIVE, KIND, drills_dir
 from engine.drill.preflight import NotNow, check_time
 from engine.drill.running import Drill
 from engine.drill.running import Step as Phase

@@ -19,6 +19,7 @@ from domain.text import Text
 from engine.actions import promise
 from engine.drill import running
 from engine.drill.comparing import against
+from engine.drill.places import KIND, drills_dir
 from engine.drill.record import Record
 from engine.drill.report import sheet
 from engine.house import House
@@ -28,7 +29,6 @@ from engine.review.holding import LANGUAGES, open_review
 from storage import documents
 from storage.documents import Document
 
-KIND = "drill"
 _MEND, _AGAIN = timedelta(days=14), timedelta(days=30)
 
 
@@ -42,11 +42,6 @@ class Held:
     page: Path
     matter: str
     actions: tuple[str, ...]
-
-
-def drills_dir(house: House) -> Path:
-    """Where drills leave what they leave."""
-    return Path(house.settings.home) / "drills"
 
 
 def keep(house: House, plan: Plan, record: Record, verdict: Verdict, now: DateTime) -> Held:

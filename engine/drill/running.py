@@ -18,9 +18,10 @@ from domain.drill.verdict import Held, Recovery, Verdict, judge
 from domain.warning.rule import Rule
 from engine.drill.calling import Owner
 from engine.drill.cleaning import clean
-from engine.drill.conduct import ALIVE, Conductor, Heard, unwritten
+from engine.drill.conduct import Conductor, Heard, unwritten
 from engine.drill.crew import MeasurementLost, Proxy
 from engine.drill.journal import Journal
+from engine.drill.places import ALIVE, conducted
 from engine.drill.preflight import NotNow, check_targets
 from engine.drill.record import Record, record_of
 from playbooks.drill_file import read_plan
@@ -107,20 +108,6 @@ def _taken(lock: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def conducted(drills: Path) -> list[Path]:
-    """The folders of drills that somebody conducts who is alive."""
-    return [mark.parent for mark in sorted(drills.glob(f"*/{ALIVE}")) if lives(mark)]
-
-
-def lives(mark: Path) -> bool:
-    """Whether the process lives that a mark names."""
-    try:
-        pid = mark.read_text().strip()
-    except OSError:
-        return False
-    return bool(pid) and Path(f"/proc/{pid}").exists()
 
 
 Work = Callable[[], Awaitable[None]]

@@ -23,11 +23,11 @@ from engine.clock import now as clock
 from engine.drill import running
 from engine.drill.calling import call_off
 from engine.drill.cleaning import clean
-from engine.drill.conduct import ALIVE
 from engine.drill.crew import Proxy
 from engine.drill.faults import NOTE, FaultFailed, mend, mend_all
 from engine.drill.journal import PROGRESS, Journal, children, is_over, restored
-from engine.drill.keeping import Held, drills_dir, keep
+from engine.drill.keeping import Held, keep
+from engine.drill.places import ALIVE, drills_dir
 from engine.drill.preflight import NotNow
 from engine.drill.record import Cleaned
 from engine.house import House

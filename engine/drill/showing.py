@@ -27,9 +27,8 @@ from typing import Any, Final
 import pendulum
 
 from domain.drill.judging import WINDOW, Second, readings
-from engine.drill import running as conducted
 from engine.drill.journal import lines, restored
-from engine.drill.keeping import KIND, drills_dir
+from engine.drill.places import KIND, conducted, drills_dir
 from engine.drill.record import Moments, Record, Stage
 from engine.house import House
 from storage import documents
@@ -39,7 +38,7 @@ LATEST: Final = 120
 
 def running(house: House) -> dict[str, Any] | None:
     """The drill that runs on this machine, as far as it has come."""
-    for folder in conducted.conducted(drills_dir(house)):
+    for folder in conducted(drills_dir(house)):
         if (found := shown(folder)) is not None:
             return found
     return None
