@@ -178,7 +178,8 @@ def page(
 ) -> HTMLResponse:
     """A page of ours. A language or zone chosen by the address is remembered."""
     response = HTMLResponse(drawn(request, template, **values), status, headers=dict(headers or {}))
-    for name in ("lang", "tz"):
+    asker = getattr(request.state, "asker", None)
+    for name in () if asker and asker.console else ("lang", "tz"):  # with a cookie the console would be a browser
         chosen = request.query_params.get(name)
         if chosen and len(chosen) < 64 and (name == "lang" or _known(chosen)):  # noqa: PLR2004
             kept = normalise(chosen) if name == "lang" else chosen

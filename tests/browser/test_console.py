@@ -54,7 +54,7 @@ def test_from_the_printed_link_four_clicks_and_four_fields_declare(web: Served, 
     clicks += 1
     page.get_by_role("link", name="Declare", exact=True).click()
     clicks += 1
-    assert page.evaluate("document.activeElement.name") == "title"
+    expect(page.locator("input[name=title]")).to_be_focused()
     page.keyboard.type("Checkout is down")
     fields = page.locator("#declare > label")
     assert fields.count() == 4

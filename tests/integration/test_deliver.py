@@ -325,6 +325,7 @@ def test_a_clock_stepped_back_an_hour_delays_no_message(one: Estate) -> None:
     assert one.row(ref).state == "sent"
 
 
+@pytest.mark.slow
 def test_what_cannot_be_recorded_is_judged_when_its_lease_runs_out(
     one: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

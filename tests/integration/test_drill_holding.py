@@ -72,6 +72,7 @@ def test_windows_and_blackout() -> None:
     check_time(dark, pendulum.datetime(2026, 11, 13))
 
 
+@pytest.mark.slow
 def test_one_drill_at_a_time(sqlite_house: Estate) -> None:
     drills = drills_dir(sqlite_house.house)
     with running.alone(drills), pytest.raises(NotNow, match="another drill"), running.alone(drills):

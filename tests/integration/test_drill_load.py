@@ -273,6 +273,7 @@ def test_caps_hold(tmp_path: Path) -> None:
     assert loader.requests <= 100
 
 
+@pytest.mark.slow
 def test_what_was_asked_for_and_never_answered_stands_in_the_ledger_as_doubtful(tmp_path: Path) -> None:
     async def course() -> int:
         asked = 0

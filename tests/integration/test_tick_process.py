@@ -95,6 +95,7 @@ def push(figures: Figures, value: float) -> None:
     assert figures.take([batch], now())[0].taken == 1
 
 
+@pytest.mark.slow
 def test_a_bad_figure_is_a_warning_within_ten_seconds_and_a_tick(
     house: House, figures: Figures, start: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
