@@ -98,6 +98,7 @@ def test_a_few_blows_lose_nothing(tmp_path: Path) -> None:
     assert {blow.name for blow in chaos.blows} == set(CHILDREN)
 
 
+@pytest.mark.slow
 def test_senders_killed_between_send_and_record(tmp_path: Path) -> None:
     """The message is out, and nobody has written it down: the page comes again, marked; the publication does not."""
     seed = seed_of_this_run()

@@ -155,6 +155,7 @@ def test_a_muted_channel_fails_it(
     assert any("respond/draft: assign to chenyu" in reason for reason in found["reasons"])
 
 
+@pytest.mark.slow
 def test_a_backup_removed_from_the_roster_fails_it(
     faulty: Installation, sound: dict[str, Any], changed: Callable[[str, str, str], None]
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_backup_removed_from_the_roster_fails_it(
     assert any(f"backup to nobody: there is no backup for the role {role}" in reason for reason in found["reasons"])
 
 
+@pytest.mark.slow
 def test_an_escalation_dropped_in_the_code_fails_it(
     faulty: Installation, sound: dict[str, Any], fault: Callable[..., int]
 ) -> None:

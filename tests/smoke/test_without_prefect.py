@@ -133,6 +133,7 @@ def everything(database: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_a_runner_that_wakes_up_with_an_old_token_changes_nothing(alone: Settings, tmp_path: Path) -> None:
     children = {child.name: child for child in default_children(alone, clean_environment())}
     api = f"http://127.0.0.1:{alone.prefect_port}/api"
