@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pendulum import DateTime
 
@@ -15,45 +14,42 @@ from engine.house import House
 from storage import board, incidents, spending
 from storage.whole import step as step_of
 
+SHOWN: Final = 20  # nobody decides about more at a time; the board has them all
+SHOWN_DRILLS: Final = 3
+
 
 def overview(house: House, now: DateTime, language: str, zone: str) -> dict[str, Any]:
-    """Every open incident, the most urgent first, and what was promised in money this month.
+    """The open incidents, the most urgent first, and what was promised in money this month.
 
     `incidents`: each its head, `paragraph` (lines) and `decisions` (steps that wait for a yes, no or approval, each
-    with `text`, the draft that it is about). `budget`: `currency`, `month`, `promised`, `of` (None: none was set).
+    with `text`, the draft that it is about). `more`: how many are open beside those. `budget`: `currency`, `month`,
+    `promised`, `of` (None: none was set).
     """
     roster = house.roster()
     reader = Person(id="", name="", channels=(), language=language, timezone=zone)
     found = []
     with house.database.read() as connection:
-        heads = board.open_heads(connection, Nature.INCIDENT, drill=False, limit=50)
-        heads += board.open_heads(connection, Nature.INCIDENT, drill=True, limit=10)
+        heads = board.open_heads(connection, Nature.INCIDENT, drill=False, limit=SHOWN, urgent_first=True)
+        heads += board.open_heads(connection, Nature.INCIDENT, drill=True, limit=SHOWN_DRILLS)
+        whole = board.count_open(connection)
+        responses = incidents.responses_of_all(connection, [head["id"] for head in heads])
         for head in heads:
-            snapshots = [
-                incidents.load(connection, name, roster) for name in incidents.responses_of(connection, head["id"])
-            ]
+            snapshots = [incidents.load(connection, name, roster) for name in responses[head["id"]]]
             found.append({
                 **board.head(snapshots[0].incident),
                 "paragraph": brief_lines(snapshots[0], reader, now),
                 "decisions": [one for snapshot in snapshots for one in _decisions(snapshot, house, now)],
-                "seen": incidents.count_facts(connection, head["id"]),
+                "seen": head["facts"],
             })  # fmt: skip
         month = now.in_timezone(zone).start_of("month")
         promised = spending.approved_since(connection, month.in_timezone("UTC"))
-    found.sort(key=_urgency)
     budget = {"currency": roster.currency, "month": month.format("YYYY-MM"), "promised": promised, "of": roster.budget}
-    return {"incidents": found, "budget": budget, "people": {one.id: one.name for one in roster.people.values()}}
-
-
-def _urgency(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    impact = row["impact"]
-    return (
-        row["drill"],
-        row["status"] != "open",
-        -impact["customers"] - impact["orders"],
-        -impact["brand"],
-        -impact["money"],
-    )
+    return {
+        "incidents": found,
+        "more": max(0, whole - len(found)),
+        "budget": budget,
+        "people": {one.id: one.name for one in roster.people.values()},
+    }
 
 
 def _decisions(snapshot: Snapshot, house: House, now: DateTime) -> list[dict[str, Any]]:

@@ -61,10 +61,7 @@ def rows(  # noqa: PLR0913 - each narrows the list
         number = select(INCIDENT.c.number).where(INCIDENT.c.id == known).scalar_subquery()
         query = query.where(INCIDENT.c.number < number)
     if urgent_first:
-        harm = INCIDENT.c.customers + INCIDENT.c.orders
-        mitigated = case((INCIDENT.c.status == "open", 0), else_=1)
-        order = (INCIDENT.c.drill, mitigated, harm.desc(), INCIDENT.c.brand.desc(), INCIDENT.c.money.desc())
-        query = query.order_by(*order)
+        query = query.order_by(*_urgency())
     found = connection.execute(query.order_by(INCIDENT.c.number.desc())).all()
     responses = _responses(connection, [row.id for row in found])
     ids = [response.id for those in responses.values() for response in those]
@@ -72,12 +69,25 @@ def rows(  # noqa: PLR0913 - each narrows the list
     return [_board_row(row, responses.get(row.id, []), steps, roster, now) for row in found]
 
 
-def open_heads(connection: Connection, nature: Nature, *, drill: bool, limit: int = 20) -> list[dict[str, str]]:
-    """What is open of a nature, the newest first, real or drill: reference, title and service alone."""
-    query = select(INCIDENT.c.id, INCIDENT.c.ref, INCIDENT.c.title, INCIDENT.c.service)
+def open_heads(
+    connection: Connection, nature: Nature, *, drill: bool, limit: int = 20, urgent_first: bool = False
+) -> list[dict[str, Any]]:
+    """What is open of a nature, real or drill, the newest or the most urgent first.
+
+    Each its `id`, `ref`, `title`, `service`, and `facts`, how many its timeline has.
+    """
+    names = ("id", "ref", "title", "service", "facts")
+    query = select(*(INCIDENT.c[name] for name in names))
     query = query.where(INCIDENT.c.status.in_(OPEN), INCIDENT.c.nature == str(nature), INCIDENT.c.drill.is_(drill))
-    rows = connection.execute(query.order_by(INCIDENT.c.number.desc()).limit(limit)).mappings()
-    return [dict(row) for row in rows]
+    order = (*_urgency(), INCIDENT.c.number.desc()) if urgent_first else (INCIDENT.c.number.desc(),)
+    return [dict(row) for row in connection.execute(query.order_by(*order).limit(limit)).mappings()]
+
+
+def _urgency() -> tuple[ColumnElement[Any], ...]:
+    """Real before drill, what still does harm first, then harm to users, the brand, cost."""
+    harm = INCIDENT.c.customers + INCIDENT.c.orders
+    mitigated = case((INCIDENT.c.status == "open", 0), else_=1)
+    return (INCIDENT.c.drill, mitigated, harm.desc(), INCIDENT.c.brand.desc(), INCIDENT.c.money.desc())
 
 
 def services(connection: Connection, limit: int = 50) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -73,6 +73,15 @@ def responses_of(connection: Connection, incident_id: str) -> list[str]:
     """The ids of an incident's responses, the first one first."""
     query = select(RESPONSE.c.id).where(RESPONSE.c.incident_id == incident_id).order_by(RESPONSE.c.position)
     return list(connection.execute(query).scalars())
+
+
+def responses_of_all(connection: Connection, incident_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The same of many incidents at once."""
+    found: dict[str, list[str]] = {name: [] for name in incident_ids}
+    query = select(RESPONSE.c.incident_id, RESPONSE.c.id).where(RESPONSE.c.incident_id.in_(incident_ids))
+    for row in connection.execute(query.order_by(RESPONSE.c.position)):
+        found[row.incident_id].append(row.id)
+    return found
 
 
 def first_playbook(connection: Connection, incident_id: str) -> str:
