@@ -28,7 +28,8 @@ run: $(STAMP)
 # The real installations run one after another, with the machine to themselves: their kills and clocks are timed. What
 # fails is tried once more, said openly: a machine that paused for seconds is no fault, one that fails twice is.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow" $(PYTEST_ARGS) $(QUICK)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not slow" $(PYTEST_ARGS) $(QUICK) \
+	  || { echo 'once more, what failed:'; $(BIN)/python -m pytest -m "not slow" --lf $(PYTEST_ARGS) $(QUICK); }
 	$(BIN)/python -m pytest -m "not slow" --durations 8 $(PYTEST_ARGS) $(SMOKE) \
 	  || { echo 'once more, what failed:'; $(BIN)/python -m pytest -m "not slow" --lf $(PYTEST_ARGS) $(SMOKE); }
 

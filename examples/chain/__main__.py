@@ -67,7 +67,9 @@ class Chain:
         """Write down what is so."""
         self.facts.update(facts)
         if self.truth:
-            self.truth.write_text(json.dumps(self.facts))
+            fresh = self.truth.with_suffix(".new")  # whoever reads it meanwhile finds it whole
+            fresh.write_text(json.dumps(self.facts))
+            fresh.replace(self.truth)
 
     async def work(self) -> None:
         """One agent, for ever: the next customer who is still there, for as long as it takes (gamma, shape 8)."""
