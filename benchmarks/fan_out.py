@@ -29,8 +29,8 @@ from sqlalchemy import select
 from benchmarks.common import SEED, Table, arguments, finish, machine, percentile, spread
 from engine.deliver import Deliverer
 from storage import outbox
-from storage.outbox import OUTBOX, Owed
-from tests.houses import Estate, estate
+from storage.outbox import OUTBOX, OutboxEntry
+from tests.houses import InstallationHarness, installation_harness
 from tests.impatient import TAGS
 from tests.receivers import Behaviour, Received
 from tests.services import base
@@ -87,7 +87,7 @@ def people(count: int) -> dict[str, str]:
 
 
 @contextmanager
-def delivering(house: Estate) -> Iterator[None]:
+def delivering(house: InstallationHarness) -> Iterator[None]:
     """A sender as a runner has it: looks, sends what is ready, looks again."""
     sender = Deliverer(house.house, "bench", lambda: pendulum.now("UTC"))
     over = threading.Event()
@@ -106,7 +106,7 @@ def delivering(house: Estate) -> Iterator[None]:
         sender.close()
 
 
-def pages(house: Estate, sink: ReceiverProcess, count: int) -> list[float]:
+def pages(house: InstallationHarness, sink: ReceiverProcess, count: int) -> list[float]:
     """Seconds from before a declaration to its page whole at the receiver, one every tenth of a second."""
     begun: dict[str, float] = {}
     seen = len(sink.received())
@@ -126,7 +126,7 @@ def pages(house: Estate, sink: ReceiverProcess, count: int) -> list[float]:
     return [arrived.get(ref, float("inf")) - at for ref, at in begun.items()]
 
 
-def fan_out(house: Estate, everyone: dict[str, str]) -> None:
+def fan_out(house: InstallationHarness, everyone: dict[str, str]) -> None:
     """One notice that is no page, owed to everybody at once."""
     house.now = pendulum.now("UTC")
     ref = house.declare("inform")
@@ -138,18 +138,18 @@ def fan_out(house: Estate, everyone: dict[str, str]) -> None:
         "language": "zh_CN",
     }
     owed = [
-        Owed(
+        OutboxEntry(
             key=f"{ref}/fan-out/{person}/1", incident_id=snapshot.incident.id, response_id=snapshot.response.id,
-            step="", kind="notice", purpose="inform", person=person, lane=outbox.REST, rank=9, drill=False,
+            step="", kind="notice", purpose="inform", person=person, lane=outbox.PRIORITY_REST, rank=9, drill=False,
             channel=f"robot-{next(robot)}" if kind == "robot" else person, payload=payload,
         )
         for person, kind in everyone.items()
     ]  # fmt: skip
     with house.house.database.write() as connection:
-        outbox.enqueue(connection, owed, house.now)
+        outbox.enqueue_entries(connection, owed, house.now)
 
 
-def states(house: Estate, everyone: dict[str, str]) -> Counter[tuple[str, str]]:
+def states(house: InstallationHarness, everyone: dict[str, str]) -> Counter[tuple[str, str]]:
     """(kind of channel, state of the row) -> how many."""
     with house.house.database.read() as connection:
         rows = connection.execute(select(OUTBOX.c.person, OUTBOX.c.state)).all()
@@ -169,7 +169,7 @@ def main() -> int:
             with base.certified(folder, DingTalk.hosts) as (trusted, tls), Robots(tls) as robots:
                 base.dialling(patch, trusted, dict.fromkeys(DingTalk.hosts, robots.port))
                 (folder / "run").mkdir()
-                with estate(folder, channels=channels_file(sink.port, everyone)) as house, delivering(house):
+                with installation_harness(folder, channels=channels_file(sink.port, everyone)) as house, delivering(house):
                     pages(house, sink, 10)  # warm
                     alone = pages(house, sink, samples)
                     began = time.monotonic()

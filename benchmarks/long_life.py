@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Table, select, text
 from domain.commands import Acknowledge, Close, Declare, Done, Note
 from domain.facts import Fact, FactKind
 from engine import commands
-from engine.house import House
+from engine.house import Installation
 from engine.mould import response_id
-from engine.turn import take_turns, turn
+from engine.turn import lease_turns, take_turn
 from storage import incidents, timeline
 from storage.incidents import INCIDENT, RESPONSE, STEP
 from storage.outbox import OUTBOX
@@ -28,7 +28,7 @@ TITLES = ("Checkout is down", "Refunds are late", "Login codes arrive late", "Se
 SERVICES = ("checkout", "refunds", "login", "search", "app")
 
 
-def live_long(house: House, count: int = INCIDENTS) -> dict[str, int]:
+def live_long(house: Installation, count: int = INCIDENTS) -> dict[str, int]:
     """Fill it; how many rows of each there are then."""
     now = pendulum.now("UTC")
     pattern = _lived(house, now.subtract(days=2))
@@ -50,7 +50,7 @@ def live_long(house: House, count: int = INCIDENTS) -> dict[str, int]:
         }
 
 
-def _lived(house: House, began: DateTime) -> str:
+def _lived(house: Installation, began: DateTime) -> str:
     """One incident from its declaration to its end; its id."""
     declare = Declare(id="pattern", title=TITLES[0], playbook=PLAYBOOK, by="alice", service=SERVICES[0])
     ref = commands.declare(house, declare, began).ref
@@ -59,23 +59,23 @@ def _lived(house: House, began: DateTime) -> str:
         steps = connection.execute(select(STEP.c.id).where(STEP.c.status == "open")).scalars().all()
     for place, step in enumerate(steps):
         given: dict[str, Any] = {"incident": ref, "by": "fenglei", "step": step}
-        commands.carry_out(house, Acknowledge(id=f"a{place}", **given), began.add(minutes=3))
+        commands.carry_out_command(house, Acknowledge(id=f"a{place}", **given), began.add(minutes=3))
         try:
-            commands.carry_out(house, Done(id=f"d{place}", **given, evidence="done"), began.add(minutes=9 + place))
-        except commands.Refused:
+            commands.carry_out_command(house, Done(id=f"d{place}", **given, evidence="done"), began.add(minutes=9 + place))
+        except commands.CommandRefused:
             continue
     with house.database.read() as connection:
         told = incidents.count_facts(connection, "pattern")
     for place in range(NOTES):
         note = Note(id=f"n{place}", incident=ref, by="alice", text=f"Region {place} is looked at")
-        commands.carry_out(house, note, began.add(minutes=20, seconds=place))
+        commands.carry_out_command(house, note, began.add(minutes=20, seconds=place))
     reminded = [
         Fact(FactKind.REMINDED, began.add(minutes=21, seconds=place), steps[0], data={"told": ["erik"]})
         for place in range(FACTS - told - NOTES - 1)
     ]
     with house.database.write() as connection:
-        timeline.append(connection, "pattern", reminded, response_id=response_id("pattern", PLAYBOOK))
-    commands.carry_out(house, Close(id="close", incident=ref, by="alice", reason="over"), began.add(hours=1))
+        timeline.append_facts(connection, "pattern", reminded, response_id=response_id("pattern", PLAYBOOK))
+    commands.carry_out_command(house, Close(id="close", incident=ref, by="alice", reason="over"), began.add(hours=1))
     with house.database.write() as connection:
         connection.execute(INCIDENT.update().where(INCIDENT.c.id == "pattern").values(status="completed"))
         connection.execute(RESPONSE.update().values(wake_at=None, finished_at=began.add(hours=2)))
@@ -83,11 +83,11 @@ def _lived(house: House, began: DateTime) -> str:
     return "pattern"
 
 
-def _turn(house: House, ref: str, now: DateTime) -> None:
+def _turn(house: Installation, ref: str, now: DateTime) -> None:
     with house.database.read() as connection:
-        ids = incidents.responses_of(connection, incidents.find(connection, ref))
-    for lease in take_turns(house, ids, now):
-        turn(house, lease, now, driver="prefect")
+        ids = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))
+    for lease in lease_turns(house, ids, now):
+        take_turn(house, lease, now, driver="prefect")
 
 
 def _cast(connection: Connection, pattern: str, count: int) -> None:

@@ -29,9 +29,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.common import ROOT, SEED, Table, arguments, finish, machine, percentile
 from benchmarks.long_life import INCIDENTS, live_long
 from benchmarks.punctuality import measure as punctuality
-from domain.access import Role
+from domain.access import AccessRole
 from engine.home import prepare_home
-from engine.house import House
+from engine.house import Installation
 from storage import accounts, accounts_ways
 from storage.settings import Settings, load_settings
 from tests.smoke.stack import Stack, clean_environment, free_ports, until
@@ -83,7 +83,7 @@ def pages(kind: str, folder: Path, incidents: int) -> list[Table]:
         port = free_ports(1)[0]
         settings = load_settings(home=folder / "home", port=port, **({"database_url": url} if url else {}))
         prepare_home(settings)
-        house = House(settings).open()
+        house = Installation(settings).open()
         begun = time.monotonic()
         counts = live_long(house, incidents)
         print(f"{kind}: {counts} in {time.monotonic() - begun:.0f} s", flush=True)
@@ -122,11 +122,11 @@ def _database(kind: str) -> Iterator[str]:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _cookie(house: House) -> str:
+def _cookie(house: Installation) -> str:
     now = pendulum.now("UTC")
     with house.database.write() as connection:
-        accounts.add(connection, accounts.Account("reader", "alice", Role.ADMIN), now)
-        secret = accounts_ways.open_session(connection, "reader", "password", now, now.add(days=1))
+        accounts.add_account(connection, accounts.Account("reader", "alice", AccessRole.ADMIN), now)
+        secret = accounts_ways.create_session(connection, "reader", "password", now, now.add(days=1))
     return f"{cookie_name(house)}={secret}"
 
 
@@ -209,7 +209,7 @@ def streams(folder: Path, incidents: int) -> list[Table]:
 
 @contextmanager
 def _listening(stack: Stack) -> Iterator[None]:
-    house = House(stack.settings).open()
+    house = Installation(stack.settings).open()
     cookie = _cookie(house)
     house.close()
     end, counts = threading.Event(), [0] * STREAMS

@@ -25,10 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.tick_prometheus import evaluation_ms
 from domain.text import Text
-from domain.warning.rule import Aggregate, Baseline, Condition, Level, Rule, Tier
-from engine.warning.columns import Columns, Series
+from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, Tier
+from engine.warning.columns import SampleArrays, SeriesDescriptor
 from engine.warning.evaluator import Evaluator
-from storage.figures import micros
+from storage.figures import to_micros
 
 START = pendulum.datetime(2026, 3, 2, 9)
 FIVE = timedelta(minutes=5)
@@ -37,7 +37,7 @@ FILL = 65  # ticks until every window is full
 
 def rule(name: str, aggregate: Aggregate, condition: Condition, limit: float, recover: float, **more: object) -> Rule:
     """A rule on every agent's response time."""
-    level = Level(Tier.YELLOW, limit, recover)
+    level = ThresholdLevel(Tier.YELLOW, limit, recover)
     return Rule(name, Text(name), "response_time", aggregate, FIVE, condition, (level,), by=("agent",), **more)  # type: ignore[arg-type]
 
 
@@ -70,18 +70,18 @@ def measure(series: int, ticks: int) -> dict[str, float]:
     """Milliseconds of a tick once every window is full."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     evaluator = Evaluator(RULES)
-    evaluator.know(Series(number, "response_time", {"agent": f"a{number}"}) for number in range(series))
+    evaluator.add_series(SeriesDescriptor(number, "response_time", {"agent": f"a{number}"}) for number in range(series))
     random = np.random.default_rng(7)
     numbers = np.arange(series)
     took, taken, changes = [], [], 0
     for tick in range(1, FILL + ticks + 1):
         now = START.add(seconds=10 * tick)
-        at = micros(now) - random.integers(1, 10_000_000, series)
+        at = to_micros(now) - random.integers(1, 10_000_000, series)
         # A tenth of the agents is slow for a while now and then: warnings come and go.
         slow = (numbers + tick // 40) % 10 == 0
         value = random.gamma(4.0, 4.0, series) * np.where(slow, 3.0, 1.0)
         begun = time.perf_counter()
-        evaluator.take(Columns.of(numbers, at, value, np.ones(series)))
+        evaluator.add_samples(SampleArrays.of(numbers, at, value, np.ones(series)))
         middle = time.perf_counter()
         found = evaluator.tick(now)
         ended = time.perf_counter()
@@ -100,7 +100,7 @@ def measure(series: int, ticks: int) -> dict[str, float]:
         "take_ms_median": round(statistics.median(taken), 2),
         "changes_a_tick": round(changes / ticks, 1),
         "memory_mb": round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, 1),
-        "firing_at_the_end": evaluator.firing(),
+        "firing_at_the_end": evaluator.count_firing(),
     }
 
 

@@ -1,4 +1,4 @@
-"""Channels: the only place that imports Apprise; turns a message into one outcome on one service.
+"""Channels: the only package that imports Apprise; sends one message on one service with one outcome.
 
 Importing this package is cheap; `channels.directory` brings Apprise in.
 """

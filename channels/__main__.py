@@ -1,4 +1,4 @@
-"""`python -m channels FILE`: what a channel file is worth, as one line of JSON, without a word of its addresses."""
+"""`python -m channels FILE`: check a channel file and print one line of JSON, without any address."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from channels.directory import ChannelDirectory
 from channels.errors import ChannelConfigError
 
 
-def look(path: Path) -> dict[str, object]:
-    """Its tags, or null, what is wrong with it, and whether that may pass without an edit."""
+def inspect_channel_file(path: Path) -> dict[str, object]:
+    """Tags of a channel file (null if unusable), its error, and whether that may pass without an edit."""
     try:
         return {"tags": sorted(ChannelDirectory.load(path).tags()), "finding": "", "passing": False}
     except ChannelConfigError as error:
@@ -19,4 +19,4 @@ def look(path: Path) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(look(Path(sys.argv[1]))))
+    sys.stdout.write(json.dumps(inspect_channel_file(Path(sys.argv[1]))))

@@ -1,4 +1,4 @@
-"""Reading a channel file: an Apprise configuration, YAML or text, as Apprise users write it.
+"""Reader of channel files: Apprise configurations, YAML or text, as Apprise users write them.
 
 Apprise itself skips what it cannot load, logs it with the URL, and reports success. Here each entry is
 loaded by itself, so that a bad one is named by its line and nothing of a broken file is taken over.
@@ -19,8 +19,8 @@ from apprise.tag import AppriseTag
 
 from channels.errors import ChannelConfigError
 from channels.outcome import one_line
-from channels.redaction import hushed, redactor
-from channels.secrets import SecretMissing, Secrets, refers
+from channels.redaction import suppress_logs, redactor
+from channels.secrets import SecretMissing, SecretReferences, has_reference
 
 LONGEST_FILE_BYTES = 1_048_576
 DEEPEST_INCLUDE = 3
@@ -43,8 +43,8 @@ _EXAMPLE = "write `- json://host/path:` with `tag: NAME` under it"
 
 
 @dataclass(frozen=True, repr=False)
-class Loaded:
-    """One service of a file. It holds secrets, so it shows nothing of itself.
+class LoadedService:
+    """One service of a channel file. It holds secrets, so its repr shows nothing.
 
     Attributes:
         service: The Apprise plugin object.
@@ -66,13 +66,13 @@ class _Entry:
 
 
 def new_asset() -> AppriseAsset:
-    """What all services of a file share: synchronous, no codes in texts replaced, no redirects followed."""
+    """Apprise settings that all services of a file share: synchronous, texts unchanged, no redirects."""
     asset = AppriseAsset(**_OURS)
     asset.app_id = "Tocsin"
     return asset
 
 
-def read_services(path: Path, *, depth: int = 0, secrets: Secrets | None = None) -> list[Loaded]:
+def read_services(path: Path, *, depth: int = 0, secrets: SecretReferences | None = None) -> list[LoadedService]:
     """Every service in `path` and the files it includes, in order; its references filled from `secrets`.
 
     Raises:
@@ -80,7 +80,7 @@ def read_services(path: Path, *, depth: int = 0, secrets: Secrets | None = None)
     """
     content = _read(path)
     asset = new_asset()
-    secrets = secrets or Secrets()
+    secrets = secrets or SecretReferences()
     if path.suffix.lower() in {".yaml", ".yml"}:
         entries, includes = _yaml_entries(path, content, secrets)
     else:
@@ -95,12 +95,12 @@ def read_services(path: Path, *, depth: int = 0, secrets: Secrets | None = None)
 
 
 def tags_of(service: NotifyBase) -> list[tuple[int, str]]:
-    """The tags of a service with Apprise's priority of each (0 first), as Apprise keeps them: lower case."""
+    """Tags of a service with Apprise's priority of each (0 first), as Apprise keeps them: lower case."""
     return sorted((tag.priority if isinstance(tag, AppriseTag) else 0, str(tag).lower()) for tag in service.tags)
 
 
 def secrets_of(service: NotifyBase) -> set[str]:
-    """Every part of a service's address that must not be shown: all but scheme and settings."""
+    """Secret parts of a service's address: all but scheme and settings."""
     parts = urlsplit(str(service.url(privacy=False)))  # type: ignore[no-untyped-call]
     found = {unquote(part) for part in parts.path.split("/") if part.lower() not in _SETTINGS}
     found |= {unquote(part) for part in (parts.username or "", parts.password or "")}
@@ -139,7 +139,7 @@ def _read(path: Path) -> str:
         raise ChannelConfigError(path, None, reason, "make it readable for this user") from None
 
 
-def _yaml_entries(path: Path, content: str, secrets: Secrets) -> tuple[list[_Entry], list[tuple[int, str]]]:
+def _yaml_entries(path: Path, content: str, secrets: SecretReferences) -> tuple[list[_Entry], list[tuple[int, str]]]:
     try:
         data = yaml.safe_load(content)
         root = yaml.compose(content, Loader=yaml.SafeLoader)
@@ -170,11 +170,11 @@ def _yaml_entries(path: Path, content: str, secrets: Secrets) -> tuple[list[_Ent
     return [_yaml_entry(path, url, line, shared) for url, line in zip(filled, lines, strict=True)], includes
 
 
-def _filled(path: Path, line: int, value: Any, secrets: Secrets) -> Any:
+def _filled(path: Path, line: int, value: Any, secrets: SecretReferences) -> Any:
     """A piece of the file, every text in it with its references replaced."""
     if isinstance(value, str):
         try:
-            return secrets.fill(value) if refers(value) else value
+            return secrets.resolve(value) if has_reference(value) else value
         except SecretMissing as missing:
             raise ChannelConfigError(path, line, missing.reason, missing.remedy, passing=missing.passing) from None
     if isinstance(value, list):
@@ -221,7 +221,7 @@ def _line_of(root: yaml.MappingNode, key: str) -> int | None:
     return next((name.start_mark.line + 1 for name, _ in root.value if name.value == key), None)
 
 
-def _text_entries(path: Path, content: str, secrets: Secrets) -> tuple[list[_Entry], list[tuple[int, str]]]:
+def _text_entries(path: Path, content: str, secrets: SecretReferences) -> tuple[list[_Entry], list[tuple[int, str]]]:
     groups: list[str] = []
     urls: list[tuple[int, str]] = []
     includes: list[tuple[int, str]] = []
@@ -231,7 +231,7 @@ def _text_entries(path: Path, content: str, secrets: Secrets) -> tuple[list[_Ent
             continue
         if match := re.fullmatch(r"include\s+(.+)", line, re.IGNORECASE):
             includes.append((number, match[1]))
-        elif "://" in line or refers(line.rpartition("=")[2].strip()):
+        elif "://" in line or has_reference(line.rpartition("=")[2].strip()):
             urls.append((number, _filled_line(path, number, line, secrets)))
         elif "=" in line:
             groups.append(line)
@@ -240,15 +240,15 @@ def _text_entries(path: Path, content: str, secrets: Secrets) -> tuple[list[_Ent
     return [_Entry(n, "\n".join([*groups, url]), is_yaml=False) for n, url in urls], includes
 
 
-def _filled_line(path: Path, number: int, line: str, secrets: Secrets) -> str:
+def _filled_line(path: Path, number: int, line: str, secrets: SecretReferences) -> str:
     """`TAG=ADDRESS`: only the address holds references, and may be one."""
     tags, equals, address = line.partition("=") if not line.split("=", 1)[0].count("://") else ("", "", line)
     return f"{tags}{equals}{_filled(path, number, address.strip(), secrets)}"
 
 
-def _load(path: Path, entry: _Entry, asset: AppriseAsset) -> list[Loaded]:
+def _load(path: Path, entry: _Entry, asset: AppriseAsset) -> list[LoadedService]:
     parse = ConfigBase.config_parse_yaml if entry.is_yaml else ConfigBase.config_parse_text
-    with hushed():  # Apprise logs what it cannot load; the error raised below says it better.
+    with suppress_logs():  # Apprise logs what it cannot load; the error raised below says it better.
         services = cast("list[NotifyBase]", parse(entry.content, asset=asset)[0])
     if len(services) != len(entry.sandboxes):
         one = len(entry.sandboxes) == 1
@@ -258,7 +258,7 @@ def _load(path: Path, entry: _Entry, asset: AppriseAsset) -> list[Loaded]:
     for service in services:
         _check(path, entry.line, service)
         redactor.learn(secrets_of(service))
-    return [Loaded(*pair) for pair in zip(services, entry.sandboxes, strict=True)]
+    return [LoadedService(*pair) for pair in zip(services, entry.sandboxes, strict=True)]
 
 
 def _check(path: Path, line: int, service: NotifyBase) -> None:
@@ -274,7 +274,7 @@ def _check(path: Path, line: int, service: NotifyBase) -> None:
         raise ChannelConfigError(path, line, f"tag `{one_line(bad, 40)}` cannot be an id", remedy)
 
 
-def _included(path: Path, line: int, target: str, depth: int, secrets: Secrets) -> list[Loaded]:
+def _included(path: Path, line: int, target: str, depth: int, secrets: SecretReferences) -> list[LoadedService]:
     location = target.removeprefix("file://")
     if "://" in location:
         raise ChannelConfigError(path, line, "include of something other than a file", "save it beside this file")

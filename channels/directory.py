@@ -1,4 +1,4 @@
-"""All channels of an installation, by id: the one object through which anything is sent."""
+"""Channel directory: all channels of an installation by id, and the one way to send on them."""
 
 import dataclasses
 import threading
@@ -12,14 +12,14 @@ from apprise.plugins.base import NotifyBase
 from channels import transport
 from channels.adapters.base import Adapter
 from channels.adapters.registry import adapter_for, register_own_plugins
-from channels.config import Loaded, read_services, tags_of
+from channels.config import LoadedService, read_services, tags_of
 from channels.errors import ChannelConfigError
 from channels.message import Message
-from channels.outcome import Outcome, Verdict
-from channels.rates import Rate, Rates
-from channels.redaction import guard_logs, redactor
-from channels.rendering import Limits, characters, fits, render, size
-from channels.secrets import Secrets
+from channels.outcome import SendOutcome, SendVerdict
+from channels.rates import RateLimit, RateLimiter
+from channels.redaction import install_secret_filters, redactor
+from channels.rendering import MessageLimits, utf16_size, fits_limits, render, utf8_size
+from channels.secrets import SecretReferences
 
 __all__ = ["ChannelConfigError", "ChannelDirectory", "ServiceInfo"]
 
@@ -28,7 +28,7 @@ _warm_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class ServiceInfo:
-    """What may be known and shown of one channel: nothing of its address.
+    """Public description of one channel, without its address.
 
     Attributes:
         id: `alice`, or `alice#2` for the second service under the tag.
@@ -37,7 +37,8 @@ class ServiceInfo:
         waking: An urgent message on it wakes a sleeping person.
         limit_bytes: The longest text in UTF-8 bytes.
         verified: Its yes and no are read by an adapter of its own; otherwise the best outcome is
-        `unverified`. sandbox: Declared `sandbox: true`: a drill may publish to it.
+            `unverified`.
+        sandbox: Declared `sandbox: true`: a drill may publish to it.
     """
 
     id: str
@@ -56,17 +57,17 @@ class _Channel:
     info: ServiceInfo
     service: NotifyBase
     adapter: Adapter
-    limits: Limits
-    rate: Rate | None
+    limits: MessageLimits
+    rate: RateLimit | None
 
 
 @dataclass(frozen=True, repr=False)
-class Outlet:
-    """Apprise's object of one channel, the adapter that sends by it, and what a message on it may be."""
+class ChannelOutlet:
+    """Apprise object of one channel, the adapter that sends by it, and the limits of its messages."""
 
     service: NotifyBase
     adapter: Adapter
-    limits: Limits
+    limits: MessageLimits
 
 
 class ChannelDirectory:
@@ -75,13 +76,13 @@ class ChannelDirectory:
     A changed file is a new directory: load it, and keep the old one in force if that raises.
     """
 
-    def __init__(self, services: list[Loaded], rates: Rates | None = None) -> None:
-        """Give each service of each tag its id: in order of Apprise's priority, then of the file.
+    def __init__(self, services: list[LoadedService], rates: RateLimiter | None = None) -> None:
+        """Give each service of each tag its id, in order of Apprise's priority, then of the file.
 
-        `rates`: the books of what each service takes in which time; without, this directory keeps its own.
+        `rates`: the rate limiter, shared with other directories; without it this directory keeps its own.
         """
         warm_up()
-        self._rates = rates or Rates()
+        self._rates = rates or RateLimiter()
         ranked = [(priority, i, tag) for i, loaded in enumerate(services) for priority, tag in tags_of(loaded.service)]
         by_tag: dict[str, list[_Channel]] = {}
         for _, index, tag in sorted(ranked):
@@ -93,15 +94,15 @@ class ChannelDirectory:
 
     @classmethod
     def load(
-        cls, path: Path, *, rates: Rates | None = None, secrets: Secrets | None = None, homes: int = 1
+        cls, path: Path, *, rates: RateLimiter | None = None, secrets: SecretReferences | None = None, homes: int = 1
     ) -> "ChannelDirectory":
         """Read an Apprise configuration: YAML if its name ends in .yaml or .yml, else Apprise's text format.
 
         Args:
             path: The file.
-            rates: As the constructor takes it; a changed file goes on with the books of the last one.
-            homes: So many homes send to the same services: each keeps to its share of every rate.
-            secrets: Where its references lead: environment and Prefect's Secret blocks, unless others are given.
+            rates: As the constructor takes it; a changed file goes on with the limiter of the last one.
+            homes: Number of homes that send to the same services: each keeps to its share of every rate.
+            secrets: Resolves references; default: environment and Prefect's Secret blocks.
 
         Raises:
             ChannelConfigError: Naming file, line, reason and what would be right; never quoting the file.
@@ -122,28 +123,28 @@ class ChannelDirectory:
         return tuple(self._by_id)
 
     def services(self, tag: str) -> tuple[ServiceInfo, ...]:
-        """What a tag reaches, first choice first; empty for an unknown tag."""
+        """Channels of a tag, first choice first; empty for an unknown tag."""
         return tuple(channel.info for channel in self._by_tag.get(tag.lower(), ()))
 
     def info(self, channel_id: str) -> ServiceInfo | None:
-        """What is known of one channel, or None if there is no such id."""
+        """Description of one channel, or None for an unknown id."""
         channel = self._by_id.get(channel_id.lower())
         return channel.info if channel else None
 
     def warm_up(self) -> None:
-        """Have all plugins loaded (about a second, once a process); loading a directory has done it."""
+        """Load all plugins (about a second, once a process); loading a directory has done it."""
         warm_up()
 
     def fits(self, channel_id: str, text: str, *, drill: bool = False) -> bool:
-        """Whether a publication of `text` goes through the channel whole.
+        """Whether a publication of `text` fits the channel without shortening.
 
         Raises:
             KeyError: There is no such channel.
         """
-        return fits(text, self._by_id[channel_id.lower()].limits, drill=drill)
+        return fits_limits(text, self._by_id[channel_id.lower()].limits, drill=drill)
 
     def is_loopback_sandbox(self, channel_id: str) -> bool:
-        """Whether the channel leads to this very machine, so that nobody outside can be reached by it.
+        """Whether the channel leads to this very machine, so that it reaches nobody outside.
 
         Raises:
             KeyError: There is no such channel.
@@ -152,7 +153,7 @@ class ChannelDirectory:
         return transport.is_loopback(str(getattr(service, "smtp_host", "") or service.host or ""))
 
     def inbox_box(self, channel_id: str, port: int) -> str | None:
-        """The box of the built-in inbox on `port` that the channel leads to; None if it leads elsewhere.
+        """Box of the built-in inbox on `port` that the channel leads to; None if it leads elsewhere.
 
         Raises:
             KeyError: There is no such channel.
@@ -163,88 +164,88 @@ class ChannelDirectory:
             return None
         return path.removeprefix("inbox/")
 
-    def outlet(self, channel_id: str) -> "Outlet | None":
-        """What a channel sends by, for whoever puts a recipient of their own into its address; None: no such id.
+    def outlet(self, channel_id: str) -> "ChannelOutlet | None":
+        """Sending parts of a channel, for a caller that puts its own recipient into the address; None: unknown id.
 
         It holds secrets: `vars` of its service are never shown, and a copy is changed, not the service itself.
         """
         channel = self._by_id.get(channel_id.lower())
-        return Outlet(channel.service, channel.adapter, channel.limits) if channel else None
+        return ChannelOutlet(channel.service, channel.adapter, channel.limits) if channel else None
 
-    def send(self, tag: str, message: Message) -> Outcome:
-        """Send one message on one channel, once, and say what became of it; what a service does never raises.
+    def send(self, tag: str, message: Message) -> SendOutcome:
+        """Send one message on one channel, once, and return the outcome; a failing service never raises.
 
         Takes as long as the service does, up to `SEND_SECONDS`. Nothing is ever repeated here.
         """
         channel = self._by_id.get(tag.lower())
         if channel is None:
-            return Outcome(Verdict.REFUSED, detail=f"no channel `{tag}`: add it to the channel file")
+            return SendOutcome(SendVerdict.REFUSED, detail=f"no channel `{tag}`: add it to the channel file")
         refusal = _unsendable(message, channel)
         if refusal is not None:
             return refusal
         if channel.rate is not None:
-            seconds = self._rates.ask(channel.rate, message.key or uuid.uuid4().hex, urgent=message.urgent)
+            seconds = self._rates.reserve(channel.rate, message.key or uuid.uuid4().hex, urgent=message.urgent)
             if seconds:
                 detail = f"held back: it takes {channel.rate.count} messages in {channel.rate.seconds:g} s"
-                return Outcome(Verdict.FAILED, detail=detail, retry_after=seconds, begun=False)
+                return SendOutcome(SendVerdict.FAILED, detail=detail, retry_after=seconds, begun=False)
         outcome = channel.adapter.send(channel.service, message, render(message, channel.limits))
-        if channel.rate is not None and outcome.verdict is Verdict.FAILED and outcome.retry_after:
-            self._rates.close(channel.rate, outcome.retry_after)
-        if message.public and outcome.verdict in {Verdict.SENT, Verdict.UNVERIFIED} and outcome.receipt is None:
+        if channel.rate is not None and outcome.verdict is SendVerdict.FAILED and outcome.retry_after:
+            self._rates.pause(channel.rate, outcome.retry_after)
+        if message.public and outcome.verdict in {SendVerdict.SENT, SendVerdict.UNVERIFIED} and outcome.receipt is None:
             # Taken, but there is nothing to show for it: a person looks whether it is really out.
-            outcome = Outcome(Verdict.UNKNOWN, detail=f"{outcome.detail}; no id or URL came back")
-        if outcome.verdict in {Verdict.SENT, Verdict.UNVERIFIED}:
+            outcome = SendOutcome(SendVerdict.UNKNOWN, detail=f"{outcome.detail}; no id or URL came back")
+        if outcome.verdict in {SendVerdict.SENT, SendVerdict.UNVERIFIED}:
             return outcome
         # What a service says is wrong may repeat its address to us.
         return dataclasses.replace(outcome, detail=redactor.clean(outcome.detail))
 
 
 def warm_up() -> None:
-    """Load Apprise's plugins, route them through our transport, guard the logs; harmless when repeated."""
+    """Load Apprise's plugins, route them through our transport, filter the logs; idempotent."""
     with _warm_lock:
-        guard_logs()
+        install_secret_filters()
         NotificationManager().load_modules()  # type: ignore[no-untyped-call]
         register_own_plugins()
-        guard_logs()
-        transport.install()
+        install_secret_filters()
+        transport.install_facade()
 
 
-def _unsendable(message: Message, channel: _Channel) -> Outcome | None:
+def _unsendable(message: Message, channel: _Channel) -> SendOutcome | None:
     """Why nothing may be sent at all, if so."""
     if not message.body.strip() and not message.title.strip():
-        return Outcome(Verdict.REFUSED, detail="the message is empty")
+        return SendOutcome(SendVerdict.REFUSED, detail="the message is empty")
     objection = channel.adapter.objection(message)
     if objection is not None:
-        return Outcome(Verdict.REFUSED, detail=objection)
+        return SendOutcome(SendVerdict.REFUSED, detail=objection)
     return _unpublishable(message, channel) if message.public else None
 
 
-def _unpublishable(message: Message, channel: _Channel) -> Outcome | None:
+def _unpublishable(message: Message, channel: _Channel) -> SendOutcome | None:
     """Why a publication may not be sent, if so."""
     if message.title:
-        return Outcome(Verdict.REFUSED, detail="a publication has no title: its text is all that is approved")
+        return SendOutcome(SendVerdict.REFUSED, detail="a publication has no title: its text is all that is approved")
     try:
         message.body.encode()
     except UnicodeEncodeError:
-        return Outcome(Verdict.REFUSED, detail="the text holds half a character (a lone surrogate): type it again")
-    if fits(message.body, channel.limits, drill=message.drill):
+        return SendOutcome(SendVerdict.REFUSED, detail="the text holds half a character (a lone surrogate): type it again")
+    if fits_limits(message.body, channel.limits, drill=message.drill):
         return None
-    return Outcome(Verdict.REFUSED, detail=f"too long for the channel: {_excess(message, channel.limits)}")
+    return SendOutcome(SendVerdict.REFUSED, detail=f"too long for the channel: {_excess(message, channel.limits)}")
 
 
-def _excess(message: Message, limits: Limits) -> str:
-    if limits.characters and characters(message.body) > limits.characters:
-        return f"{characters(message.body)} characters, {limits.characters} fit; shorten the draft"
-    return f"{size(message.body)} bytes, {limits.body_bytes} fit; shorten the draft"
+def _excess(message: Message, limits: MessageLimits) -> str:
+    if limits.characters and utf16_size(message.body) > limits.characters:
+        return f"{utf16_size(message.body)} characters, {limits.characters} fit; shorten the draft"
+    return f"{utf8_size(message.body)} bytes, {limits.body_bytes} fit; shorten the draft"
 
 
-def _rates_beside(path: Path, homes: int) -> Rates | None:
+def _rates_beside(path: Path, homes: int) -> RateLimiter | None:
     """Books that all senders of an installation share, where the file lies in the home of one."""
     run = path.resolve().parent / "run"
-    return Rates(run / "rates", homes=homes) if run.is_dir() else None
+    return RateLimiter(run / "rates", homes=homes) if run.is_dir() else None
 
 
-def _channel(channel_id: str, tag: str, loaded: Loaded) -> _Channel:
+def _channel(channel_id: str, tag: str, loaded: LoadedService) -> _Channel:
     service = loaded.service
     adapter = adapter_for(service.schema)
     _prepare(service)

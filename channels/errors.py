@@ -1,4 +1,4 @@
-"""What can be wrong with a channel configuration."""
+"""Error of a channel configuration."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is to be said, before any service's shape is put on it."""
+"""Message to send, before it is shaped for any service."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,8 @@ class Message:
         body: Plain text or markdown. A publication's body goes out byte for byte.
         drill: The delivery layer puts the drill mark in front, of a publication too.
         possible_duplicate: An earlier attempt may have arrived; marked in front of the title. Never on a
-        publication. language: Language of the marks: `en` or `zh_CN`.
+            publication.
+        language: Language of the marks: `en` or `zh_CN`.
         urgent: Asks for the service's highest priority, where it has one.
         public: A publication: exact text, empty title, never shortened, no marks except the drill's.
         key: The outbox key; goes along as an id or a header wherever the service takes one.

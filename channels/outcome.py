@@ -1,4 +1,4 @@
-"""What became of one send."""
+"""Outcome of one send."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,8 +8,8 @@ DETAIL_CHARACTERS = 200
 SEND_SECONDS = 25.0
 
 
-class Verdict(StrEnum):
-    """What is known after a send; the delivery layer decides what to do about it."""
+class SendVerdict(StrEnum):
+    """Verdict after a send; the delivery layer decides what to do about it."""
 
     SENT = "sent"
     """The service took it and said so in a way that was checked."""
@@ -24,25 +24,26 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The result of one send.
+class SendOutcome:
+    """Outcome of one send.
 
     Attributes:
         verdict: What is known.
         receipt: The platform's id or URL of the message, if it gave one.
         detail: One line for a person, at most 200 characters, without any secret.
         retry_after: Seconds the service asked us to wait before the next try, if it did.
-        begun: False if nothing was tried at all, because the service takes no more just now: no attempt to count.
+        begun: False if nothing was tried at all, because the service takes no more just now: no attempt to
+            count.
     """
 
-    verdict: Verdict
+    verdict: SendVerdict
     receipt: str | None = None
     detail: str = ""
     retry_after: float | None = None
     begun: bool = True
 
     def __post_init__(self) -> None:
-        """Keep the promise of one short line, whatever was put in."""
+        """Reduce `detail` to one short line."""
         object.__setattr__(self, "detail", one_line(self.detail, DETAIL_CHARACTERS))
         if self.receipt is not None:
             object.__setattr__(self, "receipt", one_line(self.receipt, DETAIL_CHARACTERS) or None)

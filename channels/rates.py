@@ -1,11 +1,11 @@
-"""How many messages a service takes in which time, kept by us: whoever sends more is shut out for minutes.
+"""Rate limits of services, kept on our side: a sender that exceeds one is shut out for minutes.
 
-Nobody waits here. A message that has to wait is given a turn and told in how many seconds it comes; when it comes
-back it has the turn, unless it came so late that the window is full again. An urgent message waits only for the
+Nothing blocks here. A message that has to wait gets a turn and the seconds until then; when it comes back
+it has the turn, unless it came so late that the window is full again. An urgent message waits only for the
 window, never for the turns of others.
 
-The book of one rate is a small file under a lock, if a folder is given, so that all senders of an installation keep
-one count; else it is in memory, and each process keeps its own.
+The book of one rate is a small file under a lock, if a folder is given, so that all senders of an
+installation keep one count; else it is in memory, and each process keeps its own.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ TURN_KEPT_WINDOWS = 2.0
 
 
 @dataclass(frozen=True)
-class Rate:
-    """A service's limit.
+class RateLimit:
+    """Rate limit of a service.
 
     Attributes:
         count: So many messages ...
@@ -43,13 +43,13 @@ class Rate:
 
     @property
     def name(self) -> str:
-        """What the book is called; tells nothing of the token."""
+        """File name of the rate's book; reveals nothing of the token."""
         return hashlib.sha256(f"{self.count}/{self.seconds}/{self.shared_by}".encode()).hexdigest()[:24]
 
 
 @dataclass
-class Book:
-    """What was sent and who has a turn: seconds since the epoch.
+class RateLimitBook:
+    """Book of one rate limit: messages sent and turns given, in seconds since the epoch.
 
     Attributes:
         sent: When each of the last messages went.
@@ -61,8 +61,8 @@ class Book:
     turns: dict[str, float] = field(default_factory=dict)
     closed_until: float = 0.0
 
-    def ask(self, rate: Rate, key: str, now: float, *, urgent: bool = False) -> float:
-        """0 if `key` may go now, which is then written down; else the seconds until its turn."""
+    def reserve(self, rate: RateLimit, key: str, now: float, *, urgent: bool = False) -> float:
+        """Reserve a send: 0 if `key` may go now, which is recorded; else the seconds until its turn."""
         self._forget(rate, now)
         mine = self.turns.get(key)
         ahead = 0 if urgent or mine is not None else len(self.turns)
@@ -77,54 +77,54 @@ class Book:
         assert mine is not None  # noqa: S101 - either it had one, or was just given one
         return max(mine - now, 0.001)
 
-    def _next_turn(self, rate: Rate, now: float, key: str) -> float:
+    def _next_turn(self, rate: RateLimit, now: float, key: str) -> float:
         """The earliest time at which no window of the rate holds more than it may."""
         taken = sorted([*self.sent, *(turn for other, turn in self.turns.items() if other != key)])
         earliest = max(now, self.closed_until)
         return max(earliest, taken[-rate.count] + rate.seconds) if len(taken) >= rate.count else earliest
 
-    def _forget(self, rate: Rate, now: float) -> None:
+    def _forget(self, rate: RateLimit, now: float) -> None:
         # What lies in the future was written before the clock was set back.
         self.sent = [at for at in self.sent if now - rate.seconds < at <= now]
         kept = TURN_KEPT_WINDOWS * rate.seconds
         self.turns = {key: turn for key, turn in self.turns.items() if now - turn < kept}
 
 
-class Rates:
-    """The books of all rates; safe for threads, and for processes that share `folder`."""
+class RateLimiter:
+    """Rate limiter: the books of all rates; safe for threads, and for processes that share `folder`."""
 
     def __init__(self, folder: Path | None = None, clock: Callable[[], float] = time.time, homes: int = 1) -> None:
-        """Keep the books in `folder`, or in memory; of a service that several homes send to, each has its share."""
+        """Keep the books in `folder`, or in memory; homes that share a service each get their share."""
         self._folder, self._clock, self._homes = folder, clock, homes
-        self._books: dict[str, Book] = {}
+        self._books: dict[str, RateLimitBook] = {}
         self._lock = threading.Lock()
 
-    def ask(self, rate: Rate, key: str, *, urgent: bool = False) -> float:
-        """0 if the message under `key` may go now; else after how many seconds to ask again."""
+    def reserve(self, rate: RateLimit, key: str, *, urgent: bool = False) -> float:
+        """Reserve a send: 0 if the message under `key` may go now; else seconds until the next attempt."""
         rate = replace(rate, count=max(1, rate.count // self._homes))
         with self._lock, self._book(rate) as book:
-            return book.ask(rate, key, self._clock(), urgent=urgent)
+            return book.reserve(rate, key, self._clock(), urgent=urgent)
 
-    def close(self, rate: Rate, seconds: float) -> None:
-        """The service asked to wait: nothing goes to it for so long."""
+    def pause(self, rate: RateLimit, seconds: float) -> None:
+        """Pause a service that asked to wait: nothing goes to it for that long."""
         rate = replace(rate, count=max(1, rate.count // self._homes))
         with self._lock, self._book(rate) as book:
             book.closed_until = max(book.closed_until, self._clock() + seconds)
 
     @contextmanager
-    def _book(self, rate: Rate) -> Iterator[Book]:
+    def _book(self, rate: RateLimit) -> Iterator[RateLimitBook]:
         if self._folder is None:
-            yield self._books.setdefault(rate.name, Book())
+            yield self._books.setdefault(rate.name, RateLimitBook())
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             file = (self._folder / f"{rate.name}.json").open("a+", encoding="utf-8")
         except OSError:  # a full disk must not silence anybody: this process' own count is better than none
-            yield self._books.setdefault(rate.name, Book())
+            yield self._books.setdefault(rate.name, RateLimitBook())
             return
         with file:
             if not _locked(file):
-                yield self._books.setdefault(rate.name, Book())
+                yield self._books.setdefault(rate.name, RateLimitBook())
                 return
             file.seek(0)
             book = _read(file.read())
@@ -148,9 +148,9 @@ def _locked(file: TextIO) -> bool:
     return False
 
 
-def _read(text: str) -> Book:
+def _read(text: str) -> RateLimitBook:
     try:
         sent, turns, closed_until = json.loads(text)
-        return Book([float(at) for at in sent], {str(k): float(v) for k, v in turns.items()}, float(closed_until))
+        return RateLimitBook([float(at) for at in sent], {str(k): float(v) for k, v in turns.items()}, float(closed_until))
     except (ValueError, TypeError, AttributeError):  # new, or cut off by a kill: the service's own answer is heeded
-        return Book()
+        return RateLimitBook()

@@ -1,8 +1,8 @@
-"""Keeping secrets out of every log: URLs and tokens of channels go no further than this package.
+"""Redaction of secrets in every log: channel URLs and tokens never leave this package.
 
 Apprise prints webhook URLs at DEBUG for all plugins and at WARNING for some, `urllib3` prints request paths
-at DEBUG. The filter removes whatever looks like a URL and whatever is known to be part of a loaded channel's
-address.
+at DEBUG. The filter removes whatever looks like a URL and whatever is known to be part of a loaded
+channel's address.
 """
 
 import base64
@@ -25,7 +25,7 @@ _ROOTS = ("apprise", "urllib3", "requests")
 
 
 class Redactor:
-    """Takes the secrets it was told of out of texts; thread-safe."""
+    """Removes the secrets it has learned from texts; thread-safe."""
 
     def __init__(self) -> None:
         """Start without any secret."""
@@ -61,7 +61,7 @@ redactor = Redactor()
 
 
 class SecretFilter(logging.Filter):
-    """Rewrites each record: its text, its arguments and its traceback."""
+    """Log filter that redacts each record: its text, its arguments and its traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Clean `record` in place; let it through unless this thread is hushed."""
@@ -82,8 +82,8 @@ _filter = SecretFilter()
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """Let nothing through from this thread: while addresses are read, no filter knows yet what is secret."""
+def suppress_logs() -> Iterator[None]:
+    """Suppress logs of this thread: while addresses are read, no filter knows the secrets yet."""
     token = _hushed.set(True)
     try:
         yield
@@ -91,8 +91,8 @@ def hushed() -> Iterator[None]:
         _hushed.reset(token)
 
 
-def guard_logs() -> None:
-    """Filter every logger of Apprise and of what it sends with; call it again when plugins were loaded.
+def install_secret_filters() -> None:
+    """Install the filter on every logger of Apprise and its HTTP clients; call again after loading plugins.
 
     A filter on a logger does not see its children's records, so each one gets it.
     """

@@ -1,4 +1,4 @@
-"""The shape a service puts on a message: marks, and shortening by bytes.
+"""Rendering of a message for a service: marks, and shortening by bytes.
 
 Services count bytes where Apprise counts characters (a Chinese character is three), so everything is cut
 here, before Apprise sees it, at a line, with the link kept.
@@ -16,19 +16,21 @@ ELLIPSIS = "…"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-Measure = Callable[[str], int]
+TextMeasure = Callable[[str], int]
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a service can hold.
+class MessageLimits:
+    """Limits of a service on one message.
 
     Attributes:
         body_bytes: UTF-8 bytes of the text.
         title_bytes: UTF-8 bytes of the title; 0 for a service without titles, whose title becomes the first
-        line. shared: The title counts against `body_bytes` too.
+            line.
+        shared: The title counts against `body_bytes` too.
         lines: Lines of the text, 0 for any number.
-        characters: Characters of the text as well, those beyond the first 65,536 (emoji) as two; 0 for any number.
+        characters: Characters of the text as well, those beyond the first 65,536 (emoji) as two; 0 for any
+            number.
     """
 
     body_bytes: int
@@ -39,59 +41,59 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Text:
-    """A message as it will be handed to the service."""
+class RenderedText:
+    """Message as it is handed to the service."""
 
     title: str
     body: str
 
 
-def size(text: str) -> int:
+def utf8_size(text: str) -> int:
     """Bytes of `text` in UTF-8; a lone surrogate counts like any character it would be replaced by."""
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def characters(text: str) -> int:
+def utf16_size(text: str) -> int:
     """Characters of `text` as most services count them: UTF-16 code units."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def marks(message: Message) -> str:
-    """What the delivery layer puts in front of `message`."""
+def message_marks(message: Message) -> str:
+    """Marks that the delivery layer puts in front of `message`."""
     drill = DRILL_MARK if message.drill else ""
     if message.public or not message.possible_duplicate:
         return drill
     return drill + DUPLICATE_MARKS.get(message.language, DUPLICATE_MARKS["en"])
 
 
-def render(message: Message, limits: Limits) -> Text:
-    """`message` as `limits` allow: a publication with no more than the drill mark, a notice cut to fit."""
+def render(message: Message, limits: MessageLimits) -> RenderedText:
+    """Render `message` within `limits`: a publication with at most the drill mark, a notice cut to fit."""
     if message.public:
-        return Text("", marks(message) + message.body)
-    title, body = marks(message) + _single_line(message.title), _clean(message.body)
+        return RenderedText("", message_marks(message) + message.body)
+    title, body = message_marks(message) + _single_line(message.title), _clean(message.body)
     link = message.link or ""
     if link and link not in body:
         body = f"{body}\n{link}" if body else link
     if not message.title.strip() or not limits.title_bytes:
         title, body = "", f"{title}\n{body}" if message.title.strip() else title + body
     title = _cut_within(title, limits.title_bytes)
-    room = limits.body_bytes - (size(title) if limits.shared else 0)
+    room = limits.body_bytes - (utf8_size(title) if limits.shared else 0)
     body = shorten(body, room, limits.lines, link)
     if limits.characters:
-        taken = characters(title) if limits.shared else 0
-        body = shorten(body, limits.characters - taken, limits.lines, link, characters)
-    return Text(title, body)
+        taken = utf16_size(title) if limits.shared else 0
+        body = shorten(body, limits.characters - taken, limits.lines, link, utf16_size)
+    return RenderedText(title, body)
 
 
-def fits(text: str, limits: Limits, *, drill: bool = False) -> bool:
-    """Whether a publication of `text` goes through whole; a drill's mark takes room too."""
+def fits_limits(text: str, limits: MessageLimits, *, drill: bool = False) -> bool:
+    """Whether a publication of `text` fits whole; a drill's mark takes room too."""
     whole = DRILL_MARK + text if drill else text
-    if limits.characters and characters(whole) > limits.characters:
+    if limits.characters and utf16_size(whole) > limits.characters:
         return False
-    return size(whole) <= limits.body_bytes and (not limits.lines or whole.count("\n") < limits.lines)
+    return utf8_size(whole) <= limits.body_bytes and (not limits.lines or whole.count("\n") < limits.lines)
 
 
-def shorten(body: str, room: int, lines: int = 0, link: str = "", measure: Measure = size) -> str:
+def shorten(body: str, room: int, lines: int = 0, link: str = "", measure: TextMeasure = utf8_size) -> str:
     """`body` in at most `room` UTF-8 bytes and `lines` lines (0: any), cut at a line, with `link` kept.
 
     `measure`: `characters` counts those instead.
@@ -111,7 +113,7 @@ def shorten(body: str, room: int, lines: int = 0, link: str = "", measure: Measu
     return f"{head}\n{ELLIPSIS if link and link in head else tail}"
 
 
-def _lines_within(body: str, room: int, most: int | None, measure: Measure) -> list[str]:
+def _lines_within(body: str, room: int, most: int | None, measure: TextMeasure) -> list[str]:
     """The lines of `body`, each with its line break, that fit into `room`; at most so many."""
     kept: list[str] = []
     for line in body.split("\n")[:most]:
@@ -122,15 +124,15 @@ def _lines_within(body: str, room: int, most: int | None, measure: Measure) -> l
     return kept
 
 
-def _cut_within(text: str, room: int, measure: Measure = size) -> str:
+def _cut_within(text: str, room: int, measure: TextMeasure = utf8_size) -> str:
     if measure(text) <= room:
         return text
     return _prefix(text, room - measure(ELLIPSIS), measure) + ELLIPSIS if room >= measure(ELLIPSIS) else ""
 
 
-def _prefix(text: str, room: int, measure: Measure) -> str:
+def _prefix(text: str, room: int, measure: TextMeasure) -> str:
     """The longest beginning of `text` within `room` that ends at a character."""
-    if measure is characters:
+    if measure is utf16_size:
         units = text.encode("utf-16-le", "replace")[: 2 * max(room, 0)]
         return units.decode("utf-16-le", "ignore")
     return text.encode("utf-8", "replace")[: max(room, 0)].decode("utf-8", "ignore")

@@ -1,8 +1,8 @@
-"""References in a channel file to what must not stand in it: environment variables and Prefect's Secret blocks.
+"""Secret references in a channel file: environment variables and Prefect's Secret blocks.
 
-`${NAME}` is an environment variable, `${block:NAME}` a Secret block; `block:NAME` in the place of a whole address is a
-Secret block that holds it. Nothing here imports Prefect: its server is asked over HTTP, with the variables that its own
-client uses. Nothing is kept on disk.
+`${NAME}` is an environment variable, `${block:NAME}` a Secret block; `block:NAME` in the place of a whole
+address is a Secret block that holds it. Nothing here imports Prefect: its server is asked over HTTP, with
+the variables that its own client uses. Nothing is kept on disk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _EXAMPLE = "set it where Tocsin is started"
 
 
 class SecretMissing(Exception):
-    """A reference leads to nothing.
+    """Error of a reference that cannot be resolved.
 
     Attributes:
         reason: What is wrong; names the reference, never a value.
@@ -29,7 +29,7 @@ class SecretMissing(Exception):
     """
 
     def __init__(self, reason: str, remedy: str, *, passing: bool = False) -> None:
-        """The two halves of a line for a person."""
+        """Build the one-line text from its two halves."""
         super().__init__(f"{reason}; {remedy}")
         self.reason, self.remedy, self.passing = reason, remedy, passing
 
@@ -77,8 +77,8 @@ def read_prefect_block(name: str) -> str:
 
 
 @dataclass(repr=False)
-class Secrets:
-    """Where references lead, while one file is read: each block is asked for once.
+class SecretReferences:
+    """Resolver of references while one file is read: each block is fetched once.
 
     Attributes:
         environment: Of this process, unless a test gives another.
@@ -91,8 +91,8 @@ class Secrets:
     found: set[str] = field(default_factory=set)
     _blocks: dict[str, str] = field(default_factory=dict)
 
-    def fill(self, text: str) -> str:
-        """`text` with its references replaced: percent-encoded inside an address, as it is where it is the whole.
+    def resolve(self, text: str) -> str:
+        """Resolve the references in `text`: percent-encoded inside an address, verbatim where one is the whole.
 
         Raises:
             SecretMissing: One of them leads to nothing.
@@ -122,6 +122,6 @@ class Secrets:
         return self._blocks[name]
 
 
-def refers(text: str) -> bool:
-    """Whether `text` holds a reference at all."""
+def has_reference(text: str) -> bool:
+    """Whether `text` holds a reference."""
     return bool(_WHOLE_BLOCK.fullmatch(text) or _REFERENCE.search(text))

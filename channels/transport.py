@@ -1,12 +1,13 @@
-"""One kept-alive HTTP transport behind every Apprise plugin, which remembers what happened on the wire.
+"""Shared HTTP transport behind every Apprise plugin; it records what happened on the wire.
 
 Apprise plugins call `requests.post(...)` and answer True or False, which is too little to know whether a
 message may be sent again. The name `requests` in each plugin's module is therefore replaced by a facade:
-inside `recording()` it sends through the shared session and notes status, headers, body, and whether any
-byte of the request had left this machine when an error came. Outside of it the facade is `requests` itself.
+inside `record_exchange()` it sends through the shared session and notes status, headers, body, and whether
+any byte of the request had left this machine when an error came. Outside of it the facade is `requests`
+itself.
 
-One transport serves all channels, since connections are pooled by host and port: three hundred owners on one
-server share its sixteen connections instead of holding three hundred.
+One transport serves all channels, since connections are pooled by host and port: three hundred owners on
+one server share its sixteen connections instead of holding three hundred.
 """
 
 import http.cookiejar
@@ -45,7 +46,7 @@ BODY_BYTES = 262_144
 
 
 @dataclass
-class Attempt:
+class HttpAttempt:
     """One HTTP request that a plugin made.
 
     Attributes:
@@ -67,17 +68,17 @@ Amend = Callable[[str, dict[str, Any]], None]
 
 
 @dataclass
-class Exchange:
-    """Everything that one send put on the wire, in order, and until when (monotonic seconds) it may."""
+class SendExchange:
+    """Requests of one send, in order, and the deadline of the send (monotonic seconds)."""
 
     fresh: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     amend: Amend | None = None
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[HttpAttempt] = field(default_factory=list)
     until: float = field(default_factory=lambda: time.monotonic() + SEND_SECONDS)
 
-    def left(self, seconds: float) -> float:
-        """`seconds`, or what is left of the send's time.
+    def remaining(self, seconds: float) -> float:
+        """Smaller of `seconds` and the time left for the send.
 
         Raises:
             TimeoutError: Nothing is left.
@@ -88,23 +89,22 @@ class Exchange:
         return left
 
 
-_exchange: ContextVar[Exchange | None] = ContextVar("tocsin_exchange", default=None)
+_exchange: ContextVar[SendExchange | None] = ContextVar("tocsin_exchange", default=None)
 
 
 @contextmanager
-def recording(
+def record_exchange(
     *, fresh: bool = False, headers: dict[str, str] | None = None, amend: Amend | None = None
-) -> Iterator[Exchange]:
-    """Record what plugins do on this thread.
+) -> Iterator[SendExchange]:
+    """Record what plugins send on this thread.
 
     Args:
         fresh: Never reuse a kept connection: for what must not go out twice, where the race with a server
-        that
-            closes an idle connection would cost an `unknown`.
+            that closes an idle connection would cost an `unknown`.
         headers: Put on every request that does not have them; most plugins take no header from outside.
         amend: Given URL and options of each request before it leaves; corrects what a plugin gets wrong.
     """
-    exchange = Exchange(fresh, headers or {}, amend)
+    exchange = SendExchange(fresh, headers or {}, amend)
     token = _exchange.set(exchange)
     try:
         yield exchange
@@ -204,11 +204,11 @@ def _proxies(origin: str) -> dict[str, str]:
 
 
 def request(method: str, url: str, **options: Any) -> requests.Response:
-    """What `requests.request` does; inside `recording()` through the shared transport, and noted."""
+    """Same as `requests.request`; inside `record_exchange()` through the shared transport, and recorded."""
     exchange = _exchange.get()
     if exchange is None:
         return requests.request(method, url, **options)  # noqa: S113 - whatever the caller outside of us gave
-    attempt = Attempt(url=url)
+    attempt = HttpAttempt(url=url)
     if exchange.amend is not None:
         exchange.amend(url, options)
     exchange.attempts.append(attempt)
@@ -222,7 +222,7 @@ def request(method: str, url: str, **options: Any) -> requests.Response:
     return response
 
 
-def _send(method: str, url: str, exchange: Exchange, options: dict[str, Any]) -> requests.Response:
+def _send(method: str, url: str, exchange: SendExchange, options: dict[str, Any]) -> requests.Response:
     """What `Session.request` does, without merging session, environment and ~/.netrc into each request."""
     content = {name: options[name] for name in _CONTENT if options.get(name) is not None}
     content["headers"] = {**_DEFAULT_HEADERS, **exchange.headers, **(options.get("headers") or {})}
@@ -243,12 +243,12 @@ def _send(method: str, url: str, exchange: Exchange, options: dict[str, Any]) ->
     return response
 
 
-def _timeout(exchange: Exchange, given: Any) -> tuple[float, float]:
+def _timeout(exchange: SendExchange, given: Any) -> tuple[float, float]:
     connect, read = given if isinstance(given, tuple) else (given, given)
-    return exchange.left(connect or CONNECT_SECONDS), exchange.left(read or READ_SECONDS)
+    return exchange.remaining(connect or CONNECT_SECONDS), exchange.remaining(read or READ_SECONDS)
 
 
-def _read(response: requests.Response, exchange: Exchange) -> bytes:
+def _read(response: requests.Response, exchange: SendExchange) -> bytes:
     """The beginning of the body, as it comes: a service may answer without end, or a byte a second.
 
     A body that breaks off is as long as it is: the status has come, and it is what decides.
@@ -294,8 +294,8 @@ _facade = _Facade()
 _install_lock = threading.Lock()
 
 
-def install() -> None:
-    """Put the facade in the place of `requests` in every loaded Apprise plugin; harmless when repeated."""
+def install_facade() -> None:
+    """Install the facade in place of `requests` in every loaded Apprise plugin; idempotent."""
     with _install_lock:
         for name, module in list(sys.modules.items()):
             if name.startswith("apprise.plugins.") and getattr(module, "requests", None) is requests:

@@ -1,4 +1,4 @@
-"""From what happened on the wire to what may be done next.
+"""Verdicts from the wire: what happened to a request decides whether it may be sent again.
 
 | on the wire | notice | publication |
 | --- | --- | --- |
@@ -27,11 +27,11 @@ from typing import Any
 import requests
 import urllib3.exceptions as transport_errors
 
-from channels.outcome import Outcome, Verdict, one_line
-from channels.transport import Attempt, Exchange
+from channels.outcome import SendOutcome, SendVerdict, one_line
+from channels.transport import HttpAttempt, SendExchange
 
-Accept = Callable[[requests.Response], Outcome]
-Refine = Callable[[requests.Response, Outcome], Outcome]
+Accept = Callable[[requests.Response], SendOutcome]
+Refine = Callable[[requests.Response, SendOutcome], SendOutcome]
 
 _LATER = {408, 425, 429}
 _GATEWAY_TIMEOUT = 504
@@ -47,64 +47,64 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-def judge(exchange: Exchange, accept: Accept, *, public: bool, refine: Refine | None = None) -> Outcome:
-    """The outcome of everything one send did; `refine` may know more about an answer that is no 2xx.
+def judge_exchange(exchange: SendExchange, accept: Accept, *, public: bool, refine: Refine | None = None) -> SendOutcome:
+    """Outcome of one send's requests; `refine` may know more about an answer that is no 2xx.
 
     Several requests (a service with several targets) that do not agree, one of them taken, are `unknown`: to
     repeat would tell some of them twice.
     """
-    return together([judge_attempt(attempt, accept, public=public, refine=refine) for attempt in exchange.attempts])
+    return combine_outcomes([judge_attempt(attempt, accept, public=public, refine=refine) for attempt in exchange.attempts])
 
 
-def together(outcomes: list[Outcome]) -> Outcome:
-    """One outcome for several requests of one send."""
+def combine_outcomes(outcomes: list[SendOutcome]) -> SendOutcome:
+    """Combine the outcomes of several requests of one send."""
     if not outcomes:
-        return Outcome(Verdict.REFUSED, detail="the service sent nothing: check its targets")
+        return SendOutcome(SendVerdict.REFUSED, detail="the service sent nothing: check its targets")
     verdicts = {outcome.verdict for outcome in outcomes}
     if len(verdicts) == 1:
         receipts = [outcome.receipt for outcome in outcomes if outcome.receipt]
-        return Outcome(
+        return SendOutcome(
             outcomes[0].verdict,
             ",".join(receipts) or None,
             outcomes[0].detail,
             max((o.retry_after for o in outcomes if o.retry_after is not None), default=None),
         )
-    taken = sum(outcome.verdict in {Verdict.SENT, Verdict.UNVERIFIED} for outcome in outcomes)
-    if taken or Verdict.UNKNOWN in verdicts:
-        worst = next(o for o in outcomes if o.verdict not in {Verdict.SENT, Verdict.UNVERIFIED})
-        return Outcome(Verdict.UNKNOWN, detail=f"{taken} of {len(outcomes)} targets took it: {worst.detail}")
-    return next(outcome for outcome in outcomes if outcome.verdict is Verdict.FAILED)
+    taken = sum(outcome.verdict in {SendVerdict.SENT, SendVerdict.UNVERIFIED} for outcome in outcomes)
+    if taken or SendVerdict.UNKNOWN in verdicts:
+        worst = next(o for o in outcomes if o.verdict not in {SendVerdict.SENT, SendVerdict.UNVERIFIED})
+        return SendOutcome(SendVerdict.UNKNOWN, detail=f"{taken} of {len(outcomes)} targets took it: {worst.detail}")
+    return next(outcome for outcome in outcomes if outcome.verdict is SendVerdict.FAILED)
 
 
-def judge_attempt(attempt: Attempt, accept: Accept, *, public: bool, refine: Refine | None = None) -> Outcome:
-    """What became of one request."""
+def judge_attempt(attempt: HttpAttempt, accept: Accept, *, public: bool, refine: Refine | None = None) -> SendOutcome:
+    """Outcome of one request."""
     if attempt.response is None:
-        verdict = Verdict.UNKNOWN if attempt.written else Verdict.FAILED
-        return Outcome(verdict, detail=describe(attempt.error, written=attempt.written))
+        verdict = SendVerdict.UNKNOWN if attempt.written else SendVerdict.FAILED
+        return SendOutcome(verdict, detail=describe_error(attempt.error, written=attempt.written))
     if attempt.degraded:
-        return Outcome(Verdict.REFUSED, detail="a redirect dropped the message: give the final address")
+        return SendOutcome(SendVerdict.REFUSED, detail="a redirect dropped the message: give the final address")
     if attempt.response.status_code // 100 == 2:  # noqa: PLR2004 - the class of success
         return accept(attempt.response)
     outcome = _judge_status(attempt.response, public=public)
     return refine(attempt.response, outcome) if refine else outcome
 
 
-def _judge_status(response: requests.Response, *, public: bool) -> Outcome:
+def _judge_status(response: requests.Response, *, public: bool) -> SendOutcome:
     status = response.status_code
     wait = retry_after(response)
     detail = f"answered {status}{_reason(response)}"
     if status // 100 == 3:  # noqa: PLR2004 - the class of redirects
-        return Outcome(Verdict.REFUSED, detail=f"answered {status}: redirects are not followed, give the final address")
+        return SendOutcome(SendVerdict.REFUSED, detail=f"answered {status}: redirects are not followed, give the final address")
     if status in _LATER or (status == _UNAVAILABLE and wait is not None):
-        return Outcome(Verdict.FAILED, detail=detail, retry_after=wait)
+        return SendOutcome(SendVerdict.FAILED, detail=detail, retry_after=wait)
     if status == _GATEWAY_TIMEOUT or (status // 100 == 5 and public):  # noqa: PLR2004 - server errors
-        return Outcome(Verdict.UNKNOWN, detail=f"{detail}; it may have been taken all the same", retry_after=wait)
+        return SendOutcome(SendVerdict.UNKNOWN, detail=f"{detail}; it may have been taken all the same", retry_after=wait)
     if status // 100 == 5:  # noqa: PLR2004 - server errors
-        return Outcome(Verdict.FAILED, detail=detail, retry_after=wait)
-    return Outcome(Verdict.REFUSED, detail=detail)
+        return SendOutcome(SendVerdict.FAILED, detail=detail, retry_after=wait)
+    return SendOutcome(SendVerdict.REFUSED, detail=detail)
 
 
-def answer_object(response: requests.Response) -> dict[str, Any]:
+def json_object(response: requests.Response) -> dict[str, Any]:
     """The JSON object in the answer's body; empty if it holds anything else."""
     try:
         answer = json.loads(response.content)
@@ -115,7 +115,7 @@ def answer_object(response: requests.Response) -> dict[str, Any]:
 
 def receipt_of(response: requests.Response, *fields: str) -> str | None:
     """The first of `fields` that the answer's JSON object has as text or number."""
-    answer = answer_object(response)
+    answer = json_object(response)
     for name in fields:
         value = answer.get(name)
         if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
@@ -139,8 +139,8 @@ def retry_after(response: requests.Response) -> float | None:
         return None
 
 
-def describe(error: BaseException | None, *, written: bool) -> str:
-    """An error in our own words: the texts of `requests` hold the URL, and with it the token."""
+def describe_error(error: BaseException | None, *, written: bool) -> str:
+    """Description of an error in our own words: the texts of `requests` hold the URL, and so the token."""
     when = "after the message was written" if written else "before anything was sent"
     roots = _roots(error)
     word = next((word for kind, word in _WORDS if any(isinstance(root, kind) for root in roots)), None)
@@ -170,7 +170,7 @@ def _roots(error: BaseException | None) -> list[BaseException]:
 
 def _reason(response: requests.Response) -> str:
     """What the service says is wrong; the caller takes secrets out of it."""
-    answer = answer_object(response)
+    answer = json_object(response)
     for name in ("error", "message", "detail", "description", "msg", "errmsg"):
         if isinstance(answer.get(name), str):
             return f" ({one_line(answer[name], _REASON_CHARACTERS)})"

@@ -1,4 +1,4 @@
-"""What a notice says, in its reader's language: what happened, what to do, by when, who else is on it."""
+"""Wording of a notice in its reader's language: what happened, what to do, by when, who else is called."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import Any
 
 from pendulum import DateTime
 
-from domain.incident import Posting, Snapshot, StepState, StepStatus
-from domain.notices import PAGES, Notice, Purpose
-from domain.playbook import BY_PERSON, Step, StepKind
+from domain.incident import PublicationState, Snapshot, StepState, StepStatus
+from domain.notices import PAGE_PURPOSES, Notification, NotificationPurpose
+from domain.playbook import PERSON_STEPS, Step, StepKind
 from domain.roster import Person
 from domain.text import N_, Reason
 from locales import format_when, translator
 
 _HEADLINES = {
-    Purpose.ASSIGN: N_("Yours now: {step}"),
-    Purpose.BACKUP: N_("You are the backup: {step}"),
-    Purpose.COMMANDER: N_("Nobody answers: {step}"),
-    Purpose.LAST_RESORT: N_("Last resort: {step}"),
-    Purpose.REMIND: N_("Still open: {step}"),
-    Purpose.OVERDUE: N_("Deadline passed: {step}"),
-    Purpose.INFORM: N_("For your information: {step}"),
-    Purpose.BRIEF: N_("Where we stand: {step}"),
-    Purpose.SILENCE: N_("Say something in public"),
-    Purpose.DOUBT: N_("Is it public? {step}"),
-    Purpose.REASSIGN: N_("Handed to you: {step}"),
-    Purpose.WORSENED: N_("It got worse"),
-    Purpose.RECOVERED: N_("It is over"),
+    NotificationPurpose.ASSIGN: N_("Yours now: {step}"),
+    NotificationPurpose.BACKUP: N_("You are the backup: {step}"),
+    NotificationPurpose.COMMANDER: N_("Nobody answers: {step}"),
+    NotificationPurpose.LAST_RESORT: N_("Last resort: {step}"),
+    NotificationPurpose.REMIND: N_("Still open: {step}"),
+    NotificationPurpose.OVERDUE: N_("Deadline passed: {step}"),
+    NotificationPurpose.INFORM: N_("For your information: {step}"),
+    NotificationPurpose.BRIEF: N_("Where we stand: {step}"),
+    NotificationPurpose.UPDATE_OVERDUE: N_("Say something in public"),
+    NotificationPurpose.DOUBT: N_("Is it public? {step}"),
+    NotificationPurpose.REASSIGN: N_("Handed to you: {step}"),
+    NotificationPurpose.WORSENED: N_("It got worse"),
+    NotificationPurpose.RECOVERED: N_("It is over"),
 }
 _DO = {
     StepKind.ACT: N_("Do it, then mark it done."),
@@ -38,8 +38,8 @@ _DO = {
 }
 
 
-def notice_payload(snapshot: Snapshot, notice: Notice, now: DateTime) -> dict[str, Any]:
-    """The stored form of a notice: title and body in the reader's language, and what its link is for."""
+def notice_payload(snapshot: Snapshot, notice: Notification, now: DateTime) -> dict[str, Any]:
+    """Payload of a notice as stored: title and body in the reader's language, and what its link is for."""
     person = snapshot.roster.people.get(notice.person) or Person(notice.person, notice.person, ())
     _ = translator(person.language)
     incident = snapshot.incident
@@ -48,39 +48,39 @@ def notice_payload(snapshot: Snapshot, notice: Notice, now: DateTime) -> dict[st
     name = plan.title.in_(person.language) if plan else ""
     title = f"{incident.ref} {_(_HEADLINES[notice.purpose]).format(step=name)}"
     lines = [incident.title]
-    if notice.purpose is Purpose.BRIEF:
-        lines += brief_lines(snapshot, person, now)
+    if notice.purpose is NotificationPurpose.BRIEF:
+        lines += executive_brief_lines(snapshot, person, now)
     elif state is not None and plan is not None:
         lines += _step_lines(snapshot, notice, state, plan, person, now)
     else:
-        lines += [reason_in(notice.because, person.language)]
-        if notice.purpose is Purpose.SILENCE:
+        lines += [localize_reason(notice.because, person.language)]
+        if notice.purpose is NotificationPurpose.UPDATE_OVERDUE:
             lines += [_("Publish an update, or say why not.")]
     payload: dict[str, Any] = {
         "title": title,
         "body": "\n".join(line for line in lines if line),
         "language": person.language,
     }
-    if notice.purpose in PAGES or notice.purpose is Purpose.REMIND:
+    if notice.purpose in PAGE_PURPOSES or notice.purpose is NotificationPurpose.REMIND:
         payload["link"] = {"response": snapshot.response.id, "step": notice.step, "person": notice.person}
     return payload
 
 
-def reason_in(reason: Reason, language: str) -> str:
-    """A reason as its reader reads it."""
+def localize_reason(reason: Reason, language: str) -> str:
+    """Reason in the reader's language."""
     return translator(language)(reason.template).format(**reason.values)
 
 
 def _step_lines(
-    snapshot: Snapshot, notice: Notice, state: StepState, plan: Step, person: Person, now: DateTime
+    snapshot: Snapshot, notice: Notification, state: StepState, plan: Step, person: Person, now: DateTime
 ) -> list[str]:
     _ = translator(person.language)
-    lines = [reason_in(notice.because, person.language)]
+    lines = [localize_reason(notice.because, person.language)]
     if plan.instruction:
         lines.append(_fill(plan.instruction.in_(person.language), snapshot))
-    if notice.purpose is Purpose.INFORM:
+    if notice.purpose is NotificationPurpose.INFORM:
         return [*lines, *_script(snapshot, plan, person)]
-    if plan.kind in BY_PERSON or plan.kind is StepKind.PUBLISH:
+    if plan.kind in PERSON_STEPS or plan.kind is StepKind.PUBLISH:
         lines.append(_("What to do: {what}").format(what=_(_DO[plan.kind])))
     due = format_when(state.due_at, person.timezone, person.language, now)
     lines.append(_("Due: {when}").format(when=due))
@@ -98,8 +98,8 @@ def _script(snapshot: Snapshot, plan: Step, person: Person) -> list[str]:
     return [_fill(script, snapshot)] if script and "front-line" in (plan.owner, *plan.tell) else []
 
 
-def brief_lines(snapshot: Snapshot, person: Person, now: DateTime) -> list[str]:
-    """The executive's paragraph: impact, what was said, what is next, which decisions wait."""
+def executive_brief_lines(snapshot: Snapshot, person: Person, now: DateTime) -> list[str]:
+    """Executive's paragraph: impact, last statement, next steps, decisions that wait."""
     _ = translator(person.language)
     incident, impact = snapshot.incident, snapshot.incident.impact
     lines = [
@@ -126,7 +126,7 @@ def brief_lines(snapshot: Snapshot, person: Person, now: DateTime) -> list[str]:
         for s in waiting
         if s.status is not StepStatus.WAITING and snapshot.plan(s).kind is StepKind.APPROVE
     ]
-    doubts = [c for s in waiting for c, p in s.postings.items() if p in (Posting.UNKNOWN, Posting.FAILED)]
+    doubts = [c for s in waiting for c, p in s.postings.items() if p in (PublicationState.UNKNOWN, PublicationState.FAILED)]
     lines.append(said)
     if following:
         lines.append(_("Next: {steps}.").format(steps=following))

@@ -1,1 +1,1 @@
-"""The command line: thin, quick to start, a client of the API."""
+"""Command line: a thin client of the API, quick to start."""

@@ -1,4 +1,4 @@
-"""`tocsin rule backtest`: what a rule would have done on figures of the past, before anyone is called by it."""
+"""`tocsin rule backtest`: run a rule over past figures before it calls anyone."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.frame import AsJson, Trouble, _, home, language, say, show_json
+from cli.frame import AsJson, CommandError, _, home_folder, terminal_language, say, show_json
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
     from domain.warning.rule import Rule
-    from engine.warning.backtest import Outcome, Recorded
+    from engine.warning.backtest import BacktestResult, RecordedSamples
     from playbooks.rulebook import Rulebook
 
 EXAMPLE = "tocsin rule backtest .tocsin/rules/slow-checkout.yaml last-month.csv"
@@ -32,19 +32,19 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Run a rule over past figures: when it would have fired, warnings a day, and a plot with the firing marked."""
-    from engine.figures.files import BadFigures, zone_of
+    from engine.figures.files import BadSamplesFile, parse_zone
     from playbooks.rulebook import Rulebook
 
-    book = Rulebook(home())
+    book = Rulebook(home_folder())
     rule = _rule(rule_file, book)
     try:
         recorded = _recorded(rule, figures, zone)
         outcome = _run(rule, recorded, book, quiet=as_json)
         picture = plot or (None if no_plot or as_json else Path(f"{rule.id}.svg"))
         if picture is not None:
-            _draw(outcome, picture, zone_of(zone))
-    except BadFigures as bad:
-        raise Trouble(str(bad)) from None
+            _draw(outcome, picture, parse_zone(zone))
+    except BadSamplesFile as bad:
+        raise CommandError(str(bad)) from None
     if as_json:
         show_json(outcome.document())
         return
@@ -63,31 +63,31 @@ def _rule(name: str, book: Rulebook) -> Rule:
     path = Path(name)
     try:
         if path.suffix in (".yaml", ".yml") or path.exists():
-            return load_rule(path, book.house()).rule
+            return load_rule(path, book.vocabulary()).rule
         return book.get(name)
     except (BadFile, UnknownRule) as bad:
-        raise Trouble(str(bad)) from None
+        raise CommandError(str(bad)) from None
 
 
-def _recorded(rule: Rule, figures: Path | None, zone: str) -> Recorded:
-    from engine.figures.files import zone_of
-    from engine.warning.backtest import read_file
+def _recorded(rule: Rule, figures: Path | None, zone: str) -> RecordedSamples:
+    from engine.figures.files import parse_zone
+    from engine.warning.backtest import read_samples
 
     if figures is not None:
-        return read_file(figures, rule.metric, zone_of(zone))
-    from engine.warning.kept import read_store
+        return read_samples(figures, rule.metric, parse_zone(zone))
+    from engine.warning.kept import read_stored_samples
     from storage.database import StorageError
     from storage.settings import load_settings
 
     try:
-        return read_store(load_settings(), rule)
+        return read_stored_samples(load_settings(), rule)
     except StorageError as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
-def _run(rule: Rule, recorded: Recorded, book: Rulebook, *, quiet: bool) -> Outcome:
+def _run(rule: Rule, recorded: RecordedSamples, book: Rulebook, *, quiet: bool) -> BacktestResult:
     from domain.warning.calendar import rule_at
-    from engine.warning.backtest import backtest as run
+    from engine.warning.backtest import run_backtest as run
 
     calendar = book.calendar()
 
@@ -104,16 +104,16 @@ def _run(rule: Rule, recorded: Recorded, book: Rulebook, *, quiet: bool) -> Outc
         return run(rule, recorded, calendar.holidays, at, lambda share: bar.update(task, completed=share))
 
 
-def _draw(outcome: Outcome, path: Path, zone: tzinfo) -> None:
-    from engine.warning.drawn import picture
+def _draw(outcome: BacktestResult, path: Path, zone: tzinfo) -> None:
+    from engine.warning.drawn import draw_backtest
 
     try:
-        path.write_text(picture(outcome, zone, language()), encoding="utf-8")
+        path.write_text(draw_backtest(outcome, zone, terminal_language()), encoding="utf-8")
     except OSError as error:
-        raise Trouble(f"{path}: cannot be written: {error.strerror}") from None
+        raise CommandError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _tell(outcome: Outcome) -> None:
+def _tell(outcome: BacktestResult) -> None:
     for firing in outcome.firings[:_SHOWN]:
         until = firing.until.isoformat(timespec="seconds") if firing.until else _("still at the end")
         value = "" if firing.value is None else f"{firing.value:.6g}"
@@ -127,6 +127,6 @@ def _tell(outcome: Outcome) -> None:
             rule=outcome.rule.id,
             firings=len(outcome.firings),
             evaluations=outcome.evaluations,
-            rate=f"{outcome.a_day:.2g}",
+            rate=f"{outcome.warnings_per_day:.2g}",
         )
     )

@@ -1,4 +1,4 @@
-"""`tocsin check`: whether every owner is reached, every file loads, every clock will fire."""
+"""`tocsin check`: check that every owner is reached, every file loads and every clock will fire."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.frame import AsJson, Trouble, _, home, language, say, show_json
+from cli.frame import AsJson, CommandError, _, home_folder, terminal_language, say, show_json
 
 
 def check(
@@ -21,27 +21,27 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check the whole response chain, a line each; exit 1 if anything is broken."""
-    from engine.check.run import Order, run
-    from engine.check.run import hand_over as hand
+    from engine.check.run import CheckScope, run_checks
+    from engine.check.run import open_repair_actions as hand
     from engine.clock import now
-    from engine.house import House
+    from engine.house import Installation
     from engine.premises import read_state
     from storage.database import StorageError
     from storage.settings import SettingsError, load_settings
 
     try:
-        state = read_state(home())  # a running set may listen on another port than the usual one
-        house = House(load_settings(port=int(state["port"])) if state else load_settings())
+        state = read_state(home_folder())  # a running set may listen on another port than the usual one
+        house = Installation(load_settings(port=int(state["port"])) if state else load_settings())
         found = []
-        for one in run(house, now(), Order(quiet=quiet, running=not at_rest, waking=not inbox)):
+        for one in run_checks(house, now(), CheckScope(quiet=quiet, running=not at_rest, waking=not inbox)):
             found.append(one)
             if not as_json:
-                reason = one.reason.in_(language())
+                reason = one.reason.in_(terminal_language())
                 say(f"{'ok' if one.ok else '!!'}  {one.what:<34} {reason}")
         refs = hand(house, found, now()) if hand_over else []
         house.close()
     except (SettingsError, StorageError, OSError) as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
     broken = sum(not one.ok for one in found)
     if as_json:
         rows = [

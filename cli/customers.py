@@ -1,4 +1,4 @@
-"""`tocsin customers`: whom an incident affected, how the follow-up goes, whom a person calls, who is forgotten."""
+"""`tocsin customers`: import affected customers, show the follow-up, list callbacks, forget a customer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.frame import As, AsJson, CommandId, Incident, TokenFile, _, example, say, show_json, token
+from cli.frame import As, AsJson, CommandId, Incident, TokenFile, _, example, say, show_json, read_token
 
 app = typer.Typer(no_args_is_help=True, help="Affected customers and their follow-up.", rich_markup_mode=None)
 
@@ -22,23 +22,23 @@ def take_in(
     as_json: AsJson = False,
 ) -> None:
     """Take in the customers of a file. Bad rows are named (exit 1), the good ones kept; a repeat counts once."""
-    from cli.customers_import import take_in as work
+    from cli.customers_import import import_and_report as work
 
-    work(incident, file, token(token_file), as_json=as_json)
+    work(incident, file, read_token(token_file), as_json=as_json)
 
 
 @app.command(epilog=example("tocsin customers show INC-1"))
 def show(incident: Incident, token_file: TokenFile = None, as_json: AsJson = False) -> None:
-    """Show where the follow-up of an incident stands, and its figures."""
+    """Show the state of an incident's follow-up, and its figures."""
     from cli.client import get, incident_path
 
-    found = get(incident_path(incident, "customers"), token(token_file), limit=0)
+    found = get(incident_path(incident, "customers"), read_token(token_file), limit=0)
     if as_json:
         show_json(found)
         return
-    from cli.customers_drawing import tell
+    from cli.customers_drawing import print_follow_up
 
-    tell(found)
+    print_follow_up(found)
 
 
 @app.command("list", epilog=example("tocsin customers list INC-1 --csv"))
@@ -50,10 +50,10 @@ def list_(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List customers, whoever comes first first: what they are owed and what they said."""
-    from cli.customers_drawing import listed
+    """List customers, the most urgent first: what they are owed and what they said."""
+    from cli.customers_drawing import print_customers
 
-    listed(incident, token(token_file), calls=False, limit=limit, as_csv=csv, as_json=as_json)
+    print_customers(incident, read_token(token_file), calls=False, limit=limit, as_csv=csv, as_json=as_json)
 
 
 @app.command(epilog=example("tocsin customers callbacks INC-1"))
@@ -66,9 +66,9 @@ def callbacks(
     as_json: AsJson = False,
 ) -> None:
     """List the customers whom a person has still to call, the first to call first."""
-    from cli.customers_drawing import listed
+    from cli.customers_drawing import print_customers
 
-    listed(incident, token(token_file), calls=True, limit=limit, as_csv=csv, as_json=as_json)
+    print_customers(incident, read_token(token_file), calls=True, limit=limit, as_csv=csv, as_json=as_json)
 
 
 @app.command(epilog=example('tocsin customers called INC-1 C1001 --note "refund promised by Friday"'))
@@ -84,7 +84,7 @@ def called(
     from cli.client import incident_path, post
 
     form = {"customer": customer, "note": note, **({"as": speaker} if speaker else {})}
-    answer = post(incident_path(incident, "customers/called"), token(token_file), form)
+    answer = post(incident_path(incident, "customers/called"), read_token(token_file), form)
     show_json(answer) if as_json else say(_("{customer}: called").format(customer=customer))
 
 
@@ -96,13 +96,13 @@ def again(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Record that a customer complains again: their matter is open again, and its owner is called."""
+    """Record a repeat complaint: the customer's case opens again, and its owner is called."""
     import uuid
 
     from cli.client import incident_path, post
 
     form = {"id": command_id or str(uuid.uuid4()), "customer": customer}
-    answer = post(incident_path(incident, "customers/again"), token(token_file), form)
+    answer = post(incident_path(incident, "customers/again"), read_token(token_file), form)
     show_json(answer) if as_json else say(_("{customer}: open again").format(customer=customer))
 
 
@@ -111,7 +111,7 @@ def forget(customer: Customer, token_file: TokenFile = None, as_json: AsJson = F
     """Forget a customer in every incident: contact, number and words go; figures stay, without them."""
     from cli.client import post
 
-    answer = post("/api/customers/forget", token(token_file), {"customer": customer})
+    answer = post("/api/customers/forget", read_token(token_file), {"customer": customer})
     if as_json:
         show_json(answer)
         return

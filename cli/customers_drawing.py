@@ -1,4 +1,4 @@
-"""Customers on the screen and as CSV: contacts masked, and no field that a spreadsheet would carry out."""
+"""Customers on the screen and as CSV: contacts masked, no field a spreadsheet would run as a formula."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from cli.client import get, incident_path
 from cli.frame import _, say, show_json
-from engine.sheets import harmless
+from engine.sheets import escape_formula
 
 PAGE = 2_000
 EXPORTED = (
@@ -17,7 +17,7 @@ EXPORTED = (
 )  # fmt: skip
 
 
-def listed(ref: str, token: str, *, calls: bool, limit: int, as_csv: bool, as_json: bool) -> None:
+def print_customers(ref: str, token: str, *, calls: bool, limit: int, as_csv: bool, as_json: bool) -> None:
     """Print customers: for a person, a program or a spreadsheet."""
     found: list[dict[str, Any]] = []
     while len(found) < limit:
@@ -31,7 +31,7 @@ def listed(ref: str, token: str, *, calls: bool, limit: int, as_csv: bool, as_js
     elif as_csv:
         writer = csv.writer(sys.stdout)
         writer.writerow(EXPORTED)
-        writer.writerows([harmless(one[name]) for name in EXPORTED] for one in found)
+        writer.writerows([escape_formula(one[name]) for name in EXPORTED] for one in found)
     else:
         for one in found:
             say(_line(one))
@@ -45,8 +45,8 @@ def _line(one: dict[str, Any]) -> str:
     return "  ".join(part for part in (*parts, one["callback"]) if part)
 
 
-def tell(found: dict[str, Any]) -> None:
-    """The follow-up of an incident for a person."""
+def print_follow_up(found: dict[str, Any]) -> None:
+    """Print the follow-up of an incident for a person."""
     result = found["result"]
     say(f"{found['ref']}  {_states().get(found['state'], found['state'])}")
     lines = (

@@ -1,4 +1,4 @@
-"""`tocsin customers import`: a file in batches over the API, bad rows named by their line, good ones kept."""
+"""`tocsin customers import`: a file in batches over the API; bad rows are named by line, good ones kept."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 import typer
 
 from cli import client
-from cli.frame import Trouble, _, say, show_json
-from cli.samples_push import Bar, patiently
+from cli.frame import CommandError, _, say, show_json
+from cli.samples_push import TransferProgressBar, retry_while_unavailable
 from domain.customers.record import COLUMNS, REQUIRED
 
 BATCH = 2_000
@@ -23,47 +23,47 @@ LONGEST_ROW = 5_000  # characters
 
 
 @dataclass
-class Tally:
-    """What became of the rows so far."""
+class CustomerImportTally:
+    """Count of a file's rows by result so far."""
 
     taken: int = 0
     known: int = 0
     bad: list[dict[str, Any]] = field(default_factory=list)
 
 
-def take_in(ref: str, path: Path, token: str, *, as_json: bool) -> None:
-    """Import a file whole; exit 1 if any row was bad."""
-    tally = bring(ref, path, token)
+def import_and_report(ref: str, path: Path, token: str, *, as_json: bool) -> None:
+    """Import a whole file; exit 1 if any row was bad."""
+    tally = import_file(ref, path, token)
     _report(ref, tally, as_json=as_json)
     if tally.bad:
         sys.exit(1)
 
 
-def bring(ref: str, path: Path, token: str) -> Tally:
-    """Import a file whole; what became of its rows.
+def import_file(ref: str, path: Path, token: str) -> CustomerImportTally:
+    """Import a whole file; the count of its rows by result.
 
     Raises:
-        Trouble: it cannot be read or sent. One line.
+        CommandError: it cannot be read or sent. One line.
     """
-    tally, reached = Tally(), 0
+    tally, reached = CustomerImportTally(), 0
     try:
         lines = _lines(path)
-        with Bar(_("importing"), lines) as bar:
+        with TransferProgressBar(_("importing"), lines) as bar:
             for batch in _batches(path, tally):
                 _send(ref, batch, token, tally)
                 reached = int(batch[-1]["line"])
-                bar.at(reached)
-    except client.NotRunning as lost:
-        raise Trouble(f"{lost}; imported as far as line {reached}: import again, a repeat counts once") from None
+                bar.show_progress(reached)
+    except client.ServerNotRunning as lost:
+        raise CommandError(f"{lost}; imported as far as line {reached}: import again, a repeat counts once") from None
     except OSError as error:
-        raise Trouble(f"cannot read {path}: {error.strerror}") from None
+        raise CommandError(f"cannot read {path}: {error.strerror}") from None
     tally.bad.sort(key=lambda one: int(one["line"]))
     return tally
 
 
-def _send(ref: str, batch: list[dict[str, Any]], token: str, tally: Tally) -> None:
+def _send(ref: str, batch: list[dict[str, Any]], token: str, tally: CustomerImportTally) -> None:
     form = {"customers": batch}
-    answer = patiently(lambda: client.post(client.incident_path(ref, "customers"), token, form))
+    answer = retry_while_unavailable(lambda: client.post(client.incident_path(ref, "customers"), token, form))
     tally.taken += int(answer["taken"])
     tally.known += int(answer["known"])
     tally.bad += answer["bad"]
@@ -74,7 +74,7 @@ def _lines(path: Path) -> int:
         return sum(1 for _line in stream)
 
 
-def _batches(path: Path, tally: Tally) -> Iterator[list[dict[str, Any]]]:
+def _batches(path: Path, tally: CustomerImportTally) -> Iterator[list[dict[str, Any]]]:
     batch: list[dict[str, Any]] = []
     size = 0
     for row in _rows(path, tally):
@@ -87,7 +87,7 @@ def _batches(path: Path, tally: Tally) -> Iterator[list[dict[str, Any]]]:
         yield batch
 
 
-def _rows(path: Path, tally: Tally) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, tally: CustomerImportTally) -> Iterator[dict[str, Any]]:
     """The rows with their lines; those that are no rows go to the tally.
 
     Each line is read by itself: a quote that is never closed must not take the rest of the file with it.
@@ -125,17 +125,17 @@ def _header(path: Path, text: str) -> list[str]:
     except csv.Error:
         header = []
     if not header:
-        raise Trouble(f"{path} has no header: its first line names the columns {', '.join(COLUMNS)}")
+        raise CommandError(f"{path} has no header: its first line names the columns {', '.join(COLUMNS)}")
     unknown = [name for name in header if name not in COLUMNS]
     missing = [name for name in REQUIRED if name not in header]
     if unknown or missing or len(set(header)) != len(header):
         strange = f"a column {unknown[0][:40]!r}" if unknown else "a column twice"
         wrong = f"no column {missing[0]}" if missing else strange
-        raise Trouble(f"{path} has {wrong}: its first line names the columns {', '.join(COLUMNS)}")
+        raise CommandError(f"{path} has {wrong}: its first line names the columns {', '.join(COLUMNS)}")
     return header
 
 
-def _report(ref: str, tally: Tally, *, as_json: bool) -> None:
+def _report(ref: str, tally: CustomerImportTally, *, as_json: bool) -> None:
     if as_json:
         show_json({"ref": ref, "taken": tally.taken, "known": tally.known, "bad": tally.bad})
         return

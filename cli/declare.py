@@ -1,4 +1,4 @@
-"""`tocsin declare`: by the API, or with the web process down straight into the database."""
+"""`tocsin declare`: by the API or, while the web process is down, directly in the database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import client
-from cli.frame import AsJson, CommandId, TokenFile, Trouble, _, home, language, say, show_json, token, warn
+from cli.frame import AsJson, CommandId, TokenFile, CommandError, _, home_folder, terminal_language, say, show_json, read_token, warn
 
 SIMILAR_SECONDS = 1.0  # it is declared already: what is like it may be looked up on the page, too
 PATIENCE_SECONDS = 6.0  # at 3 a.m. nobody waits for a frozen server; the same id makes the second way safe
@@ -40,7 +40,7 @@ def declare(
     import uuid
 
     if pace > 1 and not drill:
-        raise Trouble("only a drill runs at another pace than real time: add --drill")
+        raise CommandError("only a drill runs at another pace than real time: add --drill")
     form: dict[str, Any] = {
         "id": command_id or str(uuid.uuid4()),
         "title": title,
@@ -54,7 +54,7 @@ def declare(
         "pace": dict.fromkeys(("declared", "mitigated", "closed"), pace) if pace > 1 else {},
         **({"since": since} if since else {}),
     }
-    answer = send(form, token(token_file))
+    answer = send_declaration(form, read_token(token_file))
     if as_json:
         show_json(answer)
         return
@@ -62,26 +62,26 @@ def declare(
     say(mark + _("{ref} is declared: {title}").format(ref=answer["ref"], title=title))
     say("  " + _("next: {what}").format(what=f"tocsin show {answer['ref']} --watch"))
     if not drill:
-        _say_what_is_similar(str(answer["ref"]), token(token_file))
+        _say_what_is_similar(str(answer["ref"]), read_token(token_file))
 
 
 def _say_what_is_similar(ref: str, known: str) -> None:
     """Past incidents like this one, each with why; nothing where nobody answers at once."""
     try:
         found = client.call("GET", client.incident_path(ref, "similar"), known, patience=SIMILAR_SECONDS)
-    except Trouble:
+    except CommandError:
         return
     for one in found["similar"]:
-        why = "; ".join(one["reasons"]["zh" if language() == "zh_CN" else "en"])
+        why = "; ".join(one["reasons"]["zh" if terminal_language() == "zh_CN" else "en"])
         line = _("like it: {ref} of {day}, {title} ({why})")
         say("  " + line.format(ref=one["ref"], day=one["declared_at"][:10], title=one["title"], why=why))
 
 
-def send(form: dict[str, Any], known: str) -> dict[str, Any]:
-    """Declare by the API; where nobody answers, by the database itself, under the same id."""
+def send_declaration(form: dict[str, Any], known: str) -> dict[str, Any]:
+    """Declare by the API; where it does not answer, in the database, under the same id."""
     try:
         answer: dict[str, Any] = client.post("/api/incidents", known, form, patience=PATIENCE_SECONDS)
-    except client.NotRunning as down:
+    except client.ServerNotRunning as down:
         answer = _directly(form, known, down)
         warn(
             _(
@@ -91,19 +91,19 @@ def send(form: dict[str, Any], known: str) -> dict[str, Any]:
     return answer
 
 
-def _directly(form: dict[str, Any], known: str, down: client.NotRunning) -> dict[str, Any]:
+def _directly(form: dict[str, Any], known: str, down: client.ServerNotRunning) -> dict[str, Any]:
     import os
 
-    if not home().exists() and not os.environ.get("TOCSIN_DATABASE_URL"):
-        raise Trouble(str(down))
-    from cli.direct import declare as write
+    if not home_folder().exists() and not os.environ.get("TOCSIN_DATABASE_URL"):
+        raise CommandError(str(down))
+    from cli.direct import declare_in_database as write
 
     answer: dict[str, Any] = write(form, known)
     return answer
 
 
 def read_text(value: str) -> str:
-    """What a file-or-text option means: the file of that name, `-` for standard input, or itself."""
+    """Text of a file-or-text option: the file of that name, `-` for standard input, or the value itself."""
     import sys
 
     if value == "-":
@@ -114,7 +114,7 @@ def read_text(value: str) -> str:
             return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a text file in UTF-8"
-        raise Trouble(f"cannot read {value}: {reason}") from None
+        raise CommandError(f"cannot read {value}: {reason}") from None
     if path.suffix in (".txt", ".md") and " " not in value:
-        raise Trouble(f"there is no file {value}: give a file, a text, or - for standard input")
+        raise CommandError(f"there is no file {value}: give a file, a text, or - for standard input")
     return value

@@ -1,4 +1,4 @@
-"""Without the web process: straight into the database, by the same entrance. Imported only when needed."""
+"""Database access without the web process, by the engine's own commands. Imported only when needed."""
 
 from __future__ import annotations
 
@@ -7,73 +7,73 @@ from typing import Any
 
 import pendulum
 
-from cli.frame import Trouble
+from cli.frame import CommandError
 from domain.commands import Declare
-from domain.handle import Refused
+from domain.handle import CommandRefused
 from domain.incident import Impact
 from engine import commands
-from engine.house import House
+from engine.house import Installation
 from playbooks.errors import BadFile
 from storage import people
 from storage.database import StorageError
 from storage.settings import SettingsError, load_settings
 
 
-def open_house() -> House:
-    """The house of this installation, its database checked.
+def open_installation() -> Installation:
+    """Open the installation of this home and check its database.
 
     Raises:
-        Trouble: it cannot be used, in one line.
+        CommandError: it cannot be used, in one line.
     """
     try:
-        return House(load_settings()).open()
+        return Installation(load_settings()).open()
     except (SettingsError, StorageError, OSError) as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
-def declare(form: dict[str, Any], token: str) -> dict[str, Any]:
-    """What the API would have done."""
-    house = open_house()
+def declare_in_database(form: dict[str, Any], token: str) -> dict[str, Any]:
+    """Declare in the database, as the API would have done."""
+    house = open_installation()
     try:
-        fields = {**form, "impact": Impact(**form["impact"]), "since": moment(form.get("since"))}
-        command = Declare(**fields, by=speaker(house, token))
+        fields = {**form, "impact": Impact(**form["impact"]), "since": parse_moment(form.get("since"))}
+        command = Declare(**fields, by=speaker_of_token(house, token))
         answer = commands.declare(house, command, pendulum.now("UTC"))
-    except (Refused, StorageError, BadFile) as error:
-        raise Trouble(str(error)) from None
+    except (CommandRefused, StorageError, BadFile) as error:
+        raise CommandError(str(error)) from None
     finally:
         house.close()
     return {"id": answer.incident_id, "ref": answer.ref, "status": answer.status}
 
 
-def speaker(house: House, token: str) -> str:
-    """Whose token this is; empty without one.
+def speaker_of_token(house: Installation, token: str) -> str:
+    """Person of a token; empty without one.
 
     Raises:
-        Trouble: it is nobody's.
+        CommandError: it is nobody's.
     """
     if not token:
         return ""
     with house.database.read() as connection:
-        found = people.person_of(connection, token)
+        found = people.find_person(connection, token)
     if found is None:
-        raise Trouble("this token is nobody's: get a new one with `tocsin roster token YOU`")
+        raise CommandError("this token is nobody's: get a new one with `tocsin roster token YOU`")
     return found
 
 
-def moment(text: str | None, field: str = "since") -> pendulum.DateTime | None:
-    """A time as it was typed, with its offset; None where none was.
+def parse_moment(text: str | None, field: str = "since") -> pendulum.DateTime | None:
+    """Parse a time with its offset; None where none was given.
 
     Raises:
-        Trouble: it is none, or has no offset.
+        CommandError: it is none, or has no offset.
     """
     if not text:
         return None
     try:
         when = datetime.fromisoformat(text)
         if when.tzinfo is None:
-            raise Trouble(f"{field}: {text!r} has no time zone: write for example {text}+08:00")
+            raise CommandError(f"{field}: {text!r} has no time zone: write for example {text}+08:00")
         return pendulum.instance(when).in_timezone("UTC")
     except (ValueError, OverflowError):
-        raise Trouble(
+        raise CommandError(
             f"{field}: {text[:40]!r} is no time in ISO 8601: write for example 2026-11-22T03:05:00+08:00"
         ) from None

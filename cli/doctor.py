@@ -1,4 +1,4 @@
-"""`tocsin doctor`: whether the installation is sound, a line each."""
+"""`tocsin doctor`: check the installation, a line each."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def _finding(what: str, *, ok: bool, reason: str) -> Finding:
 
 def _database(settings: Settings) -> Finding:
     from storage.database import Database, StorageError
-    from storage.schema import require_current
+    from storage.schema import require_current_schema
 
     if not settings.database_url and not settings.home.exists():
         return _finding("database", ok=False, reason="there is none yet: start Tocsin once with `tocsin up`")
     database = Database(settings.database)
     try:
-        require_current(database)
+        require_current_schema(database)
         if database.is_sqlite:
             with database.write():
                 pass
@@ -67,10 +67,10 @@ def _database(settings: Settings) -> Finding:
 
 
 def _files(settings: Settings) -> list[Finding]:
-    from engine.house import House
+    from engine.house import Installation
     from playbooks.errors import BadFile
 
-    house = House(settings)
+    house = Installation(settings)
     try:
         try:
             house.roster()
@@ -88,20 +88,20 @@ def _machine(settings: Settings) -> list[Finding]:
     """Clock, disk, what is stuck; nothing where the database cannot be used, which is said already."""
     from engine.check.machine import check_storage
     from engine.clock import now
-    from engine.house import House
+    from engine.house import Installation
     from storage.database import Database, StorageError
-    from storage.schema import require_current
+    from storage.schema import require_current_schema
 
     if settings.is_sqlite and not (settings.home / "tocsin.db").exists():
         return []
     database = Database(settings.database)
     try:
-        require_current(database)
+        require_current_schema(database)
     except StorageError:
         return []
     finally:
         database.close()
-    house = House(settings, sends=False, checks=False)
+    house = Installation(settings, sends=False, checks=False)
     try:
         found = [one for one in check_storage(house, now()) if one.what != "database"]
     finally:
@@ -118,7 +118,7 @@ def _prefect(settings: Settings) -> list[Finding]:
     answers = _answers("prefect", f"{api}/health", "nothing is late without it; `tocsin up` starts it")
     if not answers["ok"]:
         return [answers]
-    broken = [one for one in schedules.check(api, now()) if not one.ok]
+    broken = [one for one in schedules.check_schedules(api, now()) if not one.ok]
     schedule = _finding("schedules", ok=not broken, reason="all are there, and fire")
     if broken:
         schedule["reason"] = f"{broken[0].what}: {broken[0].reason.en}" + (

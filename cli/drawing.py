@@ -1,4 +1,4 @@
-"""Stages with their clocks, drawn by Rich: bars and words that also say it without colour."""
+"""Incidents drawn by Rich: stages and clocks as bars, with words that say the same without colour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.frame import _, both, language, texts
+from cli.frame import _, localized, terminal_language, terminal_texts
 from domain.text import N_
 from locales import format_span, format_when
 
@@ -66,13 +66,13 @@ _STATES = {
 }
 
 
-def state(name: str) -> Text:
-    """A state in words and colour."""
+def state_text(name: str) -> Text:
+    """State in words and colour."""
     return Text(_(_STATES.get(name, name)), style=_STYLE.get(name, ""))
 
 
-def clock(time: str | None, *, seconds: bool = False) -> str:
-    """A time of day in the user's zone, with its date where it is another day's."""
+def clock_text(time: str | None, *, seconds: bool = False) -> str:
+    """Time of day in the user's zone, with its date where it is another day's."""
     if not time:
         return ""
     local = datetime.fromisoformat(time).astimezone()
@@ -80,25 +80,25 @@ def clock(time: str | None, *, seconds: bool = False) -> str:
     return day + (f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}")
 
 
-def when(time: str | None, now: datetime) -> str:
-    """A time in the user's zone and how far it is."""
+def time_text(time: str | None, now: datetime) -> str:
+    """Time in the user's zone, and its distance from now."""
     if not time:
         return ""
     zone = now.astimezone().tzinfo
-    return format_when(datetime.fromisoformat(time), zone or "UTC", language(), now)
+    return format_when(datetime.fromisoformat(time), zone or "UTC", terminal_language(), now)
 
 
-def left(due: str | None, now: datetime) -> str:
-    """How much time is left, or how late it is."""
+def time_left_text(due: str | None, now: datetime) -> str:
+    """Time left, or lateness."""
     if not due:
         return ""
     span = datetime.fromisoformat(due) - now
     words = _("{span} left") if span >= timedelta(0) else _("late by {span}")
-    return words.format(span=format_span(span, language()))
+    return words.format(span=format_span(span, terminal_language()))
 
 
-def bar(opens: str | None, due: str | None, now: datetime, condition: str) -> Text:
-    """A clock: how much of its window has passed."""
+def clock_bar(opens: str | None, due: str | None, now: datetime, condition: str) -> Text:
+    """Bar of a clock: the elapsed part of its window."""
     passed = 1.0 if condition in ("done", "abandoned") else 0.0
     if opens and due and not passed:
         begins, ends = datetime.fromisoformat(opens), datetime.fromisoformat(due)
@@ -114,7 +114,7 @@ def _title(document: dict[str, Any]) -> Text:
         line.append("[DRILL 演练] ", style="bold black on yellow")
     line.append(f"{document['ref']} ", style="bold")
     line.append(_plain(document["title"]))
-    line.append("  ").append_text(state(document["status"]))
+    line.append("  ").append_text(state_text(document["status"]))
     return line
 
 
@@ -126,8 +126,8 @@ def _plain(text: str) -> str:
 # --- the list -------------------------------------------------------------------------------------
 
 
-def board(document: dict[str, Any]) -> RenderableType:
-    """Incidents, the most urgent first."""
+def board_table(document: dict[str, Any]) -> RenderableType:
+    """Table of incidents, the most urgent first."""
     now = datetime.fromisoformat(document["now"])
     rows: list[RenderableType] = []
     for row in document["incidents"]:
@@ -144,14 +144,14 @@ def _board_row(row: dict[str, Any], now: datetime) -> list[RenderableType]:
     stage, following = row["stage"], row["next"]
     if stage:
         condition = "late" if row["late_steps"] else "running"
-        line = Text("  ").append_text(bar(stage["opens_at"], stage["due_at"], now, condition))
-        line.append(f"  {both(stage['title'])}  {left(stage['due_at'], now)}")
+        line = Text("  ").append_text(clock_bar(stage["opens_at"], stage["due_at"], now, condition))
+        line.append(f"  {localized(stage['title'])}  {time_left_text(stage['due_at'], now)}")
         if row["late_steps"]:
-            late = texts().ngettext("%d step late", "%d steps late", row["late_steps"]) % row["late_steps"]
+            late = terminal_texts().ngettext("%d step late", "%d steps late", row["late_steps"]) % row["late_steps"]
             line.append(f"  ! {late}", style="bold red")
         rows.append(line)
     if following:
-        parts = [both(following["title"]), _plain(following["owner"]["name"]), when(following["due_at"], now)]
+        parts = [localized(following["title"]), _plain(following["owner"]["name"]), time_text(following["due_at"], now)]
         rows.append(Text(f"  {_('Next')}: " + " · ".join(part for part in parts if part)))
     for name, label in (("called", _("Called, no answer yet")), ("acknowledged", _("Acknowledged by"))):
         if row[name]:
@@ -162,17 +162,17 @@ def _board_row(row: dict[str, Any], now: datetime) -> list[RenderableType]:
 # --- one incident ---------------------------------------------------------------------------------
 
 
-def incident(document: dict[str, Any]) -> RenderableType:
-    """One incident with its stages."""
+def incident_panel(document: dict[str, Any]) -> RenderableType:
+    """Panel of one incident with its stages."""
     now = datetime.fromisoformat(document["now"])
     impact = _("Impact: {customers} customers, {orders} orders, {money} {currency}.").format(
         **{name: document["impact"][name] for name in ("customers", "orders", "money")},
         currency=document["currency"],
     )
-    said = when(document["last_public_at"], now) or _("none yet")
+    said = time_text(document["last_public_at"], now) or _("none yet")
     rows: list[RenderableType] = [
         _title(document),
-        Text(f"{_('Declared')} {when(document['declared_at'], now)} · {impact}"),
+        Text(f"{_('Declared')} {time_text(document['declared_at'], now)} · {impact}"),
         Text(f"{_('Last public word')}: {said}"),
     ]
     for stage in document["stages"]:
@@ -183,13 +183,13 @@ def incident(document: dict[str, Any]) -> RenderableType:
 
 
 def _stage(stage: dict[str, Any], people: dict[str, str], now: datetime) -> list[RenderableType]:
-    line = Text().append_text(bar(stage["opens_at"], stage["due_at"], now, stage["state"]))
-    line.append(f"  {both(stage['title'])}", style="bold")
+    line = Text().append_text(clock_bar(stage["opens_at"], stage["due_at"], now, stage["state"]))
+    line.append(f"  {localized(stage['title'])}", style="bold")
     if stage["repeats"]:
         line.append(f" #{stage['round']}")
-    line.append("  ").append_text(state(stage["state"]))
+    line.append("  ").append_text(state_text(stage["state"]))
     if stage["state"] in ("running", "late", "waiting") and stage["due_at"]:
-        line.append(f"  {clock(stage['due_at'])} · {left(stage['due_at'], now)}")
+        line.append(f"  {clock_text(stage['due_at'])} · {time_left_text(stage['due_at'], now)}")
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
     for wraps in (False, False, True, False, True, False):  # a name that is to be typed is never broken
         table.add_column(no_wrap=not wraps, overflow="fold")
@@ -206,12 +206,12 @@ def _step(step: dict[str, Any], people: dict[str, str], now: datetime) -> list[R
     style = "bold red" if step["late"] else _STYLE.get(name, "")
     who = _plain(people.get(step["holder"] or step["owner"], step["holder"] or step["owner"]))
     if name in ("done", "skipped", "abandoned", "superseded"):
-        note = clock(step["done_at"])
+        note = clock_text(step["done_at"])
     else:
-        note = when(step["due_at"], now)
+        note = time_text(step["due_at"], now)
     sign = ("!" if step["late"] else " ") + _SIGN.get(name, " ")
-    title = Text(both(step["title"]), style="dim" if name in ("waiting", "skipped", "superseded") else "")
-    words = state(name)
+    title = Text(localized(step["title"]), style="dim" if name in ("waiting", "skipped", "superseded") else "")
+    words = state_text(name)
     if step["late"]:
         words.append(f", {_('late')}", style="bold red")
     return [
@@ -227,8 +227,8 @@ def _step(step: dict[str, Any], people: dict[str, str], now: datetime) -> list[R
 def _messages(document: dict[str, Any]) -> list[RenderableType]:
     rows: list[RenderableType] = []
     for row in document["publications"]:
-        words = Text(f"  {row['channel']}  ").append_text(state(row["state"]))
-        rows.append(words.append(f"  {clock(row['sent_at'])}  {_plain(row['receipt'])}"))
+        words = Text(f"  {row['channel']}  ").append_text(state_text(row["state"]))
+        rows.append(words.append(f"  {clock_text(row['sent_at'])}  {_plain(row['receipt'])}"))
     if rows:
         rows = [Text(), Text(_("Publications"), style="bold"), *rows]
     counts: dict[str, int] = {}

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from cli.frame import AsJson, Trouble, _, example, home, language, say, show_json
+from cli.frame import AsJson, CommandError, _, example, home_folder, terminal_language, say, show_json
 
 if TYPE_CHECKING:
-    from domain.drill.judging import Second
-    from engine.drill.conduct import Conductor
-    from engine.drill.holding import Held
-    from engine.drill.record import Record
-    from engine.house import House
+    from domain.drill.judging import DrillSecond
+    from engine.drill.conduct import DrillConductor
+    from engine.drill.holding import DrillResult
+    from engine.drill.record import DrillRecord
+    from engine.house import Installation
 
 app = typer.Typer(no_args_is_help=True, help="Full-chain drills: lint, run, compare, abort.", rich_markup_mode=None)
 
@@ -27,13 +27,13 @@ Name = Annotated[str, typer.Argument(metavar="DRILL", help="As `tocsin drill lis
 @app.command(epilog=example("tocsin drill lint examples/drill.yaml"))
 def lint(plan: PlanFile, as_json: AsJson = False) -> None:
     """Check a plan: file, line, field and what would be right."""
-    from playbooks.drill_file import read_plan
+    from playbooks.drill_file import read_drill_plan
     from playbooks.errors import BadFile
 
     try:
-        found = read_plan(plan)
+        found = read_drill_plan(plan)
     except BadFile as bad:
-        raise Trouble(str(bad)) from None
+        raise CommandError(str(bad)) from None
     steps, levels = sum(1 for _one in found.steps()), [level.percent for level in found.levels]
     if as_json:
         show_json({"plan": found.id, "steps": steps, "levels": levels, "targets": list(found.targets)})
@@ -55,17 +55,17 @@ def run(
 
     from engine.clock import now
     from engine.drill import holding
-    from engine.drill.preflight import NotNow
+    from engine.drill.preflight import DrillNotAllowed
     from playbooks.errors import BadFile
     from storage.database import StorageError
 
-    house = _house()
+    house = _installation()
     shown = _Shown(quiet=as_json)
     try:
         with shown:
-            held = asyncio.run(holding.hold(house, plan, now, shown.heard, _stoppable, auto=auto))
-    except (BadFile, NotNow, StorageError) as error:
-        raise Trouble(str(error)) from None
+            held = asyncio.run(holding.run_drill(house, plan, now, shown.heard, _stoppable, auto=auto))
+    except (BadFile, DrillNotAllowed, StorageError) as error:
+        raise CommandError(str(error)) from None
     finally:
         house.close()
     if as_json:
@@ -80,11 +80,11 @@ def run(
 @app.command("list", epilog=example("tocsin drill list"))
 def list_(as_json: AsJson = False) -> None:
     """List the drill that runs here, and those that were held, the newest first."""
-    from engine.drill.showing import history, running
+    from engine.drill.showing import list_history, read_running
 
-    house = _house()
+    house = _installation()
     try:
-        live, held = running(house), history(house)
+        live, held = read_running(house), list_history(house)
     finally:
         house.close()
     if as_json:
@@ -110,16 +110,16 @@ def show(name: Name, as_json: AsJson = False) -> None:
         return
     say(f"{found['id']}  {found['plan']}  {found['verdict']}")
     for reason in found["reasons"]:
-        say(f"  {reason['zh' if language() == 'zh_CN' else 'en']}")
-    say(f"  {_('report')}: {home() / 'drills' / name / 'report.en.html'}")
+        say(f"  {reason['zh' if terminal_language() == 'zh_CN' else 'en']}")
+    say(f"  {_('report')}: {home_folder() / 'drills' / name / 'report.en.html'}")
 
 
 @app.command(epilog=example("tocsin drill compare 20261022-173000 20261122-173000"))
 def compare(old: Name, new: Name, as_json: AsJson = False) -> None:
     """Compare two drills: whether the newer one is worse, beyond chance and enough to matter."""
-    from engine.drill.comparing import against
+    from engine.drill.comparing import compare_with_earlier
 
-    found = against([_record(old)], _record(new))
+    found = compare_with_earlier([_record(old)], _record(new))
     rows = [
         {"figure": one.figure, "ratio": one.change.ratio, "low": one.change.low, "high": one.change.high,
          "says": str(one.change.trend)}
@@ -140,9 +140,9 @@ def abort(as_json: AsJson = False) -> None:
     from engine.drill.conduct import ABORT
     from engine.drill.places import ALIVE
 
-    running = sorted((home() / "drills").glob(f"*/{ALIVE}"))
+    running = sorted((home_folder() / "drills").glob(f"*/{ALIVE}"))
     if not running:
-        raise Trouble("no drill runs here")
+        raise CommandError("no drill runs here")
     if as_json:
         show_json({"drills": [mark.parent.name for mark in running]})
     for mark in running:
@@ -151,20 +151,20 @@ def abort(as_json: AsJson = False) -> None:
             say(_("{drill} stops within a second").format(drill=mark.parent.name))
 
 
-def _house() -> House:
-    from engine.house import House
+def _installation() -> Installation:
+    from engine.house import Installation
     from engine.premises import read_state
     from storage.database import StorageError
     from storage.settings import SettingsError, load_settings
 
-    state = read_state(home())  # a running set may listen on another port than the usual one: links lead there
+    state = read_state(home_folder())  # a running set may listen on another port than the usual one: links lead there
     try:
-        return House(load_settings(port=int(state["port"])) if state else load_settings(), sends=False).open()
+        return Installation(load_settings(port=int(state["port"])) if state else load_settings(), sends=False).open()
     except (SettingsError, StorageError, OSError) as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
-def _stoppable(conductor: Conductor) -> None:
+def _stoppable(conductor: DrillConductor) -> None:
     def stop(*_given: object) -> None:
         conductor.abort("stopped by hand")
 
@@ -192,7 +192,7 @@ class _Shown:
         if self._bar is not None:
             self._bar.stop()
 
-    def heard(self, _record: Record, second: Second) -> None:
+    def heard(self, _record: DrillRecord, second: DrillSecond) -> None:
         """One second of the drill."""
         p95 = "-" if second.p95 is None else f"{second.p95:.0f} ms"
         line = (
@@ -206,11 +206,11 @@ class _Shown:
             say(line)
 
 
-def _tell(held: Held) -> None:
+def _tell(held: DrillResult) -> None:
     data = held.document.data
     say(f"{data['verdict']}  {data['plan']}  {data['id']}")
     for reason in data["reasons"]:
-        say(f"  {reason['zh' if language() == 'zh_CN' else 'en']}")
+        say(f"  {reason['zh' if terminal_language() == 'zh_CN' else 'en']}")
     if data["knee"]:
         say(f"  {_('capacity')}: {data['knee']['rate']:.1f}/s ({data['knee']['low']:.1f} - {data['knee']['high']:.1f})")
     if data["rto_seconds"] is not None:
@@ -224,20 +224,20 @@ def _tell(held: Held) -> None:
         say(f"  {_('on record as')} {' '.join(filter(None, (held.matter, *held.actions)))}")
 
 
-def _record(name: str) -> Record:
-    from engine.drill.running import read
+def _record(name: str) -> DrillRecord:
+    from engine.drill.running import load_record
 
-    found = read(home() / "drills" / name)
+    found = load_record(home_folder() / "drills" / name)
     if found is None:
-        raise Trouble(f"no drill {name!r} here: `tocsin drill list` names them")
+        raise CommandError(f"no drill {name!r} here: `tocsin drill list` names them")
     return found
 
 
 def _read(name: str) -> dict[str, Any]:
-    from engine.drill.keeping import summary
-    from engine.drill.running import verdict_on
-    from playbooks.drill_file import read_plan
+    from engine.drill.keeping import summarise
+    from engine.drill.running import judge_record
+    from playbooks.drill_file import read_drill_plan
 
     record = _record(name)
-    plan = read_plan(home() / "drills" / name / "plan.yaml")
-    return summary(record, verdict_on(plan, record))
+    plan = read_drill_plan(home_folder() / "drills" / name / "plan.yaml")
+    return summarise(record, judge_record(plan, record))

@@ -1,4 +1,4 @@
-"""What every command shares: options, one-line errors, answers for people or programs."""
+"""Common parts of every command: options, one-line errors, output for people or programs."""
 
 from __future__ import annotations
 
@@ -24,75 +24,75 @@ StepName = Annotated[str, typer.Argument(help="Step such as apology/draft; PLAYB
 As = Annotated[str, typer.Option("--as", help="On this machine, without a token: in whose name.")]
 
 
-class Trouble(Exception):
-    """The command failed; the text is one line that says what would be right. Exit 1."""
+class CommandError(Exception):
+    """Failure of a command; the text is one line that says what would be right. Exit 1."""
 
 
 def example(text: str) -> str:
-    """The line under a command's help."""
+    """Epilog of a command's help: one example line."""
     return f"Example: {text}"
 
 
-def token(file: Path | None) -> str:
-    """The token of whoever types: of the file, else of the environment; else none."""
+def read_token(file: Path | None) -> str:
+    """Token of the user: of the file, else of the environment; else empty."""
     if file is None:
         return os.environ.get("TOCSIN_TOKEN", "").strip()
     try:
         found = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
-        raise Trouble(f"cannot read the token in {file}: {reason}") from None
+        raise CommandError(f"cannot read the token in {file}: {reason}") from None
     if not found or "\n" in found:
-        raise Trouble(f"{file} does not hold one token: `tocsin roster token YOU > {file}` makes one")
+        raise CommandError(f"{file} does not hold one token: `tocsin roster token YOU > {file}` makes one")
     return found
 
 
-def home() -> Path:
-    """The folder of this installation; may not exist."""
+def home_folder() -> Path:
+    """Folder of this installation; may not exist."""
     return Path(os.environ.get("TOCSIN_HOME") or ".tocsin").expanduser().absolute()
 
 
-def language() -> str:
-    """What the terminal speaks."""
+def terminal_language() -> str:
+    """Language of the terminal."""
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if os.environ.get(name):
             return normalise(os.environ[name])
     return "en"
 
 
-def texts() -> Translator:
-    """The texts of the terminal's language."""
-    return translator(language())
+def terminal_texts() -> Translator:
+    """Texts in the terminal's language."""
+    return translator(terminal_language())
 
 
 def _(text: str) -> str:
-    """A text in the terminal's language."""
-    return texts()(text)
+    """Text in the terminal's language."""
+    return terminal_texts()(text)
 
 
-def both(words: Mapping[str, str]) -> str:
-    """A text of an answer that exists in both languages."""
-    return words["zh"] if language() == "zh_CN" else words["en"]
+def localized(words: Mapping[str, str]) -> str:
+    """Text in the terminal's language, of an answer that has both."""
+    return words["zh"] if terminal_language() == "zh_CN" else words["en"]
 
 
 def say(line: str = "") -> None:
-    """A line for a person."""
+    """Print a line for a person."""
     typer.echo(line)
 
 
 def show_json(document: Any) -> None:
-    """An answer for a program: one line, or indented on a screen."""
+    """Print an answer for a program: one line, or indented on a screen."""
     indent = 2 if sys.stdout.isatty() else None
     typer.echo(json.dumps(document, ensure_ascii=False, indent=indent))
 
 
 def warn(line: str) -> None:
-    """Beside the answer: on stderr."""
+    """Print a line on stderr, beside the answer."""
     typer.echo(line, err=True)
 
 
 def fail(line: str) -> NoReturn:
-    """End with one clear line on stderr, exit 1."""
+    """Exit 1 with one clear line on stderr."""
     text = " ".join(line.split())
     typer.echo(f"tocsin: {text}", err=True)
     raise SystemExit(1)

@@ -1,4 +1,4 @@
-"""`tocsin health`: the six core figures, the indices, staffing and what is coming."""
+"""`tocsin health`: the six core metrics, the indices, staffing and the forecast."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import client
-from cli.frame import AsJson, TokenFile, show_json, token
+from cli.frame import AsJson, TokenFile, show_json, read_token
 
 
 def health(
@@ -18,12 +18,12 @@ def health(
     as_json: AsJson = False,
 ) -> None:
     """Show how the operation is: core figures, indices, staffing, the next 48 hours, and what to do."""
-    found = client.get("/api/health", token(token_file), service=service, lane=lane)
+    found = client.get("/api/health", read_token(token_file), service=service, lane=lane)
     if as_json:
         show_json(found)
         return
     from rich.console import Console
 
-    from cli.health_drawing import drawn
+    from cli.health_drawing import health_board_view
 
-    Console(highlight=False).print(drawn(found))
+    Console(highlight=False).print(health_board_view(found))

@@ -1,4 +1,4 @@
-"""The health board, drawn by Rich: tables and small lines that also say it without colour."""
+"""Health board drawn by Rich: tables and sparklines, with words that say the same without colour."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.frame import _, both, language
+from cli.frame import _, localized, terminal_language
 from locales import format_span, format_when
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -20,8 +20,8 @@ _HOURS = 3  # of the forecast, a row
 _GOOD, _FAIR = 80, 60  # of an index
 
 
-def drawn(document: dict[str, Any]) -> RenderableType:
-    """The board, section by section."""
+def health_board_view(document: dict[str, Any]) -> RenderableType:
+    """Health board, section by section."""
     return Group(*_sections(document))
 
 
@@ -42,7 +42,7 @@ def _sections(document: dict[str, Any]) -> Iterator[RenderableType]:
 
 
 def sparkline(points: Sequence[float | None], width: int = _WIDTH) -> str:
-    """A line of bars from the least to the most; a gap where nothing is known. Neighbours are averaged to fit."""
+    """Sparkline from the least to the most; a gap where no value is known. Neighbours are averaged to fit."""
     size = max(1, -(-len(points) // width))
     chunks = [[one for one in points[at : at + size] if one is not None] for at in range(0, len(points), size)]
     means = [sum(chunk) / len(chunk) if chunk else None for chunk in chunks]
@@ -60,10 +60,10 @@ def _core(figures: Sequence[dict[str, Any]]) -> Table:
     table = _table(_("Figure"), _("now"), _("target"), "", _("last 24 hours"))
     for one in figures:
         sign, style = {True: ("✓", "green"), False: ("!", "bold red"), None: ("", "")}[one["met"]]
-        unit = both(one["unit"]) if one["shown"] and not one["shown"].endswith(("s", "%")) else ""
+        unit = localized(one["unit"]) if one["shown"] and not one["shown"].endswith(("s", "%")) else ""
         now = Text(f"{one['shown']} {unit}".strip(), style=style) if one["shown"] else _none()
         limit = f"{'≤' if one['side'] == 'at_most' else '≥'} {one['target_shown']}" if one["target_shown"] else ""
-        table.add_row(both(one["title"]), now, limit, Text(sign, style=style), sparkline(one["points"]))
+        table.add_row(localized(one["title"]), now, limit, Text(sign, style=style), sparkline(one["points"]))
     return table
 
 
@@ -71,9 +71,9 @@ def _indices(indices: Sequence[dict[str, Any]]) -> Table:
     table = _table(_("Index, of 100"), _("last hour"), _("last 24 hours"), _("made of"))
     for one in indices:
         parts = ", ".join(
-            f"{both(part['title'])} {part['shown']}" for part in one["parts"] if part["score"] is not None
+            f"{localized(part['title'])} {part['shown']}" for part in one["parts"] if part["score"] is not None
         )
-        table.add_row(both(one["title"]), _points(one["value"]), _points(one["day"]), parts)
+        table.add_row(localized(one["title"]), _points(one["value"]), _points(one["day"]), parts)
     return table
 
 
@@ -105,7 +105,7 @@ def _staffing(found: dict[str, Any]) -> Table:
 def _span(seconds: float) -> str:
     from datetime import timedelta
 
-    return format_span(timedelta(seconds=seconds), language())
+    return format_span(timedelta(seconds=seconds), terminal_language())
 
 
 def _coming(document: dict[str, Any], zone: ZoneInfo) -> Iterator[RenderableType]:
@@ -132,7 +132,7 @@ def _row(slots: Sequence[dict[str, Any]], zone: ZoneInfo, now: datetime) -> Iter
     """Some slots in one: contacts added up, people of the hardest slot."""
     known = [slot for slot in slots if slot["contacts"] is not None]
     yield (
-        format_when(datetime.fromisoformat(slots[0]["start"]), zone, language(), now)
+        format_when(datetime.fromisoformat(slots[0]["start"]), zone, terminal_language(), now)
         .partition("（")[0]
         .partition(" (")[0]
     )
@@ -148,8 +148,8 @@ def _row(slots: Sequence[dict[str, Any]], zone: ZoneInfo, now: datetime) -> Iter
 
 def _findings(document: dict[str, Any]) -> Iterator[RenderableType]:
     for one in document["findings"]:
-        yield Text(f"! {both(one['what'])}", style="bold yellow")
-        yield Text(f"  → {both(one['next'])}")
+        yield Text(f"! {localized(one['what'])}", style="bold yellow")
+        yield Text(f"  → {localized(one['next'])}")
     for line in document["file_findings"]:
         yield Text(f"! {line}", style="bold red")
     if not document["findings"] and not document["file_findings"]:

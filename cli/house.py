@@ -1,4 +1,4 @@
-"""`tocsin up`: the installation itself."""
+"""`tocsin up`: start and supervise the installation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.frame import Trouble, _, language, say
+from cli.frame import CommandError, _, terminal_language, say
 
 
 def up(
@@ -18,22 +18,22 @@ def up(
     ] = "",
 ) -> None:
     """Start Tocsin and keep it running. Prints a line that begins with `ready`; Ctrl-C stops everything."""
-    from engine.children import chosen, default_children
-    from engine.supervisor import StartError, Supervisor, prepare
+    from engine.children import select_children, default_children
+    from engine.supervisor import StartError, Supervisor, prepare_home_in_subprocess
     from storage.settings import SettingsError, load_settings
 
     try:
         settings = load_settings(port=port, prefect_port=prefect_port, host=host)
-        children = chosen(default_children(settings), only)
-        for line in prepare(settings):
+        children = select_children(default_children(settings), only)
+        for line in prepare_home_in_subprocess(settings):
             say(_told(line))
         serves = any(child.name == "web" for child in children)
-        Supervisor(settings, children, language=language(), serves=serves).run()
+        Supervisor(settings, children, language=terminal_language(), serves=serves).run()
     except (StartError, SettingsError, ValueError) as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
 def _told(line: str) -> str:
-    """A line of what was laid out; the link by which the first one comes in is said in the terminal's language."""
+    """Line of a created home; the first login link is printed in the terminal's language."""
     _begins, found, link = line.partition("login link: ")
     return _("Log in once, within half an hour, by this link: {link}").format(link=link) if found else line

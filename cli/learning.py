@@ -1,4 +1,4 @@
-"""`tocsin suggestions`, `actions`, `action`, `recurrences`: what customers suggest, what was promised, what recurs."""
+"""`tocsin suggestions | actions | action | recurrences`: suggestions, promised actions, recurrences."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.frame import As, AsJson, CommandId, Incident, TokenFile, Trouble, _, example, say, show_json, token
+from cli.frame import As, AsJson, CommandId, Incident, TokenFile, CommandError, _, example, say, show_json, read_token
 
 suggestions = typer.Typer(
     no_args_is_help=True, help="Suggestions of customers and what became of them.", rich_markup_mode=None
@@ -30,13 +30,13 @@ def list_suggestions(
     """List what customers suggest, most voices first: what the next product meeting has to answer."""
     from cli import client
 
-    found = client.get("/api/suggestions", token(token_file), all=_flag(everything), drills=_flag(drills), limit=limit)
+    found = client.get("/api/suggestions", read_token(token_file), all=_flag(everything), drills=_flag(drills), limit=limit)
     if as_json:
         show_json(found)
         return
     from cli import learning_drawing
 
-    learning_drawing.suggestions(found, as_csv=csv)
+    learning_drawing.print_suggestions(found, as_csv=csv)
 
 
 @suggestions.command(
@@ -62,15 +62,15 @@ def answer(
     from cli import client
 
     if with_action and not owner:
-        raise Trouble("an action has an owner: add --owner ROLE")
+        raise CommandError("an action has an owner: add --owner ROLE")
     if owner and not with_action:
-        raise Trouble("an owner belongs to an action: add --action")
+        raise CommandError("an owner belongs to an action: add --action")
     form: dict[str, Any] = {"id": command_id or str(uuid.uuid4()), "answer": answer}
     if with_action:
         form["action"] = {"owner": owner, "due": due, "title": title}
     if speaker:
         form["as"] = speaker
-    found = client.post(f"/api/suggestions/{quote(suggestion, safe='')}/answer", token(token_file), form)
+    found = client.post(f"/api/suggestions/{quote(suggestion, safe='')}/answer", read_token(token_file), form)
     if as_json:
         show_json(found)
     elif found["action"]:
@@ -89,13 +89,13 @@ def share(
     """Show how many complaints became a recorded improvement, against the aim."""
     from cli import client
 
-    found = client.get("/api/improvement", token(token_file), **{"from": from_, "to": to})
+    found = client.get("/api/improvement", read_token(token_file), **{"from": from_, "to": to})
     if as_json:
         show_json(found)
         return
     from cli import learning_drawing
 
-    learning_drawing.share(found)
+    learning_drawing.print_improvement_share(found)
 
 
 def actions(
@@ -105,16 +105,16 @@ def actions(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what was promised, whatever is due first first: owner, deadline, where it comes from."""
+    """List promised actions, the first due first: owner, deadline, where each comes from."""
     from cli import client
 
-    found = client.get("/api/actions", token(token_file), open=_flag(running), late=_flag(late), origin=of)
+    found = client.get("/api/actions", read_token(token_file), open=_flag(running), late=_flag(late), origin=of)
     if as_json:
         show_json(found)
         return
     from cli import learning_drawing
 
-    learning_drawing.actions(found["actions"])
+    learning_drawing.print_actions(found["actions"])
 
 
 @action.command(epilog=example('tocsin action add INC-1 --title "a second provider" --owner technology-lead --due 14d'))
@@ -140,7 +140,7 @@ def add(
         "id": command_id or str(uuid.uuid4()), "title": title, "zh": zh, "owner": owner, "due": due,
         "because": because, **({"as": speaker} if speaker else {}),
     }  # fmt: skip
-    found = client.post(client.incident_path(incident, "actions"), token(token_file), form)
+    found = client.post(client.incident_path(incident, "actions"), read_token(token_file), form)
     if as_json:
         show_json(found)
         return
@@ -159,26 +159,26 @@ def show(
 
     from cli import client
 
-    found = client.get(f"/api/actions/{quote(ref, safe='')}", token(token_file))
+    found = client.get(f"/api/actions/{quote(ref, safe='')}", read_token(token_file))
     if as_json:
         show_json(found)
         return
     from cli import learning_drawing
 
-    learning_drawing.action(found)
+    learning_drawing.print_action(found)
 
 
 def recurrences(token_file: TokenFile = None, as_json: AsJson = False) -> None:
     """List kinds of problems that came again, each with its warning and its optimisation proposal."""
     from cli import client
 
-    found = client.get("/api/recurrences", token(token_file))
+    found = client.get("/api/recurrences", read_token(token_file))
     if as_json:
         show_json(found)
         return
     from cli import learning_drawing
 
-    learning_drawing.recurrences(found["recurrences"])
+    learning_drawing.print_recurrences(found["recurrences"])
 
 
 def _flag(value: bool) -> str:

@@ -1,4 +1,4 @@
-"""What was learned on the screen and as CSV."""
+"""Suggestions, actions and recurrences on the screen and as CSV."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cli.drawing import clock
-from cli.frame import _, both, say
-from engine.sheets import harmless
+from cli.drawing import clock_text
+from cli.frame import _, localized, say
+from engine.sheets import escape_formula
 
 EXPORTED = (
     "id", "voices", "wording", "language", "after", "first_at", "last_at", "agenda", "answer", "answered_at",
@@ -17,13 +17,13 @@ EXPORTED = (
 )  # fmt: skip
 
 
-def suggestions(found: dict[str, Any], *, as_csv: bool) -> None:
-    """Groups of suggestions: for a person, or for a spreadsheet, which must not take a field for a formula."""
+def print_suggestions(found: dict[str, Any], *, as_csv: bool) -> None:
+    """Print groups of suggestions for a person, or as CSV whose fields no spreadsheet runs as a formula."""
     rows = found["suggestions"]
     if as_csv:
         writer = csv.writer(sys.stdout)
         writer.writerow(EXPORTED)
-        writer.writerows([harmless(one[name]) for name in EXPORTED] for one in rows)
+        writer.writerows([escape_formula(one[name]) for name in EXPORTED] for one in rows)
         return
     drill, forgotten = _("DRILL"), _("(forgotten)")
     for one in rows:
@@ -37,11 +37,11 @@ def suggestions(found: dict[str, Any], *, as_csv: bool) -> None:
             say(f"      {said}".rstrip())
     if not rows:
         say(_("no suggestion is without an answer"))
-    say(_("next product meeting: {when}").format(when=clock(found["next_meeting"])))
+    say(_("next product meeting: {when}").format(when=clock_text(found["next_meeting"])))
 
 
-def share(found: dict[str, Any]) -> None:
-    """The share of complaints that became an improvement."""
+def print_improvement_share(found: dict[str, Any]) -> None:
+    """Print the share of complaints that became an improvement."""
     shown = "-" if found["share"] is None else f"{found['share'] * 100:.1f} %"
     say(
         _("{improved} of {complaints} complaints became a recorded improvement: {share} (aim {aim})").format(
@@ -55,24 +55,24 @@ def share(found: dict[str, Any]) -> None:
     say("  " + _("done already: {done}").format(done=found["done"]))
 
 
-def actions(found: Sequence[dict[str, Any]]) -> None:
-    """Promises, a line each."""
+def print_actions(found: Sequence[dict[str, Any]]) -> None:
+    """Print promised actions, a line each."""
     for one in found:
-        parts = [one["ref"], clock(one["due_at"]), _state(one), one["owner_name"], both(one["title"]), one["origin"]]
+        parts = [one["ref"], clock_text(one["due_at"]), _state(one), one["owner_name"], localized(one["title"]), one["origin"]]
         say("  ".join(part for part in parts if part))
     if not found:
         say(_("nothing is promised"))
 
 
-def action(one: dict[str, Any]) -> None:
-    """One promise."""
-    say(f"{one['ref']}  {both(one['title'])}  {_state(one)}")
+def print_action(one: dict[str, Any]) -> None:
+    """Print one promised action."""
+    say(f"{one['ref']}  {localized(one['title'])}  {_state(one)}")
     lines = [
         (_("owner"), f"{one['owner_name']} ({one['role']})"),
-        (_("due"), clock(one["due_at"])),
+        (_("due"), clock_text(one["due_at"])),
         (_("from"), one["origin"]),
-        (_("why"), both(one["because"])),
-        (_("done"), clock(one["done_at"]) if one["done_at"] else ""),
+        (_("why"), localized(one["because"])),
+        (_("done"), clock_text(one["done_at"]) if one["done_at"] else ""),
         (_("evidence"), one["evidence"]),
     ]
     for name, value in lines:
@@ -80,10 +80,10 @@ def action(one: dict[str, Any]) -> None:
             say(f"  {name}: {value}")
 
 
-def recurrences(found: Sequence[dict[str, Any]]) -> None:
-    """Kinds of problems, a line each."""
+def print_recurrences(found: Sequence[dict[str, Any]]) -> None:
+    """Print recurrences, a line each."""
     for one in found:
-        parts = [one["warning"] or "-", both(one["title"]), one["status"], one["document"]]
+        parts = [one["warning"] or "-", localized(one["title"]), one["status"], one["document"]]
         say("  ".join(parts))
     if not found:
         say(_("nothing came again so often"))

@@ -1,4 +1,4 @@
-"""`tocsin`: every command and its example. Nothing heavy is imported before a command needs it."""
+"""`tocsin`: every command and its example. Heavy imports happen inside the commands that need them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cli import (
 from cli.check import check
 from cli.declare import declare
 from cli.doctor import doctor
-from cli.frame import Trouble, example, fail
+from cli.frame import CommandError, example, fail
 from cli.rehearsing import rehearse
 
 app = typer.Typer(
@@ -93,10 +93,10 @@ app.command(epilog=example("tocsin rehearse four-hour-response --speed 240 --aut
 
 
 def main() -> None:
-    """The program."""
+    """Run the program."""
     try:
         app()
-    except Trouble as trouble:
+    except CommandError as trouble:
         fail(str(trouble))
 
 

@@ -1,4 +1,4 @@
-"""`tocsin move | backup | restore`: an installation carried to PostgreSQL, into a file, and out of it."""
+"""`tocsin move | backup | restore`: move an installation to PostgreSQL, back it up, restore it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.frame import AsJson, Trouble, _, say, show_json, warn
+from cli.frame import AsJson, CommandError, _, say, show_json, warn
 
 if TYPE_CHECKING:
-    from storage.backups import Backup
+    from storage.backups import BackupManifest
     from storage.settings import Settings
 
 
@@ -27,19 +27,19 @@ def move(
 
     settings = _settings()
     if bool(to) == unseal:
-        raise Trouble("say where to: --to postgresql://USER@HOST/NAME (or --unseal, to take a move back)")
+        raise CommandError("say where to: --to postgresql://USER@HOST/NAME (or --unseal, to take a move back)")
     try:
         if unseal:
-            changed = moving.unseal(settings)
+            changed = moving.unseal_files(settings)
             if as_json:
                 show_json({"unsealed": changed})
             else:
                 say(_("the old files are in use again") if changed else _("nothing to change: it was so already"))
             return
         url = _settings(to).database
-        moved = moving.move(settings, url)
-    except (moving.NotMoved, StorageError) as error:
-        raise Trouble(str(error)) from None
+        moved = moving.migrate_to_postgres(settings, url)
+    except (moving.MigrationError, StorageError) as error:
+        raise CommandError(str(error)) from None
     for line in moved.broken:
         warn(_("altered already before the move: {line}").format(line=line))
     if as_json:
@@ -59,9 +59,9 @@ def backup(
     from storage import backups
 
     try:
-        made = backups.back_up(_settings(), file, now())
-    except backups.NotDone as error:
-        raise Trouble(str(error)) from None
+        made = backups.create_backup(_settings(), file, now())
+    except backups.BackupError as error:
+        raise CommandError(str(error)) from None
     _show(made, file, as_json, _("{count} files are in {file}; `tocsin restore {file}` lays them out"))
 
 
@@ -69,19 +69,19 @@ def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE.tar.gz", help="Made by `tocsin backup`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Lay a backup out in an empty home (TOCSIN_HOME). What was due since is late, and is told at once."""
+    """Restore a backup into an empty home (TOCSIN_HOME). What fell due since is late, and called at once."""
     from storage import backups
 
     settings = _settings()
     try:
-        made = backups.restore(settings, file)
-        backups.bring_up(settings)
-    except (backups.NotDone, backups.StorageError) as error:
-        raise Trouble(str(error)) from None
+        made = backups.restore_backup(settings, file)
+        backups.upgrade_restored(settings)
+    except (backups.BackupError, backups.StorageError) as error:
+        raise CommandError(str(error)) from None
     _show(made, file, as_json, _("{count} files of {file} are laid out; next: `tocsin up`"))
 
 
-def _show(made: Backup, file: Path, as_json: bool, line: str) -> None:
+def _show(made: BackupManifest, file: Path, as_json: bool, line: str) -> None:
     if as_json:
         show_json({"file": str(file), "made_at": made.made_at, "revision": made.revision, "files": list(made.files)})
     else:
@@ -94,4 +94,4 @@ def _settings(database_url: str | None = None) -> Settings:
     try:
         return load_settings(database_url=database_url)
     except SettingsError as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None

@@ -1,4 +1,4 @@
-"""`tocsin playbook`: check, list and read procedures. Works without a running Tocsin."""
+"""`tocsin playbook`: check, list and show playbooks. Works without a running Tocsin."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.frame import AsJson, Trouble, _, both, example, home, language, say, show_json
+from cli.frame import AsJson, CommandError, _, localized, example, home_folder, terminal_language, say, show_json
 
 if TYPE_CHECKING:
     from domain.playbook import Playbook, Step
@@ -22,7 +22,7 @@ def lint(
 ) -> None:
     """Say what is wrong with playbook files, where, and what would be right. Exit 1 if anything is."""
     from playbooks.errors import BadFile
-    from playbooks.library import Library
+    from playbooks.library import PlaybookLibrary
     from playbooks.loader import load_playbook
 
     found: list[str] = []
@@ -34,7 +34,7 @@ def lint(
             except BadFile as bad:
                 found += str(bad).splitlines()
     else:
-        library = Library(home() / "playbooks")
+        library = PlaybookLibrary(home_folder() / "playbooks")
         playbooks = library.all()
         found += [str(finding) for finding in library.findings()]
     found += _against_roster(playbooks)
@@ -52,29 +52,29 @@ def lint(
 def _against_roster(playbooks: list[Playbook]) -> list[str]:
     """What they name and the roster of this home does not know; nothing without a roster."""
     from playbooks.errors import BadFile
-    from playbooks.roster import RosterFile, missing_roles
+    from playbooks.roster import RosterFile, find_missing_roles
 
-    path = home() / "roster.yaml"
+    path = home_folder() / "roster.yaml"
     if not path.exists():
         return []
     try:
         roster = RosterFile(path).current()
     except BadFile as bad:
         return str(bad).splitlines()
-    return [str(finding) for playbook in playbooks for finding in missing_roles(playbook, roster)]
+    return [str(finding) for playbook in playbooks for finding in find_missing_roles(playbook, roster)]
 
 
 @app.command("list", epilog=example("tocsin playbook list"))
 def list_playbooks(as_json: AsJson = False) -> None:
     """List every playbook: the shipped ones, and those of this home."""
-    from playbooks.library import Library
+    from playbooks.library import PlaybookLibrary
 
-    playbooks = Library(home() / "playbooks").all()
+    playbooks = PlaybookLibrary(home_folder() / "playbooks").all()
     if as_json:
         show_json({"playbooks": [_in_short(playbook) for playbook in playbooks]})
         return
     for playbook in playbooks:
-        say(f"{playbook.id:<26} {playbook.title.in_(language())}")
+        say(f"{playbook.id:<26} {playbook.title.in_(terminal_language())}")
 
 
 def _in_short(playbook: Playbook) -> dict[str, Any]:
@@ -94,23 +94,23 @@ def _in_short(playbook: Playbook) -> dict[str, Any]:
 def show(name: Annotated[str, typer.Argument(help="Its id.")], as_json: AsJson = False) -> None:
     """Show a playbook: its stages, steps, owners and deadlines."""
     from domain.durations import format_duration
-    from playbooks.library import Library, UnknownPlaybook
+    from playbooks.library import PlaybookLibrary, UnknownPlaybook
     from playbooks.loader import to_document
 
     try:
-        playbook = Library(home() / "playbooks").get(name)
+        playbook = PlaybookLibrary(home_folder() / "playbooks").get(name)
     except UnknownPlaybook as unknown:
-        raise Trouble(str(unknown)) from None
+        raise CommandError(str(unknown)) from None
     if as_json:
         show_json(to_document(playbook))
         return
-    say(f"{playbook.id} - {playbook.title.in_(language())}")
-    say(playbook.summary.in_(language()))
+    say(f"{playbook.id} - {playbook.title.in_(terminal_language())}")
+    say(playbook.summary.in_(terminal_language()))
     for stage in playbook.stages:
         window = f"{format_duration(stage.starts)}-{format_duration(stage.ends)} {stage.clock}"
         repeat = f", {_('every')} {format_duration(stage.repeat)}" if stage.repeat else ""
         span = _("on demand") if stage.on_demand else f"{window}{repeat}"
-        say(f"\n{stage.id}  {stage.title.in_(language())}  ({span})")
+        say(f"\n{stage.id}  {stage.title.in_(terminal_language())}  ({span})")
         for step in stage.steps:
             say(_line(step))
 
@@ -119,5 +119,5 @@ def _line(step: Step) -> str:
     from domain.durations import format_duration
 
     due = f"{_('Due')} {format_duration(step.due)}" if step.due is not None else ""
-    words = both({"en": step.title.en, "zh": step.title.zh or step.title.en})
+    words = localized({"en": step.title.en, "zh": step.title.zh or step.title.en})
     return f"  {step.id:<14} {step.kind:<8} {step.owner:<22} {words}  {due}".rstrip()

@@ -1,4 +1,4 @@
-"""docs/reference.md, made from the commands and settings themselves: `python -m cli.reference > docs/reference.md`."""
+"""Generator of docs/reference.md from the commands and settings: `python -m cli.reference`."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ one clear line on stderr. Every command that prints takes `--json`; the schemas 
 """
 
 
-def reference() -> str:
-    """The whole page."""
+def reference_page() -> str:
+    """Text of the whole page."""
     parts = [HEAD, "## Commands\n", *_commands(typer.main.get_command(app), "tocsin"), "## Settings\n", *_settings()]
     return "\n".join(parts).rstrip() + "\n"
 
@@ -46,4 +46,4 @@ def _settings() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(reference())
+    sys.stdout.write(reference_page())

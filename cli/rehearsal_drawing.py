@@ -1,4 +1,4 @@
-"""A rehearsal on a terminal: the clocks of its stages while it runs, then a calm table and the verdict."""
+"""Rehearsal on a terminal: stage clocks while it runs, then a table and the verdict."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cli.frame import _, both
+from cli.frame import _, localized
 
 if TYPE_CHECKING:
-    from engine.rehearsal.order import Held, Progress
+    from engine.rehearsal.order import RehearsalResult, RehearsalProgress
 
 _BAR = 24
 _LATEST = 8
@@ -20,21 +20,21 @@ _REASONS = 30  # on the screen; the report has all
 _SIGN = {"done": "✓", "skipped": "-", "not done": "×", "not begun": "·"}
 
 
-def under_way(progress: Progress) -> RenderableType:
-    """Where the rehearsal stands now."""
-    from engine.rehearsal.due import clock
+def progress_view(progress: RehearsalProgress) -> RenderableType:
+    """Progress of the rehearsal."""
+    from engine.rehearsal.due import format_clock
 
     share = min(1.0, max(0.0, progress.now / progress.closes_at))
     head = Text()
     head.append("DRILL 演练 ", style="bold magenta")
     head.append(f"{progress.ref} {progress.order.playbook.id}  ", style="bold")
     head.append(_bar(share), style="cyan")
-    head.append(f"  {clock(progress.now)} / {clock(progress.closes_at)}  (×{progress.order.speed:g})")
+    head.append(f"  {format_clock(progress.now)} / {format_clock(progress.closes_at)}  (×{progress.order.speed:g})")
     return Group(head, _stages(progress), Text(), _latest(progress))
 
 
-def _stages(progress: Progress) -> Table:
-    from engine.rehearsal.due import clock
+def _stages(progress: RehearsalProgress) -> Table:
+    from engine.rehearsal.due import format_clock
 
     table = Table(box=None, show_header=False, padding=(0, 1))
     for stage in progress.shown.get("stages", []):
@@ -45,7 +45,7 @@ def _stages(progress: Progress) -> Table:
         steps = [step for step in stage["steps"] if step["round"] == stage["round"]]
         signs = " ".join(f"{_sign(step)}{step['step']}" for step in steps)
         style = {"late": "bold red", "done": "green"}.get(stage["state"], "cyan")
-        table.add_row(Text(both(stage["title"])), Text(_bar(share), style=style), Text(clock(due)), Text(signs))
+        table.add_row(Text(localized(stage["title"])), Text(_bar(share), style=style), Text(format_clock(due)), Text(signs))
     return table
 
 
@@ -66,23 +66,23 @@ def _bar(share: float) -> str:
     return "█" * full + "░" * (_BAR - full)
 
 
-def _latest(progress: Progress) -> Table:
+def _latest(progress: RehearsalProgress) -> Table:
     """The last messages that someone received."""
-    from engine.rehearsal.due import clock
+    from engine.rehearsal.due import format_clock
 
     table = Table(box=None, show_header=False, padding=(0, 1))
     for letter in progress.letters[-_LATEST:]:
-        name = letter.person if letter.public else progress.roster.name(letter.person)
+        name = letter.person if letter.is_public else progress.roster.name(letter.person)
         loud = letter.purpose in ("backup", "commander", "last-resort", "overdue", "remind")
-        style = "yellow" if loud else "green" if letter.public else "dim"
+        style = "yellow" if loud else "green" if letter.is_public else "dim"
         table.add_row(
-            Text(clock(letter.at)), Text(letter.purpose, style=style), Text(name), Text(letter.step), Text("")
+            Text(format_clock(letter.at)), Text(letter.purpose, style=style), Text(name), Text(letter.step), Text("")
         )
     return table
 
 
-def ending(held: Held, found: Mapping[str, Any]) -> RenderableType:
-    """The steps with who acted and when, the verdict with its reasons, and where to look."""
+def result_view(held: RehearsalResult, found: Mapping[str, Any]) -> RenderableType:
+    """Result: the steps with who acted and when, the verdict with its reasons, and the report's place."""
     table = Table(box=None, header_style="bold", padding=(0, 1))
     for title in (_("step"), _("called"), _("acknowledged"), _("done"), _("due")):
         table.add_column(title, no_wrap=title == _("step"))
@@ -126,7 +126,7 @@ def _customers(found: Mapping[str, Any]) -> str:
     )  # fmt: skip
 
 
-def _row(held: Held, step: Mapping[str, Any]) -> tuple[Text, ...]:
+def _row(held: RehearsalResult, step: Mapping[str, Any]) -> tuple[Text, ...]:
     def who(name: str | None, when: str | None) -> Text:
         return Text(f"{held.roster.name(name)} {when or ''}".strip() if name or when else "-")
 

@@ -1,4 +1,4 @@
-"""`tocsin rehearse`: the procedure at many times real speed, watched as it goes, then PASS or FAIL."""
+"""`tocsin rehearse PLAYBOOK`: run a playbook at many times real speed, watched live, then PASS or FAIL."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import client
-from cli.frame import Trouble, _, fail, show_json
+from cli.frame import CommandError, _, fail, show_json
 
 if TYPE_CHECKING:
-    from engine.house import House
-    from engine.rehearsal.order import Customers, Held, Order, Progress
+    from engine.house import Installation
+    from engine.rehearsal.order import RehearsalCustomers, RehearsalResult, RehearsalRequest, RehearsalProgress
 
 SLOWEST, FASTEST = 1.0, 10_000.0
 
 
-def rehearse(
+def hold_rehearsal(
     name: str,
     *,
     speed: float | None = None,
@@ -32,23 +32,23 @@ def rehearse(
     closed_speed: float | None = None,
 ) -> None:
     """Hold the rehearsal; exit 0 on PASS, 1 on FAIL or when it cannot be held."""
-    from engine.rehearsal.line import Line, RehearsalError
-    from engine.rehearsal.run import rehearse as hold
+    from engine.rehearsal.line import RehearsalClient, RehearsalError
+    from engine.rehearsal.run import run_rehearsal as hold
     from playbooks.errors import BadFile
     from storage.database import StorageError
 
     speed = speed if speed is not None else 240.0 if auto else 1.0
     if not SLOWEST <= speed <= FASTEST:
-        raise Trouble(f"--speed is {SLOWEST:g} to {FASTEST:,.0f} times real time, for example 240")
+        raise CommandError(f"--speed is {SLOWEST:g} to {FASTEST:,.0f} times real time, for example 240")
     if closed_speed is not None and not SLOWEST <= closed_speed <= FASTEST:
-        raise Trouble(f"--closed-speed is {SLOWEST:g} to {FASTEST:,.0f} times real time, for example 2000")
+        raise CommandError(f"--closed-speed is {SLOWEST:g} to {FASTEST:,.0f} times real time, for example 2000")
     if customers is not None and not auto:
-        raise Trouble("--customers needs --auto: they are simulated as the owners are")
+        raise CommandError("--customers needs --auto: they are simulated as the owners are")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # tokens are taken back all the same
-    host, port = client.address()
+    host, port = client.api_address()
     client.get("/healthz", "")  # says in one line that nothing runs
-    house = _house(port)
-    line = Line(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+    house = _installation(port)
+    line = RehearsalClient(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     try:
         order = _order(house, name, speed, auto=auto, seed=seed, until=until, tolerance=tolerance)
         order = replace(order, customers=_customers(customers), closed_speed=closed_speed)
@@ -58,7 +58,7 @@ def rehearse(
         else:
             held, found = _watched(house, line, order)
     except (RehearsalError, StorageError, BadFile) as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
     except KeyboardInterrupt:
         fail(_("the rehearsal was broken off; its incident is cancelled"))
     finally:
@@ -67,20 +67,20 @@ def rehearse(
     sys.exit(0 if held.verdict.passed else 1)
 
 
-def _house(port: int) -> House:
-    from engine.house import House
+def _installation(port: int) -> Installation:
+    from engine.house import Installation
     from storage.database import StorageError
     from storage.settings import SettingsError, load_settings
 
     try:
-        return House(load_settings(port=port)).open()
+        return Installation(load_settings(port=port)).open()
     except (SettingsError, StorageError, OSError) as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
-def _order(house: House, name: str, speed: float, *, auto: bool, seed: int, until: str, tolerance: float) -> Order:
+def _order(house: Installation, name: str, speed: float, *, auto: bool, seed: int, until: str, tolerance: float) -> RehearsalRequest:
     from domain.durations import parse_duration
-    from engine.rehearsal.order import Order
+    from engine.rehearsal.order import RehearsalRequest
     from playbooks.library import UnknownPlaybook
 
     ends: timedelta | None = None
@@ -88,35 +88,35 @@ def _order(house: House, name: str, speed: float, *, auto: bool, seed: int, unti
         ends = parse_duration(until) if until else None
         playbook = house.library.get(name)
     except UnknownPlaybook as unknown:
-        raise Trouble(str(unknown)) from None
+        raise CommandError(str(unknown)) from None
     except ValueError as error:
-        raise Trouble(f"--until: {error}") from None
-    return Order(playbook, speed, auto, seed, ends, tolerance)
+        raise CommandError(f"--until: {error}") from None
+    return RehearsalRequest(playbook, speed, auto, seed, ends, tolerance)
 
 
-def _customers(path: Path | None) -> Customers | None:
+def _customers(path: Path | None) -> RehearsalCustomers | None:
     """The customers of a file, and the import as `tocsin customers import` does it."""
     if path is None:
         return None
-    from cli.customers_import import bring
-    from engine.rehearsal.affected import read_file
-    from engine.rehearsal.order import Brought, Customers
+    from cli.customers_import import import_file
+    from engine.rehearsal.affected import read_customer_file
+    from engine.rehearsal.order import ImportedCustomers, RehearsalCustomers
 
-    def work(ref: str) -> Brought:
-        tally = bring(ref, path, "")
-        return Brought(tally.taken, frozenset(int(one["line"]) for one in tally.bad))
+    def work(ref: str) -> ImportedCustomers:
+        tally = import_file(ref, path, "")
+        return ImportedCustomers(tally.taken, frozenset(int(one["line"]) for one in tally.bad))
 
-    return Customers(read_file(path), path.name, work)
+    return RehearsalCustomers(read_customer_file(path), path.name, work)
 
 
-def _watched(house: House, line: Any, order: Order) -> tuple[Held, dict[str, Any]]:
+def _watched(house: Installation, line: Any, order: RehearsalRequest) -> tuple[RehearsalResult, dict[str, Any]]:
     """On a terminal, as it goes; elsewhere a line for each call."""
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
-    from cli.rehearsal_drawing import ending, under_way
-    from engine.rehearsal.run import rehearse as hold
+    from cli.rehearsal_drawing import result_view, progress_view
+    from engine.rehearsal.run import run_rehearsal as hold
 
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
@@ -125,9 +125,9 @@ def _watched(house: House, line: Any, order: Order) -> tuple[Held, dict[str, Any
     else:
         with Live(Text(""), console=console, auto_refresh=False, transient=True) as live:
 
-            def draw(progress: Progress) -> None:
-                live.update(under_way(progress), refresh=True)
+            def draw(progress: RehearsalProgress) -> None:
+                live.update(progress_view(progress), refresh=True)
 
             held, found = hold(house, line, order, draw)
-    console.print(ending(held, found))
+    console.print(result_view(held, found))
     return held, found

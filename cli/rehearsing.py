@@ -1,4 +1,4 @@
-"""`tocsin rehearse`, every form of it: a playbook, a sudden situation put into one, and what earlier ones found."""
+"""`tocsin rehearse`, every form of it: a playbook, a sudden situation, and results of earlier ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli.frame import AsJson, Trouble
+from cli.frame import AsJson, CommandError
 
 
 def rehearse(
@@ -53,7 +53,7 @@ def rehearse(
             tabletop.hold(scenario, name, speed=speed, auto=auto, seed=seed, observer=observer, as_json=as_json)
         return
     if not name:
-        raise Trouble("which playbook? `tocsin playbook list` names them, `--scenarios` the sudden situations")
+        raise CommandError("which playbook? `tocsin playbook list` names them, `--scenarios` the sudden situations")
     import_module("cli.rehearse").rehearse(
         name, speed=speed, auto=auto, as_json=as_json, seed=seed, until=until, tolerance=tolerance,
         customers=customers, closed_speed=closed_speed,

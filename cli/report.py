@@ -1,4 +1,4 @@
-"""`tocsin report` and `tocsin retrospective`: what the operation learns, on paper."""
+"""`tocsin report` and `tocsin retrospective`: reviews and retrospectives as documents."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cli.frame import (
     CommandId,
     Incident,
     TokenFile,
-    Trouble,
+    CommandError,
     _,
-    both,
+    localized,
     example,
-    language,
+    terminal_language,
     say,
     show_json,
-    token,
+    read_token,
 )
 
 app = typer.Typer(no_args_is_help=True, help="Reviews and reports: list, show, make.", rich_markup_mode=None)
@@ -41,7 +41,7 @@ def list_(
     """List the kinds of review, when each is next, and those that were made."""
     from cli.client import get
 
-    found = get("/api/reports", token(token_file), limit=limit)
+    found = get("/api/reports", read_token(token_file), limit=limit)
     if as_json:
         show_json(found)
         return
@@ -60,7 +60,7 @@ def show(
     """Show a report as it was made; without a period the newest one."""
     from cli.client import get
 
-    known = token(token_file)
+    known = read_token(token_file)
     name = f"{kind}/{period}" if period else _newest(kind, known)
     _tell(get(f"/api/documents/{_quoted(name)}", known), html, known, as_json)
 
@@ -72,7 +72,7 @@ def make(
     """Make a report now, of a period that is over or of the one that runs, as far as it is. Nobody is called."""
     from cli.client import post
 
-    known = token(token_file)
+    known = read_token(token_file)
     form = {"kind": kind, **({"period": period} if period else {})}
     _tell(post("/api/reports", known, form, patience=300.0), html, known, as_json)
 
@@ -93,20 +93,20 @@ def retrospective(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the retrospective of a matter from its facts; add what people know, and actions with owners."""
+    """Write the retrospective of a case from its facts; add what people know, and actions with owners."""
     import uuid
 
     from cli.client import incident_path, post
 
     if action and not owner:
-        raise Trouble("an action needs an owner: --owner technology-lead")
+        raise CommandError("an action needs an owner: --owner technology-lead")
     words = {"cause": cause, "well": well, "badly": badly, "luck": luck}
     form: dict[str, Any] = {"words": {name: text for name, text in words.items() if text}}
     if action:
         form["action"] = {"id": command_id or str(uuid.uuid4()), "title": action, "owner": owner, "due": due}
     if speaker:
         form["as"] = speaker
-    known = token(token_file)
+    known = read_token(token_file)
     found = post(incident_path(ref, "retrospective"), known, form, patience=300.0)
     if found["action"] and not as_json:
         say(_("{ref}: on record").format(ref=found["action"]))
@@ -118,7 +118,7 @@ def _newest(kind: str, known: str) -> str:
 
     found = get("/api/documents", known, kind=kind, limit=1)["documents"]
     if not found:
-        raise Trouble(f"there is no {kind} yet: `tocsin report make {kind}`")
+        raise CommandError(f"there is no {kind} yet: `tocsin report make {kind}`")
     return str(found[0]["id"])
 
 
@@ -128,9 +128,9 @@ def _tell(found: dict[str, Any], html: Path | None, known: str, as_json: bool, *
     if as_json:
         show_json(found)
     elif html is None and not brief:
-        say(both(found["texts"]))
+        say(localized(found["texts"]))
     else:
-        say(_("{title}: {where}").format(title=both(found["title"]), where=html or found["page"]))
+        say(_("{title}: {where}").format(title=localized(found["title"]), where=html or found["page"]))
 
 
 def _write_page(found: dict[str, Any], html: Path, known: str) -> None:
@@ -138,9 +138,9 @@ def _write_page(found: dict[str, Any], html: Path, known: str) -> None:
 
     pages = get(f"/api/documents/{_quoted(found['id'])}", known, pages="true")["pages"]
     try:
-        html.write_text(pages["zh" if language() == "zh_CN" else "en"], encoding="utf-8")
+        html.write_text(pages["zh" if terminal_language() == "zh_CN" else "en"], encoding="utf-8")
     except OSError as error:
-        raise Trouble(f"cannot write {html}: {error.strerror}") from None
+        raise CommandError(f"cannot write {html}: {error.strerror}") from None
 
 
 def _quoted(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`tocsin roster`: who is called for what, and tokens by which people are told apart."""
+"""`tocsin roster`: people, roles and official channels; personal API tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import rotation
-from cli.frame import AsJson, Trouble, _, example, home, say, show_json
+from cli.frame import AsJson, CommandError, _, example, home_folder, say, show_json
 
 if TYPE_CHECKING:
     from domain.roster import Roster
@@ -21,19 +21,19 @@ def token(person: Annotated[str, typer.Argument(help="A person of the roster.")]
     """Make a person's token; the ones they had are worth nothing from now on. It is shown this once."""
     known = _roster().people
     if person not in known:
-        raise Trouble(f"the roster does not know {person[:60]!r}: one of {', '.join(known)}")
+        raise CommandError(f"the roster does not know {person[:60]!r}: one of {', '.join(known)}")
     import pendulum
 
-    from cli.direct import open_house
+    from cli.direct import open_installation
     from storage import people
     from storage.database import StorageError
 
-    house = open_house()
+    house = open_installation()
     try:
         with house.database.write() as connection:
-            made = people.new_token(connection, person, pendulum.now("UTC"))
+            made = people.replace_person_token(connection, person, pendulum.now("UTC"))
     except StorageError as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
     finally:
         house.close()
     if as_json:
@@ -53,7 +53,7 @@ def list_roster(as_json: AsJson = False) -> None:
     """List people, roles and official channels."""
     roster = _roster()
     if as_json:
-        show_json(document(roster))
+        show_json(roster_document(roster))
         return
     for person in roster.people.values():
         channels = ", ".join(person.channels)
@@ -67,8 +67,8 @@ def list_roster(as_json: AsJson = False) -> None:
         say(f"{box.id:<26} {box.language}{sandbox}")
 
 
-def document(roster: Roster) -> dict[str, object]:
-    """The roster as it is written."""
+def roster_document(roster: Roster) -> dict[str, object]:
+    """Roster as it is written in its file."""
     return {
         "currency": roster.currency,
         "people": [
@@ -105,11 +105,11 @@ def lint(as_json: AsJson = False) -> None:
     found: list[str] = []
     tags = None
     try:
-        tags = ChannelDirectory.load(home() / "channels.yaml").tags()
+        tags = ChannelDirectory.load(home_folder() / "channels.yaml").tags()
     except (ChannelConfigError, OSError) as error:
         found.append(str(error))
     try:
-        path = home() / "roster.yaml"
+        path = home_folder() / "roster.yaml"
         parse_roster(read_text(path), str(path), tags)
     except BadFile as bad:
         found += str(bad).splitlines()
@@ -128,10 +128,10 @@ def _roster() -> Roster:
     from playbooks.errors import BadFile
     from playbooks.roster import RosterFile
 
-    path = home() / "roster.yaml"
+    path = home_folder() / "roster.yaml"
     if not path.exists():
-        raise Trouble(f"there is no {path}: `tocsin up` lays one out, or set TOCSIN_HOME")
+        raise CommandError(f"there is no {path}: `tocsin up` lays one out, or set TOCSIN_HOME")
     try:
         return RosterFile(path).current()
     except BadFile as bad:
-        raise Trouble(str(bad).splitlines()[0]) from None
+        raise CommandError(str(bad).splitlines()[0]) from None

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.frame import As, AsJson, CommandId, TokenFile, Trouble, _, example, say, show_json, texts, token, warn
+from cli.frame import As, AsJson, CommandId, TokenFile, CommandError, _, example, say, show_json, terminal_texts, read_token, warn
 
 if TYPE_CHECKING:
-    from engine.house import House
+    from engine.house import Installation
 
 app = typer.Typer()
 Role = Annotated[str, typer.Argument(help="A role; none: all of them.")]
@@ -20,35 +20,35 @@ MOST_DAYS = 31
 
 
 @contextmanager
-def _open(*, database: bool = True) -> Iterator[House]:
-    """The house; without `database` also where there is none yet. What it refuses is one clear line."""
-    from cli.direct import open_house
-    from domain.handle import Refused
-    from engine.house import House
+def _open(*, database: bool = True) -> Iterator[Installation]:
+    """Open the installation; without `database` also before one exists. A refusal is one clear line."""
+    from cli.direct import open_installation
+    from domain.handle import CommandRefused
+    from engine.house import Installation
     from playbooks.errors import BadFile
     from storage.database import StorageError
     from storage.settings import SettingsError, load_settings
 
     try:
-        house = open_house() if database else House(load_settings(), sends=False, checks=False)
+        house = open_installation() if database else Installation(load_settings(), sends=False, checks=False)
         try:
             yield house
         finally:
             house.close()
-    except (Refused, StorageError, SettingsError, OSError) as error:
-        raise Trouble(str(error)) from None
+    except (CommandRefused, StorageError, SettingsError, OSError) as error:
+        raise CommandError(str(error)) from None
     except BadFile as bad:
-        raise Trouble(str(bad).splitlines()[0]) from None
+        raise CommandError(str(bad).splitlines()[0]) from None
 
 
-def _current(house: House, role: str) -> None:
+def _current(house: Installation, role: str) -> None:
     """Fetch the calendars if nobody else does; refuse a role that there is none of."""
     from engine.clock import now
     from engine.rotation.looking import fetch_calendars
 
     roster = house.written_roster()
     if role and role not in roster.roles:
-        raise Trouble(f"the roster has no role {role[:60]!r}: one of {', '.join(roster.roles)}")
+        raise CommandError(f"the roster has no role {role[:60]!r}: one of {', '.join(roster.roles)}")
     if fetch_calendars(house, now()):
         house.on_duty.forget()
     for line in house.on_duty.findings(roster):
@@ -62,18 +62,18 @@ def who(
     as_json: AsJson = False,
 ) -> None:
     """Who is called for a role, who when they do not answer, and until when that is so."""
-    from cli.direct import moment
-    from cli.roster import document
+    from cli.direct import parse_moment
+    from cli.roster import roster_document
     from engine.clock import now
     from engine.rotation import showing
 
     with _open(database=False) as house:
         _current(house, role)
-        when = moment(at, "--at") or now()
-        found = showing.who(house, when, role=role)
+        when = parse_moment(at, "--at") or now()
+        found = showing.list_on_duty(house, when, role=role)
         roster = house.written_roster()
         if as_json:
-            show_json({**document(roster), "roles": found})
+            show_json({**roster_document(roster), "roles": found})
             return
         for one in found:
             backup = f" ({_('backup')} {roster.name(one['backup'])})" if one["backup"] else ""
@@ -103,17 +103,17 @@ def days(
     as_json: AsJson = False,
 ) -> None:
     """Draw who is on duty in the next days, and where a calendar has a gap. Exit 1 if one has."""
-    from cli.rotation_drawing import draw
+    from cli.rotation_drawing import draw_schedule
     from engine.clock import now
     from engine.rotation import showing
 
     with _open(database=False) as house:
         _current(house, role)
-        found = showing.days(house, now(), role=role, count=count)
+        found = showing.list_shifts(house, now(), role=role, count=count)
     if as_json:
         show_json(found)
     else:
-        for line in draw(found, texts()):
+        for line in draw_schedule(found, terminal_texts()):
             say(line)
     if found["gaps"]:
         raise SystemExit(1)
@@ -137,25 +137,25 @@ def override(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put somebody on duty by hand: goes before calendar and roster, and is in force within a second."""
+    """Put a person on duty by an override: it precedes calendar and roster, and is in force within a second."""
     import uuid
 
     from cli import direct
-    from domain.rotation import Override
+    from domain.rotation import DutyOverride
     from engine.clock import now
     from engine.rotation import overriding, showing
 
     with _open() as house:
         made = now()
-        ends = direct.moment(until, "--until")
+        ends = direct.parse_moment(until, "--until")
         if ends is None:
-            raise Trouble("--until is empty: write for example 2026-12-25T08:00:00+08:00")
-        wanted = Override(
+            raise CommandError("--until is empty: write for example 2026-12-25T08:00:00+08:00")
+        wanted = DutyOverride(
             id=command_id or str(uuid.uuid4()), role=role, person=person,
-            start=direct.moment(start, "--from") or made, end=ends, reason=reason,
-            by=_by(house, token(token_file), speaker), made_at=made,
+            start=direct.parse_moment(start, "--from") or made, end=ends, reason=reason,
+            by=_by(house, read_token(token_file), speaker), made_at=made,
         )  # fmt: skip
-        changed = overriding.put_on_duty(house, wanted)
+        changed = overriding.add_override(house, wanted)
         if as_json:
             show_json({**showing.override_row(wanted, made), "changed": changed})
         else:
@@ -164,14 +164,14 @@ def override(
             say(line.format(role=role, name=name, when=_clock(ends.isoformat()), id=wanted.id))
 
 
-def _by(house: House, given: str, speaker: str) -> str:
+def _by(house: Installation, given: str, speaker: str) -> str:
     """Who decides: of the token; else as they say on this machine; else its user."""
     from cli import direct
 
     if given:
-        return direct.speaker(house, given)
+        return direct.speaker_of_token(house, given)
     if speaker and speaker not in house.written_roster().people:
-        raise Trouble(f"the roster does not know {speaker[:60]!r}: `tocsin roster list` names everybody")
+        raise CommandError(f"the roster does not know {speaker[:60]!r}: `tocsin roster list` names everybody")
     return speaker or getpass.getuser()
 
 
@@ -185,7 +185,7 @@ def overrides(
     from engine.rotation import showing
 
     with _open() as house:
-        found = showing.overrides(house, now(), past=past)
+        found = showing.list_overrides(house, now(), past=past)
     if as_json:
         show_json({"overrides": found})
         return
@@ -208,7 +208,7 @@ def end_override(
     from engine.rotation import overriding
 
     with _open() as house:
-        changed = overriding.end_override(house, name, _by(house, token(token_file), speaker), now())
+        changed = overriding.end_override(house, name, _by(house, read_token(token_file), speaker), now())
     if as_json:
         show_json({"id": name, "changed": changed})
     elif changed:
@@ -219,8 +219,8 @@ def end_override(
 
 @app.command(epilog=example("tocsin roster handover pr-lead"))
 def handover(role: Annotated[str, typer.Argument(help="A role.")], as_json: AsJson = False) -> None:
-    """Say what is open for a role, as whoever comes on duty is told at a change of shift."""
-    from cli.frame import language
+    """List what is open for a role, as the person coming on duty is told at a change of shift."""
+    from cli.frame import terminal_language
     from domain.roster import Person
     from engine.clock import now
     from engine.rotation import handing
@@ -230,10 +230,10 @@ def handover(role: Annotated[str, typer.Argument(help="A role.")], as_json: AsJs
         roster, at = house.roster(), now()
         holder = roster.people.get(roster.primary(role) or "") or Person("", "", ())
         with house.database.read() as connection:
-            steps = handing.open_steps(connection, role)
-            reader = Person(holder.id, holder.name, (), language=language(), timezone=holder.timezone)
-            lines = handing.summary(connection, roster, role, reader, at)
-            warnings = handing.open_warnings(connection)
+            steps = handing.list_open_steps(connection, role)
+            reader = Person(holder.id, holder.name, (), language=terminal_language(), timezone=holder.timezone)
+            lines = handing.summarise_open_work(connection, roster, role, reader, at)
+            warnings = handing.list_open_warnings(connection)
     if as_json:
         show_json(
             {

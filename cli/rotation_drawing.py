@@ -1,4 +1,4 @@
-"""The next days of every role as a picture: a row a role, four marks a day, a letter a person."""
+"""On-call schedule as a picture: a row a role, four marks a day, a letter a person."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _CELL = timedelta(hours=24 / PER_DAY)
 _NAME = 24
 
 
-def draw(found: dict[str, Any], _: Translator) -> Iterator[str]:
-    """The lines of a picture of `engine.rotation.showing.days`, in the terminal's own time.
+def draw_schedule(found: dict[str, Any], _: Translator) -> Iterator[str]:
+    """Lines of a picture of an on-call schedule (the document of `roster days`), in the terminal's own time.
 
-    A mark is whoever is on duty when its six hours begin; a gap anywhere within them shows as one.
+    A mark is the person on duty when its six hours begin; a gap anywhere within them shows as one.
     """
     start = datetime.fromisoformat(found["from"]).astimezone()
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,4 +1,4 @@
-"""`tocsin rule`: check, list, test and try out warning rules without a running Tocsin; ask it why one is as it is."""
+"""`tocsin rule`: check, list, test and backtest warning rules offline; explain a rule's state online."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.backtest import EXAMPLE, backtest
-from cli.frame import AsJson, TokenFile, _, both, example, home, language, say, show_json, token
+from cli.frame import AsJson, TokenFile, _, localized, example, home_folder, terminal_language, say, show_json, read_token
 
 if TYPE_CHECKING:
     from playbooks.rule_loader import RuleFile
@@ -53,16 +53,16 @@ def list_rules(profile: Profile = "", as_json: AsJson = False) -> None:
         return
     for rule in rules:
         levels = "/".join(str(level.tier) for level in rule.levels)
-        say(f"{rule.id:<32} {levels:<11} {rule.metric:<18} {rule.title.in_(language())}")
+        say(f"{rule.id:<32} {levels:<11} {rule.metric:<18} {rule.title.in_(terminal_language())}")
 
 
 @app.command("test", epilog=example("tocsin rule test .tocsin/rules/slow-checkout.yaml"))
 def run_tests(files: Files = None, as_json: AsJson = False) -> None:
     """Run the tests that rule files bring along. Exit 1 if one fails, or if a file cannot be read."""
-    from domain.warning.trial import failures
+    from domain.warning.trial import find_trial_failures
 
     loaded, found = _read(files)
-    ran = [(file, trial, failures(file.rule, trial)) for file in loaded for trial in file.trials]
+    ran = [(file, trial, find_trial_failures(file.rule, trial)) for file in loaded for trial in file.trials]
     bad = [
         f"{file.source}: {file.rule.id}: {trial.name}: {failure}" for file, trial, failed in ran for failure in failed
     ]
@@ -93,27 +93,27 @@ def explain(
 
     from cli.client import get
 
-    answer = get(f"/api/rules/{quote(name, safe='')}", token(token_file))
+    answer = get(f"/api/rules/{quote(name, safe='')}", read_token(token_file))
     if as_json:
         show_json(answer)
         return
-    say(f"{answer['id']} - {both(answer['title'])}")
+    say(f"{answer['id']} - {localized(answer['title'])}")
     if not answer["series"]:
         say(_("no figures have come in for it yet"))
     for series in answer["series"]:
         named = " ".join(f"{label}={value}" for label, value in series["labels"].items())
-        say(f"{named + '  ' if named else ''}{both(series['why'])}")
+        say(f"{named + '  ' if named else ''}{localized(series['why'])}")
 
 
 app.command(epilog=example(EXAMPLE))(backtest)
 
 
 def _book() -> Rulebook:
-    from playbooks.library import Library
+    from playbooks.library import PlaybookLibrary
     from playbooks.rulebook import Rulebook
 
-    library = Library(home() / "playbooks")
-    return Rulebook(home(), playbooks=lambda: [playbook.id for playbook in library.all()])
+    library = PlaybookLibrary(home_folder() / "playbooks")
+    return Rulebook(home_folder(), playbooks=lambda: [playbook.id for playbook in library.all()])
 
 
 def _read(files: Iterable[Path] | None) -> tuple[list[RuleFile], list[str]]:
@@ -128,7 +128,7 @@ def _read(files: Iterable[Path] | None) -> tuple[list[RuleFile], list[str]]:
     found: list[str] = []
     for path in files:
         try:
-            loaded.append(load_rule(path, book.house()))
+            loaded.append(load_rule(path, book.vocabulary()))
         except BadFile as bad:
             found += str(bad).splitlines()
     return loaded, found
@@ -136,12 +136,12 @@ def _read(files: Iterable[Path] | None) -> tuple[list[RuleFile], list[str]]:
 
 def _inhibited(files: list[RuleFile]) -> list[str]:
     """Rules that these would quiet and that nobody has; of the whole home the rulebook tells."""
-    from playbooks.errors import Finding
-    from playbooks.explain import choose
+    from playbooks.errors import FileFinding
+    from playbooks.explain import suggest_choice
 
     known = {rule.id for rule in _book().all()} | {file.rule.id for file in files}
     return [
-        str(Finding(file.source, None, "inhibits", f"no rule '{name}'", choose(name, known)))
+        str(FileFinding(file.source, None, "inhibits", f"no rule '{name}'", suggest_choice(name, known)))
         for file in files
         for name in file.rule.inhibits
         if name not in known
@@ -150,11 +150,11 @@ def _inhibited(files: list[RuleFile]) -> list[str]:
 
 def _owner(file: RuleFile) -> list[str]:
     """An owner that the roster of this home does not know; nothing without a roster."""
-    from playbooks.errors import BadFile, Finding
-    from playbooks.explain import choose
+    from playbooks.errors import BadFile, FileFinding
+    from playbooks.explain import suggest_choice
     from playbooks.roster import RosterFile
 
-    path = home() / "roster.yaml"
+    path = home_folder() / "roster.yaml"
     owner = file.rule.owner
     if not owner or not path.exists():
         return []
@@ -164,4 +164,4 @@ def _owner(file: RuleFile) -> list[str]:
         return []  # `tocsin doctor` says what is wrong with it
     if owner in roles:
         return []
-    return [str(Finding(file.source, None, "owner", f"no role '{owner}' in the roster", choose(owner, roles)))]
+    return [str(FileFinding(file.source, None, "owner", f"no role '{owner}' in the roster", suggest_choice(owner, roles)))]

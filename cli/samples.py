@@ -1,4 +1,4 @@
-"""`tocsin samples`: push figures from a file, replay a day, make a token for a program that pushes."""
+"""`tocsin samples`: push samples from a file, replay a day, make a token for a pushing program."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.frame import AsJson, TokenFile, Trouble, _, example, say, show_json, token
+from cli.frame import AsJson, TokenFile, CommandError, _, example, say, show_json, read_token
 
 app = typer.Typer(no_args_is_help=True, help="Service figures: push, replay, tokens.", rich_markup_mode=None)
 
@@ -25,9 +25,9 @@ def push(
     as_json: AsJson = False,
 ) -> None:
     """Push the figures of a file. Bad lines are named (exit 1), the good ones kept; a repeat counts once."""
-    from cli.samples_push import push as work
+    from cli.samples_push import push_file as work
 
-    work(file, metric, zone, token(token_file), as_json=as_json)
+    work(file, metric, zone, read_token(token_file), as_json=as_json)
 
 
 @app.command(epilog=example("tocsin samples replay examples/bad_day.csv --speed 600"))
@@ -42,10 +42,10 @@ def replay(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replay the figures of a file on a lane of their own, in their own time; then the warnings that it gave."""
-    from cli.samples_replay import replay as work
+    """Replay the samples of a file on a feed of their own, in their own time; then print its warnings."""
+    from cli.samples_replay import replay_file as work
 
-    work(file, speed, lane, begin, metric, zone, token(token_file), as_json=as_json)
+    work(file, speed, lane, begin, metric, zone, read_token(token_file), as_json=as_json)
 
 
 @app.command("token", epilog=example("tocsin samples token alertmanager"))
@@ -58,23 +58,23 @@ def new_token(
     import pendulum
 
     from storage.database import StorageError
-    from storage.figures import open_figures
-    from storage.figures_tokens import new_token as make
+    from storage.figures import open_sample_store
+    from storage.figures_tokens import create_program_token as make
     from storage.settings import SettingsError, load_settings
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,59}", name):
-        raise Trouble(f"{name[:60]!r} cannot be a name: lower-case letters, digits and hyphens, such as alertmanager")
+        raise CommandError(f"{name[:60]!r} cannot be a name: lower-case letters, digits and hyphens, such as alertmanager")
     try:
         settings = load_settings()
         if settings.is_sqlite and not settings.home.exists():
-            raise Trouble(f"there is no {settings.home}: `tocsin up` lays one out, or set TOCSIN_HOME")
-        figures = open_figures(settings)
+            raise CommandError(f"there is no {settings.home}: `tocsin up` lays one out, or set TOCSIN_HOME")
+        figures = open_sample_store(settings)
         try:
             made = make(figures, name, pendulum.now("UTC"))
         finally:
             figures.close()
     except (SettingsError, StorageError) as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
     if as_json:
         show_json({"name": name, "token": made})
         return

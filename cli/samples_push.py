@@ -1,4 +1,4 @@
-"""`tocsin samples push`: a file in batches over the API, bad lines named, good ones kept."""
+"""`tocsin samples push`: a file in batches over the API; bad lines are named, good ones kept."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any, Self
 import typer
 
 from cli import client
-from cli.frame import Trouble, _, say, show_json
-from engine.figures.files import BadFigures, BadRow, FiguresFile, Row, zone_of
+from cli.frame import CommandError, _, say, show_json
+from engine.figures.files import BadSamplesFile, BadSampleRow, SamplesFile, SampleRow, parse_zone
 
 BATCH = 1_000
 TOLD = 20  # bad lines on the screen; all are in the JSON
@@ -22,17 +22,17 @@ _RETRY_SECONDS = (0.5, 1, 2, 4, 8, 15)
 
 
 @dataclass
-class Tally:
-    """What became of the rows so far."""
+class SamplePushTally:
+    """Count of a file's rows by result so far."""
 
     taken: int = 0
     duplicates: int = 0
     late: int = 0
-    errors: list[BadRow] = field(default_factory=list)
+    errors: list[BadSampleRow] = field(default_factory=list)
     undeclared: set[str] = field(default_factory=set)
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """JSON document of the count."""
         return {
             "taken": self.taken,
             "duplicates": self.duplicates,
@@ -43,20 +43,20 @@ class Tally:
         }
 
 
-def push(path: Path, metric: str, zone: str, token: str, *, as_json: bool) -> None:
-    """Push a file whole."""
-    tally, file, reached = Tally(), opened(path, metric, zone), 0
-    with Bar(_("pushing"), _lines(path)) as bar:
+def push_file(path: Path, metric: str, zone: str, token: str, *, as_json: bool) -> None:
+    """Push a whole file."""
+    tally, file, reached = SamplePushTally(), open_samples_file(path, metric, zone), 0
+    with TransferProgressBar(_("pushing"), _lines(path)) as bar:
         try:
-            for batch in batches(file.rows(), tally):
+            for batch in batch_rows(file.rows(), tally):
                 push_batch(batch, "", token, tally)
                 reached = batch[-1].line
-                bar.at(reached)
-        except BadFigures as bad:
-            raise Trouble(str(bad)) from None
-        except client.NotRunning as lost:
-            raise Trouble(f"{lost}; pushed as far as line {reached}: push again, a repeat counts once") from None
-    report(tally, as_json=as_json)
+                bar.show_progress(reached)
+        except BadSamplesFile as bad:
+            raise CommandError(str(bad)) from None
+        except client.ServerNotRunning as lost:
+            raise CommandError(f"{lost}; pushed as far as line {reached}: push again, a repeat counts once") from None
+    report_tally(tally, as_json=as_json)
 
 
 def _lines(path: Path) -> int:
@@ -64,23 +64,23 @@ def _lines(path: Path) -> int:
         return sum(1 for _ in stream)
 
 
-def opened(path: Path, metric: str, zone: str) -> FiguresFile:
-    """The file, its header checked.
+def open_samples_file(path: Path, metric: str, zone: str) -> SamplesFile:
+    """Open a samples file and check its header.
 
     Raises:
-        Trouble: it is not one of figures.
+        CommandError: it is not one of figures.
     """
     try:
-        return FiguresFile(path, metric, zone_of(zone))
-    except BadFigures as bad:
-        raise Trouble(str(bad)) from None
+        return SamplesFile(path, metric, parse_zone(zone))
+    except BadSamplesFile as bad:
+        raise CommandError(str(bad)) from None
 
 
-def batches(rows: Iterator[Row | BadRow], tally: Tally) -> Iterator[list[Row]]:
-    """The good rows, a batch at a time; the others go to the tally."""
-    batch: list[Row] = []
+def batch_rows(rows: Iterator[SampleRow | BadSampleRow], tally: SamplePushTally) -> Iterator[list[SampleRow]]:
+    """Good rows, a batch at a time; the others go to the tally."""
+    batch: list[SampleRow] = []
     for row in rows:
-        if isinstance(row, BadRow):
+        if isinstance(row, BadSampleRow):
             tally.errors.append(row)
             continue
         batch.append(row)
@@ -91,7 +91,7 @@ def batches(rows: Iterator[Row | BadRow], tally: Tally) -> Iterator[list[Row]]:
         yield batch
 
 
-def push_batch(batch: Sequence[Row], lane: str, token: str, tally: Tally) -> None:
+def push_batch(batch: Sequence[SampleRow], lane: str, token: str, tally: SamplePushTally) -> None:
     """Push a batch, again if the connection is lost: a repeat counts once.
 
     Raises:
@@ -100,51 +100,51 @@ def push_batch(batch: Sequence[Row], lane: str, token: str, tally: Tally) -> Non
     """
     document = {"samples": [row.document() for row in batch], "lane": lane}
     try:
-        answer = patiently(lambda: client.post("/api/samples", token, document))
-    except client.Refusal as refusal:
+        answer = retry_while_unavailable(lambda: client.post("/api/samples", token, document))
+    except client.ApiRefusal as refusal:
         answer = refusal.document
         if not isinstance(answer, dict) or "errors" not in answer:
             raise
     for name in ("taken", "duplicates", "late"):
         setattr(tally, name, getattr(tally, name) + int(answer[name]))
     told = answer["errors"]
-    tally.errors += [BadRow(batch[one["index"]].line, str(one["reason"])) for one in told]
+    tally.errors += [BadSampleRow(batch[one["index"]].line, str(one["reason"])) for one in told]
     # An answer names the first hundred: where more are bad, smaller batches name them all.
     if len(told) < int(answer["refused"]):
         beyond = int(told[-1]["index"]) + 1
-        rest = Tally()
+        rest = SamplePushTally()
         push_batch(batch[beyond:], lane, token, rest)
         tally.errors += rest.errors
     tally.undeclared |= set(answer["undeclared"])
 
 
-def patiently(call: Callable[[], Any]) -> Any:
-    """What the call gives, tried again for half a minute while nobody answers or the database is busy."""
+def retry_while_unavailable(call: Callable[[], Any]) -> Any:
+    """Call again for half a minute while no server answers or the database is busy; the call's result."""
     for pause in _RETRY_SECONDS:
         try:
             return call()
-        except client.NotRunning:
+        except client.ServerNotRunning:
             pass
-        except client.Refusal as refusal:
+        except client.ApiRefusal as refusal:
             if refusal.status != 503:  # noqa: PLR2004 - HTTP's own number
                 raise
         time.sleep(pause)
     return call()
 
 
-def report(tally: Tally, *, as_json: bool) -> None:
-    """Say what became of the rows; exit 1 if any was bad."""
+def report_tally(tally: SamplePushTally, *, as_json: bool) -> None:
+    """Report the count of rows; exit 1 if any was bad."""
     tally.errors.sort(key=lambda bad: bad.line)
     if as_json:
         show_json(tally.document())
     else:
-        tell(tally)
+        print_tally(tally)
     if tally.errors:
         sys.exit(1)
 
 
-def tell(tally: Tally) -> None:
-    """For a person: bad lines on stderr, the sum on stdout."""
+def print_tally(tally: SamplePushTally) -> None:
+    """Print the count for a person: bad lines on stderr, the sum on stdout."""
     for bad in tally.errors[:TOLD]:
         typer.echo(_("line {line}: {reason}").format(line=bad.line, reason=bad.reason), err=True)
     if len(tally.errors) > TOLD:
@@ -159,8 +159,8 @@ def tell(tally: Tally) -> None:
     )
 
 
-class Bar:
-    """A progress bar on stderr, for what takes longer than two seconds; none where nobody looks."""
+class TransferProgressBar:
+    """Progress bar on stderr for transfers of more than two seconds; none where stderr is no terminal."""
 
     def __init__(self, what: str, total: float) -> None:
         self._what, self._total = what, total
@@ -175,8 +175,8 @@ class Bar:
         if self._bar is not None:
             self._bar.stop()
 
-    def at(self, done: float, said: str = "") -> None:
-        """So much is done."""
+    def show_progress(self, done: float, said: str = "") -> None:
+        """Show the progress."""
         if self._bar is None:
             if not sys.stderr.isatty() or time.monotonic() - self._began < _BAR_AFTER_SECONDS:
                 return

@@ -1,4 +1,4 @@
-"""`tocsin samples replay`: figures of another time on a lane of their own, in their own order and pace."""
+"""`tocsin samples replay`: past samples on a feed of their own, in their own order and pace."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from urllib.parse import quote
 import typer
 
 from cli import client
-from cli.frame import Trouble, _, both, say, show_json
-from cli.samples_push import BATCH, Bar, Tally, batches, opened, patiently, push_batch, tell
-from engine.figures.files import BadFigures, FiguresFile, Row, iso
+from cli.frame import CommandError, _, localized, say, show_json
+from cli.samples_push import BATCH, TransferProgressBar, SamplePushTally, batch_rows, open_samples_file, retry_while_unavailable, push_batch, print_tally
+from engine.figures.files import BadSamplesFile, SamplesFile, SampleRow, format_utc
 
 STEP_SECONDS = 0.25  # of real time between two announcements of the position
 TICK = 10_000_000  # microseconds: figures of a tick are looked at when it is over
@@ -25,42 +25,42 @@ _NOT_FOUND = 404
 
 
 @dataclass
-class _Course:
-    """A replay on its way: what is to push, and how far it is. Times in microseconds since 1970."""
+class _Replay:
+    """Replay under way: the rows to push, and its position. Times in microseconds since 1970."""
 
     lane: str
     speed: float
-    rows: Sequence[Row]
+    rows: Sequence[SampleRow]
     begins: int
     ends: int
     token: str
-    tally: Tally
+    tally: SamplePushTally
 
     @property
     def path(self) -> str:
         return f"/api/replays/{quote(self.lane, safe='')}"
 
     def announce(self, position: int, *, ended: bool = False) -> Any:
-        """Everything before `position` was pushed."""
-        form = {"position": iso(position), "speed": self.speed, "ended": ended}
-        return patiently(lambda: client.call("PUT", self.path, self.token, form))
+        """Tell the API that everything before `position` was pushed."""
+        form = {"position": format_utc(position), "speed": self.speed, "ended": ended}
+        return retry_while_unavailable(lambda: client.call("PUT", self.path, self.token, form))
 
     def push(self, start: int, end: int) -> None:
-        """The rows of these places."""
+        """Push the rows from `start` to `end`."""
         for first in range(start, end, BATCH):
             push_batch(self.rows[first : min(first + BATCH, end)], self.lane, self.token, self.tally)
 
 
-def replay(
+def replay_file(
     path: Path, speed: float, lane: str, begin: str, metric: str, zone: str, token: str, *, as_json: bool
 ) -> None:
-    """Replay a file; the warnings that its lane gave."""
-    file, tally = opened(path, metric, zone), Tally()
+    """Replay a file; print the warnings that its feed gave."""
+    file, tally = open_samples_file(path, metric, zone), SamplePushTally()
     rows = _in_order(file, tally)
     begins = _begin(file, begin, rows)
     ends = (rows[-1].at // TICK + 1) * TICK
     chosen = lane or f"replay-{_slug(path.stem)}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
-    course = _Course(
+    course = _Replay(
         chosen if chosen.startswith("replay-") else f"replay-{chosen}", speed, rows, begins, ends, token, tally
     )
     if not as_json:
@@ -68,40 +68,40 @@ def replay(
     try:
         place, position = _resume(course)
         _run(course, place, position)
-    except client.NotRunning as lost:
-        raise Trouble(f"{lost}; go on with --lane {course.lane}") from None
+    except client.ServerNotRunning as lost:
+        raise CommandError(f"{lost}; go on with --lane {course.lane}") from None
     found, evaluated = _warnings(course)
     if as_json:
-        document = {"lane": course.lane, "position": iso(ends), "pushed": tally.document()}
+        document = {"lane": course.lane, "position": format_utc(ends), "pushed": tally.document()}
         show_json({**document, "warnings": found, "evaluated_to": evaluated})
         return
-    tell(tally)
+    print_tally(tally)
     _show(found, evaluated, course)
 
 
-def _in_order(file: FiguresFile, tally: Tally) -> list[Row]:
+def _in_order(file: SamplesFile, tally: SamplePushTally) -> list[SampleRow]:
     """Every good row, the oldest first; those of one time in the order of the file."""
     try:
-        rows = [row for batch in batches(file.rows(), tally) for row in batch]
-    except BadFigures as bad:
-        raise Trouble(str(bad)) from None
+        rows = [row for batch in batch_rows(file.rows(), tally) for row in batch]
+    except BadSamplesFile as bad:
+        raise CommandError(str(bad)) from None
     if not rows:
         first = f"; line {tally.errors[0].line}: {tally.errors[0].reason}" if tally.errors else ""
-        raise Trouble(f"{file.path}: has no row that can be read{first}")
+        raise CommandError(f"{file.path}: has no row that can be read{first}")
     return sorted(rows, key=lambda row: row.at)
 
 
-def _begin(file: FiguresFile, begin: str, rows: Sequence[Row]) -> int:
+def _begin(file: SamplesFile, begin: str, rows: Sequence[SampleRow]) -> int:
     """Where the replay begins, at a full tick: as told, as the file says, else with its first row."""
     at = rows[0].at if file.begins is None else file.begins
     if begin:
         try:
-            at = file.moment(begin)
+            at = file.parse_time(begin)
         except ValueError as error:
-            raise Trouble(f"--from: {error}") from None
+            raise CommandError(f"--from: {error}") from None
     if not rows[0].at <= at <= rows[-1].at:
-        raise Trouble(
-            f"the replay cannot begin at {iso(at)}: the figures are of {iso(rows[0].at)} to {iso(rows[-1].at)}"
+        raise CommandError(
+            f"the replay cannot begin at {format_utc(at)}: the figures are of {format_utc(rows[0].at)} to {format_utc(rows[-1].at)}"
         )
     return at // TICK * TICK
 
@@ -110,27 +110,27 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:30] or "figures"
 
 
-def _resume(course: _Course) -> tuple[int, int]:
-    """Push the history, or find where a known lane stopped: the next row, and the position."""
+def _resume(course: _Replay) -> tuple[int, int]:
+    """Push the history, or find where a known feed stopped: the next row, and the position."""
     try:
         known = client.get(course.path, course.token)
-    except client.Refusal as refusal:
+    except client.ApiRefusal as refusal:
         if refusal.status != _NOT_FOUND:
             raise
         place = _place(course.rows, course.begins)
-        with Bar(_("history"), place) as bar:
+        with TransferProgressBar(_("history"), place) as bar:
             for first in range(0, place, BATCH):
                 course.push(first, min(first + BATCH, place))
-                bar.at(first)
+                bar.show_progress(first)
         course.announce(course.begins)
         return place, course.begins
     if known["ended_at"]:
-        raise Trouble(f"the replay {course.lane} has ended: leave --lane out to begin another one")
+        raise CommandError(f"the replay {course.lane} has ended: leave --lane out to begin another one")
     position = _micros(str(known["position"]))
     return _place(course.rows, position), position
 
 
-def _place(rows: Sequence[Row], at: int) -> int:
+def _place(rows: Sequence[SampleRow], at: int) -> int:
     """The first row that is not before `at`."""
     from bisect import bisect_left
 
@@ -143,10 +143,10 @@ def _micros(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1e6)
 
 
-def _run(course: _Course, place: int, position: int) -> None:
+def _run(course: _Replay, place: int, position: int) -> None:
     """Push what falls due as its time comes, and announce how far that is."""
     began, at_first = time.monotonic(), position
-    with Bar(course.lane, course.ends - course.begins) as bar:
+    with TransferProgressBar(course.lane, course.ends - course.begins) as bar:
         while position < course.ends:
             passed = (time.monotonic() - began) * course.speed
             position = min(course.ends, max(position, at_first + int(passed * 1e6)))
@@ -154,18 +154,18 @@ def _run(course: _Course, place: int, position: int) -> None:
             course.push(place, due)
             place = due
             course.announce(position, ended=position >= course.ends)
-            bar.at(position - course.begins, iso(position)[:19])
+            bar.show_progress(position - course.begins, format_utc(position)[:19])
             if position < course.ends:
                 time.sleep(min(STEP_SECONDS, (course.ends - position) / 1e6 / course.speed + 0.001))
 
 
-def _warnings(course: _Course) -> tuple[Any, str | None]:
-    """The warnings of the lane once everything was evaluated, and how far it was; None where nobody can say."""
+def _warnings(course: _Replay) -> tuple[Any, str | None]:
+    """Warnings of the feed once all is evaluated, and how far it was; None where no server can say."""
     reached, end = "", time.monotonic() + _BEGINNING_SECONDS
     while True:
         try:
             found = client.get("/api/warnings", course.token, lane=course.lane, status="all")
-        except (client.Refusal, client.NotRunning):
+        except (client.ApiRefusal, client.ServerNotRunning):
             return None, None
         if not isinstance(found, dict) or "warnings" not in found:
             return None, None
@@ -179,13 +179,13 @@ def _warnings(course: _Course) -> tuple[Any, str | None]:
         time.sleep(STEP_SECONDS)
 
 
-def _show(found: Any, evaluated: str | None, course: _Course) -> None:
+def _show(found: Any, evaluated: str | None, course: _Replay) -> None:
     if found is None:
         say(_("the figures were pushed; which warnings they gave cannot be said: nobody evaluates rules here"))
         return
     for one in reversed(found):  # the oldest first
         times = f"{str(one.get('began_at') or '')[:19]} - {str(one.get('ended_at') or '')[:19]}"
-        title = both(one["title"]) if isinstance(one.get("title"), dict) else one.get("rule", "")
+        title = localized(one["title"]) if isinstance(one.get("title"), dict) else one.get("rule", "")
         say(f"{one.get('ref') or '-':<8} {one.get('worst') or one.get('tier') or '':<7} {times}  {title}")
     if evaluated is None or _micros(evaluated) < course.ends:
         say(_("evaluated only as far as {time}: the rest is still to come").format(time=str(evaluated)[:19]))

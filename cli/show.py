@@ -1,4 +1,4 @@
-"""`tocsin incidents`, `show` and `timeline`: where things stand, on a terminal."""
+"""`tocsin incidents | show | timeline`: incidents and their state on a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import client
-from cli.frame import AsJson, Incident, TokenFile, _, both, fail, say, show_json, token
+from cli.frame import AsJson, Incident, TokenFile, _, localized, fail, say, show_json, read_token
 
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Keep it on the screen, up to date.")]
 _PAGE = 1_000
@@ -23,7 +23,7 @@ def incidents(
     as_json: AsJson = False,
 ) -> None:
     """List incidents: the current stage and its clock, who was called, who has it, what comes next."""
-    known = token(token_file)
+    known = read_token(token_file)
 
     def look() -> Any:
         return client.get("/api/incidents", known, status="all" if everything else "open", limit=limit)
@@ -31,14 +31,14 @@ def incidents(
     if as_json:
         show_json(look())
         return
-    from cli.drawing import board
+    from cli.drawing import board_table
 
-    _draw(look, board, watch)
+    _draw(look, board_table, watch)
 
 
 def show(ref: Incident, watch: Watch = False, token_file: TokenFile = None, as_json: AsJson = False) -> None:
     """Show one incident: its stages with their clocks, every step, what was published, who was reached."""
-    known = token(token_file)
+    known = read_token(token_file)
 
     def look() -> Any:
         return client.get(client.incident_path(ref), known)
@@ -46,9 +46,9 @@ def show(ref: Incident, watch: Watch = False, token_file: TokenFile = None, as_j
     if as_json:
         show_json(look())
         return
-    from cli.drawing import incident
+    from cli.drawing import incident_panel
 
-    _draw(look, incident, watch)
+    _draw(look, incident_panel, watch)
 
 
 def _draw(look: Callable[[], Any], draw: Callable[[Any], Any], watch: bool) -> None:
@@ -70,7 +70,7 @@ def _draw(look: Callable[[], Any], draw: Callable[[Any], Any], watch: bool) -> N
                 try:
                     drawn = draw(look())
                     live.update(drawn, refresh=True)
-                except client.NotRunning as down:
+                except client.ServerNotRunning as down:
                     live.update(Group(Text(str(down), style="bold red"), drawn), refresh=True)
         except KeyboardInterrupt:
             return
@@ -83,7 +83,7 @@ def timeline(
     as_json: AsJson = False,
 ) -> None:
     """What happened, in order. With --verify: whether it is as it was recorded (exit 1 if not)."""
-    known = token(token_file)
+    known = read_token(token_file)
     if verify:
         _verify(ref, known, as_json)
         return
@@ -97,12 +97,12 @@ def timeline(
     if as_json:
         show_json({**found, "entries": entries})
         return
-    from cli.drawing import clock
+    from cli.drawing import clock_text
 
     for entry in entries:
         by = f" - {entry['by_name'] or entry['by']}" if entry["by"] else ""
         step = f"{entry['step']}: " if entry["step"] else ""
-        say(f"{clock(entry['at'], seconds=True)}  {step}{both(entry['says'])}{by}")
+        say(f"{clock_text(entry['at'], seconds=True)}  {step}{localized(entry['says'])}{by}")
 
 
 def _verify(ref: str, known: str, as_json: bool) -> None:

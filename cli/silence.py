@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import client
-from cli.frame import As, AsJson, CommandId, TokenFile, Trouble, _, example, say, show_json, token
+from cli.frame import As, AsJson, CommandId, TokenFile, CommandError, _, example, say, show_json, read_token
 
 app = typer.Typer(no_args_is_help=True, help="Hold warnings back for a while, with a reason.", rich_markup_mode=None)
 
@@ -24,7 +24,7 @@ def add(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Call nobody for warnings that match; whatever still stands when it ends, calls then."""
+    """Call nobody for matching warnings; those that still stand when the silence ends call then."""
     import pendulum
 
     from domain.durations import parse_duration
@@ -32,10 +32,10 @@ def add(
     try:
         until = pendulum.now("UTC") + parse_duration(span)
     except ValueError as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
     form: dict[str, Any] = {"reason": reason, "until": until.isoformat(), "rule": rule, "labels": _labels(label or [])}
     form |= {name: value for name, value in (("as", speaker), ("id", command_id)) if value}
-    answer = client.post("/api/silences", token(token_file), form)
+    answer = client.post("/api/silences", read_token(token_file), form)
     if as_json:
         show_json(answer)
     else:
@@ -45,7 +45,7 @@ def add(
 @app.command("list", epilog=example("tocsin silence list"))
 def list_silences(token_file: TokenFile = None, as_json: AsJson = False) -> None:
     """List the silences in force."""
-    answer = client.get("/api/silences", token(token_file))
+    answer = client.get("/api/silences", read_token(token_file))
     if as_json:
         show_json(answer)
         return
@@ -66,7 +66,7 @@ def end(
     """End a silence now."""
     from urllib.parse import quote
 
-    answer = client.post(f"/api/silences/{quote(name, safe='')}/end", token(token_file), {})
+    answer = client.post(f"/api/silences/{quote(name, safe='')}/end", read_token(token_file), {})
     if as_json:
         show_json(answer)
     elif answer["changed"]:
@@ -80,6 +80,6 @@ def _labels(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip() or not value.strip():
-            raise Trouble(f"{pair[:60]!r} is no label: write for example --label service=web")
+            raise CommandError(f"{pair[:60]!r} is no label: write for example --label service=web")
         found[name.strip()] = value.strip()
     return found

@@ -8,8 +8,8 @@ import typer
 
 from cli import client
 from cli.declare import read_text
-from cli.frame import AsJson, CommandId, Incident, StepName, TokenFile, Trouble, _, say, token, warn
-from cli.steps import send
+from cli.frame import AsJson, CommandId, Incident, StepName, TokenFile, CommandError, _, say, read_token, warn
+from cli.steps import send_command
 
 _MARK = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"
 
@@ -31,13 +31,13 @@ def draft(
     for one in text or []:
         channel, equals, value = one.partition("=")
         if not equals or not channel or not value:
-            raise Trouble(f"--text is CHANNEL=FILE or CHANNEL=TEXT, not {one[:60]!r}")
+            raise CommandError(f"--text is CHANNEL=FILE or CHANNEL=TEXT, not {one[:60]!r}")
         written[channel] = read_text(value)
     if not written:
-        raise Trouble("there is no text: give --en, --zh or --text CHANNEL=..., a file or the words themselves")
+        raise CommandError("there is no text: give --en, --zh or --text CHANNEL=..., a file or the words themselves")
     said = _("the text of {step} is handed in").format(step=step)
     form = {"step": step, "texts": written, "amount": amount}
-    send(ref, "draft", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+    send_command(ref, "draft", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
 
 def approve(
@@ -50,25 +50,25 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Approve exactly the text that is shown, as it would be posted. Needs your token."""
-    known = token(token_file)
+    known = read_token(token_file)
     incident = client.get(client.incident_path(ref), known)
     approval = _find(incident, step)
     text = _find(incident, approval["of"]) if approval.get("of") and approval["kind"] == "approve" else None
     if text is None:
-        raise Trouble(f"step {approval['id']} is no approve step: {_of_kind(incident, 'approve')}")
+        raise CommandError(f"step {approval['id']} is no approve step: {_of_kind(incident, 'approve')}")
     if not text["rendered"]:
         why = text["unfit"] or _("nothing is written yet")
-        raise Trouble(f"step {text['id']}: {why}")
+        raise CommandError(f"step {text['id']}: {why}")
     show = warn if as_json else say
     for line in _shown(incident, text):
         show(line)
     if not yes and not typer.confirm(_("Approve exactly this text?"), default=False, err=as_json):
-        raise Trouble(
+        raise CommandError(
             _("not approved; to send it back: tocsin reject {ref} {step} --reason ...").format(ref=ref, step=step)
         )
     form = {"step": step, "digest": text["digest"]}
     said = _("{step} is approved").format(step=approval["id"])
-    send(ref, "approve", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+    send_command(ref, "approve", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
 
 def reject(
@@ -82,7 +82,7 @@ def reject(
     """Send a text back to its author, with a reason. Needs your token."""
     said = _("the text is sent back")
     form = {"step": step, "reason": reason}
-    send(ref, "reject", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+    send_command(ref, "reject", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
 
 def _shown(incident: dict[str, Any], text: dict[str, Any]) -> list[str]:
@@ -112,7 +112,7 @@ def _find(incident: dict[str, Any], name: str) -> dict[str, Any]:
         only: dict[str, Any] = found[0]
         return only
     names = ", ".join(step["id"] for step in found or steps)
-    raise Trouble(f"{name!r} is {'not one step' if found else 'no step'} of {incident['ref']}: say which of {names}")
+    raise CommandError(f"{name!r} is {'not one step' if found else 'no step'} of {incident['ref']}: say which of {names}")
 
 
 def _of_kind(incident: dict[str, Any], kind: str) -> str:

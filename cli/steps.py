@@ -1,4 +1,4 @@
-"""Commands on a step or an incident: each one request."""
+"""Commands on a step or an incident, one request each."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from cli import client
-from cli.frame import As, AsJson, CommandId, Incident, StepName, TokenFile, _, say, show_json, token
+from cli.frame import As, AsJson, CommandId, Incident, StepName, TokenFile, _, say, show_json, read_token
 
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why.")]
 
 
-def send(
+def send_command(
     ref: str,
     what: str,
     form: dict[str, Any],
@@ -23,11 +23,11 @@ def send(
     token_file: Path | None,
     as_json: bool,
 ) -> None:
-    """One command, and what became of it: `said` where something changed."""
+    """Send one command and print its result: `said` where something changed."""
     form = {name: value for name, value in form.items() if value not in (None, "")}
     if command_id:
         form["id"] = command_id
-    answer = client.post(client.incident_path(ref, what), token(token_file), form)
+    answer = client.post(client.incident_path(ref, what), read_token(token_file), form)
     if as_json:
         show_json(answer)
         return
@@ -46,7 +46,7 @@ def ack(
     """Acknowledge a step: you have it, nobody else is called."""
     said = _("{step} is acknowledged").format(step=step)
     form = {"step": step, "as": speaker}
-    send(ref, "acknowledge", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+    send_command(ref, "acknowledge", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
 
 def done(
@@ -65,7 +65,7 @@ def done(
     said = _("{step} is done").format(step=step)
     choice = "" if yes is None else "yes" if yes else "no"
     form = {"step": step, "evidence": evidence, "channel": channel, "choice": choice, "as": speaker}
-    send(ref, "done", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+    send_command(ref, "done", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
 
 def reassign(
@@ -81,7 +81,7 @@ def reassign(
     """Give a step to another person, who is called at once."""
     said = _("{step} is handed to {person}").format(step=step, person=to)
     form = {"step": step, "to": to, "as": speaker}
-    send(ref, "reassign", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+    send_command(ref, "reassign", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
 
 def retry(
@@ -95,7 +95,7 @@ def retry(
     """Publish again on a channel where the outcome is in doubt. Look there first."""
     said = _("{step} is ordered again on {channel}").format(step=step, channel=channel)
     form = {"step": step, "channel": channel}
-    send(ref, "retry", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+    send_command(ref, "retry", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
 
 def begin(
@@ -109,7 +109,7 @@ def begin(
     """Begin a stage on demand: a correction or a withdrawal of something published."""
     said = _("{stage} has begun").format(stage=stage)
     form = {"stage": stage, "reason": reason}
-    send(ref, "begin", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+    send_command(ref, "begin", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
 
 def note(
@@ -127,7 +127,7 @@ def note(
     """Keep something on the timeline, or correct an entry of it: what was recorded stays beside its correction."""
     form = {"text": text, "as": speaker, "corrects": corrects}
     said = _("noted")
-    send(ref, "note", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+    send_command(ref, "note", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
 
 def impact(
@@ -144,10 +144,10 @@ def impact(
     """Say what the incident costs whom, as known now. What is not given stays as it was."""
     given = {"customers": customers, "orders": orders, "money": money, "brand": brand}
     changed = {name: value for name, value in given.items() if value is not None}
-    known = client.get(client.incident_path(ref), token(token_file))["impact"]
+    known = client.get(client.incident_path(ref), read_token(token_file))["impact"]
     form = {"impact": {**known, **changed}}
     said = _("impact recorded")
-    send(ref, "impact", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+    send_command(ref, "impact", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
 
 def mitigate(
@@ -193,7 +193,7 @@ def merge(
 ) -> None:
     """Say that it was declared twice: this one is cancelled, the other one goes on."""
     said = _("merged into {ref}").format(ref=into)
-    send(ref, "merge", {"into": into}, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+    send_command(ref, "merge", {"into": into}, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
 
 def cancel(
@@ -209,7 +209,7 @@ def cancel(
 
 def _move(ref: str, what: str, said: str, reason: str, command_id: str, token_file: Path | None, as_json: bool) -> None:
     form = {"reason": reason}
-    send(ref, what, form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+    send_command(ref, what, form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
 
 def attach(
@@ -223,4 +223,4 @@ def attach(
     """Run another playbook beside: an outage turns public."""
     said = _("{playbook} runs beside").format(playbook=playbook)
     form = {"playbook": playbook, "since": since}
-    send(ref, "attach", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
+    send_command(ref, "attach", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)

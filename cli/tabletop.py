@@ -1,4 +1,4 @@
-"""`tocsin rehearse --scenario`: a sudden situation put to people, scored by records and by an observer."""
+"""`tocsin rehearse --scenario`: a tabletop with people, scored by records and by an observer."""
 
 from __future__ import annotations
 
@@ -10,59 +10,59 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import client
-from cli.frame import Trouble, _, both, fail, home, language, say, show_json
+from cli.frame import CommandError, _, localized, fail, home_folder, terminal_language, say, show_json
 
 if TYPE_CHECKING:
     from domain.roster import Roster
-    from domain.tabletop.scenario import Question, Scenario
-    from engine.house import House
-    from engine.rehearsal.sudden import Happened
-    from engine.rehearsal.tabletop import TabletopOrder
+    from domain.tabletop.scenario import ObserverQuestion, Scenario
+    from engine.house import Installation
+    from engine.rehearsal.sudden import InjectedEvent
+    from engine.rehearsal.tabletop import TabletopRequest
 
 RANDOM = "random"
 
 
-def library(*, as_json: bool) -> None:
-    """List the sudden situations, by class."""
+def list_scenarios(*, as_json: bool) -> None:
+    """List the scenarios, by class."""
     found = list(_library().values())
     if as_json:
         show_json({"scenarios": [_described(one) for one in found]})
         return
     for one in sorted(found, key=lambda one: (one.category, one.id)):
         minutes = int(one.lasts.total_seconds() // 60)
-        say(f"{one.category:<11} {one.id:<22} {one.title.in_(language())} · {one.playbook} · {minutes} min")
+        say(f"{one.category:<11} {one.id:<22} {one.title.in_(terminal_language())} · {one.playbook} · {minutes} min")
 
 
-def hold(
+def hold_tabletop(
     name: str, playbook: str, *, speed: float | None, auto: bool, seed: int, observer: Path | None, as_json: bool
 ) -> None:
-    """Hold one; exit 0 however it was met: a score is no verdict."""
-    from engine.rehearsal.line import Line, RehearsalError
-    from engine.rehearsal.measuring import measured
-    from engine.rehearsal.tabletop import call_off, play
-    from engine.rehearsal.tabletop_report import keep
+    """Hold a tabletop; always exits 0: a score is no verdict."""
+    from engine.rehearsal.line import RehearsalClient, RehearsalError
+    from engine.rehearsal.measuring import measure_run
+    from engine.rehearsal.tabletop import cancel_run, run_tabletop
+    from engine.rehearsal.tabletop_report import save_report
     from playbooks.errors import BadFile
     from storage.database import StorageError
 
     scenario = _drawn(name, seed)
     given = _observed(observer) if observer else ({}, "", "")  # before anybody is called: it may be broken
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    host, port = client.address()
+    host, port = client.api_address()
     client.get("/healthz", "")  # says in one line that nothing runs
-    house = _house(port)
-    line = Line(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+    house = _installation(port)
+    line = RehearsalClient(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     try:
         order = _order(house, scenario, playbook, speed, auto=auto, seed=seed)
         shown = _Shown(quiet=as_json)
         shown.begin(order, house.roster())
-        played = play(house, line, order, shown.seen)
-        items = measured(house, played)
-        call_off(house, played)  # before the observer is asked: nobody is called meanwhile
+        played = run_tabletop(house, line, order, shown.seen)
+        items = measure_run(house, played)
+        cancel_run(house, played)  # before the observer is asked: nobody is called meanwhile
         if observer is None and not as_json and sys.stdin.isatty():
             given = _asked(scenario.asked)
-        found = keep(house, played, items, *given)
+        found = save_report(house, played, items, *given)
     except (RehearsalError, StorageError, BadFile, ValueError) as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
     except KeyboardInterrupt:
         fail(_("the rehearsal was broken off; its incident is cancelled"))
     finally:
@@ -71,13 +71,13 @@ def hold(
     _tell(found, as_json=as_json)
 
 
-def results(*, as_json: bool) -> None:
-    """List those that were held, the newest first."""
-    from engine.rehearsal.tabletop_report import listed
+def list_results(*, as_json: bool) -> None:
+    """List the tabletops that were held, newest first."""
+    from engine.rehearsal.tabletop_report import list_reports
 
-    house = _house()
+    house = _installation()
     try:
-        found = listed(house)
+        found = list_reports(house)
     finally:
         house.close()
     if as_json:
@@ -85,23 +85,23 @@ def results(*, as_json: bool) -> None:
         return
     for row in found:
         say(
-            f"{row['id']:<8} {row['began_at'][:16].replace('T', ' ')}  {_points(row['score']):<12} {both(row['title'])}"
+            f"{row['id']:<8} {row['began_at'][:16].replace('T', ' ')}  {_points(row['score']):<12} {localized(row['title'])}"
         )
     if not found:
         say(_("None was held yet: `tocsin rehearse --scenario random --auto`"))
 
 
-def show(ref: str, observer: Path | None, *, as_json: bool) -> None:
-    """Show one; with an observer's file, score it anew."""
-    from engine.rehearsal.tabletop_report import load, score_again
+def show_result(ref: str, observer: Path | None, *, as_json: bool) -> None:
+    """Show the result of one; with an observer's file, score it anew."""
+    from engine.rehearsal.tabletop_report import load_report, score_again
 
-    house = _house()
+    house = _installation()
     try:
-        found = score_again(house, ref, *_observed(observer)) if observer else load(house, ref)
+        found = score_again(house, ref, *_observed(observer)) if observer else load_report(house, ref)
     except KeyError:
-        raise Trouble(f"no sudden situation {ref!r} was held here: `tocsin rehearse --results` lists them") from None
+        raise CommandError(f"no sudden situation {ref!r} was held here: `tocsin rehearse --results` lists them") from None
     except ValueError as error:
-        raise Trouble(f"{observer}: {error}") from None
+        raise CommandError(f"{observer}: {error}") from None
     finally:
         house.close()
     _tell(found, as_json=as_json)
@@ -112,25 +112,25 @@ def show(ref: str, observer: Path | None, *, as_json: bool) -> None:
 
 def _library() -> Mapping[str, Scenario]:
     from playbooks.errors import BadFile
-    from playbooks.scenario_file import library as read
+    from playbooks.scenario_file import load_scenarios as read
 
     try:
-        return read(home())
+        return read(home_folder())
     except BadFile as wrong:
-        raise Trouble(str(wrong)) from None
+        raise CommandError(str(wrong)) from None
 
 
 def _drawn(name: str, seed: int) -> Scenario:
     from playbooks.errors import BadFile
-    from playbooks.scenario_file import find
+    from playbooks.scenario_file import find_scenario
 
     if name == RANDOM:
         known = _library()
         return known[random.Random(f"scenario {seed}").choice(sorted(known))]  # noqa: S311 - the same for the same seed
     try:
-        return find(home(), name)
+        return find_scenario(home_folder(), name)
     except BadFile as wrong:
-        raise Trouble(str(wrong)) from None
+        raise CommandError(str(wrong)) from None
 
 
 def _described(one: Scenario) -> dict[str, Any]:
@@ -149,26 +149,26 @@ def _described(one: Scenario) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _house(port: int | None = None) -> House:
-    from engine.house import House
+def _installation(port: int | None = None) -> Installation:
+    from engine.house import Installation
     from storage.database import StorageError
     from storage.settings import SettingsError, load_settings
 
     try:
-        return House(load_settings(port=port) if port else load_settings()).open()
+        return Installation(load_settings(port=port) if port else load_settings()).open()
     except (SettingsError, StorageError, OSError) as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
-def _order(house: House, scenario: Scenario, name: str, speed: float | None, *, auto: bool, seed: int) -> TabletopOrder:
-    from engine.rehearsal.tabletop import SPEED, TabletopOrder
+def _order(house: Installation, scenario: Scenario, name: str, speed: float | None, *, auto: bool, seed: int) -> TabletopRequest:
+    from engine.rehearsal.tabletop import SPEED, TabletopRequest
     from playbooks.library import UnknownPlaybook
 
     try:
         playbook = house.library.get(name or scenario.playbook)
     except UnknownPlaybook as unknown:
-        raise Trouble(str(unknown)) from None
-    return TabletopOrder(scenario, playbook, speed or (SPEED if auto else 1.0), auto, seed)
+        raise CommandError(str(unknown)) from None
+    return TabletopRequest(scenario, playbook, speed or (SPEED if auto else 1.0), auto, seed)
 
 
 def _observed(path: Path) -> tuple[dict[str, int], str, str]:
@@ -181,17 +181,17 @@ def _observed(path: Path) -> tuple[dict[str, int], str, str]:
         return answers, str(found.get("observer", "")), str(found.get("remarks", ""))
     except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
         example = "{observer: NAME, answers: {tone: 3}, remarks: TEXT}, each answer 0 to 4"
-        raise Trouble(f"{path} holds no observer's answers: write {example}") from None
+        raise CommandError(f"{path} holds no observer's answers: write {example}") from None
 
 
-def _asked(questions: Sequence[Question]) -> tuple[dict[str, int], str, str]:
-    """Ask whoever sits at the terminal; nothing typed is not scored."""
+def _asked(questions: Sequence[ObserverQuestion]) -> tuple[dict[str, int], str, str]:
+    """Ask the observer at the terminal; an empty answer is not scored."""
     say(_("The observer answers 0 (not at all) to 4 (fully); Enter leaves it unscored."))
     answers: dict[str, int] = {}
     try:
         observer = input(_("Observer: ")).strip()
         for question in questions:
-            said = input(f"{question.text.in_(language())} [0-4] ").strip()
+            said = input(f"{question.text.in_(terminal_language())} [0-4] ").strip()
             if said in {"0", "1", "2", "3", "4"}:
                 answers[question.id] = int(said)
         return answers, observer, input(_("Remarks: ")).strip()
@@ -205,23 +205,23 @@ class _Shown:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet, self._seen = quiet, 0
 
-    def begin(self, order: TabletopOrder, roster: Roster) -> None:
+    def begin(self, order: TabletopRequest, roster: Roster) -> None:
         """What everybody is told, and what somebody has to be told beforehand."""
         if self._quiet:
             return
-        say(f"DRILL 演练  {order.scenario.title.in_(language())} · {order.playbook.id} · × {order.speed:g}")
-        say(f"  {order.scenario.story.in_(language())}")
+        say(f"DRILL 演练  {order.scenario.title.in_(terminal_language())} · {order.playbook.id} · × {order.speed:g}")
+        say(f"  {order.scenario.story.in_(terminal_language())}")
         gone = [] if order.auto else [one for one in order.scenario.injections if one.effect == "unreachable"]
         for one in gone:
             name = roster.name(roster.primary(one.to) or "")
             say("  " + _("Tell {name} now: answer nothing from {at} on.").format(name=name, at=one.at))
 
-    def seen(self, _now: float, happened: Sequence[Happened]) -> None:
+    def seen(self, _now: float, happened: Sequence[InjectedEvent]) -> None:
         """What is new."""
         for one in happened[self._seen :]:
             if not self._quiet:
                 whom = f" ({one.person})" if one.person else ""
-                say(f"  {one.injection.at!s:>8}  {one.injection.effect}{whom}: {one.injection.text.in_(language())}")
+                say(f"  {one.injection.at!s:>8}  {one.injection.effect}{whom}: {one.injection.text.in_(terminal_language())}")
         self._seen = len(happened)
 
 
@@ -229,13 +229,13 @@ def _tell(found: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         show_json(found)
         return
-    say(f"{found['id']}  {both(found['title'])}  {_points(found['score'])}")
+    say(f"{found['id']}  {localized(found['title'])}  {_points(found['score'])}")
     for part in found["score"]["parts"]:
         points = _("not scored") if part["points"] is None else f"{part['points']:g} / {part['weight']}"
         say(f"  {part['scale']:<13} {points:<12} {part['known']}/{part['items']}")
     for item in found["items"]:
         met = _("not scored") if item["share"] is None else f"{item['share']:.0%}"
-        say(f"    {met:>10}  {both(item['text'])}  {item['because']}")
+        say(f"    {met:>10}  {localized(item['text'])}  {item['because']}")
     say(f"  {_('report')}: /documents/{found['report']}")
 
 

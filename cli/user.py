@@ -1,4 +1,4 @@
-"""`tocsin user`: who may log in and what they may; links, tokens, the audit log."""
+"""`tocsin user`: accounts and their roles; login links, tokens, the audit log."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from cli.frame import AsJson, Trouble, _, example, say, show_json, warn
+from cli.frame import AsJson, CommandError, _, example, say, show_json, warn
 
 if TYPE_CHECKING:
     from pendulum import DateTime
 
-    from domain.access import Role
-    from engine.accounts import Way
-    from engine.house import House
+    from domain.access import AccessRole
+    from engine.accounts import AuditActor
+    from engine.house import Installation
 
 T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, help="Who may log in, and what they may.", rich_markup_mode=None)
@@ -44,17 +44,17 @@ def add(
 ) -> None:
     """Add an account. On a terminal a password is asked for; without one a link is printed that lets in once."""
     from engine import accounts
-    from engine.accounts_sso import PENDING
+    from engine.accounts_sso import PENDING_PREFIX
     from locales import normalise
     from storage.accounts import Account
 
     wanted = _role(role)
     password = "" if no_password or sso else _password(name, stdin=password_stdin)
     spoken = normalise(language) if language else ""
-    account = Account(name, person, wanted, spoken, subject=f"{PENDING}{name}" if sso else None)
-    with _house(lay_out=True) as (house, way):
-        made = _tried(lambda: accounts.add(house, account, password, _now(), way))
-        link = "" if password or sso else _tried(lambda: accounts.make_link(house, name, _now(), way))
+    account = Account(name, person, wanted, spoken, subject=f"{PENDING_PREFIX}{name}" if sso else None)
+    with _installation(lay_out=True) as (house, way):
+        made = _tried(lambda: accounts.add_account(house, account, password, _now(), way))
+        link = "" if password or sso else _tried(lambda: accounts.make_login_link(house, name, _now(), way))
     if as_json:
         show_json({"name": name, "role": role, "person": made.person, "link": link or None})
         return
@@ -68,9 +68,9 @@ def list_users(as_json: AsJson = False) -> None:
     """List accounts: role, person, how they come in."""
     from storage import accounts, accounts_ways
 
-    with _house() as (house, _way), house.database.read() as connection:
-        found = accounts.every(connection)
-        tokens = accounts_ways.tokens(connection)
+    with _installation() as (house, _way), house.database.read() as connection:
+        found = accounts.list_accounts(connection)
+        tokens = accounts_ways.list_tokens(connection)
     rows = [
         {
             "name": one.name, "role": one.role.word, "person": one.person, "language": one.language,
@@ -109,7 +109,7 @@ def role(
     from engine import accounts
 
     found = _role(wanted)
-    with _house() as (house, way):
+    with _installation() as (house, way):
         _tried(lambda: accounts.set_role(house, name, found, way))
     _changed(name, _("{name} is {role} now").format(name=name, role=wanted), as_json=as_json)
 
@@ -121,8 +121,8 @@ def password(name: Name, *, password_stdin: FromStdin = False, as_json: AsJson =
 
     new = _password(name, stdin=password_stdin)
     if not new:
-        raise Trouble("there is no terminal to ask on: give the password with --password-stdin")
-    with _house() as (house, way):
+        raise CommandError("there is no terminal to ask on: give the password with --password-stdin")
+    with _installation() as (house, way):
         _tried(lambda: accounts.set_password(house, name, new, way))
     _changed(name, _("{name} has a new password, and is logged out everywhere").format(name=name), as_json=as_json)
 
@@ -132,8 +132,8 @@ def disable(name: Name, as_json: AsJson = False) -> None:
     """Let an account in no more: its sessions, links and tokens end at once."""
     from engine import accounts
 
-    with _house() as (house, way):
-        _tried(lambda: accounts.disable(house, name, _now(), way))
+    with _installation() as (house, way):
+        _tried(lambda: accounts.disable_account(house, name, _now(), way))
     _changed(name, _("{name} is out, and comes in no more").format(name=name), as_json=as_json)
 
 
@@ -142,8 +142,8 @@ def enable(name: Name, as_json: AsJson = False) -> None:
     """Let an account in again that was disabled."""
     from engine import accounts
 
-    with _house() as (house, way):
-        _tried(lambda: accounts.disable(house, name, None, way))
+    with _installation() as (house, way):
+        _tried(lambda: accounts.disable_account(house, name, None, way))
     _changed(name, _("{name} may come in again").format(name=name), as_json=as_json)
 
 
@@ -152,7 +152,7 @@ def logout(name: Name, as_json: AsJson = False) -> None:
     """End every session of an account."""
     from engine import accounts
 
-    with _house() as (house, way):
+    with _installation() as (house, way):
         count = _tried(lambda: accounts.log_out_everywhere(house, name, way))
     _changed(name, _("{count} browsers of {name} are logged out").format(count=count, name=name), as_json=as_json)
 
@@ -165,11 +165,11 @@ def link(
     """Print a link that lets an account in once, within half an hour; the one it had is worth nothing from now on."""
     from engine import accounts
 
-    with _house() as (house, way):
-        made = _tried(lambda: accounts.make_link(house, name, _now(), way))
+    with _installation() as (house, way):
+        made = _tried(lambda: accounts.make_login_link(house, name, _now(), way))
     if as_json:
         show_json(
-            {"name": name or accounts.FIRST, "link": made, "minutes": int(accounts.LINK_LIFE.total_seconds() // 60)}
+            {"name": name or accounts.FIRST_ADMIN, "link": made, "minutes": int(accounts.LINK_LIFE.total_seconds() // 60)}
         )
         return
     say(made)
@@ -189,12 +189,12 @@ def token(
     """Make a token of an account for the API, with scopes and an end. It is shown this once."""
     from engine import accounts
 
-    with _house() as (house, way):
+    with _installation() as (house, way):
         if end:
             _end(house, name, end, way)
             _changed(name, _("the token {id} is worth nothing from now on").format(id=end), as_json=as_json)
             return
-        known, made, ends = _tried(lambda: accounts.make_token(house, name, scope or [], days, _now(), way, label))
+        known, made, ends = _tried(lambda: accounts.make_api_token(house, name, scope or [], days, _now(), way, label))
     if as_json:
         show_json({"id": known, "account": name, "token": made, "scopes": scope or [], "ends_at": ends.isoformat()})
         return
@@ -213,8 +213,8 @@ def audit(
     """Show who changed what, and who was refused: the newest last."""
     from storage import audit as log
 
-    with _house() as (house, _way), house.database.read() as connection:
-        rows = log.read(connection, who=who, outcome="refused" if refused else "", limit=limit)
+    with _installation() as (house, _way), house.database.read() as connection:
+        rows = log.read_entries(connection, who=who, outcome="refused" if refused else "", limit=limit)
     entries = [{**row._asdict(), "at": row.at.isoformat()} for row in reversed(rows)]
     if as_json:
         show_json({"entries": entries})
@@ -230,12 +230,12 @@ def audit(
 
 
 @contextmanager
-def _house(*, lay_out: bool = False) -> Iterator[tuple[House, Way]]:
-    """The house of this installation, and who types. `lay_out`: a home that is not there yet is made."""
+def _installation(*, lay_out: bool = False) -> Iterator[tuple[Installation, AuditActor]]:
+    """Open the installation of this home for the user who types. `lay_out`: a missing home is created."""
     import getpass
 
-    from cli.direct import open_house
-    from engine.accounts import Way
+    from cli.direct import open_installation
+    from engine.accounts import AuditActor
     from storage.database import StorageError
 
     if lay_out:
@@ -244,36 +244,36 @@ def _house(*, lay_out: bool = False) -> Iterator[tuple[House, Way]]:
         typing = getpass.getuser()
     except (OSError, KeyError):
         typing = ""
-    house = open_house()
+    house = open_installation()
     try:
-        yield house, Way(who=typing, role="admin", way="console")
+        yield house, AuditActor(who=typing, role="admin", way="console")
     except StorageError as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
     finally:
         house.close()
 
 
 def _lay_out() -> None:
-    """Make a home that is not there yet: an open address is not started on before somebody is its administrator."""
-    from engine.supervisor import StartError, prepare
+    """Create a missing home: no open address is served before it has an administrator."""
+    from engine.supervisor import StartError, prepare_home_in_subprocess
     from storage.settings import SettingsError, load_settings
 
     try:
         settings = load_settings()
         if not settings.home.exists() or (settings.is_sqlite and not (settings.home / "tocsin.db").exists()):
-            for line in prepare(settings, starts=False):
+            for line in prepare_home_in_subprocess(settings, starts=False):
                 warn(line)
     except (StartError, SettingsError) as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
-def _role(word: str) -> Role:
-    from domain.access import Role
+def _role(word: str) -> AccessRole:
+    from domain.access import AccessRole
 
     try:
-        return Role.named(word)
+        return AccessRole.named(word)
     except ValueError as error:
-        raise Trouble(str(error)) from None
+        raise CommandError(str(error)) from None
 
 
 def _password(name: str, *, stdin: bool) -> str:
@@ -292,19 +292,19 @@ def _tried(act: Callable[[], T]) -> T:
     try:
         return act()
     except BadAccount as bad:
-        raise Trouble(str(bad)) from None
+        raise CommandError(str(bad)) from None
 
 
-def _end(house: House, name: str, token_id: str, way: Way) -> None:
+def _end(house: Installation, name: str, token_id: str, way: AuditActor) -> None:
     from storage import accounts_ways
     from storage import audit as log
 
     with house.database.write() as connection:
-        mine = any(one.id == token_id for one in accounts_ways.tokens(connection, name))
+        mine = any(one.id == token_id for one in accounts_ways.list_tokens(connection, name))
         if not mine:
-            raise Trouble(f"{name} has no token {token_id[:20]!r}: `tocsin user list --json` names them")
-        accounts_ways.end_token(connection, token_id)
-        log.add(connection, way.entry("end a token", f"{token_id} of {name}"))
+            raise CommandError(f"{name} has no token {token_id[:20]!r}: `tocsin user list --json` names them")
+        accounts_ways.revoke_token(connection, token_id)
+        log.add_entries(connection, way.entry("end a token", f"{token_id} of {name}"))
 
 
 def _now() -> DateTime:

@@ -1,4 +1,4 @@
-"""Who may do what: five roles in order, and for each deed the least role that may do it."""
+"""Access control: five roles in order, and the least role that each permission requires."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from domain.playbook import Playbook
 from domain.roster import Roster
 
-COMMANDING = ("incident-commander", "executive")  # roles of the roster that command whatever runs
+COMMANDING_ROLES = ("incident-commander", "executive")  # roles of the roster that command whatever runs
 
 
-class Role(IntEnum):
-    """What somebody may do; each role may do all that those before it may."""
+class AccessRole(IntEnum):
+    """The access level of an account or token; each role may do all that the roles before it may."""
 
     NONE = 0  # known, but not to the pages: a program that only pushes figures
     VIEWER = 1
@@ -25,12 +25,12 @@ class Role(IntEnum):
 
     @property
     def word(self) -> str:
-        """How it is written: `viewer`."""
+        """The role's written form: `viewer`."""
         return self.name.lower()
 
     @classmethod
-    def named(cls, word: str) -> Role:
-        """The role that is written so.
+    def named(cls, word: str) -> AccessRole:
+        """Return the role with this written form.
 
         Raises:
             ValueError: there is none; the message names them all.
@@ -41,80 +41,81 @@ class Role(IntEnum):
         raise ValueError(f"there is no role {word[:40]!r}: one of {', '.join(role.word for role in ROLES)}")
 
 
-ROLES = (Role.VIEWER, Role.RESPONDER, Role.APPROVER, Role.COMMANDER, Role.ADMIN)
+ROLES = (AccessRole.VIEWER, AccessRole.RESPONDER, AccessRole.APPROVER, AccessRole.COMMANDER, AccessRole.ADMIN)
 
 # What a token may be limited to, and the role that it then has at most. `samples` is figures and alerts only.
-SCOPES: Mapping[str, Role] = MappingProxyType(
+SCOPES: Mapping[str, AccessRole] = MappingProxyType(
     {
-        "samples": Role.NONE,
-        "read": Role.VIEWER,
-        "respond": Role.RESPONDER,
-        "approve": Role.APPROVER,
-        "command": Role.COMMANDER,
-        "admin": Role.ADMIN,
+        "samples": AccessRole.NONE,
+        "read": AccessRole.VIEWER,
+        "respond": AccessRole.RESPONDER,
+        "approve": AccessRole.APPROVER,
+        "command": AccessRole.COMMANDER,
+        "admin": AccessRole.ADMIN,
     }
 )
 
-NEEDS: Mapping[str, Role] = MappingProxyType(
+REQUIRED_ROLES: Mapping[str, AccessRole] = MappingProxyType(
     {
-        "look": Role.VIEWER,
-        "declare": Role.RESPONDER,
-        "acknowledge": Role.RESPONDER,
-        "done": Role.RESPONDER,
-        "draft": Role.RESPONDER,
-        "retry": Role.RESPONDER,
-        "reassign": Role.RESPONDER,
-        "note": Role.RESPONDER,
-        "impact": Role.RESPONDER,
-        "silence": Role.RESPONDER,
-        "samples": Role.RESPONDER,
-        "customers": Role.RESPONDER,
-        "promise": Role.RESPONDER,
-        "report": Role.RESPONDER,
-        "approve": Role.APPROVER,
-        "reject": Role.APPROVER,
-        "begin": Role.COMMANDER,
-        "mitigate": Role.COMMANDER,
-        "close": Role.COMMANDER,
-        "reopen": Role.COMMANDER,
-        "cancel": Role.COMMANDER,
-        "attach": Role.COMMANDER,
-        "duty": Role.COMMANDER,
-        "merge": Role.COMMANDER,
-        "correct": Role.COMMANDER,
-        "forget": Role.COMMANDER,
-        "users": Role.ADMIN,
-        "audit": Role.ADMIN,
+        "look": AccessRole.VIEWER,
+        "declare": AccessRole.RESPONDER,
+        "acknowledge": AccessRole.RESPONDER,
+        "done": AccessRole.RESPONDER,
+        "draft": AccessRole.RESPONDER,
+        "retry": AccessRole.RESPONDER,
+        "reassign": AccessRole.RESPONDER,
+        "note": AccessRole.RESPONDER,
+        "impact": AccessRole.RESPONDER,
+        "silence": AccessRole.RESPONDER,
+        "samples": AccessRole.RESPONDER,
+        "customers": AccessRole.RESPONDER,
+        "promise": AccessRole.RESPONDER,
+        "report": AccessRole.RESPONDER,
+        "approve": AccessRole.APPROVER,
+        "reject": AccessRole.APPROVER,
+        "begin": AccessRole.COMMANDER,
+        "mitigate": AccessRole.COMMANDER,
+        "close": AccessRole.COMMANDER,
+        "reopen": AccessRole.COMMANDER,
+        "cancel": AccessRole.COMMANDER,
+        "attach": AccessRole.COMMANDER,
+        "duty": AccessRole.COMMANDER,
+        "merge": AccessRole.COMMANDER,
+        "correct": AccessRole.COMMANDER,
+        "forget": AccessRole.COMMANDER,
+        "users": AccessRole.ADMIN,
+        "audit": AccessRole.ADMIN,
     }
 )
 _OF_COMMAND = {"setimpact": "impact"}
 
 
-def need(deed: Role | str) -> Role:
-    """The least role for a deed. A deed that nobody has put on the list is an administrator's."""
-    return deed if isinstance(deed, Role) else NEEDS.get(deed, Role.ADMIN)
+def required_role(deed: AccessRole | str) -> AccessRole:
+    """Return the least role for a permission. A permission missing from the table requires an administrator."""
+    return deed if isinstance(deed, AccessRole) else REQUIRED_ROLES.get(deed, AccessRole.ADMIN)
 
 
-def deed_of(command: Any) -> str:
-    """The deed that a command of the domain is."""
+def permission_for(command: Any) -> str:
+    """Return the permission that a command of the domain requires."""
     name = type(command).__name__.lower()
     return "correct" if getattr(command, "corrects", 0) else _OF_COMMAND.get(name, name)
 
 
-def capped(role: Role, scopes: Iterable[str]) -> Role:
-    """The role of a token: its account's, at most what its widest scope allows. No scope is no limit."""
+def cap_role(role: AccessRole, scopes: Iterable[str]) -> AccessRole:
+    """Return a token's role: its account's, at most what its widest scope allows. No scope is no limit."""
     wanted = [SCOPES[scope] for scope in scopes if scope in SCOPES]
     return min(role, max(wanted)) if wanted else role
 
 
-def role_of_person(roster: Roster, person: str, playbooks: Iterable[Playbook]) -> Role:
-    """What a person of the roster may do by their token, from the duties they hold, as primary or backup.
+def role_of_person(roster: Roster, person: str, playbooks: Iterable[Playbook]) -> AccessRole:
+    """Return a roster person's role by their token, from the duties they hold as primary or backup.
 
-    Whoever holds a duty that commands a playbook commands. Whoever holds any duty approves: a step may be handed over
-    to anybody, and of which text, after whom and up to which amount the domain checks itself. The others respond.
+     The holder of a duty that commands a playbook is a commander. The holder of any duty is an approver: a step
+    may be handed over to anybody, and of which text, after whom and up to which amount the domain checks
+    itself. The others are responders.
     """
     held = {role.id for role in roster.roles.values() if person in (role.primary, role.backup)} | {person}
-    commanding = {*COMMANDING, *(playbook.commander for playbook in playbooks)}
+    commanding = {*COMMANDING_ROLES, *(playbook.commander for playbook in playbooks)}
     if held & commanding:
-        return Role.COMMANDER
-    return Role.APPROVER if len(held) > 1 else Role.RESPONDER
+        return AccessRole.COMMANDER
+    return AccessRole.APPROVER if len(held) > 1 else AccessRole.RESPONDER

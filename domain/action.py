@@ -1,4 +1,4 @@
-"""One thing that was promised: who does it, by when, and why. A matter of its own, with a playbook of one step."""
+"""An action item: who does it, by when, and why. A case of its own, with a playbook of one step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SOON = timedelta(hours=24)
 
 
 class ActionKind(StrEnum):
-    """Where it was promised."""
+    """Where an action was promised."""
 
     MEASURE = "measure"  # to the public, in the improvement measures of a response
     RETROSPECTIVE = "retrospective"
@@ -27,7 +27,7 @@ class ActionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What is promised.
+    """An action that was promised.
 
     Attributes:
         title: the thing itself, in a line.
@@ -47,8 +47,11 @@ class Action:
     commander: str = "service-quality-manager"
 
 
-def playbook_of(action: Action) -> Playbook:
-    """Its procedure: acknowledge, be reminded as the date comes near, prove that it was done; then the backup."""
+def build_action_playbook(action: Action) -> Playbook:
+    """Build the action's playbook: acknowledge, be reminded as the date comes near, prove it was done.
+
+    Then the backup.
+    """
     step = Step(
         id=STEP, kind=StepKind.ACT, title=action.title, owner=action.owner, instruction=action.because,
         due=action.due, ack_within=min(_ACK, action.due / 4), remind=max(_SOON, action.due / 4), evidence=True,

@@ -1,4 +1,7 @@
-"""What people (and firing rules) ask for. Each carries an id made by its caller: a retry is the same command."""
+"""Commands that people and firing rules give.
+
+Each carries an id made by its caller: a retry is the same command.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any, Literal
 
 from pendulum import DateTime
 
-from domain.incident import Impact, Nature
+from domain.incident import Impact, CaseType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +30,13 @@ class Declare:
     impact: Impact = field(default_factory=Impact)
     drill: bool = False
     pace: Mapping[str, float] = field(default_factory=dict)
-    nature: Nature = Nature.INCIDENT
+    nature: CaseType = CaseType.INCIDENT
     warning: Mapping[str, Any] = field(default_factory=dict)  # the figures behind it, for the timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What every later command carries: its id, the incident's reference and who gives it."""
+    """Base of every later command: its id, the incident's reference and who gives it."""
 
     id: str
     incident: str  # INC-42, or the incident's id
@@ -42,7 +45,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attach(Command):
-    """Another playbook for a running incident: an outage turns public. `since` back-dates its clock."""
+    """Add another playbook to a running incident: an outage turns public. `since` back-dates its clock."""
 
     playbook: str
     since: DateTime | None = None
@@ -50,14 +53,16 @@ class Attach(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledge(Command):
-    """`by` has it."""
+    """Take a step over: `by` is responsible for it now, and escalation stops."""
 
     step: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done(Command):
-    """It is done. For a publish step: posted by hand, `evidence` is the link (of `channel`, or of all).
+    """Mark a step as done.
+
+    For a publish step: posted by hand, `evidence` is the link (of `channel`, or of all).
 
     For a decision `choice` is the decision.
     """
@@ -70,7 +75,7 @@ class Done(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft(Command):
-    """The text of a draft step, by language or official channel. An edit voids an approval."""
+    """Hand in the text of a draft step, by language or official channel. An edit voids an approval."""
 
     step: str
     texts: Mapping[str, str]
@@ -119,7 +124,7 @@ class Begin(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note(Command):
-    """Something worth keeping on the timeline. `corrects`: the number of an earlier fact that it puts right."""
+    """Add a note to the timeline. `corrects`: the number of an earlier fact that it puts right."""
 
     text: str
     corrects: int = 0  # 0: none; what was recorded stays as it was
@@ -127,42 +132,42 @@ class Note(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetImpact(Command):
-    """What the incident costs whom, as known now."""
+    """Set the incident's impact as known now."""
 
     impact: Impact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mitigate(Command):
-    """Service is back, or harm is stopped; the incident goes on."""
+    """Declare an incident mitigated: service is back, or harm is stopped; the incident goes on."""
 
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Close(Command):
-    """It is over. With steps still open a reason is needed; they are marked abandoned."""
+    """Close an incident. With steps still open a reason is needed; they are marked abandoned."""
 
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reopen(Command):
-    """It is not over: the original clocks resume."""
+    """Reopen a closed incident: the original clocks resume."""
 
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel(Command):
-    """It was never one (declared in error)."""
+    """Cancel an incident that was declared in error."""
 
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merge(Command):
-    """It was declared already, as the incident `into`: this one is cancelled, both timelines name each other."""
+    """Merge a duplicate into the incident `into`: this one is cancelled, both timelines name each other."""
 
     into: str
 

@@ -1,4 +1,4 @@
-"""Durations as people write them in a playbook: `20m`, `1h30m`, `2d`, or ISO 8601 `PT1H30M`."""
+"""Durations as written in a playbook: `20m`, `1h30m`, `2d`, or ISO 8601 `PT1H30M`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(span: timedelta) -> str:
-    """The shortest way to write `span` that `parse_duration` reads back: `1h30m`."""
+    """Format `span` in the shortest way that `parse_duration` reads back: `1h30m`."""
     seconds = int(span.total_seconds())
     parts = []
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
@@ -45,12 +45,18 @@ def format_duration(span: timedelta) -> str:
 
 
 def elapsed(start: datetime, end: datetime) -> timedelta:
-    """`end - start` as a plain timedelta: pendulum's own difference is a calendar interval, slow and not divisible."""
+    """Return `end - start` as a plain timedelta.
+
+    Pendulum's own difference is a calendar interval, slow and not divisible.
+    """
     return datetime.__sub__(end, start)
 
 
 def later(start: DateTime, span: timedelta) -> DateTime:
-    """`start + span` in elapsed time: pendulum's own sum goes over the calendar and takes twenty times as long."""
+    """Return `start + span` in elapsed time.
+
+    Pendulum's own sum goes over the calendar and takes twenty times as long.
+    """
     moved = datetime.__add__(start, span)
     assert isinstance(moved, DateTime)  # noqa: S101 - datetime's sum keeps the class; this tells the type checker
     return moved

@@ -1,4 +1,4 @@
-"""How a fact changes what stands: `evolve(snapshot, fact) -> snapshot`. The only place where state moves."""
+"""State transitions: `evolve_snapshot(snapshot, fact) -> snapshot`. The only place where state moves."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import pendulum
 from pendulum import DateTime
 
 from domain.facts import Fact, FactKind
-from domain.incident import Impact, IncidentStatus, Nature, Posting, Snapshot, StepState, StepStatus
-from domain.layout import lay_out
+from domain.incident import Impact, IncidentStatus, CaseType, PublicationState, Snapshot, StepState, StepStatus
+from domain.layout import schedule_round
 
 K = FactKind
 
 
-def evolve(snapshot: Snapshot, fact: Fact) -> Snapshot:
-    """The snapshot after the fact. Facts that move no state (notes, notices) leave it as it is."""
-    if fact.kind in _STEP and fact.step in snapshot.steps:
-        step = _STEP[fact.kind](snapshot.steps[fact.step], fact)
+def evolve_snapshot(snapshot: Snapshot, fact: Fact) -> Snapshot:
+    """Return the snapshot after the fact. Facts that move no state (notes, notices) leave it as it is."""
+    if fact.kind in _STEP_RULES and fact.step in snapshot.steps:
+        step = _STEP_RULES[fact.kind](snapshot.steps[fact.step], fact)
         snapshot = replace(snapshot, steps={**snapshot.steps, step.id: step})
-    if fact.kind in _WHOLE:
-        snapshot = _WHOLE[fact.kind](snapshot, fact)
+    if fact.kind in _SNAPSHOT_RULES:
+        snapshot = _SNAPSHOT_RULES[fact.kind](snapshot, fact)
     return snapshot
 
 
-def moment(text: str) -> DateTime:
-    """A time of a fact's data."""
+def parse_moment(text: str) -> DateTime:
+    """Parse a time of a fact's data."""
     parsed = pendulum.parse(text)
     if not isinstance(parsed, DateTime):
         msg = f"{text!r} is not a point in time"
@@ -48,7 +48,7 @@ def _response(snapshot: Snapshot, **changes: Any) -> Snapshot:
 
 def _begun(snapshot: Snapshot, fact: Fact) -> Snapshot:
     stage = snapshot.response.playbook.stage(fact.data["stage"])
-    laid = lay_out(snapshot.incident, stage, fact.data["round"], moment(fact.data["start"]), fact.at)
+    laid = schedule_round(snapshot.incident, stage, fact.data["round"], parse_moment(fact.data["start"]), fact.at)
     again = _response(snapshot, finished_at=None)
     if again.incident.status is IncidentStatus.COMPLETED:  # there is something to do again, and to be acknowledged
         again = _incident(again, status=IncidentStatus.CLOSED)
@@ -65,23 +65,23 @@ def _reopened(snapshot: Snapshot, fact: Fact) -> Snapshot:
 
 
 def _joined(snapshot: Snapshot, fact: Fact) -> Snapshot:
-    """What was over fires again."""
-    warning = snapshot.incident.nature is Nature.WARNING and snapshot.incident.status is IncidentStatus.MITIGATED
+    """A finished warning fires again."""
+    warning = snapshot.incident.nature is CaseType.WARNING and snapshot.incident.status is IncidentStatus.MITIGATED
     return _incident(snapshot, status=IncidentStatus.OPEN, mitigated_at=None) if warning else snapshot
 
 
 def _recovered(snapshot: Snapshot, fact: Fact) -> Snapshot:
-    """A warning is over with its figures; an incident that a rule declared is over when people say so."""
-    warning = snapshot.incident.nature is Nature.WARNING and snapshot.incident.status is IncidentStatus.OPEN
+    """A warning ends with its figures; an incident that a rule declared is closed by people only."""
+    warning = snapshot.incident.nature is CaseType.WARNING and snapshot.incident.status is IncidentStatus.OPEN
     return _incident(snapshot, status=IncidentStatus.MITIGATED, mitigated_at=fact.at) if warning else snapshot
 
 
-def _silence(snapshot: Snapshot, fact: Fact) -> Snapshot:
+def _update_reminded(snapshot: Snapshot, fact: Fact) -> Snapshot:
     calls = snapshot.response.silence_calls + 1
     return _response(snapshot, silence_level=fact.data["level"], silence_at=fact.at, silence_calls=calls)
 
 
-_WHOLE: dict[FactKind, Callable[[Snapshot, Fact], Snapshot]] = {
+_SNAPSHOT_RULES: dict[FactKind, Callable[[Snapshot, Fact], Snapshot]] = {
     K.MITIGATED: lambda s, f: _incident(s, status=IncidentStatus.MITIGATED, mitigated_at=f.at),
     K.CLOSED: lambda s, f: _incident(s, status=IncidentStatus.CLOSED, closed_at=f.at),
     K.CANCELLED: lambda s, f: _incident(s, status=IncidentStatus.CANCELLED),
@@ -95,7 +95,7 @@ _WHOLE: dict[FactKind, Callable[[Snapshot, Fact], Snapshot]] = {
     K.IMPACT: lambda s, f: _incident(s, impact=Impact(**f.data["impact"])),
     K.STAGE_BEGUN: _begun,
     K.PUBLISHED: _published,
-    K.SILENCE: _silence,
+    K.UPDATE_OVERDUE: _update_reminded,
     K.FINISHED: lambda s, f: _response(s, finished_at=f.at),
 }
 
@@ -121,7 +121,7 @@ def _opened(step: StepState, fact: Fact) -> StepState:
 
 
 def _called(step: StepState, fact: Fact) -> StepState:
-    """Someone was called again: by the ladder, a reminder, or at the deadline."""
+    """Someone was called again: by escalation, a reminder, or at the deadline."""
     to = fact.data.get("to", "")
     held = step.status is StepStatus.ACKNOWLEDGED
     return replace(
@@ -170,7 +170,7 @@ def _approved(step: StepState, fact: Fact) -> StepState:
 
 
 def _again(step: StepState, fact: Fact) -> StepState:
-    """Back to waiting: whoever it falls to is called anew when it opens."""
+    """Set a step back to waiting: its owner is called anew when it opens."""
     return replace(
         step, status=StepStatus.WAITING, done_at=None, done_by="", digest="", acknowledged_at=None,
         level=0, called=(), called_at=None, evidence="",
@@ -181,10 +181,10 @@ def _rejected(step: StepState, fact: Fact) -> StepState:
     return replace(_again(step, fact), texts=step.texts, version=step.version, author=step.author)
 
 
-def _posting(status: Posting) -> Callable[[StepState, Fact], StepState]:
+def _posting(status: PublicationState) -> Callable[[StepState, Fact], StepState]:
     def change(step: StepState, fact: Fact) -> StepState:
         channel = fact.data["channel"]
-        settled = status is Posting.PUBLISHED and step.postings.get(channel) in (Posting.UNKNOWN, Posting.FAILED)
+        settled = status is PublicationState.PUBLISHED and step.postings.get(channel) in (PublicationState.UNKNOWN, PublicationState.FAILED)
         receipts = dict(step.receipts)
         if fact.data.get("receipt"):
             receipts[channel] = fact.data["receipt"]
@@ -204,7 +204,7 @@ def _reassigned(step: StepState, fact: Fact) -> StepState:
     )  # fmt: skip
 
 
-_STEP: dict[FactKind, Callable[[StepState, Fact], StepState]] = {
+_STEP_RULES: dict[FactKind, Callable[[StepState, Fact], StepState]] = {
     K.OPENED: _opened,
     K.ACKNOWLEDGED: lambda s, f: replace(
         s, status=StepStatus.ACKNOWLEDGED, acknowledged_at=f.at, holder=f.by, called_at=f.at
@@ -222,10 +222,10 @@ _STEP: dict[FactKind, Callable[[StepState, Fact], StepState]] = {
     K.APPROVED: _approved,
     K.REJECTED: _rejected,
     K.VOIDED: _again,
-    K.ORDERED: _posting(Posting.ORDERED),
-    K.PUBLISHED: _posting(Posting.PUBLISHED),
-    K.IN_DOUBT: _posting(Posting.UNKNOWN),
-    K.PUBLISH_FAILED: _posting(Posting.FAILED),
+    K.ORDERED: _posting(PublicationState.ORDERED),
+    K.PUBLISHED: _posting(PublicationState.PUBLISHED),
+    K.IN_DOUBT: _posting(PublicationState.UNKNOWN),
+    K.PUBLISH_FAILED: _posting(PublicationState.FAILED),
     K.RETRIED: lambda s, f: replace(
         s, postings={c: p for c, p in s.postings.items() if c != f.data["channel"]}, alarmed=max(0, s.alarmed - 1)
     ),

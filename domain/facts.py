@@ -1,4 +1,4 @@
-"""What happened. Facts are appended, never changed; the state of an incident is what its facts add up to."""
+"""Facts of a timeline. They are appended, never changed; the state of an incident is the sum of its facts."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class FactKind(StrEnum):
     EASED = "warning-eased"
     RECOVERED = "warning-over"
     # of its affected customers: figures, never who they are
-    ASKING_BEGUN = "follow-up-begun"
-    ASKING_STOPPED = "follow-up-stopped"
-    ASKING_GIVEN_UP = "follow-up-given-up"
-    ASKING_OVER = "follow-up-result"
+    FOLLOW_UP_BEGUN = "follow-up-begun"
+    FOLLOW_UP_STOPPED = "follow-up-stopped"
+    FOLLOW_UP_GIVEN_UP = "follow-up-given-up"
+    FOLLOW_UP_RESULT = "follow-up-result"
     # of a response
     STAGE_BEGUN = "stage-begun"
-    SILENCE = "silence-reminded"
+    UPDATE_OVERDUE = "silence-reminded"
     FINISHED = "response-finished"
     WITHOUT_PREFECT = "turn-without-prefect"
     # of a step
@@ -71,7 +71,7 @@ class FactKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that happened, at `at`, by a person's id (empty: by Tocsin). `data` is JSON-able."""
+    """One fact at `at`, by a person's id (empty: by Tocsin). `data` is JSON-able."""
 
     kind: FactKind
     at: DateTime

@@ -1,4 +1,4 @@
-"""What a command does to a snapshot: facts, or a refusal that says why and what would be right."""
+"""Command handlers: each turns a command into facts, or refuses it and says why and what would be right."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from pendulum import DateTime
 
-from domain.approval import Unfit, channels_of, digest, render
+from domain.approval import UnpublishableText, publication_channels, compute_digest, render_for_channels
 from domain.commands import (
     Acknowledge,
     Approve,
@@ -29,21 +29,21 @@ from domain.commands import (
 )  # fmt: skip
 from domain.durations import elapsed
 from domain.facts import Fact, FactKind
-from domain.incident import INCIDENT_MOVES, STEP_MOVES, Impact, Posting, Snapshot, StepState, StepStatus
-from domain.playbook import BY_PERSON, StepKind, full_id
-from domain.text import unshowable
+from domain.incident import INCIDENT_MOVES, STEP_MOVES, Impact, PublicationState, Snapshot, StepState, StepStatus
+from domain.playbook import PERSON_STEPS, StepKind, full_step_id
+from domain.text import find_unprintable
 
 K = FactKind
-LONGEST_NOTE = 4_000
-LARGEST = 10**15  # of any figure: more than any operation has of anything, and less than a column holds
+MAX_NOTE_LENGTH = 4_000
+MAX_IMPACT = 10**15  # of any figure: more than any operation has of anything, and less than a column holds
 
 
-class Refused(Exception):
-    """A command that is not legal now. The message is one line: the reason, and what would be right."""
+class CommandRefused(Exception):
+    """A command is not legal now. The message is one line: the reason, and what would be right."""
 
 
-def handle(command: StepCommand | IncidentCommand | Begin, snapshot: Snapshot, now: DateTime) -> list[Fact]:
-    """The facts that a command makes; none where it changes nothing (an acknowledgement given twice).
+def handle_command(command: StepCommand | IncidentCommand | Begin, snapshot: Snapshot, now: DateTime) -> list[Fact]:
+    """Return the facts that a command makes; none where it changes nothing (an acknowledgement given twice).
 
     Raises:
         Refused: it is not a legal move, or what it says does not fit.
@@ -57,14 +57,14 @@ def handle(command: StepCommand | IncidentCommand | Begin, snapshot: Snapshot, n
 
 
 def _showable(command: Any) -> None:
-    """Nothing that no database, message or page can carry gets any further."""
+    """Refuse text that no database, message or page can carry."""
     for field in fields(command):
         value = getattr(command, field.name)
         texts = [*value, *value.values()] if isinstance(value, Mapping) else [value]
         for text in texts:
-            wrong = unshowable(text) if isinstance(text, str) else ""
+            wrong = find_unprintable(text) if isinstance(text, str) else ""
             if wrong:
-                raise Refused(f"the field {field.name} holds a control character ({wrong}): take it out")
+                raise CommandRefused(f"the field {field.name} holds a control character ({wrong}): take it out")
 
 
 # --- steps -------------------------------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ def _step(snapshot: Snapshot, name: str) -> StepState:
         return begun[0]
     known = ", ".join((s.id for s in begun) if begun else snapshot.steps)
     said = f"{name!r} may be any of these steps" if begun else f"there is no step {name!r}"
-    raise Refused(f"{said}: say which of {known}")
+    raise CommandRefused(f"{said}: say which of {known}")
 
 
 def _legal_step(state: StepState, move: str) -> None:
@@ -88,7 +88,7 @@ def _legal_step(state: StepState, move: str) -> None:
         return
     allowed = sorted(STEP_MOVES[state.status])
     possible = f"possible now: {', '.join(allowed)}" if allowed else "nothing more can be done with it"
-    raise Refused(f"step {state.id} is {state.status} and cannot be asked to {move}; {possible}")
+    raise CommandRefused(f"step {state.id} is {state.status} and cannot be asked to {move}; {possible}")
 
 
 def _acknowledge(command: Acknowledge, snapshot: Snapshot, state: StepState, now: DateTime) -> list[Fact]:
@@ -102,20 +102,20 @@ def _done(command: Done, snapshot: Snapshot, state: StepState, now: DateTime) ->
     if state.status is StepStatus.DONE:
         return []
     _legal_step(state, "done")
-    if len(command.evidence) > LONGEST_NOTE:
-        raise Refused(f"the evidence is longer than {LONGEST_NOTE} characters: give a link to it")
+    if len(command.evidence) > MAX_NOTE_LENGTH:
+        raise CommandRefused(f"the evidence is longer than {MAX_NOTE_LENGTH} characters: give a link to it")
     plan = snapshot.plan(state)
     if plan.kind is StepKind.PUBLISH:
         return _by_hand(command, snapshot, state, now)
     if plan.kind in (StepKind.DRAFT, StepKind.APPROVE):
-        raise Refused(f"step {state.id} is done by `tocsin {plan.kind}`, which says which text is meant")
-    if plan.kind not in BY_PERSON:
-        raise Refused(f"step {state.id} ({plan.kind}) is done by Tocsin, not by hand")
+        raise CommandRefused(f"step {state.id} is done by `tocsin {plan.kind}`, which says which text is meant")
+    if plan.kind not in PERSON_STEPS:
+        raise CommandRefused(f"step {state.id} ({plan.kind}) is done by Tocsin, not by hand")
     if bool(plan.attaches) != bool(command.choice):
         decision = f"a decision: say yes (it begins {plan.attaches}) or no"
-        raise Refused(f"step {state.id} is {decision if plan.attaches else 'no decision: say done alone'}")
+        raise CommandRefused(f"step {state.id} is {decision if plan.attaches else 'no decision: say done alone'}")
     if plan.evidence and not command.evidence.strip():
-        raise Refused(f"step {state.id} asks for evidence: say in a word or a link what shows it")
+        raise CommandRefused(f"step {state.id} asks for evidence: say in a word or a link what shows it")
     late = int(elapsed(state.due_at, now).total_seconds()) if now > state.due_at else 0
     said = " ".join(filter(None, (command.choice, command.evidence)))
     chosen = {"choice": command.choice, "attaches": plan.attaches if command.choice == "yes" else ""}
@@ -124,13 +124,16 @@ def _done(command: Done, snapshot: Snapshot, state: StepState, now: DateTime) ->
 
 
 def _by_hand(command: Done, snapshot: Snapshot, state: StepState, now: DateTime) -> list[Fact]:
-    """Posted by hand, here is the link: closes what is not yet known to stand there. Approval is still needed."""
+    """Record a post made by hand, with its link: it settles channels not yet known as published.
+
+    Approval is still needed.
+    """
     if not command.evidence.strip():
-        raise Refused(f"step {state.id}: give the link of what was posted by hand")
+        raise CommandRefused(f"step {state.id}: give the link of what was posted by hand")
     if any(
         need is None or need.status not in (StepStatus.DONE, StepStatus.SKIPPED) for _, need in snapshot.needs(state)
     ):
-        raise Refused(f"step {state.id}: its text is not approved; have it approved, then post it")
+        raise CommandRefused(f"step {state.id}: its text is not approved; have it approved, then post it")
     wanted = snapshot.plan(state).channels or tuple(snapshot.roster.public)
     if not wanted:  # no official channel is known any more: the link is all there is, and closes the step
         posted = {"channel": "by-hand", "receipt": command.evidence, "by_hand": True}
@@ -138,10 +141,10 @@ def _by_hand(command: Done, snapshot: Snapshot, state: StepState, now: DateTime)
             Fact(K.PUBLISHED, now, state.id, command.by, posted),
             Fact(K.DONE, now, state.id, command.by, {"evidence": command.evidence}),
         ]
-    open_ones = [name for name in wanted if state.postings.get(name) != Posting.PUBLISHED]
+    open_ones = [name for name in wanted if state.postings.get(name) != PublicationState.PUBLISHED]
     chosen = [command.channel] if command.channel else open_ones
     if not set(chosen) <= set(wanted):
-        raise Refused(f"step {state.id} does not publish on {command.channel!r}: one of {', '.join(wanted)}")
+        raise CommandRefused(f"step {state.id} does not publish on {command.channel!r}: one of {', '.join(wanted)}")
     data = {"receipt": command.evidence, "by_hand": True}
     return [
         Fact(K.PUBLISHED, now, state.id, command.by, {**data, "channel": name}) for name in chosen if name in open_ones
@@ -151,19 +154,19 @@ def _by_hand(command: Done, snapshot: Snapshot, state: StepState, now: DateTime)
 def _draft(command: Draft, snapshot: Snapshot, state: StepState, now: DateTime) -> list[Fact]:
     plan = snapshot.plan(state)
     if plan.kind is not StepKind.DRAFT:
-        raise Refused(f"step {state.id} is no draft step: {', '.join(_of_kind(snapshot, StepKind.DRAFT))}")
+        raise CommandRefused(f"step {state.id} is no draft step: {', '.join(_of_kind(snapshot, StepKind.DRAFT))}")
     _legal_step(state, "draft")
     if _published(snapshot, state):
-        raise Refused("this text is already ordered or public: begin a correction or a withdrawal instead of an edit")
+        raise CommandRefused("this text is already ordered or public: begin a correction or a withdrawal instead of an edit")
     _identified(command.by, "write a statement")
-    if command.amount is not None and not 0 <= command.amount <= LARGEST:
-        raise Refused("the amount is what it will cost: a whole number, 0 to 10^15")
+    if command.amount is not None and not 0 <= command.amount <= MAX_IMPACT:
+        raise CommandRefused("the amount is what it will cost: a whole number, 0 to 10^15")
     texts = {name: text.strip() for name, text in command.texts.items() if text.strip()}
     try:
-        rendered = render(texts, channels_of(snapshot, state))
-    except Unfit as unfit:
-        raise Refused(str(unfit)) from None
-    bound = digest(rendered)
+        rendered = render_for_channels(texts, publication_channels(snapshot, state))
+    except UnpublishableText as unfit:
+        raise CommandRefused(str(unfit)) from None
+    bound = compute_digest(rendered)
     if state.status is StepStatus.DONE and state.digest == bound and state.amount == command.amount:
         return []
     data = {"version": state.version + 1, "digest": bound, "texts": texts, "amount": command.amount}
@@ -182,16 +185,16 @@ def _approve(command: Approve, snapshot: Snapshot, state: StepState, now: DateTi
     _legal_step(state, "approve")
     _identified(command.by, "approve a text")
     if command.digest != draft.digest:
-        raise Refused("this is not the text as it stands now (it was edited since): read it again, then approve")
+        raise CommandRefused("this is not the text as it stands now (it was edited since): read it again, then approve")
     plan = snapshot.plan(state)
     if draft.author == command.by and not plan.self_approval:
-        raise Refused("author and approver must be two people: ask someone else to approve")
+        raise CommandRefused("author and approver must be two people: ask someone else to approve")
     person = snapshot.roster.people.get(command.by)
     if person is None:
-        raise Refused(f"the roster does not know {command.by!r}: approvers are people of the roster")
+        raise CommandRefused(f"the roster does not know {command.by!r}: approvers are people of the roster")
     if draft.amount is not None and person.approval_limit is not None and draft.amount > person.approval_limit:
         able = [p.id for p in snapshot.roster.people.values() if (p.approval_limit or 0) >= draft.amount]
-        raise Refused(
+        raise CommandRefused(
             f"{draft.amount} is above {person.name}'s limit of {person.approval_limit} {snapshot.roster.currency}; "
             f"ask {' or '.join(able) or 'someone with a higher limit'}"
         )
@@ -204,8 +207,8 @@ def _reject(command: Reject, snapshot: Snapshot, state: StepState, now: DateTime
     _legal_step(state, "reject")
     _identified(command.by, "reject a text")
     if not command.reason.strip():
-        raise Refused("say what should change: a rejection needs a reason for its author")
-    reason = command.reason[:LONGEST_NOTE]
+        raise CommandRefused("say what should change: a rejection needs a reason for its author")
+    reason = command.reason[:MAX_NOTE_LENGTH]
     return [
         Fact(K.REJECTED, now, draft.id, command.by, {"reason": reason, "version": draft.version}),
         Fact(K.VOIDED, now, state.id, command.by, {"reason": "the text was rejected"}),
@@ -215,15 +218,15 @@ def _reject(command: Reject, snapshot: Snapshot, state: StepState, now: DateTime
 def _retry(command: Retry, snapshot: Snapshot, state: StepState, now: DateTime) -> list[Fact]:
     _legal_step(state, "retry")
     posting = state.postings.get(command.channel)
-    if posting not in (Posting.UNKNOWN, Posting.FAILED):
-        raise Refused(f"{command.channel!r} is not in doubt on step {state.id}: nothing to order again")
+    if posting not in (PublicationState.UNKNOWN, PublicationState.FAILED):
+        raise CommandRefused(f"{command.channel!r} is not in doubt on step {state.id}: nothing to order again")
     return [Fact(K.RETRIED, now, state.id, command.by, {"channel": command.channel})]
 
 
 def _reassign(command: Reassign, snapshot: Snapshot, state: StepState, now: DateTime) -> list[Fact]:
     _legal_step(state, "reassign")
     if command.to not in snapshot.roster.people:
-        raise Refused(f"the roster does not know {command.to!r}: one of {', '.join(snapshot.roster.people)}")
+        raise CommandRefused(f"the roster does not know {command.to!r}: one of {', '.join(snapshot.roster.people)}")
     if command.to == state.owner:
         return []
     return [Fact(K.REASSIGNED, now, state.id, command.by, {"to": command.to, "from": state.holder})]
@@ -231,14 +234,14 @@ def _reassign(command: Reassign, snapshot: Snapshot, state: StepState, now: Date
 
 def _identified(by: str, what: str) -> None:
     if not by:
-        raise Refused(f"to {what} you must say who you are: use a token of your own (tocsin roster token YOU)")
+        raise CommandRefused(f"to {what} you must say who you are: use a token of your own (tocsin roster token YOU)")
 
 
 def _draft_of(snapshot: Snapshot, state: StepState) -> StepState:
     plan = snapshot.plan(state)
     draft = snapshot.related(state, plan.of or "") if plan.kind is StepKind.APPROVE else None
     if draft is None:
-        raise Refused(f"step {state.id} is no approve step: {', '.join(_of_kind(snapshot, StepKind.APPROVE))}")
+        raise CommandRefused(f"step {state.id} is no approve step: {', '.join(_of_kind(snapshot, StepKind.APPROVE))}")
     return draft
 
 
@@ -255,7 +258,7 @@ def _naming(snapshot: Snapshot, draft: StepState) -> list[StepState]:
     found = []
     for state in snapshot.steps.values():
         of = snapshot.plan(state).of
-        if of and full_id(state.stage, of) == f"{draft.stage}/{draft.step}" and snapshot.related(state, of) == draft:
+        if of and full_step_id(state.stage, of) == f"{draft.stage}/{draft.step}" and snapshot.related(state, of) == draft:
             found.append(state)
     return found
 
@@ -273,16 +276,16 @@ def _legal_incident(snapshot: Snapshot, move: str) -> None:
         return
     allowed = ", ".join(sorted(INCIDENT_MOVES[incident.status]))
     asked = "changed" if move == "work" else f"asked to {move}"
-    raise Refused(f"{incident.ref} is {incident.status} and cannot be {asked}; possible now: {allowed}")
+    raise CommandRefused(f"{incident.ref} is {incident.status} and cannot be {asked}; possible now: {allowed}")
 
 
 def _note(command: Note, snapshot: Snapshot, now: DateTime) -> list[Fact]:
     _legal_incident(snapshot, "note")
     if not command.text.strip():
-        raise Refused("the note is empty: say what is worth keeping")
-    if len(command.text) > LONGEST_NOTE:
-        raise Refused(
-            f"the note has {len(command.text)} characters; at most {LONGEST_NOTE}: keep the rest elsewhere and link it"
+        raise CommandRefused("the note is empty: say what is worth keeping")
+    if len(command.text) > MAX_NOTE_LENGTH:
+        raise CommandRefused(
+            f"the note has {len(command.text)} characters; at most {MAX_NOTE_LENGTH}: keep the rest elsewhere and link it"
         )
     if command.corrects:
         return [Fact(K.CORRECTED, now, by=command.by, data={"text": command.text, "corrects": command.corrects})]
@@ -298,19 +301,19 @@ def _impact(command: SetImpact, snapshot: Snapshot, now: DateTime) -> list[Fact]
 
 
 def check_impact(impact: Impact) -> None:
-    """Refused where a figure cannot be."""
+    """Refuse an impact with an impossible figure."""
     if min(impact.customers, impact.orders, impact.money, impact.brand) < 0 or impact.brand > 3:  # noqa: PLR2004
-        raise Refused("impact counts are 0 or more, brand is 0 (none) to 3 (severe)")
-    if max(impact.customers, impact.orders, impact.money) > LARGEST:
-        raise Refused("an impact figure is larger than any real one: at most 10^15")
+        raise CommandRefused("impact counts are 0 or more, brand is 0 (none) to 3 (severe)")
+    if max(impact.customers, impact.orders, impact.money) > MAX_IMPACT:
+        raise CommandRefused("an impact figure is larger than any real one: at most 10^15")
 
 
 def _move(move: str, kind: FactKind, *, needs_reason: bool = False) -> Callable[[Any, Snapshot, DateTime], list[Fact]]:
     def change(command: Any, snapshot: Snapshot, now: DateTime) -> list[Fact]:
         _legal_incident(snapshot, move)
         if needs_reason and not command.reason.strip():
-            raise Refused(f"say why: to {move} {snapshot.incident.ref} needs a reason")
-        return [Fact(kind, now, by=command.by, data={"reason": command.reason[:LONGEST_NOTE]})]
+            raise CommandRefused(f"say why: to {move} {snapshot.incident.ref} needs a reason")
+        return [Fact(kind, now, by=command.by, data={"reason": command.reason[:MAX_NOTE_LENGTH]})]
 
     return change
 
@@ -319,8 +322,8 @@ def _close(command: Close, snapshot: Snapshot, now: DateTime) -> list[Fact]:
     _legal_incident(snapshot, "close")
     left = [s.id for s in snapshot.steps.values() if s.active]
     if left and not command.reason.strip():
-        raise Refused(f"{len(left)} steps are not done ({', '.join(left[:4])}...): to close early, say why")
-    return [Fact(K.CLOSED, now, by=command.by, data={"reason": command.reason[:LONGEST_NOTE], "left": left})]
+        raise CommandRefused(f"{len(left)} steps are not done ({', '.join(left[:4])}...): to close early, say why")
+    return [Fact(K.CLOSED, now, by=command.by, data={"reason": command.reason[:MAX_NOTE_LENGTH], "left": left})]
 
 
 def _begin(command: Begin, snapshot: Snapshot, now: DateTime) -> list[Fact]:
@@ -328,15 +331,15 @@ def _begin(command: Begin, snapshot: Snapshot, now: DateTime) -> list[Fact]:
     playbook = snapshot.response.playbook
     stages = [stage.id for stage in playbook.stages if stage.on_demand]
     if command.stage not in stages:
-        raise Refused(f"no stage {command.stage!r} is begun by hand: one of {', '.join(stages) or 'none here'}")
-    last = snapshot.rounds(command.stage)
+        raise CommandRefused(f"no stage {command.stage!r} is begun by hand: one of {', '.join(stages) or 'none here'}")
+    last = snapshot.last_round(command.stage)
     if any(state.active for state in snapshot.steps.values() if state.stage == command.stage):
-        raise Refused(f"stage {command.stage} is already under way: finish it first")
+        raise CommandRefused(f"stage {command.stage} is already under way: finish it first")
     data = {
         "stage": command.stage,
         "round": last + 1,
         "start": now.isoformat(),
-        "reason": command.reason[:LONGEST_NOTE],
+        "reason": command.reason[:MAX_NOTE_LENGTH],
     }
     return [Fact(K.STAGE_BEGUN, now, by=command.by, data=data)]
 

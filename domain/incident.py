@@ -1,4 +1,4 @@
-"""What stands now: an incident, one of its responses, and that response's steps.
+"""The present state: an incident, one of its responses, and that response's steps.
 
 An incident is what people talk about; a response is a running copy of a playbook. A snapshot holds one
 response with its incident: all that a decision needs.
@@ -13,12 +13,12 @@ from enum import StrEnum
 
 from pendulum import DateTime
 
-from domain.playbook import Playbook, Stage, Step, full_id
+from domain.playbook import Playbook, Stage, Step, full_step_id
 from domain.roster import Roster
 
 
 class IncidentStatus(StrEnum):
-    """Where an incident stands."""
+    """The status of an incident."""
 
     OPEN = "open"
     MITIGATED = "mitigated"
@@ -27,8 +27,8 @@ class IncidentStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Nature(StrEnum):
-    """What a matter is: each has responses, steps and a timeline, and is driven by the same turns."""
+class CaseType(StrEnum):
+    """The type of a case: each has responses, steps and a timeline, and is driven by the same turns."""
 
     INCIDENT = "incident"  # INC-42: declared by somebody
     WARNING = "warning"  # WRN-42: a rule's, with a response and without an incident
@@ -36,18 +36,18 @@ class Nature(StrEnum):
     REVIEW = "review"  # REV-42: what the calendar asks for: a review, a report, a meeting
 
 
-PREFIXES: Mapping[Nature, str] = {
-    Nature.INCIDENT: "INC",
-    Nature.WARNING: "WRN",
-    Nature.ACTION: "ACT",
-    Nature.REVIEW: "REV",
+REFERENCE_PREFIXES: Mapping[CaseType, str] = {
+    CaseType.INCIDENT: "INC",
+    CaseType.WARNING: "WRN",
+    CaseType.ACTION: "ACT",
+    CaseType.REVIEW: "REV",
 }
-ALARMS = (Nature.INCIDENT, Nature.WARNING)  # what people are called for; the others are work with a date
-TASKS = (Nature.ACTION, Nature.REVIEW)  # over as soon as their last step is
+ALARM_TYPES = (CaseType.INCIDENT, CaseType.WARNING)  # what people are called for; the others are work with a date
+TASK_TYPES = (CaseType.ACTION, CaseType.REVIEW)  # over as soon as their last step is
 
 
 class StepStatus(StrEnum):
-    """Where a step stands."""
+    """The status of a step."""
 
     WAITING = "waiting"
     OPEN = "open"
@@ -76,13 +76,13 @@ STEP_MOVES: Mapping[StepStatus, frozenset[str]] = {
     StepStatus.SUPERSEDED: frozenset(),
 }
 
-ACTIVE = frozenset({StepStatus.WAITING, StepStatus.OPEN, StepStatus.ACKNOWLEDGED})
-BEGUN = frozenset({StepStatus.OPEN, StepStatus.ACKNOWLEDGED})
-MET = frozenset({StepStatus.DONE, StepStatus.SKIPPED})
+ACTIVE_STATUSES = frozenset({StepStatus.WAITING, StepStatus.OPEN, StepStatus.ACKNOWLEDGED})
+BEGUN_STATUSES = frozenset({StepStatus.OPEN, StepStatus.ACKNOWLEDGED})
+SATISFIED_STATUSES = frozenset({StepStatus.DONE, StepStatus.SKIPPED})
 
 
-class Posting(StrEnum):
-    """Where a publication on one official channel stands."""
+class PublicationState(StrEnum):
+    """The state of a publication on one official channel."""
 
     ORDERED = "ordered"
     PUBLISHED = "published"
@@ -92,7 +92,7 @@ class Posting(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """What the incident costs whom. Priorities: harm to users, then the brand, then cost."""
+    """An incident's impact. Priorities: harm to users, then the brand, then cost."""
 
     customers: int = 0
     orders: int = 0
@@ -100,13 +100,13 @@ class Impact:
     brand: int = 0  # 0 none .. 3 severe
 
     def rank(self) -> tuple[int, int, int]:
-        """For ordering boards, queues and the outbox: larger is more urgent."""
+        """Return the key by which boards, queues and the outbox are ordered: larger is more urgent."""
         return (self.customers + self.orders, self.brand, self.money)
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """What people talk about. Times are aware; `pace` divides the durations of a drill's clocks."""
+    """An incident, or another case. Times are aware; `pace` divides the durations of a drill's clocks."""
 
     id: str
     ref: str
@@ -123,21 +123,21 @@ class Incident:
     closed_at: DateTime | None = None
     last_public_at: DateTime | None = None
     impact: Impact = field(default_factory=Impact)
-    nature: Nature = Nature.INCIDENT
+    nature: CaseType = CaseType.INCIDENT
 
     @property
     def running(self) -> bool:
-        """Whether the matter is still being fought."""
+        """Whether the case is open or mitigated."""
         return self.status in (IncidentStatus.OPEN, IncidentStatus.MITIGATED)
 
     def paced(self, span: timedelta, clock: str) -> timedelta:
-        """A playbook's duration as this incident lives it."""
+        """Return a playbook's duration divided by the incident's pace."""
         return span / self.pace.get(clock, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """One step as laid out: absolute times, paced durations, who holds it, what was done."""
+    """The state of one scheduled step: absolute times, paced durations, its holder, what was done."""
 
     id: str  # stage/step, and #round from the second round on
     stage: str
@@ -173,8 +173,8 @@ class StepState:
 
     @property
     def active(self) -> bool:
-        """Whether anything may still become due."""
-        return self.status in ACTIVE
+        """Whether the step may still become due."""
+        return self.status in ACTIVE_STATUSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class Response:
     silence_level: int = 0
     silence_at: DateTime | None = None
     silence_calls: int = 0
-    watches_silence: bool = True  # one response of an incident keeps the never-silent watch
+    watches_updates: bool = True  # one response of an incident keeps the never-silent watch
     others_finished: bool = True  # whether every other response of the incident is finished
 
 
@@ -202,29 +202,29 @@ class Snapshot:
     steps: Mapping[str, StepState] = field(default_factory=dict)
 
     def plan(self, state: StepState) -> Step:
-        """The playbook's step behind a state."""
+        """Return the playbook's step of a state."""
         return self.response.playbook.step(state.stage, state.step)
 
     def stage(self, state: StepState) -> Stage:
-        """The playbook's stage behind a state."""
+        """Return the playbook's stage of a state."""
         return self.response.playbook.stage(state.stage)
 
-    def rounds(self, stage: str) -> int:
-        """The last round laid out of a stage; 0 for none."""
+    def last_round(self, stage: str) -> int:
+        """Return the last scheduled round of a stage; 0 for none."""
         return max((state.round for state in self.steps.values() if state.stage == stage), default=0)
 
     def related(self, state: StepState, name: str) -> StepState | None:
-        """The step that `needs` or `of` names: of the same round in the same stage, else of the latest round."""
-        stage, _, step = full_id(state.stage, name).partition("/")
-        number = state.round if stage == state.stage else self.rounds(stage)
-        return self.steps.get(step_id(stage, step, number))
+        """Find the step that `needs` or `of` names: of the same round in the same stage, else of the latest round."""
+        stage, _, step = full_step_id(state.stage, name).partition("/")
+        number = state.round if stage == state.stage else self.last_round(stage)
+        return self.steps.get(make_step_id(stage, step, number))
 
     def needs(self, state: StepState) -> Iterator[tuple[str, StepState | None]]:
-        """Each need of a step with its state (None: not laid out yet)."""
+        """Yield each need of a step with its state (None: not scheduled yet)."""
         for name in self.plan(state).needs:
-            yield full_id(state.stage, name), self.related(state, name)
+            yield full_step_id(state.stage, name), self.related(state, name)
 
 
-def step_id(stage: str, step: str, number: int) -> str:
-    """How a step is named in a response: `apology/draft`, from the second round on `updates/draft#2`."""
+def make_step_id(stage: str, step: str, number: int) -> str:
+    """Make a step's id in a response: `apology/draft`, from the second round on `updates/draft#2`."""
     return f"{stage}/{step}" if number <= 1 else f"{stage}/{step}#{number}"

@@ -1,4 +1,4 @@
-"""Laying out a stage: offsets of the playbook become times of this incident, divided by its pace."""
+"""Schedule of a stage: offsets of the playbook become times of one incident, divided by its pace."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import timedelta
 from pendulum import DateTime
 
 from domain.durations import elapsed, later
-from domain.incident import Incident, Response, StepState, step_id
+from domain.incident import Incident, Response, StepState, make_step_id
 from domain.playbook import Stage, Step
 
-NOTHING = timedelta(0)
+ZERO = timedelta(0)
 
 
-def clock_start(incident: Incident, response: Response, stage: Stage) -> DateTime | None:
+def clock_started_at(incident: Incident, response: Response, stage: Stage) -> DateTime | None:
     """When a stage's clock started; None while it has not."""
     if stage.clock == "mitigated":
         return incident.mitigated_at
@@ -23,8 +23,11 @@ def clock_start(incident: Incident, response: Response, stage: Stage) -> DateTim
     return response.started_at
 
 
-def round_due(incident: Incident, stage: Stage, start: DateTime, now: DateTime) -> int:
-    """Which round of a repeated stage is on at `now`; 0 before the first, and no new one after the stage's end."""
+def round_due_at(incident: Incident, stage: Stage, start: DateTime, now: DateTime) -> int:
+    """Return the round of a repeated stage that is due at `now`.
+
+    0 before the first, and no new one after its end.
+    """
     if stage.repeat is None:
         return 1
     first = later(start, incident.paced(stage.starts, stage.clock))
@@ -36,19 +39,22 @@ def round_due(incident: Incident, stage: Stage, start: DateTime, now: DateTime) 
     return min(elapsed(first, now) // every + 1, most)
 
 
-def round_start(incident: Incident, stage: Stage, start: DateTime, number: int) -> DateTime:
+def round_started_at(incident: Incident, stage: Stage, start: DateTime, number: int) -> DateTime:
     """When a round begins: the zero of its steps' offsets. Stages that do not repeat count from their clock."""
     if stage.repeat is None:
         return start
     return later(start, incident.paced(stage.starts + stage.repeat * (number - 1), stage.clock))
 
 
-def lay_out(incident: Incident, stage: Stage, number: int, start: DateTime, now: DateTime) -> Iterator[StepState]:
-    """The steps of one round of a stage, with their times. Elapsed hours are added: a deadline knows no summer time."""
+def schedule_round(incident: Incident, stage: Stage, number: int, start: DateTime, now: DateTime) -> Iterator[StepState]:
+    """Schedule the steps of one round of a stage.
+
+    Elapsed hours are added: deadlines ignore daylight saving time.
+    """
     for step in stage.steps:
         opens, due = _window(stage, step)
         yield StepState(
-            id=step_id(stage.id, step.id, number),
+            id=make_step_id(stage.id, step.id, number),
             stage=stage.id,
             step=step.id,
             round=number,
@@ -61,7 +67,7 @@ def lay_out(incident: Incident, stage: Stage, number: int, start: DateTime, now:
 
 
 def _window(stage: Stage, step: Step) -> tuple[timedelta, timedelta]:
-    starts, ends = (NOTHING, stage.repeat) if stage.repeat else (stage.starts, stage.ends)
+    starts, ends = (ZERO, stage.repeat) if stage.repeat else (stage.starts, stage.ends)
     return (
         step.opens if step.opens is not None else starts,
         step.due if step.due is not None else ends,

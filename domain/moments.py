@@ -1,4 +1,4 @@
-"""From a clock on the wall to a moment: what a time means that comes twice in autumn, or never in spring."""
+"""Wall-clock times as points in time, also where a time comes twice in autumn or never in spring."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from domain.durations import elapsed, later
 _SECOND = timedelta(seconds=1)
 
 
-def moment(wall: datetime, zone: tzinfo, *, ends: bool = False) -> DateTime:
-    """When a clock on the wall of `zone` shows `wall` (naive).
+def resolve_wall_time(wall: datetime, zone: tzinfo, *, ends: bool = False) -> DateTime:
+    """Return when a clock on the wall of `zone` shows `wall` (naive).
 
-    A time that comes twice starts at its first occurrence and ends at its last; one that never comes is the moment of
-    the jump.
+     A time that comes twice starts at its first occurrence and ends at its last; one that never comes is the
+    moment of the jump.
     """
     first, last = (_utc(wall.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))
     if last < first:  # the clocks jump over it

@@ -1,4 +1,4 @@
-"""What a decision wants done: notices to people, publications to the public."""
+"""Notifications to people and publications to the public, as a decision orders them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from enum import StrEnum
 from domain.text import Reason
 
 
-class Purpose(StrEnum):
-    """Why a person hears from us."""
+class NotificationPurpose(StrEnum):
+    """Why a person is notified."""
 
     ASSIGN = "assign"
     BACKUP = "backup"  # nobody acknowledged: the backup is called
@@ -19,7 +19,7 @@ class Purpose(StrEnum):
     OVERDUE = "overdue"
     INFORM = "inform"
     BRIEF = "brief"  # the hourly paragraph
-    SILENCE = "silence"
+    UPDATE_OVERDUE = "silence"
     DOUBT = "publication-in-doubt"
     REASSIGN = "reassign"
     WORSENED = "worsened"  # the warning behind it is worse than when they were called
@@ -28,30 +28,30 @@ class Purpose(StrEnum):
 
 # Needless once the step is acknowledged; everything else only once it is over.
 UNTIL_ACKNOWLEDGED = frozenset(
-    {Purpose.ASSIGN, Purpose.BACKUP, Purpose.COMMANDER, Purpose.LAST_RESORT, Purpose.REASSIGN}
+    {NotificationPurpose.ASSIGN, NotificationPurpose.BACKUP, NotificationPurpose.COMMANDER, NotificationPurpose.LAST_RESORT, NotificationPurpose.REASSIGN}
 )
-UNTIL_OVER = UNTIL_ACKNOWLEDGED | {Purpose.REMIND, Purpose.OVERDUE}
-PAGES = frozenset(
+UNTIL_OVER = UNTIL_ACKNOWLEDGED | {NotificationPurpose.REMIND, NotificationPurpose.OVERDUE}
+PAGE_PURPOSES = frozenset(
     {
-        Purpose.ASSIGN, Purpose.BACKUP, Purpose.COMMANDER, Purpose.LAST_RESORT, Purpose.OVERDUE,
-        Purpose.SILENCE, Purpose.DOUBT, Purpose.REASSIGN, Purpose.WORSENED,
+        NotificationPurpose.ASSIGN, NotificationPurpose.BACKUP, NotificationPurpose.COMMANDER, NotificationPurpose.LAST_RESORT, NotificationPurpose.OVERDUE,
+        NotificationPurpose.UPDATE_OVERDUE, NotificationPurpose.DOUBT, NotificationPurpose.REASSIGN, NotificationPurpose.WORSENED,
     }
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """One message owed to one person. `number` makes its key unique among the calls of its step."""
 
     person: str
-    purpose: Purpose
+    purpose: NotificationPurpose
     number: int
     because: Reason
     step: str = ""  # empty: about the incident as a whole
     urgent: bool = True
 
     def key(self, ref: str, playbook: str) -> str:
-        """The unique text key: what it is for, not when it was made."""
+        """Return the unique text key: what it is for, not when it was made."""
         return "/".join(
             part for part in (ref, playbook, self.step, self.purpose, str(self.number), self.person) if part
         )
@@ -69,13 +69,13 @@ class Publication:
     attempt: int
 
     def key(self, ref: str, playbook: str) -> str:
-        """The unique text key."""
+        """Return the unique text key."""
         return f"{ref}/{playbook}/{self.step}/publish/{self.channel}/{self.attempt}"
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
-    """Why something was done, or left, at a turn: shown with the run and in the log."""
+class ExplainedDecision:
+    """Why a decision did something or left it: shown with the run and in the log."""
 
     about: str
     reason: Reason

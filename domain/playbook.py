@@ -1,4 +1,4 @@
-"""A procedure as data: stages with a window on a clock, steps with kind, owner and deadline."""
+"""A playbook as data: stages with a window on a clock, steps with kind, owner and deadline."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StepKind(StrEnum):
     SURVEY = "survey"  # ask customers (part of the vocabulary; needs the follow-up)
 
 
-BY_PERSON = frozenset({StepKind.ACT, StepKind.DRAFT, StepKind.APPROVE, StepKind.MEET})
+PERSON_STEPS = frozenset({StepKind.ACT, StepKind.DRAFT, StepKind.APPROVE, StepKind.MEET})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,11 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class NeverSilent:
-    """Nothing public for `within`: the commander is reminded; `then` later, the executive."""
+class UpdateWatch:
+    """Watch on public updates: nothing public for `within`: the commander is reminded.
+
+    `then` later, the executive.
+    """
 
     within: timedelta
     then: timedelta
@@ -88,7 +91,7 @@ class NeverSilent:
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """A procedure. A response keeps the copy that it started with."""
+    """A playbook. A response keeps the copy that it started with."""
 
     id: str
     title: Text
@@ -100,19 +103,19 @@ class Playbook:
     commander: str = "incident-commander"
     last_resort: str = "last-resort"
     objective: timedelta | None = None  # RTO, from the declaration
-    never_silent: NeverSilent | None = None
+    never_silent: UpdateWatch | None = None
     holding_script: Text = field(default_factory=lambda: Text(""))
     ends_with_warning: bool = False  # the warning is over before anyone took a step: nothing is left to do
 
     def stage(self, stage_id: str) -> Stage:
-        """The stage of that id; KeyError where there is none."""
+        """Return the stage of that id; KeyError where there is none."""
         for stage in self.stages:
             if stage.id == stage_id:
                 return stage
         raise KeyError(stage_id)
 
     def each_step(self) -> Iterator[tuple[Stage, Step]]:
-        """Every step with its stage, in the order of the page."""
+        """Yield every step with its stage, in the order of the page."""
         for stage in self.stages:
             for step in stage.steps:
                 yield stage, step
@@ -135,6 +138,6 @@ class Playbook:
         return frozenset(named)
 
 
-def full_id(stage_id: str, name: str) -> str:
-    """`needs` and `of` may name a step of the same stage shortly; this is its whole name."""
+def full_step_id(stage_id: str, name: str) -> str:
+    """Return the full name of a step; `needs` and `of` may name a step of the same stage by its short name."""
     return name if "/" in name else f"{stage_id}/{name}"

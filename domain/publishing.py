@@ -1,42 +1,42 @@
-"""Ordering a publication: each official channel once, only the exact text that was approved."""
+"""Publication of an approved text: each official channel once, only the exact text that was approved."""
 
 from __future__ import annotations
 
-from domain.approval import Unfit, channels_of, digest, render
+from domain.approval import UnpublishableText, publication_channels, compute_digest, render_for_channels
 from domain.facts import FactKind
-from domain.incident import BEGUN, Posting, StepState, StepStatus
-from domain.notices import Publication, Purpose
-from domain.playbook import StepKind, full_id
+from domain.incident import BEGUN_STATUSES, PublicationState, StepState, StepStatus
+from domain.notices import Publication, NotificationPurpose
+from domain.playbook import StepKind, full_step_id
 from domain.text import N_, Reason
-from domain.work import Work
+from domain.work import DecisionContext
 
 K = FactKind
-IN_DOUBT = frozenset({Posting.UNKNOWN, Posting.FAILED})
+DOUBTFUL_STATES = frozenset({PublicationState.UNKNOWN, PublicationState.FAILED})
 
 
-def publish(work: Work, state: StepState) -> bool:
-    """Order what is approved, finish what is posted, call someone for what is in doubt."""
+def advance_publication(work: DecisionContext, state: StepState) -> bool:
+    """Order approved texts, finish published ones, call someone for those in doubt."""
     plan = work.snapshot.plan(state)
     if plan.kind is not StepKind.PUBLISH:
         return False
     wanted = plan.channels or tuple(work.snapshot.roster.public)
-    if state.status not in BEGUN:  # over, or its next round has begun: what may stand there is somebody's all the same
-        return bool(state.postings) and _alarm(work, state, wanted, frozenset({Posting.UNKNOWN}))
-    if wanted and all(state.postings.get(channel) == Posting.PUBLISHED for channel in wanted):
+    if state.status not in BEGUN_STATUSES:  # over, or its next round has begun: what may stand there is somebody's all the same
+        return bool(state.postings) and _alarm(work, state, wanted, frozenset({PublicationState.UNKNOWN}))
+    if wanted and all(state.postings.get(channel) == PublicationState.PUBLISHED for channel in wanted):
         work.record(K.DONE, state.id, evidence=" ".join(state.receipts.values()))
         return True
     changed = _order(work, state, wanted)
-    return _alarm(work, work.snapshot.steps[state.id], wanted, IN_DOUBT) or changed
+    return _alarm(work, work.snapshot.steps[state.id], wanted, DOUBTFUL_STATES) or changed
 
 
-def _order(work: Work, state: StepState, wanted: tuple[str, ...]) -> bool:
+def _order(work: DecisionContext, state: StepState, wanted: tuple[str, ...]) -> bool:
     missing = [channel for channel in wanted if channel not in state.postings]
     texts = _approved(work, state) if missing else None
     if texts is None:
         return False
     for channel in missing:
         roster = work.snapshot.roster
-        target = roster.for_drill(channel) if work.snapshot.incident.drill else channel
+        target = roster.drill_channel(channel) if work.snapshot.incident.drill else channel
         if target is None or channel not in texts or target not in roster.public:
             why = "no sandbox stands in for it" if work.snapshot.incident.drill else "the roster does not know it"
             work.record(K.PUBLISH_FAILED, state.id, channel=channel, reason=why)
@@ -44,41 +44,41 @@ def _order(work: Work, state: StepState, wanted: tuple[str, ...]) -> bool:
         attempt = work.snapshot.steps[state.id].calls
         work.record(K.ORDERED, state.id, channel=channel, target=target, attempt=attempt)
         text = texts[channel]
-        work.publications.append(Publication(state.id, channel, target, text, digest({channel: text}), attempt))
+        work.publications.append(Publication(state.id, channel, target, text, compute_digest({channel: text}), attempt))
     return True
 
 
-def _approved(work: Work, state: StepState) -> dict[str, str] | None:
+def _approved(work: DecisionContext, state: StepState) -> dict[str, str] | None:
     """The approved texts by channel; None while there is no approval of exactly these texts."""
     plan = work.snapshot.plan(state)
     draft = work.snapshot.related(state, plan.of or "")
-    approval = approval_of(work, state)
+    approval = find_approval_step(work, state)
     if draft is None or approval is None or approval.status is not StepStatus.DONE:
         return None
     try:
-        texts = render(draft.texts, channels_of(work.snapshot, draft))
-    except Unfit as unfit:
+        texts = render_for_channels(draft.texts, publication_channels(work.snapshot, draft))
+    except UnpublishableText as unfit:
         work.record(K.VOIDED, approval.id, reason=str(unfit))
         return None
-    if digest(texts) != approval.digest:  # a channel was added or changed since: what would be posted was not seen
+    if compute_digest(texts) != approval.digest:  # a channel was added or changed since: what would be posted was not seen
         work.record(K.VOIDED, approval.id, reason="the official channels changed since the approval")
         return None
     return texts
 
 
-def approval_of(work: Work, state: StepState) -> StepState | None:
-    """The approve step that guards a publish step."""
-    text = full_id(state.stage, work.snapshot.plan(state).of or "")
+def find_approval_step(work: DecisionContext, state: StepState) -> StepState | None:
+    """Find the approve step that guards a publish step."""
+    text = full_step_id(state.stage, work.snapshot.plan(state).of or "")
     for _, need in work.snapshot.needs(state):
         if need is None:
             continue
         plan = work.snapshot.plan(need)
-        if plan.kind is StepKind.APPROVE and full_id(need.stage, plan.of or "") == text:
+        if plan.kind is StepKind.APPROVE and full_step_id(need.stage, plan.of or "") == text:
             return need
     return None
 
 
-def _alarm(work: Work, state: StepState, wanted: tuple[str, ...], doubts: frozenset[Posting]) -> bool:
+def _alarm(work: DecisionContext, state: StepState, wanted: tuple[str, ...], doubts: frozenset[PublicationState]) -> bool:
     doubtful = sorted(channel for channel, posting in state.postings.items() if posting in doubts)
     count = len(doubtful) if wanted else 1
     if count <= state.alarmed:
@@ -89,5 +89,5 @@ def _alarm(work: Work, state: StepState, wanted: tuple[str, ...], doubts: frozen
         {"channels": ", ".join(doubtful) or "any official channel"},
     )
     commander = work.person(work.snapshot.response.playbook.commander)
-    work.call((commander, state.owner), Purpose.DOUBT, because, state.id)
+    work.call((commander, state.owner), NotificationPurpose.DOUBT, because, state.id)
     return True

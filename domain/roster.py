@@ -1,16 +1,16 @@
-"""Who people are, which roles they hold, and the official channels the organisation speaks on."""
+"""The roster: people, the roles they hold, and the official channels of the organisation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from domain.quiet import Quiet
+from domain.quiet import QuietHours
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Someone who can be called. `channels` are tags of the Apprise configuration, first choice first."""
+    """A person who can be called. `channels` are tags of the Apprise configuration, first choice first."""
 
     id: str
     name: str
@@ -19,7 +19,7 @@ class Person:
     timezone: str = "UTC"
     approval_limit: int | None = None  # money this person may approve, in the roster's currency; None: none set
     mail: str = ""  # by which calendars name them; nothing is sent there
-    quiet: Quiet | None = None  # when nothing but a page reaches them
+    quiet: QuietHours | None = None  # when nothing but a page reaches them
     test_messages: bool = True  # whether the chain check sends to them, or stops short of it
 
 
@@ -56,24 +56,24 @@ class Roster:
     budget: int | None = None  # compensation of a calendar month, in that currency; None: none set
 
     def primary(self, role: str) -> str | None:
-        """The person on duty for a role, or None where nobody is. What is promised may be a person's own: by id."""
+        """Return the person on duty for a role, or None. An action may name a person by id instead of a role."""
         held = self.roles.get(role)
         return held.primary if held else (role if role in self.people else None)
 
     def backup(self, role: str, backup_role: str | None = None) -> str | None:
-        """The second person: of `backup_role` where the step names one, else the role's own backup."""
+        """Return the second person: of `backup_role` where the step names one, else the role's own backup."""
         if backup_role:
             return self.primary(backup_role)
         held = self.roles.get(role)
         return held.backup if held else None
 
     def name(self, person: str | None) -> str:
-        """How a person is written; the id where the roster no longer knows them."""
+        """Return a person's name; the id where the roster no longer knows them."""
         known = self.people.get(person or "")
         return known.name if known else (person or "")
 
-    def for_drill(self, channel: str) -> str | None:
-        """The sandbox that stands in for an official channel in a drill; None where there is none."""
+    def drill_channel(self, channel: str) -> str | None:
+        """Return the sandbox that replaces an official channel in a drill; None where there is none."""
         wanted = self.public.get(channel)
         if wanted is None or wanted.sandbox:
             return channel if wanted else None

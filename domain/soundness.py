@@ -1,4 +1,4 @@
-"""What makes a playbook unsound: checked before it comes into force, each with what would be right."""
+"""Checks of a playbook before it comes into force; each finding says what would be right."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 
 from domain.durations import format_duration
-from domain.playbook import Playbook, Stage, Step, StepKind, full_id
+from domain.playbook import Playbook, Stage, Step, StepKind, full_step_id
 
 # What only one or two kinds of step can mean anything by.
-MEANT_FOR: dict[str, frozenset[StepKind]] = {
+FIELDS_OF_KINDS: dict[str, frozenset[StepKind]] = {
     "of": frozenset({StepKind.APPROVE, StepKind.PUBLISH}),
     "over_limit": frozenset({StepKind.APPROVE}),
     "self_approval": frozenset({StepKind.APPROVE}),
@@ -27,7 +27,7 @@ WHEN_FIELDS = ("severity", "origin", "service", "kind", "drill")
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FieldProblem:
     """One finding: where (keys and indexes into the document), what is wrong, what would be right."""
 
     path: tuple[str | int, ...]
@@ -35,21 +35,21 @@ class Problem:
     remedy: str
 
 
-def problems(playbook: Playbook) -> list[Problem]:
-    """Every finding that no single field shows: references, cycles, deadlines against windows."""
-    return [*_twice(playbook), *_silence(playbook), *_stages(playbook), *_steps(playbook), *_cycles(playbook)]
+def check_playbook(playbook: Playbook) -> list[FieldProblem]:
+    """List the problems that no single field shows: references, cycles, deadlines against windows."""
+    return [*_twice(playbook), *_update_watch(playbook), *_stages(playbook), *_steps(playbook), *_cycles(playbook)]
 
 
-def _twice(playbook: Playbook) -> Iterator[Problem]:
+def _twice(playbook: Playbook) -> Iterator[FieldProblem]:
     seen: set[str] = set()
     for number, stage in enumerate(playbook.stages):
         if stage.id in seen:
-            yield Problem(("stages", number, "id"), f"stage {stage.id!r} is there twice", "give each its own id")
+            yield FieldProblem(("stages", number, "id"), f"stage {stage.id!r} is there twice", "give each its own id")
         seen.add(stage.id)
         steps: set[str] = set()
         for place, step in enumerate(stage.steps):
             if step.id in steps:
-                yield Problem(
+                yield FieldProblem(
                     ("stages", number, "steps", place, "id"),
                     f"step {step.id!r} is there twice in stage {stage.id!r}",
                     "give each its own id",
@@ -57,58 +57,58 @@ def _twice(playbook: Playbook) -> Iterator[Problem]:
             steps.add(step.id)
 
 
-def _silence(playbook: Playbook) -> Iterator[Problem]:
+def _update_watch(playbook: Playbook) -> Iterator[FieldProblem]:
     watch = playbook.never_silent
     for name in ("within", "then"):
         if watch and getattr(watch, name) < timedelta(minutes=1):
-            yield Problem(("never_silent", name), "would be a flood of reminders", f"{name}: 15m, or 1m at least")
+            yield FieldProblem(("never_silent", name), "would be a flood of reminders", f"{name}: 15m, or 1m at least")
 
 
-def _stages(playbook: Playbook) -> Iterator[Problem]:
+def _stages(playbook: Playbook) -> Iterator[FieldProblem]:
     for number, stage in enumerate(playbook.stages):
         at = ("stages", number)
         if stage.ends <= stage.starts:
-            yield Problem((*at, "ends"), f"stage {stage.id!r} ends before it starts", "make `ends` later than `starts`")
+            yield FieldProblem((*at, "ends"), f"stage {stage.id!r} ends before it starts", "make `ends` later than `starts`")
         if stage.repeat is not None and (stage.repeat < timedelta(minutes=1) or stage.on_demand):
-            yield Problem(
+            yield FieldProblem(
                 (*at, "repeat"),
                 "a stage repeats at most once a minute and not on demand",
                 "for example repeat: 60m",
             )
         elif stage.repeat is not None and (stage.ends - stage.starts) / stage.repeat > MOST_ROUNDS:
-            yield Problem(
+            yield FieldProblem(
                 (*at, "repeat"),
                 f"would be more than {MOST_ROUNDS} rounds",
                 "repeat it less often, or end it earlier",
             )
         if not stage.steps:
-            yield Problem((*at, "steps"), f"stage {stage.id!r} has no step", "give it one, or remove the stage")
+            yield FieldProblem((*at, "steps"), f"stage {stage.id!r} has no step", "give it one, or remove the stage")
 
 
-def _steps(playbook: Playbook) -> Iterator[Problem]:
+def _steps(playbook: Playbook) -> Iterator[FieldProblem]:
     known = {f"{stage.id}/{step.id}": (stage, step) for stage, step in playbook.each_step()}
     for number, stage in enumerate(playbook.stages):
         for place, step in enumerate(stage.steps):
             at = ("stages", number, "steps", place)
             if step.kind in (StepKind.RUN, StepKind.SURVEY):  # words of the vocabulary that nothing carries out yet
                 reason = f"nothing carries out a step of kind {step.kind!s} yet"
-                yield Problem((*at, "kind"), reason, "use act, and say in the instruction what to do")
+                yield FieldProblem((*at, "kind"), reason, "use act, and say in the instruction what to do")
             yield from _times(at, stage, step)
             yield from _references(at, stage, step, known)
             yield from _meaningless(at, step)
             for name in step.when:
                 if name not in WHEN_FIELDS:
-                    yield Problem(
+                    yield FieldProblem(
                         (*at, "when"), f"no incident has a field {name!r}", f"one of {', '.join(WHEN_FIELDS)}"
                     )
 
 
-def _times(at: tuple[str | int, ...], stage: Stage, step: Step) -> Iterator[Problem]:
+def _times(at: tuple[str | int, ...], stage: Stage, step: Step) -> Iterator[FieldProblem]:
     # The times of a repeated stage count from the start of the round; a round is over when the next begins.
     starts, ends = (timedelta(0), stage.repeat) if stage.repeat else (stage.starts, stage.ends)
     window = "the next round begins" if stage.repeat else "its stage ends"
     if step.due is not None and step.due > ends:
-        yield Problem(
+        yield FieldProblem(
             (*at, "due"),
             f"step {step.id!r} is due {format_duration(step.due)}, after {window} at {format_duration(ends)}",
             f"due: {format_duration(ends)} or earlier",
@@ -116,56 +116,56 @@ def _times(at: tuple[str | int, ...], stage: Stage, step: Step) -> Iterator[Prob
     due = step.due if step.due is not None else ends
     opens = step.opens if step.opens is not None else starts
     if opens >= due:
-        yield Problem((*at, "opens"), f"step {step.id!r} opens when it is already due", "open it before its deadline")
+        yield FieldProblem((*at, "opens"), f"step {step.id!r} opens when it is already due", "open it before its deadline")
     for name in ("ack_within", "remind"):
         span = getattr(step, name)
         if span is not None and span < timedelta(seconds=30):
-            yield Problem((*at, name), f"{name} of {format_duration(span)} would be a flood", f"{name}: 1m or longer")
+            yield FieldProblem((*at, name), f"{name} of {format_duration(span)} would be a flood", f"{name}: 1m or longer")
 
 
 def _references(
     at: tuple[str | int, ...], stage: Stage, step: Step, known: dict[str, tuple[Stage, Step]]
-) -> Iterator[Problem]:
+) -> Iterator[FieldProblem]:
     for need in step.needs:
-        whole = full_id(stage.id, need)
+        whole = full_step_id(stage.id, need)
         if whole == f"{stage.id}/{step.id}":
-            yield Problem((*at, "needs"), f"step {step.id!r} needs itself", "remove it from its own needs")
+            yield FieldProblem((*at, "needs"), f"step {step.id!r} needs itself", "remove it from its own needs")
         elif whole not in known:
-            yield Problem((*at, "needs"), f"no step {need!r}", f"one of {', '.join(sorted(known))}")
+            yield FieldProblem((*at, "needs"), f"no step {need!r}", f"one of {', '.join(sorted(known))}")
         elif known[whole][0].on_demand and not stage.on_demand:
-            yield Problem((*at, "needs"), f"{need!r} is on demand and may never come", "need a step that always comes")
+            yield FieldProblem((*at, "needs"), f"{need!r} is on demand and may never come", "need a step that always comes")
     if step.kind not in (StepKind.APPROVE, StepKind.PUBLISH):
         return
-    draft = known.get(full_id(stage.id, step.of)) if step.of else None
+    draft = known.get(full_step_id(stage.id, step.of)) if step.of else None
     if draft is None or draft[1].kind is not StepKind.DRAFT:
-        yield Problem((*at, "of"), f"{step.kind} step {step.id!r} names no draft step", "of: the id of a draft step")
+        yield FieldProblem((*at, "of"), f"{step.kind} step {step.id!r} names no draft step", "of: the id of a draft step")
     elif step.kind is StepKind.PUBLISH and not _approved(stage, step, known):
-        yield Problem(
+        yield FieldProblem(
             (*at, "needs"),
             f"nothing approves what {step.id!r} publishes",
             "needs: [an approve step of that draft]",
         )
 
 
-def _meaningless(at: tuple[str | int, ...], step: Step) -> Iterator[Problem]:
-    for name, kinds in MEANT_FOR.items():
+def _meaningless(at: tuple[str | int, ...], step: Step) -> Iterator[FieldProblem]:
+    for name, kinds in FIELDS_OF_KINDS.items():
         if getattr(step, name) and step.kind not in kinds:
             meant = " or ".join(sorted(kinds))
-            yield Problem((*at, name), f"{name} means nothing in a step of kind {step.kind}", f"only for {meant}")
+            yield FieldProblem((*at, name), f"{name} means nothing in a step of kind {step.kind}", f"only for {meant}")
 
 
 def _approved(stage: Stage, step: Step, known: dict[str, tuple[Stage, Step]]) -> bool:
-    text = full_id(stage.id, step.of or "")
+    text = full_step_id(stage.id, step.of or "")
     for need in step.needs:
-        other = known.get(full_id(stage.id, need))
-        if other and other[1].kind is StepKind.APPROVE and full_id(other[0].id, other[1].of or "") == text:
+        other = known.get(full_step_id(stage.id, need))
+        if other and other[1].kind is StepKind.APPROVE and full_step_id(other[0].id, other[1].of or "") == text:
             return True
     return False
 
 
-def _cycles(playbook: Playbook) -> Iterator[Problem]:
+def _cycles(playbook: Playbook) -> Iterator[FieldProblem]:
     graph = {
-        f"{stage.id}/{step.id}": {full_id(stage.id, need) for need in step.needs}
+        f"{stage.id}/{step.id}": {full_step_id(stage.id, need) for need in step.needs}
         for stage, step in playbook.each_step()
     }
     graph = {name: needs - {name} for name, needs in graph.items()}  # a step that needs itself has its own finding
@@ -173,4 +173,4 @@ def _cycles(playbook: Playbook) -> Iterator[Problem]:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         circle = " -> ".join(error.args[1])
-        yield Problem(("stages",), f"steps wait for each other: {circle}", "remove one of these needs")
+        yield FieldProblem(("stages",), f"steps wait for each other: {circle}", "remove one of these needs")

@@ -1,4 +1,4 @@
-"""What the public sees: the state of each service, and the statements that were published. Pure."""
+"""Public service status: the state of each service, and the published statements. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pendulum import DateTime
 from domain.incident import IncidentStatus
 from domain.text import Text
 
-ALL = "*"  # a service that covers every incident, whatever service it names
+EVERY_INCIDENT = "*"  # a service that covers every incident, whatever service it names
 
 
 class ServiceState(StrEnum):
-    """How a service is doing, the best first."""
+    """The state of a service, the best first."""
 
     OPERATIONAL = "operational"
     RECOVERING = "recovering"  # service is back, the incident goes on
@@ -28,8 +28,8 @@ _ORDER = tuple(ServiceState)
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """A service as the public knows it. `covers`: what incidents call it."""
+class PublicService:
+    """A service as the public knows it. `covers`: the names that incidents give it."""
 
     id: str
     title: Text
@@ -38,10 +38,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class StatusPlan:
-    """What status.yaml says. `outage`: the severities of an incident that are an outage; others degrade."""
+    """The content of `status.yaml`. `outage`: the severities of an incident that are an outage; others degrade."""
 
     title: Text
-    services: tuple[Service, ...]
+    services: tuple[PublicService, ...]
     outage: frozenset[str]
     shown_for: timedelta
     tag: str
@@ -49,8 +49,8 @@ class StatusPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """An incident that is not over, as far as it is the public's business."""
+class PublicIncident:
+    """The public part of an incident that is not over."""
 
     service: str
     severity: str
@@ -59,41 +59,41 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How a service is doing, and since when it is not well."""
+class ServiceStatus:
+    """The state of a service, and since when it is not operational."""
 
-    service: Service
+    service: PublicService
     state: ServiceState
     since: DateTime | None = None
 
 
-def standing(service: Service, troubles: Iterable[Trouble], outage: frozenset[str]) -> Standing:
-    """The worst of what its open incidents make of it, since the first of those."""
+def find_service_status(service: PublicService, troubles: Iterable[PublicIncident], outage: frozenset[str]) -> ServiceStatus:
+    """Return the worst state that a service's open incidents cause, since the first of those."""
     found = [
         (_of(trouble, outage), trouble.since)
         for trouble in troubles
-        if trouble.service.strip().lower() in service.covers or ALL in service.covers
+        if trouble.service.strip().lower() in service.covers or EVERY_INCIDENT in service.covers
     ]
     if not found:
-        return Standing(service, ServiceState.OPERATIONAL)
+        return ServiceStatus(service, ServiceState.OPERATIONAL)
     worst = max((state for state, _ in found), key=_ORDER.index)
-    return Standing(service, worst, min(since for state, since in found if state is worst))
+    return ServiceStatus(service, worst, min(since for state, since in found if state is worst))
 
 
-def _of(trouble: Trouble, outage: frozenset[str]) -> ServiceState:
+def _of(trouble: PublicIncident, outage: frozenset[str]) -> ServiceState:
     if trouble.status is IncidentStatus.MITIGATED:
         return ServiceState.RECOVERING
     return ServiceState.OUTAGE if trouble.severity in outage else ServiceState.DEGRADED
 
 
-def overall(standings: Sequence[Standing]) -> ServiceState:
-    """The worst of all."""
+def find_overall_state(standings: Sequence[ServiceStatus]) -> ServiceState:
+    """Return the worst state of all services."""
     return max((one.state for one in standings), key=_ORDER.index, default=ServiceState.OPERATIONAL)
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
-    """A text that stands in public on an official channel."""
+class PostedText:
+    """A text published on an official channel."""
 
     incident: str  # its id, which the public never sees
     step: str
@@ -106,8 +106,8 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """What was said of one matter at one time, once for each language however many channels carried it."""
+class PublicStatement:
+    """A public statement of one incident at one time, once for each language however many channels carried it."""
 
     incident: str
     step: str
@@ -118,13 +118,16 @@ class Statement:
     withdrawn: bool = False
 
 
-def statements(posted: Iterable[Posted]) -> list[Statement]:
-    """Statements, the newest first. One that was withdrawn says so; its text is not repeated."""
-    found: dict[tuple[str, str], Statement] = {}
+def group_statements(posted: Iterable[PostedText]) -> list[PublicStatement]:
+    """Group published texts into statements, the newest first. A withdrawn one says so.
+
+    Its text is not repeated.
+    """
+    found: dict[tuple[str, str], PublicStatement] = {}
     for one in sorted(posted, key=lambda one: (one.at, one.channel)):
         known = found.get((one.incident, one.step))
         if known is None:
-            known = Statement(one.incident, one.step, one.at, link=one.link, withdraws=one.withdraws)
+            known = PublicStatement(one.incident, one.step, one.at, link=one.link, withdraws=one.withdraws)
             found[one.incident, one.step] = known
         known.texts.setdefault(one.language, one.text)
     gone = {(one.incident, one.at) for one in found.values() if one.withdraws}
@@ -136,5 +139,5 @@ def statements(posted: Iterable[Posted]) -> list[Statement]:
     ]
 
 
-def _withdrawn(one: Statement) -> Statement:
-    return Statement(one.incident, one.step, one.at, withdrawn=True)
+def _withdrawn(one: PublicStatement) -> PublicStatement:
+    return PublicStatement(one.incident, one.step, one.at, withdrawn=True)

@@ -1,4 +1,4 @@
-"""Words in both languages, and reasons that can be read in either."""
+"""Texts in English and Chinese, and reasons that can be read in either."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Reason:
         return self.template.format(**self.values)
 
 
-def unshowable(text: str) -> str:
-    """The first character that no message and no page can carry, as `U+0000`; empty where there is none.
+def find_unprintable(text: str) -> str:
+    """Find the first character that no message and no page can carry, as `U+0000`; empty where there is none.
 
     Line breaks and tabs are fine; other control characters and halves of characters are not.
     """

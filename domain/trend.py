@@ -1,4 +1,4 @@
-"""What can be said of a figure beside an earlier one, wherever two are compared by an interval."""
+"""The trend of a figure against an earlier one, judged by an interval."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Trend(StrEnum):
-    """A verdict, or that there is none."""
+    """The verdict of a comparison: better, same, worse, or unknown."""
 
     BETTER = "better"
     SAME = "same"

@@ -1,1 +1,1 @@
-"""Plain Python without Prefect: commands, turns, delivery, guarantor, auditor, supervisor."""
+"""Engine without Prefect: commands, turns, delivery, guarantor, auditor, supervisor."""

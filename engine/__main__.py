@@ -1,4 +1,4 @@
-"""`python -m engine`: the guarantor's process."""
+"""Process of the guarantor: `python -m engine`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     from engine.clock import now
     from engine.guarantor import Guarantor
-    from engine.house import House
+    from engine.house import Installation
 
-    guarantor = Guarantor(House(settings).open(), now)
+    guarantor = Guarantor(Installation(settings).open(), now)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: guarantor.stop())
     guarantor.run()

@@ -1,4 +1,4 @@
-"""Accounts: passwords and how they are checked, tries that fail, links that let in once, what an account is made of."""
+"""Accounts: passwords and their check, failed login tries, login links, sessions, API tokens, roles."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING
 from pendulum import DateTime
 from sqlalchemy import Connection
 
-from domain.access import SCOPES, Role
-from engine.house import House
+from domain.access import SCOPES, AccessRole
+from engine.house import Installation
 from playbooks.errors import BadFile
 from storage import accounts, accounts_tries, accounts_ways, audit
 from storage.accounts import Account
-from storage.audit import Entry
+from storage.audit import AuditEntry
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-FIRST = "admin"  # the account that the first link makes
-SHORTEST, LONGEST = 12, 256  # characters of a password
+FIRST_ADMIN = "admin"  # the account that the first link makes
+MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 256  # characters of a password
 LINK_LIFE = timedelta(minutes=30)
-TOKEN_DAYS, MOST_TOKEN_DAYS = 90, 366
+TOKEN_DAYS, MAX_TOKEN_DAYS = 90, 366
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 _KEPT = timedelta(minutes=30)  # a failure counts for so long after the last one
 # Free tries, then a wait that doubles up to so many seconds. An account's is short: nobody must be able to keep its
@@ -38,11 +38,11 @@ _MEMORY_KIB, _ROUNDS = 48 * 1024, 2  # argon2id; twice what OWASP asks for at le
 
 
 class BadAccount(ValueError):
-    """What was asked for cannot be; the message is one line that says what would be right."""
+    """An account or a change of one is refused; the message is one line that says what would be right."""
 
 
-class NotIn(Exception):
-    """They do not come in. The message is the same whatever was wrong; `wait`: seconds until the next try counts."""
+class LoginRefused(Exception):
+    """A login is refused, with one message whatever was wrong; `wait`: seconds until the next try counts."""
 
     def __init__(self, message: str, wait: int = 0) -> None:
         super().__init__(message)
@@ -50,17 +50,17 @@ class NotIn(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """How somebody comes: for the audit log."""
+class AuditActor:
+    """Who acts, from which address and by which auth method: for the audit log."""
 
     address: str = ""
     who: str = ""
     role: str = ""
     way: str = "console"
 
-    def entry(self, deed: str, detail: str = "", outcome: str = "done") -> Entry:
+    def entry(self, deed: str, detail: str = "", outcome: str = "done") -> AuditEntry:
         """An entry of the audit log."""
-        return Entry(
+        return AuditEntry(
             deed, outcome=outcome, who=self.who, role=self.role, way=self.way, address=self.address, detail=detail
         )
 
@@ -78,19 +78,19 @@ def _nobodys() -> str:
     return _hasher().hash("nobody knows this one")
 
 
-def hashed(password: str, name: str) -> str:
-    """A password as it is kept.
+def hash_password(password: str, name: str) -> str:
+    """Hash a password for storage.
 
     Raises:
         BadAccount: it is too easy to guess, or too long.
     """
-    if len(password) < SHORTEST:
+    if len(password) < MIN_PASSWORD_LENGTH:
         raise BadAccount(
-            f"a password has {SHORTEST} characters or more: four words that do not belong together are one"
+            f"a password has {MIN_PASSWORD_LENGTH} characters or more: four words that do not belong together are one"
         )
-    if len(password) > LONGEST:
-        raise BadAccount(f"a password has {LONGEST} characters at most")
-    if name.lower() in password.lower() or len(set(password)) < SHORTEST // 2:
+    if len(password) > MAX_PASSWORD_LENGTH:
+        raise BadAccount(f"a password has {MAX_PASSWORD_LENGTH} characters at most")
+    if name.lower() in password.lower() or len(set(password)) < MIN_PASSWORD_LENGTH // 2:
         raise BadAccount("this password is easy to guess: take four words that do not belong together")
     return _hasher().hash(password)
 
@@ -99,7 +99,7 @@ def _fits(kept: str, password: str) -> bool:
     from argon2.exceptions import InvalidHashError, VerificationError  # noqa: PLC0415
 
     try:
-        return _hasher().verify(kept or _nobodys(), password[:LONGEST]) and bool(kept)
+        return _hasher().verify(kept or _nobodys(), password[:MAX_PASSWORD_LENGTH]) and bool(kept)
     except (VerificationError, InvalidHashError):
         return False
 
@@ -107,38 +107,39 @@ def _fits(kept: str, password: str) -> bool:
 # --- coming in ---------------------------------------------------------------------------------------------------
 
 
-def log_in(house: House, name: str, password: str, now: DateTime, way: Way) -> Account:
-    """The account that this name and password belong to. A try is counted before it is looked at.
+def log_in(house: Installation, name: str, password: str, now: DateTime, way: AuditActor) -> Account:
+    """Return the account that a name and password belong to. A try is counted before it is checked.
 
     Raises:
-        NotIn: they belong to none, or too many tries failed of late. Both take as long whether or not the name exists.
+        LoginRefused: they belong to none, or too many tries failed of late.
+            Both take as long whether or not the name exists.
     """
     name = name.strip().lower()[:100]
     keys = _keys(house, name, way.address)
     with house.database.write() as connection:
         wait = _count_try(connection, keys, now)
         if not wait:
-            account = accounts.find(connection, name)
+            account = accounts.find_account(connection, name)
     if wait:  # not noted here: whoever goes on trying would fill the log
-        raise NotIn(f"too many tries failed: wait {wait} seconds, or ask an administrator for a link", wait)
+        raise LoginRefused(f"too many tries failed: wait {wait} seconds, or ask an administrator for a link", wait)
     good = _fits(account.password if account else "", password)
     if account is None or not good or account.disabled_at is not None:
-        note(house, way.entry("log in", _shown(name), "refused"))
-        raise NotIn("name and password do not belong together: try again, or ask an administrator for a link")
+        write_audit_entry(house, way.entry("log in", _shown(name), "refused"))
+        raise LoginRefused("name and password do not belong together: try again, or ask an administrator for a link")
     with house.database.write() as connection:
-        accounts_tries.forgive(connection, keys[0])
-        accounts_tries.take_back(connection, keys[1])
+        accounts_tries.clear_failures(connection, keys[0])
+        accounts_tries.undo_failure(connection, keys[1])
         if _hasher().check_needs_rehash(account.password):
-            accounts.change(connection, name, password=_hasher().hash(password))
+            accounts.update_account(connection, name, password=_hasher().hash(password))
     return account
 
 
 def _shown(name: str) -> str:
     # A password typed into the wrong field must not stand in a log.
-    return name if _NAME.fullmatch(name) and len(name) < SHORTEST else "(a name that is none)"
+    return name if _NAME.fullmatch(name) and len(name) < MIN_PASSWORD_LENGTH else "(a name that is none)"
 
 
-def _keys(house: House, name: str, address: str) -> tuple[str, str]:
+def _keys(house: Installation, name: str, address: str) -> tuple[str, str]:
     """Under which a try is counted: hashed with this installation's key, so that the table names nobody."""
     key = house.settings.secret_key().encode()
     said = (f"account {name}", f"address {address}")
@@ -150,79 +151,83 @@ def _count_try(connection: Connection, keys: tuple[str, str], now: DateTime) -> 
     limits = ((_ACCOUNT_FREE, _ACCOUNT_LONGEST), (_ADDRESS_FREE, _ADDRESS_LONGEST))
     found = []
     for key, (free, longest) in zip(keys, limits, strict=True):
-        number, last = accounts_tries.failures(connection, key, now, _KEPT)
-        wait = waiting(number, free, longest)
+        number, last = accounts_tries.count_failures(connection, key, now, _KEPT)
+        wait = login_delay(number, free, longest)
         if last is not None and wait and (left := (last.add(seconds=wait) - now).total_seconds()) > 0:
             return max(1, round(left))
         found.append((key, number + 1))
     for key, number in found:
-        accounts_tries.count(connection, key, number, now)
+        accounts_tries.set_failures(connection, key, number, now)
     return 0
 
 
-def waiting(failures: int, free: int, longest: int) -> int:
-    """Seconds to wait after so many failures: none at first, then twice as long each time."""
+def login_delay(failures: int, free: int, longest: int) -> int:
+    """Return the seconds to wait after so many failures: none at first, then twice as long each time."""
     return 0 if failures < free else min(longest, 2 ** min(failures - free + 1, 20))
 
 
-def note(house: House, entry: Entry) -> None:
-    """Write into the audit log now."""
+def write_audit_entry(house: Installation, entry: AuditEntry) -> None:
+    """Write an entry into the audit log in a transaction of its own."""
     with house.database.write() as connection:
-        audit.add(connection, entry)
+        audit.add_entries(connection, entry)
 
 
-def open_session(house: House, account: Account, now: DateTime, way: Way, before: str = "") -> str:
-    """A new session of an account; what its cookie holds. `before`: the cookie that the browser had, which ends.
+def open_session(house: Installation, account: Account, now: DateTime, way: AuditActor, before: str = "") -> str:
+    """Open a session of an account and return the value of its cookie.
+
+    `before`: the cookie that the browser had, whose session ends.
 
     Raises:
-        NotIn: the account is disabled.
+        LoginRefused: the account is disabled.
     """
     if account.disabled_at is not None:
-        raise NotIn("this account is disabled: ask an administrator")
+        raise LoginRefused("this account is disabled: ask an administrator")
     with house.database.write() as connection:
         if before:
-            accounts_ways.end_session(connection, accounts.hashed(before))
+            accounts_ways.end_session(connection, accounts.hash_secret(before))
         ends = now + timedelta(days=house.settings.session_days)
-        secret = accounts_ways.open_session(connection, account.name, way.way, now, ends)
-        audit.add(connection, Way(way.address, account.name, account.role.word, way.way).entry("log in"))
-        accounts_ways.tidy(connection, now)
-        accounts_tries.tidy(connection, now - 2 * _KEPT)
+        secret = accounts_ways.create_session(connection, account.name, way.way, now, ends)
+        audit.add_entries(connection, AuditActor(way.address, account.name, account.role.word, way.way).entry("log in"))
+        accounts_ways.delete_expired(connection, now)
+        accounts_tries.delete_old_failures(connection, now - 2 * _KEPT)
     return secret
 
 
-def make_link(house: House, name: str, now: DateTime, way: Way) -> str:
-    """The address of a link that lets an account in once, within half an hour. No name: the first administrator.
+def make_login_link(house: Installation, name: str, now: DateTime, way: AuditActor) -> str:
+    """Make a link that logs an account in once within half an hour, and return its address.
+
+    No name: the first administrator.
 
     Raises:
         BadAccount: there is no such account, or it is disabled.
     """
     with house.database.write() as connection:
         if not name:
-            admins = [one for one in accounts.every(connection) if one.role is Role.ADMIN and not one.disabled_at]
+            admins = [one for one in accounts.list_accounts(connection) if one.role is AccessRole.ADMIN and not one.disabled_at]
             name = admins[0].name if admins else ""
-        elif (account := accounts.find(connection, name)) is None or account.disabled_at is not None:
+        elif (account := accounts.find_account(connection, name)) is None or account.disabled_at is not None:
             raise BadAccount(f"there is no account {name[:60]!r} that may come in: `tocsin user list` names them")
-        secret = accounts_ways.new_link(connection, name, now, now + LINK_LIFE)
-        audit.add(connection, way.entry("make a login link", name or FIRST))
+        secret = accounts_ways.create_login_link(connection, name, now, now + LINK_LIFE)
+        audit.add_entries(connection, way.entry("make a login link", name or FIRST_ADMIN))
     return f"{house.settings.links_url}/login/link/{secret}"
 
 
-def use_link(house: House, secret: str, now: DateTime, way: Way) -> Account:
-    """The account that a link lets in; the link is used up. The first one makes the first administrator.
+def use_login_link(house: Installation, secret: str, now: DateTime, way: AuditActor) -> Account:
+    """Use up a login link and return its account. The first link makes the first administrator.
 
     Raises:
-        NotIn: it was used, has expired, or never was.
+        LoginRefused: it was used, has expired, or never was.
     """
-    gone = NotIn("this link was used or has expired: `tocsin user link` makes another")
+    gone = LoginRefused("this link was used or has expired: `tocsin user link` makes another")
     with house.database.write() as connection:
-        found = accounts_ways.use_link(connection, secret, now)
+        found = accounts_ways.redeem_link(connection, secret, now)
         if found is not None:
-            name = found or FIRST
-            account = accounts.find(connection, name)
+            name = found or FIRST_ADMIN
+            account = accounts.find_account(connection, name)
             if account is None and not found:
-                account = Account(name, "", Role.ADMIN)
-                accounts.add(connection, account, now)
-                audit.add(connection, Way(way.address, name, Role.ADMIN.word, "link").entry("add an account", name))
+                account = Account(name, "", AccessRole.ADMIN)
+                accounts.add_account(connection, account, now)
+                audit.add_entries(connection, AuditActor(way.address, name, AccessRole.ADMIN.word, "link").entry("add an account", name))
     if found is None or account is None or account.disabled_at is not None:
         raise gone
     return account
@@ -231,27 +236,27 @@ def use_link(house: House, secret: str, now: DateTime, way: Way) -> Account:
 # --- keeping accounts --------------------------------------------------------------------------------------------
 
 
-def add(house: House, account: Account, password: str, now: DateTime, way: Way) -> Account:
+def add_account(house: Installation, account: Account, password: str, now: DateTime, way: AuditActor) -> Account:
     """Add an account.
 
     Raises:
         BadAccount: its name, person, role, language or password cannot be.
     """
     person = _checked(house, account)
-    kept = hashed(password, account.name) if password else ""
+    kept = hash_password(password, account.name) if password else ""
     made = Account(account.name, person, account.role, account.language, kept, account.subject)
     with house.database.write() as connection:
-        if accounts.find(connection, made.name) is not None:
+        if accounts.find_account(connection, made.name) is not None:
             raise BadAccount(
                 f"there is an account {made.name!r} already: `tocsin user role {made.name} ROLE` changes it"
             )
-        accounts.add(connection, made, now)
+        accounts.add_account(connection, made, now)
         detail = f"{made.name}, {made.role.word}" + (f", for {person}" if person else "")
-        audit.add(connection, way.entry("add an account", detail))
+        audit.add_entries(connection, way.entry("add an account", detail))
     return made
 
 
-def _checked(house: House, account: Account) -> str:
+def _checked(house: Installation, account: Account) -> str:
     """The person of an account: `-` is nobody, none said is the roster's of the same id."""
     if not _NAME.fullmatch(account.name):
         raise BadAccount("name: an account's has 1 to 40 characters of a-z, 0-9, dot, - and _, for example alice")
@@ -271,39 +276,39 @@ def _checked(house: House, account: Account) -> str:
     return person
 
 
-def set_password(house: House, name: str, password: str, way: Way, *, keep: str = "") -> None:
+def set_password(house: Installation, name: str, password: str, way: AuditActor, *, keep: str = "") -> None:
     """Give an account a password. Its browsers are logged out, but for the one with the session `keep`.
 
     Raises:
         BadAccount: there is no such account, or the password cannot be.
     """
-    kept = hashed(password, name) if password else ""
+    kept = hash_password(password, name) if password else ""
     with house.database.write() as connection:
         _changed(connection, name, password=kept)
         _end_all(connection, name, keep)
-        audit.add(connection, way.entry("set a password", name))
+        audit.add_entries(connection, way.entry("set a password", name))
 
 
 def check_password(account: Account, password: str) -> bool:
-    """Whether it is theirs; for who is logged in and changes it."""
+    """Return whether a password is the account's; for a person who is logged in and changes it."""
     return _fits(account.password, password)
 
 
-def set_role(house: House, name: str, role: Role, way: Way) -> None:
-    """Change what an account may.
+def set_role(house: Installation, name: str, role: AccessRole, way: AuditActor) -> None:
+    """Change the role of an account.
 
     Raises:
         BadAccount: there is no such account, or it is the last administrator.
     """
     with house.database.write() as connection:
         before = _changed(connection, name, role=role.word)
-        if before.role is Role.ADMIN and role is not Role.ADMIN:
+        if before.role is AccessRole.ADMIN and role is not AccessRole.ADMIN:
             _one_left(connection)
-        audit.add(connection, way.entry("change a role", f"{name}: {before.role.word} -> {role.word}"))
+        audit.add_entries(connection, way.entry("change a role", f"{name}: {before.role.word} -> {role.word}"))
 
 
-def disable(house: House, name: str, now: DateTime | None, way: Way) -> None:
-    """Nobody comes in as this account any more, and who is in is out; with no time it is enabled again.
+def disable_account(house: Installation, name: str, now: DateTime | None, way: AuditActor) -> None:
+    """Disable an account and end its sessions, links and tokens; with no time, enable it again.
 
     Raises:
         BadAccount: there is no such account, or it is the last administrator.
@@ -313,22 +318,22 @@ def disable(house: House, name: str, now: DateTime | None, way: Way) -> None:
         if now is not None:
             _one_left(connection)
             _end_all(connection, name)
-            accounts_ways.end_tokens(connection, name)
-        audit.add(connection, way.entry("disable an account" if now else "enable an account", name))
+            accounts_ways.revoke_tokens(connection, name)
+        audit.add_entries(connection, way.entry("disable an account" if now else "enable an account", name))
 
 
-def log_out_everywhere(house: House, name: str, way: Way) -> int:
+def log_out_everywhere(house: Installation, name: str, way: AuditActor) -> int:
     """End every session of an account; how many there were."""
     with house.database.write() as connection:
         count = accounts_ways.end_sessions(connection, name)
-        audit.add(connection, way.entry("log out everywhere", name))
+        audit.add_entries(connection, way.entry("log out everywhere", name))
     return count
 
 
-def make_token(
-    house: House, name: str, scopes: Sequence[str], days: int, now: DateTime, way: Way, label: str = ""
+def make_api_token(
+    house: Installation, name: str, scopes: Sequence[str], days: int, now: DateTime, way: AuditActor, label: str = ""
 ) -> tuple[str, str, DateTime]:
-    """A token of an account for the API, as (its id, the token, its end).
+    """Make an API token of an account; return its id, the token, and its end.
 
     Raises:
         BadAccount: no such account, an unknown scope, or an end too far away.
@@ -336,32 +341,32 @@ def make_token(
     for scope in scopes:
         if scope not in SCOPES:
             raise BadAccount(f"there is no scope {scope[:40]!r}: one of {', '.join(SCOPES)}")
-    if not 1 <= days <= MOST_TOKEN_DAYS:
-        raise BadAccount(f"a token ends after 1 to {MOST_TOKEN_DAYS} days")
+    if not 1 <= days <= MAX_TOKEN_DAYS:
+        raise BadAccount(f"a token ends after 1 to {MAX_TOKEN_DAYS} days")
     with house.database.write() as connection:
-        account = accounts.find(connection, name)
+        account = accounts.find_account(connection, name)
         if account is None or account.disabled_at is not None:
             raise BadAccount(f"there is no account {name[:60]!r} that may come in: `tocsin user list` names them")
         ends = now.add(days=days)
-        known, secret = accounts_ways.new_token(connection, name, scopes, now, ends, label[:100])
-        audit.add(connection, way.entry("make a token", f"{known} for {name}: {' '.join(scopes) or 'all'}"))
+        known, secret = accounts_ways.create_token(connection, name, scopes, now, ends, label[:100])
+        audit.add_entries(connection, way.entry("make a token", f"{known} for {name}: {' '.join(scopes) or 'all'}"))
     return known, secret, ends
 
 
 def _changed(connection: Connection, name: str, **values: object) -> Account:
     """Change an account; as it was before."""
-    before = accounts.find(connection, name)
+    before = accounts.find_account(connection, name)
     if before is None:
         raise BadAccount(f"there is no account {name[:60]!r}: `tocsin user list` names them")
-    accounts.change(connection, name, **values)
+    accounts.update_account(connection, name, **values)
     return before
 
 
 def _one_left(connection: Connection) -> None:
-    if not accounts.any_admin(connection):
+    if not accounts.has_admin(connection):
         raise BadAccount("this is the last administrator: make another one first, with `tocsin user role NAME admin`")
 
 
 def _end_all(connection: Connection, name: str, keep: str = "") -> None:
     accounts_ways.end_sessions(connection, name, keep)
-    accounts_ways.end_links(connection, name)
+    accounts_ways.revoke_links(connection, name)

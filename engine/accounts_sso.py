@@ -1,4 +1,4 @@
-"""Single sign-on by OpenID Connect: authorization code with PKCE; what the provider says becomes an account."""
+"""Single sign-on by OpenID Connect: authorization code with PKCE; the provider's claims become an account."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from urllib.parse import urlsplit
 
 from pendulum import DateTime
 
-from domain.access import Role
-from engine.accounts import NotIn, Way
-from engine.house import House
+from domain.access import AccessRole
+from engine.accounts import LoginRefused, AuditActor
+from engine.house import Installation
 from playbooks.errors import BadFile
 from storage import accounts, audit
 from storage.accounts import Account
 from storage.settings import Settings
 
-BACK = "/login/sso/back"
-PENDING = "?"  # before the name of an account that waits for its first single sign-on
+CALLBACK_PATH = "/login/sso/back"
+PENDING_PREFIX = "?"  # before the name of an account that waits for its first single sign-on
 _PATIENCE = (4, 8)  # seconds to connect, to answer
 _KEPT = 600.0  # seconds for which what the provider publishes of itself is kept
 _LEEWAY = 60  # seconds by which its clock may differ from ours
@@ -31,7 +31,7 @@ _NOT_IN_NAMES = re.compile(r"[^a-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class PendingLogin:
     """A login that is under way at the provider; it stays in the browser, signed."""
 
     state: str
@@ -45,29 +45,29 @@ class Begun:
 
 
 class SingleSignOn:
-    """One provider. Blocks while it asks; for threads.
+    """Client of one OpenID Connect provider. Blocks while it asks; for threads.
 
-    Every failure is `NotIn` with one line that tells a person what to do and an attacker nothing.
+    Every failure is `LoginRefused` with one line that tells a person what to do and an attacker nothing.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._known: tuple[float, dict[str, Any], Any] | None = None
 
-    def begin(self, to: str) -> tuple[str, Begun]:
-        """The address at which they log in, and what must come back."""
-        begun = Begun(secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48), to)
+    def begin(self, to: str) -> tuple[str, PendingLogin]:
+        """Return the address at which the person logs in, and the pending login that must come back."""
+        begun = PendingLogin(secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48), to)
         published, _keys = self._provider()
         url, _state = self._client().create_authorization_url(
             published["authorization_endpoint"], state=begun.state, nonce=begun.nonce, code_verifier=begun.verifier
         )
         return str(url), begun
 
-    def finish(self, code: str, begun: Begun) -> Mapping[str, Any]:
-        """Who they are, from the code that they came back with.
+    def finish(self, code: str, begun: PendingLogin) -> Mapping[str, Any]:
+        """Exchange the code that came back for the person's claims.
 
         Raises:
-            NotIn: the provider does not answer, or its answer does not hold.
+            LoginRefused: the provider does not answer, or its answer does not hold.
         """
         from requests import RequestException  # noqa: PLC0415
 
@@ -83,10 +83,10 @@ class SingleSignOn:
                 if more.get("sub") == claims["sub"]:
                     claims = {**more, **claims}
         except (RequestException, ValueError, KeyError, AttributeError) as error:
-            raise NotIn("the provider's answer does not hold: try again, or log in with a password") from error
+            raise LoginRefused("the provider's answer does not hold: try again, or log in with a password") from error
         except Exception as error:
             if type(error).__module__.startswith(("authlib", "joserfc")):
-                raise NotIn("the provider's answer does not hold: try again, or log in with a password") from error
+                raise LoginRefused("the provider's answer does not hold: try again, or log in with a password") from error
             raise
         return claims
 
@@ -116,7 +116,7 @@ class SingleSignOn:
             chosen.oidc_client_id,
             chosen.oidc_client_secret or None,
             scope=chosen.oidc_scopes,
-            redirect_uri=f"{chosen.links_url}{BACK}",
+            redirect_uri=f"{chosen.links_url}{CALLBACK_PATH}",
             code_challenge_method="S256",
             token_endpoint_auth_method="client_secret_basic" if chosen.oidc_client_secret else "none",
         )
@@ -136,77 +136,77 @@ class SingleSignOn:
             where = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
             published = client.get(where, withhold_token=True, timeout=_PATIENCE).json()
             if published["issuer"] != issuer:
-                raise NotIn("the provider calls itself otherwise: check TOCSIN_OIDC_ISSUER")
+                raise LoginRefused("the provider calls itself otherwise: check TOCSIN_OIDC_ISSUER")
             keys = KeySet.import_key_set(
                 client.get(published["jwks_uri"], withhold_token=True, timeout=_PATIENCE).json()
             )
         except (RequestException, ValueError, KeyError) as error:
-            raise NotIn(
+            raise LoginRefused(
                 "the provider of single sign-on does not answer: log in with a password or by a link"
             ) from error
         self._known = time.monotonic(), published, keys
         return published, keys
 
-    def forget(self) -> None:
-        """Ask the provider anew: it may have changed its keys."""
+    def forget_provider(self) -> None:
+        """Forget what the provider publishes, so that it is asked anew: it may have changed its keys."""
         self._known = None
 
 
 @lru_cache(maxsize=8)
-def roles_of(setting: str) -> dict[str, Role]:
-    """`oncall=responder,leads=commander` as a table; what is no role is left out."""
+def parse_roles(setting: str) -> dict[str, AccessRole]:
+    """Parse `oncall=responder,leads=commander` into a table; what is no role is left out."""
     found = {}
     for part in setting.split(","):
         value, _, word = part.strip().rpartition("=")
         try:
-            found[value.strip()] = Role.named(word.strip())
+            found[value.strip()] = AccessRole.named(word.strip())
         except ValueError:
             continue
     return {value: role for value, role in found.items() if value}
 
 
-def role_of(settings: Settings, claims: Mapping[str, Any]) -> Role | None:
-    """The highest role that a value of the claim gives; None for none."""
+def highest_role(settings: Settings, claims: Mapping[str, Any]) -> AccessRole | None:
+    """Return the highest role that a value of the role claim gives; None for none."""
     said = claims.get(settings.oidc_role_claim, [])
     values = [said] if isinstance(said, str) else said if isinstance(said, list) else []
-    table = roles_of(settings.oidc_roles)
+    table = parse_roles(settings.oidc_roles)
     return max((table[value] for value in values if isinstance(value, str) and value in table), default=None)
 
 
-def account_for(house: House, claims: Mapping[str, Any], now: DateTime, way: Way) -> Account:
-    """The account of whoever the provider says they are; made or brought up to date.
+def find_or_make_account(house: Installation, claims: Mapping[str, Any], now: DateTime, way: AuditActor) -> Account:
+    """Find the account of the person whom the provider names; make it or bring it up to date.
 
     Raises:
-        NotIn: they have none and get none.
+        LoginRefused: they have none and get none.
     """
     settings = house.settings
     subject = f"{settings.oidc_issuer}|{claims['sub']}"[:400]
     name = _name(claims, settings)
-    role = role_of(settings, claims)
+    role = highest_role(settings, claims)
     with house.database.write() as connection:
-        known = accounts.by_subject(connection, subject)
-        if known is None and (waiting := accounts.by_subject(connection, f"{PENDING}{name}")) is not None:
-            accounts.change(connection, waiting.name, subject=subject)
-            audit.add(connection, way.entry("bind to single sign-on", waiting.name))
-            known = accounts.find(connection, waiting.name)
+        known = accounts.find_account_by_subject(connection, subject)
+        if known is None and (waiting := accounts.find_account_by_subject(connection, f"{PENDING_PREFIX}{name}")) is not None:
+            accounts.update_account(connection, waiting.name, subject=subject)
+            audit.add_entries(connection, way.entry("bind to single sign-on", waiting.name))
+            known = accounts.find_account(connection, waiting.name)
         if known is not None:
             if role is not None and role is not known.role:
-                accounts.change(connection, known.name, role=role.word)
-                audit.add(connection, way.entry("change a role", f"{known.name}: {known.role.word} -> {role.word}"))
-            return accounts.find(connection, known.name) or known
+                accounts.update_account(connection, known.name, role=role.word)
+                audit.add_entries(connection, way.entry("change a role", f"{known.name}: {known.role.word} -> {role.word}"))
+            return accounts.find_account(connection, known.name) or known
         if role is None and settings.oidc_unknown == "viewer":
-            role = Role.VIEWER
-        taken = not name or accounts.find(connection, name) is not None
+            role = AccessRole.VIEWER
+        taken = not name or accounts.find_account(connection, name) is not None
         if role is None or taken:
-            audit.add(connection, way.entry("log in", f"single sign-on of {name}", "refused"))
+            audit.add_entries(connection, way.entry("log in", f"single sign-on of {name}", "refused"))
         else:
             made = Account(name, _person(house, name), role, subject=subject)
-            accounts.add(connection, made, now)
-            audit.add(connection, way.entry("add an account", f"{name}, {role.word}, by single sign-on"))
+            accounts.add_account(connection, made, now)
+            audit.add_entries(connection, way.entry("add an account", f"{name}, {role.word}, by single sign-on"))
     if role is None:
-        raise NotIn("you have no account here: ask an administrator for one")
+        raise LoginRefused("you have no account here: ask an administrator for one")
     if taken:
-        raise NotIn("an account of your name is there already: ask an administrator to bind it to single sign-on")
+        raise LoginRefused("an account of your name is there already: ask an administrator to bind it to single sign-on")
     return made
 
 
@@ -215,7 +215,7 @@ def _name(claims: Mapping[str, Any], settings: Settings) -> str:
     return _NOT_IN_NAMES.sub("-", said.lower()).strip("-._")[:40]
 
 
-def _person(house: House, name: str) -> str:
+def _person(house: Installation, name: str) -> str:
     try:
         return name if name in house.roster().people else ""
     except BadFile:

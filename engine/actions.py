@@ -1,4 +1,4 @@
-"""Promises become matters (ACT-7) with the machinery of any step: acknowledged, reminded of, escalated, on record."""
+"""Actions: promises opened as cases (ACT-7) that are acknowledged, reminded of and escalated like any step."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from collections.abc import Mapping
 from pendulum import DateTime
 from sqlalchemy import Connection
 
-from domain.action import Action, playbook_of
+from domain.action import Action, build_action_playbook
 from domain.commands import Declare
-from domain.incident import Nature
+from domain.incident import CaseType
 from domain.roster import Roster
-from engine.asked import Answer, checked
-from engine.declaring import begin_within
+from engine.asked import CommandResult, validate_declaration
+from engine.declaring import begin_in_transaction
 from storage import turns
 
 
-def promise(
+def open_actions(
     connection: Connection, roster: Roster, actions: Mapping[str, Action], now: DateTime, *, by: str = "",
     drill: bool = False,
-) -> list[Answer]:  # fmt: skip
-    """Open an action under each id, in the caller's transaction; an id that is known already opens nothing again.
+) -> list[CommandResult]:  # fmt: skip
+    """Open an action under each id, in the caller's transaction; a known id opens nothing again.
 
     Raises:
         Refused: a title that cannot be.
     """
-    turns.hold(connection, actions)
-    known = turns.carried_out_among(connection, actions)
+    turns.lock_commands(connection, actions)
+    known = turns.list_carried_out(connection, actions)
     wanted = []
     for command_id, action in actions.items():
         if command_id not in known:
             command = Declare(
                 id=command_id, title=action.title.en, playbook=f"action-{action.kind}", by=by, origin=action.origin,
-                service=action.service, kind=str(action.kind), nature=Nature.ACTION, drill=drill,
+                service=action.service, kind=str(action.kind), nature=CaseType.ACTION, drill=drill,
             )  # fmt: skip
-            wanted.append((checked(command, now), playbook_of(action)))
-    return begin_within(connection, roster, wanted, now)
+            wanted.append((validate_declaration(command, now), build_action_playbook(action)))
+    return begin_in_transaction(connection, roster, wanted, now)

@@ -1,4 +1,4 @@
-"""The share of turns that went without Prefect: a figure, and over its limit an alarm to the last resort."""
+"""Alarms to the last resort: turns without Prefect over 5 % in an hour, and direct sends past the outbox."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from datetime import timedelta
 from pendulum import DateTime
 
 from channels.message import Message
-from channels.outcome import Verdict
-from channels.wording import reason_in
+from channels.outcome import SendVerdict
+from channels.wording import localize_reason
 from domain.text import N_, Reason
-from engine.house import House
+from engine.house import Installation
 from locales import translator
 from storage import turns
-from storage.turns import Shares
+from storage.turns import TurnShares
 
 WINDOW = timedelta(hours=1)
 LIMIT = 0.05  # share of turns without Prefect from which on somebody is told
-FEWEST = 20  # turns in the window below which a share says nothing
-AGAIN = timedelta(hours=1)
-SOON = timedelta(minutes=1)  # until the next try, where nobody could be told
-TOLD = (Verdict.SENT, Verdict.UNVERIFIED)
+MIN_TURNS = 20  # turns in the window below which a share says nothing
+REPEAT_AFTER = timedelta(hours=1)
+RETRY_AFTER = timedelta(minutes=1)  # until the next try, where nobody could be told
+DELIVERED = (SendVerdict.SENT, SendVerdict.UNVERIFIED)
 _SUBJECT = N_("Prefect is not driving: {percent} % of turns went without it")
 _BODY = N_(
     "In the last hour {without} of {turns} turns were taken without Prefect. "
@@ -29,47 +29,47 @@ _BODY = N_(
 )
 
 
-def share(house: House, now: DateTime) -> Shares:
-    """The share in the last hour."""
+def read_share_without_prefect(house: Installation, now: DateTime) -> TurnShares:
+    """Return the share of turns without Prefect in the last hour."""
     with house.database.read() as connection:
-        return turns.shares(connection, now - WINDOW)
+        return turns.count_turns(connection, now - WINDOW)
 
 
-def watch_share(house: House, now: DateTime) -> bool:
-    """Tell the last resort once an hour while the share is over its limit; whether it was told now."""
-    found = share(house, now)
-    if found.turns < FEWEST or found.share <= LIMIT:
+def check_share_without_prefect(house: Installation, now: DateTime) -> bool:
+    """Notify the last resort once an hour while the share is over its limit; return whether it was told now."""
+    found = read_share_without_prefect(house, now)
+    if found.turns < MIN_TURNS or found.share <= LIMIT:
         return False
     with house.database.write() as connection:
-        turns.hold(connection, ["share-alarm"])  # several engines look
-        last = turns.kept(connection, "share-alarm")
-        if last and now - last[1] < AGAIN:
+        turns.lock_commands(connection, ["share-alarm"])  # several engines look
+        last = turns.load_installation_fact(connection, "share-alarm")
+        if last and now - last[1] < REPEAT_AFTER:
             return False
-        turns.keep(connection, "share-alarm", {"turns": found.turns, "without": found.without_prefect}, now)
+        turns.save_installation_fact(connection, "share-alarm", {"turns": found.turns, "without": found.without_prefect}, now)
     values: dict[str, str | int] = {
         "percent": round(found.share * 100),
         "without": found.without_prefect,
         "turns": found.turns,
     }
-    told = tell_last_resort(house, _SUBJECT, _BODY, Reason(_SUBJECT, values), alarm="share-alarm", urgent=False)
+    told = notify_last_resort(house, _SUBJECT, _BODY, Reason(_SUBJECT, values), alarm="share-alarm", urgent=False)
     if not told:  # nobody knows yet: not in an hour, but soon
         with house.database.write() as connection:
-            turns.keep(connection, "share-alarm", {"told": False}, now - AGAIN + SOON)
+            turns.save_installation_fact(connection, "share-alarm", {"told": False}, now - REPEAT_AFTER + RETRY_AFTER)
     return told
 
 
-def tell_last_resort(house: House, subject: str, body: str, what: Reason, *, alarm: str, urgent: bool) -> bool:
-    """Send to the last resort at once, past the outbox: what is wrong may be the outbox. Whether a service took it.
+def notify_last_resort(house: Installation, subject: str, body: str, what: Reason, *, alarm: str, urgent: bool) -> bool:
+    """Send to the last resort at once, past the outbox, which may be broken; return whether a service took it.
 
-    `subject` and `body` are templates of the catalogues; `{what}` stands for the reason. `alarm` begins its key;
-    `urgent`: it wakes a sleeping person.
+    `subject` and `body` are templates of the catalogues; `{what}` stands for the reason. `alarm` begins its
+    key; `urgent`: it wakes a sleeping person.
     """
     roster = house.roster()
     person = roster.people.get(roster.primary("last-resort") or "")
     if person is None:
         return False
     _ = translator(person.language)
-    shown = reason_in(what, person.language)
+    shown = localize_reason(what, person.language)
     message = Message(
         title=_(subject).format(what=shown, **what.values),
         body=_(body).format(what=shown, **what.values),
@@ -77,4 +77,4 @@ def tell_last_resort(house: House, subject: str, body: str, what: Reason, *, ala
         key=f"{alarm}/{uuid.uuid4()}",
         urgent=urgent,
     )
-    return any(house.channels().send(channel, message).verdict in TOLD for channel in person.channels)
+    return any(house.channels().send(channel, message).verdict in DELIVERED for channel in person.channels)

@@ -1,7 +1,7 @@
-"""The auditor: compares what should have happened with what did.
+"""Auditor: compares what should have happened with what did.
 
-What is wrong is said to the last resort, and the outward heartbeat stays away, so that a watcher outside notices even
-total death.
+Faults are told to the last resort, and the outward heartbeat stops, so that a watcher outside notices
+even total death.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ from pendulum import DateTime
 from sqlalchemy import Connection
 
 from domain.durations import later
-from domain.rotation import gaps
+from domain.rotation import find_uncovered_periods
 from domain.text import N_, Reason
-from engine.alarms import tell_last_resort
-from engine.house import House
+from engine.alarms import notify_last_resort
+from engine.house import Installation
 from storage import incidents, measures, turns
 
 log = logging.getLogger("tocsin.auditor")
 TURN_LATE = timedelta(minutes=1)  # three drivers had their chance
 SEND_LATE = timedelta(minutes=5)
-DEAD_SPAN = timedelta(minutes=10)  # in which a channel that gave up on a message counts as dead
+DEAD_CHANNEL_WINDOW = timedelta(minutes=10)  # in which a channel that gave up on a message counts as dead
 SWEEP_LATE = timedelta(minutes=20)  # it runs every five
-AGAIN = timedelta(hours=1)
-AHEAD, AGAIN_AHEAD = timedelta(days=1), timedelta(hours=12)  # what is foreseen, and how often it is said
-BEAT = timedelta(minutes=1)
+REPEAT_AFTER = timedelta(hours=1)
+FORECAST_WINDOW, FORECAST_REPEAT_AFTER = timedelta(days=1), timedelta(hours=12)  # what is foreseen, and how often it is said
+BEAT_INTERVAL = timedelta(minutes=1)
 _PATIENCE = 10.0
 _SUBJECT = N_("Tocsin itself needs somebody: {what}")
 _BODY = N_("The same is said again while it lasts. `tocsin check` and `tocsin doctor` say more.")
 
 
-def audit(connection: Connection, now: DateTime) -> dict[str, Reason]:
-    """What should have happened and did not, by a name that stays the same while it lasts. Empty: all is well."""
+def find_faults(connection: Connection, now: DateTime) -> dict[str, Reason]:
+    """Return what should have happened and did not, by a name that stays while it lasts. Empty: all is well."""
     found: dict[str, Reason] = {}
-    overdue = incidents.due(connection, now - TURN_LATE, limit=100, taken_too=True)
+    overdue = incidents.list_due_responses(connection, now - TURN_LATE, limit=100, taken_too=True)
     if overdue:
         values: dict[str, str | int] = {"count": len(overdue), "ref": overdue[0].ref}
         found["turns"] = Reason(N_("{count} turns are more than a minute late, {ref} among them"), values)
-    waited = measures.oldest_unsent(connection, now)
+    waited = measures.oldest_unsent_seconds(connection, now)
     if waited > SEND_LATE.total_seconds():
         found["sends"] = Reason(N_("a message has waited for {minutes} minutes"), {"minutes": round(waited / 60)})
-    for channel, count in measures.gave_up(connection, now - DEAD_SPAN):
+    for channel, count in measures.count_failed_messages(connection, now - DEAD_CHANNEL_WINDOW):
         found[f"channel {channel}"] = Reason(
             N_("channel {channel} gave up on {count} messages"), {"channel": channel, "count": count}
         )
-    swept = turns.kept(connection, "sweep")
+    swept = turns.load_installation_fact(connection, "sweep")
     if swept is not None and swept[1] < now - SWEEP_LATE:
         minutes = round((now - swept[1]).total_seconds() / 60)
         template = N_("Prefect's schedules do not fire: no sweep for {minutes} minutes")
@@ -57,9 +57,9 @@ def audit(connection: Connection, now: DateTime) -> dict[str, Reason]:
     return found
 
 
-def foresee(house: House, now: DateTime) -> dict[str, Reason]:
-    """What will be wrong within a day though all is well now: a calendar with nobody on shift."""
-    found = gaps(house.written_roster(), house.duties(), now, later(now, AHEAD))
+def find_coming_gaps(house: Installation, now: DateTime) -> dict[str, Reason]:
+    """Return what will be wrong within a day though all is well now: a calendar with nobody on shift."""
+    found = find_uncovered_periods(house.written_roster(), house.duties(), now, later(now, FORECAST_WINDOW))
     if not found:
         return {}
     first = min(found, key=lambda span: span.start)
@@ -74,23 +74,26 @@ def foresee(house: House, now: DateTime) -> dict[str, Reason]:
 
 
 class Auditor:
-    """Looks, tells, beats. One in the engine; the sweep looks too, and tells what the engine cannot say any more."""
+    """Periodic audit with alarm and outward heartbeat. One runs in the engine.
 
-    def __init__(self, house: House, clock: Callable[[], DateTime]) -> None:
+    The sweep audits too, and tells what the engine cannot say any more.
+    """
+
+    def __init__(self, house: Installation, clock: Callable[[], DateTime]) -> None:
         self._house, self._clock = house, clock
         self._beaten: DateTime | None = None
         self._mute = False
 
-    def look(self) -> int:
-        """Look once: tell what is new or has lasted for an hour, and beat if nothing is wrong."""
+    def run_once(self) -> int:
+        """Audit once: tell faults that are new or have lasted for an hour, and beat if nothing is wrong."""
         now = self._clock()
         with self._house.database.read() as connection:
-            found = audit(connection, now)
+            found = find_faults(connection, now)
         for name, reason in found.items():
-            tell(self._house, name, reason, now)
-        for name, reason in foresee(self._house, now).items():  # nothing is dead yet: the heart beats on
-            tell(self._house, name, reason, now, again=AGAIN_AHEAD)
-        if not found and (self._beaten is None or self._beaten + BEAT <= now):
+            alert_last_resort(self._house, name, reason, now)
+        for name, reason in find_coming_gaps(self._house, now).items():  # nothing is dead yet: the heart beats on
+            alert_last_resort(self._house, name, reason, now, again=FORECAST_REPEAT_AFTER)
+        if not found and (self._beaten is None or self._beaten + BEAT_INTERVAL <= now):
             self._beaten = now
             self._beat()
         return 0
@@ -110,18 +113,18 @@ class Auditor:
             self._mute = False
 
 
-def tell(house: House, name: str, reason: Reason, now: DateTime, again: timedelta = AGAIN) -> bool:
-    """Page the last resort, once in `again` however many look; whether it was told now."""
+def alert_last_resort(house: Installation, name: str, reason: Reason, now: DateTime, again: timedelta = REPEAT_AFTER) -> bool:
+    """Page the last resort, once in `again` however many engines audit; return whether it was told now."""
     mark = f"audit:{name}"[:100]
     with house.database.write() as connection:
-        turns.hold(connection, [mark])  # several engines look
-        last = turns.kept(connection, mark)
+        turns.lock_commands(connection, [mark])  # several engines look
+        last = turns.load_installation_fact(connection, mark)
         if last and now - last[1] < again:
             return False
-        turns.keep(connection, mark, {"reason": reason.template}, now)
+        turns.save_installation_fact(connection, mark, {"reason": reason.template}, now)
     log.error("audit: %s", reason.template.format(**reason.values))
-    told = tell_last_resort(house, _SUBJECT, _BODY, reason, alarm="audit", urgent=True)
+    told = notify_last_resort(house, _SUBJECT, _BODY, reason, alarm="audit", urgent=True)
     if not told:
         with house.database.write() as connection:
-            turns.keep(connection, mark, {"told": False}, now - again + timedelta(minutes=1))
+            turns.save_installation_fact(connection, mark, {"told": False}, now - again + timedelta(minutes=1))
     return told

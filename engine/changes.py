@@ -1,7 +1,8 @@
-"""Noticing that there is something to look for: somebody wrote, or a time has come.
+"""Change detection: tells cheaply whether the database was written to, or a known due time has come.
 
-SQLite says for the price of a page read whether another connection has written; elsewhere every look is some queries,
-and several machines that looked as often as that would leave their database no time for anything else.
+SQLite says for the price of a page read whether another connection has written; elsewhere every check is
+some queries, and several machines that checked as often would leave their database no time for anything
+else.
 """
 
 from __future__ import annotations
@@ -11,21 +12,24 @@ import time
 from pendulum import DateTime
 from sqlalchemy import text
 
-from engine.house import House
+from engine.house import Installation
 
-LOOK_SECONDS = 0.02  # between two looks at the version: what a change waits at most
+POLL_SECONDS = 0.02  # between two looks at the version: what a change waits at most
 QUERY_SECONDS = 0.1  # the same where every look is some queries
 
 
-class Version:
-    """Something that differs after every commit of anyone, for the price of a glance. For one thread."""
+class DatabaseVersion:
+    """Version of the database: a value that differs after every commit. For one thread."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: Installation) -> None:
         self._house = house
         self._connection = house.database.engine.raw_connection() if house.database.is_sqlite else None
 
     def read(self) -> object:
-        """Compare it with the one before. SQLite: `PRAGMA data_version`, no lock. Else a query of one row."""
+        """Return the version, to be compared with the one before.
+
+        SQLite: `PRAGMA data_version`, no lock. Else a query of one row.
+        """
         if self._connection is None:
             with self._house.database.read() as connection:
                 return connection.execute(text("SELECT pg_current_snapshot()::text")).scalar_one()
@@ -41,21 +45,22 @@ class Version:
             self._connection.close()
 
 
-class Changes:
-    """Whether a look at the database could find anything new. For one thread."""
+class ChangeDetector:
+    """Detector of changes: whether querying the database could find anything new. For one thread."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: Installation) -> None:
         self._last = -QUERY_SECONDS  # look of this thread, by the monotonic clock
-        self._version = Version(house) if house.database.is_sqlite else None
+        self._version = DatabaseVersion(house) if house.database.is_sqlite else None
         self._seen: object = -1
         self._found: object = -1
         self._next: DateTime | None = None
         self._looked: DateTime | None = None
 
-    def worth_a_look(self, now: DateTime) -> bool:
-        """True after a write of anyone else, when the time given to `rest` has come; on PostgreSQL ten times a second.
+    def should_query(self, now: DateTime) -> bool:
+        """Return True after a write of another connection, or when the time given to `set_next_due` has come.
 
-        True again until `rest` is called: a look that failed is repeated. A clock that stepped back is worth one too.
+        On PostgreSQL True ten times a second. True again until `set_next_due` is called: a query that failed is
+        repeated. Also True when the clock stepped back.
         """
         if self._version is None:
             tick = time.monotonic()
@@ -69,6 +74,6 @@ class Changes:
             return True
         return self._next is not None and now >= self._next
 
-    def rest(self, until: DateTime | None) -> None:
-        """The look is done, and nothing more will become due before `until` by itself (None: ever)."""
+    def set_next_due(self, until: DateTime | None) -> None:
+        """Note that the query is done and nothing more becomes due before `until` by itself (None: ever)."""
         self._seen, self._next = self._found, until

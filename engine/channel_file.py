@@ -1,4 +1,4 @@
-"""The channel file of an installation: loaded by whoever sends, looked at through another process by others."""
+"""Channel file of an installation: loaded by processes that send, probed through another process by others."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _LOOK_SECONDS = 1.0
 _AGAIN_SECONDS = 15.0  # between two looks at a file that refers to something which was not there
 _PATIENCE_SECONDS = 60.0  # what the other process may take: it is ended then, and asked anew when the file changes
 _DEEPEST = 4  # files that include files
-Mark = tuple[tuple[int, int], ...]
+FileStamp = tuple[tuple[int, int], ...]
 _ROOT = Path(__file__).resolve().parent.parent
 
 
 class ChannelFile:
-    """The file loaded again when it changes; a broken one changes nothing but the finding."""
+    """Channel file, loaded again when it changes; a broken one changes nothing but the finding."""
 
     def __init__(self, path: Path, homes: int = 1) -> None:
-        """Read nothing yet. `homes`: so many share what each service takes."""
+        """Read nothing yet. `homes`: how many installations share what each service takes."""
         self._path, self._homes = path, homes
-        self._seen: Mark | None = None
+        self._seen: FileStamp | None = None
         self._looked = 0.0
         self._directory: ChannelDirectory | None = None
         self._lock = threading.Lock()
@@ -75,15 +75,15 @@ class ChannelFile:
             self._finding = _unreadable(self._path, error)
 
 
-class SeenThroughAnother:
-    """The same for a process that never sends: `python -m channels` is asked whenever the file changes.
+class ChannelFileProbe:
+    """Channel file seen by a process that never sends: it asks `python -m channels` after each change.
 
     Never waits: until the answer is there, the last one holds.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: Mark | None = None
+        self._seen: FileStamp | None = None
         self._asked = 0.0
         self._other: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -98,7 +98,7 @@ class SeenThroughAnother:
             return self._tags
 
     def finding(self) -> str:
-        """What is wrong with the file as it stood when it was looked at last; empty if nothing."""
+        """What is wrong with the file as it was when it was last probed; empty if nothing."""
         with self._lock:
             self._look()
             return self._finding
@@ -131,7 +131,7 @@ class SeenThroughAnother:
                 self._tags = frozenset(answer["tags"])
 
 
-def _mark(path: Path) -> Mark:
+def _mark(path: Path) -> FileStamp:
     """By which a change of the file, or of one that it includes, is seen."""
     stat = path.stat()
     return ((stat.st_mtime_ns, stat.st_size), *(_mark_of_another(file) for file in sorted(_included(path, _DEEPEST))))

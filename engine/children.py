@@ -1,4 +1,4 @@
-"""The processes of one installation: what they are, how they are started, what they are watched for."""
+"""Child processes of one installation: their commands, when they start, and what they are watched for."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _THREE_DAYS: Final = 3 * 86_400
 _PREFECT: Final = (sys.executable, "-m", "prefect")
 
 
-class Start(Enum):
-    """When a child is started."""
+class StartCondition(Enum):
+    """When a child process is started."""
 
     AT_ONCE = "at once"
     WITH_PREFECT = "once Prefect's server answers"
@@ -35,14 +35,14 @@ class Start(Enum):
 
 
 @dataclass(frozen=True)
-class Child:
-    """One process under the supervisor. All limits are seconds; None means not watched for that."""
+class ChildSpec:
+    """Specification of one process under the supervisor. Limits are seconds; None means not watched for that."""
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     folder: Path = ROOT
-    start: Start = Start.AT_ONCE
+    start: StartCondition = StartCondition.AT_ONCE
     # Ours: calls Heartbeat(home, name).start(); killed and restarted when the last beat is older than this.
     beat_limit: float | None = None
     # Asked in the background; killed and restarted when it has not answered for health_limit.
@@ -57,18 +57,18 @@ class Child:
 
 
 def prefect_file() -> Path:
-    """prefect.yaml: beside the flows in an installed copy, at the top of the repository."""
+    """Return the path of prefect.yaml: beside the flows in an installed copy, at the top of the repository."""
     installed = ROOT / "flows" / "prefect.yaml"
     return installed if installed.exists() else ROOT / "prefect.yaml"
 
 
 def external_prefect(environ: Mapping[str, str]) -> str | None:
-    """The Prefect API that the user runs already, or None when ours is embedded."""
+    """Return the Prefect API that the user runs already, or None when ours is embedded."""
     return environ.get("PREFECT_API_URL", "").strip() or None
 
 
-def default_children(settings: Settings, environ: Mapping[str, str] = os.environ) -> tuple[Child, ...]:
-    """All children of `tocsin up`, in the order in which they are started."""
+def default_children(settings: Settings, environ: Mapping[str, str] = os.environ) -> tuple[ChildSpec, ...]:
+    """Return all children of `tocsin up`, in the order in which they are started."""
     external = external_prefect(environ)
     common = _environment(settings, environ)
     own = [
@@ -83,8 +83,8 @@ def default_children(settings: Settings, environ: Mapping[str, str] = os.environ
     return (*own, *prefect) if external else (_server(settings, common), *own, *prefect)
 
 
-def chosen(children: tuple[Child, ...], only: str) -> tuple[Child, ...]:
-    """Those whose names `only` lists, with commas between; all of them where it is empty.
+def select_children(children: tuple[ChildSpec, ...], only: str) -> tuple[ChildSpec, ...]:
+    """Select the children whose names `only` lists, with commas between; all of them where it is empty.
 
     Raises:
         ValueError: there is none of a name.
@@ -104,8 +104,8 @@ def _own(
     *,
     module: str | None = None,
     health_url: str | None = None,
-) -> Child:
-    return Child(
+) -> ChildSpec:
+    return ChildSpec(
         name=name,
         command=(sys.executable, "-m", module or name),
         environment={**environment, "TOCSIN_HOME": str(settings.home)},
@@ -116,9 +116,9 @@ def _own(
     )
 
 
-def _server(settings: Settings, environment: Mapping[str, str]) -> Child:
+def _server(settings: Settings, environment: Mapping[str, str]) -> ChildSpec:
     port = str(settings.prefect_port)  # not `prefect` itself: docs/adr/0008
-    return Child(
+    return ChildSpec(
         name=PREFECT_SERVER,
         command=(sys.executable, "-m", "flows.server", "server", "start", "--host", "127.0.0.1", "--port", port),
         environment=environment,
@@ -127,33 +127,33 @@ def _server(settings: Settings, environment: Mapping[str, str]) -> Child:
     )
 
 
-def _worker(environment: Mapping[str, str]) -> Child:
+def _worker(environment: Mapping[str, str]) -> ChildSpec:
     name = f"tocsin-{socket.gethostname()}"
     options = ("--pool", POOL, "--type", "process", "--name", name, "--install-policy", "never")
-    return Child(
+    return ChildSpec(
         name=PREFECT_WORKER,
         command=(*_PREFECT, "worker", "start", *options),
         environment=environment,
         # Without a server it would only fail and start over; it makes the pool where there is none.
-        start=Start.WITH_PREFECT,
+        start=StartCondition.WITH_PREFECT,
         stopped_limit=10.0,
         nice=10,
     )
 
 
-def _setup(environment: Mapping[str, str]) -> Child:
+def _setup(environment: Mapping[str, str]) -> ChildSpec:
     deploy = ("--no-prompt", "deploy", "--all", "--prefect-file", str(prefect_file()))
-    return Child(
+    return ChildSpec(
         name=PREFECT_SETUP,
         command=(*_PREFECT, *deploy),
         environment=environment,
-        start=Start.AFTER_READY,
+        start=StartCondition.AFTER_READY,
         nice=15,
     )
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
-    """Our settings as a child finds them, made absolute."""
+    """Return our settings as environment variables of a child, made absolute."""
     return {
         "TOCSIN_HOME": str(settings.home),
         "TOCSIN_DATABASE_URL": settings.database,

@@ -1,7 +1,8 @@
-"""The one clock of a process: wall time that never goes back.
+"""Clock of a process: wall time that never goes back.
 
-A wall clock that is stepped back would put off every wake-up by as much. Until it has caught up, time goes on by the
-monotonic clock from where it was; a jump forward (a machine that slept) is believed at once.
+A wall clock that is stepped back would put off every wake-up by as much. Until it has caught up, time
+goes on by the monotonic clock from where it was; a jump forward (a machine that slept) is believed at
+once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Delivery: rows of the outbox become messages, and what became of each is recorded.
+"""Delivery: rows of the outbox become messages, and the outcome of each is recorded.
 
-`Deliverer.deliver` claims rows under leases of its own, sends them and settles them. It is the same code whether
-a Prefect task calls it or the guarantor. What an outcome means is in `engine.settling`.
+`Deliverer.deliver` claims rows under leases of its own, sends them and records their outcomes. It is the
+same code whether a Prefect task calls it or the guarantor. What an outcome means is in
+`engine.delivery.outcomes`.
 """
 
 from __future__ import annotations
@@ -21,37 +22,37 @@ from pendulum import DateTime
 from sqlalchemy import Connection, Row
 
 from channels.message import Message
-from channels.outcome import Outcome, Verdict
-from domain.approval import digest
-from domain.incident import BEGUN, Posting
+from channels.outcome import SendOutcome, SendVerdict
+from domain.approval import compute_digest
+from domain.incident import BEGUN_STATUSES, PublicationState
 from engine import status_mail
 from engine.customers import sending as surveys
-from engine.customers.desk import desk_of
-from engine.hands import PATIENCE, THREADS, Hands
-from engine.holding_back import hold_back
-from engine.house import House
-from engine.links import Link, Links
-from engine.liveness import Sender, is_dead
+from engine.customers.desk import get_customer_service
+from engine.hands import SLOW_AFTER_SECONDS, MAX_THREADS, SendSlots
+from engine.holding_back import hold_and_join
+from engine.house import Installation
+from engine.links import AcknowledgeLink, AcknowledgeLinks
+from engine.liveness import SenderLock, is_sender_dead
 from engine.rotation import handing
-from engine.settling import Needless, Result, settle
+from engine.settling import SendCancelled, SendResult, record_outcome
 from storage import incidents, outbox
 from storage.database import StorageError
 
 log = logging.getLogger("tocsin.deliver")
 RECORD_SECONDS = 20.0  # for which recording what became of a message is tried: a database may be started again
-CHUNK = 24  # rows in hand of one sender at a time: as many may be repeated, marked, if it is killed
-_OTHERS = {handing.KIND: handing.send, status_mail.KIND: status_mail.send}  # kinds with a way of their own
-STALE = 4.0  # seconds after its claim from which a row is not begun: a slow send would outlast its lease
+CLAIM_SIZE = 24  # rows in hand of one sender at a time: as many may be repeated, marked, if it is killed
+_OTHERS = {handing.KIND: handing.send_handover, status_mail.KIND: status_mail.send_mail}  # kinds with a way of their own
+STALE_AFTER_SECONDS = 4.0  # seconds after its claim from which a row is not begun: a slow send would outlast its lease
 
 
-def _is_simple(result: Result) -> bool:
+def _is_simple(result: SendResult) -> bool:
     """Whether recording it touches nothing but its own row."""
-    return result is None or (isinstance(result, Outcome) and result.verdict in (Verdict.SENT, Verdict.UNVERIFIED))
+    return result is None or (isinstance(result, SendOutcome) and result.verdict in (SendVerdict.SENT, SendVerdict.UNVERIFIED))
 
 
 @dataclass(slots=True)
-class Delivered:
-    """How many messages came to which end."""
+class DeliveryCounts:
+    """Counts of messages by their end state."""
 
     by_state: dict[str, int] = field(default_factory=dict)
 
@@ -63,19 +64,19 @@ class Delivered:
 class Deliverer:
     """The sender of one process; safe to call from several threads."""
 
-    def __init__(self, house: House, role: str, clock: Callable[[], DateTime]) -> None:
+    def __init__(self, house: Installation, role: str, clock: Callable[[], DateTime]) -> None:
         self._house = house
         self._clock = clock
-        self._sender = Sender(house.settings.run_dir, role)
-        self._links = Links(house.settings.secret_key(), house.settings.links_url)
-        self._customers = desk_of(house)
+        self._sender = SenderLock(house.settings.run_dir, role)
+        self._links = AcknowledgeLinks(house.settings.secret_key(), house.settings.links_url)
+        self._customers = get_customer_service(house)
         self._surveys = surveys.SurveySender(self._customers)
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="send")
-        self._hands = Hands()
+        self._pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="send")
+        self._hands = SendSlots()
         self._claiming = threading.Lock()
         self._closed = False
 
-    def deliver(self, *, waiting_for: timedelta = timedelta(0), seconds: float = 20.0, wait: bool = True) -> Delivered:
+    def deliver(self, *, waiting_for: timedelta = timedelta(0), seconds: float = 20.0, wait: bool = True) -> DeliveryCounts:
         """Send what is ready until nothing is, or the time is over.
 
         Args:
@@ -84,15 +85,15 @@ class Deliverer:
             wait: whether to see the last sends to their end; without, they end by themselves.
         """
         ends = time.monotonic() + seconds
-        done = Delivered()
+        done = DeliveryCounts()
         self._judge_the_dead(done)
-        self._surveys.look(self._clock())
+        self._surveys.run_due(self._clock())
         sends: set[Future[None]] = set()
         while time.monotonic() < ends:
             rows = self._claim(waiting_for)
             if rows:
                 sends.add(self._pool.submit(self._send_all, rows, done, time.monotonic()))
-            elif not wait or not (sends or self._hands.full()):
+            elif not wait or not (sends or self._hands.is_full()):
                 break
             elif sends:
                 _, sends = futures.wait(sends, timeout=0.2, return_when=futures.FIRST_COMPLETED)
@@ -113,42 +114,42 @@ class Deliverer:
     def _claim(self, waiting_for: timedelta) -> list[Row[Any]]:
         """Only what a thread is free for: a row that waits in here is one that nobody else can send."""
         with self._claiming:
-            if self._hands.full():
+            if self._hands.is_full():
                 return []
-            now, worst, busy = self._clock(), self._hands.worst(), self._hands.busy()
+            now, worst, busy = self._clock(), self._hands.lowest_priority(), self._hands.busy_channels()
             with self._house.database.read() as connection:  # nothing to do is the usual case: no write lock for it
-                most = outbox.first_page(connection, now, now - waiting_for, self._hands.slow())
+                most = outbox.most_urgent_rank(connection, now, now - waiting_for, self._hands.slow_channels())
                 if most is not None:
-                    worst = min(worst, outbox.PUBLICATION)  # while pages move, bulk takes no machine time from them
-                if not outbox.waiting(connection, now, now - waiting_for, busy, worst, most):
+                    worst = min(worst, outbox.PRIORITY_PUBLICATION)  # while pages move, bulk takes no machine time from them
+                if not outbox.has_ready_messages(connection, now, now - waiting_for, busy, worst, most):
                     return []
             roster = self._house.roster()
             with self._house.database.write() as connection:
                 rows: list[Row[Any]] = []
                 while not rows:  # what is held back is no reason to leave the rest
-                    claimed = outbox.claim(
-                        connection, now, now + outbox.LEASE, limit=CHUNK, busy=busy, worst=worst, most=most,
+                    claimed = outbox.claim_messages(
+                        connection, now, now + outbox.LEASE, limit=CLAIM_SIZE, busy=busy, worst=worst, most=most,
                         lease=f"{self._sender.name}/{uuid.uuid4().hex}", ready_since=now - waiting_for,
                     )  # fmt: skip
                     if not claimed:
                         break
-                    rows = hold_back(connection, roster, claimed, now)
+                    rows = hold_and_join(connection, roster, claimed, now)
             if rows:
-                self._hands.take(rows[0])
+                self._hands.occupy(rows[0])
             return rows
 
-    def _send_all(self, rows: list[Row[Any]], done: Delivered, claimed: float) -> None:
-        outcomes: list[tuple[Row[Any], Result]] = []
+    def _send_all(self, rows: list[Row[Any]], done: DeliveryCounts, claimed: float) -> None:
+        outcomes: list[tuple[Row[Any], SendResult]] = []
         try:
             for row in rows:
-                late = time.monotonic() - claimed > (PATIENCE if outcomes else STALE)
+                late = time.monotonic() - claimed > (SLOW_AFTER_SECONDS if outcomes else STALE_AFTER_SECONDS)
                 outcomes.append((row, None if late else self._send(row)))
         finally:
             with self._claiming:
-                self._hands.give(rows[0])
+                self._hands.release(rows[0])
             self._record(outcomes, done)
 
-    def _record(self, outcomes: list[tuple[Row[Any], Result]], done: Delivered) -> None:
+    def _record(self, outcomes: list[tuple[Row[Any], SendResult]], done: DeliveryCounts) -> None:
         """What arrived in one transaction; each of the rest, which moves an incident, in one of its own."""
         simple = [one for one in outcomes if one[0].kind == "notice" and _is_simple(one[1])]
         batches = [simple, *([one] for one in outcomes if one not in simple)]
@@ -161,7 +162,7 @@ class Deliverer:
         if failed:
             log.error("what became of a message could not be recorded: %s", failed)
 
-    def _settle(self, batch: list[tuple[Row[Any], Result]], done: Delivered) -> None:
+    def _settle(self, batch: list[tuple[Row[Any], SendResult]], done: DeliveryCounts) -> None:
         ends, pause = time.monotonic() + RECORD_SECONDS, 0.1
         while True:
             try:
@@ -179,12 +180,12 @@ class Deliverer:
 
     def _settled(self, connection: Connection, row: Row[Any], result: Any) -> str:
         if row.kind in surveys.KINDS:
-            return surveys.settle(connection, self._customers, row, result, self._clock())
+            return surveys.record_survey_outcome(connection, self._customers, row, result, self._clock())
         if row.kind == status_mail.KIND:
-            return status_mail.settle(connection, row, result, self._clock())
+            return status_mail.record_mail_outcome(connection, row, result, self._clock())
         if row.kind == handing.KIND:
-            return handing.settle(connection, self._house, row, result, self._clock())
-        return settle(connection, self._house, row, result, self._clock())
+            return handing.record_handover_outcome(connection, self._house, row, result, self._clock())
+        return record_outcome(connection, self._house, row, result, self._clock())
 
     def _send(self, row: Row[Any]) -> Any:
         """A `Result`; of a survey what `engine.customers.sending` makes of it."""
@@ -194,10 +195,10 @@ class Deliverer:
             return _OTHERS[row.kind](self._house, row)
         needless = self._needless(row)
         if needless:
-            return Needless(needless)
+            return SendCancelled(needless)
         refusal = self._forbidden(row)
         if refusal:
-            return Outcome(Verdict.REFUSED, detail=refusal)
+            return SendOutcome(SendVerdict.REFUSED, detail=refusal)
         payload = row.payload
         public = row.kind == "publication"
         link = payload.get("link")
@@ -207,26 +208,26 @@ class Deliverer:
             drill=row.drill,
             possible_duplicate=bool(payload.get("possible_duplicate")),
             language=payload.get("language", "en"),
-            urgent=row.lane == outbox.PAGE,
+            urgent=row.lane == outbox.PRIORITY_PAGE,
             public=public,
             key=row.key,
-            link=self._links.url(Link(**link)) if link else None,
+            link=self._links.make_url(AcknowledgeLink(**link)) if link else None,
         )
         try:
             return self._house.channels().send(row.channel, message)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody knows whether the message went
-            return Outcome(Verdict.UNKNOWN, detail=f"the channel failed ({type(error).__name__})")
+            return SendOutcome(SendVerdict.UNKNOWN, detail=f"the channel failed ({type(error).__name__})")
 
     def _needless(self, row: Row[Any]) -> str:
         """Why a publication is no longer wanted: its step is over, or it was posted by hand meanwhile."""
         if row.kind != "publication":
             return ""
         with self._house.database.read() as connection:
-            snapshot = incidents.load(connection, row.response_id, self._house.roster())
+            snapshot = incidents.load_snapshot(connection, row.response_id, self._house.roster())
         state = snapshot.steps[row.step]
-        if state.status not in BEGUN:
+        if state.status not in BEGUN_STATUSES:
             return f"its step is {state.status}"
-        if state.postings.get(row.person) != Posting.ORDERED:
+        if state.postings.get(row.person) != PublicationState.ORDERED:
             return f"it is {state.postings.get(row.person, 'no longer ordered')} already"
         return ""
 
@@ -239,21 +240,21 @@ class Deliverer:
             return "the roster no longer has this official channel"
         if row.drill and not channel.sandbox:
             return "a drill publishes to a sandbox only"
-        if digest({row.person: row.payload["body"]}) != row.payload["digest"]:
+        if compute_digest({row.person: row.payload["body"]}) != row.payload["digest"]:
             return "the text is not the one that was approved"
         return ""
 
-    def _judge_the_dead(self, done: Delivered) -> None:
+    def _judge_the_dead(self, done: DeliveryCounts) -> None:
         """Rows in the hands of a sender that is no more: nobody knows whether they went."""
         now = self._clock()
         with self._house.database.read() as connection:
-            found = outbox.in_hand(connection)
+            found = outbox.list_leased(connection)
         run_dir = self._house.settings.run_dir
         dead: dict[str, bool] = {}
         for row in found:
             sender = row.lease.rpartition("/")[0]
             if sender not in dead:
-                dead[sender] = is_dead(run_dir, sender)
+                dead[sender] = is_sender_dead(run_dir, sender)
         lost = [row for row in found if row.leased_until <= now or dead[row.lease.rpartition("/")[0]]]
         for row in lost:
-            self._record([(row, Outcome(Verdict.UNKNOWN, detail="its sender ended in the middle"))], done)
+            self._record([(row, SendOutcome(SendVerdict.UNKNOWN, detail="its sender ended in the middle"))], done)

@@ -1,4 +1,4 @@
-"""The guarantor: whatever is overdue and not committed it does itself, by the same code, without Prefect.
+"""Guarantor: does overdue turns and sends itself, by the same code, without Prefect.
 
 Two loops that cannot hold each other up: turns, and deliveries. It imports no Prefect.
 """
@@ -14,44 +14,44 @@ from pendulum import DateTime
 
 from domain.durations import later
 from engine import status_mail
-from engine.alarms import watch_share
+from engine.alarms import check_share_without_prefect
 from engine.auditor import Auditor
-from engine.changes import Changes
+from engine.changes import ChangeDetector
 from engine.deliver import Deliverer
-from engine.house import House
-from engine.learning.looking import look
-from engine.review.catching_up import catch_up_if_forgotten
+from engine.house import Installation
+from engine.learning.looking import run_due
+from engine.review.catching_up import catch_up_if_overdue
 from engine.rotation import looking as rotations
-from engine.tidying import leave_the_old_alone
-from engine.turn import take_turns, turn
+from engine.tidying import freeze_startup_objects
+from engine.turn import lease_turns, take_turn
 from playbooks.errors import BadFile
 from storage import incidents, outbox
 from storage.database import StorageError
 
 log = logging.getLogger("tocsin.engine")
 BATCH = 50
-AT_ONCE = 4  # leased together: they are done before another engine may take them for forgotten
+LEASED_TOGETHER = 4  # leased together: they are done before another engine may take them for forgotten
 LEASED_FACTOR = 1.6  # of `guarantor_after_seconds`: 0.8 s, so that a turn is late by less than a second all told
 
 
 class Guarantor:
-    """Takes over what is late by more than `guarantor_after_seconds`."""
+    """Loops that take over what is late by more than `guarantor_after_seconds`."""
 
-    def __init__(self, house: House, clock: Callable[[], DateTime]) -> None:
+    def __init__(self, house: Installation, clock: Callable[[], DateTime]) -> None:
         self._house = house
         self._clock = clock
         self._after = timedelta(seconds=house.settings.guarantor_after_seconds)
         self._deliverer = Deliverer(house, "engine", clock)
-        self._turns, self._sends = Changes(house), Changes(house)
+        self._turns, self._sends = ChangeDetector(house), ChangeDetector(house)
         self._stopped = threading.Event()
 
     def run(self) -> None:
-        """Until `stop`. Deliveries have a thread of their own."""
+        """Run until `stop`. Deliveries have a thread of their own."""
         sender = threading.Thread(target=self._deliver, name="deliveries")
-        alarms = threading.Thread(target=self._loop, args=(self.look_for_alarms, 5.0), name="alarms")
-        learning = threading.Thread(target=self._loop, args=(self.learn, 10.0), name="learning")
+        alarms = threading.Thread(target=self._loop, args=(self.check_alarms, 5.0), name="alarms")
+        learning = threading.Thread(target=self._loop, args=(self.run_learning, 10.0), name="learning")
         auditor = Auditor(self._house, self._clock)
-        audits = threading.Thread(target=self._loop, args=(auditor.look, 15.0), name="audits")
+        audits = threading.Thread(target=self._loop, args=(auditor.run_once, 15.0), name="audits")
         calendars = threading.Thread(target=self._loop, args=(self.fetch_calendars, 15.0), name="calendars")
         mails = threading.Thread(target=self._loop, args=(self.mail_statements, 5.0), name="statements")
         shifts = threading.Thread(target=self._loop, args=(self.hand_over_shifts, 1.0), name="shifts")
@@ -64,7 +64,7 @@ class Guarantor:
         self._deliverer.close()
 
     def stop(self) -> None:
-        """Finish what is in hand, and end."""
+        """Finish the work in hand, and end."""
         self._stopped.set()
 
     def _deliver(self) -> None:
@@ -73,7 +73,7 @@ class Guarantor:
             self._house.channels().warm_up()
         except Exception:
             log.exception("the channels could not be loaded; each is tried when it is needed")
-        leave_the_old_alone()
+        freeze_startup_objects()
         self._loop(self.send_waiting)
 
     def _loop(self, look: Callable[[], int], pause: float = 0.1) -> None:
@@ -96,61 +96,61 @@ class Guarantor:
                 self._stopped.wait(1.0 if failing else pause)
 
     def take_overdue(self) -> int:
-        """Take the turns that nobody committed in time; how many.
+        """Take the turns that nobody committed in time; return how many.
 
-        A turn that someone has leased has a little longer: its Prefect run may be about to commit it.
+        A turn that is leased has a little longer: its Prefect run may be about to commit it.
         """
         now = self._clock()
-        if not self._turns.worth_a_look(now):
+        if not self._turns.should_query(now):
             return 0
         with self._house.database.read() as connection:
-            overdue = incidents.due(connection, now - self._after, limit=BATCH)
-            stale = incidents.due(connection, now - self._after * LEASED_FACTOR, limit=BATCH, taken_too=True)
-            following = incidents.next_due(connection)
-        self._turns.rest(later(max(following, now - self._after), self._after) if following else None)
+            overdue = incidents.list_due_responses(connection, now - self._after, limit=BATCH)
+            stale = incidents.list_due_responses(connection, now - self._after * LEASED_FACTOR, limit=BATCH, taken_too=True)
+            following = incidents.next_turn_due_at(connection)
+        self._turns.set_next_due(later(max(following, now - self._after), self._after) if following else None)
         count = 0
         wanted = list(dict.fromkeys(row.id for row in (*overdue, *stale)))
-        for start in range(0, len(wanted), AT_ONCE):
-            few = wanted[start : start + AT_ONCE]
-            for lease in take_turns(self._house, few, self._clock(), spare=self._after):
-                count += turn(self._house, lease, self._clock(), driver="guarantor") is not None
+        for start in range(0, len(wanted), LEASED_TOGETHER):
+            few = wanted[start : start + LEASED_TOGETHER]
+            for lease in lease_turns(self._house, few, self._clock(), spare=self._after):
+                count += take_turn(self._house, lease, self._clock(), driver="guarantor") is not None
         return count
 
     def send_waiting(self) -> int:
         """Send what has been ready for too long; slow sends end by themselves."""
         now = self._clock()
-        if not self._sends.worth_a_look(now):
+        if not self._sends.should_query(now):
             return 0
         found = self._deliverer.deliver(waiting_for=self._after, wait=False)
         with self._house.database.read() as connection:
-            following = outbox.next_ready(connection)
-            in_hand = outbox.any_in_hand(connection)
+            following = outbox.next_message_at(connection)
+            in_hand = outbox.has_leased(connection)
         soon = later(now, self._after)  # somebody has messages in hand: see to it that they are alive
         ready = later(max(following, now), self._after) if following else None
-        self._sends.rest(min(ready or soon, soon) if in_hand else ready)
+        self._sends.set_next_due(min(ready or soon, soon) if in_hand else ready)
         return len(found.by_state)
 
-    def learn(self) -> int:
-        """What comes again, what customers suggest, what was promised: rows say what is due."""
-        look(self._house, self._clock())
+    def run_learning(self) -> int:
+        """Run what is due of recurrences, suggestions and promises."""
+        run_due(self._house, self._clock())
         return 0
 
     def fetch_calendars(self) -> int:
-        """The calendars of roles; a slow address holds up nobody else."""
+        """Fetch the calendars of roles; a slow address holds up nobody else."""
         rotations.fetch_calendars(self._house, self._clock())
         return 0
 
     def hand_over_shifts(self) -> int:
-        """Changes of shift that have come."""
-        return rotations.look(self._house, self._clock())
+        """Hand over the shifts whose change has come."""
+        return rotations.hand_over_due(self._house, self._clock())
 
     def mail_statements(self) -> int:
-        """What was published, to whoever subscribed."""
-        status_mail.look(self._house, self._clock())
+        """Mail published statements to the subscribers."""
+        status_mail.enqueue_statements(self._house, self._clock())
         return 0
 
-    def look_for_alarms(self) -> int:
-        """The share of turns that went without Prefect, against its limit; reviews that Prefect forgot."""
-        watch_share(self._house, self._clock())
-        catch_up_if_forgotten(self._house, self._clock())
+    def check_alarms(self) -> int:
+        """Check the share of turns without Prefect against its limit, and reviews that Prefect missed."""
+        check_share_without_prefect(self._house, self._clock())
+        catch_up_if_overdue(self._house, self._clock())
         return 0

@@ -1,4 +1,4 @@
-"""What one sender has in hand, and so what it may take: no channel and no lane keeps the others waiting."""
+"""Send slots of one sender: what it may claim, so that no channel and no priority keeps the others waiting."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from sqlalchemy import Row
 
 from storage import outbox
 
-THREADS = 6  # so many slow channels may hang before a fast one waits
-REST = 4  # of them for what is no page and no publication: the rest is kept free for those
-POSTS = 4  # of them for publications: the rest is kept free for pages
-SIDE_BY_SIDE = 2  # publications of one official channel: of different incidents, so that their order is kept
-PATIENCE = 0.25  # seconds after which a channel in use is slow: nobody waits for it
+MAX_THREADS = 6  # so many slow channels may hang before a fast one waits
+MAX_REST_THREADS = 4  # of them for what is no page and no publication: the rest is kept free for those
+MAX_PUBLICATION_THREADS = 4  # of them for publications: the rest is kept free for pages
+MAX_PUBLICATIONS_PER_CHANNEL = 2  # publications of one official channel: of different incidents, so that their order is kept
+SLOW_AFTER_SECONDS = 0.25  # seconds after which a channel in use is slow: nobody waits for it
 
 
-class Hands:
-    """Counts what is under way. Its owner guards it by a lock."""
+class SendSlots:
+    """Counts of sends under way. The owner guards it by a lock."""
 
     def __init__(self) -> None:
         self._lanes: Counter[int] = Counter()
         self._channels: Counter[str] = Counter()
         self._since: dict[str, float] = {}
 
-    def full(self) -> bool:
-        """Whether no thread is free."""
-        return self._lanes.total() >= THREADS
+    def is_full(self) -> bool:
+        """Return whether no thread is free."""
+        return self._lanes.total() >= MAX_THREADS
 
-    def worst(self) -> int:
-        """The last lane of which more may be taken."""
-        if self._lanes[outbox.PUBLICATION] >= POSTS:
-            return outbox.PAGE
-        return outbox.PUBLICATION if self._lanes[outbox.REST] >= REST else outbox.REST
+    def lowest_priority(self) -> int:
+        """Return the last priority of which more may be taken."""
+        if self._lanes[outbox.PRIORITY_PUBLICATION] >= MAX_PUBLICATION_THREADS:
+            return outbox.PRIORITY_PAGE
+        return outbox.PRIORITY_PUBLICATION if self._lanes[outbox.PRIORITY_REST] >= MAX_REST_THREADS else outbox.PRIORITY_REST
 
-    def busy(self) -> set[str]:
-        """Channels that take no more now."""
-        return {channel for channel, weight in self._channels.items() if weight >= SIDE_BY_SIDE}
+    def busy_channels(self) -> set[str]:
+        """Return the channels that take no more now."""
+        return {channel for channel, weight in self._channels.items() if weight >= MAX_PUBLICATIONS_PER_CHANNEL}
 
-    def slow(self) -> set[str]:
-        """Channels that have been in use for so long that a page on them is nothing to wait for."""
-        return {channel for channel, since in self._since.items() if time.monotonic() - since > PATIENCE}
+    def slow_channels(self) -> set[str]:
+        """Return the channels that have been in use for so long that a page does not wait for them."""
+        return {channel for channel, since in self._since.items() if time.monotonic() - since > SLOW_AFTER_SECONDS}
 
-    def take(self, row: Row[Any]) -> None:
-        """A chunk that begins with this row is under way."""
+    def occupy(self, row: Row[Any]) -> None:
+        """Note that a chunk beginning with this row is under way."""
         self._lanes[row.lane] += 1
         self._channels[row.channel] += _weight(row)
         self._since.setdefault(row.channel, time.monotonic())
 
-    def give(self, row: Row[Any]) -> None:
-        """It is over."""
+    def release(self, row: Row[Any]) -> None:
+        """Note that the chunk beginning with this row is over."""
         self._lanes[row.lane] -= 1
         self._channels[row.channel] -= _weight(row)
         if self._channels[row.channel] <= 0:
@@ -58,4 +58,4 @@ class Hands:
 
 
 def _weight(row: Row[Any]) -> int:
-    return 1 if row.lane == outbox.PUBLICATION else SIDE_BY_SIDE
+    return 1 if row.lane == outbox.PRIORITY_PUBLICATION else MAX_PUBLICATIONS_PER_CHANNEL

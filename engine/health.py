@@ -1,4 +1,4 @@
-"""Whether Prefect's server answers, probed in the background: a frozen server must not hold anybody up."""
+"""Health of Prefect's server, probed in the background: a frozen server must not hold anybody up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATIENCE_SECONDS = 1.0
 
 
 class PrefectHealth:
-    """`ok` is the last answer known. Without `PREFECT_API_URL` there is no server, and nothing to drive by it."""
+    """Last known answer of the server, in `ok`. Without `PREFECT_API_URL` there is no server to drive by."""
 
     def __init__(self, url: str | None = None) -> None:
         self._url = (url or os.environ.get("PREFECT_API_URL", "")).rstrip("/")

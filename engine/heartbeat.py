@@ -1,4 +1,4 @@
-"""A sign of life in a file: a process that is stopped, or hangs holding the interpreter, lets it grow old.
+"""Heartbeat of a process: a file that grows old when the process is stopped or hangs.
 
 Standard library alone, so that a process can beat before its heavy imports.
 """
@@ -15,12 +15,12 @@ INTERVAL_SECONDS: Final = 0.25
 
 
 def beat_file(home: Path, name: str) -> Path:
-    """The file whose modification time is the last sign of life of the child `name`."""
+    """Return the file whose modification time is the last sign of life of the child `name`."""
     return home / "run" / f"{name}.beat"
 
 
-def read(home: Path, name: str) -> float | None:
-    """Seconds of wall time since the last beat, or None when there never was one."""
+def read_beat_age(home: Path, name: str) -> float | None:
+    """Return the seconds of wall time since the last beat, or None when there never was one."""
     try:
         return max(0.0, time.time() - beat_file(home, name).stat().st_mtime)
     except OSError:

@@ -1,6 +1,6 @@
-"""What can wait: held until somebody's quiet hours are over; what waits together becomes one message.
+"""Quiet hours: what can wait is held until a person's quiet hours are over, then joined into one message.
 
-Only notices of the last lane: a page is never held, never joined, and neither is anything in a drill.
+Only notices of the last priority: a page is never held, never joined, and neither is anything in a drill.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from domain.roster import Roster
 from locales import translator
 from storage import outbox
 
-TOGETHER = timedelta(seconds=30)  # what has waited so long is told with all else that waits for the same person
-MOST_BYTES = 6_000  # of a joined text; channels cut at less, with a link to the rest
+JOIN_AFTER = timedelta(seconds=30)  # what has waited so long is told with all else that waits for the same person
+MAX_JOINED_BYTES = 6_000  # of a joined text; channels cut at less, with a link to the rest
 
 
-def hold_back(connection: Connection, roster: Roster, rows: Sequence[Row[Any]], now: DateTime) -> list[Row[Any]]:
-    """Of rows just claimed in this transaction those that are to be sent, some of them for several others."""
+def hold_and_join(connection: Connection, roster: Roster, rows: Sequence[Row[Any]], now: DateTime) -> list[Row[Any]]:
+    """Return the claimed rows to be sent now: others are held until quiet hours end, or joined into one."""
     patient = [row for row in rows if _can_wait(row)]
     sent = [row for row in rows if not _can_wait(row)]
     by_person: dict[str, list[Row[Any]]] = defaultdict(list)
@@ -33,7 +33,7 @@ def hold_back(connection: Connection, roster: Roster, rows: Sequence[Row[Any]], 
         if until is None:
             by_person[row.person].append(row)
         else:
-            outbox.settle(
+            outbox.save_outcome(
                 connection, row.id, row.lease, state="retry", attempts=row.attempts - 1, next_attempt_at=until,
                 detail="held until the quiet hours are over",
             )  # fmt: skip
@@ -43,11 +43,11 @@ def hold_back(connection: Connection, roster: Roster, rows: Sequence[Row[Any]], 
 
 
 def _can_wait(row: Row[Any]) -> bool:
-    return row.kind == "notice" and row.lane == outbox.REST and not row.drill
+    return row.kind == "notice" and row.lane == outbox.PRIORITY_REST and not row.drill
 
 
 def quiet_until(roster: Roster, person: str, now: DateTime) -> DateTime | None:
-    """When a person's quiet hours are over; None where it is not quiet for them now."""
+    """Return when a person's quiet hours are over; None where it is not quiet for them now."""
     known = roster.people.get(person)
     return known.quiet.until(now, ZoneInfo(known.timezone)) if known and known.quiet else None
 
@@ -55,7 +55,7 @@ def quiet_until(roster: Roster, person: str, now: DateTime) -> DateTime | None:
 def _joined(connection: Connection, rows: list[Row[Any]], now: DateTime) -> list[Row[Any]]:
     """Those that have waited, as few messages; one that may be on its way already goes by itself."""
     waited = [
-        row for row in rows if elapsed(row.created_at, now) >= TOGETHER and not row.payload.get("possible_duplicate")
+        row for row in rows if elapsed(row.created_at, now) >= JOIN_AFTER and not row.payload.get("possible_duplicate")
     ]
     found = [row for row in rows if row not in waited]
     newest_first = sorted(waited, key=lambda row: row.id, reverse=True)
@@ -71,7 +71,7 @@ def _as_many_as_fit(newest: Row[Any], others: Sequence[Row[Any]]) -> list[Row[An
     size, taken = len(str(newest.payload["body"]).encode()), []
     for row in others:
         size += len(f"{row.payload['title']}{row.payload['body']}".encode())
-        if size > MOST_BYTES:
+        if size > MAX_JOINED_BYTES:
             break
         taken.append(row)
     return taken
@@ -80,16 +80,16 @@ def _as_many_as_fit(newest: Row[Any], others: Sequence[Row[Any]]) -> list[Row[An
 def _carrier(connection: Connection, newest: Row[Any], taken: Sequence[Row[Any]]) -> Row[Any]:
     """The newest carries what the others say."""
     for row in taken:
-        outbox.settle(
+        outbox.save_outcome(
             connection, row.id, row.lease, state="coalesced", attempts=row.attempts - 1,
             detail=f"told together with {newest.key}",
         )  # fmt: skip
-    payload = together(newest.payload, [row.payload for row in taken])
-    return outbox.rewrite(connection, newest.id, newest.lease, payload) if taken else newest
+    payload = join_payloads(newest.payload, [row.payload for row in taken])
+    return outbox.rewrite_message(connection, newest.id, newest.lease, payload) if taken else newest
 
 
-def together(newest: dict[str, Any], older: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One text of several: the newest under its own title, the others below it, each under theirs."""
+def join_payloads(newest: dict[str, Any], older: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Join several texts into one: the newest under its own title, the others below it, each under theirs."""
     if not older:
         return newest
     _ = translator(newest.get("language", "en"))

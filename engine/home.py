@@ -1,4 +1,4 @@
-"""The home folder: laid out at the first start, so that a newcomer sees every notice without any account."""
+"""Home folder: laid out at the first start, so that a newcomer sees every notice without any account."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 from engine.premises import StartError
 from storage import schema
 from storage.database import Database, StorageError
-from storage.figures import open_figures
+from storage.figures import open_sample_store
 from storage.settings import Settings, SettingsError, load_settings
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
-LINK = "login link: "  # how the line with it begins
-SAMPLES = Path(__file__).resolve().parent.parent / "playbooks" / "sample"
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+LOGIN_LINK_PREFIX = "login link: "  # how the line with it begins
+SAMPLE_HOME = Path(__file__).resolve().parent.parent / "playbooks" / "sample"
 
 
 def prepare_home(settings: Settings) -> list[str]:
-    """Lay out what is missing and bring the database to this program's schema; what was done, a line each.
+    """Lay out what is missing and bring the database to this program's schema; return a line for each.
 
     Files that are there are never touched.
 
@@ -31,7 +31,7 @@ def prepare_home(settings: Settings) -> list[str]:
             folder.mkdir(parents=True, exist_ok=True)
         for path in (settings.roster_file, settings.channels_file):
             if not path.exists():
-                text = (SAMPLES / path.name).read_text(encoding="utf-8")
+                text = (SAMPLE_HOME / path.name).read_text(encoding="utf-8")
                 _write(path, text.replace("{port}", str(settings.port)))
                 done.append(f"laid out {path}")
             path.read_bytes()  # an unreadable file is said now, not at three in the morning
@@ -40,11 +40,11 @@ def prepare_home(settings: Settings) -> list[str]:
     settings.secret_key()
     database = Database(settings.database)
     try:
-        before = schema.revision(database)
-        schema.upgrade(database)
-        if before != schema.HEAD:
-            done.append(f"database brought from {before or 'nothing'} to revision {schema.HEAD}")
-        open_figures(settings).close()  # their schema too, before the processes come
+        before = schema.read_revision(database)
+        schema.upgrade_schema(database)
+        if before != schema.HEAD_REVISION:
+            done.append(f"database brought from {before or 'nothing'} to revision {schema.HEAD_REVISION}")
+        open_sample_store(settings).close()  # their schema too, before the processes come
     except StorageError as error:
         raise StartError(str(error)) from None
     finally:
@@ -52,30 +52,30 @@ def prepare_home(settings: Settings) -> list[str]:
     return done
 
 
-def first_link(settings: Settings) -> str:
-    """A login link while nobody has an account to come in with; else empty.
+def make_first_login_link(settings: Settings) -> str:
+    """Return a login link while nobody has an account to log in with; else an empty text.
 
     Raises:
         StartError: the pages are to be open to the network, and nobody is their administrator yet.
     """
     from engine import accounts  # noqa: PLC0415 - the process that lays out a home does little else
     from engine.clock import now  # noqa: PLC0415
-    from engine.house import House  # noqa: PLC0415
-    from storage.accounts import any_admin, every  # noqa: PLC0415
+    from engine.house import Installation  # noqa: PLC0415
+    from storage.accounts import has_admin, list_accounts  # noqa: PLC0415
 
-    house = House(settings, sends=False, checks=False)
+    house = Installation(settings, sends=False, checks=False)
     try:
         with house.database.read() as connection:
-            nobody = not any_admin(connection)
-            known = every(connection)
-        if settings.host not in LOCAL and nobody:
+            nobody = not has_admin(connection)
+            known = list_accounts(connection)
+        if settings.host not in LOOPBACK_HOSTS and nobody:
             raise StartError(
                 f"nobody is administrator of what {settings.host} would open to the network: "
                 "type `tocsin user add YOU --role admin` first"
             )
         if settings.oidc_issuer or any(one.password for one in known):
             return ""
-        return accounts.make_link(house, "", now(), accounts.Way())
+        return accounts.make_login_link(house, "", now(), accounts.AuditActor())
     except StorageError as error:
         raise StartError(str(error)) from None
     finally:
@@ -96,8 +96,8 @@ if __name__ == "__main__":
         given = load_settings()
         for line in prepare_home(given):
             sys.stdout.write(f"{line}\n")
-        if sys.argv[1:] == ["starts"] and (link := first_link(given)):
-            sys.stdout.write(f"{LINK}{link}\n")
+        if sys.argv[1:] == ["starts"] and (link := make_first_login_link(given)):
+            sys.stdout.write(f"{LOGIN_LINK_PREFIX}{link}\n")
     except (StartError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)

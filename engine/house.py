@@ -1,4 +1,4 @@
-"""What an installation consists of, opened once per process and passed down."""
+"""Installation: settings, database, playbooks, roster, channels; opened once per process and passed down."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pendulum import DateTime
 from domain.roster import Roster
 from domain.rotation import Duties
 from engine import clock as clocks
-from engine.channel_file import ChannelFile, SeenThroughAnother
-from engine.rotation.duties import OnDuty
+from engine.channel_file import ChannelFile, ChannelFileProbe
+from engine.rotation.duties import OnDutyResolver
 from playbooks.errors import BadFile
-from playbooks.library import Library
+from playbooks.library import PlaybookLibrary
 from playbooks.roster import RosterFile
 from storage.database import Database
-from storage.schema import require_current
+from storage.schema import require_current_schema
 from storage.settings import Settings
 
 if TYPE_CHECKING:  # it loads Apprise: twenty megabytes that a process without channels does not need
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # it loads Apprise: twenty megabytes that a process without c
 CATALOG = Path(__file__).resolve().parent.parent / "playbooks" / "catalog"
 
 
-class House:
+class Installation:
     """Settings, database, playbooks, roster and channels of one installation.
 
     Changed files come into force within a second; a broken one leaves the last good version in force.
@@ -51,20 +51,20 @@ class House:
         """
         self.settings = settings
         self.database = Database(settings.database)
-        self.library = Library(CATALOG, settings.playbooks_dir)
+        self.library = PlaybookLibrary(CATALOG, settings.playbooks_dir)
         self._channels = ChannelFile(settings.channels_file, settings.homes)
-        self._known = self._channels if sends else SeenThroughAnother(settings.channels_file)
+        self._known = self._channels if sends else ChannelFileProbe(settings.channels_file)
         self._roster = RosterFile(settings.roster_file, self._known.tags if checks else None)
         self._written = RosterFile(settings.roster_file)  # the same, tags unchecked
-        self.on_duty = OnDuty(settings.calendars_dir, self.database, clock)
+        self.on_duty = OnDutyResolver(settings.calendars_dir, self.database, clock)
 
-    def open(self) -> House:
+    def open(self) -> Installation:
         """Check that the database has this program's schema; StorageError otherwise."""
-        require_current(self.database)
+        require_current_schema(self.database)
         return self
 
     def roster(self) -> Roster:
-        """Who people are now, each role with whoever is on duty at this moment.
+        """Return the roster as of now: each role held by the person on duty at this moment.
 
         Raises:
             BadFile: there has been no readable roster yet.
@@ -72,14 +72,14 @@ class House:
         return self.on_duty.resolve(self.written_roster())
 
     def duties(self) -> Duties:
-        """What moves people in and out of the roles of the roster as it is written."""
+        """Return the duties that move people in and out of the roles of the written roster."""
         return self.on_duty.duties(self.written_roster())
 
     def written_roster(self) -> Roster:
-        """The roster as its file has it: the roles' named holders.
+        """Return the roster as its file has it: the roles' named holders.
 
         A roster with a tag that no channel has never replaces a good one; where there is none yet, it is better
-        than nobody: whoever cannot be reached is passed over, and `findings` says why.
+        than nobody: a person who cannot be reached is passed over, and `findings` says why.
 
         Raises:
             BadFile: there has been no readable roster yet.
@@ -90,7 +90,7 @@ class House:
             return self._written.current()
 
     def channels(self) -> ChannelDirectory:
-        """How they are reached now."""
+        """Return the channels by which people are reached now."""
         return self._channels.current()
 
     def tags(self) -> frozenset[str] | None:
@@ -108,5 +108,5 @@ class House:
         return [*found, *([finding] if finding else []), *calendars]
 
     def close(self) -> None:
-        """Give back what is held."""
+        """Close the database."""
         self.database.close()

@@ -1,4 +1,4 @@
-"""Acknowledge links: signed, each naming a response, a step and a person; they expire."""
+"""Acknowledge links: signed, each naming a response, a step and a person; they expire after seven days."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ LIFE = timedelta(days=7)
 
 
 class BadLink(ValueError):
-    """A link that is altered or expired; the message says what to do instead."""
+    """A link is altered or expired; the message says what to do instead."""
 
 
 class ForeignLink(BadLink):
-    """A link that is signed with our key, of something that we do not know."""
+    """A link is signed with our key, but names something that we do not know."""
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """What a link stands for. An empty step is the incident as a whole."""
+class AcknowledgeLink:
+    """What an acknowledge link stands for. An empty step is the incident as a whole."""
 
     response: str
     step: str
     person: str
 
 
-class Links:
-    """Makes and reads links. The key never leaves this object."""
+class AcknowledgeLinks:
+    """Signer and reader of acknowledge links. The key never leaves this object."""
 
     def __init__(self, key: str, base: str) -> None:
         self._signer = URLSafeTimedSerializer(key, salt="tocsin-acknowledge")
         self._base = base.rstrip("/")
 
-    def url(self, link: Link) -> str:
-        """The address that opens the page on which `link.person` acknowledges."""
+    def make_url(self, link: AcknowledgeLink) -> str:
+        """Return the address of the page on which `link.person` acknowledges."""
         return f"{self._base}/a/{self._signer.dumps([link.response, link.step, link.person])}"
 
-    def read(self, token: str) -> Link:
-        """What a token stands for.
+    def read_token(self, token: str) -> AcknowledgeLink:
+        """Return what a token stands for.
 
         Raises:
             BadLink: altered, or older than `LIFE`.
@@ -50,4 +50,4 @@ class Links:
             raise BadLink("this link has expired: open the incident's page, or ask the commander") from None
         except (BadSignature, ValueError, TypeError):
             raise BadLink("this link is not whole: open it from the message itself, all of it") from None
-        return Link(response, step, person)
+        return AcknowledgeLink(response, step, person)

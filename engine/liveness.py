@@ -1,4 +1,4 @@
-"""Whether a sender still lives: each holds a lock on a file of its own, which the kernel frees when it dies.
+"""Liveness of senders: each holds a lock on its own file, which the kernel frees when the sender dies.
 
 A message that a dead sender had in hand is judged at once, not when its lease runs out.
 """
@@ -15,13 +15,13 @@ from pathlib import Path
 HOST = socket.gethostname()[:24]
 
 
-class Sender:
-    """This process as a sender. Its name is the front part of every lease it takes."""
+class SenderLock:
+    """Lock of this process as a sender. Its name is the front part of every lease it takes."""
 
     def __init__(self, run_dir: Path, role: str) -> None:
         self._folder = run_dir / "senders"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.name = f"{place(run_dir)}:{role}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.name = f"{read_home_id(run_dir)}:{role}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._handle = (self._folder / _file(self.name)).open("w")
         fcntl.flock(self._handle, fcntl.LOCK_EX)
 
@@ -31,9 +31,12 @@ class Sender:
         self._handle.close()
 
 
-def is_dead(run_dir: Path, name: str) -> bool:
-    """Whether the sender of that name is certainly dead. Of another home nothing is known: its lease decides."""
-    if not name.startswith(f"{place(run_dir)}:"):
+def is_sender_dead(run_dir: Path, name: str) -> bool:
+    """Return whether the sender of that name is certainly dead.
+
+    Of a sender of another home nothing is known: its lease decides.
+    """
+    if not name.startswith(f"{read_home_id(run_dir)}:"):
         return False
     path = run_dir / "senders" / _file(name)
     try:
@@ -47,8 +50,8 @@ def is_dead(run_dir: Path, name: str) -> bool:
     return True
 
 
-def place(run_dir: Path) -> str:
-    """This home, as no other is called: two on one machine, or in two containers of one name, share a database."""
+def read_home_id(run_dir: Path) -> str:
+    """Return the id of this home: two on one machine, or in two containers of one name, may share a database."""
     file = run_dir / "senders" / "place"
     try:
         return f"{HOST}.{file.read_text(encoding='ascii')}"

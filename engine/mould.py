@@ -1,7 +1,7 @@
-"""Declarations of one kind at one moment are decided alike: what the first of them makes is cast again for the others.
+"""Declaration batch: alike declarations are decided once, and the result is copied for each of them.
 
-In a storm hundreds arrive within a second, and deciding and wording each anew would be half of what they cost. Nothing
-that is decided depends on an incident's name; what is worded holds it in known places.
+In a storm hundreds arrive within a second, and deciding and wording each anew would be half of what they
+cost. Nothing that is decided depends on an incident's name; what is worded holds it in known places.
 """
 
 from __future__ import annotations
@@ -19,58 +19,58 @@ from domain.facts import Fact, FactKind
 from domain.incident import Incident, Response, Snapshot
 from domain.playbook import Playbook
 from domain.roster import Roster
-from engine.owing import owed_by
+from engine.owing import make_entries
 from storage import incidents
-from storage.beginnings import Beginning
-from storage.outbox import Owed
+from storage.beginnings import DeclaredIncident
+from storage.outbox import OutboxEntry
 
 # Stand for an incident's reference and title while it has none: of Unicode's private use, so nobody's words.
 _REF, _TITLE = "\ue6a1", "\ue6a2"
 
 
 @dataclass(frozen=True, slots=True)
-class Mould:
-    """What declarations of one kind make, without their names."""
+class DeclarationTemplate:
+    """Template of alike declarations: their decision and outbox rows, without names."""
 
     decision: Decision
-    owed: tuple[Owed, ...]
-    started: DateTime
+    outbox_entries: tuple[OutboxEntry, ...]
+    started_at: DateTime
 
-    def cast(self, command: Declare, playbook: Playbook, number: int, now: DateTime) -> Beginning:
-        """One of them, under its own name."""
+    def build(self, command: Declare, playbook: Playbook, number: int, now: DateTime) -> DeclaredIncident:
+        """Build one declaration from the template, under its own name."""
         snapshot = self.decision.snapshot
-        ref = incidents.reference(number, command.nature)
+        ref = incidents.make_reference(number, command.nature)
         incident = replace(snapshot.incident, id=command.id, ref=ref, title=command.title)
         response = replace(snapshot.response, id=response_id(command.id, playbook.id))
         declared = Fact(
             FactKind.DECLARED, now, by=command.by,
             data={"title": command.title, "playbook": playbook.id, "version": playbook.version,
-                  "since": self.started.isoformat(), "drill": command.drill,
+                  "since": self.started_at.isoformat(), "drill": command.drill,
                   **({"warning": dict(command.warning)} if command.warning else {})},
         )  # fmt: skip
-        return Beginning(
+        return DeclaredIncident(
             number=number, snapshot=replace(snapshot, incident=incident, response=response),
             wake_at=self.decision.wake_at, facts=(declared, *self.decision.facts),
-            owed=tuple(_named(one, incident, response.id) for one in self.owed),
+            owed=tuple(_named(one, incident, response.id) for one in self.outbox_entries),
         )  # fmt: skip
 
 
-def begin_all(
+def build_declarations(
     wanted: Sequence[tuple[Declare, Playbook]], numbers: Sequence[int], roster: Roster, now: DateTime
-) -> list[Beginning]:
-    """Everything that these declarations make, in their order; no IO."""
-    moulds: dict[Any, Mould] = {}
+) -> list[DeclaredIncident]:
+    """Build everything that these declarations make, in their order; no IO."""
+    moulds: dict[Any, DeclarationTemplate] = {}
     made = []
     for (command, playbook), number in zip(wanted, numbers, strict=True):
         kind = _kind(command, playbook)
         if kind not in moulds:
-            moulds[kind] = _mould(command, playbook, roster, now)
-        made.append(moulds[kind].cast(command, playbook, number, now))
+            moulds[kind] = _make_template(command, playbook, roster, now)
+        made.append(moulds[kind].build(command, playbook, number, now))
     return made
 
 
 def response_id(incident_id: str, playbook_id: str) -> str:
-    """An incident runs a playbook once: the same two give the same id."""
+    """Return the id of a response: an incident runs a playbook once, so the same two give the same id."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{incident_id}/{playbook_id}"))
 
 
@@ -82,7 +82,7 @@ def _kind(command: Declare, playbook: Playbook) -> Any:
     )  # fmt: skip
 
 
-def _mould(command: Declare, playbook: Playbook, roster: Roster, now: DateTime) -> Mould:
+def _make_template(command: Declare, playbook: Playbook, roster: Roster, now: DateTime) -> DeclarationTemplate:
     started = command.since or now
     incident = Incident(
         id="", ref=_REF, nature=command.nature, title=_TITLE, severity=command.severity or playbook.severity,
@@ -91,10 +91,10 @@ def _mould(command: Declare, playbook: Playbook, roster: Roster, now: DateTime) 
     )  # fmt: skip
     response = Response(id="", playbook=playbook, started_at=started)
     decision = decide(Snapshot(incident=incident, response=response, roster=roster), now)
-    return Mould(decision, tuple(owed_by(decision, now)), started)
+    return DeclarationTemplate(decision, tuple(make_entries(decision, now)), started)
 
 
-def _named(owed: Owed, incident: Incident, response: str) -> Owed:
+def _named(owed: OutboxEntry, incident: Incident, response: str) -> OutboxEntry:
     payload = {name: _filled(value, incident) for name, value in owed.payload.items()}
     if "link" in payload:
         payload["link"] = {**payload["link"], "response": response}

@@ -1,4 +1,4 @@
-"""No process outlives its supervisor, whatever killed it.
+"""Reaper: no process outlives its supervisor, whatever killed it.
 
 Each child of a supervisor carries the supervisor's mark in its environment, and so does every process
 that a child starts, in whatever session or group (Prefect starts each flow run in a session of its own).
@@ -17,25 +17,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-MARK: Final = "TOCSIN_SUPERVISOR"
-NAME: Final = "TOCSIN_CHILD"
+SUPERVISOR_VARIABLE: Final = "TOCSIN_SUPERVISOR"
+CHILD_VARIABLE: Final = "TOCSIN_CHILD"
 _PASSES: Final = 20
 _PASS_SECONDS: Final = 0.05
 
 
-def marked(mark: str, name: str | None = None) -> list[int]:
-    """Ids of the processes that carry a supervisor's mark, or only those that stem from its child `name`."""
-    wanted = {f"{MARK}={mark}".encode()}
+def find_marked(mark: str, name: str | None = None) -> list[int]:
+    """Return ids of processes that carry a supervisor's mark, or only those that stem from its child `name`."""
+    wanted = {f"{SUPERVISOR_VARIABLE}={mark}".encode()}
     if name is not None:
-        wanted.add(f"{NAME}={name}".encode())
+        wanted.add(f"{CHILD_VARIABLE}={name}".encode())
     return [pid for pid, environment in _environments() if wanted <= environment and pid != os.getpid()]
 
 
 def kill_marked(mark: str, name: str | None = None) -> int:
-    """SIGKILL all that carry the mark until none is left (a second at most); returns how many were killed."""
+    """Kill with SIGKILL all that carry the mark until none is left (a second at most); return how many."""
     killed: set[int] = set()
     for _ in range(_PASSES):
-        left = marked(mark, name)
+        left = find_marked(mark, name)
         if not left:
             break
         for pid in left:
@@ -63,8 +63,8 @@ def _environments() -> Iterator[tuple[int, set[bytes]]]:
             continue  # gone meanwhile, or another user's
 
 
-def reap() -> None:
-    """Wait for the supervisor's end, then end what it left behind."""
+def wait_and_kill() -> None:
+    """Wait for the supervisor's end, then kill what it left behind."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.stdin.buffer.read()
@@ -72,4 +72,4 @@ def reap() -> None:
 
 
 if __name__ == "__main__":
-    reap()
+    wait_and_kill()

@@ -1,4 +1,4 @@
-"""For the executive: what each incident costs whom, the paragraph of the hour, decisions that wait, the budget."""
+"""Executive overview: each incident's cost and hourly brief, decisions that wait, the budget."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Any, Final
 
 from pendulum import DateTime
 
-from channels.wording import brief_lines
-from domain.incident import BEGUN, MET, Nature, Snapshot, StepState
+from channels.wording import executive_brief_lines
+from domain.incident import BEGUN_STATUSES, SATISFIED_STATUSES, CaseType, Snapshot, StepState
 from domain.playbook import StepKind
 from domain.roster import Person
-from engine.house import House
+from engine.house import Installation
 from storage import board, incidents, spending
-from storage.whole import step as step_of
+from storage.whole import step_document as step_of
 
-SHOWN: Final = 20  # nobody decides about more at a time; the board has them all
-SHOWN_DRILLS: Final = 3
+MAX_INCIDENTS: Final = 20  # nobody decides about more at a time; the board has them all
+MAX_DRILLS: Final = 3
 
 
-def overview(house: House, now: DateTime, language: str, zone: str) -> dict[str, Any]:
+def build_overview(house: Installation, now: DateTime, language: str, zone: str) -> dict[str, Any]:
     """The open incidents, the most urgent first, and what was promised in money this month.
 
     `incidents`: each its head, `paragraph` (lines) and `decisions` (steps that wait for a yes, no or approval, each
@@ -29,20 +29,20 @@ def overview(house: House, now: DateTime, language: str, zone: str) -> dict[str,
     reader = Person(id="", name="", channels=(), language=language, timezone=zone)
     found = []
     with house.database.read() as connection:
-        heads = board.open_heads(connection, Nature.INCIDENT, drill=False, limit=SHOWN, urgent_first=True)
-        heads += board.open_heads(connection, Nature.INCIDENT, drill=True, limit=SHOWN_DRILLS)
+        heads = board.list_open_cases(connection, CaseType.INCIDENT, drill=False, limit=MAX_INCIDENTS, urgent_first=True)
+        heads += board.list_open_cases(connection, CaseType.INCIDENT, drill=True, limit=MAX_DRILLS)
         whole = board.count_open(connection)
-        responses = incidents.responses_of_all(connection, [head["id"] for head in heads])
+        responses = incidents.list_response_ids_by_incident(connection, [head["id"] for head in heads])
         for head in heads:
-            snapshots = [incidents.load(connection, name, roster) for name in responses[head["id"]]]
+            snapshots = [incidents.load_snapshot(connection, name, roster) for name in responses[head["id"]]]
             found.append({
-                **board.head(snapshots[0].incident),
-                "paragraph": brief_lines(snapshots[0], reader, now),
+                **board.incident_summary(snapshots[0].incident),
+                "paragraph": executive_brief_lines(snapshots[0], reader, now),
                 "decisions": [one for snapshot in snapshots for one in _decisions(snapshot, house, now)],
                 "seen": head["facts"],
             })  # fmt: skip
         month = now.in_timezone(zone).start_of("month")
-        promised = spending.approved_since(connection, month.in_timezone("UTC"))
+        promised = spending.sum_approved_since(connection, month.in_timezone("UTC"))
     budget = {"currency": roster.currency, "month": month.format("YYYY-MM"), "promised": promised, "of": roster.budget}
     return {
         "incidents": found,
@@ -52,18 +52,18 @@ def overview(house: House, now: DateTime, language: str, zone: str) -> dict[str,
     }
 
 
-def _decisions(snapshot: Snapshot, house: House, now: DateTime) -> list[dict[str, Any]]:
+def _decisions(snapshot: Snapshot, house: Installation, now: DateTime) -> list[dict[str, Any]]:
     found = []
     for state in sorted(snapshot.steps.values(), key=lambda one: one.due_at):
         plan = snapshot.plan(state)
-        if state.status not in BEGUN or not (plan.attaches or plan.kind is StepKind.APPROVE):
+        if state.status not in BEGUN_STATUSES or not (plan.attaches or plan.kind is StepKind.APPROVE):
             continue
-        if any(need is None or need.status not in MET for _, need in snapshot.needs(state)):
+        if any(need is None or need.status not in SATISFIED_STATUSES for _, need in snapshot.needs(state)):
             continue  # there is nothing yet to decide about
         draft = snapshot.related(state, plan.of) if plan.of else None
         document = step_of(snapshot, state, now)
         document["name"] = f"{snapshot.response.playbook.id}:{state.id}"
-        document["begins"] = board.both(house.library.get(plan.attaches).title) if plan.attaches else None
+        document["begins"] = board.both_languages(house.library.get(plan.attaches).title) if plan.attaches else None
         document["text"] = _text(snapshot, draft, now) if draft else None
         found.append(document)
     return found

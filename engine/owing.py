@@ -1,4 +1,4 @@
-"""What a decision owes becomes rows of the outbox: rendered, addressed, each under its unique key."""
+"""Enqueueing: a decision's notices and publications become outbox rows, each under its unique key."""
 
 from __future__ import annotations
 
@@ -11,49 +11,52 @@ from channels.wording import notice_payload
 from domain.decide import Decision
 from domain.facts import Fact, FactKind
 from domain.incident import Snapshot
-from domain.notices import UNTIL_ACKNOWLEDGED, UNTIL_OVER, Notice, Publication
+from domain.notices import UNTIL_ACKNOWLEDGED, UNTIL_OVER, Notification, Publication
 from storage import incidents, outbox, timeline
-from storage.outbox import Owed
+from storage.outbox import OutboxEntry
 
 K = FactKind
-NOWHERE = "nowhere"  # the channel of someone who has none: refused at once, so that the next person is called
+NO_CHANNEL = "nowhere"  # the channel of someone who has none: refused at once, so that the next person is called
 _OVER = frozenset({K.DONE, K.SKIPPED, K.ABANDONED, K.SUPERSEDED, K.VOIDED, K.DRAFTED, K.APPROVED, K.REJECTED})
 
 
 def commit_decision(
     connection: Connection, decision: Decision, now: DateTime, *, run_id: str = "", before: Iterable[Fact] = ()
 ) -> None:
-    """Write a decision's facts (after those that led to it) and what it owes, with the snapshot in one transaction."""
+    """Write a decision's facts (after those that led to it) and its outbox rows.
+
+    The caller saves the snapshot in the same transaction.
+    """
     snapshot = decision.snapshot
     append_facts(connection, snapshot, (*before, *decision.facts), run_id)
     for notice in decision.notices:
         if notice.number > 1 and notice.step:  # called again: what has not gone out yet says less than this
-            outbox.coalesce(connection, snapshot.response.id, notice.step, notice.person)
-    outbox.enqueue(connection, owed_by(decision, now), now)
+            outbox.coalesce_messages(connection, snapshot.response.id, notice.step, notice.person)
+    outbox.enqueue_entries(connection, make_entries(decision, now), now)
 
 
-def owed_by(decision: Decision, now: DateTime) -> list[Owed]:
-    """What a decision owes, as rows of the outbox."""
+def make_entries(decision: Decision, now: DateTime) -> list[OutboxEntry]:
+    """Make the outbox rows of a decision."""
     snapshot = decision.snapshot
-    notices = [owe_notice(snapshot, notice, now, place=place) for place, notice in enumerate(decision.notices)]
-    return notices + [owe_publication(snapshot, publication) for publication in decision.publications]
+    notices = [make_notice_entry(snapshot, notice, now, place=place) for place, notice in enumerate(decision.notices)]
+    return notices + [make_publication_entry(snapshot, publication) for publication in decision.publications]
 
 
 def append_facts(connection: Connection, snapshot: Snapshot, facts: Iterable[Fact], run_id: str = "") -> None:
-    """Facts onto the timeline, and what they make needless out of the outbox."""
+    """Append facts to the timeline, and withdraw from the outbox what they make needless."""
     facts = list(facts)
-    timeline.append(connection, snapshot.incident.id, facts, response_id=snapshot.response.id, run_id=run_id)
+    timeline.append_facts(connection, snapshot.incident.id, facts, response_id=snapshot.response.id, run_id=run_id)
     for fact in facts:
         if not _called_before(snapshot, fact, facts):
             continue
         if fact.kind is K.ACKNOWLEDGED:
-            outbox.withdraw(connection, snapshot.response.id, fact.step, UNTIL_ACKNOWLEDGED, "acknowledged")
+            outbox.cancel_messages(connection, snapshot.response.id, fact.step, UNTIL_ACKNOWLEDGED, "acknowledged")
         elif fact.kind is K.REASSIGNED:
-            outbox.withdraw(connection, snapshot.response.id, fact.step, UNTIL_ACKNOWLEDGED, "given to another person")
+            outbox.cancel_messages(connection, snapshot.response.id, fact.step, UNTIL_ACKNOWLEDGED, "given to another person")
         elif fact.kind in _OVER and fact.step:
-            outbox.withdraw(connection, snapshot.response.id, fact.step, UNTIL_OVER, str(fact.kind))
+            outbox.cancel_messages(connection, snapshot.response.id, fact.step, UNTIL_OVER, str(fact.kind))
     if any(fact.kind in (K.MITIGATED, K.CLOSED, K.REOPENED, K.CANCELLED) for fact in facts):
-        incidents.wake(connection, incidents.responses_of(connection, snapshot.incident.id), facts[0].at)
+        incidents.wake_responses(connection, incidents.list_response_ids(connection, snapshot.incident.id), facts[0].at)
 
 
 def _called_before(snapshot: Snapshot, fact: Fact, facts: list[Fact]) -> bool:
@@ -63,16 +66,16 @@ def _called_before(snapshot: Snapshot, fact: Fact, facts: list[Fact]) -> bool:
     return state is not None and state.calls > (1 if opened_here else 0)
 
 
-def owe_notice(snapshot: Snapshot, notice: Notice, now: DateTime, *, place: int = 0) -> Owed:
-    """One notice on its person's first channel.
+def make_notice_entry(snapshot: Snapshot, notice: Notification, now: DateTime, *, place: int = 0) -> OutboxEntry:
+    """Make the outbox row of one notice, on its person's first channel.
 
-    `place`: which of its decision's notices it is. Of many incidents at once each has somebody called before any has
-    its second person called.
+    `place`: which of its decision's notices it is. Of many incidents at once each has somebody called before
+    any has its second person called.
     """
     person = snapshot.roster.people.get(notice.person)
-    channel = person.channels[0] if person and person.channels else NOWHERE
+    channel = person.channels[0] if person and person.channels else NO_CHANNEL
     key = notice.key(snapshot.incident.ref, snapshot.response.playbook.id)
-    return Owed(
+    return OutboxEntry(
         key=f"{key}/{channel}/1",
         incident_id=snapshot.incident.id,
         response_id=snapshot.response.id,
@@ -81,17 +84,17 @@ def owe_notice(snapshot: Snapshot, notice: Notice, now: DateTime, *, place: int 
         purpose=str(notice.purpose),
         person=notice.person,
         channel=channel,
-        lane=outbox.PAGE if notice.urgent else outbox.REST,
-        rank=rank_of(snapshot) + min(place, 9),
+        lane=outbox.PRIORITY_PAGE if notice.urgent else outbox.PRIORITY_REST,
+        rank=rank_in_outbox(snapshot) + min(place, 9),
         drill=snapshot.incident.drill,
         payload=notice_payload(snapshot, notice, now),
     )
 
 
-def owe_publication(snapshot: Snapshot, publication: Publication) -> Owed:
-    """One approved text for one official channel."""
+def make_publication_entry(snapshot: Snapshot, publication: Publication) -> OutboxEntry:
+    """Make the outbox row of one approved text for one official channel."""
     channel = snapshot.roster.public[publication.target]
-    return Owed(
+    return OutboxEntry(
         key=publication.key(snapshot.incident.ref, snapshot.response.playbook.id),
         incident_id=snapshot.incident.id,
         response_id=snapshot.response.id,
@@ -100,8 +103,8 @@ def owe_publication(snapshot: Snapshot, publication: Publication) -> Owed:
         purpose="publish",
         person=publication.channel,
         channel=channel.channel,
-        lane=outbox.PUBLICATION,
-        rank=rank_of(snapshot),
+        lane=outbox.PRIORITY_PUBLICATION,
+        rank=rank_in_outbox(snapshot),
         drill=snapshot.incident.drill,
         payload={
             "body": publication.text, "target": publication.target, "digest": publication.digest,
@@ -110,10 +113,11 @@ def owe_publication(snapshot: Snapshot, publication: Publication) -> Owed:
     )  # fmt: skip
 
 
-def rank_of(snapshot: Snapshot) -> int:
-    """Harm to users first, then the brand, then cost: smaller goes first. Drills give way to what is real.
+def rank_in_outbox(snapshot: Snapshot) -> int:
+    """Return the rank of a row: harm to users first, then the brand, then cost; smaller goes first.
 
-    Steps of ten: between two of them is room for the order of one decision's notices.
+    Drills give way to what is real. Steps of ten: between two of them is room for the order of one decision's
+    notices.
     """
     harm, brand, money = snapshot.incident.impact.rank()
     weight = min(harm, 999_999) * 1_000 + min(brand, 9) * 100 + min(money // 100_000, 99)

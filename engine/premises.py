@@ -1,4 +1,4 @@
-"""What must be free and readable before anything starts, and where the running set says who it is."""
+"""Startup checks: port free, files readable, home locked; and the state file of the running processes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ class StartError(RuntimeError):
 
 
 def state_file(home: Path) -> Path:
-    """Ports and process ids of the running set (JSON); rewritten at each restart, gone after a clean stop."""
+    """Return the path of the state file: ports and process ids (JSON) of the running processes.
+
+    It is rewritten at each restart, and gone after a clean stop.
+    """
     return home / "run" / "state.json"
 
 
 def read_state(home: Path) -> dict[str, Any] | None:
-    """What the supervisor of this home wrote last, or None. It may be stale: see `is_running`."""
+    """Return what the supervisor of this home wrote last, or None. It may be stale: see `is_running`."""
     try:
         state = json.loads(state_file(home).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -52,12 +55,11 @@ def is_running(home: Path) -> bool:
     return False
 
 
-def take_home(settings: Settings, _: Translator) -> IO[str]:
-    """Make the folders, check what will be read, lock the home for as long as the returned file is open.
+def lock_home(settings: Settings, _: Translator) -> IO[str]:
+    """Make the folders, check the files, and lock the home for as long as the returned file is open.
 
     Raises:
         StartError: the home cannot be used, or another `up` has it.
-
     """
     home = settings.home
     for folder in (home, settings.logs_dir, settings.run_dir, settings.prefect_dir):
@@ -76,11 +78,10 @@ def take_home(settings: Settings, _: Translator) -> IO[str]:
 
 
 def check_port(host: str, port: int, option: str, _: Translator) -> None:
-    """Refuse a port on which somebody listens already.
+    """Refuse a port on which another program listens already.
 
     Raises:
         StartError: naming the port and the option that chooses another.
-
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:

@@ -1,4 +1,4 @@
-"""What `tocsin up` says on the terminal: a live line on a screen, plain lines in a log."""
+"""Progress of `tocsin up` on the terminal: a live line on a screen, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rich.status import Status
 from locales import Translator
 
 
-class Progress:
-    """Speaks the language of `_`. Every line is flushed, so that a log shows it at once."""
+class StartupProgress:
+    """Printer of start-up progress, in the language of `_`. Every line is flushed at once."""
 
     def __init__(self, _: Translator, console: Console | None = None) -> None:
         self._ = _
@@ -22,11 +22,11 @@ class Progress:
         self._status: Status | None = None
 
     def starting(self, home: Path) -> None:
-        """The first line."""
+        """Print the first line."""
         self.line(self._("Tocsin starts in %s") % home)
 
     def waiting(self, names: Sequence[str], seconds: float) -> None:
-        """Whom start-up waits for; on a screen only, a log has the other lines."""
+        """Show which children start-up waits for; on a screen only, a log has the other lines."""
         if not self._console.is_terminal:
             return
         text = self._("waiting for %(names)s (%(seconds)d s)") % {
@@ -39,15 +39,15 @@ class Progress:
         self._status.update(text)
 
     def still_waiting(self, names: Sequence[str], logs: Path) -> None:
-        """Start-up takes unusually long."""
+        """Print that start-up takes unusually long."""
         self.line(self._("still waiting for %(names)s: see %(logs)s") % {"names": ", ".join(names), "logs": logs})
 
     def up(self, name: str, seconds: float) -> None:
-        """A child gave its first sign of life, so many seconds after the start."""
+        """Print that a child gave its first sign of life, so many seconds after the start."""
         self.line("  " + self._("%(name)s is up after %(seconds).1f s") % {"name": name, "seconds": seconds})
 
     def ready(self, url: str, prefect_url: str, logs: Path, *, prefect_answers: bool) -> None:
-        """The line that programs wait for, where to look, what to type next."""
+        """Print the line that programs wait for, where to look, and what to type next."""
         _ = self._
         self._end_status()
         # The first word is the same in every language: programs wait for it.
@@ -63,20 +63,20 @@ class Progress:
         self.line(_("Ctrl-C stops everything"))
 
     def stopping(self) -> None:
-        """It was told to stop, or cannot start."""
+        """Print that everything is being stopped, or cannot start."""
         self._end_status()
         self.line(self._("stopping everything"))
 
     def stopped(self) -> None:
-        """The last line: nothing is left running."""
+        """Print the last line: nothing is left running."""
         self.line(self._("everything has stopped"))
 
     def event(self, text: str) -> None:
-        """Something that happened to a child, with the time of day."""
+        """Print what happened to a child, with the time of day."""
         self.line(f"{time.strftime('%H:%M:%S')} {text}")
 
     def line(self, text: str) -> None:
-        """One plain line."""
+        """Print one plain line."""
         # Nobody reads any more (`tocsin up | head`), which Rich turns into an exit: supervision goes on.
         with suppress(OSError, SystemExit):
             self._console.print(text)

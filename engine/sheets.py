@@ -1,4 +1,4 @@
-"""Fields for spreadsheets: what one would take for a formula is text."""
+"""Fields for spreadsheets: text that a spreadsheet would take for a formula is escaped."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Final
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
-def harmless(value: Any) -> str:
-    """A field of an export: what would be a formula is text."""
+def escape_formula(value: Any) -> str:
+    """Return a value as a field of an export, with a formula escaped to text."""
     if value is None:
         return ""
     text = " ".join(map(str, value)) if isinstance(value, list) else str(value)

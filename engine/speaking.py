@@ -1,4 +1,4 @@
-"""What was said in public, side by side: every statement on every official channel, as posted or as it will be."""
+"""Public statements of an incident, side by side: on every official channel, as posted or as they will be."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import Any, Final
 from pendulum import DateTime
 
 from domain.durations import elapsed
-from storage.figures import LIVE, Figures
-from storage.figures_history import course
+from storage.figures import LIVE_FEED, SampleStore
+from storage.figures_history import read_history
 
 MENTIONS: Final = ("mentions", "negative_mentions")
-MOOD: Final = "negative_share"
-BEFORE: Final = timedelta(hours=3)  # what was normal before it began
+NEGATIVE_SHARE: Final = "negative_share"
+BASELINE: Final = timedelta(hours=3)  # what was normal before it began
 _POINTS: Final = 96  # of a course, at most
 _LEAST: Final = 10  # minutes a step, at least: feeds of mentions are asked about as often
 
 
-def statements(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The statements of an incident in their order.
+def list_statements(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """List the statements of an incident in their order.
 
-    Each: `step` (of the draft), `title`, `round`, `stage`, `version`, `state` of the draft, `approval` (a state or
-    None), `by`, `posted_at`, and `channels`: channel -> `language`, `text`, `posting` (None: not ordered), `receipt`.
+    Each: `step` (of the draft), `title`, `round`, `stage`, `version`, `state` of the draft, `approval` (a
+    state or None), `by`, `posted_at`, and `channels`: channel -> `language`, `text`, `posting` (None: not
+    ordered), `receipt`.
 
     Args:
         document: the incident whole, as the API answers it.
@@ -57,27 +58,28 @@ def _cell(channel: str, draft: Mapping[str, Any], publish: Mapping[str, Any]) ->
     }
 
 
-def mood(figures: Figures, began: DateTime, until: DateTime) -> dict[str, Any]:
-    """Mentions and mood around an incident, in equal steps from three hours before it.
+def build_mention_series(figures: SampleStore, began: DateTime, until: DateTime) -> dict[str, Any]:
+    """Return mentions and sentiment around an incident, in equal steps from three hours before it.
 
-    `begins`, `step_seconds`, `mentions` and `negative_mentions` a step, `negative_share` 0 to 1; None: nothing known.
+    `begins`, `step_seconds`, `mentions` and `negative_mentions` a step, `negative_share` 0 to 1; None:
+    nothing known.
     """
-    begins = began - BEFORE
+    begins = began - BASELINE
     minutes = max(_LEAST, -(-int(elapsed(begins, until).total_seconds() / 60) // _POINTS))
     step, count = timedelta(minutes=minutes), int(elapsed(begins, until).total_seconds() / 60 / minutes) + 1
     found: dict[str, Any] = {"begins": begins.isoformat(), "step_seconds": minutes * 60}
     for metric in MENTIONS:
         points: list[float | None] = [None] * count
-        for row in course(figures, LIVE, metric, begins, until, step):
+        for row in read_history(figures, LIVE_FEED, metric, begins, until, step):
             if 0 <= row.bucket < count:
                 points[row.bucket] = (points[row.bucket] or 0.0) + row.total
         found[metric] = points
     shares: list[float | None] = [None] * count
     weights = [0.0] * count
-    for row in course(figures, LIVE, MOOD, begins, until, step):
+    for row in read_history(figures, LIVE_FEED, NEGATIVE_SHARE, begins, until, step):
         if 0 <= row.bucket < count and row.events:
             total = (shares[row.bucket] or 0.0) * weights[row.bucket] + row.weighted
             weights[row.bucket] += row.events
             shares[row.bucket] = total / weights[row.bucket]
-    found[MOOD] = shares
+    found[NEGATIVE_SHARE] = shares
     return found

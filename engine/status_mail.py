@@ -1,4 +1,4 @@
-"""Statements on their way to whoever subscribed: each once, the address opened only to send."""
+"""Mails of statements to subscribers: each once, the address opened only to send."""
 
 from __future__ import annotations
 
@@ -11,57 +11,57 @@ from pendulum import DateTime
 from sqlalchemy import Connection, Row
 
 from channels.message import Message
-from channels.outcome import Outcome, Verdict
-from engine.customers.desk import desk_of as customer_desk
-from engine.customers.recipients import send_to
-from engine.house import House
-from engine.status_desk import ASK, KIND, STATEMENT, StatusDesk, desk_of, owed
-from engine.status_page import document
+from channels.outcome import SendOutcome, SendVerdict
+from engine.customers.desk import get_customer_service as customer_desk
+from engine.customers.recipients import send_to_recipient
+from engine.house import Installation
+from engine.status_desk import ASK, KIND, STATEMENT, StatusPageService, get_status_page_service, make_mail_entry
+from engine.status_page import build_page
 from locales import translator
 from storage import outbox, subscribers, turns
-from storage.customers_vault import Unreadable
+from storage.customers_vault import UnreadableContact
 from storage.settings import SettingsError
 
-__all__ = ["KIND", "look", "send", "settle"]
-MOST_ATTEMPTS = 8
+__all__ = ["KIND", "enqueue_statements", "send_mail", "record_mail_outcome"]
+MAX_ATTEMPTS = 8
 _KEPT = "status-mail"  # which statements were made into mails
 _BATCH = 500
 _BACK_OFF = tenacity.wait_exponential_jitter(multiplier=5, max=300, jitter=5)
 _LATE = timedelta(hours=24)  # an older statement is no news
 
 
-def look(house: House, now: DateTime) -> int:
-    """Owe each statement that came out to each subscriber, once; how many were owed."""
-    desk = desk_of(house)
+def enqueue_statements(house: Installation, now: DateTime) -> int:
+    """Enqueue each new statement for each subscriber, once; return how many mails."""
+    desk = get_status_page_service(house)
     with house.database.read() as connection:
-        if not subscribers.any_confirmed(connection):
+        if not subscribers.has_confirmed(connection):
             return 0
-        done = turns.kept(connection, _KEPT)
+        done = turns.load_installation_fact(connection, _KEPT)
     known = set(done[0].get("statements", [])) if done else set()
-    current = [one for one in document(house, desk.plan, now)["statements"] if not one["withdrawn"] and one["texts"]]
+    current = [one for one in build_page(house, desk.plan, now)["statements"] if not one["withdrawn"] and one["texts"]]
     fresh = [one for one in current if one["at"] > (now - _LATE).isoformat() and one["id"] not in known]
     count = sum(_owe(desk, one, now) for one in fresh)
     if fresh or known - {one["id"] for one in current}:
         with house.database.write() as connection:
-            turns.keep(connection, _KEPT, {"statements": [one["id"] for one in current]}, now)
+            turns.save_installation_fact(connection, _KEPT, {"statements": [one["id"] for one in current]}, now)
     return count
 
 
-def _owe(desk: StatusDesk, statement: dict[str, Any], now: DateTime) -> int:
+def _owe(desk: StatusPageService, statement: dict[str, Any], now: DateTime) -> int:
     """In batches of their own; killed in the middle, the next look owes the rest: a key is kept once."""
     count, after = 0, ""
     published = pendulum.instance(datetime.fromisoformat(statement["at"]))  # who subscribed later has read it
     while True:
-        with desk.house.database.write() as connection:
-            rows = subscribers.confirmed(connection, published, after, _BATCH)
+        with desk.installation.database.write() as connection:
+            rows = subscribers.list_confirmed(connection, published, after, _BATCH)
             made = [
-                owed(
+                make_mail_entry(
                     f"STATUS/{statement['id']}/{row.id}", row.id, STATEMENT, desk.plan.tag,
                     {"language": row.language, "texts": statement["texts"], "at": statement["at"]},
                 )
                 for row in rows
             ]  # fmt: skip
-            outbox.enqueue(connection, made, now)
+            outbox.enqueue_entries(connection, made, now)
         count += len(rows)
         if len(rows) < _BATCH:
             return count
@@ -71,24 +71,24 @@ def _owe(desk: StatusDesk, statement: dict[str, Any], now: DateTime) -> int:
 # --- on its way ----------------------------------------------------------------------------------------------------
 
 
-def send(house: House, row: Row[Any]) -> Outcome:
-    """One in hand: the address is opened now, and kept nowhere."""
-    desk = desk_of(house)
+def send_mail(house: Installation, row: Row[Any]) -> SendOutcome:
+    """Send one claimed mail: the address is opened now, and kept nowhere."""
+    desk = get_status_page_service(house)
     with house.database.read() as connection:
-        found = subscribers.get(connection, row.person)
+        found = subscribers.get_subscriber(connection, row.person)
     if found is None or (row.purpose == STATEMENT and found.confirmed_at is None):
-        return Outcome(Verdict.REFUSED, detail="they left")
+        return SendOutcome(SendVerdict.REFUSED, detail="they left")
     try:
-        address = customer_desk(house).vault().open(found.sealed).mail
+        address = customer_desk(house).open_vault().open(found.sealed).mail
         message, headers = _message(desk, row)
-        return send_to(house.channels(), row.channel, desk.plan.placeholder, address, message, headers)
-    except (Unreadable, SettingsError) as error:
-        return Outcome(Verdict.REFUSED, detail=str(error))
+        return send_to_recipient(house.channels(), row.channel, desk.plan.placeholder, address, message, headers)
+    except (UnreadableContact, SettingsError) as error:
+        return SendOutcome(SendVerdict.REFUSED, detail=str(error))
     except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody knows whether it went
-        return Outcome(Verdict.UNKNOWN, detail=f"the channel failed ({type(error).__name__})")
+        return SendOutcome(SendVerdict.UNKNOWN, detail=f"the channel failed ({type(error).__name__})")
 
 
-def _message(desk: StatusDesk, row: Row[Any]) -> tuple[Message, dict[str, str]]:
+def _message(desk: StatusPageService, row: Row[Any]) -> tuple[Message, dict[str, str]]:
     language = row.payload["language"]
     _ = translator(language)
     title = desk.plan.title.in_(language)
@@ -105,23 +105,23 @@ def _message(desk: StatusDesk, row: Row[Any]) -> tuple[Message, dict[str, str]]:
     texts = row.payload["texts"]
     text = texts.get(language) or next(iter(texts.values()))
     leave = desk.leave_link(row.person)
-    page = f"{desk.house.settings.links_url}/status"
+    page = f"{desk.installation.settings.links_url}/status"
     body = "\n\n".join((text, page, _("No more of these: {link}").format(link=leave)))
     headers = {"List-Unsubscribe": f"<{leave}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}  # RFC 8058
     return Message(title=title, body=body, language=language, key=row.key, link=page), headers
 
 
-def settle(connection: Connection, row: Row[Any], result: Any, now: DateTime) -> str:
-    """Record what became of it. What cannot be known is not sent again: nobody gets a statement twice."""
-    if not isinstance(result, Outcome):
+def record_mail_outcome(connection: Connection, row: Row[Any], result: Any, now: DateTime) -> str:
+    """Record the outcome of a mail. An unknown outcome is not sent again: nobody gets a statement twice."""
+    if not isinstance(result, SendOutcome):
         return _write(connection, row, "retry", attempts=row.attempts - 1, next_attempt_at=now)
-    if result.verdict in (Verdict.SENT, Verdict.UNVERIFIED):
+    if result.verdict in (SendVerdict.SENT, SendVerdict.UNVERIFIED):
         return _write(connection, row, "sent", sent_at=now, detail="")
-    if result.verdict is Verdict.UNKNOWN:
+    if result.verdict is SendVerdict.UNKNOWN:
         return _write(connection, row, "unknown", detail=result.detail)
     if result.detail == "they left":
         return _write(connection, row, "cancelled", detail=result.detail)
-    if not result.begun or (result.verdict is not Verdict.REFUSED and row.attempts < MOST_ATTEMPTS):
+    if not result.begun or (result.verdict is not SendVerdict.REFUSED and row.attempts < MAX_ATTEMPTS):
         seconds = min(max(_wait(row.attempts), result.retry_after or 0.0), 3_600.0)
         later = now + timedelta(seconds=seconds)
         return _write(connection, row, "retry", detail=result.detail, next_attempt_at=later)
@@ -129,7 +129,7 @@ def settle(connection: Connection, row: Row[Any], result: Any, now: DateTime) ->
 
 
 def _write(connection: Connection, row: Row[Any], state: str, **values: Any) -> str:
-    return state if outbox.settle(connection, row.id, row.lease, state=state, **values) else "overtaken"
+    return state if outbox.save_outcome(connection, row.id, row.lease, state=state, **values) else "overtaken"
 
 
 def _wait(attempt: int) -> float:

@@ -1,4 +1,4 @@
-"""The public page of this moment, as a document; and its last good copy, for when the database does not answer."""
+"""Status page of this moment as a document, and its last good copy for when the database does not answer."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from pendulum import DateTime
 from sqlalchemy import Row
 
 from domain.roster import Roster
-from domain.status import Posted, Service, StatusPlan, overall, standing, statements
-from engine.house import House
+from domain.status import PostedText, PublicService, StatusPlan, find_overall_state, find_service_status, group_statements
+from engine.house import Installation
 from playbooks.errors import BadFile
 from playbooks.library import UnknownPlaybook
 from storage import published
 
 FILE = "status.yaml"
 COPY = "status-page.json"  # of the home: the last good copy
-NEWEST = 50
+MAX_STATEMENTS = 50
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def document(house: House, plan: StatusPlan, now: DateTime) -> dict[str, Any]:
-    """Services with their states, and statements: nothing of an incident but what was published and when it began.
+def build_page(house: Installation, plan: StatusPlan, now: DateTime) -> dict[str, Any]:
+    """Build the page: services and statements; of an incident only its publications and its beginning.
 
     Raises:
         StorageError: the database does not answer.
@@ -38,14 +38,14 @@ def document(house: House, plan: StatusPlan, now: DateTime) -> dict[str, Any]:
     except BadFile:
         roster = Roster()
     with house.database.read() as connection:
-        troubles = published.troubles(connection)
-        facts = published.facts(connection, now - plan.shown_for)
-        texts = published.texts(connection, list({row.incident_id for row in facts}))
-    standings = [standing(service, troubles, plan.outage) for service in plan.services]
+        troubles = published.list_public_incidents(connection)
+        facts = published.list_publications(connection, now - plan.shown_for)
+        texts = published.list_published_texts(connection, list({row.incident_id for row in facts}))
+    standings = [find_service_status(service, troubles, plan.outage) for service in plan.services]
     posted = [one for row in facts if (one := _posted(house, roster, row, texts)) is not None]
     return {
         "at": now.isoformat(),
-        "overall": str(overall(standings)),
+        "overall": str(find_overall_state(standings)),
         "services": [
             _service(one.service, str(one.state), one.since.isoformat() if one.since else None) for one in standings
         ],
@@ -57,18 +57,18 @@ def document(house: House, plan: StatusPlan, now: DateTime) -> dict[str, Any]:
                 "link": one.link,
                 "withdrawn": one.withdrawn,
             }
-            for one in statements(posted)[:NEWEST]
+            for one in group_statements(posted)[:MAX_STATEMENTS]
         ],
     }
 
 
-def unknown(plan: StatusPlan, now: DateTime) -> dict[str, Any]:
-    """The page where nothing was ever known."""
+def build_unknown_page(plan: StatusPlan, now: DateTime) -> dict[str, Any]:
+    """Build the page where nothing was ever known."""
     services = [_service(one, "unknown", None) for one in plan.services]
     return {"at": now.isoformat(), "overall": "unknown", "services": services, "statements": []}
 
 
-def _service(service: Service, state: str, since: str | None) -> dict[str, Any]:
+def _service(service: PublicService, state: str, since: str | None) -> dict[str, Any]:
     title = {"en": service.title.en, "zh": service.title.zh or service.title.en}
     return {"id": service.id, "title": title, "state": state, "since": since}
 
@@ -78,14 +78,14 @@ def _id(incident: str, step: str) -> str:
     return hashlib.sha256(f"statement {incident} {step}".encode()).hexdigest()[:24]
 
 
-def _posted(house: House, roster: Roster, row: Row[Any], texts: dict[tuple[str, str, str], str]) -> Posted | None:
+def _posted(house: Installation, roster: Roster, row: Row[Any], texts: dict[tuple[str, str, str], str]) -> PostedText | None:
     channel = str(row.data.get("channel", ""))
     text = texts.get((row.incident_id, row.step, channel))
     known = roster.public.get(channel)
     if text is None:
         return None
     language = known.language if known else ("zh_CN" if _CHINESE.search(text) else "en")
-    return Posted(
+    return PostedText(
         row.incident_id, row.step, channel, language, row.at, text, _link(str(row.data.get("receipt", ""))),
         withdraws=_withdraws(house, row.playbook, row.step),
     )  # fmt: skip
@@ -100,7 +100,7 @@ def _link(receipt: str) -> str:
     return receipt if public and " " not in receipt else ""
 
 
-def _withdraws(house: House, playbook: str | None, step: str) -> bool:
+def _withdraws(house: Installation, playbook: str | None, step: str) -> bool:
     try:
         plan = house.library.get(playbook or "")
     except UnknownPlaybook:
@@ -111,8 +111,8 @@ def _withdraws(house: House, playbook: str | None, step: str) -> bool:
 # --- the last good copy --------------------------------------------------------------------------------------------
 
 
-def keep(home: Path, found: dict[str, Any]) -> None:
-    """Keep a copy on disk, whole or not at all. A disk that is full is no reason to show nothing."""
+def save_copy(home: Path, found: dict[str, Any]) -> None:
+    """Save a copy on disk, whole or not at all. A disk that is full is no reason to show nothing."""
     half = home / f"{COPY}.{os.getpid()}.part"
     try:
         half.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
@@ -121,8 +121,8 @@ def keep(home: Path, found: dict[str, Any]) -> None:
         half.unlink(missing_ok=True)
 
 
-def kept(home: Path) -> dict[str, Any] | None:
-    """The copy that was kept; None where there is none that can be read."""
+def load_copy(home: Path) -> dict[str, Any] | None:
+    """Load the saved copy; None where there is none that can be read."""
     try:
         found: dict[str, Any] = json.loads((home / COPY).read_text(encoding="utf-8"))
     except (OSError, ValueError):

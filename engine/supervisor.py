@@ -1,4 +1,4 @@
-"""`tocsin up`: starts the children, restarts what dies or hangs, and ends them all when told to."""
+"""Supervisor of `tocsin up`: starts the children, restarts what dies or hangs, and stops them all."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from engine import orphans
 from engine.children import (
     PREFECT_SERVER,
     ROOT,
-    Child,
-    Start,
+    ChildSpec,
+    StartCondition,
     default_children,
     external_prefect,
     settings_environment,
 )
-from engine.premises import StartError, check_port, read_state, state_file, take_home, write_state
-from engine.progress import Progress
-from engine.watched import Probe, Silence, Timings, Watched
+from engine.premises import StartError, check_port, read_state, state_file, lock_home, write_state
+from engine.progress import StartupProgress
+from engine.watched import HealthProbe, UnresponsiveReason, SupervisorTimings, ChildProcess
 from locales import translator
 from storage.settings import Settings
 
-__all__ = ["StartError", "Supervisor", "Timings"]
+__all__ = ["StartError", "Supervisor", "SupervisorTimings"]
 
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GIVE_UP_AFTER: Final = 5
@@ -43,13 +43,14 @@ _SAY_EVERY: Final = 12
 _STOP_STEP: Final = 0.05
 
 
-def prepare(settings: Settings, *, starts: bool = True) -> list[str]:
-    """Lay out the home and the database, in a process of its own: who supervises need not carry for ever what it takes.
+def prepare_home_in_subprocess(settings: Settings, *, starts: bool = True) -> list[str]:
+    """Lay out the home and the database in a subprocess, so that the supervisor does not keep its libraries.
 
-    `starts`: Tocsin is about to start, so somebody must be able to come in.
+    `starts`: Tocsin is about to start, so an account to log in with must exist, or a login link is made.
 
     Raises:
-        StartError: the home cannot be written, the database is not usable, or the pages would be open to the network
+        StartError: the home cannot be written, the database is not usable, or the pages would be open to the
+            network
             without an administrator. One line.
     """
     command = (sys.executable, "-m", "engine.home", *(("starts",) if starts else ()))
@@ -62,27 +63,27 @@ def prepare(settings: Settings, *, starts: bool = True) -> list[str]:
 
 
 class Supervisor:
-    """One installation, from start to stop. Nothing of it outlives `run`, however that ends."""
+    """Supervisor of one installation, from start to stop. No child outlives `run`, however that ends."""
 
     def __init__(
         self,
         settings: Settings,
-        children: Sequence[Child] | None = None,
+        children: Sequence[ChildSpec] | None = None,
         *,
         language: str = "en",
         environ: Mapping[str, str] = os.environ,
-        timings: Timings | None = None,
+        timings: SupervisorTimings | None = None,
         serves: bool = True,
     ) -> None:
         """Start nothing yet. `serves`: the pages are among the children, so that their port must be free."""
         self._settings = settings
         self._serves = serves
-        self._timings = timings or Timings()
+        self._timings = timings or SupervisorTimings()
         self._mark = secrets.token_hex(8)
         self._texts = translator(language)
-        self._progress = Progress(self._texts)
+        self._progress = StartupProgress(self._texts)
         children = default_children(settings, environ) if children is None else children
-        self._watched = [Watched(child, settings.home, self._mark, self._timings) for child in children]
+        self._watched = [ChildProcess(child, settings.home, self._mark, self._timings) for child in children]
         self._external = external_prefect(environ)
         self._prefect_probe = self._probe_of_prefect()
         self._prefect_since: float | None = None
@@ -103,7 +104,7 @@ class Supervisor:
             StartError: in one line, why it cannot start (a port in use, a second `up`, an unreadable file).
 
         """
-        with take_home(self._settings, self._texts):
+        with lock_home(self._settings, self._texts):
             self._clear_leftovers()
             self._check_ports()
             restore = self._listen_to_signals()
@@ -118,9 +119,9 @@ class Supervisor:
 
     # --- before
 
-    def _probe_of_prefect(self) -> Probe | None:
+    def _probe_of_prefect(self) -> HealthProbe | None:
         if self._external:
-            return Probe(f"{self._external.rstrip('/')}/health", self._timings)
+            return HealthProbe(f"{self._external.rstrip('/')}/health", self._timings)
         return next((w.probe for w in self._watched if w.child.name == PREFECT_SERVER), None)
 
     def _clear_leftovers(self) -> None:
@@ -179,24 +180,24 @@ class Supervisor:
             if self._stop_asked(self._timings.tick):
                 return
 
-    def _attend(self, watched: Watched, now: float, *, after_pause: bool) -> None:
+    def _attend(self, watched: ChildProcess, now: float, *, after_pause: bool) -> None:
         if watched.process is not None:
             unsigned = watched.first_sign is None
-            if silence := watched.look(now, after_pause=after_pause):
+            if silence := watched.check_liveness(now, after_pause=after_pause):
                 self._say_silence(watched, silence)
                 watched.kill()
-                watched.died(now)
+                watched.poll_exit(now)
             elif unsigned and watched.first_sign and not self._ready:
                 self._progress.up(watched.child.name, now - self._begun)
             self._note_end(watched, now)
         if watched.process is None and now >= watched.not_before and self._may_start(watched, now):
             self._spawn(watched, now)
 
-    def _note_end(self, watched: Watched, now: float) -> None:
-        status = watched.died(now)
+    def _note_end(self, watched: ChildProcess, now: float) -> None:
+        status = watched.poll_exit(now)
         if status is None:
             return  # it runs, or it was ended here a moment ago
-        once = watched.child.start is Start.AFTER_READY
+        once = watched.child.start is StartCondition.AFTER_READY
         if once and status == 0:
             watched.not_before = float("inf")
             self._progress.event(self._texts("Prefect has our schedules"))
@@ -205,17 +206,17 @@ class Supervisor:
         hopeless = watched.child.essential and watched.failures >= _GIVE_UP_AFTER
         if hopeless and not self._ready:
             text = self._texts("%(name)s cannot start: %(words)s (see %(log)s)")
-            raise StartError(text % {**self._about(watched), "words": watched.last_words() or _how(status)})
+            raise StartError(text % {**self._about(watched), "words": watched.last_log_line() or _how(status)})
 
-    def _may_start(self, watched: Watched, now: float) -> bool:
-        if watched.child.start is Start.AT_ONCE:
+    def _may_start(self, watched: ChildProcess, now: float) -> bool:
+        if watched.child.start is StartCondition.AT_ONCE:
             return True
         if self._prefect_since is None:
             return False
         settled = now - self._prefect_since >= self._timings.setup_delay
-        return watched.child.start is Start.WITH_PREFECT or (self._ready and settled)
+        return watched.child.start is StartCondition.WITH_PREFECT or (self._ready and settled)
 
-    def _spawn(self, watched: Watched, now: float) -> None:
+    def _spawn(self, watched: ChildProcess, now: float) -> None:
         try:
             watched.spawn(now)
         except OSError as error:
@@ -259,7 +260,7 @@ class Supervisor:
             return
         self._housekeeping_at = now + _HOUSEKEEPING_SECONDS
         for watched in self._watched:
-            watched.rotate(self._settings.log_max_bytes)
+            watched.rotate_log(self._settings.log_max_bytes)
 
     def _stop_asked(self, timeout: float) -> bool:
         reader = self._wakeup[0]
@@ -271,10 +272,10 @@ class Supervisor:
 
     # --- what it says and writes
 
-    def _about(self, watched: Watched) -> dict[str, str | Path]:
+    def _about(self, watched: ChildProcess) -> dict[str, str | Path]:
         return {"name": watched.child.name, "log": watched.log}
 
-    def _say_silence(self, watched: Watched, silence: Silence) -> None:
+    def _say_silence(self, watched: ChildProcess, silence: UnresponsiveReason) -> None:
         _ = self._texts
         text = {
             "beat": _("%(name)s gave no sign of life for %(seconds).1f s: ended and started again"),
@@ -283,7 +284,7 @@ class Supervisor:
         }[silence.kind]
         self._progress.event(text % {"name": watched.child.name, "seconds": silence.seconds})
 
-    def _say_end(self, watched: Watched, status: int) -> None:
+    def _say_end(self, watched: ChildProcess, status: int) -> None:
         if watched.failures > _SAY_ALL_UP_TO and watched.failures % _SAY_EVERY:
             return  # one that cannot start must not flood the terminal; its log has it all
         text = self._texts("%(name)s ended (%(how)s), starting it again; see %(log)s")
@@ -321,7 +322,7 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         """SIGTERM to all at once, SIGKILL to what is left after a while or at a second Ctrl-C."""
-        for pid in orphans.marked(self._mark):
+        for pid in orphans.find_marked(self._mark):
             orphans.send_signal(pid, signal.SIGTERM)
             orphans.send_signal(pid, signal.SIGCONT)  # a frozen process cannot obey
         end = time.monotonic() + self._timings.terminate

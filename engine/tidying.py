@@ -1,4 +1,4 @@
-"""Python's garbage collector, told what is not garbage."""
+"""Garbage collection of long-running processes: startup objects are frozen, collections made rarer."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import gc
 _YOUNG = 20_000
 
 
-def leave_the_old_alone() -> None:
-    """Once a process has loaded what it works with: that is never garbage, and is not looked over again."""
+def freeze_startup_objects() -> None:
+    """Freeze the objects that a process has loaded at start: they are never garbage, nor scanned again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, 20, 50)

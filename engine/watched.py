@@ -1,4 +1,4 @@
-"""One child process at run time: started, watched for life, ended with all it started, started again."""
+"""Child process at run time: started, watched for life, killed with all it started, started again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from engine import orphans
-from engine.children import Child, Start
+from engine.children import ChildSpec, StartCondition
 from engine.heartbeat import beat_file
 
 _TAIL_BYTES: Final = 4096
@@ -26,8 +26,8 @@ _HEADER: Final = "--- "
 
 
 @dataclass(frozen=True)
-class Timings:
-    """How patient the supervisor is, in seconds; other values than these are for tests."""
+class SupervisorTimings:
+    """Patience of the supervisor, in seconds; other values than these are for tests."""
 
     tick: float = 0.2
     # Before its first sign of life a child may import, migrate and wait for a busy machine.
@@ -49,17 +49,17 @@ class Timings:
 
 
 @dataclass(frozen=True)
-class Silence:
-    """Why a child is killed: no `beat`, no `answer`, or `stopped`, for so many seconds."""
+class UnresponsiveReason:
+    """Reason why a child is killed: no `beat`, no `answer`, or `stopped`, for so many seconds."""
 
     kind: str
     seconds: float
 
 
-class Probe(threading.Thread):
-    """Asks an address again and again in the background: a frozen server holds up nobody but this thread."""
+class HealthProbe(threading.Thread):
+    """Background probe of an address: a frozen server holds up nobody but this thread."""
 
-    def __init__(self, url: str, timings: Timings) -> None:
+    def __init__(self, url: str, timings: SupervisorTimings) -> None:
         super().__init__(name=f"probe {url}", daemon=True)
         self.url = url
         self.last_answer: float | None = None
@@ -91,10 +91,10 @@ class Probe(threading.Thread):
             return False
 
 
-class Watched:
-    """The running side of a `Child`. All times are monotonic seconds, passed in as `now`."""
+class ChildProcess:
+    """Running side of a `ChildSpec`. All times are monotonic seconds, passed in as `now`."""
 
-    def __init__(self, child: Child, home: Path, mark: str, timings: Timings) -> None:
+    def __init__(self, child: ChildSpec, home: Path, mark: str, timings: SupervisorTimings) -> None:
         self.child = child
         self.log = home / "logs" / f"{child.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -103,12 +103,12 @@ class Watched:
         self.not_before = 0.0
         self.first_sign: float | None = None
         self.failures = 0
-        self.probe = Probe(child.health_url, timings) if child.health_url else None
+        self.probe = HealthProbe(child.health_url, timings) if child.health_url else None
         self._home = home
         self._mark = mark
         self._timings = timings
         # A one-shot is heavy and nothing waits for it: it is tried again at leisure.
-        one_shot = child.start is Start.AFTER_READY
+        one_shot = child.start is StartCondition.AFTER_READY
         self._backoff_first = timings.setup_delay if one_shot else timings.backoff_first
         self._backoff_most = timings.setup_retry_most if one_shot else timings.backoff_most
         self._backoff = self._backoff_first
@@ -124,7 +124,7 @@ class Watched:
     def spawn(self, now: float) -> None:
         """Start it in a session of its own, its output going to its log."""
         beat_file(self._home, self.child.name).unlink(missing_ok=True)
-        environment = {**self.child.environment, orphans.MARK: self._mark, orphans.NAME: self.child.name}
+        environment = {**self.child.environment, orphans.SUPERVISOR_VARIABLE: self._mark, orphans.CHILD_VARIABLE: self.child.name}
         with self.log.open("ab") as log:
             log.write(f"{_HEADER}{time.strftime('%Y-%m-%dT%H:%M:%S%z')} started\n".encode())
             log.flush()
@@ -149,8 +149,8 @@ class Watched:
             if not self.probe.is_alive():
                 self.probe.start()
 
-    def died(self, now: float) -> int | None:
-        """The exit status once it has ended (negative: the signal), after which it may be started again."""
+    def poll_exit(self, now: float) -> int | None:
+        """Return the exit status once it has ended (negative: the signal), after which it may be started again."""
         if self.process is None or (status := self.process.poll()) is None:
             return None
         self.process = None
@@ -164,15 +164,15 @@ class Watched:
         self._backoff = min(2 * self._backoff, self._backoff_most)
         return status
 
-    def look(self, now: float, *, after_pause: bool) -> Silence | None:
-        """Take its pulse; the silence for which it must be killed, or None when all is well."""
+    def check_liveness(self, now: float, *, after_pause: bool) -> UnresponsiveReason | None:
+        """Check for signs of life; return the reason for which it must be killed, or None when all is well."""
         if after_pause:
             self._beat_seen = self._running_seen = now
             if self.probe and self.probe.last_answer:
                 self.probe.last_answer = now
         silences = self._silences(now)
         self._note_first_sign(now)
-        return next((Silence(kind, seconds) for kind, seconds, limit in silences if seconds > limit), None)
+        return next((UnresponsiveReason(kind, seconds) for kind, seconds, limit in silences if seconds > limit), None)
 
     def kill(self) -> None:
         """SIGKILL, frozen or not, with everything that it started."""
@@ -180,8 +180,8 @@ class Watched:
             orphans.send_signal(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
-    def last_words(self) -> str:
-        """The last line of its log, to tell why it ended."""
+    def last_log_line(self) -> str:
+        """Return the last line of its log, to tell why it ended."""
         try:
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - _TAIL_BYTES))
@@ -192,7 +192,7 @@ class Watched:
         said = _COLOURS.sub("", text).rpartition(f"{_HEADER}20")[2].splitlines()[1:]
         return next((line.strip() for line in reversed(said) if line.strip()), "")
 
-    def rotate(self, most: int) -> None:
+    def rotate_log(self, most: int) -> None:
         """Keep one older log. It is copied and emptied, not renamed: the child holds the file open."""
         try:
             if self.log.stat().st_size > most:

@@ -47,12 +47,12 @@ from typing import Final
 import numpy as np
 
 from domain.warning.rule import Rule
-from engine.figures.files import BadFigures
-from engine.warning.backtest import Recorded, backtest, read_file
-from engine.warning.columns import SECOND, Columns, Floats, Ints, Truths
+from engine.figures.files import BadSamplesFile
+from engine.warning.backtest import RecordedSamples, run_backtest, read_samples
+from engine.warning.columns import SECOND, SampleArrays, Floats, Ints, Truths
 from playbooks.rule_loader import load_rule
 from playbooks.rulebook import SHIPPED
-from storage.figures import moment
+from storage.figures import from_micros
 
 HOUR: Final = timedelta(hours=1)
 _HAIR: Final = 1e-9  # as domain/warning/judging.py has it
@@ -138,19 +138,19 @@ class Tried:
     needless: float
 
 
-def first_half(whole: Recorded) -> Recorded:
+def first_half(whole: RecordedSamples) -> RecordedSamples:
     """The earlier half of the samples."""
-    part = whole.columns.where(np.arange(len(whole.columns) // 2))
+    part = whole.columns.select(np.arange(len(whole.columns) // 2))
     return replace(whole, columns=part)
 
 
-def evenly(figures: Recorded) -> tuple[Floats, int]:
+def evenly(figures: RecordedSamples) -> tuple[Floats, int]:
     """The values, and how many there are an hour.
 
     Raises:
         ValueError: they are not of one series, evenly spaced, a whole number of them an hour; or of too few weeks.
     """
-    columns: Columns = figures.columns
+    columns: SampleArrays = figures.columns
     spaces = np.unique(np.diff(columns.at))
     if len(figures.series) != 1 or spaces.size != 1 or 3600 * SECOND % int(spaces[0]):
         raise ValueError("the figures must be one series, evenly spaced, with a whole number of them an hour")
@@ -344,13 +344,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     rule = load_rule(SHIPPED / "seasonal-volume.yaml").rule
     try:
-        half = first_half(read_file(options.history, rule.metric, UTC))
+        half = first_half(read_samples(options.history, rule.metric, UTC))
         chosen, copies = choose_on(half, options.like, options.needless, options.seed)
-        again = len(backtest(chosen.settings.of(rule), half).firings)
-    except (BadFigures, ValueError) as problem:
+        again = len(run_backtest(chosen.settings.of(rule), half).firings)
+    except (BadSamplesFile, ValueError) as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
-    ended = moment(int(half.columns.at[-1])).to_datetime_string()
+    ended = from_micros(int(half.columns.at[-1])).to_datetime_string()
     many = sum(len(found) for _, found in copies)
     sys.stdout.write(
         f"chosen on the figures until {ended}: {chosen.settings}\n"
@@ -363,7 +363,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def choose_on(half: Recorded, like: Sequence[str], needless: float, seed: int = SEED) -> tuple[Tried, list[Copy]]:
+def choose_on(half: RecordedSamples, like: Sequence[str], needless: float, seed: int = SEED) -> tuple[Tried, list[Copy]]:
     """The settings chosen on these figures, and the copies that they were tried on. `like`: ISO dates in UTC.
 
     Raises:
@@ -376,7 +376,7 @@ def choose_on(half: Recorded, like: Sequence[str], needless: float, seed: int = 
     return choose(tried, sum(len(found) for _, found in copies), needless), copies
 
 
-def _place(half: Recorded, day: str, per_hour: int) -> int:
+def _place(half: RecordedSamples, day: str, per_hour: int) -> int:
     at = int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()) * SECOND
     return (at - int(half.columns.at[0])) * per_hour // (3600 * SECOND)
 

@@ -1,1 +1,1 @@
-"""Prefect flows: the order of things and nothing else. One file a procedure, verb_noun."""
+"""Prefect flows: only the order of tasks. One file a procedure, named verb_noun."""

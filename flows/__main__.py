@@ -1,4 +1,4 @@
-"""`python -m flows`: the runner's process."""
+"""`python -m runner`: the runner process."""
 
 from __future__ import annotations
 

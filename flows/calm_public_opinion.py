@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.pipeline import run_name, take_turn
-from tasks.turns import Taken
+from flows.pipeline import run_name, run_turns
+from tasks.turns import LeasedTurn
 
 
 @flow(name="calm-public-opinion", flow_run_name=run_name)
-async def calm_public_opinion(taken: list[Taken]) -> None:
+async def calm_public_opinion(taken: list[LeasedTurn]) -> None:
     """Drive the response to public opinion: monitoring, service steps in, customers are calmed."""
-    await take_turn(taken)
+    await run_turns(taken)

@@ -1,4 +1,4 @@
-"""Which flow drives which playbook: a playbook names it by its file."""
+"""Catalog of flows by name: a playbook names its flow by the file."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ FLOWS: dict[str, Flow[Any, Any]] = {
 }
 
 
-def flow_of(name: str) -> Flow[Any, Any]:
-    """The flow of that name; a playbook that names an unknown one is driven all the same."""
+def get_flow(name: str) -> Flow[Any, Any]:
+    """Flow of that name; an unknown name gives the default flow, so its playbook is driven all the same."""
     return FLOWS.get(name, respond_publicly)

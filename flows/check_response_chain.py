@@ -1,15 +1,15 @@
-"""Check the response chain: every owner, channel, file, schedule; what is broken becomes somebody's action."""
+"""Check the response chain: every owner, channel, file, schedule; what is broken becomes an action."""
 
 from __future__ import annotations
 
 from prefect import flow
 
-from tasks.checking import check_chain, hand_over_broken
+from tasks.checking import check_chain, create_repair_actions
 
 
 @flow(name="check-response-chain")
 async def check_response_chain() -> int:
-    """Check everything; how much of it is broken."""
+    """Check the whole response chain; the number of broken things."""
     found = await check_chain()
-    await hand_over_broken(found)
+    await create_repair_actions(found)
     return sum(not one.ok for one in found)

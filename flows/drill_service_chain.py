@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from prefect import flow
 
-from tasks.drills import hold_drill, report
+from tasks.drills import hold_monthly_drill, publish_report
 
 
 @flow(name="drill-service-chain")
 async def drill_service_chain() -> str:
     """Hold the drill of the month, if it is due; its verdict."""
-    held = await hold_drill()
+    held = await hold_monthly_drill()
     if held is None:
         return "not due"
-    await report(held.document.id, str(held.verdict.outcome), held.document.texts["en"])
+    await publish_report(held.document.id, str(held.verdict.outcome), held.document.texts["en"])
     return str(held.verdict.outcome)

@@ -1,16 +1,16 @@
-"""Follow up affected customers: one run a batch of surveys, with what people are called for."""
+"""Follow up affected customers: one run a batch of surveys, and the steps that people are called for."""
 
 from __future__ import annotations
 
 from prefect import flow
 
-from flows.pipeline import run_name, take_turn
-from tasks.surveys import owe_surveys
-from tasks.turns import Taken
+from flows.pipeline import run_name, run_turns
+from tasks.surveys import enqueue_surveys
+from tasks.turns import LeasedTurn
 
 
 @flow(name="follow-up-customers", flow_run_name=run_name)
-async def follow_up_customers(taken: list[Taken]) -> None:
-    """Follow up affected customers: owe the batches that are due, take the turns, send."""
-    await owe_surveys()
-    await take_turn(taken)
+async def follow_up_customers(taken: list[LeasedTurn]) -> None:
+    """Follow up affected customers: enqueue the due batches, take the turns, send."""
+    await enqueue_surveys()
+    await run_turns(taken)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from prefect import flow
 
-from flows.pipeline import run_name, take_turn
-from tasks.turns import Taken
+from flows.pipeline import run_name, run_turns
+from tasks.turns import LeasedTurn
 
 
 @flow(name="restore-service", flow_run_name=run_name)
-async def restore_service(taken: list[Taken]) -> None:
+async def restore_service(taken: list[LeasedTurn]) -> None:
     """Drive the recovery of a service: switch to the standby channel, mitigate, confirm."""
-    await take_turn(taken)
+    await run_turns(taken)

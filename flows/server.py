@@ -1,8 +1,9 @@
-"""`python -m flows.server`: Prefect's own command line, for its server on SQLite.
+"""`python -m runner.prefect_server`: Prefect's own command line, with write transactions for its SQLite.
 
-Prefect begins a transaction that reads and then writes without saying that it will write. Where another one commits in
-between, SQLite refuses the write at once, the server answers 503, and its client waits two seconds (docs/adr/0008).
-Here every transaction says at its beginning that it will write, and waits its turn for some milliseconds instead.
+Prefect begins a transaction that reads and then writes without saying that it will write. Where another one
+commits in between, SQLite refuses the write at once, the server answers 503, and its client waits two
+seconds (docs/adr/0008). Here every transaction says at its beginning that it will write, and waits its turn
+for some milliseconds instead.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from prefect.server.database import configurations
 log = logging.getLogger("tocsin.prefect")
 
 
-def begin_at_once() -> bool:
-    """Let each transaction of Prefect's server begin as one that writes; False where Prefect has changed its ways."""
+def begin_immediate_transactions() -> bool:
+    """Begin each transaction of Prefect's server as a writing one; False where Prefect has changed its code."""
     kind: Any = getattr(configurations, "AioSqliteConfiguration", None)
     original = getattr(kind, "begin_transaction", None)
     if original is None or "with_for_update" not in original.__wrapped__.__code__.co_varnames:
@@ -32,6 +33,6 @@ def begin_at_once() -> bool:
 
 
 if __name__ == "__main__":
-    if not begin_at_once():
+    if not begin_immediate_transactions():
         log.warning("this Prefect begins its transactions in a way unknown to us: expect slow runs on SQLite")
     app()

@@ -1,22 +1,22 @@
-"""The sweep: even with runner and engine both dead, incidents move on, driven by a Prefect worker."""
+"""Sweep: with runner and engine both dead, a Prefect worker still moves incidents on."""
 
 from __future__ import annotations
 
 from prefect import flow
 
-from flows.pipeline import take_turn
-from tasks.learning import learn
-from tasks.sweeping import lease_overdue, look_for_what_is_stuck, mark_crashed_runs, settle_drills, thin_figures
+from flows.pipeline import run_turns
+from tasks.learning import update_learning
+from tasks.sweeping import lease_overdue, report_stuck_work, mark_crashed_runs, recover_orphaned_drills, delete_old_records
 
 
 @flow(name="sweep-overdue")
 async def sweep_overdue() -> None:
-    """Take every overdue turn, send what waits, and keep Prefect's own record true."""
+    """Take every overdue turn, send waiting messages, and keep Prefect's own record true."""
     while taken := await lease_overdue():
-        await take_turn(taken)
-    await take_turn([])
-    await learn()
-    await look_for_what_is_stuck()
-    await settle_drills()
+        await run_turns(taken)
+    await run_turns([])
+    await update_learning()
+    await report_stuck_work()
+    await recover_orphaned_drills()
     await mark_crashed_runs()
-    await thin_figures()
+    await delete_old_records()

@@ -1,4 +1,4 @@
-"""Everything a person reads, in English and Simplified Chinese: gettext catalogues and human times.
+"""Texts in English and Simplified Chinese: gettext catalogues, and times as people read them.
 
 The source id of a text is its English wording; `locales/zh_CN/LC_MESSAGES/tocsin.po` holds the translation.
 """

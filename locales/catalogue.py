@@ -1,4 +1,4 @@
-"""Catalogues of texts, one per language, read from the .po file itself: no compiled copy can be stale."""
+"""Text catalogues, one per language, read from the .po file itself: no compiled copy can be stale."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Translator:
 
 
 def normalise(language: str | None) -> str:
-    """One of `LANGUAGES`, however it is written (`zh`, `zh-CN`, `zh_Hans`, `en-GB`); unknown is English."""
+    """Normalise a language code to one of `LANGUAGES` (`zh`, `zh-CN`, `zh_Hans`, `en-GB`); unknown is English."""
     base = (language or "").strip().replace("-", "_").split("_")[0].split(".")[0].lower()
     return "zh_CN" if base == "zh" else DEFAULT_LANGUAGE
 
@@ -45,7 +45,7 @@ def translator(language: str | None) -> Translator:
 
 
 def catalogue_file(language: str) -> Path:
-    """Where the translations of a language are kept; `en` has none, its texts are the ids."""
+    """Translation file of a language; `en` has none, its texts are the ids."""
     return _FOLDER / language / "LC_MESSAGES" / "tocsin.po"
 
 

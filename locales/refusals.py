@@ -1,7 +1,7 @@
-"""Refusals in the reader's language. They are raised as English lines; here a line finds the text that it was made of.
+"""Refusals in the reader's language: raised as English lines, matched here to the text they were made of.
 
-The texts stand in `zh_CN/LC_MESSAGES/refusals.po`: `{1}`, `{2}` are what a line was filled with, in their order. A test
-reads every refusal out of the source and asks for its translation.
+The texts stand in `zh_CN/LC_MESSAGES/refusals.po`: `{1}`, `{2}` are the values of a line, in their order. A
+test reads every refusal out of the source and asks for its translation.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _PLACE: Final = re.compile(r"\{(\d+)\}")
 
 
 def refusals_file(language: str) -> Path:
-    """Where the translations of refusals are kept."""
+    """Translation file of the refusals."""
     return _FOLDER / language / "LC_MESSAGES" / "refusals.po"
 
 
-def refusal_in(line: str, language: str | None) -> str:
-    """A refusal as the reader reads it; the line itself where nobody has translated it."""
+def localize_refusal(line: str, language: str | None) -> str:
+    """Refusal in the reader's language; the English line itself where it has no translation."""
     name = normalise(language)
     if name == DEFAULT_LANGUAGE:
         return line

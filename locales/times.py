@@ -1,4 +1,4 @@
-"""Times and spans as people read them at 3 a.m.: a clock time, and how far away it is."""
+"""Times and spans as people read them at 3 a.m.: a clock time, and its distance from now."""
 
 from __future__ import annotations
 

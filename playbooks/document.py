@@ -1,4 +1,4 @@
-"""A playbook as a JSON-able document, the form in which a response keeps its copy, and back."""
+"""Playbook documents: the JSON-able form in which a response keeps its copy, written and read."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from functools import lru_cache
 from typing import Any
 
 from domain.durations import format_duration, parse_duration
-from domain.playbook import NeverSilent, Playbook, Stage, Step, StepKind
+from domain.playbook import UpdateWatch, Playbook, Stage, Step, StepKind
 from domain.text import Text
 
 _RENAMED = {"clock": "from"}  # `from` is a word of Python's own
 
 
 def to_document(playbook: Playbook) -> dict[str, Any]:
-    """The playbook as texts, numbers, lists and mappings, written as a file would be. Defaults are left out.
+    """Write the playbook as texts, numbers, lists and mappings, as a file would be. Defaults are left out.
 
     Raises:
         ValueError: a duration of less than a second, which no file can hold.
@@ -43,7 +43,7 @@ def _plain(value: Any) -> Any:
         return {key: list(items) for key, items in value.items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, Stage | Step | NeverSilent):
+    if isinstance(value, Stage | Step | UpdateWatch):
         return _fields_of(value)
     return str(value) if isinstance(value, StepKind) else value
 
@@ -56,7 +56,7 @@ def _span(span: timedelta) -> str:
 
 
 def from_document(document: Mapping[str, Any]) -> Playbook:
-    """The playbook of a document that was sound when it was written: nothing is checked again.
+    """Read the playbook of a document that was checked when it was written: nothing is checked again.
 
     Raises:
         TypeError, ValueError, KeyError: the document was made by something else.
@@ -65,7 +65,7 @@ def from_document(document: Mapping[str, Any]) -> Playbook:
 
 
 def _built(document: Mapping[str, Any], readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
-    """Keyword arguments of a dataclass; an empty value is the default's business."""
+    """Build the keyword arguments of a dataclass; an empty value takes the default."""
     return {
         ("clock" if key == "from" else key): readers[key](value) if key in readers else value
         for key, value in document.items()
@@ -93,8 +93,8 @@ def _stage(document: Mapping[str, Any]) -> Stage:
     return Stage(**_built(document, _STAGE))
 
 
-def _never_silent(document: Mapping[str, Any]) -> NeverSilent:
-    return NeverSilent(**_built(document, _NEVER_SILENT))
+def _never_silent(document: Mapping[str, Any]) -> UpdateWatch:
+    return UpdateWatch(**_built(document, _NEVER_SILENT))
 
 
 _STEP: dict[str, Callable[[Any], Any]] = {

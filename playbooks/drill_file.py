@@ -1,4 +1,4 @@
-"""A drill's plan as a file: read, checked against itself, built."""
+"""Drill plan files: read, checked for contradictions, built."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from domain.drill.plan import (
-    Call,
-    Caps,
-    Check,
-    Fault,
-    Figure,
-    Guard,
-    Hook,
+    DrillCall,
+    LoadCaps,
+    ResponseCheck,
+    PlannedFault,
+    DrillFigure,
+    GuardRail,
+    FaultHook,
     HttpStep,
     Journey,
-    Level,
-    Peak,
-    Plan,
-    Window,
+    LoadLevel,
+    MeasuredPeak,
+    DrillPlan,
+    DrillWindow,
 )
 from domain.durations import parse_duration
 from domain.text import Text
@@ -33,47 +33,47 @@ from playbooks.drill_models import (
     HookForm,
     ProxyForm,
     RequestForm,
-    StepForm,
+    HttpStepForm,
     WindowForm,
 )
-from playbooks.errors import Finding, quoted
-from playbooks.explain import nearest, read_form
+from playbooks.errors import FileFinding, quote_value
+from playbooks.explain import nearest_word, read_form
 from playbooks.rule_amounts import parse_amount
-from playbooks.source import Source, read_text
+from playbooks.source import YamlSource, read_text
 
 _NAME = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _UNITS = {  # figure -> the units that its limits are written in
-    Figure.LATENCY: ("s",), Figure.SATURATION: ("s",), Figure.RECOVERY: ("s",),
-    Figure.ERROR_RATE: ("%", ""), Figure.THROUGHPUT: ("%", ""), Figure.AVAILABILITY: ("%", ""),
+    DrillFigure.LATENCY: ("s",), DrillFigure.SATURATION: ("s",), DrillFigure.RECOVERY: ("s",),
+    DrillFigure.ERROR_RATE: ("%", ""), DrillFigure.THROUGHPUT: ("%", ""), DrillFigure.AVAILABILITY: ("%", ""),
 }  # fmt: skip
 
 
-def read_plan(path: Path) -> Plan:
-    """The plan of a file.
+def read_drill_plan(path: Path) -> DrillPlan:
+    """Read the plan of a file.
 
     Raises:
         BadFile: unreadable, broken, or a plan that contradicts itself.
     """
-    return parse_plan(read_text(path), str(path))
+    return parse_drill_plan(read_text(path), str(path))
 
 
-def parse_plan(text: str, file: str) -> Plan:
-    """The plan that `text` describes; BadFile as `read_plan`."""
+def parse_drill_plan(text: str, file: str) -> DrillPlan:
+    """Parse the plan that `text` describes; BadFile as `read_drill_plan`."""
     return _built(read_form(DrillForm, text, file, _wrong))
 
 
 # --- what contradicts itself ---
 
 
-def _wrong(form: DrillForm, found: Source) -> Iterator[Finding]:
+def _wrong(form: DrillForm, found: YamlSource) -> Iterator[FileFinding]:
     for part in (_amounts, _addresses, _journeys, _rest):
         yield from part(form, found)
 
 
-def _amounts(form: DrillForm, found: Source) -> Iterator[Finding]:
-    written: list[tuple[tuple[str | int, ...], Figure, str]] = [
-        (("bands", name), Figure(name), getattr(form.bands, name)) for name in type(form.bands).model_fields
+def _amounts(form: DrillForm, found: YamlSource) -> Iterator[FileFinding]:
+    written: list[tuple[tuple[str | int, ...], DrillFigure, str]] = [
+        (("bands", name), DrillFigure(name), getattr(form.bands, name)) for name in type(form.bands).model_fields
     ]
     written += [(("guards", place, "limit"), guard.figure, guard.limit) for place, guard in enumerate(form.guards)]
     for path, figure, text in written:
@@ -81,18 +81,18 @@ def _amounts(form: DrillForm, found: Source) -> Iterator[Finding]:
         share = amount.unit == "%" or (amount.unit == "" and amount.number <= 1)
         if amount.unit not in _UNITS[figure] or (_UNITS[figure] != ("s",) and not share) or amount.number < 0:
             example = "2s" if _UNITS[figure] == ("s",) else "95%"
-            yield found.finding(path, f"{quoted(text)} does not fit {figure}", f"write for example {example}")
+            yield found.finding(path, f"{quote_value(text)} does not fit {figure}", f"write for example {example}")
     for place, guard in enumerate(form.guards):
-        if guard.figure is Figure.RECOVERY:
+        if guard.figure is DrillFigure.RECOVERY:
             at = ("guards", place, "figure")
             yield found.finding(at, "recovery is known only at the end", "guard another figure")
 
 
-def _addresses(form: DrillForm, found: Source) -> Iterator[Finding]:
+def _addresses(form: DrillForm, found: YamlSource) -> Iterator[FileFinding]:
     for place, target in enumerate(form.targets):
         host, _, port = target.rpartition(":")
         if not host or not port.isdigit():
-            yield found.finding(("targets", place), f"{quoted(target)} is not host:port", "for example 127.0.0.1:7790")
+            yield found.finding(("targets", place), f"{quote_value(target)} is not host:port", "for example 127.0.0.1:7790")
     allowed = {target.lower() for target in form.targets}
     for path, url in _urls(form):
         parts = urlsplit(url)
@@ -100,11 +100,11 @@ def _addresses(form: DrillForm, found: Source) -> Iterator[Finding]:
         where = parts.netloc.rpartition("@")[2].lower()
         where = where if ":" in where.rpartition("]")[2] else f"{where}:{usual}"
         if not usual or not parts.netloc:
-            yield found.finding(path, f"{quoted(url)} is no http address", "http://host:port/path")
+            yield found.finding(path, f"{quote_value(url)} is no http address", "http://host:port/path")
         elif "@" in parts.netloc:
             yield found.finding(path, "carries credentials", "put them in a header")
         elif "{" not in parts.netloc and where not in allowed:
-            near = nearest(where, allowed)
+            near = nearest_word(where, allowed)
             remedy = f"did you mean {near}?" if near else f"add {where} to targets, or ask one of them"
             yield found.finding(path, f"{where} is not among the targets", remedy)
 
@@ -124,7 +124,7 @@ def _urls(form: DrillForm) -> Iterator[tuple[tuple[str | int, ...], str]]:
             yield ("fault", name, "url"), hook.url
 
 
-def _journeys(form: DrillForm, found: Source) -> Iterator[Finding]:
+def _journeys(form: DrillForm, found: YamlSource) -> Iterator[FileFinding]:
     writes = False
     for place, journey in enumerate(form.journeys):
         known = {"drill", "dice"}
@@ -147,18 +147,18 @@ def _journeys(form: DrillForm, found: Source) -> Iterator[Finding]:
         yield found.finding(("echo",), "is missing, and steps write", remedy)
 
 
-def _names(step: StepForm) -> set[str]:
+def _names(step: HttpStepForm) -> set[str]:
     texts = [step.url, *step.headers.values(), str(step.json_)]
     return set(_NAME.findall(" ".join(texts)))
 
 
-def _rest(form: DrillForm, found: Source) -> Iterator[Finding]:
+def _rest(form: DrillForm, found: YamlSource) -> Iterator[FileFinding]:
     if (form.peak.rate is None) == (not form.peak.metric):
         yield found.finding(("peak",), "needs a rate or a metric", "peak: {rate: 12}, journeys a second")
     for place, window in enumerate(form.windows):
         if window.timezone not in available_timezones():
             at = ("windows", place, "timezone")
-            yield found.finding(at, f"no time zone {quoted(window.timezone)}", "for example Asia/Shanghai")
+            yield found.finding(at, f"no time zone {quote_value(window.timezone)}", "for example Asia/Shanghai")
     fault = form.fault
     if fault and bool(fault.proxy) == bool(fault.inject):
         yield found.finding(
@@ -175,8 +175,8 @@ def _rest(form: DrillForm, found: Source) -> Iterator[Finding]:
 # --- building ---
 
 
-def _built(form: DrillForm) -> Plan:
-    return Plan(
+def _built(form: DrillForm) -> DrillPlan:
+    return DrillPlan(
         id=form.id,
         title=Text(form.title.en, form.title.zh),
         owner=form.owner,
@@ -186,22 +186,22 @@ def _built(form: DrillForm) -> Plan:
         seed=form.seed,
         carry=form.carry,
         echo=form.echo,
-        peak=Peak(parse_amount(form.peak.rate).number if form.peak.rate else 0.0, form.peak.metric),
-        levels=tuple(Level(level.percent, parse_duration(level.hold)) for level in form.levels),
+        peak=MeasuredPeak(parse_amount(form.peak.rate).number if form.peak.rate else 0.0, form.peak.metric),
+        levels=tuple(LoadLevel(level.percent, parse_duration(level.hold)) for level in form.levels),
         journeys=tuple(
             Journey(journey.id, tuple(_step(step) for step in journey.steps), journey.weight)
             for journey in form.journeys
         ),
-        bands={Figure(name): _limit(Figure(name), getattr(form.bands, name)) for name in type(form.bands).model_fields},
+        bands={DrillFigure(name): _limit(DrillFigure(name), getattr(form.bands, name)) for name in type(form.bands).model_fields},
         guards=tuple(
-            Guard(
+            GuardRail(
                 guard.figure, _limit(guard.figure, guard.limit), max(1, int(parse_duration(guard.for_).total_seconds()))
             )
             for guard in form.guards
         ),
         fault=_fault(form.fault) if form.fault else None,
-        call=Call(form.call.reach, parse_duration(form.call.wait)),
-        caps=Caps(
+        call=DrillCall(form.call.reach, parse_duration(form.call.wait)),
+        caps=LoadCaps(
             parse_amount(form.caps.rate).number, form.caps.requests, parse_duration(form.caps.time), form.caps.in_flight
         ),
         windows=tuple(_window(window) for window in form.windows),
@@ -212,16 +212,16 @@ def _built(form: DrillForm) -> Plan:
     )
 
 
-def _limit(figure: Figure, text: str) -> float:
+def _limit(figure: DrillFigure, text: str) -> float:
     """In the figure's own unit: milliseconds of latency, seconds, or a fraction."""
     amount = parse_amount(text)
-    if figure is Figure.LATENCY:
+    if figure is DrillFigure.LATENCY:
         return amount.number * 1000
     return amount.number / 100 if amount.unit == "%" else amount.number
 
 
-def _check(form: CheckForm) -> Check:
-    return Check(tuple(form.status), form.contains, dict(form.equals))
+def _check(form: CheckForm) -> ResponseCheck:
+    return ResponseCheck(tuple(form.status), form.contains, dict(form.equals))
 
 
 def _request(name: str, form: RequestForm) -> HttpStep:
@@ -231,7 +231,7 @@ def _request(name: str, form: RequestForm) -> HttpStep:
     )  # fmt: skip
 
 
-def _step(form: StepForm) -> HttpStep:
+def _step(form: HttpStepForm) -> HttpStep:
     least, _, longest = form.think.partition("..")
     think = (timedelta(seconds=parse_amount(least).number), timedelta(seconds=parse_amount(longest or least).number))
     return HttpStep(
@@ -242,12 +242,12 @@ def _step(form: StepForm) -> HttpStep:
     )  # fmt: skip
 
 
-def _hook(form: HookForm) -> Hook:
-    return Hook(tuple(form.command), form.method, form.url, form.json_, parse_duration(form.timeout))
+def _hook(form: HookForm) -> FaultHook:
+    return FaultHook(tuple(form.command), form.method, form.url, form.json_, parse_duration(form.timeout))
 
 
-def _fault(form: FaultForm) -> Fault:
-    return Fault(
+def _fault(form: FaultForm) -> PlannedFault:
+    return PlannedFault(
         id=form.id, title=Text(form.title.en, form.title.zh), percent=form.percent, hold=parse_duration(form.hold),
         horizon=parse_duration(form.horizon), proxy=_toxics(form.proxy) if form.proxy else {},
         upstream=form.proxy.upstream if form.proxy else "", listen=form.proxy.listen if form.proxy else "",
@@ -256,7 +256,7 @@ def _fault(form: FaultForm) -> Fault:
 
 
 def _toxics(form: ProxyForm) -> dict[str, float]:
-    """By name: seconds, shares, bytes a second; a stall is 1."""
+    """Fault settings by name: seconds, shares, bytes a second; a stall is 1."""
     found: dict[str, float] = {"stall": 1.0} if form.stall else {}
     for name in ("latency", "jitter", "reset", "black_hole", "errors"):
         text = getattr(form, name)
@@ -268,6 +268,6 @@ def _toxics(form: ProxyForm) -> dict[str, float]:
     return found
 
 
-def _window(form: WindowForm) -> Window:
+def _window(form: WindowForm) -> DrillWindow:
     begins, ends = (int(text[:2]) * 60 + int(text[3:]) for text in (form.from_, form.to))
-    return Window(frozenset(_DAYS.index(day) for day in form.days), begins, ends, form.timezone)
+    return DrillWindow(frozenset(_DAYS.index(day) for day in form.days), begins, ends, form.timezone)

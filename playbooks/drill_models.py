@@ -1,4 +1,4 @@
-"""The shape of a drill's plan: what each key means, which values it takes, an example of each."""
+"""The schema of a drill's plan: what each key means, which values it takes, an example of each."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from domain.drill.plan import Figure
-from playbooks.models import Duration, Form, Id, Words2, wrong
+from domain.drill.plan import DrillFigure
+from playbooks.models import Duration, FileForm, Id, LocalizedWords, value_error
 from playbooks.rule_amounts import NotAnAmount, parse_amount
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -19,26 +19,26 @@ def _amount(value: object) -> object:
         parse_amount(value)
     except NotAnAmount as error:
         reason, _, remedy = str(error).partition("; ")
-        raise wrong(reason, remedy or "for example 2s, 95%, 0.5") from None
+        raise value_error(reason, remedy or "for example 2s, 95%, 0.5") from None
     return str(value)
 
 
 def _think(value: object) -> object:
     if not isinstance(value, str):
-        raise wrong("is no time", "write 500ms, 1s or 1s..3s")
+        raise value_error("is no time", "write 500ms, 1s or 1s..3s")
     for part in value.split(".."):
         _amount(part)
     return value
 
 
-Amount = Annotated[
+AmountText = Annotated[
     str, BeforeValidator(_amount), WithJsonSchema({"type": ["string", "integer"], "examples": ["2s", "95%", "0.5"]})
 ]
-Think = Annotated[str, BeforeValidator(_think), WithJsonSchema({"type": "string", "examples": ["500ms", "1s..3s"]})]
+ThinkTime = Annotated[str, BeforeValidator(_think), WithJsonSchema({"type": "string", "examples": ["500ms", "1s..3s"]})]
 
 
-class CheckForm(Form):
-    """What an answer must be."""
+class CheckForm(FileForm):
+    """What a response must be."""
 
     status: list[int] = Field(
         [200, 201, 202, 204], min_length=1, description="Statuses that are good.", examples=[[200]]
@@ -51,7 +51,7 @@ class CheckForm(Form):
     )
 
 
-class RequestForm(Form):
+class RequestForm(FileForm):
     """A request."""
 
     method: Method = Field("GET", description="GET, POST, PUT, PATCH, DELETE or HEAD.", examples=["POST"])
@@ -65,11 +65,11 @@ class RequestForm(Form):
     check: CheckForm = Field(CheckForm(), description="What the answer must be.", examples=[{"status": [200]}])
 
 
-class StepForm(RequestForm):
+class HttpStepForm(RequestForm):
     """One request of a journey."""
 
     id: Id = Field(description="Its name within the journey.", examples=["open-chat"])
-    think: Think = Field("0s", description="How long the customer waits before it.", examples=["1s..3s"])
+    think: ThinkTime = Field("0s", description="How long the customer waits before it.", examples=["1s..3s"])
     extract: dict[Name, str] = Field(
         {}, description="Names and the dotted paths of the JSON answer that they take.", examples=[{"chat": "id"}]
     )
@@ -88,43 +88,43 @@ class StepForm(RequestForm):
     most: int = Field(30, ge=1, le=1_000, description="How often it is asked at most.", examples=[30])
 
 
-class JourneyForm(Form):
+class JourneyForm(FileForm):
     """What one customer does."""
 
     id: Id = Field(description="Its name.", examples=["ask-agent"])
     weight: int = Field(1, ge=1, le=1_000, description="How often, beside the others.", examples=[3])
-    steps: list[StepForm] = Field(min_length=1, max_length=50, description="Its requests in order.", examples=["[...]"])
+    steps: list[HttpStepForm] = Field(min_length=1, max_length=50, description="Its requests in order.", examples=["[...]"])
 
 
-class PeakForm(Form):
+class PeakForm(FileForm):
     """The measured peak."""
 
-    rate: Amount | None = Field(None, description="Journeys a second.", examples=[12])
+    rate: AmountText | None = Field(None, description="Journeys a second.", examples=[12])
     metric: str = Field(
         "", max_length=120, description="Or the metric whose highest hour of the last 28 days says it.",
         examples=["contacts"],
     )  # fmt: skip
 
 
-class LevelForm(Form):
+class LoadLevelForm(FileForm):
     """One stage of load."""
 
     percent: int = Field(ge=1, le=1_000, description="Percent of measured peak.", examples=[150])
     hold: Duration = Field(description="For how long.", examples=["5m"])
 
 
-class GuardForm(Form):
-    """Stops the drill."""
+class GuardForm(FileForm):
+    """A guard-rail that stops the drill."""
 
-    figure: Annotated[Figure, Field(strict=False)] = Field(
+    figure: Annotated[DrillFigure, Field(strict=False)] = Field(
         description="latency, error_rate, throughput, availability or saturation.", examples=["error_rate"]
     )
-    limit: Amount = Field(description="Beyond this it is dangerous.", examples=["50%"])
+    limit: AmountText = Field(description="Beyond this it is dangerous.", examples=["50%"])
     for_: Duration = Field("5s", alias="for", description="For so long on end.", examples=["5s"])
 
 
-class HookForm(Form):
-    """A way to do something to the chain."""
+class HookForm(FileForm):
+    """A command or request that injects or reverts the fault."""
 
     command: list[str] = Field([], description="A program with its arguments.", examples=[["systemctl", "stop", "bot"]])
     method: Method = Field("POST", description="Of the request.", examples=["POST"])
@@ -135,25 +135,25 @@ class HookForm(Form):
     timeout: Duration = Field("10s", description="Longer is a failure.", examples=["10s"])
 
 
-class ProxyForm(Form):
+class ProxyForm(FileForm):
     """The fault proxy: a listener of ours in front of a target."""
 
     listen: str = Field(description="Where the journeys go.", examples=["127.0.0.1:7791"])
     upstream: str = Field(description="What is behind it.", examples=["127.0.0.1:7790"])
-    latency: Amount | None = Field(None, description="Added to each answer.", examples=["500ms"])
-    jitter: Amount | None = Field(None, description="Up to so much more, drawn.", examples=["200ms"])
-    reset: Amount | None = Field(None, description="Share of connections that are reset.", examples=["10%"])
-    black_hole: Amount | None = Field(None, description="Share of connections that never answer.", examples=["5%"])
-    errors: Amount | None = Field(None, description="Share of requests answered 503.", examples=["20%"])
+    latency: AmountText | None = Field(None, description="Added to each answer.", examples=["500ms"])
+    jitter: AmountText | None = Field(None, description="Up to so much more, drawn.", examples=["200ms"])
+    reset: AmountText | None = Field(None, description="Share of connections that are reset.", examples=["10%"])
+    black_hole: AmountText | None = Field(None, description="Share of connections that never answer.", examples=["5%"])
+    errors: AmountText | None = Field(None, description="Share of requests answered 503.", examples=["20%"])
     bandwidth: int | None = Field(None, ge=1, description="Bytes a second of each connection.", examples=[10_000])
     stall: bool = Field(default=False, description="Nothing passes at all.", examples=[True])
 
 
-class FaultForm(Form):
-    """What is broken on purpose."""
+class FaultForm(FileForm):
+    """A planned fault."""
 
     id: Id = Field(description="Its name.", examples=["agents-stall"])
-    title: Words2 = Field(description="In a line, for the report.", examples=["The agents' desk stalls"])
+    title: LocalizedWords = Field(description="In a line, for the report.", examples=["The agents' desk stalls"])
     percent: int = Field(100, ge=1, le=1_000, description="Load meanwhile, percent of peak.", examples=[100])
     hold: Duration = Field(description="It is put right after this at the latest.", examples=["2m"])
     horizon: Duration = Field("15m", description="How long recovery is waited for.", examples=["15m"])
@@ -162,8 +162,8 @@ class FaultForm(Form):
     revert: HookForm | None = Field(None, description="And this puts it right.", examples=["{url: ...}"])
 
 
-class CallForm(Form):
-    """Who is called when a rule sees the fault."""
+class CallForm(FileForm):
+    """Who is called when a rule detects the fault."""
 
     reach: Literal["nobody", "sandbox", "owners"] = Field(
         "sandbox",
@@ -175,17 +175,17 @@ class CallForm(Form):
     )
 
 
-class CapsForm(Form):
-    """What no drill exceeds."""
+class CapsForm(FileForm):
+    """Upper limits of the drill."""
 
-    rate: Amount = Field("500", description="Journeys a second.", examples=[500])
+    rate: AmountText = Field("500", description="Journeys a second.", examples=[500])
     requests: int = Field(1_000_000, ge=1, description="Requests in all.", examples=[1_000_000])
     time: Duration = Field("2h", description="From begin to end.", examples=["2h"])
     in_flight: int = Field(5_000, ge=1, le=100_000, description="Journeys under way.", examples=[5_000])
 
 
-class WindowForm(Form):
-    """When it may run."""
+class WindowForm(FileForm):
+    """When the drill may run."""
 
     days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = Field(
         min_length=1, description="Weekdays.", examples=[["sat", "sun"]]
@@ -195,29 +195,29 @@ class WindowForm(Form):
     timezone: str = Field("UTC", description="In which zone.", examples=["Asia/Shanghai"])
 
 
-class BlackoutForm(Form):
-    """Days on which it may not."""
+class BlackoutForm(FileForm):
+    """Days on which no drill may run."""
 
     from_: str = Field(alias="from", pattern=r"^\d{4}-\d\d-\d\d$", description="First day.", examples=["2026-11-09"])
     to: str = Field(pattern=r"^\d{4}-\d\d-\d\d$", description="Last day.", examples=["2026-11-12"])
 
 
-class BandsForm(Form):
+class BandsForm(FileForm):
     """What each of the six figures must be for a PASS."""
 
-    latency: Amount = Field(description="95th percentile of a step, at most.", examples=["2s"])
-    error_rate: Amount = Field(description="Share of failed steps, at most.", examples=["2%"])
-    throughput: Amount = Field(description="Journeys completed well, of those offered, at least.", examples=["95%"])
-    availability: Amount = Field(description="Steps answered and not by a 5xx, at least.", examples=["99%"])
-    saturation: Amount = Field(description="Journeys under way, as seconds of the offered rate.", examples=["10s"])
-    recovery: Amount = Field("15m", description="From the fault to all figures in band, at most.", examples=["15m"])
+    latency: AmountText = Field(description="95th percentile of a step, at most.", examples=["2s"])
+    error_rate: AmountText = Field(description="Share of failed steps, at most.", examples=["2%"])
+    throughput: AmountText = Field(description="Journeys completed well, of those offered, at least.", examples=["95%"])
+    availability: AmountText = Field(description="Steps answered and not by a 5xx, at least.", examples=["99%"])
+    saturation: AmountText = Field(description="Journeys under way, as seconds of the offered rate.", examples=["10s"])
+    recovery: AmountText = Field("15m", description="From the fault to all figures in band, at most.", examples=["15m"])
 
 
-class DrillForm(Form):
+class DrillForm(FileForm):
     """A drill."""
 
     id: Id = Field(description="Its name.", examples=["full-chain"])
-    title: Words2 = Field(description="In a line.", examples=["The whole chain at twice its peak"])
+    title: LocalizedWords = Field(description="In a line.", examples=["The whole chain at twice its peak"])
     owner: Id = Field(description="The role that owns it.", examples=["service-quality-manager"])
     tell: list[Id] = Field([], description="Roles that get the report.", examples=[["technology-lead"]])
     targets: list[str] = Field(
@@ -227,7 +227,7 @@ class DrillForm(Form):
         examples=[["127.0.0.1:7790"]],
     )
     peak: PeakForm = Field(description="The measured peak.", examples=[{"rate": 12}])
-    levels: list[LevelForm] = Field(min_length=1, max_length=20, description="Stages of load.", examples=["[...]"])
+    levels: list[LoadLevelForm] = Field(min_length=1, max_length=20, description="Stages of load.", examples=["[...]"])
     baseline: Duration = Field(
         "10s", description="At the lowest stage, before and while nothing is wrong.", examples=["1m"]
     )

@@ -1,4 +1,4 @@
-"""What is wrong with a file, where, and what would be right."""
+"""Findings in a file: what is wrong, where, and what would be right."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://\S*")  # may carry a password
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong. `line` counts from 1; None where the file as a whole is meant."""
+class FileFinding:
+    """One finding. `line` counts from 1; None where the file as a whole is meant."""
 
     file: str
     line: int | None
@@ -27,15 +27,15 @@ class Finding:
 
 
 class BadFile(ValueError):
-    """A file that cannot come into force. Its text is one line a finding."""
+    """A file cannot come into force. The message has one line a finding."""
 
-    def __init__(self, findings: Iterable[Finding]) -> None:
+    def __init__(self, findings: Iterable[FileFinding]) -> None:
         self.findings = tuple(findings)
         super().__init__("\n".join(str(finding) for finding in self.findings))
 
 
 def one_line(text: str, longest: int) -> str:
-    """`text` without line breaks and control characters, cut to `longest` characters."""
+    """Return `text` without line breaks and control characters, cut to `longest` characters."""
     # Twice what fits is enough to judge: a 10 MB value must not be walked to show 300 characters of it.
     text = _ADDRESS.sub("(address)", text[: 2 * longest])
     kept = "".join(" " if char in "\n\t" else char for char in text if _shown(char))
@@ -46,7 +46,7 @@ def _shown(char: str) -> bool:
     return char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
-def quoted(value: object) -> str:
-    """A value of the file as an error shows it: in quotes, short, on one line."""
+def quote_value(value: object) -> str:
+    """Quote a value of the file for an error message: in quotes, short, on one line."""
     text = value if isinstance(value, str) else repr(value)
     return f"'{one_line(text, 60)}'"

@@ -1,4 +1,4 @@
-"""Validation errors in the words of someone who edits the file."""
+"""Validation messages: Pydantic's errors as findings, in words for the editor of the file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from playbooks.errors import BadFile, Finding, quoted
+from playbooks.errors import BadFile, FileFinding, quote_value
 from playbooks.models import TextForm, example_of
-from playbooks.source import Source, kind_of, read_yaml
+from playbooks.source import YamlSource, describe_kind, read_yaml
 
 F = TypeVar("F", bound=BaseModel)
 MOST_FINDINGS = 50  # nobody reads more at once
@@ -26,26 +26,26 @@ _WANTED = {
 _ID_PATTERN = "^[a-z0-9][a-z0-9-]*$"
 
 
-def findings_of(form: type[BaseModel], error: ValidationError, source: Source) -> list[Finding]:
-    """Each validation error as a finding, in the file's order. A mistyped key is one finding, not two."""
+def list_findings(form: type[BaseModel], error: ValidationError, source: YamlSource) -> list[FileFinding]:
+    """Turn validation errors into findings, in the file's order. A mistyped key is one finding, not two."""
     errors = error.errors(include_url=False)
     meant = {
         (*found["loc"][:-1], near)
         for found in errors
         if found["type"] == "extra_forbidden"
-        and (near := nearest(str(found["loc"][-1]), _keys(_form_at(form, found["loc"][:-1]))))
+        and (near := nearest_word(str(found["loc"][-1]), _keys(_form_at(form, found["loc"][:-1]))))
     }
     kept = [found for found in errors if not (found["type"] == "missing" and found["loc"] in meant)]
     findings = {_explained(form, found, source): None for found in kept}  # a dict keeps the order, drops repeats
     in_order = sorted(findings, key=lambda finding: finding.line or 0)
     if len(in_order) > MOST_FINDINGS:
         more = f"and {len(in_order) - MOST_FINDINGS} more mistakes"
-        in_order[MOST_FINDINGS:] = [Finding(source.file, None, "file", more, "mend these first")]
+        in_order[MOST_FINDINGS:] = [FileFinding(source.file, None, "file", more, "mend these first")]
     return in_order
 
 
-def checked(form: type[F], found: Source) -> F:
-    """The data as that form.
+def validate_form(form: type[F], found: YamlSource) -> F:
+    """Validate the data as that form.
 
     Raises:
         BadFile: unknown keys or wrong values.
@@ -53,25 +53,25 @@ def checked(form: type[F], found: Source) -> F:
     try:
         return form.model_validate(found.data)
     except ValidationError as error:
-        raise BadFile(findings_of(form, error, found)) from None
+        raise BadFile(list_findings(form, error, found)) from None
 
 
-def read_form(form: type[F], text: str, file: str, wrong: Callable[[F, Source], Iterable[Finding]]) -> F:
-    """A file as its form. `wrong`: what contradicts itself though each value alone may stand.
+def read_form(form: type[F], text: str, file: str, wrong: Callable[[F, YamlSource], Iterable[FileFinding]]) -> F:
+    """Read a file as its form. `wrong` yields contradictions between values that are each allowed alone.
 
     Raises:
         BadFile: broken YAML, unknown keys, values that cannot be, contradictions; in the order of the file.
     """
     found = read_yaml(text, file)
-    read = checked(form, found)
+    read = validate_form(form, found)
     findings = sorted(wrong(read, found), key=lambda finding: finding.line or 0)
     if findings:
         raise BadFile(findings)
     return read
 
 
-def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The known word that was probably meant."""
+def nearest_word(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the known word that was probably meant."""
     names = list(known)
     near = get_close_matches(word, names, n=1, cutoff=cutoff)
     if not near and len(word) > 1:  # a part of one name only: `zh` for zh_CN
@@ -79,16 +79,16 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     return near[0] if len(near) == 1 else None
 
 
-def choose(word: str, known: Iterable[str]) -> str:
-    """A remedy for a word that is not among the known ones."""
+def suggest_choice(word: str, known: Iterable[str]) -> str:
+    """Suggest known words for an unknown one, as a remedy."""
     names = sorted(known)
-    near = nearest(word, names)
+    near = nearest_word(word, names)
     if near:
         return f"did you mean {near}?"
     return f"one of {', '.join(names)}" if names else "there is none yet: add it first"
 
 
-def _explained(form: type[BaseModel], found: Any, source: Source) -> Finding:
+def _explained(form: type[BaseModel], found: Any, source: YamlSource) -> FileFinding:
     path: tuple[str | int, ...] = found["loc"]
     broken_key = bool(path) and path[-1] == "[key]"
     path = path[:-1] if broken_key else path
@@ -108,10 +108,10 @@ def _words_for(found: Any, owner: type[BaseModel] | None, key: str) -> tuple[str
     if what == "extra_forbidden" and owner is TextForm and value is None:
         return "unknown key", "put the text before it in quotes: its comma ended it"
     if what == "extra_forbidden":
-        return "unknown key", choose(key, _keys(owner))
+        return "unknown key", suggest_choice(key, _keys(owner))
     if what in _WANTED:
         wanted = "a text or {en: ..., zh: ...}" if _is_text(owner, key) else _WANTED[what]
-        return f"is {kind_of(value)}, not {wanted}", _as(wanted, value, example)
+        return f"is {describe_kind(value)}, not {wanted}", _as(wanted, value, example)
     return _of_value(what, value, extra, example) or (found["msg"], f"for example {example}")
 
 
@@ -119,12 +119,12 @@ def _of_value(what: str, value: object, extra: Mapping[str, Any], example: str) 
     """Words for a value of the right type that is not allowed."""
     if what in {"enum", "literal_error"}:
         known = extra["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        near = nearest(str(value), known)
+        near = nearest_word(str(value), known)
         hint = f"did you mean {near}? One of" if near else "one of"
-        return f"{quoted(value)} is not known", f"{hint} {', '.join(known)}"
+        return f"{quote_value(value)} is not known", f"{hint} {', '.join(known)}"
     if what == "string_pattern_mismatch":
         rule = "lower-case letters, digits and hyphens, " if extra["pattern"] == _ID_PATTERN else ""
-        return f"{quoted(value)} cannot be used here", f"{rule}for example {example}"
+        return f"{quote_value(value)} cannot be used here", f"{rule}for example {example}"
     if what in {"string_too_short", "too_short"}:
         return "is empty", f"for example {example}"
     if what in {"string_too_long", "too_long"}:
@@ -152,7 +152,7 @@ def _is_text(form: type[BaseModel] | None, key: str) -> bool:
 
 
 def _form_at(form: type[BaseModel], path: tuple[str | int, ...]) -> type[BaseModel] | None:
-    """The form that describes the mapping at `path`; None where it is plain data."""
+    """Return the form that describes the mapping at `path`; None where it is plain data."""
     here: type[BaseModel] | None = form
     inside = False  # within a list or a mapping by id: the next part of the path is an item
     for part in path:

@@ -1,4 +1,4 @@
-"""followup.yaml: how customers are followed up. A broken file changes nothing; without one the shipped values hold."""
+"""The follow-up file, followup.yaml. A broken file changes nothing; without one the shipped values hold."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from domain.customers.care import Care, Combination, Thresholds, gaps
-from domain.customers.hours import Quiet, minute_of
-from domain.customers.plan import Plan
+from domain.customers.care import Care, CareCombination, Thresholds, uncovered_answers
+from domain.customers.hours import ContactQuietHours, parse_minute_of_day
+from domain.customers.plan import FollowUpPlan
 from domain.customers.record import MINOR
 from domain.durations import parse_duration
 from domain.text import Text
-from playbooks.errors import Finding, quoted
+from playbooks.errors import FileFinding, quote_value
 from playbooks.explain import read_form
-from playbooks.models import Duration, Form, Words2
-from playbooks.source import Source, read_text
+from playbooks.models import Duration, FileForm, LocalizedWords
+from playbooks.source import YamlSource, read_text
 from playbooks.watched import Clock, OptionalFile
 
 SAMPLES = Path(__file__).resolve().parent / "sample"
 SHIPPED = SAMPLES / "followup.yaml"
-PROCEDURE = "customer-follow-up"  # the playbook by which people take part
+FOLLOW_UP_PLAYBOOK = "customer-follow-up"  # the playbook by which people take part
 SHORTEST_BATCH = timedelta(seconds=1)
 
 
-class QuestionsForm(Form):
+class QuestionsForm(FileForm):
     """The thresholds of the three questions."""
 
     poor_service: int = Field(1, ge=1, le=9_999, description="Times within 30 days.", examples=[1])
     order_over: float = Field(500, ge=0, le=10**9, description="A core interest is harmed.", examples=[500])
 
 
-class CombinationForm(Form):
+class CombinationForm(FileForm):
     """What is given where these answers hold."""
 
     poor_history: bool | None = Field(None, description="A history of poor service.", examples=[True])
@@ -48,14 +48,14 @@ class CombinationForm(Form):
     )
 
 
-class QuietForm(Form):
+class QuietForm(FileForm):
     """The quiet hours of a customer's day."""
 
     from_: str = Field(alias="from", description="When they begin.", examples=["21:00"])
     to: str = Field(description="When they end.", examples=["09:00"])
 
 
-class WayForm(Form):
+class SurveyChannelForm(FileForm):
     """A channel to customers."""
 
     tag: str = Field(min_length=1, max_length=60, description="Of the channel file.", examples=["survey-mail"])
@@ -64,7 +64,7 @@ class WayForm(Form):
     )
 
 
-class SurveyForm(Form):
+class SurveyForm(FileForm):
     """How and when customers are asked."""
 
     timezone: str = Field(description="Of customers without one.", examples=["Asia/Shanghai"])
@@ -74,20 +74,20 @@ class SurveyForm(Form):
     remind_after: Duration = Field("24h", description="One reminder.", examples=["24h"])
     collect_after: Duration = Field("72h", description="The result.", examples=["72h"])
     link_life: Duration = Field("7d", description="How long a link is good.", examples=["7d"])
-    channels: dict[Literal["mail", "phone"], WayForm] = Field(
+    channels: dict[Literal["mail", "phone"], SurveyChannelForm] = Field(
         description="Channels by contact, first choice first.", examples=["{mail: {tag: survey-mail, ...}}"]
     )
     drill: str = Field("survey-sandbox", max_length=60, description="A drill's channel.", examples=["survey-sandbox"])
 
 
-class CallbacksForm(Form):
-    """Whom a person calls."""
+class CallbacksForm(FileForm):
+    """Which customers a person calls."""
 
     unhappy_at_most: int = Field(2, ge=0, le=5, description="Of 5.", examples=[2])
     order_over: float = Field(2000, ge=0, le=10**9, description="High value.", examples=[2000])
 
 
-class ContactsForm(Form):
+class ContactsForm(FileForm):
     """How contacts are kept."""
 
     erase_after: Duration = Field("30d", description="After the close.", examples=["30d"])
@@ -96,16 +96,16 @@ class ContactsForm(Form):
     )
 
 
-class TextsForm(Form):
+class TextsForm(FileForm):
     """What customers read."""
 
-    title: Words2 = Field(description="Of the survey.", examples=["How did we do?"])
-    body: Words2 = Field(description="With {link}.", examples=["Please tell us: {link}"])
-    reminder_title: Words2 = Field(description="Of the reminder.", examples=["A reminder"])
-    reminder_body: Words2 = Field(description="With {link}.", examples=["Please tell us: {link}"])
+    title: LocalizedWords = Field(description="Of the survey.", examples=["How did we do?"])
+    body: LocalizedWords = Field(description="With {link}.", examples=["Please tell us: {link}"])
+    reminder_title: LocalizedWords = Field(description="Of the reminder.", examples=["A reminder"])
+    reminder_body: LocalizedWords = Field(description="With {link}.", examples=["Please tell us: {link}"])
 
 
-class FollowUpForm(Form):
+class FollowUpForm(FileForm):
     """The whole file."""
 
     questions: QuestionsForm = Field(description="The three questions.", examples=["{order_over: 500}"])
@@ -119,8 +119,8 @@ class FollowUpForm(Form):
     texts: TextsForm = Field(description="What customers read.", examples=["{title: How did we do?}"])
 
 
-def parse_followup(text: str, file: str) -> Plan:
-    """The plan that `text` describes.
+def parse_followup(text: str, file: str) -> FollowUpPlan:
+    """Parse the plan that `text` describes.
 
     Raises:
         BadFile: broken YAML, unknown keys, values that cannot be.
@@ -129,12 +129,12 @@ def parse_followup(text: str, file: str) -> Plan:
 
 
 @lru_cache(maxsize=1)
-def shipped() -> Plan:
-    """The plan of an operation that changed nothing."""
+def shipped_followup_plan() -> FollowUpPlan:
+    """Return the shipped plan."""
     return parse_followup(read_text(SHIPPED), str(SHIPPED))
 
 
-def _wrong(form: FollowUpForm, found: Source) -> Iterator[Finding]:
+def _wrong(form: FollowUpForm, found: YamlSource) -> Iterator[FileFinding]:
     yield from _wrong_times(form, found)
     if not form.survey.channels:
         yield found.finding(("survey", "channels"), "names no channel", "mail: {tag: survey-mail, placeholder: ...}")
@@ -143,25 +143,25 @@ def _wrong(form: FollowUpForm, found: Source) -> Iterator[Finding]:
         for language, said in (("en", words.en), ("zh", words.zh)):
             if said and "{link}" not in said:
                 yield found.finding(("texts", name, language), "has no {link}", "say where the survey is: {link}")
-    holes = gaps(_combinations(form))
+    holes = uncovered_answers(_combinations(form))
     if holes:
         yield found.finding(
             ("combinations",), f"says nothing of some customers ({len(holes)} of 8)", "end with {give: [compensation]}"
         )
 
 
-def _wrong_times(form: FollowUpForm, found: Source) -> Iterator[Finding]:
+def _wrong_times(form: FollowUpForm, found: YamlSource) -> Iterator[FileFinding]:
     survey = form.survey
     try:
         ZoneInfo(survey.timezone)
     except (KeyError, ValueError, OSError):
         where = ("survey", "timezone")
-        yield found.finding(where, f"no time zone {quoted(survey.timezone)}", "for example Asia/Shanghai")
+        yield found.finding(where, f"no time zone {quote_value(survey.timezone)}", "for example Asia/Shanghai")
     for name, value in (("from", survey.quiet.from_), ("to", survey.quiet.to)):
         try:
-            minute_of(value)
+            parse_minute_of_day(value)
         except ValueError:
-            yield found.finding(("survey", "quiet", name), f"{quoted(value)} is no time of day", 'write "21:00"')
+            yield found.finding(("survey", "quiet", name), f"{quote_value(value)} is no time of day", 'write "21:00"')
     if parse_duration(survey.every) < SHORTEST_BATCH:
         yield found.finding(("survey", "every"), "is no time", "every: 1m")
     if not parse_duration(survey.remind_after) < parse_duration(survey.collect_after):
@@ -170,17 +170,17 @@ def _wrong_times(form: FollowUpForm, found: Source) -> Iterator[Finding]:
         yield found.finding(("contacts", "erase_after"), "is before the result is collected", "erase_after: 30d")
 
 
-def _combinations(form: FollowUpForm) -> tuple[Combination, ...]:
+def _combinations(form: FollowUpForm) -> tuple[CareCombination, ...]:
     return tuple(
-        Combination(tuple(Care(care) for care in one.give), one.poor_history, one.harmed, one.compensated)
+        CareCombination(tuple(Care(care) for care in one.give), one.poor_history, one.harmed, one.compensated)
         for one in form.combinations
     )
 
 
-def _built(form: FollowUpForm) -> Plan:
+def _built(form: FollowUpForm) -> FollowUpPlan:
     survey = form.survey
     texts = {name: Text(words.en, words.zh) for name, words in form.texts}
-    return Plan(
+    return FollowUpPlan(
         thresholds=Thresholds(form.questions.poor_service, round(form.questions.order_over * MINOR)),
         combinations=_combinations(form),
         zone=survey.timezone,
@@ -189,7 +189,7 @@ def _built(form: FollowUpForm) -> Plan:
         drill=survey.drill,
         every=parse_duration(survey.every),
         per_batch=survey.per_batch,
-        quiet=Quiet(minute_of(survey.quiet.from_), minute_of(survey.quiet.to)),
+        quiet=ContactQuietHours(parse_minute_of_day(survey.quiet.from_), parse_minute_of_day(survey.quiet.to)),
         remind_after=parse_duration(survey.remind_after),
         collect_after=parse_duration(survey.collect_after),
         link_life=parse_duration(survey.link_life),
@@ -202,8 +202,8 @@ def _built(form: FollowUpForm) -> Plan:
     )
 
 
-class FollowUpFile(OptionalFile[Plan]):
+class FollowUpFile(OptionalFile[FollowUpPlan]):
     """The plan in force; without a file of the home the shipped one."""
 
     def __init__(self, path: Path, *, clock: Clock = time.monotonic) -> None:
-        super().__init__(path, lambda file: parse_followup(read_text(file), str(file)), shipped, clock=clock)
+        super().__init__(path, lambda file: parse_followup(read_text(file), str(file)), shipped_followup_plan, clock=clock)

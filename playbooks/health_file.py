@@ -1,4 +1,7 @@
-"""The file of the health board: targets, staffing, weights. What the home leaves out is as in the shipped one."""
+"""The health board's file, health.yaml: targets, staffing, weights.
+
+Missing keys are taken from the shipped file.
+"""
 
 from __future__ import annotations
 
@@ -13,54 +16,54 @@ from zoneinfo import ZoneInfo
 
 from domain.durations import parse_duration
 from domain.health.erlang import Objective
-from domain.health.plan import Component, Crew, Measure, Plan
-from domain.warning.figures import METRICS, Kind, Metric, kind_of
-from playbooks.errors import quoted
-from playbooks.explain import checked, choose
+from domain.health.plan import IndexComponent, Crew, CoreMeasure, HealthPlan
+from domain.warning.figures import METRICS, MetricKind, Metric, aggregate_kind
+from playbooks.errors import quote_value
+from playbooks.explain import validate_form, suggest_choice
 from playbooks.health_models import ComponentForm, CrewForm, HealthForm, MeasureForm
-from playbooks.rule_amounts import Amount, as_change, as_figure
-from playbooks.rule_document import Mistakes
-from playbooks.rule_document import Path as Place
-from playbooks.rule_loader import refuse
+from playbooks.rule_amounts import RuleAmount, to_relative_change, to_figure
+from playbooks.rule_document import RuleMistakes
+from playbooks.rule_document import DocumentPath as Place
+from playbooks.rule_loader import raise_mistakes
 from playbooks.source import read_text, read_yaml
 from playbooks.watched import Clock, OptionalFile
 
 SHIPPED = Path(__file__).resolve().parent / "sample" / "health.yaml"
 SHORTEST_WINDOW, LONGEST_WINDOW = timedelta(minutes=1), timedelta(days=1)
 _LEAST_HANDLE_SECONDS = 1
-_BARE = Plan("UTC", timedelta(minutes=30), Objective(0.8, 30), 0, 0, None, None, Crew())
+_BARE = HealthPlan("UTC", timedelta(minutes=30), Objective(0.8, 30), 0, 0, None, None, Crew())
 Metrics = Mapping[str, Metric]
 F = TypeVar("F")
 
 
-def parse_health(text: str, file: str, metrics: Metrics = METRICS, base: Plan | None = None) -> Plan:
-    """The plan that `text` describes; a key that it leaves out is as in `base` (default: the shipped plan).
+def parse_health(text: str, file: str, metrics: Metrics = METRICS, base: HealthPlan | None = None) -> HealthPlan:
+    """Parse the plan that `text` describes; a missing key is as in `base` (default: the shipped plan).
 
     Raises:
         BadFile: broken YAML, unknown keys or figures, values that cannot be.
     """
     found = read_yaml(text, file)
-    form = checked(HealthForm, found)
-    mistakes = Mistakes()
-    plan = _Builder(metrics, mistakes).plan(form, base or shipped())
-    refuse(mistakes, found)
+    form = validate_form(HealthForm, found)
+    mistakes = RuleMistakes()
+    plan = _Builder(metrics, mistakes).plan(form, base or shipped_health_plan())
+    raise_mistakes(mistakes, found)
     return plan
 
 
 @lru_cache(maxsize=1)
-def shipped() -> Plan:
-    """The plan of an operation that changed nothing."""
+def shipped_health_plan() -> HealthPlan:
+    """Return the shipped plan."""
     return parse_health(read_text(SHIPPED), str(SHIPPED), METRICS, _BARE)
 
 
 class _Builder:
     """From the checked form to the plan, noting what is wrong."""
 
-    def __init__(self, metrics: Metrics, mistakes: Mistakes) -> None:
+    def __init__(self, metrics: Metrics, mistakes: RuleMistakes) -> None:
         self._metrics = metrics
         self._mistakes = mistakes
 
-    def plan(self, form: HealthForm, base: Plan) -> Plan:
+    def plan(self, form: HealthForm, base: HealthPlan) -> HealthPlan:
         crew = self._crew(form, base.crew, ())
         crew = replace(
             crew,
@@ -117,26 +120,26 @@ class _Builder:
 
     # --- numbers
 
-    def _share(self, amount: Amount | None, at: Place, *, below_one: bool = False) -> float | None:
+    def _share(self, amount: RuleAmount | None, at: Place, *, below_one: bool = False) -> float | None:
         """A share from 0 to 1; `below_one`: 1 itself cannot be."""
         if amount is None:
             return None
-        share = self._mistakes.tried(at, lambda: as_figure(amount, Kind.SHARE, 1))
+        share = self._mistakes.tried(at, lambda: to_figure(amount, MetricKind.SHARE, 1))
         if share is not None and (share < 0 or (below_one and share >= 1)):
-            self._mistakes.add(at, f"{quoted(amount.text)} cannot be", "from 0% until below 100%")
+            self._mistakes.add(at, f"{quote_value(amount.text)} cannot be", "from 0% until below 100%")
         return share
 
     def _rise(self, form: HealthForm) -> float | None:
-        amount: Amount | None = form.complaints.rise if form.complaints else None
-        rise = None if amount is None else self._mistakes.tried(("complaints", "rise"), lambda: as_change(amount))
+        amount: RuleAmount | None = form.complaints.rise if form.complaints else None
+        rise = None if amount is None else self._mistakes.tried(("complaints", "rise"), lambda: to_relative_change(amount))
         if rise == 0:
             self._mistakes.add(("complaints", "rise"), "makes every usual hour a risk", "rise: 50%")
         return rise
 
     def _limit(self, form: HealthForm) -> float | None:
-        amount: Amount | None = form.complaints.an_hour if form.complaints else None
+        amount: RuleAmount | None = form.complaints.an_hour if form.complaints else None
         if amount is not None and (amount.unit or amount.number <= 0):
-            self._mistakes.add(("complaints", "an_hour"), f"{quoted(amount.text)} is no number", "an_hour: 60")
+            self._mistakes.add(("complaints", "an_hour"), f"{quote_value(amount.text)} is no number", "an_hour: 60")
         return amount.number if amount else None
 
     def _zone(self, name: str | None) -> str | None:
@@ -144,24 +147,24 @@ class _Builder:
             try:
                 ZoneInfo(name)
             except (KeyError, ValueError, OSError):
-                self._mistakes.add(("timezone",), f"no time zone {quoted(name)}", "for example Asia/Shanghai")
+                self._mistakes.add(("timezone",), f"no time zone {quote_value(name)}", "for example Asia/Shanghai")
         return name
 
     # --- figures
 
     def _known(self, name: str | None, at: Place) -> str:
         if name is not None and name not in self._metrics:
-            self._mistakes.add(at, f"no figure {quoted(name)}", choose(name, self._metrics))
+            self._mistakes.add(at, f"no figure {quote_value(name)}", suggest_choice(name, self._metrics))
         return name or ""
 
-    def _figure(self, metric: str, per: str | None, at: Place) -> Callable[[Amount, str], float | None]:
+    def _figure(self, metric: str, per: str | None, at: Place) -> Callable[[RuleAmount, str], float | None]:
         """How amounts of this measure are read."""
         self._known(metric, (*at, "metric"))
         self._known(per, (*at, "per"))
-        kind, most = scale_of(self._metrics, metric, per or "")
-        return lambda amount, key: self._mistakes.tried((*at, key), lambda: as_figure(amount, kind, most))
+        kind, most = measure_scale(self._metrics, metric, per or "")
+        return lambda amount, key: self._mistakes.tried((*at, key), lambda: to_figure(amount, kind, most))
 
-    def _measure(self, form: MeasureForm, at: Place) -> Measure:
+    def _measure(self, form: MeasureForm, at: Place) -> CoreMeasure:
         read = self._figure(form.metric, form.per, at)
         window = parse_duration(form.window)
         if not SHORTEST_WINDOW <= window <= LONGEST_WINDOW:
@@ -169,14 +172,14 @@ class _Builder:
         metric = self._metrics.get(form.metric)
         up = metric is not None and metric.better == "up"
         target = read(form.target, "target") if form.target is not None else None
-        return Measure(form.metric, window, form.per or "", target, "at_least" if up else "at_most")
+        return CoreMeasure(form.metric, window, form.per or "", target, "at_least" if up else "at_most")
 
-    def _parts(self, forms: list[ComponentForm], at: Place) -> tuple[Component, ...]:
+    def _parts(self, forms: list[ComponentForm], at: Place) -> tuple[IndexComponent, ...]:
         if not forms:
             self._mistakes.add(at, "has no part", "one line a figure, or leave the index out")
         return tuple(self._component(one, (*at, place)) for place, one in enumerate(forms))
 
-    def _component(self, form: ComponentForm, at: Place) -> Component:
+    def _component(self, form: ComponentForm, at: Place) -> IndexComponent:
         read = self._figure(form.metric, form.per, at)
         zero, full = read(form.zero, "zero"), read(form.full, "full")
         if zero is not None and zero == full:
@@ -186,27 +189,27 @@ class _Builder:
             way = "more" if metric.better == "up" else "less"
             self._mistakes.add((*at, "full"), f"is worse than zero: of {form.metric} {way} is better", "change the two")
         if form.weight.unit or form.weight.number <= 0:
-            self._mistakes.add((*at, "weight"), f"{quoted(form.weight.text)} is no weight", "weight: 30")
-        return Component(form.metric, form.weight.number, zero or 0.0, full or 0.0, form.per or "")
+            self._mistakes.add((*at, "weight"), f"{quote_value(form.weight.text)} is no weight", "weight: 30")
+        return IndexComponent(form.metric, form.weight.number, zero or 0.0, full or 0.0, form.per or "")
 
 
-def scale_of(metrics: Metrics, metric: str, per: str = "") -> tuple[Kind, float | None]:
-    """In which unit a measure is, and its largest sensible value: volumes of volumes are shares, else plain ratios."""
+def measure_scale(metrics: Metrics, metric: str, per: str = "") -> tuple[MetricKind, float | None]:
+    """Return a measure's unit and largest sensible value: volumes of volumes are shares, else plain ratios."""
     found, of = metrics.get(metric), metrics.get(per)
     if found is None:
-        return Kind.GAUGE, None
+        return MetricKind.GAUGE, None
     if per:
-        both = found.kind is Kind.VOLUME and of is not None and of.kind is Kind.VOLUME
-        return (Kind.SHARE if both else Kind.GAUGE), None
-    kind = kind_of(found, found.aggregate)
-    return kind, 1.0 if kind is Kind.SHARE and found.kind is not Kind.SHARE else found.most
+        both = found.kind is MetricKind.VOLUME and of is not None and of.kind is MetricKind.VOLUME
+        return (MetricKind.SHARE if both else MetricKind.GAUGE), None
+    kind = aggregate_kind(found, found.aggregate)
+    return kind, 1.0 if kind is MetricKind.SHARE and found.kind is not MetricKind.SHARE else found.most
 
 
 def _or(value: F | None, otherwise: F) -> F:
     return otherwise if value is None else value
 
 
-class HealthFile(OptionalFile[Plan]):
+class HealthFile(OptionalFile[HealthPlan]):
     """The plan in force; without a file of the home the shipped one.
 
     `metrics` gives the figures that it may name; they are asked again whenever the file is read.
@@ -215,4 +218,4 @@ class HealthFile(OptionalFile[Plan]):
     def __init__(
         self, path: Path, metrics: Callable[[], Metrics] = lambda: METRICS, *, clock: Clock = time.monotonic
     ) -> None:
-        super().__init__(path, lambda file: parse_health(read_text(file), str(file), metrics()), shipped, clock=clock)
+        super().__init__(path, lambda file: parse_health(read_text(file), str(file), metrics()), shipped_health_plan, clock=clock)

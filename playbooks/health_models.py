@@ -1,4 +1,4 @@
-"""The shape of `health.yaml`: each key, its values, an example."""
+"""The schema of `health.yaml`: each key, its values, an example."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from domain.health.plan import Core, IndexName
-from domain.health.staffing import Shift
-from playbooks.models import Duration, Form, Words, wrong
+from domain.health.plan import CoreFigureName, IndexName
+from domain.health.staffing import AgentShift
+from playbooks.models import Duration, FileForm, Words, value_error
 from playbooks.rule_models import LabelValue, MetricId, Number
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -23,7 +23,7 @@ def _days(value: object) -> object:
     for piece in str(value).lower().replace(" ", "").split(","):
         first, _, last = piece.partition("-")
         if first not in _DAYS or (last or first) not in _DAYS:
-            raise wrong(f"{str(value)[:40]!r} are no days", "mon-fri, or sat, sun")
+            raise value_error(f"{str(value)[:40]!r} are no days", "mon-fri, or sat, sun")
         start, end = _DAYS.index(first), _DAYS.index(last or first)
         found.update(day % 7 for day in range(start, end + 1 if end >= start else end + 8))
     return frozenset(found)
@@ -33,7 +33,7 @@ def _hours(value: object) -> object:
     """The minutes of the day of `08:00-20:00`."""
     match = _HOURS.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise wrong(f"{str(value)[:40]!r} are no hours", 'in quotes: "08:00-20:00", or "22:00-06:00" past midnight')
+        raise value_error(f"{str(value)[:40]!r} are no hours", 'in quotes: "08:00-20:00", or "22:00-06:00" past midnight')
     start = int(match[1]) * 60 + int(match[2])
     return start, 1440 if match[3] is None else int(match[3]) * 60 + int(match[4])
 
@@ -43,27 +43,27 @@ Hours = Annotated[Any, BeforeValidator(_hours)]
 People = Annotated[int, Field(ge=0, le=MOST_PEOPLE)]
 
 
-class ObjectiveForm(Form):
+class ObjectiveForm(FileForm):
     """The service-level objective."""
 
     share: Number = Field(description="The share of contacts that is answered in time.", examples=["80%"])
     within: Duration = Field(description="What is in time.", examples=["30s"])
 
 
-class ShiftForm(Form):
+class ShiftForm(FileForm):
     """So many agents on these days and hours."""
 
     days: Days = Field(description="Days of the week.", examples=["mon-fri"])
     hours: Hours = Field(description="Clock times of the zone.", examples=["08:00-20:00"])
     agents: People = Field(description="At their desks.", examples=[40])
 
-    def built(self) -> Shift:
-        """The shift of the domain."""
+    def built(self) -> AgentShift:
+        """Build the shift of the domain."""
         starts, ends = self.hours
-        return Shift(self.days, starts, ends, self.agents)
+        return AgentShift(self.days, starts, ends, self.agents)
 
 
-class CrewForm(Form):
+class CrewForm(FileForm):
     """The people of a service."""
 
     agents: People | None = Field(None, description="Agents at their desks, where no figure says it.", examples=[40])
@@ -76,14 +76,14 @@ class CrewForm(Form):
     )
 
 
-class ComplaintsForm(Form):
-    """What of complaints can be borne."""
+class ComplaintsForm(FileForm):
+    """The limits of complaints."""
 
     rise: Number | None = Field(None, description="Over what is usual for the hour.", examples=["50%"])
     an_hour: Number | None = Field(None, description="A fixed limit of complaints an hour.", examples=[60])
 
 
-class MeasureForm(Form):
+class MeasureForm(FileForm):
     """One way to measure a core figure."""
 
     metric: MetricId = Field(description="The figure.", examples=["response_time"])
@@ -92,7 +92,7 @@ class MeasureForm(Form):
     window: Duration = Field("15m", description="Over how long `now` is.", examples=["5m"])
 
 
-class ComponentForm(Form):
+class ComponentForm(FileForm):
     """A part of an index."""
 
     metric: MetricId = Field(description="The figure.", examples=["csat"])
@@ -103,7 +103,7 @@ class ComponentForm(Form):
 
 
 class HealthForm(CrewForm):
-    """What the health board goes by; a key that is left out is as in the file that ships."""
+    """The health board's plan; a missing key is as in the shipped file."""
 
     timezone: Words | None = Field(None, max_length=60, description="Whose hours.", examples=["Asia/Shanghai"])
     slot: Literal["15m", "30m", "1h"] | None = Field(None, description="Of the forecast.", examples=["30m"])
@@ -122,7 +122,7 @@ class HealthForm(CrewForm):
     complaints: ComplaintsForm | None = Field(
         None, description="What of complaints can be borne.", examples=["{rise: 50%}"]
     )
-    core: dict[Annotated[Core, Field(strict=False)], list[MeasureForm]] | None = Field(
+    core: dict[Annotated[CoreFigureName, Field(strict=False)], list[MeasureForm]] | None = Field(
         None, description="The six core figures.", examples=["{satisfaction: [{metric: csat, target: 85%}]}"]
     )
     indices: dict[Annotated[IndexName, Field(strict=False)], list[ComponentForm]] | None = Field(

@@ -1,4 +1,4 @@
-"""learning.yaml: how an operation learns. A broken file changes nothing; without one the shipped values hold."""
+"""The learning file, learning.yaml. A broken file changes nothing; without one the shipped values hold."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from domain.customers.hours import minute_of
+from domain.customers.hours import parse_minute_of_day
 from domain.durations import parse_duration
-from domain.learning.plan import LEAD, WEEKDAYS, Plan
-from playbooks.errors import Finding, quoted
+from domain.learning.plan import AGENDA_LEAD, WEEKDAYS, LearningPlan
+from playbooks.errors import FileFinding, quote_value
 from playbooks.explain import read_form
-from playbooks.models import Duration, Form
-from playbooks.source import Source, read_text
+from playbooks.models import Duration, FileForm
+from playbooks.source import YamlSource, read_text
 from playbooks.watched import Clock, OptionalFile
 
 SHIPPED = Path(__file__).resolve().parent / "sample" / "learning.yaml"
@@ -27,7 +27,7 @@ Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "satur
 Share = Annotated[str, Field(pattern=r"^(100|\d{1,2})(\.\d)?%$", max_length=6)]
 
 
-class MeetingForm(Form):
+class MeetingForm(FileForm):
     """When the product meeting is held."""
 
     weekday: Weekday = Field(description="The day.", examples=["tuesday"])
@@ -36,14 +36,14 @@ class MeetingForm(Form):
     lasts: Duration = Field("60m", description="How long it is.", examples=["60m"])
 
 
-class SuggestionsForm(Form):
+class SuggestionsForm(FileForm):
     """How suggestions are gathered."""
 
     near: Share = Field("85%", description="From how near on they say the same.", examples=["85%"])
 
 
-class RecurrenceForm(Form):
-    """What comes again."""
+class RecurrenceForm(FileForm):
+    """When a problem counts as recurring."""
 
     count: int = Field(3, ge=2, le=100, description="So many of a kind.", examples=[3])
     within: Duration = Field("90d", description="Within that time.", examples=["90d"])
@@ -51,7 +51,7 @@ class RecurrenceForm(Form):
     similar: Share = Field("40%", description="From how alike on one is shown.", examples=["40%"])
 
 
-class TrackerForm(Form):
+class TrackerForm(FileForm):
     """An issue tracker."""
 
     url: str = Field(
@@ -62,7 +62,7 @@ class TrackerForm(Form):
     )
 
 
-class LearningForm(Form):
+class LearningForm(FileForm):
     """The whole file."""
 
     meeting: MeetingForm = Field(description="The product meeting.", examples=["{weekday: tuesday, ...}"])
@@ -74,8 +74,8 @@ class LearningForm(Form):
     tracker: TrackerForm | None = Field(None, description="An issue tracker.", examples=["{url: https://...}"])
 
 
-def parse_learning(text: str, file: str) -> Plan:
-    """The plan that `text` describes.
+def parse_learning(text: str, file: str) -> LearningPlan:
+    """Parse the plan that `text` describes.
 
     Raises:
         BadFile: broken YAML, unknown keys, values that cannot be.
@@ -84,21 +84,21 @@ def parse_learning(text: str, file: str) -> Plan:
 
 
 @lru_cache(maxsize=1)
-def shipped() -> Plan:
-    """The plan of an operation that changed nothing."""
+def shipped_learning_plan() -> LearningPlan:
+    """Return the shipped plan."""
     return parse_learning(read_text(SHIPPED), str(SHIPPED))
 
 
-def _wrong(form: LearningForm, found: Source) -> Iterator[Finding]:
+def _wrong(form: LearningForm, found: YamlSource) -> Iterator[FileFinding]:
     try:
         ZoneInfo(form.meeting.timezone)
     except (KeyError, ValueError, OSError):
         where = ("meeting", "timezone")
-        yield found.finding(where, f"no time zone {quoted(form.meeting.timezone)}", "for example Asia/Shanghai")
+        yield found.finding(where, f"no time zone {quote_value(form.meeting.timezone)}", "for example Asia/Shanghai")
     try:
-        minute_of(form.meeting.time)
+        parse_minute_of_day(form.meeting.time)
     except ValueError:
-        yield found.finding(("meeting", "time"), f"{quoted(form.meeting.time)} is no time of day", 'write "10:00"')
+        yield found.finding(("meeting", "time"), f"{quote_value(form.meeting.time)} is no time of day", 'write "10:00"')
     if not 1 <= _minutes(form.meeting.lasts) <= LONGEST_MINUTES:
         yield found.finding(("meeting", "lasts"), "is no length of a meeting", "lasts: 60m")
     if not parse_duration(form.recurrence.within):
@@ -107,8 +107,8 @@ def _wrong(form: LearningForm, found: Source) -> Iterator[Finding]:
         yield from _wrong_address(form.tracker, found)
 
 
-def _wrong_address(tracker: TrackerForm, found: Source) -> Iterator[Finding]:
-    """An address may carry a secret: it is never repeated."""
+def _wrong_address(tracker: TrackerForm, found: YamlSource) -> Iterator[FileFinding]:
+    """Check the tracker's address. It may carry a secret, so it is never repeated."""
     where = ("tracker", "url")
     try:
         parts = urlsplit(tracker.url)
@@ -130,14 +130,14 @@ def _share(text: str) -> float:
     return float(text.rstrip("%")) / 100
 
 
-def _built(form: LearningForm) -> Plan:
+def _built(form: LearningForm) -> LearningPlan:
     meeting, recurrence, tracker = form.meeting, form.recurrence, form.tracker
-    return Plan(
+    return LearningPlan(
         weekday=WEEKDAYS.index(meeting.weekday),
-        minute=minute_of(meeting.time),
+        minute=parse_minute_of_day(meeting.time),
         zone=meeting.timezone,
         minutes=_minutes(meeting.lasts),
-        lead=LEAD,
+        lead=AGENDA_LEAD,
         near=_share(form.suggestions.near),
         count=recurrence.count,
         window=parse_duration(recurrence.within),
@@ -149,8 +149,8 @@ def _built(form: LearningForm) -> Plan:
     )
 
 
-class LearningFile(OptionalFile[Plan]):
+class LearningFile(OptionalFile[LearningPlan]):
     """The plan in force; without a file of the home the shipped one."""
 
     def __init__(self, path: Path, *, clock: Clock = time.monotonic) -> None:
-        super().__init__(path, lambda file: parse_learning(read_text(file), str(file)), shipped, clock=clock)
+        super().__init__(path, lambda file: parse_learning(read_text(file), str(file)), shipped_learning_plan, clock=clock)

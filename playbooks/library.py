@@ -1,4 +1,4 @@
-"""All playbooks: the catalogue that ships, and the folders whose files add to it or replace by id."""
+"""Library of all playbooks: the shipped catalogue, and folders whose files add to it or replace by id."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from pathlib import Path
 from threading import Lock
 
 from domain.playbook import Playbook
-from playbooks.errors import Finding
-from playbooks.explain import choose
+from playbooks.errors import FileFinding
+from playbooks.explain import suggest_choice
 from playbooks.loader import load_playbook
-from playbooks.shelf import Shelf
-from playbooks.watched import Clock, Pace
+from playbooks.shelf import FileCatalog
+from playbooks.watched import Clock, PollInterval
 
 CATALOG = Path(__file__).parent / "catalog"
 
 
 class UnknownPlaybook(KeyError):
-    """No playbook has that id; the text names those that were probably meant."""
+    """No playbook has that id; the message names similar ones."""
 
     def __init__(self, wanted: str, known: list[str]) -> None:
         self.wanted = wanted
-        super().__init__(f"no playbook {wanted[:60]!r}: {choose(wanted[:60], known)}")
+        super().__init__(f"no playbook {wanted[:60]!r}: {suggest_choice(wanted[:60], known)}")
 
     def __str__(self) -> str:
         return str(self.args[0])
 
 
-class Library:
+class PlaybookLibrary:
     """The playbooks in force. Threads may share one.
 
     `folders` come after the catalogue, a later one wins. Files are looked at once a second at most; a broken
@@ -38,12 +38,12 @@ class Library:
     def __init__(self, *folders: Path, clock: Clock = time.monotonic) -> None:
         own = CATALOG.resolve()  # named again by a caller, it would be listed twice
         mine = (CATALOG, *(folder for folder in folders if folder.resolve() != own))
-        self._shelf = Shelf(mine, load_playbook, lambda playbook: playbook.id)
-        self._pace = Pace(clock)
+        self._shelf = FileCatalog(mine, load_playbook, lambda playbook: playbook.id)
+        self._pace = PollInterval(clock)
         self._lock = Lock()
 
     def get(self, id: str) -> Playbook:  # noqa: A002 - the word of the files
-        """The playbook of that id.
+        """Return the playbook of that id.
 
         Raises:
             UnknownPlaybook: there is none; its text suggests near names.
@@ -54,17 +54,17 @@ class Library:
         return playbooks[id]
 
     def all(self) -> list[Playbook]:
-        """Every playbook in force, by id."""
+        """List every playbook in force, by id."""
         playbooks = self._current()
         return [playbooks[name] for name in sorted(playbooks)]
 
-    def findings(self) -> list[Finding]:
-        """What is wrong with files that are not in force as they stand."""
+    def findings(self) -> list[FileFinding]:
+        """List what is wrong with files that are not in force as they stand."""
         self._current()
         return list(self._shelf.findings)
 
     def _current(self) -> Mapping[str, Playbook]:
         with self._lock:
             if self._pace.due():
-                self._shelf.look()
+                self._shelf.refresh()
             return self._shelf.things

@@ -1,4 +1,4 @@
-"""From the text of a file to a playbook that is sound, or to what is wrong with it."""
+"""Playbook loader: from the text of a file to a checked playbook, or to findings."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from domain.playbook import Playbook
-from domain.soundness import problems
+from domain.soundness import check_playbook
 from playbooks.document import from_document, to_document
 from playbooks.errors import BadFile
-from playbooks.explain import findings_of
+from playbooks.explain import list_findings
 from playbooks.models import PlaybookForm
 from playbooks.source import read_text, read_yaml
 
-__all__ = ["from_document", "json_schema", "load_playbook", "parse_playbook", "to_document"]
+__all__ = ["from_document", "playbook_json_schema", "load_playbook", "parse_playbook", "to_document"]
 
 
 def parse_playbook(text: str, source: str) -> Playbook:
-    """The playbook that `text` describes. `source` is the file's name, for errors.
+    """Parse the playbook that `text` describes. `source` is the file's name, for errors.
 
     Raises:
         BadFile: broken YAML, unknown keys, wrong values, or a procedure that could not work.
@@ -28,9 +28,9 @@ def parse_playbook(text: str, source: str) -> Playbook:
     try:
         PlaybookForm.model_validate(found.data)
     except ValidationError as error:
-        raise BadFile(findings_of(PlaybookForm, error, found)) from None
+        raise BadFile(list_findings(PlaybookForm, error, found)) from None
     playbook = from_document(found.data)
-    unsound = problems(playbook)
+    unsound = check_playbook(playbook)
     if unsound:
         findings = (found.finding(problem.path, problem.reason, problem.remedy) for problem in unsound)
         raise BadFile(sorted(findings, key=lambda finding: finding.line or 0))
@@ -38,7 +38,7 @@ def parse_playbook(text: str, source: str) -> Playbook:
 
 
 def load_playbook(path: Path) -> Playbook:
-    """The playbook of a file.
+    """Load the playbook of a file.
 
     Raises:
         BadFile: as `parse_playbook`, or the file cannot be read.
@@ -46,7 +46,7 @@ def load_playbook(path: Path) -> Playbook:
     return parse_playbook(read_text(path), str(path))
 
 
-def json_schema() -> dict[str, Any]:
-    """The schema of a playbook's file, for editors: keys and values, not how they hang together."""
+def playbook_json_schema() -> dict[str, Any]:
+    """Return the JSON schema of a playbook's file, for editors: keys and values, not their relations."""
     schema = PlaybookForm.model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Tocsin playbook"}

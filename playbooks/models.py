@@ -1,4 +1,4 @@
-"""The shape of the files: what each key means, which values it takes, an example of each."""
+"""The schema of playbook and roster files: what each key means, which values it takes, an example of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from domain.durations import parse_duration
 from domain.playbook import Clock, StepKind
 from domain.soundness import WHEN_FIELDS
-from playbooks.errors import quoted
+from playbooks.errors import quote_value
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _DURATION_PATTERN = (
@@ -20,35 +20,35 @@ _DURATION_PATTERN = (
 )
 
 
-class Form(BaseModel):
-    """A mapping of the file: no unknown key, no silent conversion."""
+class FileForm(BaseModel):
+    """Base of all forms: a mapping of the file with no unknown key and no silent conversion."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False)
 
 
-def wrong(reason: str, remedy: str) -> PydanticCustomError:
-    """A validation error that says what would be right."""
+def value_error(reason: str, remedy: str) -> PydanticCustomError:
+    """Make a validation error that says what would be right."""
     return PydanticCustomError("tocsin", "{reason}", {"reason": reason, "remedy": remedy})
 
 
 def _span(value: object) -> object:
     if not isinstance(value, str):
         if isinstance(value, int) and not isinstance(value, bool):
-            raise wrong(f"{value} has no unit", f"write {value}m for minutes or {value}h for hours")
+            raise value_error(f"{value} has no unit", f"write {value}m for minutes or {value}h for hours")
         return value
     try:
         parse_duration(value)
     except ValueError as error:
         reason, _, remedy = str(error).partition("; ")
-        if quoted(value) not in reason:  # a long value is shown short
-            reason = f"{quoted(value)} is not a duration"
-        raise wrong(reason, remedy) from error
+        if quote_value(value) not in reason:  # a long value is shown short
+            reason = f"{quote_value(value)} is not a duration"
+        raise value_error(reason, remedy) from error
     return value
 
 
 def _words(value: str) -> str:
     if _CONTROL.search(value):
-        raise wrong("has a control character", "remove it; line breaks are welcome")
+        raise value_error("has a control character", "remove it; line breaks are welcome")
     return value
 
 
@@ -65,14 +65,14 @@ Duration = Annotated[
 ]
 
 
-class TextForm(Form):
+class TextForm(FileForm):
     """Words for people: a text in English, or both languages."""
 
     en: Words = Field(min_length=1, description="The English words.", examples=["Draft the apology"])
     zh: Words = Field("", description="The same in Simplified Chinese.", examples=["起草致歉声明"])
 
 
-Words2 = Annotated[
+LocalizedWords = Annotated[
     TextForm,
     BeforeValidator(_in_english),
     WithJsonSchema(
@@ -92,16 +92,16 @@ Words2 = Annotated[
 Condition = Annotated[str, Field(min_length=1, max_length=60)]
 
 
-class StepForm(Form):
+class StepForm(FileForm):
     """One step of a stage."""
 
     id: Id = Field(description="Its name within the stage.", examples=["draft"])
     kind: Annotated[StepKind, Field(strict=False)] = Field(
         description="act, tell, draft, approve, publish, meet, run or survey.", examples=["act"]
     )
-    title: Words2 = Field(description="What is to be done, in a few words.", examples=["Draft the apology"])
+    title: LocalizedWords = Field(description="What is to be done, in a few words.", examples=["Draft the apology"])
     owner: Id = Field(description="The role that does it.", examples=["pr-lead"])
-    instruction: Words2 | None = Field(
+    instruction: LocalizedWords | None = Field(
         None, description="How it is done well.", examples=["Say what happened and what you are doing."]
     )
     backup: Id | None = Field(
@@ -157,7 +157,7 @@ class StepForm(Form):
     withdraws: bool = Field(
         default=False, description="publish: what it posts withdraws what stood before.", examples=[True]
     )
-    template: Words2 | None = Field(
+    template: LocalizedWords | None = Field(
         None, description="draft: a text to begin with.", examples=["We apologise for [what happened]."]
     )
     promises: bool = Field(
@@ -172,11 +172,11 @@ class StepForm(Form):
     )
 
 
-class StageForm(Form):
+class StageForm(FileForm):
     """A window on a clock, and its steps."""
 
     id: Id = Field(description="Its name within the playbook.", examples=["apology"])
-    title: Words2 = Field(description="What the window is for.", examples=["Apology within the first hour"])
+    title: LocalizedWords = Field(description="What the window is for.", examples=["Apology within the first hour"])
     clock: Clock = Field(
         "declared",
         alias="from",
@@ -198,8 +198,8 @@ class StageForm(Form):
     )
 
 
-class NeverSilentForm(Form):
-    """The watchdog over public silence."""
+class NeverSilentForm(FileForm):
+    """The watch on public updates."""
 
     within: Duration = Field(description="Nothing public for so long: `first` is reminded.", examples=["60m"])
     then: Duration = Field(description="So much later: `after` is told.", examples=["15m"])
@@ -207,13 +207,13 @@ class NeverSilentForm(Form):
     after: Id = Field("executive", description="Who is told when that did not help.", examples=["executive"])
 
 
-class PlaybookForm(Form):
+class PlaybookForm(FileForm):
     """A procedure."""
 
     id: Id = Field(description="Its name in commands and links.", examples=["four-hour-response"])
-    title: Words2 = Field(description="Its name for people.", examples=["Four-hour public response"])
+    title: LocalizedWords = Field(description="Its name for people.", examples=["Four-hour public response"])
     version: int = Field(1, ge=1, description="Counts up when the procedure changes.", examples=[1])
-    summary: Words2 | None = Field(None, description="What it is for, in a sentence.", examples=["Apology in an hour."])
+    summary: LocalizedWords | None = Field(None, description="What it is for, in a sentence.", examples=["Apology in an hour."])
     flow: str = Field(
         "respond_publicly",
         pattern=r"^[a-z][a-z0-9_]*$",
@@ -234,7 +234,7 @@ class PlaybookForm(Form):
     never_silent: NeverSilentForm | None = Field(
         None, description="The watchdog over public silence.", examples=["{within: 60m, then: 15m}"]
     )
-    holding_script: Words2 | None = Field(
+    holding_script: LocalizedWords | None = Field(
         None,
         description="What agents say until there is a statement.",
         examples=["We are sorry. We know of it."],
@@ -249,8 +249,8 @@ class PlaybookForm(Form):
     )
 
 
-class PersonForm(Form):
-    """Someone who can be called."""
+class PersonForm(FileForm):
+    """A person who can be called."""
 
     name: Words = Field(min_length=1, max_length=100, description="How they are written.", examples=["Alice Zhang"])
     channels: list[Annotated[str, Field(min_length=1, max_length=60)]] = Field(
@@ -271,7 +271,7 @@ class PersonForm(Form):
     )  # fmt: skip
 
 
-class RoleForm(Form):
+class RoleForm(FileForm):
     """A duty with its holder and backup."""
 
     title: Words = Field(min_length=1, max_length=100, description="Its name for people.", examples=["PR lead"])
@@ -282,7 +282,7 @@ class RoleForm(Form):
     )
 
 
-class PublicChannelForm(Form):
+class PublicChannelForm(FileForm):
     """An official channel."""
 
     channel: str = Field(
@@ -297,8 +297,8 @@ class PublicChannelForm(Form):
     )
 
 
-class RosterForm(Form):
-    """Who people are, which roles they hold, where the organisation speaks."""
+class RosterForm(FileForm):
+    """The roster: people, roles, official channels."""
 
     currency: str = Field(
         "CNY", pattern=r"^[A-Z]{3}$", description="Of every money limit, as in ISO 4217.", examples=["CNY"]
@@ -327,7 +327,7 @@ FORMS: tuple[type[BaseModel], ...] = (
 
 
 def example_of(form: Any, key: str) -> str:
-    """How a key is written, for a remedy: `due: 20m`."""
+    """Return how a key is written, for a remedy: `due: 20m`."""
     field = next((info for name, info in form.model_fields.items() if key in (name, info.alias)), None)
     if field is None or not field.examples:
         return key

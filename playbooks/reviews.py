@@ -1,4 +1,4 @@
-"""reviews.yaml: how the operation reviews itself. Without a file of the home the shipped values hold."""
+"""The reviews file, reviews.yaml. Without a file of the home the shipped values hold."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pydantic import BeforeValidator, Field
 
 from domain.durations import parse_duration
 from domain.review.plan import ClockPlan, LevelPlan, ReviewPlan
-from domain.review.value import Inputs
+from domain.review.value import ValueInputs
 from domain.text import Text
-from playbooks.errors import Finding, quoted
+from playbooks.errors import FileFinding, quote_value
 from playbooks.explain import read_form
-from playbooks.models import Duration, Form, Id, Words2, wrong
+from playbooks.models import Duration, FileForm, Id, LocalizedWords, value_error
 from playbooks.rule_amounts import NotAnAmount, parse_amount
-from playbooks.source import Source, read_text
+from playbooks.source import YamlSource, read_text
 from playbooks.watched import Clock, OptionalFile
 
 SHIPPED = Path(__file__).resolve().parent / "sample" / "reviews.yaml"
@@ -33,14 +33,14 @@ def _number(value: object) -> object:
         amount = parse_amount(value)
     except NotAnAmount as error:
         reason, _, remedy = str(error).partition("; ")
-        raise wrong(reason, remedy) from error
+        raise value_error(reason, remedy) from error
     return amount.number / 100 if amount.unit == "%" else amount.number
 
 
 Number = Annotated[float, BeforeValidator(_number)]
 
 
-class RetrospectiveForm(Form):
+class RetrospectiveSettingsForm(FileForm):
     """Retrospectives, and how long effects are traced."""
 
     severities: list[str] = Field(description="Of incidents that get one.", examples=[["critical", "major"]])
@@ -48,26 +48,26 @@ class RetrospectiveForm(Form):
     figures: list[str] = Field(description="What is traced.", examples=[["csat", "complaint_rate"]])
 
 
-class LevelForm(Form):
+class HandlingLevelForm(FileForm):
     """A level of handling."""
 
     level: int = Field(ge=1, le=9, description="The value of the label.", examples=[1])
-    title: Words2 = Field(description="What it is.", examples=["Simple contacts"])
+    title: LocalizedWords = Field(description="What it is.", examples=["Simple contacts"])
     within: Duration | None = Field(None, description="In time means closed within.", examples=["15m"])
     objective: str | None = Field(None, pattern=_SHARE, description="Share closed in time.", examples=["90%"])
 
 
-class ClockForm(Form):
+class ClockForm(FileForm):
     """A clock of the monthly report."""
 
     id: Id = Field(description="Its name.", examples=["apology"])
-    title: Words2 = Field(description="For people.", examples=["Hour 1: apology"])
+    title: LocalizedWords = Field(description="For people.", examples=["Hour 1: apology"])
     playbook: Id = Field(description="Whose step it is.", examples=["four-hour-response"])
     step: str = Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$", description="stage/step.", examples=["apology/publish"])
 
 
-class ValueForm(Form):
-    """What saving and return are worked out of, for a month."""
+class ValueForm(FileForm):
+    """Inputs of saving and return on investment, for a month."""
 
     labour_cost_per_hour: Number | None = Field(None, ge=0, le=_MOST, description="Of an agent.", examples=[60])
     hours_saved_per_case: Number | None = Field(None, ge=0, le=1000, description="Of a case.", examples=[0.1])
@@ -77,14 +77,14 @@ class ValueForm(Form):
     investment: Number | None = Field(None, ge=0, le=_MOST, description="What it cost.", examples=[30000])
 
 
-class ReviewsForm(Form):
+class ReviewsForm(FileForm):
     """The whole file."""
 
     timezone: str = Field(description="Of days, weeks and months.", examples=["Asia/Shanghai"])
-    retrospective: RetrospectiveForm = Field(description="After an incident.", examples=["{trace_for: 30d}"])
+    retrospective: RetrospectiveSettingsForm = Field(description="After an incident.", examples=["{trace_for: 30d}"])
     weekly: list[str] = Field(min_length=1, description="Figures of the weekly review.", examples=[["csat"]])
     aims: dict[str, Number] = Field(default_factory=dict, description="Targets.", examples=["{csat: 0.85}"])
-    levels: list[LevelForm] = Field(min_length=1, description="Levels of handling.", examples=["[{level: 1}]"])
+    levels: list[HandlingLevelForm] = Field(min_length=1, description="Levels of handling.", examples=["[{level: 1}]"])
     clocks: list[ClockForm] = Field(description="Clocks of the monthly report.", examples=["[{id: apology}]"])
     improvements: str = Field("80%", pattern=_SHARE, description="Aim: improvements.", examples=["80%"])
     situations: str = Field("80%", pattern=_SHARE, description="Aim: situations covered.", examples=["80%"])
@@ -92,7 +92,7 @@ class ReviewsForm(Form):
 
 
 def parse_reviews(text: str, file: str) -> ReviewPlan:
-    """The plan that `text` describes.
+    """Parse the plan that `text` describes.
 
     Raises:
         BadFile: broken YAML, unknown keys, values that cannot be.
@@ -101,16 +101,16 @@ def parse_reviews(text: str, file: str) -> ReviewPlan:
 
 
 @lru_cache(maxsize=1)
-def shipped() -> ReviewPlan:
-    """The plan of an operation that changed nothing."""
+def shipped_review_plan() -> ReviewPlan:
+    """Return the shipped plan."""
     return parse_reviews(read_text(SHIPPED), str(SHIPPED))
 
 
-def _wrong(form: ReviewsForm, found: Source) -> Iterator[Finding]:
+def _wrong(form: ReviewsForm, found: YamlSource) -> Iterator[FileFinding]:
     try:
         ZoneInfo(form.timezone)
     except (KeyError, ValueError, OSError):
-        yield found.finding(("timezone",), f"no time zone {quoted(form.timezone)}", "for example Asia/Shanghai")
+        yield found.finding(("timezone",), f"no time zone {quote_value(form.timezone)}", "for example Asia/Shanghai")
     seen: set[int] = set()
     for place, level in enumerate(form.levels):
         if level.level in seen:
@@ -143,7 +143,7 @@ def _built(form: ReviewsForm) -> ReviewPlan:
         trace_for=parse_duration(after.trace_for),
         improvements=_share(form.improvements),
         situations=_share(form.situations),
-        inputs=Inputs(**form.value.model_dump()),
+        inputs=ValueInputs(**form.value.model_dump()),
         aims=dict(form.aims),
     )  # fmt: skip
 
@@ -152,4 +152,4 @@ class ReviewsFile(OptionalFile[ReviewPlan]):
     """The plan in force; without a file of the home the shipped one."""
 
     def __init__(self, path: Path, *, clock: Clock = time.monotonic) -> None:
-        super().__init__(path, lambda file: parse_reviews(read_text(file), str(file)), shipped, clock=clock)
+        super().__init__(path, lambda file: parse_reviews(read_text(file), str(file)), shipped_review_plan, clock=clock)

@@ -1,4 +1,4 @@
-"""Thresholds as people write them: `30s`, `85%`, `10 points`, `0.5`. Never an expression."""
+"""Amounts in rule files: `30s`, `85%`, `10 points`, `0.5`. Never an expression."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from domain.durations import format_duration, parse_duration
-from domain.warning.figures import Kind, show
-from playbooks.errors import quoted
+from domain.warning.figures import MetricKind, format_metric
+from playbooks.errors import quote_value
 
 _NUMBER = re.compile(r"([-+]?(?:\d+(?:\.\d+)?|\.\d+)) ?(%|ms|s|points?)?", re.ASCII)
 _LONGEST = 40
 _LIKE = {
-    Kind.DURATION: "30s or 2m",
-    Kind.SHARE: "85% or 0.85",
-    Kind.VOLUME: "120",
-    Kind.SCORE: "40",
-    Kind.GAUGE: "120",
+    MetricKind.DURATION: "30s or 2m",
+    MetricKind.SHARE: "85% or 0.85",
+    MetricKind.VOLUME: "120",
+    MetricKind.SCORE: "40",
+    MetricKind.GAUGE: "120",
 }
 SUSPICIOUS_CHANGE = 5  # `50` for 50 % is a mistake that would never fire; +500 % is written 500%
 
 
 class NotAnAmount(ValueError):
-    """It is not a number; the text is the reason, a semicolon, and what would be right."""
+    """A value is no number; the message is the reason, a semicolon, and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
+class RuleAmount:
     """A number as it was written, with its unit: nothing, `%`, `s` or `points`."""
 
     number: float
@@ -35,83 +35,83 @@ class Amount:
     text: str = ""
 
 
-def parse_amount(value: object) -> Amount:
-    """The number of a file.
+def parse_amount(value: object) -> RuleAmount:
+    """Parse the number of a file.
 
     Raises:
         NotAnAmount: anything else; values are never evaluated.
     """
     if isinstance(value, int) and not isinstance(value, bool):
-        return Amount(float(value), "", str(value))
+        return RuleAmount(float(value), "", str(value))
     text = value.strip() if isinstance(value, str) else ""
     match = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
     if match:
         number, unit = float(match[1]), match[2] or ""
         if unit == "ms":
-            return Amount(number / 1000, "s", text)
-        return Amount(number, "points" if unit.startswith("point") else unit, text)
+            return RuleAmount(number / 1000, "s", text)
+        return RuleAmount(number, "points" if unit.startswith("point") else unit, text)
     try:
-        return Amount(parse_duration(text[:_LONGEST]).total_seconds(), "s", text)
+        return RuleAmount(parse_duration(text[:_LONGEST]).total_seconds(), "s", text)
     except ValueError:
         shown = value if isinstance(value, str) else str(value)
-        raise NotAnAmount(f"{quoted(shown)} is not a number; for example 30, 0.85, 85% or 30s") from None
+        raise NotAnAmount(f"{quote_value(shown)} is not a number; for example 30, 0.85, 85% or 30s") from None
 
 
-def as_figure(amount: Amount, kind: Kind, most: float | None = None) -> float:
-    """The amount in the unit of the figures that it is compared with.
+def to_figure(amount: RuleAmount, kind: MetricKind, most: float | None = None) -> float:
+    """Convert the amount to the unit of the figures that it is compared with.
 
     Raises:
         NotAnAmount: it is written in another unit, or larger than any such figure can be.
     """
-    if amount.unit not in {Kind.DURATION: ("", "s"), Kind.SHARE: ("", "%")}.get(kind, ("",)):
-        raise NotAnAmount(f"{quoted(amount.text)} does not fit: the figure is a {kind}; write {_LIKE[kind]}")
+    if amount.unit not in {MetricKind.DURATION: ("", "s"), MetricKind.SHARE: ("", "%")}.get(kind, ("",)):
+        raise NotAnAmount(f"{quote_value(amount.text)} does not fit: the figure is a {kind}; write {_LIKE[kind]}")
     number = amount.number / 100 if amount.unit == "%" else amount.number
     if most is not None and abs(number) > most:
-        if kind is Kind.SHARE and not amount.unit:
-            raise NotAnAmount(f"{quoted(amount.text)} would be {number * 100:g} %; write {amount.text}%")
-        raise NotAnAmount(f"{quoted(amount.text)} can never be reached; at most {show(most, kind)}")
+        if kind is MetricKind.SHARE and not amount.unit:
+            raise NotAnAmount(f"{quote_value(amount.text)} would be {number * 100:g} %; write {amount.text}%")
+        raise NotAnAmount(f"{quote_value(amount.text)} can never be reached; at most {format_metric(most, kind)}")
     return number
 
 
-def as_change(amount: Amount) -> float:
-    """The amount as a relative change: `50%` and `0.5` are half as much again.
+def to_relative_change(amount: RuleAmount) -> float:
+    """Convert the amount to a relative change: `50%` and `0.5` are half as much again.
 
     Raises:
         NotAnAmount: another unit, below zero, or a number that surely was meant in percent.
     """
     if amount.unit not in ("", "%"):
-        raise NotAnAmount(f"{quoted(amount.text)} is no relative change; write 50%, or 10 points for a difference")
+        raise NotAnAmount(f"{quote_value(amount.text)} is no relative change; write 50%, or 10 points for a difference")
     number = amount.number / 100 if amount.unit == "%" else amount.number
     if number < 0:
-        raise NotAnAmount(f"{quoted(amount.text)} is below zero; write the size: {amount.text.lstrip('-')}")
+        raise NotAnAmount(f"{quote_value(amount.text)} is below zero; write the size: {amount.text.lstrip('-')}")
     if not amount.unit and number >= SUSPICIOUS_CHANGE:
-        raise NotAnAmount(f"{quoted(amount.text)} would be {number * 100:g} %; write {amount.text}%")
+        raise NotAnAmount(f"{quote_value(amount.text)} would be {number * 100:g} %; write {amount.text}%")
     return number
 
 
-def as_points(amount: Amount, kind: Kind) -> float:
-    """The amount as a difference in the figure's own unit: ten points of a share are 0.1.
+def to_points(amount: RuleAmount, kind: MetricKind) -> float:
+    """Convert the amount to a difference in the figure's own unit: ten points of a share are 0.1.
 
     Raises:
         NotAnAmount: another unit, or below zero.
     """
     if amount.unit != "points":
         remedy = f"write {amount.number:g} points, as the other thresholds"
-        raise NotAnAmount(f"{quoted(amount.text)} is not in points; {remedy}")
+        raise NotAnAmount(f"{quote_value(amount.text)} is not in points; {remedy}")
     if amount.number < 0:
-        raise NotAnAmount(f"{quoted(amount.text)} is below zero; write the size: {amount.text.lstrip('-')}")
-    return amount.number / 100 if kind is Kind.SHARE else amount.number
+        raise NotAnAmount(f"{quote_value(amount.text)} is below zero; write the size: {amount.text.lstrip('-')}")
+    return amount.number / 100 if kind is MetricKind.SHARE else amount.number
 
 
-def written(figure: float, kind: Kind, *, change: bool = False, points: bool = False) -> str:
-    """How a threshold is written in a file; read back it is the same figure."""
+def format_threshold(figure: float, kind: MetricKind, *, change: bool = False, points: bool = False) -> str:
+    """Format a threshold as a file has it; read back it is the same figure."""
     if points:
-        return f"{_plain(figure * 100 if kind is Kind.SHARE else figure)} points"
-    if change or kind is Kind.SHARE:
+        return f"{_plain(figure * 100 if kind is MetricKind.SHARE else figure)} points"
+    if change or kind is MetricKind.SHARE:
         return f"{_plain(figure * 100)}%"
-    if kind is Kind.DURATION and figure > 0 and figure == int(figure):
+    if kind is MetricKind.DURATION and figure > 0 and figure == int(figure):
         return format_duration(timedelta(seconds=figure))
-    return _plain(figure) + ("s" if kind is Kind.DURATION else "")
+    return _plain(figure) + ("s" if kind is MetricKind.DURATION else "")
 
 
 def _plain(number: float) -> str:

@@ -1,4 +1,4 @@
-"""From the checked form of a rule's file to the rule, and from a rule to a document that reads back as it."""
+"""Rule documents: a rule built from the checked form of its file, and written back as an equal document."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 
 from domain.durations import format_duration, parse_duration
 from domain.text import Text
-from domain.warning.figures import Kind, Metric, kind_of
-from domain.warning.rule import EVERY_PROFILE, Aggregate, Baseline, Condition, Level, Rule, Starts, Tier, rank
+from domain.warning.figures import MetricKind, Metric, aggregate_kind
+from domain.warning.rule import EVERY_PROFILE, Aggregate, Baseline, Condition, ThresholdLevel, Rule, RuleStart, Tier, tier_rank
 from playbooks.models import TextForm
-from playbooks.rule_amounts import Amount, NotAnAmount, as_change, as_figure, as_points, written
+from playbooks.rule_amounts import RuleAmount, NotAnAmount, to_relative_change, to_figure, to_points, format_threshold
 from playbooks.rule_models import CONDITIONS, RuleForm
 
-Path = tuple[str | int, ...]
+DocumentPath = tuple[str | int, ...]
 DAY = timedelta(days=1)
 
 
 @dataclass
-class Mistakes:
-    """What is wrong with a document: where, what, and what would be right."""
+class RuleMistakes:
+    """Mistakes of a document: where, what, and what would be right."""
 
-    found: list[tuple[Path, str, str]] = field(default_factory=list)
+    found: list[tuple[DocumentPath, str, str]] = field(default_factory=list)
 
-    def add(self, path: Path, reason: str, remedy: str) -> None:
-        """One more."""
+    def add(self, path: DocumentPath, reason: str, remedy: str) -> None:
+        """Add one mistake."""
         self.found.append((path, reason, remedy))
 
-    def tried(self, path: Path, convert: Callable[[], float]) -> float | None:
-        """A figure, or one more mistake."""
+    def tried(self, path: DocumentPath, convert: Callable[[], float]) -> float | None:
+        """Return a converted figure, or add a mistake."""
         try:
             return convert()
         except NotAnAmount as error:
@@ -40,40 +40,40 @@ class Mistakes:
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """In which unit a rule's thresholds are."""
+class ThresholdScale:
+    """The unit of a rule's thresholds."""
 
-    kind: Kind
+    kind: MetricKind
     most: float | None
     change: bool
     points: bool
 
-    def figure(self, amount: Amount) -> float:
-        """The amount in that unit; NotAnAmount where it does not fit."""
+    def figure(self, amount: RuleAmount) -> float:
+        """Convert the amount to that unit; NotAnAmount where it does not fit."""
         if not self.change:
-            return as_figure(amount, self.kind, self.most)
-        return as_points(amount, self.kind) if self.points else as_change(amount)
+            return to_figure(amount, self.kind, self.most)
+        return to_points(amount, self.kind) if self.points else to_relative_change(amount)
 
     def text(self, figure: float) -> str:
-        """How the figure is written."""
-        return written(figure, self.kind, change=self.change, points=self.points)
+        """Format the figure as a file has it."""
+        return format_threshold(figure, self.kind, change=self.change, points=self.points)
 
 
-def scale_of(metric: Metric, aggregate: Aggregate, *, per: bool, change: bool, points: bool) -> Scale:
-    """The unit of what the aggregate of a metric is compared with."""
-    kind = kind_of(metric, aggregate, per=per)
+def aggregate_scale(metric: Metric, aggregate: Aggregate, *, per: bool, change: bool, points: bool) -> ThresholdScale:
+    """Return the unit of the figure that a metric's aggregate is compared with."""
+    kind = aggregate_kind(metric, aggregate, per=per)
     most = 1.0 if aggregate is Aggregate.SHARE or per else metric.most if kind is metric.kind else None
-    return Scale(kind, most, change, points)
+    return ThresholdScale(kind, most, change, points)
 
 
-def rule_scale(rule: Rule, metric: Metric) -> Scale:
+def rule_scale(rule: Rule, metric: Metric) -> ThresholdScale:
     """The unit of a rule's thresholds."""
     per = rule.per is not None
-    return scale_of(metric, rule.aggregate, per=per, change=rule.condition.compares, points=rule.points)
+    return aggregate_scale(metric, rule.aggregate, per=per, change=rule.condition.compares, points=rule.points)
 
 
-def build(form: RuleForm, metrics: Mapping[str, Metric], mistakes: Mistakes) -> Rule | None:
-    """The rule of a form, or None and why not. How its parts hang together is not looked at here."""
+def build_rule(form: RuleForm, metrics: Mapping[str, Metric], mistakes: RuleMistakes) -> Rule | None:
+    """Build the rule of a form, or None with the mistakes. Relations between its parts are not checked here."""
     before = len(mistakes.found)
     metric = _known(form, metrics, mistakes)
     condition = _condition(form, mistakes)
@@ -83,8 +83,8 @@ def build(form: RuleForm, metrics: Mapping[str, Metric], mistakes: Mistakes) -> 
     aggregate = form.aggregate or (Aggregate.SHARE if form.per else metric.aggregate)
     wanted = getattr(form, condition)
     points = condition.compares and any(one.unit == "points" for one in _each(wanted).values())
-    scale = scale_of(metric, aggregate, per=form.per is not None, change=condition.compares, points=points)
-    levels = levels_of(str(condition), wanted, form.recover, form.level, scale, mistakes)
+    scale = aggregate_scale(metric, aggregate, per=form.per is not None, change=condition.compares, points=points)
+    levels = build_levels(str(condition), wanted, form.recover, form.level, scale, mistakes)
     at_least = _plain(form.at_least, ("at_least",), mistakes)
     if at_least is None and aggregate is Aggregate.SHARE and form.per is None:
         at_least = metric.at_least
@@ -94,7 +94,7 @@ def build(form: RuleForm, metrics: Mapping[str, Metric], mistakes: Mistakes) -> 
         return None
     return Rule(
         id=form.id,
-        title=text_of(form.title),
+        title=build_text(form.title),
         metric=form.metric,
         aggregate=aggregate,
         window=window,
@@ -115,34 +115,34 @@ def build(form: RuleForm, metrics: Mapping[str, Metric], mistakes: Mistakes) -> 
         consecutive_days=form.consecutive_days,
         zone=form.zone,
         quiet=parse_duration(form.quiet),
-        starts=Starts(form.starts.playbook, form.starts.as_, form.starts.severity) if form.starts else None,
+        starts=RuleStart(form.starts.playbook, form.starts.as_, form.starts.severity) if form.starts else None,
         inhibits=tuple(form.inhibits),
         profile=form.profile,
         owner=form.owner or "",
         tier=form.tier,
-        summary=text_of(form.summary),
+        summary=build_text(form.summary),
         version=form.version,
     )
 
 
-def text_of(form: TextForm | None) -> Text:
-    """The words of a form."""
+def build_text(form: TextForm | None) -> Text:
+    """Build a text from its form."""
     return Text(form.en, form.zh) if form else Text("")
 
 
-def _known(form: RuleForm, metrics: Mapping[str, Metric], mistakes: Mistakes) -> Metric | None:
-    from playbooks.explain import nearest  # noqa: PLC0415 - explain reads the models, which this module serves
+def _known(form: RuleForm, metrics: Mapping[str, Metric], mistakes: RuleMistakes) -> Metric | None:
+    from playbooks.explain import nearest_word  # noqa: PLC0415 - explain reads the models, which this module serves
 
     for key in ("metric", "per"):
         name = getattr(form, key)
         if name is not None and name not in metrics:
-            near = nearest(name, metrics)
+            near = nearest_word(name, metrics)
             remedy = f"did you mean {near}?" if near else "declare it in metrics.yaml"
             mistakes.add((key,), f"no metric {name!r}", remedy)
     return metrics.get(form.metric)
 
 
-def _condition(form: RuleForm, mistakes: Mistakes) -> Condition | None:
+def _condition(form: RuleForm, mistakes: RuleMistakes) -> Condition | None:
     given = [name for name in CONDITIONS if getattr(form, name) is not None]
     if not given:
         mistakes.add(("above",), "says not when it is bad", f"one of {', '.join(CONDITIONS)}")
@@ -151,7 +151,7 @@ def _condition(form: RuleForm, mistakes: Mistakes) -> Condition | None:
     return Condition(given[0]) if len(given) == 1 else None
 
 
-def _window(form: RuleForm, mistakes: Mistakes) -> timedelta:
+def _window(form: RuleForm, mistakes: RuleMistakes) -> timedelta:
     if form.window is not None:
         return parse_duration(form.window)
     if not form.consecutive_days:
@@ -159,19 +159,19 @@ def _window(form: RuleForm, mistakes: Mistakes) -> timedelta:
     return DAY
 
 
-def _each(limits: Any) -> dict[Tier | None, Amount]:
+def _each(limits: Any) -> dict[Tier | None, RuleAmount]:
     return limits if isinstance(limits, dict) else {None: limits}
 
 
-def levels_of(
-    key: str, limits: Any, recover: Any, level: Tier | None, scale: Scale, mistakes: Mistakes
-) -> tuple[Level, ...]:
-    """The levels of a threshold and its recovery as they were written, mildest first."""
+def build_levels(
+    key: str, limits: Any, recover: Any, level: Tier | None, scale: ThresholdScale, mistakes: RuleMistakes
+) -> tuple[ThresholdLevel, ...]:
+    """Build the levels of a threshold and its recovery as they were written, mildest first."""
     thresholds = {tier or level or Tier.YELLOW: amount for tier, amount in _each(limits).items()}
     single = not isinstance(limits, dict)
     if not single and level is not None:
         mistakes.add(("level",), "means nothing where each level has its threshold", "remove level")
-    if isinstance(recover, Amount) and len(thresholds) > 1:
+    if isinstance(recover, RuleAmount) and len(thresholds) > 1:
         names = ", ".join(f"{tier}: ..." for tier in thresholds)
         mistakes.add(("recover",), "is one for several levels", f"recover: {{{names}}}")
         return ()
@@ -180,7 +180,7 @@ def levels_of(
         if tier not in thresholds:
             mistakes.add(("recover", str(tier)), f"there is no level {tier}", f"one of {', '.join(thresholds)}")
     levels = []
-    for tier in sorted(thresholds, key=rank):
+    for tier in sorted(thresholds, key=tier_rank):
         path = (key,) if single else (key, str(tier))
         back = ("recover", str(tier)) if isinstance(recover, dict) else ("recover",)
         threshold = mistakes.tried(path, lambda amount=thresholds[tier]: scale.figure(amount))  # type: ignore[misc]
@@ -188,11 +188,11 @@ def levels_of(
         if tier in recovers:
             good = mistakes.tried(back, lambda amount=recovers[tier]: scale.figure(amount))  # type: ignore[misc]
         if threshold is not None and good is not None:
-            levels.append(Level(tier, threshold, good))
+            levels.append(ThresholdLevel(tier, threshold, good))
     return tuple(levels)
 
 
-def _plain(amount: Amount | None, path: Path, mistakes: Mistakes) -> float | None:
+def _plain(amount: RuleAmount | None, path: DocumentPath, mistakes: RuleMistakes) -> float | None:
     if amount is None:
         return None
     if amount.unit:
@@ -202,7 +202,7 @@ def _plain(amount: Amount | None, path: Path, mistakes: Mistakes) -> float | Non
     return amount.number
 
 
-def _significance(form: RuleForm, mistakes: Mistakes) -> float | None:
+def _significance(form: RuleForm, mistakes: RuleMistakes) -> float | None:
     amount = form.significance
     if amount is None:
         return None
@@ -221,7 +221,10 @@ def _baseline(form: RuleForm) -> Baseline | None:
 
 
 def to_document(rule: Rule, metric: Metric) -> dict[str, Any]:
-    """The rule as a file would write it; defaults are left out. Read back with the same metric it is the same rule."""
+    """Write the rule as a file would; defaults are left out.
+
+    Read back with the same metric it is the same rule.
+    """
     scale = rule_scale(rule, metric)
     found: dict[str, Any] = {"id": rule.id, "title": _words(rule.title), "version": rule.version}
     found |= {"summary": _words(rule.summary)} if rule.summary else {}

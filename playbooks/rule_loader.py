@@ -1,4 +1,4 @@
-"""From the text of a rule's file to a rule that is sound, with its tests, or to what is wrong with it."""
+"""Rule loader: from the text of a file to a checked rule with its trials, or to findings."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pydantic import BaseModel
 from domain.durations import parse_duration
 from domain.warning.figures import LABELS, METRICS, Metric
 from domain.warning.rule import Rule
-from domain.warning.soundness import problems
-from domain.warning.trial import Expectation, Line, Trial
-from playbooks.errors import BadFile, Finding, quoted
-from playbooks.explain import checked, choose, nearest
-from playbooks.rule_document import Mistakes, build
+from domain.warning.soundness import check_rule
+from domain.warning.trial import TrialExpectation, TrialSeries, RuleTrial
+from playbooks.errors import BadFile, FileFinding, quote_value
+from playbooks.explain import validate_form, suggest_choice, nearest_word
+from playbooks.rule_document import RuleMistakes, build_rule
 from playbooks.rule_models import RuleForm, RuleTestForm, SeriesForm
-from playbooks.source import Source, read_text, read_yaml
+from playbooks.source import YamlSource, read_text, read_yaml
 
 F = TypeVar("F", bound=BaseModel)
 MOST_VALUES = 100_000  # of one test: two weeks by the 10 s
@@ -31,8 +31,8 @@ _PIECE = re.compile(r"(_|-?\d+(?:\.\d+)?)(?:([+-]\d+(?:\.\d+)?))?(?:x(\d{1,6}))?
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """What rules may name. `playbooks`: None where it is not known, so not checked."""
+class RuleVocabulary:
+    """Names that a rule file may use. `playbooks`: None where it is not known, so not checked."""
 
     metrics: Mapping[str, Metric] = field(default_factory=lambda: METRICS)
     labels: Collection[str] = LABELS
@@ -41,35 +41,35 @@ class House:
 
 @dataclass(frozen=True, slots=True)
 class RuleFile:
-    """A rule with the tests that its file brings along."""
+    """A rule with the trials that its file brings along."""
 
     rule: Rule
-    trials: tuple[Trial, ...] = ()
+    trials: tuple[RuleTrial, ...] = ()
     source: str = ""
 
 
-def parse_rule(text: str, source: str, house: House | None = None) -> RuleFile:
-    """The rule that `text` describes. `source` is the file's name, for errors.
+def parse_rule(text: str, source: str, house: RuleVocabulary | None = None) -> RuleFile:
+    """Parse the rule that `text` describes. `source` is the file's name, for errors.
 
     Raises:
         BadFile: broken YAML, unknown keys, values that do not fit, or a rule that could not work.
     """
-    house = house or House()
+    house = house or RuleVocabulary()
     found = read_yaml(text, source)
-    form = checked(RuleForm, found)
-    mistakes = Mistakes()
-    rule = build(form, house.metrics, mistakes)
+    form = validate_form(RuleForm, found)
+    mistakes = RuleMistakes()
+    rule = build_rule(form, house.metrics, mistakes)
     _names(form, house, mistakes)
     trials = tuple(_trial(one, place, form, house, mistakes) for place, one in enumerate(form.tests))
     if rule is not None:
-        mistakes.found += [(one.path, one.reason, one.remedy) for one in problems(rule, house.metrics[rule.metric])]
-    refuse(mistakes, found)
+        mistakes.found += [(one.path, one.reason, one.remedy) for one in check_rule(rule, house.metrics[rule.metric])]
+    raise_mistakes(mistakes, found)
     assert rule is not None  # noqa: S101 - else there was a mistake; this tells the type checker
     return RuleFile(rule, trials, source)
 
 
-def load_rule(path: Path, house: House | None = None) -> RuleFile:
-    """The rule of a file.
+def load_rule(path: Path, house: RuleVocabulary | None = None) -> RuleFile:
+    """Load the rule of a file.
 
     Raises:
         BadFile: as `parse_rule`, or the file cannot be read.
@@ -77,26 +77,26 @@ def load_rule(path: Path, house: House | None = None) -> RuleFile:
     return parse_rule(read_text(path), str(path), house)
 
 
-def refuse(mistakes: Mistakes, found: Source) -> None:
+def raise_mistakes(mistakes: RuleMistakes, found: YamlSource) -> None:
     """Raise BadFile if there are mistakes, in the order of the file."""
     if mistakes.found:
-        findings: dict[Finding, None] = {found.finding(*one): None for one in mistakes.found}
+        findings: dict[FileFinding, None] = {found.finding(*one): None for one in mistakes.found}
         raise BadFile(sorted(findings, key=lambda finding: finding.line or 0))
 
 
-def moment(text: str, path: tuple[str | int, ...], mistakes: Mistakes) -> DateTime:
-    """A moment of a file; its offset is kept."""
+def parse_rule_moment(text: str, path: tuple[str | int, ...], mistakes: RuleMistakes) -> DateTime:
+    """Parse a time of a file; its offset is kept."""
     try:
         at = pendulum.parse(text)
     except ValueError:
         at = None
     if isinstance(at, DateTime):
         return at
-    mistakes.add(path, f"{quoted(text)} is no moment", "for example 2026-11-10T20:00:00+08:00")
+    mistakes.add(path, f"{quote_value(text)} is no moment", "for example 2026-11-10T20:00:00+08:00")
     return pendulum.datetime(2026, 1, 1)
 
 
-def _names(form: RuleForm, house: House, mistakes: Mistakes) -> None:
+def _names(form: RuleForm, house: RuleVocabulary, mistakes: RuleMistakes) -> None:
     for place, name in enumerate(form.by):
         _label(name, ("by", place), house, mistakes)
         if name in form.by[:place]:
@@ -105,47 +105,47 @@ def _names(form: RuleForm, house: House, mistakes: Mistakes) -> None:
         _label(name, ("labels", name), house, mistakes)
     wanted = form.starts.playbook if form.starts else None
     if wanted is not None and house.playbooks is not None and wanted not in house.playbooks:
-        mistakes.add(("starts",), f"no playbook {quoted(wanted)}", choose(wanted, house.playbooks))
+        mistakes.add(("starts",), f"no playbook {quote_value(wanted)}", suggest_choice(wanted, house.playbooks))
 
 
-def _label(name: str, path: tuple[str | int, ...], house: House, mistakes: Mistakes) -> None:
+def _label(name: str, path: tuple[str | int, ...], house: RuleVocabulary, mistakes: RuleMistakes) -> None:
     if name not in house.labels:
-        near = nearest(name, house.labels)
+        near = nearest_word(name, house.labels)
         remedy = f"did you mean {near}?" if near else "declare it under labels: in metrics.yaml"
-        mistakes.add(path, f"no label {quoted(name)}", remedy)
+        mistakes.add(path, f"no label {quote_value(name)}", remedy)
 
 
-def _trial(form: RuleTestForm, place: int, rule: RuleForm, house: House, mistakes: Mistakes) -> Trial:
+def _trial(form: RuleTestForm, place: int, rule: RuleForm, house: RuleVocabulary, mistakes: RuleMistakes) -> RuleTrial:
     at = ("tests", place)
     lines = tuple(_line(one, (*at, "series", number), rule, house, mistakes) for number, one in enumerate(form.series))
-    expect = tuple(Expectation(parse_duration(one.at), one.phase, one.tier, dict(one.labels)) for one in form.expect)
+    expect = tuple(TrialExpectation(parse_duration(one.at), one.phase, one.tier, dict(one.labels)) for one in form.expect)
     for number, one in enumerate(form.expect):
         for name in set(one.labels) - set(rule.by):
-            mistakes.add((*at, "expect", number, "labels", name), "is no label of `by`", choose(name, rule.by))
+            mistakes.add((*at, "expect", number, "labels", name), "is no label of `by`", suggest_choice(name, rule.by))
     if not expect and not form.never_fires:
         mistakes.add((*at, "expect"), "expects nothing", "expect: [{at: 5m, phase: firing}], or never_fires: true")
     if sum(len(line.values) * max(line.weeks, 1) for line in lines) > MOST_VALUES:
         mistakes.add((*at, "series"), f"has more than {MOST_VALUES} figures", "every: 1m instead of 10s")
-    start = moment(form.start, (*at, "start"), mistakes)
-    trial = Trial(form.name, lines, expect, start, frozenset(form.holidays), form.never_fires)
+    start = parse_rule_moment(form.start, (*at, "start"), mistakes)
+    trial = RuleTrial(form.name, lines, expect, start, frozenset(form.holidays), form.never_fires)
     if trial.lasts > LONGEST_TEST:
         mistakes.add(at, "lasts longer than 35 days", "a shorter test")
     return trial
 
 
-def _line(form: SeriesForm, at: tuple[str | int, ...], rule: RuleForm, house: House, mistakes: Mistakes) -> Line:
+def _line(form: SeriesForm, at: tuple[str | int, ...], rule: RuleForm, house: RuleVocabulary, mistakes: RuleMistakes) -> TrialSeries:
     if form.metric is not None and form.metric not in (rule.metric, rule.per):
         known = [name for name in (rule.metric, rule.per) if name]
-        mistakes.add((*at, "metric"), f"the rule does not look at {quoted(form.metric)}", choose(form.metric, known))
+        mistakes.add((*at, "metric"), f"the rule does not look at {quote_value(form.metric)}", suggest_choice(form.metric, known))
     for name in form.labels:
         _label(name, (*at, "labels", name), house, mistakes)
     count = form.count
     if count.unit or count.number <= 0:
-        mistakes.add((*at, "count"), f"{quoted(count.text)} is no number of events", "count: 20")
+        mistakes.add((*at, "count"), f"{quote_value(count.text)} is no number of events", "count: 20")
     every = parse_duration(form.every)
     if every < timedelta(seconds=1):
         mistakes.add((*at, "every"), "is no time from one sample to the next", "every: 10s")
-    return Line(
+    return TrialSeries(
         form.metric or rule.metric,
         tuple(_told(lambda: list(parse_values(form.values)), (*at, "values"), mistakes, [])),
         every,
@@ -159,7 +159,7 @@ def _line(form: SeriesForm, at: tuple[str | int, ...], rule: RuleForm, house: Ho
 T = TypeVar("T")
 
 
-def _told(read: Callable[[], T], path: tuple[str | int, ...], mistakes: Mistakes, instead: T) -> T:
+def _told(read: Callable[[], T], path: tuple[str | int, ...], mistakes: RuleMistakes, instead: T) -> T:
     try:
         return read()
     except ValueError as error:
@@ -173,7 +173,7 @@ def _signed(text: str) -> timedelta:
 
 
 def parse_values(text: str) -> Iterator[float | None]:
-    """Figures in short: `3x10` is 3 ten times, `20+5x4` is 20 25 30 35, `_` is a gap, `_x6` six of them.
+    """Parse short figures: `3x10` is 3 ten times, `20+5x4` is 20 25 30 35, `_` is a gap, `_x6` six of them.
 
     Raises:
         ValueError: anything else; the message says what would be right.
@@ -182,7 +182,7 @@ def parse_values(text: str) -> Iterator[float | None]:
     for piece in text.split():
         match = _PIECE.fullmatch(piece)
         if match is None or (match[1] == "_" and match[2]):
-            raise ValueError(f"{quoted(piece)} is not a figure; write 3x10 for ten times 3, 20+5x4, or _ for a gap")
+            raise ValueError(f"{quote_value(piece)} is not a figure; write 3x10 for ten times 3, 20+5x4, or _ for a gap")
         times = int(match[3] or 1)
         told += times
         if told > MOST_VALUES:
@@ -192,7 +192,7 @@ def parse_values(text: str) -> Iterator[float | None]:
             yield None if match[1] == "_" else float(match[1]) + step * number
 
 
-def json_schema() -> dict[str, Any]:
-    """The schema of a rule's file, for editors: keys and values, not how they hang together."""
+def rule_json_schema() -> dict[str, Any]:
+    """Return the JSON schema of a rule's file, for editors: keys and values, not their relations."""
     schema = RuleForm.model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Tocsin warning rule"}

@@ -1,4 +1,4 @@
-"""The shape of rule files, of `metrics.yaml` and of `campaigns.yaml`: each key, its values, an example."""
+"""The schema of rule files, of `metrics.yaml` and of `campaigns.yaml`: each key, its values, an example."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from domain.warning.figures import Kind
+from domain.warning.figures import MetricKind
 from domain.warning.rule import EVERY_PROFILE, Aggregate, Tier
-from domain.warning.standing import Phase
-from playbooks.models import Duration, Form, Id, TextForm, Words, Words2, wrong
-from playbooks.rule_amounts import Amount, NotAnAmount, parse_amount
+from domain.warning.standing import RulePhase
+from playbooks.models import Duration, FileForm, Id, TextForm, Words, LocalizedWords, value_error
+from playbooks.rule_amounts import RuleAmount, NotAnAmount, parse_amount
 
 CONDITIONS = ("above", "below", "change_above", "change_below", "change_either")
 _ONE = {
@@ -24,12 +24,12 @@ _ONE = {
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(Z|[-+]\d\d:\d\d)")
 
 
-def _amount(value: object) -> Amount:
+def _amount(value: object) -> RuleAmount:
     try:
         return parse_amount(value)
     except NotAnAmount as error:
         reason, _, remedy = str(error).partition("; ")
-        raise wrong(reason, remedy) from error
+        raise value_error(reason, remedy) from error
 
 
 def _limits(value: object) -> object:
@@ -37,22 +37,22 @@ def _limits(value: object) -> object:
     if isinstance(value, Mapping):
         unknown = [str(key) for key in value if key not in set(Tier)]
         if unknown or not value:
-            raise wrong(f"no level {unknown[0]!r}" if unknown else "names no level", "{yellow: 50%, red: 100%}")
+            raise value_error(f"no level {unknown[0]!r}" if unknown else "names no level", "{yellow: 50%, red: 100%}")
         return {Tier(key): _amount(one) for key, one in value.items()}
     if value is None or isinstance(value, list):
-        raise wrong("is no threshold", "for example 30s, 85%, or {yellow: 50%, red: 100%}")
+        raise value_error("is no threshold", "for example 30s, 85%, or {yellow: 50%, red: 100%}")
     return _amount(value)
 
 
 def _moment(value: object) -> object:
     if not isinstance(value, str) or not _MOMENT.fullmatch(value):
-        raise wrong("is no moment with its offset", "for example 2026-11-10T20:00:00+08:00")
+        raise value_error("is no moment with its offset", "for example 2026-11-10T20:00:00+08:00")
     return value
 
 
 def _day(value: object) -> object:
     if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-        raise wrong("is no date", "for example 2026-10-01")
+        raise value_error("is no date", "for example 2026-10-01")
     return value
 
 
@@ -66,7 +66,7 @@ def _in_short(key: str, form: type[BaseModel]) -> BeforeValidator:
 
 def _label(value: str) -> str:
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", value):
-        raise wrong(f"{value[:60]!r} is no name of a label", "lower-case letters, digits and _, for example service")
+        raise value_error(f"{value[:60]!r} is no name of a label", "lower-case letters, digits and _, for example service")
     return value
 
 
@@ -95,8 +95,8 @@ MetricId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 LabelValue = Annotated[Words, Field(max_length=200)]
 
 
-class BaselineForm(Form):
-    """What a change is measured against. `baseline: previous` is short for `{kind: previous}`."""
+class BaselineForm(FileForm):
+    """The baseline of a change. `baseline: previous` is short for `{kind: previous}`."""
 
     kind: Literal["previous", "same-hours"] = Field(
         description="The window just before, or the median of the same hours of earlier weeks.", examples=["same-hours"]
@@ -112,8 +112,8 @@ class BaselineForm(Form):
     zone: str = Field("UTC", max_length=60, description="same-hours: whose hours.", examples=["Asia/Shanghai"])
 
 
-class StartsForm(Form):
-    """What a firing rule begins. `starts: standby-agents` is short for `{playbook: standby-agents}`."""
+class StartsForm(FileForm):
+    """What a firing rule starts. `starts: standby-agents` is short for `{playbook: standby-agents}`."""
 
     playbook: Id = Field(description="`tocsin playbook list` names them.", examples=["standby-agents"])
     as_: Literal["warning", "incident"] = Field(
@@ -123,8 +123,8 @@ class StartsForm(Form):
     severity: Id | None = Field(None, description="Of the incident. Default: the playbook's.", examples=["critical"])
 
 
-class SeriesForm(Form):
-    """Figures of a test, one every so often."""
+class SeriesForm(FileForm):
+    """A series of figures of a trial, at a fixed interval."""
 
     values: str = Field(
         max_length=20_000,
@@ -147,11 +147,11 @@ class SeriesForm(Form):
     )
 
 
-class ExpectForm(Form):
-    """How a rule must stand at a moment of a test."""
+class ExpectForm(FileForm):
+    """The expected state of a rule at a moment of a trial."""
 
     at: Duration = Field(description="From the start of the test.", examples=["5m"])
-    phase: Annotated[Phase, Field(strict=False)] = Field(
+    phase: Annotated[RulePhase, Field(strict=False)] = Field(
         description="ok, pending, firing, recovering or no_data.", examples=["firing"]
     )
     tier: Annotated[Tier, Field(strict=False)] | None = Field(None, description="yellow or red.", examples=["red"])
@@ -160,8 +160,8 @@ class ExpectForm(Form):
     )
 
 
-class RuleTestForm(Form):
-    """A test that the rule file brings along."""
+class RuleTestForm(FileForm):
+    """A trial that the rule file brings along."""
 
     name: Words = Field(min_length=1, max_length=200, description="What it shows, in a sentence.",
                         examples=["3 complaints against 2 mean nothing"])  # fmt: skip
@@ -179,13 +179,13 @@ class RuleTestForm(Form):
     never_fires: bool = Field(default=False, description="It must not fire at any moment of the test.", examples=[True])
 
 
-class RuleForm(Form):
+class RuleForm(FileForm):
     """A warning rule."""
 
     id: Id = Field(description="Its name in commands and links.", examples=["slow-checkout"])
-    title: Words2 = Field(description="Its name for people.", examples=["Checkout is slow"])
+    title: LocalizedWords = Field(description="Its name for people.", examples=["Checkout is slow"])
     version: int = Field(1, ge=1, description="Counts up when the rule changes.", examples=[1])
-    summary: Words2 | None = Field(None, description="What it is for, in a sentence.", examples=["Customers wait."])
+    summary: LocalizedWords | None = Field(None, description="What it is for, in a sentence.", examples=["Customers wait."])
     tier: Literal[0, 1, 2, 3] = Field(0, description="1, 2 or 3 of the tiered warning; 0: none of them.", examples=[1])
     owner: Id | None = Field(None, description="The role that it belongs to.", examples=["workforce-manager"])
     profile: Id = Field(
@@ -277,11 +277,11 @@ class RuleForm(Form):
     )
 
 
-class MetricForm(Form):
-    """A figure of the house."""
+class MetricForm(FileForm):
+    """A metric of the installation."""
 
-    title: Words2 = Field(description="Its name for people.", examples=["Parcels on the dock"])
-    kind: Annotated[Kind, Field(strict=False)] = Field(
+    title: LocalizedWords = Field(description="Its name for people.", examples=["Parcels on the dock"])
+    kind: Annotated[MetricKind, Field(strict=False)] = Field(
         description="duration (seconds), share (0 to 1), volume, score or gauge.", examples=["gauge"]
     )
     better: Literal["up", "down"] = Field(description="Which way is better.", examples=["down"])
@@ -294,15 +294,15 @@ class MetricForm(Form):
     at_least: Number | None = Field(None, description="aggregate share: values that count.", examples=[4])
 
 
-class MetricsForm(Form):
-    """The house's own figures and labels."""
+class MetricsForm(FileForm):
+    """The installation's own metrics and labels."""
 
     metrics: dict[MetricId, MetricForm] = Field({}, description="Figures by id.", examples=["{dock: {...}}"])
     labels: list[Label] = Field([], max_length=200, description="Labels that samples carry.", examples=[["vip"]])
 
 
-class OverrideForm(Form):
-    """What a campaign changes in a rule."""
+class OverrideForm(FileForm):
+    """A campaign's changes to a rule."""
 
     threshold: Limits | None = Field(None, description="Instead of the rule's, as written there.", examples=["60s"])
     recover: Limits | None = Field(
@@ -312,11 +312,11 @@ class OverrideForm(Form):
     for_: Duration | None = Field(None, alias="for", description="Instead of the rule's.", examples=["5m"])
 
 
-class CampaignForm(Form):
-    """A time with its own thresholds."""
+class CampaignForm(FileForm):
+    """A campaign: a time with its own thresholds."""
 
     id: Id = Field(description="Its name.", examples=["double-eleven"])
-    title: Words2 = Field(description="Its name for people.", examples=["Double Eleven"])
+    title: LocalizedWords = Field(description="Its name for people.", examples=["Double Eleven"])
     start: Moment = Field(description="Its first moment, with the offset.", examples=["2026-11-10T20:00:00+08:00"])
     end: Moment = Field(description="The first moment after it.", examples=["2026-11-12T00:00:00+08:00"])
     task_group: Id | None = Field(
@@ -328,7 +328,7 @@ class CampaignForm(Form):
     )
 
 
-class CalendarForm(Form):
+class CalendarForm(FileForm):
     """Campaigns and holidays."""
 
     campaigns: list[CampaignForm] = Field([], max_length=200, description="Campaigns.", examples=["[{id: ..., ...}]"])

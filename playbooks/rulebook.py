@@ -1,4 +1,4 @@
-"""All warning rules: those that ship, and those of the home that add to them or replace them by id."""
+"""Rulebook of all warning rules: shipped ones, and those of the home that add to or replace them by id."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-from domain.warning.calendar import Calendar
+from domain.warning.calendar import CampaignCalendar
 from domain.warning.figures import Metric
 from domain.warning.rule import Rule
-from playbooks.errors import Finding
-from playbooks.explain import choose
-from playbooks.rule_house import COMMON, Known, load_calendar, load_metrics
-from playbooks.rule_loader import House, RuleFile, load_rule
-from playbooks.shelf import Shelf
-from playbooks.watched import Clock, Pace, Watched
+from playbooks.errors import FileFinding
+from playbooks.explain import suggest_choice
+from playbooks.rule_house import COMMON_VOCABULARY, MetricVocabulary, load_calendar, load_metrics
+from playbooks.rule_loader import RuleVocabulary, RuleFile, load_rule
+from playbooks.shelf import FileCatalog
+from playbooks.watched import Clock, PollInterval, WatchedFile
 
 SHIPPED = Path(__file__).parent / "rules"
 STANDARD = "standard"
 T = TypeVar("T")
-Playbooks = Callable[[], Collection[str]]
+PlaybookNames = Callable[[], Collection[str]]
 
 
 class UnknownRule(KeyError):
-    """No rule has that id; the text names those that were probably meant."""
+    """No rule has that id; the message names similar ones."""
 
     def __init__(self, wanted: str, known: Collection[str]) -> None:
         self.wanted = wanted
-        super().__init__(f"no rule {wanted[:60]!r}: {choose(wanted[:60], known)}")
+        super().__init__(f"no rule {wanted[:60]!r}: {suggest_choice(wanted[:60], known)}")
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -43,33 +43,33 @@ class Rulebook:
     """
 
     def __init__(
-        self, home: Path | None = None, *, playbooks: Playbooks | None = None, clock: Clock = time.monotonic
+        self, home: Path | None = None, *, playbooks: PlaybookNames | None = None, clock: Clock = time.monotonic
     ) -> None:
-        self._house = House()
+        self._house = RuleVocabulary()
         self._playbooks = playbooks
         folders = [SHIPPED]
         if home is not None and (home / "rules").resolve() != SHIPPED.resolve():
             folders.append(home / "rules")
-        self._shelf = Shelf(folders, self._load, lambda file: file.rule.id)
-        self._metrics = _optional(home, "metrics.yaml", load_metrics, COMMON)
-        self._calendar = _optional(home, "campaigns.yaml", self._load_calendar, Calendar())
+        self._shelf = FileCatalog(folders, self._load, lambda file: file.rule.id)
+        self._metrics = _optional(home, "metrics.yaml", load_metrics, COMMON_VOCABULARY)
+        self._calendar = _optional(home, "campaigns.yaml", self._load_calendar, CampaignCalendar())
         self._rules: Mapping[str, Rule] = {}
-        self._findings: list[Finding] = []
-        self._pace = Pace(clock)
+        self._findings: list[FileFinding] = []
+        self._pace = PollInterval(clock)
         self._lock = Lock()
 
     def rules(self, profile: str = STANDARD) -> list[Rule]:
-        """The rules that are evaluated in that profile, by id."""
+        """List the rules that are evaluated in that profile, by id."""
         return [rule for rule in self.all() if rule.in_profile(profile)]
 
     def all(self) -> list[Rule]:
-        """Every rule, of whichever profile, by id."""
+        """List every rule, of any profile, by id."""
         with self._lock:
             self._look()
             return [self._rules[name] for name in sorted(self._rules)]
 
     def get(self, id: str) -> Rule:  # noqa: A002 - the word of the files
-        """The rule of that id.
+        """Return the rule of that id.
 
         Raises:
             UnknownRule: there is none; its text suggests near names.
@@ -77,7 +77,7 @@ class Rulebook:
         return self.file(id).rule
 
     def file(self, id: str) -> RuleFile:  # noqa: A002
-        """The rule of that id with its tests.
+        """Return the rule of that id with its trials.
 
         Raises:
             UnknownRule: there is none.
@@ -89,31 +89,31 @@ class Rulebook:
             return self._shelf.things[id]
 
     def metrics(self) -> Mapping[str, Metric]:
-        """The figures by name: the common ones and those of the house."""
+        """Return the metrics by name: the common ones and the installation's own."""
         with self._lock:
             self._look()
             return self._house.metrics
 
     def labels(self) -> Collection[str]:
-        """The labels that samples may carry."""
+        """Return the labels that samples may carry."""
         with self._lock:
             self._look()
             return self._house.labels
 
-    def calendar(self) -> Calendar:
-        """Campaigns and holidays."""
+    def calendar(self) -> CampaignCalendar:
+        """Return campaigns and holidays."""
         with self._lock:
             self._look()
-            return (self._calendar.value if self._calendar else None) or Calendar()
+            return (self._calendar.value if self._calendar else None) or CampaignCalendar()
 
-    def house(self) -> House:
-        """What a rule file of this home may name."""
+    def vocabulary(self) -> RuleVocabulary:
+        """Return the names that a rule file of this home may use."""
         with self._lock:
             self._look()
             return self._house
 
-    def findings(self) -> list[Finding]:
-        """What is wrong with files that are not in force as they stand, and between the rules that are."""
+    def findings(self) -> list[FileFinding]:
+        """List what is wrong with files that are not in force as they stand, and between the rules that are."""
         with self._lock:
             self._look()
             return list(self._findings)
@@ -122,13 +122,13 @@ class Rulebook:
         if not self._pace.due():
             return
         known = self._known()
-        house = House(known.metrics, known.labels, tuple(self._playbooks()) if self._playbooks else None)
+        house = RuleVocabulary(known.metrics, known.labels, tuple(self._playbooks()) if self._playbooks else None)
         changed, self._house = house != self._house, house
-        self._shelf.look(anew=changed)
+        self._shelf.refresh(anew=changed)
         rules = {name: file.rule for name, file in self._shelf.things.items()}
         changed, self._rules = changed or rules != self._rules, rules
         if self._calendar is not None:
-            self._calendar.look(anew=changed)
+            self._calendar.refresh(anew=changed)
         self._findings = [
             *(self._metrics.findings if self._metrics else ()),
             *self._shelf.findings,
@@ -136,27 +136,27 @@ class Rulebook:
             *self._unknown_inhibited(),
         ]
 
-    def _known(self) -> Known:
+    def _known(self) -> MetricVocabulary:
         if self._metrics is not None:
-            self._metrics.look()
-        return (self._metrics.value if self._metrics else None) or COMMON
+            self._metrics.refresh()
+        return (self._metrics.value if self._metrics else None) or COMMON_VOCABULARY
 
     def _load(self, path: Path) -> RuleFile:
         return load_rule(path, self._house)
 
-    def _load_calendar(self, path: Path) -> Calendar:
+    def _load_calendar(self, path: Path) -> CampaignCalendar:
         return load_calendar(path, self._rules, self._house.metrics)
 
-    def _unknown_inhibited(self) -> list[Finding]:
+    def _unknown_inhibited(self) -> list[FileFinding]:
         """A rule may quiet one that comes later or was removed: it stays in force, and is told."""
         return [
-            Finding(file.source, None, "inhibits", f"no rule '{name}'", choose(name, self._rules))
+            FileFinding(file.source, None, "inhibits", f"no rule '{name}'", suggest_choice(name, self._rules))
             for file in self._shelf.things.values()
             for name in file.rule.inhibits
             if name not in self._rules
         ]
 
 
-def _optional(home: Path | None, name: str, read: Callable[[Path], T], without: T) -> Watched[T] | None:
-    """A file that need not be there."""
-    return Watched(home / name, lambda path: read(path) if path.exists() else without) if home is not None else None
+def _optional(home: Path | None, name: str, read: Callable[[Path], T], without: T) -> WatchedFile[T] | None:
+    """Watch a file that need not be there."""
+    return WatchedFile(home / name, lambda path: read(path) if path.exists() else without) if home is not None else None

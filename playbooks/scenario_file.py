@@ -1,4 +1,4 @@
-"""The library of sudden situations: shipped files, a class each, and the home's own in `scenarios/`."""
+"""Tabletop scenario files: shipped ones, a category each, and the home's own in `scenarios/`."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Annotated
 from pydantic import Field
 
 from domain.durations import parse_duration
-from domain.tabletop.scenario import Category, Effect, Injection, Question, Scale, Scenario
+from domain.tabletop.scenario import ScenarioCategory, InjectionEffect, Injection, ObserverQuestion, ScoringScale, Scenario
 from domain.text import Text
-from playbooks.errors import BadFile, Finding, quoted
-from playbooks.explain import nearest, read_form
-from playbooks.models import Duration, Form, Id, Words2
-from playbooks.source import Source, read_text
+from playbooks.errors import BadFile, FileFinding, quote_value
+from playbooks.explain import nearest_word, read_form
+from playbooks.models import Duration, FileForm, Id, LocalizedWords
+from playbooks.source import YamlSource, read_text
 
 SHIPPED = Path(__file__).parent / "scenarios"
 
 
-class InjectionForm(Form):
-    """One thing that happens."""
+class InjectionForm(FileForm):
+    """One event of a scenario."""
 
     id: Id = Field(description="Its name.", examples=["press-calls"])
     at: Duration = Field(description="Since the declaration.", examples=["15m"])
-    effect: Annotated[Effect, Field(strict=False)] = Field(
+    effect: Annotated[InjectionEffect, Field(strict=False)] = Field(
         description="message, unreachable, reject or incident.", examples=["message"]
     )
-    text: Words2 = Field(description="What whoever hears of it is told.", examples=["A reporter calls."])
+    text: LocalizedWords = Field(description="What whoever hears of it is told.", examples=["A reporter calls."])
     to: str = Field("", max_length=64, description="The role.", examples=["pr-lead"])
     step: str = Field("", max_length=130, description="Of a rejection: stage/step.", examples=["apology/approve"])
     playbook: str = Field("", max_length=64, description="Of a second incident.", examples=["service-outage"])
@@ -35,38 +35,38 @@ class InjectionForm(Form):
     due: Duration | None = Field(None, description="Answered within.", examples=["20m"])
 
 
-class QuestionForm(Form):
-    """What an observer is asked."""
+class QuestionForm(FileForm):
+    """A question to the observer."""
 
     id: Id = Field(description="Its name.", examples=["regret"])
-    scale: Annotated[Scale, Field(strict=False)] = Field(
+    scale: Annotated[ScoringScale, Field(strict=False)] = Field(
         description="adaptability, manner or skill.", examples=["manner"]
     )
-    text: Words2 = Field(description="The question.", examples=["Was regret expressed first?"])
+    text: LocalizedWords = Field(description="The question.", examples=["Was regret expressed first?"])
 
 
-class ScenarioForm(Form):
-    """A sudden situation."""
+class ScenarioForm(FileForm):
+    """A scenario."""
 
     id: Id = Field(description="Its name.", examples=["second-outage"])
-    title: Words2 = Field(description="In a line.", examples=["A second outage"])
-    story: Words2 = Field(description="What everybody knows at the beginning.", examples=["Checkout is down."])
+    title: LocalizedWords = Field(description="In a line.", examples=["A second outage"])
+    story: LocalizedWords = Field(description="What everybody knows at the beginning.", examples=["Checkout is down."])
     playbook: Id = Field("four-hour-response", description="What is rehearsed.", examples=["service-outage"])
     injections: list[InjectionForm] = Field(min_length=1, max_length=20, description="In time.", examples=["[...]"])
     questions: list[QuestionForm] = Field([], max_length=20, description="Beside the usual.", examples=["[...]"])
 
 
-class ScenariosForm(Form):
-    """The situations of a class."""
+class ScenariosForm(FileForm):
+    """The scenarios of a category."""
 
-    category: Annotated[Category, Field(strict=False)] = Field(
+    category: Annotated[ScenarioCategory, Field(strict=False)] = Field(
         description="technology, opinion, people, customers or partners.", examples=["people"]
     )
     scenarios: list[ScenarioForm] = Field(min_length=1, description="The situations.", examples=["[...]"])
 
 
 def read_scenarios(path: Path) -> list[Scenario]:
-    """The situations of one file.
+    """Read the scenarios of one file.
 
     Raises:
         BadFile: unreadable, broken, or one that contradicts itself.
@@ -75,8 +75,8 @@ def read_scenarios(path: Path) -> list[Scenario]:
     return [_built(form.category, one) for one in form.scenarios]
 
 
-def library(home: Path | None = None) -> dict[str, Scenario]:
-    """Every situation by its id, shipped ones first; one of the home replaces a shipped one of its name.
+def load_scenarios(home: Path | None = None) -> dict[str, Scenario]:
+    """Load every scenario by its id, shipped ones first; one of the home replaces a shipped one of its name.
 
     Raises:
         BadFile: one of the files.
@@ -86,27 +86,27 @@ def library(home: Path | None = None) -> dict[str, Scenario]:
     return {one.id: one for file in files for one in read_scenarios(file)}
 
 
-def find(home: Path | None, name: str) -> Scenario:
-    """The situation of that name.
+def find_scenario(home: Path | None, name: str) -> Scenario:
+    """Return the scenario of that name.
 
     Raises:
         BadFile: there is none, or a file is broken.
     """
-    known = library(home)
+    known = load_scenarios(home)
     if name not in known:
-        near = nearest(name, known)
+        near = nearest_word(name, known)
         remedy = f"did you mean {near}?" if near else "`tocsin rehearse --scenarios` lists them"
-        raise BadFile([Finding("--scenario", None, "", f"no scenario {quoted(name)}", remedy)])
+        raise BadFile([FileFinding("--scenario", None, "", f"no scenario {quote_value(name)}", remedy)])
     return known[name]
 
 
 _NEEDS = {
-    Effect.MESSAGE: ("to", "within"), Effect.UNREACHABLE: ("to", "within"), Effect.REJECT: ("step", "due"),
-    Effect.INCIDENT: ("playbook", "within"),
+    InjectionEffect.MESSAGE: ("to", "within"), InjectionEffect.UNREACHABLE: ("to", "within"), InjectionEffect.REJECT: ("step", "due"),
+    InjectionEffect.INCIDENT: ("playbook", "within"),
 }  # fmt: skip
 
 
-def _wrong(form: ScenariosForm, found: Source) -> Iterator[Finding]:
+def _wrong(form: ScenariosForm, found: YamlSource) -> Iterator[FileFinding]:
     for place, scenario in enumerate(form.scenarios):
         for number, injection in enumerate(scenario.injections):
             for name in _NEEDS[injection.effect]:
@@ -115,11 +115,11 @@ def _wrong(form: ScenariosForm, found: Source) -> Iterator[Finding]:
                     yield found.finding(at, f"is missing, and a {injection.effect} needs it", f"{name}: ...")
 
 
-def _built(category: Category, form: ScenarioForm) -> Scenario:
+def _built(category: ScenarioCategory, form: ScenarioForm) -> Scenario:
     return Scenario(
         id=form.id, category=category, title=_text(form.title), story=_text(form.story), playbook=form.playbook,
         injections=tuple(_injection(one) for one in form.injections),
-        questions=tuple(Question(one.id, one.scale, _text(one.text)) for one in form.questions),
+        questions=tuple(ObserverQuestion(one.id, one.scale, _text(one.text)) for one in form.questions),
     )  # fmt: skip
 
 
@@ -131,5 +131,5 @@ def _injection(form: InjectionForm) -> Injection:
     )  # fmt: skip
 
 
-def _text(form: Words2) -> Text:
+def _text(form: LocalizedWords) -> Text:
     return Text(form.en, form.zh)

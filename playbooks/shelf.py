@@ -1,4 +1,4 @@
-"""Folders of files, one thing a file: the later folder wins by id, a broken file keeps its last good version."""
+"""Catalogue of files, one item each: a later folder wins by id, a broken file keeps its last good version."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from playbooks.errors import Finding
-from playbooks.watched import Watched
+from playbooks.errors import FileFinding
+from playbooks.watched import WatchedFile
 
 T = TypeVar("T")
-ENDINGS = frozenset({".yaml", ".yml"})
+FILE_SUFFIXES = frozenset({".yaml", ".yml"})
 
 
-class Shelf(Generic[T]):
+class FileCatalog(Generic[T]):
     """The things in force of some folders. Not for several threads at once: its owner holds a lock."""
 
     def __init__(self, folders: Sequence[Path], read: Callable[[Path], T], name_of: Callable[[T], str]) -> None:
         self._folders = tuple(folders)
         self._read = read
         self._name_of = name_of
-        self._files: dict[Path, Watched[T]] = {}
+        self._files: dict[Path, WatchedFile[T]] = {}
         self.things: Mapping[str, T] = {}
-        self.findings: Sequence[Finding] = ()
+        self.findings: Sequence[FileFinding] = ()
 
-    def look(self, *, anew: bool = False) -> None:
-        """Read the files that changed since the last look; `anew`: all of them."""
+    def refresh(self, *, anew: bool = False) -> None:
+        """Read the files that changed since the last refresh; `anew`: all of them."""
         things: dict[str, T] = {}
-        findings: list[Finding] = []
-        kept: dict[Path, Watched[T]] = {}
+        findings: list[FileFinding] = []
+        kept: dict[Path, WatchedFile[T]] = {}
         for folder in self._folders:
             holder: dict[str, Path] = {}
             for path in self._listing(folder, findings):
-                watched = kept[path] = self._files.get(path) or Watched(path, self._read)
-                watched.look(anew=anew)
+                watched = kept[path] = self._files.get(path) or WatchedFile(path, self._read)
+                watched.refresh(anew=anew)
                 findings.extend(watched.findings)
                 if watched.value is None:
                     continue
@@ -45,18 +45,18 @@ class Shelf(Generic[T]):
                 things[name] = watched.value
         self._files, self.things, self.findings = kept, things, findings
 
-    def _listing(self, folder: Path, findings: list[Finding]) -> list[Path]:
-        """The folder's files by name; a folder that cannot be read keeps what it had."""
+    def _listing(self, folder: Path, findings: list[FileFinding]) -> list[Path]:
+        """List the folder's files by name; a folder that cannot be read keeps its last listing."""
         try:
             names = sorted(folder.iterdir())
         except FileNotFoundError:
             return []
         except OSError as error:
             why = error.strerror or type(error).__name__
-            findings.append(Finding(str(folder), None, "folder", f"cannot be read: {why}", "check its permissions"))
+            findings.append(FileFinding(str(folder), None, "folder", f"cannot be read: {why}", "check its permissions"))
             return sorted(path for path in self._files if path.parent == folder)
-        return [path for path in names if path.suffix in ENDINGS and not path.name.startswith(".")]
+        return [path for path in names if path.suffix in FILE_SUFFIXES and not path.name.startswith(".")]
 
 
-def _twice(path: Path, name: str, other: Path) -> Finding:
-    return Finding(str(path), None, "id", f"{name} is also the id of {other.name}", "give each its own id")
+def _twice(path: Path, name: str, other: Path) -> FileFinding:
+    return FileFinding(str(path), None, "id", f"{name} is also the id of {other.name}", "give each its own id")

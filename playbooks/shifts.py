@@ -1,4 +1,4 @@
-"""Shifts as calendars write them (iCalendar, RFC 5545), and whom of the roster they mean."""
+"""Calendar shifts (iCalendar, RFC 5545), and the persons of the roster that they mean."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pendulum
 from pendulum import DateTime
 
-from domain.moments import moment
+from domain.moments import resolve_wall_time
 from domain.roster import Person
 
 MOST = 5_000  # shifts of one calendar in the weeks that are looked at
@@ -21,12 +21,12 @@ _TOO_OFTEN = re.compile(r"FREQ=(SECONDLY|MINUTELY)", re.IGNORECASE)
 
 
 class BadCalendar(ValueError):
-    """The text is no calendar; the message says why, and repeats nothing of it."""
+    """A text is no calendar; the message says why, and repeats nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One shift as it is written."""
+class CalendarShift:
+    """One shift as written in a calendar."""
 
     start: DateTime
     end: DateTime
@@ -34,23 +34,23 @@ class Entry:
     names: tuple[str, ...]  # the same by name
     summary: str
 
-    def document(self) -> dict[str, Any]:
-        """As JSON."""
+    def to_document(self) -> dict[str, Any]:
+        """Return the shift as JSON."""
         return {**asdict(self), "start": self.start.isoformat(), "end": self.end.isoformat()}
 
 
-def entry_of(document: Mapping[str, Any]) -> Entry:
-    """The other way.
+def shift_from_document(document: Mapping[str, Any]) -> CalendarShift:
+    """Read a shift from its JSON.
 
     Raises:
         KeyError, TypeError, ValueError: it is none.
     """
     start, end = (pendulum.instance(datetime.fromisoformat(document[name])) for name in ("start", "end"))
-    return Entry(start, end, tuple(document["mails"]), tuple(document["names"]), str(document["summary"]))
+    return CalendarShift(start, end, tuple(document["mails"]), tuple(document["names"]), str(document["summary"]))
 
 
-def read_shifts(text: str, start: DateTime, end: DateTime, zone: tzinfo) -> list[Entry]:
-    """The shifts of a calendar that touch [start, end), repeated and excepted as it says.
+def parse_shifts(text: str, start: DateTime, end: DateTime, zone: tzinfo) -> list[CalendarShift]:
+    """Parse the shifts of a calendar that touch [start, end), with its repetitions and exceptions.
 
     `zone`: of days and of times without one, where the calendar names none (X-WR-TIMEZONE).
 
@@ -83,7 +83,7 @@ def _zone(calendar: Any) -> tzinfo | None:
         return None
 
 
-def _entries(events: Any, zone: tzinfo) -> Iterator[Entry]:
+def _entries(events: Any, zone: tzinfo) -> Iterator[CalendarShift]:
     for event in events:
         if str(event.get("STATUS", "")).upper() == "CANCELLED":
             continue
@@ -92,7 +92,7 @@ def _entries(events: Any, zone: tzinfo) -> Iterator[Entry]:
         there = [one for one in invited if str(one.params.get("PARTSTAT", "")).upper() != "DECLINED"]
         start, end = _moment(event.start, zone), _moment(event.end, zone, ends=True)
         if start < end:
-            yield Entry(
+            yield CalendarShift(
                 start,
                 end,
                 tuple(str(one).lower().removeprefix("mailto:") for one in there),
@@ -102,14 +102,14 @@ def _entries(events: Any, zone: tzinfo) -> Iterator[Entry]:
 
 
 def _moment(when: date, zone: tzinfo, *, ends: bool = False) -> DateTime:
-    """A day begins at its midnight, on the clocks of `zone`; so does one that was meant as an end."""
+    """Convert a calendar time; a day begins at its midnight on the clocks of `zone`, also where it is an end."""
     if not isinstance(when, datetime):
-        return moment(datetime.combine(when, datetime.min.time()), zone)
-    return moment(when.replace(tzinfo=None), when.tzinfo or zone, ends=ends)
+        return resolve_wall_time(datetime.combine(when, datetime.min.time()), zone)
+    return resolve_wall_time(when.replace(tzinfo=None), when.tzinfo or zone, ends=ends)
 
 
-def holder(entry: Entry, people: Mapping[str, Person]) -> str | None:
-    """Whom a shift means: by address, then by name of those invited, then by the first name or id in its title."""
+def find_shift_holder(entry: CalendarShift, people: Mapping[str, Person]) -> str | None:
+    """Find a shift's person: by invited address, then invited name, then the first name or id in its title."""
     by_mail = {person.mail.lower(): person.id for person in people.values() if person.mail}
     by_name = {_plain(name): person.id for person in people.values() for name in (person.id, person.name)}
     for mail in entry.mails:
@@ -127,7 +127,7 @@ def _plain(name: str) -> str:
 
 
 def _place(name: str, summary: str) -> int:
-    """Where a title names somebody, as a word of its own; -1: nowhere. Chinese is written without spaces."""
+    """Find where a title names a person, as a word of its own; -1: nowhere. Chinese is written without spaces."""
     border = r"(?![0-9a-z_-])"
     match = re.search(rf"(?<![0-9a-z_-]){re.escape(name)}{border}", _plain(summary))
     return match.start() if match else -1

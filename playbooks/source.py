@@ -1,4 +1,4 @@
-"""YAML into plain data that remembers its lines: texts, whole numbers, true, false, null; nothing else."""
+"""YAML source with line numbers: texts, whole numbers, true, false, null; nothing else."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import yaml
 
-from playbooks.errors import BadFile, Finding, one_line, quoted
+from playbooks.errors import BadFile, FileFinding, one_line, quote_value
 
-LARGEST = 1024 * 1024  # bytes: the largest playbook that ships has 40,000
-DEEPEST = 20
+MAX_FILE_BYTES = 1024 * 1024  # bytes: the largest playbook that ships has 40,000
+MAX_DEPTH = 20
 MOST_NODES = 50_000  # after aliases are followed: a bomb of ten lines would make billions
 
 _Key = str | int
@@ -25,28 +25,28 @@ _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """The data of a file and the line (from 1) of each key and item that it holds."""
+class YamlSource:
+    """The data of a file and the line (from 1) of each of its keys and items."""
 
     file: str
     data: Any
     lines: Mapping[tuple[_Key, ...], int] = field(default_factory=dict)
 
-    def finding(self, path: tuple[_Key, ...], reason: str, remedy: str) -> Finding:
-        """A finding at `path`; where the file has no such key, on the line of what should hold it."""
+    def finding(self, path: tuple[_Key, ...], reason: str, remedy: str) -> FileFinding:
+        """Make a finding at `path`; where the file has no such key, on the line of its parent."""
         known = next((path[:end] for end in range(len(path), -1, -1) if path[:end] in self.lines), ())
         line = self.lines.get(known)
-        return Finding(self.file, line, dotted(path), one_line(reason, 200), one_line(remedy, 200))
+        return FileFinding(self.file, line, format_path(path), one_line(reason, 200), one_line(remedy, 200))
 
 
-def dotted(path: tuple[_Key, ...]) -> str:
-    """A path as people write it: `stages[1].steps[0].due`."""
+def format_path(path: tuple[_Key, ...]) -> str:
+    """Format a path for people: `stages[1].steps[0].due`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return one_line(text.lstrip("."), 100) or "file"
 
 
 def read_text(path: Path) -> str:
-    """The text of a file of at most 1 MiB in UTF-8.
+    """Read the text of a file of at most 1 MiB in UTF-8.
 
     Raises:
         BadFile: not there, not readable, too large, or not UTF-8.
@@ -54,11 +54,11 @@ def read_text(path: Path) -> str:
     file = str(path)
     try:
         with path.open("rb") as stream:
-            raw = stream.read(LARGEST + 1)
+            raw = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise _bad(file, None, f"cannot be read: {why}", "check its name and its permissions") from error
-    if len(raw) > LARGEST:
+    if len(raw) > MAX_FILE_BYTES:
         raise _too_large(file)
     try:
         return raw.decode("utf-8-sig")
@@ -67,13 +67,13 @@ def read_text(path: Path) -> str:
         raise _bad(file, line, "is not UTF-8 text", "save it as UTF-8 in your editor") from error
 
 
-def read_yaml(text: str, file: str) -> Source:
+def read_yaml(text: str, file: str) -> YamlSource:
     """Read one YAML document that is a mapping.
 
     Raises:
         BadFile: broken YAML (with its line), a second document, a bomb of aliases, a key twice, a tag.
     """
-    if len(text) > LARGEST:
+    if len(text) > MAX_FILE_BYTES:
         raise _too_large(file)
     odd = _UNPRINTABLE.search(text)
     if odd:
@@ -89,14 +89,14 @@ def read_yaml(text: str, file: str) -> Source:
         raise _bad(
             file,
             source.lines.get(()),
-            f"is {kind_of(source.data)}, not a mapping",
+            f"is {describe_kind(source.data)}, not a mapping",
             "begin with `key: value` lines",
         )
     return source
 
 
-def kind_of(value: object) -> str:
-    """What a value of the file is, in words."""
+def describe_kind(value: object) -> str:
+    """Describe the kind of a value of the file in words."""
     if value is None:
         return "empty"
     names = {bool: "true or false", int: "a number", str: "a text", list: "a list", dict: "a mapping"}
@@ -104,7 +104,7 @@ def kind_of(value: object) -> str:
 
 
 def _bad(file: str, line: int | None, reason: str, remedy: str) -> BadFile:
-    return BadFile([Finding(file, line, "file", reason, remedy)])
+    return BadFile([FileFinding(file, line, "file", reason, remedy)])
 
 
 def _too_large(file: str) -> BadFile:
@@ -138,7 +138,7 @@ class _Composer:
         self.nodes = 0
         self.events = cast("Iterator[Any]", yaml.parse(text, Loader=_PARSER))
 
-    def compose(self) -> Source:
+    def compose(self) -> YamlSource:
         data: Any = None
         begun = False
         for event in self.events:
@@ -153,18 +153,18 @@ class _Composer:
                     )
                 begun = True
                 data = self._value(next(self.events), ())
-        return Source(self.file, data, self.lines)
+        return YamlSource(self.file, data, self.lines)
 
     def _value(self, event: Any, path: tuple[_Key, ...]) -> Any:
         line = event.start_mark.line + 1
         self.lines.setdefault(path, line)
         self._count(1, line)
-        if len(path) > DEEPEST:
-            raise _bad(self.file, line, f"is nested deeper than {DEEPEST} levels", "no field goes that deep")
+        if len(path) > MAX_DEPTH:
+            raise _bad(self.file, line, f"is nested deeper than {MAX_DEPTH} levels", "no field goes that deep")
         if isinstance(event, yaml.AliasEvent):
             return self._alias(str(event.anchor), line)
         if event.tag not in (None, "!"):
-            raise _bad(self.file, line, f"has a tag {quoted(event.tag)}", "write plain values, without `!`")
+            raise _bad(self.file, line, f"has a tag {quote_value(event.tag)}", "write plain values, without `!`")
         before = self.nodes
         value: Any
         if isinstance(event, yaml.ScalarEvent):
@@ -191,7 +191,7 @@ class _Composer:
                 raise _bad(self.file, line, "a key is not a word", "write `key: value`")
             key = str(event.value)
             if key in found:
-                finding = Finding(self.file, line, dotted((*path, key)), "is there twice", "keep one of the two")
+                finding = FileFinding(self.file, line, format_path((*path, key)), "is there twice", "keep one of the two")
                 raise BadFile([finding])
             self.lines[*path, key] = line
             found[key] = self._value(next(self.events), (*path, key))
@@ -199,7 +199,7 @@ class _Composer:
 
     def _alias(self, anchor: str, line: int) -> Any:
         if anchor not in self.anchors:
-            raise _bad(self.file, line, f"no anchor {quoted('&' + anchor)} above", "write the value itself")
+            raise _bad(self.file, line, f"no anchor {quote_value('&' + anchor)} above", "write the value itself")
         value, size = self.anchors[anchor]
         self._count(size, line)
         return value

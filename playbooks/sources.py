@@ -1,4 +1,4 @@
-"""The file of sources: databases and Prometheus servers that are asked for figures, each at its interval."""
+"""The sources file: databases and Prometheus servers that are polled for samples, each at its interval."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from domain.durations import parse_duration
-from playbooks.errors import Finding, quoted
+from playbooks.errors import FileFinding, quote_value
 from playbooks.explain import read_form
-from playbooks.models import Duration, Form, Id
-from playbooks.source import Source, read_text
+from playbooks.models import Duration, FileForm, Id
+from playbooks.source import YamlSource, read_text
 from playbooks.watched import Clock, OptionalFile
 
-SHORTEST = timedelta(seconds=5)
+SHORTEST_INTERVAL = timedelta(seconds=5)
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _READS = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*(select|with|values|table)\b", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class PullSource:
-    """A source that is asked.
+    """A source that is polled.
 
     Attributes:
         url_env: sql: the environment variable that holds the SQLAlchemy URL; the file itself holds no password.
@@ -52,8 +52,8 @@ class PullSource:
     zone: str = ""
 
 
-class SourceForm(Form):
-    """A source of figures."""
+class SourceForm(FileForm):
+    """A source of samples."""
 
     kind: Literal["sql", "prometheus"] = Field(description="What it is: sql or prometheus.", examples=["sql"])
     query: str = Field(
@@ -86,14 +86,14 @@ class SourceForm(Form):
     timezone: str = Field("", description="sql: of times without an offset.", examples=["Asia/Shanghai"])
 
 
-class SourcesForm(Form):
-    """Every source."""
+class SourcesForm(FileForm):
+    """All sources."""
 
     sources: dict[Id, SourceForm] = Field(description="Sources by name.", examples=["{tickets: {...}}"])
 
 
 def parse_sources(text: str, file: str) -> dict[str, PullSource]:
-    """The sources that `text` describes, by name.
+    """Parse the sources that `text` describes, by name.
 
     Raises:
         BadFile: broken YAML, unknown keys, wrong values, a query that does not read.
@@ -102,21 +102,21 @@ def parse_sources(text: str, file: str) -> dict[str, PullSource]:
     return {name: _built(name, source) for name, source in form.sources.items()}
 
 
-def _all_wrong(form: SourcesForm, found: Source) -> Iterator[Finding]:
+def _all_wrong(form: SourcesForm, found: YamlSource) -> Iterator[FileFinding]:
     for name, source in form.sources.items():
         yield from _wrong(name, source, found)
 
 
-def _wrong(name: str, form: SourceForm, found: Source) -> Iterator[Finding]:
+def _wrong(name: str, form: SourceForm, found: YamlSource) -> Iterator[FileFinding]:
     at = ("sources", name)
-    if parse_duration(form.every) < SHORTEST:
+    if parse_duration(form.every) < SHORTEST_INTERVAL:
         yield found.finding((*at, "every"), f"{form.every} is too often", "5s or more")
-    if parse_duration(form.timeout) > max(parse_duration(form.every), SHORTEST):
+    if parse_duration(form.timeout) > max(parse_duration(form.every), SHORTEST_INTERVAL):
         yield found.finding((*at, "timeout"), f"{form.timeout} is longer than {form.every}", "less than `every`")
     yield from _wrong_sql(at, form, found) if form.kind == "sql" else _wrong_prometheus(at, form, found)
 
 
-def _wrong_sql(at: tuple[str, str], form: SourceForm, found: Source) -> Iterator[Finding]:
+def _wrong_sql(at: tuple[str, str], form: SourceForm, found: YamlSource) -> Iterator[FileFinding]:
     if not form.url_env:
         yield found.finding((*at, "url_env"), "is missing", "url_env: TICKETS_DATABASE_URL, which holds the URL")
     if not _READS.match(form.query):
@@ -125,10 +125,10 @@ def _wrong_sql(at: tuple[str, str], form: SourceForm, found: Source) -> Iterator
         if getattr(form, key):
             yield found.finding((*at, key), "belongs to prometheus", "remove it; columns are labels")
     if form.timezone and not _is_zone(form.timezone):
-        yield found.finding((*at, "timezone"), f"no time zone {quoted(form.timezone)}", "for example Asia/Shanghai")
+        yield found.finding((*at, "timezone"), f"no time zone {quote_value(form.timezone)}", "for example Asia/Shanghai")
 
 
-def _wrong_prometheus(at: tuple[str, str], form: SourceForm, found: Source) -> Iterator[Finding]:
+def _wrong_prometheus(at: tuple[str, str], form: SourceForm, found: YamlSource) -> Iterator[FileFinding]:
     parts = urlsplit(form.url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         yield found.finding((*at, "url"), "is no address", "url: http://127.0.0.1:9090")

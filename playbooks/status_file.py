@@ -1,4 +1,4 @@
-"""status.yaml: what the public status page shows. Without a file of the home the shipped one holds."""
+"""The status file, status.yaml: what the public status page shows. Without one the shipped file holds."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from pathlib import Path
 from pydantic import Field
 
 from domain.durations import parse_duration
-from domain.status import Service, StatusPlan
+from domain.status import PublicService, StatusPlan
 from domain.text import Text
-from playbooks.errors import Finding, quoted
+from playbooks.errors import FileFinding, quote_value
 from playbooks.explain import read_form
-from playbooks.models import Duration, Form, Id, Words2
-from playbooks.source import Source, read_text
+from playbooks.models import Duration, FileForm, Id, LocalizedWords
+from playbooks.source import YamlSource, read_text
 from playbooks.watched import Clock, OptionalFile
 
 SHIPPED = Path(__file__).resolve().parent / "sample" / "status.yaml"
 
 
-class ServiceForm(Form):
+class ServiceForm(FileForm):
     """A service as the public knows it."""
 
     id: Id = Field(description="Its name.", examples=["payment"])
-    title: Words2 = Field(description="For the public.", examples=["Payment"])
+    title: LocalizedWords = Field(description="For the public.", examples=["Payment"])
     covers: list[str] = Field(
         min_length=1, description="What incidents call it; `*` is every incident.", examples=[["payment", "checkout"]]
     )
 
 
-class MailForm(Form):
-    """How subscribers are written to."""
+class MailForm(FileForm):
+    """How mails reach subscribers."""
 
     tag: str = Field(
         "status-mail", min_length=1, max_length=60, description="Of the channel file.", examples=["status-mail"]
@@ -43,10 +43,10 @@ class MailForm(Form):
     )  # fmt: skip
 
 
-class StatusForm(Form):
+class StatusForm(FileForm):
     """The whole file."""
 
-    title: Words2 = Field(description="Of the page.", examples=["Service status"])
+    title: LocalizedWords = Field(description="Of the page.", examples=["Service status"])
     services: list[ServiceForm] = Field(description="In the order of the page.", examples=["[{id: payment}]"])
     outage: list[str] = Field(["critical"], description="Severities that are an outage.", examples=[["critical"]])
     shown_for: Duration = Field("14d", description="How long statements stay on the page.", examples=["14d"])
@@ -54,7 +54,7 @@ class StatusForm(Form):
 
 
 def parse_status(text: str, file: str) -> StatusPlan:
-    """The plan that `text` describes.
+    """Parse the plan that `text` describes.
 
     Raises:
         BadFile: broken YAML, unknown keys, values that cannot be.
@@ -63,7 +63,7 @@ def parse_status(text: str, file: str) -> StatusPlan:
     return StatusPlan(
         title=_text(form.title),
         services=tuple(
-            Service(one.id, _text(one.title), tuple(name.strip().lower() for name in one.covers))
+            PublicService(one.id, _text(one.title), tuple(name.strip().lower() for name in one.covers))
             for one in form.services
         ),
         outage=frozenset(form.outage),
@@ -73,21 +73,21 @@ def parse_status(text: str, file: str) -> StatusPlan:
     )
 
 
-def _text(words: Words2) -> Text:
+def _text(words: LocalizedWords) -> Text:
     return Text(words.en, words.zh or "")
 
 
 @lru_cache(maxsize=1)
-def shipped() -> StatusPlan:
-    """The plan of an operation that changed nothing."""
+def shipped_status_plan() -> StatusPlan:
+    """Return the shipped plan."""
     return parse_status(read_text(SHIPPED), str(SHIPPED))
 
 
-def _wrong(form: StatusForm, found: Source) -> Iterator[Finding]:
+def _wrong(form: StatusForm, found: YamlSource) -> Iterator[FileFinding]:
     seen: set[str] = set()
     for place, one in enumerate(form.services):
         if one.id in seen:
-            yield found.finding(("services", place, "id"), f"service {quoted(one.id)} is there twice", "one entry each")
+            yield found.finding(("services", place, "id"), f"service {quote_value(one.id)} is there twice", "one entry each")
         seen.add(one.id)
 
 
@@ -95,4 +95,4 @@ class StatusFile(OptionalFile[StatusPlan]):
     """The plan in force; without a file of the home the shipped one."""
 
     def __init__(self, path: Path, *, clock: Clock = time.monotonic) -> None:
-        super().__init__(path, lambda file: parse_status(read_text(file), str(file)), shipped, clock=clock)
+        super().__init__(path, lambda file: parse_status(read_text(file), str(file)), shipped_status_plan, clock=clock)

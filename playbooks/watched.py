@@ -1,4 +1,4 @@
-"""A file whose last good content stays in force, however it is edited."""
+"""A watched file: its last good content stays in force while it is edited."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
 
-from playbooks.errors import BadFile, Finding
+from playbooks.errors import BadFile, FileFinding
 
 T = TypeVar("T")
 Clock = Callable[[], float]
-LOOK_EVERY = 1.0  # seconds of the monotonic clock: a stat a second costs nothing, one at every turn would
+POLL_SECONDS = 1.0  # seconds of the monotonic clock: a stat a second costs nothing, one at every turn would
 
 
-class Pace:
-    """Says when it is time to look at the disk again: at most once a second."""
+class PollInterval:
+    """Limits reads of the disk to one a second."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -25,24 +25,24 @@ class Pace:
     def due(self) -> bool:
         """Whether a second has passed since the last time this was true."""
         now = self._clock()
-        if self._last is not None and now - self._last < LOOK_EVERY:
+        if self._last is not None and now - self._last < POLL_SECONDS:
             return False
         self._last = now
         return True
 
 
-class Watched(Generic[T]):
-    """One file, read anew when it changed; a broken version leaves the good one in force and is a finding."""
+class WatchedFile(Generic[T]):
+    """One file, read again when it changed; a broken version leaves the good one in force and is a finding."""
 
     def __init__(self, path: Path, read: Callable[[Path], T]) -> None:
         self.path = path
         self.value: T | None = None
-        self.findings: tuple[Finding, ...] = ()
+        self.findings: tuple[FileFinding, ...] = ()
         self._read = read
         self._seen: tuple[int, ...] | None = None
 
-    def look(self, *, anew: bool = False) -> None:
-        """Read the file if it changed since the last look; `anew`: even if it did not."""
+    def refresh(self, *, anew: bool = False) -> None:
+        """Read the file if it changed since the last refresh; `anew`: even if it did not."""
         mark = self._mark()
         if mark == self._seen and not anew:
             return
@@ -63,7 +63,7 @@ class Watched(Generic[T]):
 
 
 class OptionalFile(Generic[T]):
-    """What a file of the home says that need not be there: its last good version; without it what `otherwise` gives.
+    """The last good version of an optional file of the home; without the file the result of `otherwise`.
 
     Threads may share one.
     """
@@ -71,19 +71,19 @@ class OptionalFile(Generic[T]):
     def __init__(
         self, path: Path, read: Callable[[Path], T], otherwise: Callable[[], T], *, clock: Clock = time.monotonic
     ) -> None:
-        self._file = Watched(path, read)
+        self._file = WatchedFile(path, read)
         self._otherwise = otherwise
-        self._pace = Pace(clock)
+        self._pace = PollInterval(clock)
         self._lock = Lock()
 
     def current(self) -> T:
-        """What is in force now, read again when the file changed."""
+        """Return the content in force, read again when the file changed."""
         with self._lock:
             self._look()
             return self._otherwise() if self._file.value is None else self._file.value
 
-    def findings(self) -> list[Finding]:
-        """What is wrong with the file as it stands; an older version, or none, is then in force."""
+    def findings(self) -> list[FileFinding]:
+        """List what is wrong with the file as it stands; an older version, or none, is then in force."""
         with self._lock:
             self._look()
             return list(self._file.findings)
@@ -92,6 +92,6 @@ class OptionalFile(Generic[T]):
         if not self._pace.due():
             return
         if self._file.path.exists():
-            self._file.look()
+            self._file.refresh()
         else:
             self._file.value, self._file.findings = None, ()

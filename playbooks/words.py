@@ -1,4 +1,4 @@
-"""The file of words: which ones are sensitive, which ones sound negative, whether conversation texts are kept."""
+"""The words file: sensitive words, the mood lexicon, and whether conversation texts are kept."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from playbooks.errors import Finding, quoted
+from playbooks.errors import FileFinding, quote_value
 from playbooks.explain import read_form
-from playbooks.models import Form, Id
-from playbooks.source import Source, read_text
+from playbooks.models import FileForm, Id
+from playbooks.source import YamlSource, read_text
 from playbooks.watched import Clock, OptionalFile
 
 SHIPPED = Path(__file__).resolve().parent / "sample" / "words.yaml"
@@ -24,8 +24,8 @@ Level = Literal["yellow", "red"]
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """The lists, each word in the one form in which it is compared (see `folded`).
+class WordLists:
+    """The lists, each word in the one form in which it is compared (see `fold_text`).
 
     Attributes:
         sensitive: word -> level and category.
@@ -42,11 +42,11 @@ class Words:
 
     @property
     def red_categories(self) -> tuple[str, ...]:
-        """Categories with a red word, in order."""
+        """The categories with a red word, in order."""
         return tuple(sorted({category for level, category in self.sensitive.values() if level == "red"}))
 
 
-class WordsForm(Form):
+class WordsForm(FileForm):
     """The lists of words."""
 
     sensitive: dict[Level, dict[Id, list[Word]]] = Field(
@@ -60,56 +60,56 @@ class WordsForm(Form):
     keep_texts: bool = Field(default=False, description="Keep conversation texts, for 26 hours.", examples=[False])
 
 
-def folded(text: str) -> str:
-    """A text as it is compared: full-width and compatibility forms as plain ones, lower case."""
+def fold_text(text: str) -> str:
+    """Fold a text for comparison: full-width and compatibility forms as plain ones, lower case."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-def parse_words(text: str, file: str) -> Words:
-    """The lists that `text` describes.
+def parse_words(text: str, file: str) -> WordLists:
+    """Parse the lists that `text` describes.
 
     Raises:
         BadFile: broken YAML, unknown keys, a word in two lists that contradict each other.
     """
     form = read_form(WordsForm, text, file, lambda form, found: (*_twice(form, found), *_both(form, found)))
     sensitive = {word: (level, category) for level, category, _, word in _each(form)}
-    lists = {name: frozenset(map(folded, getattr(form, name))) for name in ("negative", "positive", "negations")}
-    return Words(sensitive=sensitive, keep_texts=form.keep_texts, **lists)
+    lists = {name: frozenset(map(fold_text, getattr(form, name))) for name in ("negative", "positive", "negations")}
+    return WordLists(sensitive=sensitive, keep_texts=form.keep_texts, **lists)
 
 
 def _each(form: WordsForm) -> Iterator[tuple[Level, str, int, str]]:
     for level, categories in form.sensitive.items():
         for category, words in categories.items():
             for place, word in enumerate(words):
-                yield level, category, place, folded(word).strip()
+                yield level, category, place, fold_text(word).strip()
 
 
-def _twice(form: WordsForm, found: Source) -> Iterator[Finding]:
+def _twice(form: WordsForm, found: YamlSource) -> Iterator[FileFinding]:
     seen: dict[str, str] = {}
     for level, category, place, word in _each(form):
         at = ("sensitive", level, category, place)
         if not word:
             yield found.finding(at, "is empty", "remove it")
         elif word in seen:
-            yield found.finding(at, f"{quoted(word)} is in {seen[word]} too", "keep one of the two")
+            yield found.finding(at, f"{quote_value(word)} is in {seen[word]} too", "keep one of the two")
         seen.setdefault(word, f"{level}.{category}")
 
 
-def _both(form: WordsForm, found: Source) -> Iterator[Finding]:
-    negative = set(map(folded, form.negative))
+def _both(form: WordsForm, found: YamlSource) -> Iterator[FileFinding]:
+    negative = set(map(fold_text, form.negative))
     for place, word in enumerate(form.positive):
-        if folded(word) in negative:
-            yield found.finding(("positive", place), f"{quoted(word)} is negative too", "keep one of the two")
+        if fold_text(word) in negative:
+            yield found.finding(("positive", place), f"{quote_value(word)} is negative too", "keep one of the two")
 
 
-class WordsFile(OptionalFile[Words]):
+class WordsFile(OptionalFile[WordLists]):
     """The words in force; without a file of the home those that ship."""
 
     def __init__(self, path: Path, *, clock: Clock = time.monotonic) -> None:
-        super().__init__(path, lambda file: parse_words(read_text(file), str(file)), shipped, clock=clock)
+        super().__init__(path, lambda file: parse_words(read_text(file), str(file)), shipped_word_lists, clock=clock)
 
 
 @lru_cache(maxsize=1)
-def shipped() -> Words:
-    """The words that ship."""
+def shipped_word_lists() -> WordLists:
+    """Return the shipped lists."""
     return parse_words(read_text(SHIPPED), str(SHIPPED))

@@ -1,4 +1,4 @@
-"""The tables of accounts: who may come in, sessions, tokens, login links, failed tries, and the audit log."""
+"""Tables of accounts: accounts, sessions, tokens, login links, failed logins, and the audit log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _time(*, nullable: bool = True, index: bool = False) -> Any:
 
 
 class AccountRow(SQLModel, table=True):
-    """Somebody who may log in."""
+    """An account that may log in."""
 
     __tablename__ = "account"
     name: str = Field(primary_key=True, max_length=64)
@@ -30,7 +30,7 @@ class AccountRow(SQLModel, table=True):
 
 
 class LoginSessionRow(SQLModel, table=True):
-    """A browser that is logged in, known by the hash of what its cookie holds."""
+    """A browser session, known by the hash of its cookie."""
 
     __tablename__ = "login_session"
     hash: str = Field(primary_key=True, max_length=64)
@@ -42,7 +42,7 @@ class LoginSessionRow(SQLModel, table=True):
 
 
 class AccountTokenRow(SQLModel, table=True):
-    """A token of an account for the API: what it may, and until when."""
+    """An account's token for the API: its scopes, and its end."""
 
     __tablename__ = "account_token"
     hash: str = Field(primary_key=True, max_length=64)
@@ -56,7 +56,7 @@ class AccountTokenRow(SQLModel, table=True):
 
 
 class LoginLinkRow(SQLModel, table=True):
-    """A link by which an account comes in once."""
+    """A link by which an account logs in once."""
 
     __tablename__ = "login_link"
     hash: str = Field(primary_key=True, max_length=64)
@@ -66,7 +66,7 @@ class LoginLinkRow(SQLModel, table=True):
 
 
 class LoginTryRow(SQLModel, table=True):
-    """How often somebody failed to log in of late, by account and by address (both as keyed hashes)."""
+    """Recent failed logins, by account and by address (both as keyed hashes)."""
 
     __tablename__ = "login_try"
     key: str = Field(primary_key=True, max_length=64)
@@ -75,7 +75,7 @@ class LoginTryRow(SQLModel, table=True):
 
 
 class AuditRow(SQLModel, table=True):
-    """What was asked of Tocsin and by whom: every change, every refusal. Rows are added only; the database says so."""
+    """One audited request: every change, every refusal. Rows are added only; the database enforces it."""
 
     __tablename__ = "audit"
     id: int | None = Field(default=None, primary_key=True)

@@ -1,4 +1,4 @@
-"""Accounts: who may log in, with which role."""
+"""User accounts: who may log in, with which role."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 from pendulum import DateTime
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from domain.access import Role
+from domain.access import AccessRole
 from storage.account_tables import AccountRow
 
-ACCOUNT = AccountRow.__table__  # type: ignore[attr-defined]
+ACCOUNT_TABLE = AccountRow.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody who may log in. `person`: of the roster, in whose name their commands are given; empty: their own."""
+    """An account. `person`: of the roster, in whose name their commands are given; empty: their own."""
 
     name: str
     person: str
-    role: Role
+    role: AccessRole
     language: str = ""
     password: str = ""
     subject: str | None = None
@@ -32,61 +32,61 @@ class Account:
         return f"Account({self.name!r}, {self.role.word})"
 
 
-def hashed(secret: str) -> str:
-    """What is kept of a secret that we made ourselves: its 192 random bits and more need no slow hash."""
+def hash_secret(secret: str) -> str:
+    """Hash a secret that we made ourselves: its 192 random bits and more need no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def account_of(row: Row[Any]) -> Account:
-    """An account from its row. A role that this program does not know is the least."""
+def account_from_row(row: Row[Any]) -> Account:
+    """Read an account from its row. A role that this program does not know is the least."""
     try:
-        role = Role.named(row.role)
+        role = AccessRole.named(row.role)
     except ValueError:
-        role = Role.VIEWER
+        role = AccessRole.VIEWER
     return Account(
         row.name, row.person, role, row.language, row.password, row.subject, row.made_at, row.disabled_at
     )  # fmt: skip
 
 
-def add(connection: Connection, account: Account, now: DateTime) -> None:
-    """Keep a new account.
+def add_account(connection: Connection, account: Account, now: DateTime) -> None:
+    """Add a new account.
 
     Raises:
         IntegrityError: there is one of that name.
     """
     connection.execute(
-        insert(ACCOUNT).values(
+        insert(ACCOUNT_TABLE).values(
             name=account.name, person=account.person, role=account.role.word, language=account.language,
             password=account.password, subject=account.subject, made_at=now,
         )
     )  # fmt: skip
 
 
-def find(connection: Connection, name: str) -> Account | None:
-    """The account of that name, disabled or not."""
-    row = connection.execute(select(ACCOUNT).where(ACCOUNT.c.name == name)).first()
-    return account_of(row) if row else None
+def find_account(connection: Connection, name: str) -> Account | None:
+    """Find the account of that name, disabled or not."""
+    row = connection.execute(select(ACCOUNT_TABLE).where(ACCOUNT_TABLE.c.name == name)).first()
+    return account_from_row(row) if row else None
 
 
-def by_subject(connection: Connection, subject: str) -> Account | None:
-    """The account that a provider of single sign-on knows under that name."""
-    row = connection.execute(select(ACCOUNT).where(ACCOUNT.c.subject == subject)).first()
-    return account_of(row) if row else None
+def find_account_by_subject(connection: Connection, subject: str) -> Account | None:
+    """Find the account that a provider of single sign-on knows under that name."""
+    row = connection.execute(select(ACCOUNT_TABLE).where(ACCOUNT_TABLE.c.subject == subject)).first()
+    return account_from_row(row) if row else None
 
 
-def every(connection: Connection) -> list[Account]:
-    """All accounts, by name."""
-    return [account_of(row) for row in connection.execute(select(ACCOUNT).order_by(ACCOUNT.c.name))]
+def list_accounts(connection: Connection) -> list[Account]:
+    """List all accounts, by name."""
+    return [account_from_row(row) for row in connection.execute(select(ACCOUNT_TABLE).order_by(ACCOUNT_TABLE.c.name))]
 
 
-def change(connection: Connection, name: str, **values: Any) -> bool:
-    """Change columns of an account; False if there is none of that name."""
-    return connection.execute(update(ACCOUNT).where(ACCOUNT.c.name == name).values(**values)).rowcount == 1
+def update_account(connection: Connection, name: str, **values: Any) -> bool:
+    """Update columns of an account; False if there is none of that name."""
+    return connection.execute(update(ACCOUNT_TABLE).where(ACCOUNT_TABLE.c.name == name).values(**values)).rowcount == 1
 
 
-def any_admin(connection: Connection, *, with_password: bool = False) -> bool:
-    """Whether an administrator may come in; `with_password`: one who needs nobody's help for it."""
-    query = select(func.count()).where(ACCOUNT.c.role == Role.ADMIN.word, ACCOUNT.c.disabled_at.is_(None))
+def has_admin(connection: Connection, *, with_password: bool = False) -> bool:
+    """Whether an administrator may log in; `with_password`: one who needs nobody's help for it."""
+    query = select(func.count()).where(ACCOUNT_TABLE.c.role == AccessRole.ADMIN.word, ACCOUNT_TABLE.c.disabled_at.is_(None))
     if with_password:
-        query = query.where(ACCOUNT.c.password != "")
+        query = query.where(ACCOUNT_TABLE.c.password != "")
     return bool(connection.execute(query).scalar_one())

@@ -1,4 +1,4 @@
-"""Failed tries to log in, counted in the database, so that every process of an installation knows of them."""
+"""Failed logins, counted in the database and so shared by every process of an installation."""
 
 from __future__ import annotations
 
@@ -14,31 +14,34 @@ from storage.account_tables import LoginTryRow
 TRY = LoginTryRow.__table__  # type: ignore[attr-defined]
 
 
-def failures(connection: Connection, key: str, now: DateTime, kept: timedelta) -> tuple[int, DateTime | None]:
-    """How often it failed of late, and when last. A failure is forgotten `kept` after the last one."""
+def count_failures(connection: Connection, key: str, now: DateTime, kept: timedelta) -> tuple[int, DateTime | None]:
+    """Return the number of recent failures and the last one's time.
+
+    A failure is forgotten `kept` after the last one.
+    """
     query = select(TRY.c.failures, TRY.c.last_at).where(TRY.c.key == key, TRY.c.last_at > now - kept)
     row = connection.execute(query).first()
     return (row.failures, row.last_at) if row else (0, None)
 
 
-def count(connection: Connection, key: str, number: int, now: DateTime) -> None:
-    """Now it has failed so often."""
+def set_failures(connection: Connection, key: str, number: int, now: DateTime) -> None:
+    """Set the number of failures."""
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = {"failures": number, "last_at": now}
     statement = dialect.insert(TRY).values(key=key, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=values))
 
 
-def forgive(connection: Connection, key: str) -> None:
-    """It succeeded: what failed before no longer counts."""
+def clear_failures(connection: Connection, key: str) -> None:
+    """Clear the failures after a success."""
     connection.execute(delete(TRY).where(TRY.c.key == key))
 
 
-def take_back(connection: Connection, key: str) -> None:
-    """One that was counted before it was known was none."""
+def undo_failure(connection: Connection, key: str) -> None:
+    """Take back one failure that was counted before the result was known."""
     connection.execute(update(TRY).where(TRY.c.key == key, TRY.c.failures > 0).values(failures=TRY.c.failures - 1))
 
 
-def tidy(connection: Connection, before: DateTime) -> int:
-    """Forget those whose last failure is older than that."""
+def delete_old_failures(connection: Connection, before: DateTime) -> int:
+    """Delete counts whose last failure is older than that."""
     return connection.execute(delete(TRY).where(TRY.c.last_at < before)).rowcount

@@ -1,4 +1,4 @@
-"""The audit log: added to only."""
+"""The audit log. Entries are only added."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from sqlalchemy import Connection, Row, insert, select
 from storage.account_tables import AuditRow
 
 AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
-LONGEST = 300
+MAX_FIELD_LENGTH = 300
 
 
 @dataclass(slots=True)
-class Entry:
-    """One deed or one refusal. `deed`: a command's name, or `GET /audit`; never what somebody typed as a secret."""
+class AuditEntry:
+    """One audited request or refusal. `deed`: a command's name, or `GET /audit`.
+
+    Never a secret that somebody typed.
+    """
 
     deed: str
     outcome: str = "done"  # done | refused
@@ -32,21 +35,21 @@ class Entry:
 
     def __post_init__(self) -> None:
         # Written by whoever asks: one line, of an honest length.
-        for name, most in (("deed", 200), ("who", 100), ("address", 64), ("detail", LONGEST)):
+        for name, most in (("deed", 200), ("who", 100), ("address", 64), ("detail", MAX_FIELD_LENGTH)):
             text = "".join(c if c.isprintable() else " " for c in str(getattr(self, name)))
             setattr(self, name, text[:most].encode("utf-8", "replace").decode())
 
 
-def add(connection: Connection, *entries: Entry) -> None:
-    """Write entries."""
+def add_entries(connection: Connection, *entries: AuditEntry) -> None:
+    """Add entries."""
     if entries:
         connection.execute(insert(AUDIT), [asdict(entry) for entry in entries])
 
 
-def read(
+def read_entries(
     connection: Connection, *, before: int | None = None, who: str = "", outcome: str = "", limit: int = 100
 ) -> Sequence[Row[Any]]:
-    """Entries, the newest first; `before`: only those with a smaller number."""
+    """Read entries, the newest first; `before`: only those with a smaller number."""
     query = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(AUDIT.c.id < before)

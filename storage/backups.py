@@ -1,4 +1,4 @@
-"""A backup of one home in one file: its databases as of one moment each, its configuration, its signing key."""
+"""Backup of one home in one file: its databases as of one moment each, its configuration, its signing key."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ from storage.settings import Settings
 
 DATABASES = ("tocsin.db", "figures.db")
 # Of the processes, or made again by themselves. Everything else of the home is kept, whatever it is.
-LEFT_OUT = frozenset({"run", "logs", "prefect", "inbox.db"})
+EXCLUDED = frozenset({"run", "logs", "prefect", "inbox.db"})
 _MANIFEST = "tocsin-backup.json"
 
 
-class NotDone(RuntimeError):
-    """No backup was made, or nothing was restored; the message is one line that says why and what would help."""
+class BackupError(RuntimeError):
+    """No backup was made, or nothing was restored; the message is one line: why and what would help."""
 
 
 @dataclass(frozen=True, slots=True)
-class Backup:
-    """What a backup holds."""
+class BackupManifest:
+    """The content of a backup."""
 
     files: tuple[str, ...]
     made_at: str
     revision: str
 
 
-def back_up(settings: Settings, file: Path, now: DateTime) -> Backup:
+def create_backup(settings: Settings, file: Path, now: DateTime) -> BackupManifest:
     """Write the backup, readable by this user only; processes may go on meanwhile.
 
     Raises:
         NotDone: the database is PostgreSQL, the file is there already, or cannot be written.
     """
     if not settings.is_sqlite:
-        raise NotDone(
+        raise BackupError(
             "the database is PostgreSQL: use `pg_dump --format=custom --file=FILE`, and copy the home folder beside it"
         )
     main = settings.home / "tocsin.db"
     if not main.exists():
-        raise NotDone(f"there is no {main}: start Tocsin once with `tocsin up`, or set TOCSIN_HOME")
+        raise BackupError(f"there is no {main}: start Tocsin once with `tocsin up`, or set TOCSIN_HOME")
     try:
         with tempfile.TemporaryDirectory(dir=settings.home, prefix=".backup-") as folder:
             copies = {name: _copied(settings.home / name, Path(folder) / name) for name in DATABASES}
@@ -66,14 +66,14 @@ def back_up(settings: Settings, file: Path, now: DateTime) -> Backup:
                 for path in plain:
                     tar.add(path, arcname=str(path.relative_to(settings.home)))
     except FileExistsError:
-        raise NotDone(f"{file} is there already: give a new name") from None
+        raise BackupError(f"{file} is there already: give a new name") from None
     except (OSError, sqlite3.Error) as error:
-        raise NotDone(f"the backup cannot be written: {getattr(error, 'strerror', None) or error}") from None
-    return Backup((*names, *(str(path.relative_to(settings.home)) for path in plain)), now.isoformat(), found)
+        raise BackupError(f"the backup cannot be written: {getattr(error, 'strerror', None) or error}") from None
+    return BackupManifest((*names, *(str(path.relative_to(settings.home)) for path in plain)), now.isoformat(), found)
 
 
 def _copied(source: Path, target: Path) -> Path | None:
-    """SQLite's own way to copy a database that is being written."""
+    """Copy a database that is being written, by SQLite's own backup."""
     if not source.exists():
         return None
     with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old, closing(sqlite3.connect(target)) as new:
@@ -83,14 +83,14 @@ def _copied(source: Path, target: Path) -> Path | None:
 
 def _revision(file: Path) -> str:
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-        row = connection.execute(f"SELECT version_num FROM {schema.MAIN.version_table}").fetchone()  # noqa: S608
+        row = connection.execute(f"SELECT version_num FROM {schema.MAIN_SCHEMA.version_table}").fetchone()  # noqa: S608
         return str(row[0])
 
 
 def _plain(home: Path) -> Iterator[Path]:
     for path in sorted(home.rglob("*")):
         top = path.relative_to(home).parts[0]
-        ours = top not in LEFT_OUT and not top.startswith((".", *DATABASES))
+        ours = top not in EXCLUDED and not top.startswith((".", *DATABASES))
         if ours and path.is_file() and not path.is_symlink():
             yield path
 
@@ -101,17 +101,17 @@ def _add(tar: tarfile.TarFile, name: str, body: bytes, now: DateTime) -> None:
     tar.addfile(info, io.BytesIO(body))
 
 
-def restore(settings: Settings, file: Path) -> Backup:
-    """Lay a backup out in a home that has no database.
+def restore_backup(settings: Settings, file: Path) -> BackupManifest:
+    """Restore a backup into a home that has no database.
 
     Raises:
         NotDone: the home is in use, the file is no backup of ours, is damaged, or of a newer program.
     """
     if not settings.is_sqlite:
-        raise NotDone("TOCSIN_DATABASE_URL is set: restore PostgreSQL with pg_restore; a backup of SQLite needs none")
+        raise BackupError("TOCSIN_DATABASE_URL is set: restore PostgreSQL with pg_restore; a backup of SQLite needs none")
     there = [name for name in DATABASES if (settings.home / name).exists()]
     if there:
-        raise NotDone(f"{settings.home} has a {there[0]}: restore into an empty home (TOCSIN_HOME), or move it away")
+        raise BackupError(f"{settings.home} has a {there[0]}: restore into an empty home (TOCSIN_HOME), or move it away")
     settings.home.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(dir=settings.home, prefix=".restore-") as folder:
@@ -122,26 +122,26 @@ def restore(settings: Settings, file: Path) -> Backup:
             _check(Path(folder) / "tocsin.db", str(manifest["revision"]))
             names = _lay_out(Path(folder), settings.home)
     except (tarfile.TarError, EOFError, KeyError, ValueError, FileNotFoundError) as error:
-        raise NotDone(f"{file.name} is no whole backup of Tocsin ({type(error).__name__})") from None
+        raise BackupError(f"{file.name} is no whole backup of Tocsin ({type(error).__name__})") from None
     except OSError as error:
-        raise NotDone(f"{file.name} cannot be restored: {error.strerror or error}") from None
-    return Backup(tuple(names), str(manifest["made_at"]), str(manifest["revision"]))
+        raise BackupError(f"{file.name} cannot be restored: {error.strerror or error}") from None
+    return BackupManifest(tuple(names), str(manifest["made_at"]), str(manifest["revision"]))
 
 
 def _check(database: Path, revision: str) -> None:
-    if revision > schema.HEAD:
-        raise NotDone(f"the backup is of revision {revision}, newer than this program knows: start the newer Tocsin")
+    if revision > schema.HEAD_REVISION:
+        raise BackupError(f"the backup is of revision {revision}, newer than this program knows: start the newer Tocsin")
     try:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             (said,) = connection.execute("PRAGMA integrity_check").fetchone()
     except sqlite3.Error as error:
-        raise NotDone(f"the database in the backup is damaged: {error}") from None
+        raise BackupError(f"the database in the backup is damaged: {error}") from None
     if said != "ok":
-        raise NotDone(f"the database in the backup is damaged: {said}")
+        raise BackupError(f"the database in the backup is damaged: {said}")
 
 
 def _lay_out(folder: Path, home: Path) -> list[str]:
-    """Files that the home has already stay as they are but for those of the backup; the databases come last."""
+    """Write the backup's files; other files of the home stay as they are; the databases come last."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     paths.sort(key=lambda path: path.name in DATABASES)
     names = []
@@ -153,17 +153,17 @@ def _lay_out(folder: Path, home: Path) -> list[str]:
     return names
 
 
-def bring_up(settings: Settings) -> None:
-    """The schema of a restored database, brought to this program's.
+def upgrade_restored(settings: Settings) -> None:
+    """Upgrade a restored database to this program's schema.
 
     Raises:
         StorageError: it cannot be.
     """
     database = Database(settings.database)
     try:
-        schema.upgrade(database)
+        schema.upgrade_schema(database)
     finally:
         database.close()
 
 
-__all__ = ["Backup", "NotDone", "StorageError", "back_up", "bring_up", "restore"]
+__all__ = ["BackupManifest", "BackupError", "StorageError", "create_backup", "upgrade_restored", "restore_backup"]

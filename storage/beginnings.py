@@ -1,4 +1,4 @@
-"""Incidents begin: several at once cost little more than one."""
+"""Bulk insert of declared incidents: several at once cost little more than one."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from domain.facts import Fact
 from domain.incident import Snapshot
 from storage import incidents, outbox, timeline
 from storage.incidents import INCIDENT, RESPONSE, STEP
-from storage.outbox import Owed
+from storage.outbox import OutboxEntry
 from storage.turns import COMMAND
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
-    """An incident with its first response as first decided. Its id is the id of the command that declared it."""
+class DeclaredIncident:
+    """A declared incident with its first response as first decided. Its id is the id of its command."""
 
     number: int
     snapshot: Snapshot
     wake_at: DateTime | None
     facts: tuple[Fact, ...]
-    owed: tuple[Owed, ...]
+    owed: tuple[OutboxEntry, ...]
 
 
-def add_beginnings(connection: Connection, beginnings: Sequence[Beginning], now: DateTime) -> None:
-    """Write them all: six statements, however many they are."""
+def insert_declared_incidents(connection: Connection, beginnings: Sequence[DeclaredIncident], now: DateTime) -> None:
+    """Insert all declared incidents with six statements, however many they are."""
     if not beginnings:
         return
     rows: dict[str, list[dict[str, Any]]] = {"incident": [], "response": [], "fact": [], "command": []}
     for one in beginnings:
         incident, response = one.snapshot.incident, one.snapshot.response
-        chained, head = timeline.chain(incident.id, one.facts, response_id=response.id)
+        chained, head = timeline.chain_facts(incident.id, one.facts, response_id=response.id)
         rows["incident"].append(
             {**incidents.incident_values(incident), "number": one.number, "facts": len(chained), "head": head}
         )
@@ -49,13 +49,14 @@ def add_beginnings(connection: Connection, beginnings: Sequence[Beginning], now:
             connection.execute(insert(table), rows[name])
     _add_steps(connection, beginnings)
     connection.execute(insert(COMMAND), rows["command"])
-    outbox.enqueue(connection, [owed for one in beginnings for owed in one.owed], now)
+    outbox.enqueue_entries(connection, [owed for one in beginnings for owed in one.owed], now)
 
 
-def _add_steps(connection: Connection, beginnings: Sequence[Beginning]) -> None:
-    """The steps of all. Those cast from one mould share theirs: what the database takes is worked out once for them.
+def _add_steps(connection: Connection, beginnings: Sequence[DeclaredIncident]) -> None:
+    """Insert the steps of all. Incidents declared in one batch share theirs: values are bound once for them.
 
-    A declaration has a dozen steps of thirty columns; binding each anew was a third of what a declaration costs.
+     A declaration has a dozen steps of thirty columns; binding each anew was a third of what a declaration
+    costs.
     """
     statement = insert(STEP).compile(dialect=connection.dialect)
     binds = [(column.name, _bind(column, connection.dialect)) for column in STEP.columns]
@@ -75,5 +76,5 @@ def _add_steps(connection: Connection, beginnings: Sequence[Beginning]) -> None:
 
 
 def _bind(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any]:
-    """How a column's values are given to the database."""
+    """Return how a column's values are given to the database."""
     return column.type.dialect_impl(dialect).bind_processor(dialect) or (lambda value: value)

@@ -1,4 +1,4 @@
-"""The tables of affected customers and of the follow-up."""
+"""Tables of affected customers and of the follow-up."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SUGGESTED = text("suggestion <> ''")
 
 
 class FollowUpRow(SQLModel, table=True):
-    """The follow-up of one incident: where it stands, and when it is looked at again."""
+    """The follow-up of one incident: its state, and when it is due next."""
 
     __tablename__ = "follow_up"
     incident_id: str = Field(primary_key=True, max_length=64)
@@ -49,7 +49,7 @@ class FollowUpRow(SQLModel, table=True):
 
 
 class CustomerRow(SQLModel, table=True):
-    """An affected customer of one incident. How they are reached is a row of another table."""
+    """An affected customer of one incident. The contact is a row of another table."""
 
     __tablename__ = "customer"
     __table_args__ = (
@@ -101,7 +101,7 @@ class CustomerRow(SQLModel, table=True):
 
 
 class CustomerContactRow(SQLModel, table=True):
-    """How a customer is reached, encrypted. A table of its own: its pages are overwritten when a row goes."""
+    """A customer's contact, encrypted. A table of its own: its pages are overwritten when a row goes."""
 
     __tablename__ = "customer_contact"
     id: str = Field(primary_key=True, max_length=32)

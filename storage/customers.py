@@ -1,4 +1,4 @@
-"""Affected customers as rows: taken in once, found for the next batch, answered once, forgotten without a trace."""
+"""Affected customers: imported once, found for the next batch, answered once, erased without a trace."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pendulum import DateTime
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from domain.customers.survey import PASSIVE, PROMOTER, REOPENS, SATISFIED, Answer, Result, weightier
+from domain.customers.survey import PASSIVE, PROMOTER, REOPENING_REASONS, SATISFIED, SurveyAnswer, SurveyResult, weightier_reason
 from storage.customer_tables import TO_CALL, CustomerContactRow, CustomerRow
 from storage.incidents import UnknownIncident
 
@@ -24,14 +24,14 @@ class UnknownCustomer(UnknownIncident):
     """No such customer in that incident; the message says how to find the right one."""
 
 
-def secure(connection: Connection) -> None:
-    """From now on this connection overwrites with zeros what it deletes (SQLite)."""
+def enable_secure_delete(connection: Connection) -> None:
+    """Overwrite deleted data with zeros on this connection from now on (SQLite)."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA secure_delete=ON")
 
 
-def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
-    """Take in customers; each row has the columns of `CustomerRow` and `sealed`. How many were not known yet."""
+def add_customers(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
+    """Add customers and return how many were new; each row has the columns of `CustomerRow` and `sealed`."""
     if not rows:
         return 0
     incident_id = rows[0]["incident_id"]
@@ -47,7 +47,7 @@ def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
             new.setdefault(row["mark"], {**row, "id": uuid.uuid4().hex})
     if not new:
         return 0
-    secure(connection)
+    enable_secure_delete(connection)
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = [{name: value for name, value in row.items() if name != "sealed"} for row in new.values()]
     statement = dialect.insert(CUSTOMER).on_conflict_do_nothing(index_elements=["incident_id", "mark"])
@@ -60,8 +60,8 @@ def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
     return len(new)
 
 
-def find(connection: Connection, incident_id: str, name: str, mark: str) -> Row[Any]:
-    """A customer of an incident by our id or the CRM's number.
+def find_customer(connection: Connection, incident_id: str, name: str, mark: str) -> Row[Any]:
+    """Find a customer of an incident by our id or the CRM's number.
 
     Raises:
         UnknownCustomer: there is none.
@@ -75,27 +75,27 @@ def find(connection: Connection, incident_id: str, name: str, mark: str) -> Row[
     return row
 
 
-def get(connection: Connection, customer_id: str) -> Row[Any] | None:
-    """A customer by our id."""
+def get_customer(connection: Connection, customer_id: str) -> Row[Any] | None:
+    """Return a customer by our id."""
     return connection.execute(select(CUSTOMER).where(CUSTOMER.c.id == customer_id)).first()
 
 
-def sealed(connection: Connection, customer_id: str) -> str:
-    """The sealed contact; empty where there is none (any more)."""
+def get_sealed_contact(connection: Connection, customer_id: str) -> str:
+    """Return the sealed contact; empty where there is none (any more)."""
     query = select(CONTACT.c.sealed).where(CONTACT.c.id == customer_id)
     return str(connection.execute(query).scalar_one_or_none() or "")
 
 
-def change(connection: Connection, customer_id: str, **values: Any) -> None:
-    """Write these columns of a customer."""
-    secure(connection)
+def update_customer(connection: Connection, customer_id: str, **values: Any) -> None:
+    """Update columns of a customer."""
+    enable_secure_delete(connection)
     connection.execute(update(CUSTOMER).where(CUSTOMER.c.id == customer_id).values(**values))
 
 
-def listed(
+def list_customers(
     connection: Connection, incident_id: str, *, calls: bool = False, limit: int = 1_000, after: int = 0
 ) -> list[Row[Any]]:
-    """Customers of an incident, whoever comes first first; `calls`: those whom a person has still to call."""
+    """List the customers of an incident, the most urgent first; `calls`: those whom a person has still to call."""
     query = select(CUSTOMER).where(CUSTOMER.c.incident_id == incident_id)
     if calls:
         query = query.where(TO_CALL)
@@ -106,21 +106,21 @@ def listed(
 # --- the next batch ----------------------------------------------------------------------------------------------
 
 
-def zones_waiting(connection: Connection, incident_id: str, state: str) -> list[str]:
-    """The time zones of those in that state who can be reached."""
+def list_zones(connection: Connection, incident_id: str, state: str) -> list[str]:
+    """List the time zones of reachable customers in that state."""
     query = select(CUSTOMER.c.zone).distinct()
     return list(connection.execute(query.where(_in(incident_id, state), CUSTOMER.c.way != "")).scalars())
 
 
-def next_to_ask(connection: Connection, incident_id: str, way: str, zones: Iterable[str], limit: int) -> list[Row[Any]]:
-    """Whom to ask next by that way, whoever comes first first."""
+def next_customers_to_ask(connection: Connection, incident_id: str, way: str, zones: Iterable[str], limit: int) -> list[Row[Any]]:
+    """List the customers to ask next by that contact method, the most urgent first."""
     return _first(connection, [_in(incident_id, "new"), CUSTOMER.c.way == way], zones, limit)
 
 
-def next_to_remind(
+def next_customers_to_remind(
     connection: Connection, incident_id: str, way: str, zones: Iterable[str], now: DateTime, limit: int
 ) -> list[Row[Any]]:
-    """Whom to remind next."""
+    """List the customers to remind next."""
     wanted = [_in(incident_id, "asked"), CUSTOMER.c.way == way, CUSTOMER.c.remind_at <= now]
     return _first(connection, wanted, zones, limit)
 
@@ -128,7 +128,10 @@ def next_to_remind(
 def _first(
     connection: Connection, wanted: Sequence[ColumnElement[bool]], zones: Iterable[str], limit: int
 ) -> list[Row[Any]]:
-    """The first of each zone, and of those the first: zone by zone an index gives them in order, without sorting."""
+    """Select the first of each zone, and of those the first.
+
+    An index gives each zone in order, without sorting.
+    """
     found: list[Row[Any]] = []
     for zone in zones:
         query = select(CUSTOMER).where(*wanted, CUSTOMER.c.zone == zone).order_by(CUSTOMER.c.rank).limit(limit)
@@ -136,56 +139,59 @@ def _first(
     return sorted(found, key=lambda row: (row.rank, row.id))[:limit]
 
 
-def first_reminder(connection: Connection, incident_id: str, zone: str, now: DateTime) -> DateTime | None:
+def next_reminder_due(connection: Connection, incident_id: str, zone: str, now: DateTime) -> DateTime | None:
     """When the next reminder is due in that zone, now or later; None: none is."""
     query = select(func.min(CUSTOMER.c.remind_at)).where(_in(incident_id, "asked"), CUSTOMER.c.zone == zone)
     found: DateTime | None = connection.execute(query).scalar_one_or_none()
     return max(found, now) if found else None
 
 
-def move(connection: Connection, ids: Sequence[str], **values: Any) -> None:
-    """Write these columns of several customers."""
+def update_customers(connection: Connection, ids: Sequence[str], **values: Any) -> None:
+    """Update columns of several customers."""
     if ids:
-        secure(connection)
+        enable_secure_delete(connection)
         connection.execute(update(CUSTOMER).where(CUSTOMER.c.id.in_(list(ids))).values(**values))
 
 
-def call_back(connection: Connection, row: Row[Any], because: str, now: DateTime, **values: Any) -> None:
-    """A person calls this customer; the weightier reason stays, and whoever was called before is called again."""
+def request_callback(connection: Connection, row: Row[Any], because: str, now: DateTime, **values: Any) -> None:
+    """Request a callback of this customer.
+
+    The weightier reason stays, and an earlier call does not count any more.
+    """
     if row.called_at is not None:
         values |= {"called_at": None, "called_by": "", "callback_at": now, "callback": because}
     else:
-        values |= {"callback": weightier(row.callback, because), "callback_at": row.callback_at or now}
-    change(connection, row.id, **values)
+        values |= {"callback": weightier_reason(row.callback, because), "callback_at": row.callback_at or now}
+    update_customer(connection, row.id, **values)
 
 
-def newest_call(connection: Connection, incident_id: str, *, reopened: bool) -> DateTime | None:
-    """When the last one came up who has still to be called: of those whose matter is open again, or of the others."""
-    again = CUSTOMER.c.callback.in_([str(one) for one in REOPENS])
+def newest_callback_at(connection: Connection, incident_id: str, *, reopened: bool) -> DateTime | None:
+    """When the newest open callback was requested: of customers whose case is open again, or of the others."""
+    again = CUSTOMER.c.callback.in_([str(one) for one in REOPENING_REASONS])
     query = select(func.max(CUSTOMER.c.callback_at))
     query = query.where(CUSTOMER.c.incident_id == incident_id, TO_CALL, again if reopened else ~again)
     found: DateTime | None = connection.execute(query).scalar_one_or_none()
     return found
 
 
-def unask(connection: Connection, ids: Sequence[str]) -> None:
-    """What was owed to these customers did not go out: they are still to be asked."""
+def mark_not_asked(connection: Connection, ids: Sequence[str]) -> None:
+    """Set customers back to not asked: their survey did not go out."""
     mine = and_(CUSTOMER.c.id.in_(list(ids)), CUSTOMER.c.state == "asked", CUSTOMER.c.reached == "")
     values = {"state": "new", "asked_at": None, "remind_at": None, "expires_at": None}
     if ids:
         connection.execute(update(CUSTOMER).where(mine).values(**values))
 
 
-def unremind(connection: Connection, ids: Sequence[str]) -> None:
-    """Their reminder did not go out: as if it had not been owed, and none is owed by itself any more."""
+def mark_not_reminded(connection: Connection, ids: Sequence[str]) -> None:
+    """Set customers back to not reminded: their reminder did not go out, and no other is sent by itself."""
     mine = and_(CUSTOMER.c.id.in_(list(ids)), CUSTOMER.c.state == "reminded")
     if ids:
         connection.execute(update(CUSTOMER).where(mine).values(state="asked", reminded_at=None))
 
 
-def answer(connection: Connection, customer_id: str, said: Answer, now: DateTime) -> bool:
-    """Keep an answer; False where there is one already: a link is good for one."""
-    secure(connection)
+def save_answer(connection: Connection, customer_id: str, said: SurveyAnswer, now: DateTime) -> bool:
+    """Save an answer; False where there is one already: a link is good for one."""
+    enable_secure_delete(connection)
     statement = update(CUSTOMER).where(
         CUSTOMER.c.id == customer_id, CUSTOMER.c.answered_at.is_(None), CUSTOMER.c.state.in_(UNANSWERED)
     )
@@ -196,8 +202,8 @@ def answer(connection: Connection, customer_id: str, said: Answer, now: DateTime
     return connection.execute(statement.values(**values)).rowcount == 1
 
 
-def result(connection: Connection, incident_id: str) -> Result:
-    """What the follow-up came to so far."""
+def compute_result(connection: Connection, incident_id: str) -> SurveyResult:
+    """Compute the follow-up's totals so far."""
     row_ = CUSTOMER.c
 
     def count(condition: ColumnElement[bool]) -> ColumnElement[int]:
@@ -224,35 +230,35 @@ def result(connection: Connection, incident_id: str) -> Result:
         "second_complaints": count(row_.complaints > 0),
     }  # fmt: skip
     query = select(*(column.label(name) for name, column in columns.items())).where(row_.incident_id == incident_id)
-    return Result(**dict(connection.execute(query).mappings().one()))
+    return SurveyResult(**dict(connection.execute(query).mappings().one()))
 
 
 # --- forgetting --------------------------------------------------------------------------------------------------
 
 
-def forget(connection: Connection, mark: str) -> list[str]:
-    """Forget a customer in every incident: contact, number and words go, what is counted stays. Their ids of ours."""
-    secure(connection)
+def erase_customer(connection: Connection, mark: str) -> list[str]:
+    """Erase a customer in every incident: contact, number and words go, what is counted stays. Returns our ids."""
+    enable_secure_delete(connection)
     ids = list(connection.execute(select(CUSTOMER.c.id).where(CUSTOMER.c.mark == mark)).scalars())
     _erase(connection, ids)
-    move(connection, ids, customer="", masked="", suggestion="", called_note="", way="", ways=[], zone="", owner="",
+    update_customers(connection, ids, customer="", masked="", suggestion="", called_note="", way="", ways=[], zone="", owner="",
          state="forgotten", remind_at=None, callback="", callback_at=None)  # fmt: skip
     return ids
 
 
 def erase_contacts(connection: Connection, incident_id: str) -> int:
-    """Erase the contacts of an incident, a chunk of them; how many."""
-    secure(connection)
+    """Erase a chunk of an incident's contacts; return how many."""
+    enable_secure_delete(connection)
     query = select(CONTACT.c.id).where(CONTACT.c.incident_id == incident_id).limit(CHUNK)
     ids = list(connection.execute(query).scalars())
     _erase(connection, ids)
-    move(connection, ids, masked="")
+    update_customers(connection, ids, masked="")
     return len(ids)
 
 
-def clean_words(connection: Connection, incident_id: str, clean: Callable[[str], str]) -> int:
-    """Take contacts out of what customers and callers wrote; of how many. `clean`: a text without them."""
-    secure(connection)
+def redact_words(connection: Connection, incident_id: str, clean: Callable[[str], str]) -> int:
+    """Redact contacts in what customers and callers wrote; return of how many. `clean`: a text without them."""
+    enable_secure_delete(connection)
     written = or_(CUSTOMER.c.suggestion != "", CUSTOMER.c.called_note != "")
     query = select(CUSTOMER.c.id, CUSTOMER.c.suggestion, CUSTOMER.c.called_note)
     found = connection.execute(query.where(CUSTOMER.c.incident_id == incident_id, written)).all()

@@ -1,4 +1,4 @@
-"""The key of the contacts: what is kept is sealed (Fernet: AES-128-CBC and HMAC-SHA256), what is opened is not kept."""
+"""Vault of customer contacts, stored sealed (Fernet: AES-128-CBC and HMAC-SHA256), never stored open."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from domain.customers.record import Contact
+from domain.customers.record import CustomerContact
 from storage.settings import SettingsError
 
 KEY_FILE = "customers.key"
 
 
-class Unreadable(ValueError):
-    """A sealed contact that this key does not open."""
+class UnreadableContact(ValueError):
+    """A sealed contact cannot be opened with this key."""
 
 
-class Vault:
-    """Seals and opens contacts. It shows nothing of itself."""
+class ContactVault:
+    """Seals and opens contacts. Its `repr` hides the key."""
 
     def __init__(self, key: bytes) -> None:
         """`key`: as `Fernet.generate_key` makes it.
@@ -38,14 +38,14 @@ class Vault:
     def __repr__(self) -> str:
         return "<Vault>"
 
-    def seal(self, contact: Contact) -> str:
-        """A contact as it is kept; the same one never looks the same twice. Empty for none."""
+    def seal(self, contact: CustomerContact) -> str:
+        """Seal a contact; the same one never looks the same twice. Empty for none."""
         if not contact:
             return ""
         return self._fernet.encrypt(json.dumps([contact.mail, contact.phone]).encode()).decode()
 
-    def open(self, sealed: str) -> Contact:
-        """The contact behind it.
+    def open(self, sealed: str) -> CustomerContact:
+        """Open a sealed contact.
 
         Raises:
             Unreadable: sealed with another key, or damaged.
@@ -55,16 +55,18 @@ class Vault:
         try:
             mail, phone = json.loads(self._fernet.decrypt(sealed.encode()))
         except (InvalidToken, ValueError, TypeError):
-            raise Unreadable("the contact cannot be opened with this key: restore the key it was kept with") from None
-        return Contact(mail, phone)
+            raise UnreadableContact("the contact cannot be opened with this key: restore the key it was kept with") from None
+        return CustomerContact(mail, phone)
 
     def mark(self, customer: str) -> str:
-        """A customer's number as a keyed hash: known again, and not to be read back without the key."""
+        """Return a customer's number as a keyed hash: recognisable, and not to be read back without the key."""
         return hmac.new(self._mark, customer.encode(), hashlib.sha256).hexdigest()
 
 
-def open_vault(home: Path, key_env: str = "", environ: Mapping[str, str] = os.environ) -> Vault:
-    """The vault of this installation. Its key is in the variable `key_env`, else in a file made on first use.
+def open_vault(home: Path, key_env: str = "", environ: Mapping[str, str] = os.environ) -> ContactVault:
+    """Open the vault of this installation.
+
+    Its key is in the variable `key_env`, else in a file made on first use.
 
     Raises:
         SettingsError: the variable is empty, the file cannot be used, or what is there is no key. One line.
@@ -86,15 +88,15 @@ def open_vault(home: Path, key_env: str = "", environ: Mapping[str, str] = os.en
         raise SettingsError(f"cannot use the contacts' key {path}: {reason}; let this user read and write it") from None
 
 
-def _vault(key: str, where: str) -> Vault:
+def _vault(key: str, where: str) -> ContactVault:
     try:
-        return Vault(key.encode())
+        return ContactVault(key.encode())
     except ValueError:
         raise SettingsError(f"{where} holds no key for contacts: 32 bytes in URL-safe base64 are one") from None
 
 
 def _write_once(path: Path, key: bytes) -> None:
-    """Whole or not at all, readable by its owner only; if another process is quicker, its key stays."""
+    """Write the key file whole or not at all, readable by its owner only; another process's earlier key stays."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

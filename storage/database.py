@@ -1,4 +1,4 @@
-"""The way to the database: short transactions, writers in line, one clear line when it cannot be written."""
+"""Database access: short transactions, writers in line, one clear line when it cannot be written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sqlalchemy.pool import QueuePool
 
 BUSY_MILLISECONDS = 20_000  # how long a writer waits in line; a frozen holder is ended by the supervisor long before
 _WRITE = "tocsin_write"
-MOVED = "the database has moved to PostgreSQL: set TOCSIN_DATABASE_URL to where it is now, and start `tocsin up` again"
+MOVED_MESSAGE = "the database has moved to PostgreSQL: set TOCSIN_DATABASE_URL to where it is now, and start `tocsin up` again"
 
 
 def _as_json(value: Any) -> str:
@@ -51,22 +51,22 @@ class Database:
             with self._line, self._writer() as connection, connection.begin():
                 yield connection
         except (DBAPIError, sqlite3.Error) as error:  # the latter from our own BEGIN
-            raise plain(error) from error
+            raise to_storage_error(error) from error
 
     def _writer(self) -> Connection:
         return self.engine.connect().execution_options(**{_WRITE: True})
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent look, which blocks no writer."""
+        """Open one consistent read transaction, which blocks no writer."""
         try:
             with self.engine.connect() as connection, connection.begin():
                 yield connection
         except (DBAPIError, sqlite3.Error) as error:  # the latter from our own BEGIN
-            raise plain(error) from error
+            raise to_storage_error(error) from error
 
     def close(self) -> None:
-        """Give back every connection."""
+        """Close every connection."""
         self.engine.dispose()
 
 
@@ -105,8 +105,8 @@ def _sqlite(url: str, pool_size: int) -> Engine:
 def _begin_immediate(cursor: Any) -> None:
     """Take SQLite's write lock, waiting in line for it.
 
-    Its own way to wait sleeps up to a tenth of a second between two looks; a turn of ours holds the lock for a few
-    milliseconds, so we look again after one or two, in no step with the other writers.
+     SQLite's own wait sleeps up to a tenth of a second between two tries; a turn of ours holds the lock for a
+    few milliseconds, so we try again after one or two, in no step with the other writers.
     """
     cursor.execute("PRAGMA busy_timeout=0")
     try:
@@ -134,13 +134,13 @@ def _postgres(url: str, pool_size: int) -> Engine:
     )  # fmt: skip
 
 
-def plain(error: DBAPIError | sqlite3.Error) -> StorageError:
-    """What the database said, as one line with what would help."""
+def to_storage_error(error: DBAPIError | sqlite3.Error) -> StorageError:
+    """Turn the database's error into one line with what would help."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     said = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
     low = said.lower()
     if "the database has moved" in low:
-        return StorageError(MOVED)
+        return StorageError(MOVED_MESSAGE)
     if "readonly" in low or "read-only" in low:
         help_ = "the database is read-only: make its file and folder writable for this user"
     elif "full" in low or "no space" in low:
@@ -156,7 +156,7 @@ def plain(error: DBAPIError | sqlite3.Error) -> StorageError:
     return StorageError(f"{help_} ({said[:160]})")
 
 
-def ping(database: Database) -> None:
+def check_database(database: Database) -> None:
     """Raise StorageError unless the database answers."""
     with database.read() as connection:
         connection.execute(text("SELECT 1"))

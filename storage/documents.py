@@ -1,4 +1,4 @@
-"""Documents: each kept whole, by language, under an id that says what it is of (`weekly-review/2026-W47`)."""
+"""Documents, each kept whole, by language, under an id that names its subject (`weekly-review/2026-W47`)."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document, in every language that people read.
+    """One document, in every language of its readers.
 
     Attributes:
-        id: what it is of: `monthly-report/2026-10`, `retrospective/INC-4`. Made again, it replaces itself.
+        id: its subject: `monthly-report/2026-10`, `retrospective/INC-4`. Made again, it replaces itself.
         kind: the part before the slash; lists go by it.
-        about: the reference of the matter that it is about; empty for a span of time.
+        about: the reference of the case that it is about; empty for a span of time.
         version: how often it was made; counted here.
         pages: language -> a self-contained HTML page.
-        texts: language -> the same as Markdown, for messages and for people who go on writing.
+        texts: language -> the same as Markdown, for messages and for further editing.
         data: the figures in it, JSON-able.
     """
 
@@ -43,12 +43,12 @@ class Document:
 
     @property
     def kind(self) -> str:
-        """What sort of document."""
+        """The document's kind."""
         return self.id.partition("/")[0]
 
 
-def keep(connection: Connection, document: Document) -> int:
-    """Keep it in the place of an earlier one of that id; its version."""
+def save_document(connection: Connection, document: Document) -> int:
+    """Save a document in the place of an earlier one of that id; return its version."""
     version = connection.execute(select(DOCUMENT.c.version).where(DOCUMENT.c.id == document.id)).scalar_one_or_none()
     made = (version or 0) + 1
     values = {
@@ -64,14 +64,14 @@ def keep(connection: Connection, document: Document) -> int:
     return made
 
 
-def load(connection: Connection, document_id: str) -> Document | None:
-    """The document of that id, as it was last made."""
+def load_document(connection: Connection, document_id: str) -> Document | None:
+    """Load the document of that id, as it was last made."""
     row = connection.execute(select(DOCUMENT).where(DOCUMENT.c.id == document_id)).one_or_none()
     return _document(row) if row is not None else None
 
 
-def listing(connection: Connection, *, kind: str = "", about: str = "", limit: int = 50) -> list[Document]:
-    """The newest documents first, of a kind or about a matter, without their bodies."""
+def list_documents(connection: Connection, *, kind: str = "", about: str = "", limit: int = 50) -> list[Document]:
+    """List the newest documents first, of a kind or about a case, without their bodies."""
     columns = [column for column in DOCUMENT.c if column.name not in ("pages", "texts", "data")]
     query = select(*columns).order_by(DOCUMENT.c.made_at.desc(), DOCUMENT.c.id).limit(max(1, min(limit, MOST)))
     if kind:
@@ -81,8 +81,8 @@ def listing(connection: Connection, *, kind: str = "", about: str = "", limit: i
     return [_document(row) for row in connection.execute(query)]
 
 
-def within(connection: Connection, kind: str, start: DateTime, end: DateTime) -> list[Document]:
-    """The documents of a kind about a time that began in [start, end), the oldest first, with their figures."""
+def documents_between(connection: Connection, kind: str, start: DateTime, end: DateTime) -> list[Document]:
+    """List the documents of a kind for times that began in [start, end), the oldest first, with their figures."""
     columns = [column for column in DOCUMENT.c if column.name not in ("pages", "texts")]
     mine = (DOCUMENT.c.kind == kind, DOCUMENT.c.from_at >= start, DOCUMENT.c.from_at < end)
     return [_document(row) for row in connection.execute(select(*columns).where(*mine).order_by(DOCUMENT.c.from_at))]

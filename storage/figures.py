@@ -1,8 +1,8 @@
-"""Service figures: samples as they arrived, and their history by the minute.
+"""Sample store: service samples as they arrived, and the cursor by which readers follow them.
 
-A sample is a value of a metric at a moment, standing for `events` events, with labels. A metric with one set of labels
-on one lane is a series. On SQLite the figures have a file of their own, so that figures pouring in hold no lock that a
-deadline needs; on PostgreSQL they live in the main database.
+ A sample is a value of a metric at a moment, standing for `events` events, with labels. A metric with one
+set of labels on one feed is a series. On SQLite the samples have a file of their own, so that samples
+pouring in hold no lock that a deadline needs; on PostgreSQL they live in the main database.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from domain.durations import elapsed, later
 from storage.database import Database, StorageError
 from storage.figures_tables import COUNTER, REPLAY, SERIES
-from storage.schema import Schema, revision, upgrade
+from storage.schema import DatabaseSchema, read_revision, upgrade_schema
 from storage.settings import Settings
 
-SCHEMA: Final = Schema("figures_migrations", "0001", "figures_version")
-LIVE: Final = ""  # the lane of live figures
+SAMPLES_SCHEMA: Final = DatabaseSchema("figures_migrations", "0001", "figures_version")
+LIVE_FEED: Final = ""  # the lane of live figures
 MOST_SERIES: Final = 100_000  # of one lane: labels that hold an order number would otherwise fill the disk
 STALE_AFTER: Final = timedelta(minutes=15)  # older samples are history: they change no window any more
 
@@ -40,24 +40,24 @@ _TAKEN_LOCK = 0x70C52  # PostgreSQL: arrival in the order of `seq`
 SeriesName = tuple[str, str]  # metric, canonical labels
 
 
-def micros(moment: DateTime) -> int:
-    """Microseconds since 1970."""
+def to_micros(moment: DateTime) -> int:
+    """Return microseconds since 1970."""
     return elapsed(_EPOCH, moment) // _MICROSECOND
 
 
-def moment(at: int) -> DateTime:
-    """The point in time, in UTC, of so many microseconds since 1970."""
+def from_micros(at: int) -> DateTime:
+    """Return the time, in UTC, of so many microseconds since 1970."""
     return later(_EPOCH, timedelta(microseconds=at))
 
 
-def canonical(labels: Mapping[str, str]) -> str:
-    """The one text of a set of labels."""
+def canonical_labels(labels: Mapping[str, str]) -> str:
+    """Return the one text of a set of labels."""
     return json.dumps(dict(sorted(labels.items())), ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
-    """A metric with one set of labels on one lane."""
+class SampleSeries:
+    """A metric with one set of labels on one feed."""
 
     id: int
     lane: str
@@ -66,17 +66,17 @@ class Series:
 
 
 @dataclass(slots=True)
-class Batch:
-    """Samples that were checked: column by column, all of one lane. `at` is in microseconds since 1970."""
+class SampleBatch:
+    """Checked samples, column by column, all of one feed. `at` is in microseconds since 1970."""
 
-    lane: str = LIVE
+    lane: str = LIVE_FEED
     names: list[SeriesName] = field(default_factory=list)
     at: list[int] = field(default_factory=list)
     value: list[float] = field(default_factory=list)
     events: list[float] = field(default_factory=list)
 
     def add(self, name: SeriesName, at: int, value: float, events: float) -> None:
-        """One more sample."""
+        """Add one sample."""
         self.names.append(name)
         self.at.append(at)
         self.value.append(value)
@@ -87,8 +87,8 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of a batch. `crowded`: places of samples refused because the lane has too many series."""
+class BatchResult:
+    """The result of one batch. `crowded`: places of samples refused because the feed has too many series."""
 
     taken: int
     duplicates: int
@@ -97,7 +97,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class SampleColumns:
     """Samples column by column, ready for `numpy.frombuffer`: q, q, d, d, b. `at`: microseconds since 1970."""
 
     series: array[int]
@@ -107,8 +107,8 @@ class Columns:
     stale: array[int]
 
     @classmethod
-    def of(cls, rows: Sequence[Sequence[Any]]) -> Columns:
-        """From rows of series, at, value, events, stale."""
+    def of(cls, rows: Sequence[Sequence[Any]]) -> SampleColumns:
+        """Make columns from rows of series, at, value, events, stale."""
         if not rows:
             return cls(array("q"), array("q"), array("d"), array("d"), array("b"))
         series, at, value, events, stale = zip(*rows, strict=True)
@@ -118,8 +118,8 @@ class Columns:
         return len(self.at)
 
 
-class Figures:
-    """The store. Threads may share one; several processes may have it open."""
+class SampleStore:
+    """The sample store. Threads may share one; several processes may have it open."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -128,13 +128,13 @@ class Figures:
         self._line = threading.Lock()
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         self.database.close()
 
     # --- in
 
-    def take(self, batches: Sequence[Batch], now: DateTime) -> list[Taken]:
-        """Commit all of these batches in one transaction; what became of each, in their order.
+    def take(self, batches: Sequence[SampleBatch], now: DateTime) -> list[BatchResult]:
+        """Commit all of these batches in one transaction; return each one's result, in their order.
 
         A sample that is there already (same series, time, value and events) counts once.
 
@@ -143,7 +143,7 @@ class Figures:
         """
         try:
             with self._line, self.database.write() as connection:
-                alone(connection)
+                lock_store(connection)
                 self._refresh(connection)
                 return [self._take(connection, batch, now) for batch in batches]
         except BaseException:
@@ -151,13 +151,13 @@ class Figures:
             raise
 
     def _refresh(self, connection: Connection) -> None:
-        """Forget cached numbers of series once another process has forgotten any."""
-        epoch = counter(connection, "epoch")
+        """Drop cached numbers of series once another process has deleted any."""
+        epoch = get_counter(connection, "epoch")
         if epoch != self._epoch:
             self._ids.clear()
             self._epoch = epoch
 
-    def _take(self, connection: Connection, batch: Batch, now: DateTime) -> Taken:
+    def _take(self, connection: Connection, batch: SampleBatch, now: DateTime) -> BatchResult:
         ids = self._numbers(connection, batch)
         horizon = self._horizon(connection, batch.lane, now)
         rows = [
@@ -168,16 +168,16 @@ class Figures:
         crowded = tuple(place for place, number in enumerate(ids) if number is None) if len(rows) < len(ids) else ()
         inserted = _insert(connection, rows)
         late = sum(row[4] for row in rows)
-        return Taken(inserted, len(rows) - inserted, late, crowded)
+        return BatchResult(inserted, len(rows) - inserted, late, crowded)
 
     def _horizon(self, connection: Connection, lane: str, now: DateTime) -> int:
-        """Samples before it are history. A replay has its own present: its position."""
-        if lane == LIVE:
-            return micros(now - STALE_AFTER)
+        """The time before which samples are history. A replay has its own present: its position."""
+        if lane == LIVE_FEED:
+            return to_micros(now - STALE_AFTER)
         found = connection.execute(select(REPLAY.c.position_at).where(REPLAY.c.lane == lane)).scalar()
         return 0 if found is None else int(found) - STALE_AFTER // _MICROSECOND
 
-    def _numbers(self, connection: Connection, batch: Batch) -> list[int | None]:
+    def _numbers(self, connection: Connection, batch: SampleBatch) -> list[int | None]:
         known = self._ids.get(batch.lane) or self._known(connection, batch.lane)
         ids = list(map(known.get, batch.names))
         if None in ids:
@@ -203,28 +203,31 @@ class Figures:
 
     # --- out
 
-    def after(self, cursor: int, limit: int = 50_000) -> tuple[Columns, int]:
-        """Samples of every lane that arrived after `cursor`, in order of arrival, at most `limit`; the new cursor."""
+    def after(self, cursor: int, limit: int = 50_000) -> tuple[SampleColumns, int]:
+        """Read samples of every feed that arrived after `cursor`, in order of arrival, at most `limit`.
+
+        And the new cursor.
+        """
         query = text(f"SELECT seq, {_COLUMNS} FROM sample WHERE seq > :cursor ORDER BY seq LIMIT :limit")  # noqa: S608
         with self.database.read() as connection:
             rows = _fetch(connection, query, cursor=cursor, limit=limit)
-        return Columns.of([row[1:] for row in rows]), rows[-1][0] if rows else cursor
+        return SampleColumns.of([row[1:] for row in rows]), rows[-1][0] if rows else cursor
 
     def head(self) -> int:
-        """The cursor of what arrived last; 0 where nothing did."""
+        """Return the cursor of the last sample; 0 where there is none."""
         with self.database.read() as connection:
             return int(connection.execute(text("SELECT max(seq) FROM sample")).scalar() or 0)
 
-    def series(self, after: int = 0) -> list[Series]:
-        """Series with a greater number than `after`, in order; ask with the last one known for the new ones."""
+    def series(self, after: int = 0) -> list[SampleSeries]:
+        """List series with a greater number than `after`, in order; ask with the last one known for the new ones."""
         query = select(SERIES).where(SERIES.c.id > after).order_by(SERIES.c.id)
         with self.database.read() as connection:
-            return [Series(row.id, row.lane, row.metric, json.loads(row.labels)) for row in connection.execute(query)]
+            return [SampleSeries(row.id, row.lane, row.metric, json.loads(row.labels)) for row in connection.execute(query)]
 
     def between(
         self, lane: str, metric: str | None, start: DateTime, end: DateTime, *, until: int | None = None
-    ) -> Columns:
-        """Raw samples with start <= at < end, by series and time. `metric` None: of all metrics.
+    ) -> SampleColumns:
+        """Read raw samples with start <= at < end, by series and time. `metric` None: of all metrics.
 
         `until`: only what had arrived up to that cursor, so that `after(until)` goes on without gap or repeat.
         """
@@ -235,14 +238,14 @@ class Figures:
         )
         with self.database.read() as connection:
             rows = _fetch(
-                connection, query, lane=lane, metric=metric or "", all=int(metric is None), start=micros(start),
-                end=micros(end), until=2**62 if until is None else until,
+                connection, query, lane=lane, metric=metric or "", all=int(metric is None), start=to_micros(start),
+                end=to_micros(end), until=2**62 if until is None else until,
             )  # fmt: skip
-        return Columns.of(rows)
+        return SampleColumns.of(rows)
 
 
-def open_figures(settings: Settings) -> Figures:
-    """The figures of an installation, brought to this program's schema.
+def open_sample_store(settings: Settings) -> SampleStore:
+    """Open the sample store of an installation, brought to this program's schema.
 
     Raises:
         StorageError: not readable, not writable, or newer than this program.
@@ -250,25 +253,28 @@ def open_figures(settings: Settings) -> Figures:
     url = f"sqlite+pysqlite:///{settings.home / 'figures.db'}" if settings.is_sqlite else settings.database
     database = Database(url, pool_size=4)
     try:
-        if revision(database, SCHEMA) != SCHEMA.head:
-            upgrade(database, SCHEMA)
+        if read_revision(database, SAMPLES_SCHEMA) != SAMPLES_SCHEMA.head:
+            upgrade_schema(database, SAMPLES_SCHEMA)
     except StorageError:
         database.close()
         raise
-    return Figures(database)
+    return SampleStore(database)
 
 
-def alone(connection: Connection) -> None:
-    """To the end of the transaction nobody else takes samples or forgets series. SQLite has its one writer.
+def lock_store(connection: Connection) -> None:
+    """Lock the store to the end of the transaction: nobody else adds samples or deletes series.
 
-    On PostgreSQL the number of a sample is given before its commit: a reader must not pass one that is still to come.
+    SQLite has one writer.
+
+    On PostgreSQL the number of a sample is given before its commit: a reader must not pass one that is still to
+    come.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TAKEN_LOCK})
 
 
-def counter(connection: Connection, name: str) -> int:
-    """A counter of the store; 0 where it was never set."""
+def get_counter(connection: Connection, name: str) -> int:
+    """Return a counter of the store; 0 where it was never set."""
     return int(connection.execute(select(COUNTER.c.value).where(COUNTER.c.name == name)).scalar() or 0)
 
 
@@ -280,14 +286,14 @@ def set_counter(connection: Connection, name: str, value: int) -> None:
 
 
 def _fetch(connection: Connection, query: Any, **values: Any) -> list[Any]:
-    """Plain rows, without an object for each."""
+    """Fetch plain rows, without an object for each."""
     cursor: Any = connection.execute(query, values).cursor
     found: list[Any] = cursor.fetchall()
     return found
 
 
 def _insert(connection: Connection, rows: Sequence[tuple[int, int, float, float, int]]) -> int:
-    """Insert what is not there yet; how many that were."""
+    """Insert the new rows; return how many were new."""
     if connection.dialect.name == "postgresql":
         return _insert_arrays(connection, rows) if rows else 0
     return sum(_insert_values(connection, rows[start : start + _ROWS]) for start in range(0, len(rows), _ROWS))

@@ -1,4 +1,4 @@
-"""What the health board reads of the figures: the series of a metric, and shares that no rollup can tell."""
+"""Queries of the health board: the series of a metric, and shares that no rollup has."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Final
 from pendulum import DateTime
 from sqlalchemy import select, text
 
-from storage.figures import Figures, micros
-from storage.figures_history import Sums
+from storage.figures import SampleStore, to_micros
+from storage.figures_history import RollupSums
 from storage.figures_tables import SERIES
 
 # Raw samples only: of a minute the rollup keeps the mean, not how many were at least so good.
@@ -27,23 +27,23 @@ _SHARES: Final = text(
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def series_of(figures: Figures, lane: str, metric: str) -> dict[int, Mapping[str, str]]:
-    """The labels of each series of a metric on a lane, by its number."""
+def list_series_labels(figures: SampleStore, lane: str, metric: str) -> dict[int, Mapping[str, str]]:
+    """Return the labels of each series of a metric on a feed, by its number."""
     query = select(SERIES.c.id, SERIES.c.labels).where(SERIES.c.lane == lane, SERIES.c.metric == metric)
     with figures.database.read() as connection:
         return {row.id: json.loads(row.labels) for row in connection.execute(query)}
 
 
-def shares(
-    figures: Figures, lane: str, metric: str, limit: float, start: DateTime, end: DateTime, step: timedelta
-) -> list[Sums]:
-    """As `course`, but `weighted` is how many of the events were at least `limit`: over `events` it is their share.
+def compute_shares(
+    figures: SampleStore, lane: str, metric: str, limit: float, start: DateTime, end: DateTime, step: timedelta
+) -> list[RollupSums]:
+    """Like `read_history`, but `weighted` is the events of at least `limit`: over `events` it is their share.
 
     Of raw samples, so for as long as they are kept (26 hours after their arrival).
     """
     values = {
-        "lane": lane, "metric": metric, "limit": limit, "start": micros(start), "end": micros(end),
+        "lane": lane, "metric": metric, "limit": limit, "start": to_micros(start), "end": to_micros(end),
         "step": step // _MICROSECOND,
     }  # fmt: skip
     with figures.database.read() as connection:
-        return [Sums(row[0], row[1], int(row[2]), *row[3:]) for row in connection.execute(_SHARES, values)]
+        return [RollupSums(row[0], row[1], int(row[2]), *row[3:]) for row in connection.execute(_SHARES, values)]

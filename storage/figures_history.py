@@ -1,8 +1,8 @@
-"""History by the minute: raw samples rolled up, old ones forgotten, windows of the past read back.
+"""Rollups by the minute: raw samples rolled up, old ones deleted, windows of the past read back.
 
-A rollup is made from what arrived since the last one, in one transaction with the counter that says how far, so that
-no sample is counted twice and a late one still finds its minute. What is not rolled up yet is added when reading:
-history is exact at any moment.
+ A rollup is made from what arrived since the last one, in one transaction with the counter that says how
+far, so that no sample is counted twice and a late one still finds its minute. What is not rolled up yet is
+added when reading: history is exact at any moment.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any, Final
 from pendulum import DateTime
 from sqlalchemy import Connection, bindparam, delete, func, select, text
 
-from storage.figures import LIVE, Figures, alone, counter, micros, set_counter
+from storage.figures import LIVE_FEED, SampleStore, lock_store, get_counter, to_micros, set_counter
 from storage.figures_tables import ARRIVAL, CONVERSATION, REPLAY, ROLLUP, SAMPLE, SERIES
 
-RAW: Final = timedelta(hours=26)  # after their arrival
-HISTORY: Final = timedelta(days=63)  # eight weeks before the present one, and a reserve
+RAW_RETENTION: Final = timedelta(hours=26)  # after their arrival
+ROLLUP_RETENTION: Final = timedelta(days=63)  # eight weeks before the present one, and a reserve
 MINUTE: Final = 60_000_000  # microseconds
 _CHUNK = 20_000  # samples of one transaction: 30 to 110 ms, by how many series they are of
 _SERIES_CHUNK = 500
@@ -60,8 +60,8 @@ _COURSE = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
-    """What a series had in a stretch of time.
+class RollupSums:
+    """The sums of a series over a stretch of time.
 
     Attributes:
         bucket: number of the stretch, from 0.
@@ -81,8 +81,8 @@ class Sums:
     most: float
 
 
-def roll(figures: Figures, *, most: int = 50) -> int:
-    """Put what arrived into the rollups, in so many transactions at most; how many samples that were."""
+def roll_up(figures: SampleStore, *, most: int = 50) -> int:
+    """Roll up what arrived, in so many transactions at most; return the number of samples."""
     done = 0
     for _ in range(most):
         with figures.database.write() as connection:
@@ -96,7 +96,7 @@ def roll(figures: Figures, *, most: int = 50) -> int:
 def _roll_chunk(connection: Connection) -> int:
     if connection.dialect.name == "postgresql":  # a second roller waits, and then finds the counter moved
         connection.execute(text("SELECT pg_advisory_xact_lock(460371)"))
-    low = counter(connection, "rolled")
+    low = get_counter(connection, "rolled")
     ahead = select(SAMPLE.c.seq).where(SAMPLE.c.seq > low).order_by(SAMPLE.c.seq).limit(_CHUNK).subquery()
     count, high = connection.execute(select(func.count(), func.max(ahead.c.seq))).one()
     if count:
@@ -105,14 +105,14 @@ def _roll_chunk(connection: Connection) -> int:
     return int(count)
 
 
-def course(
-    figures: Figures, lane: str, metric: str, start: DateTime, end: DateTime, step: timedelta = timedelta(minutes=1)
-) -> list[Sums]:
-    """Each series of a metric, step by step from `start`: the whole minutes that begin in [start, end).
+def read_history(
+    figures: SampleStore, lane: str, metric: str, start: DateTime, end: DateTime, step: timedelta = timedelta(minutes=1)
+) -> list[RollupSums]:
+    """Read each series of a metric, step by step from `start`: the whole minutes that begin in [start, end).
 
     A step without samples has no entry. `step`: whole minutes.
     """
-    first, last = -(-micros(start) // MINUTE), -(-micros(end) // MINUTE)
+    first, last = -(-to_micros(start) // MINUTE), -(-to_micros(end) // MINUTE)
     with figures.database.read() as connection:
         found = connection.execute(
             _COURSE,
@@ -121,51 +121,52 @@ def course(
                 "end_at": last * MINUTE, "step": max(1, step // timedelta(minutes=1)),
             },
         )  # fmt: skip
-        return [Sums(row[0], row[1], int(row[2]), *row[3:]) for row in found]
+        return [RollupSums(row[0], row[1], int(row[2]), *row[3:]) for row in found]
 
 
-def sums(figures: Figures, lane: str, metric: str, start: DateTime, end: DateTime) -> dict[int, Sums]:
-    """Each series of a metric over one window of the past, by the series' number."""
-    minutes = (micros(end) - micros(start)) // MINUTE + 2
-    return {found.series: found for found in course(figures, lane, metric, start, end, timedelta(minutes=minutes))}
+def read_window_sums(figures: SampleStore, lane: str, metric: str, start: DateTime, end: DateTime) -> dict[int, RollupSums]:
+    """Read the sums of each series of a metric over one window of the past, by the series' number."""
+    minutes = (to_micros(end) - to_micros(start)) // MINUTE + 2
+    return {found.series: found for found in read_history(figures, lane, metric, start, end, timedelta(minutes=minutes))}
 
 
 # --- forgetting
 
 
-def thin(
-    figures: Figures, now: DateTime, *, raw: timedelta = RAW, history: timedelta = HISTORY, most: int = 50
+def prune_samples(
+    figures: SampleStore, now: DateTime, *, raw: timedelta = RAW_RETENTION, history: timedelta = ROLLUP_RETENTION, most: int = 50
 ) -> Mapping[str, int]:
-    """Forget what is old, in small transactions, at most so many of a kind; how much of what.
+    """Delete old data, in small transactions, at most so many of a kind; return how much of what.
 
-    Raw samples go `raw` after their arrival (never before they are in the rollups), rollups of live figures when they
-    are older than `history`, replays as a whole `raw` after their last word, texts that were kept after `raw`.
+     Raw samples go `raw` after their arrival (never before they are in the rollups), rollups of live samples
+    when they are older than `history`, replays as a whole `raw` after their last message, conversation texts
+    after `raw`.
     """
     _mark(figures, now)
     found = {
-        "samples": _chunks(figures, lambda connection: _old_samples(connection, micros(now - raw)), most),
-        "rollups": _old_rollups(figures, micros(now - history) // MINUTE),
-        "replays": _old_replays(figures, micros(now - raw), most),
+        "samples": _chunks(figures, lambda connection: _old_samples(connection, to_micros(now - raw)), most),
+        "rollups": _old_rollups(figures, to_micros(now - history) // MINUTE),
+        "replays": _old_replays(figures, to_micros(now - raw), most),
         "texts": 0,
     }
     with figures.database.write() as connection:
-        connection.execute(delete(ARRIVAL).where(ARRIVAL.c.at < micros(now - 2 * raw)))
-        kept = delete(CONVERSATION).where(CONVERSATION.c.kept_at < micros(now - raw))
+        connection.execute(delete(ARRIVAL).where(ARRIVAL.c.at < to_micros(now - 2 * raw)))
+        kept = delete(CONVERSATION).where(CONVERSATION.c.kept_at < to_micros(now - raw))
         found["texts"] = connection.execute(kept).rowcount
     _forget_series(figures)
     return found
 
 
-def _mark(figures: Figures, now: DateTime) -> None:
+def _mark(figures: SampleStore, now: DateTime) -> None:
     """Remember how far samples have arrived by now."""
     with figures.database.write() as connection:
         head = connection.execute(select(func.max(SAMPLE.c.seq))).scalar() or 0
-        at = micros(now)
+        at = to_micros(now)
         connection.execute(delete(ARRIVAL).where(ARRIVAL.c.at == at))
         connection.execute(ARRIVAL.insert().values(at=at, seq=head))
 
 
-def _chunks(figures: Figures, work: Any, most: int) -> int:
+def _chunks(figures: SampleStore, work: Any, most: int) -> int:
     done = 0
     for _ in range(most):
         with figures.database.write() as connection:
@@ -177,18 +178,18 @@ def _chunks(figures: Figures, work: Any, most: int) -> int:
 
 
 def _old_samples(connection: Connection, before: int) -> int:
-    """One chunk of the samples that had arrived before then and are in the rollups."""
+    """Delete one chunk of the samples that had arrived before then and are in the rollups."""
     mark = connection.execute(select(func.max(ARRIVAL.c.seq)).where(ARRIVAL.c.at <= before)).scalar()
-    upto = min(int(mark or 0), counter(connection, "rolled"))
+    upto = min(int(mark or 0), get_counter(connection, "rolled"))
     chunk = select(SAMPLE.c.seq).where(SAMPLE.c.seq <= upto).order_by(SAMPLE.c.seq).limit(_CHUNK // 4).subquery()
     last = connection.execute(select(func.max(chunk.c.seq))).scalar()
     return 0 if last is None else connection.execute(delete(SAMPLE).where(SAMPLE.c.seq <= last)).rowcount
 
 
-def _old_rollups(figures: Figures, before: int) -> int:
-    """Live series, some at a time: their oldest minutes."""
+def _old_rollups(figures: SampleStore, before: int) -> int:
+    """Delete the oldest minutes of live series, some series at a time."""
     with figures.database.read() as connection:
-        ids = list(connection.execute(select(SERIES.c.id).where(SERIES.c.lane == LIVE)).scalars())
+        ids = list(connection.execute(select(SERIES.c.id).where(SERIES.c.lane == LIVE_FEED)).scalars())
     statement = delete(ROLLUP).where(ROLLUP.c.series_id == bindparam("one"), ROLLUP.c.minute < before)
     done = 0
     for start in range(0, len(ids), _SERIES_CHUNK):
@@ -198,7 +199,7 @@ def _old_rollups(figures: Figures, before: int) -> int:
     return done
 
 
-def _old_replays(figures: Figures, before: int, most: int) -> int:
+def _old_replays(figures: SampleStore, before: int, most: int) -> int:
     with figures.database.read() as connection:
         lanes = list(connection.execute(select(REPLAY.c.lane).where(REPLAY.c.touched_at < before)).scalars())
     for lane in lanes:
@@ -209,21 +210,21 @@ def _old_replays(figures: Figures, before: int, most: int) -> int:
 
 
 def _part_of(connection: Connection, lane: str) -> int:
-    """Some series of a lane, with their minutes and samples."""
-    alone(connection)
+    """Delete some series of a feed, with their minutes and samples."""
+    lock_store(connection)
     ids = list(connection.execute(select(SERIES.c.id).where(SERIES.c.lane == lane).limit(_SERIES_CHUNK)).scalars())
     if ids:
         connection.execute(delete(ROLLUP).where(ROLLUP.c.series_id.in_(ids)))
         connection.execute(delete(SAMPLE).where(SAMPLE.c.series_id.in_(ids)))
         connection.execute(delete(SERIES).where(SERIES.c.id.in_(ids)))
-        set_counter(connection, "epoch", counter(connection, "epoch") + 1)
+        set_counter(connection, "epoch", get_counter(connection, "epoch") + 1)
     return len(ids)
 
 
-def _forget_series(figures: Figures) -> None:
-    """Live series of which nothing is left: labels come and go."""
+def _forget_series(figures: SampleStore) -> None:
+    """Delete live series without samples: labels come and go."""
     empty = select(SERIES.c.id).where(
-        SERIES.c.lane == LIVE,
+        SERIES.c.lane == LIVE_FEED,
         ~select(ROLLUP.c.series_id).where(ROLLUP.c.series_id == SERIES.c.id).exists(),
         ~select(SAMPLE.c.series_id).where(SAMPLE.c.series_id == SERIES.c.id).exists(),
     )
@@ -231,6 +232,6 @@ def _forget_series(figures: Figures) -> None:
         if connection.execute(empty.limit(1)).first() is None:
             return
     with figures.database.write() as connection:  # looked for again: one may have got a sample meanwhile
-        alone(connection)
+        lock_store(connection)
         if connection.execute(delete(SERIES).where(SERIES.c.id.in_(empty))).rowcount:
-            set_counter(connection, "epoch", counter(connection, "epoch") + 1)
+            set_counter(connection, "epoch", get_counter(connection, "epoch") + 1)

@@ -1,4 +1,4 @@
-"""Replays: figures of another time, pushed at many times its speed on a lane of their own."""
+"""Replays: samples of another time, pushed at many times its speed on a feed of their own."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pendulum import DateTime
 from sqlalchemy import Connection, Row, insert, select, update
 
-from storage.figures import Figures, micros, moment
+from storage.figures import SampleStore, to_micros, from_micros
 from storage.figures_tables import REPLAY
 
 
 class ReplayEnded(ValueError):
-    """The lane is over; the text says what would be right."""
+    """The replay is over; the message says what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +28,18 @@ class Replay:
     ended_at: DateTime | None
 
 
-def announce(
-    figures: Figures, lane: str, position: DateTime, now: DateTime, *, speed: float = 1.0, ended: bool = False
+def announce_position(
+    figures: SampleStore, lane: str, position: DateTime, now: DateTime, *, speed: float = 1.0, ended: bool = False
 ) -> Replay:
-    """Say that everything before `position` was pushed; the first time makes the lane. A position never goes back.
+    """Record that everything before `position` was pushed; the first call makes the feed.
+
+    A position never goes back.
 
     Raises:
-        ReplayEnded: the lane is over.
+        ReplayEnded: the replay is over.
         StorageError: the database cannot be written.
     """
-    at, present = micros(position), micros(now)
+    at, present = to_micros(position), to_micros(now)
     with figures.database.write() as connection:
         found = connection.execute(select(REPLAY).where(REPLAY.c.lane == lane).with_for_update()).first()
         if found is None:
@@ -63,14 +65,14 @@ def announce(
     return kept
 
 
-def find(figures: Figures, lane: str) -> Replay | None:
-    """The replay of that lane."""
+def find_replay(figures: SampleStore, lane: str) -> Replay | None:
+    """Find the replay of that feed."""
     with figures.database.read() as connection:
         return _find(connection, lane)
 
 
-def replays(figures: Figures, *, running: bool = False) -> list[Replay]:
-    """Every replay that is kept, the newest last; `running`: only those that have not ended."""
+def list_replays(figures: SampleStore, *, running: bool = False) -> list[Replay]:
+    """List every kept replay, the newest last; `running`: only those that have not ended."""
     query = select(REPLAY).order_by(REPLAY.c.started_at, REPLAY.c.lane)
     if running:
         query = query.where(REPLAY.c.ended_at.is_(None))
@@ -86,10 +88,10 @@ def _find(connection: Connection, lane: str) -> Replay | None:
 def _replay(row: Row[tuple[object, ...]]) -> Replay:
     return Replay(
         lane=row.lane,
-        started_at=moment(row.started_at),
-        touched_at=moment(row.touched_at),
+        started_at=from_micros(row.started_at),
+        touched_at=from_micros(row.touched_at),
         speed=row.speed,
-        began=moment(row.from_at),
-        position=moment(row.position_at),
-        ended_at=None if row.ended_at is None else moment(row.ended_at),
+        began=from_micros(row.from_at),
+        position=from_micros(row.position_at),
+        ended_at=None if row.ended_at is None else from_micros(row.ended_at),
     )

@@ -1,4 +1,4 @@
-"""The tables of the service figures, apart from those of the incidents: a file of their own on SQLite.
+"""Tables of the service samples, apart from those of the incidents: a file of their own on SQLite.
 
 Times are integers, microseconds since 1970 in UTC; minutes are whole minutes since 1970.
 """

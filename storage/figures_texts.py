@@ -1,4 +1,4 @@
-"""Conversation texts, where an installation is told to keep them: for a day, and read by nobody here."""
+"""Conversation texts, kept for a day where an installation is configured so; nothing here reads them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pendulum import DateTime
 from sqlalchemy import insert
 
-from storage.figures import Figures, micros
+from storage.figures import SampleStore, to_micros
 from storage.figures_tables import CONVERSATION
 
 
-def keep(figures: Figures, texts: Sequence[tuple[int, str, str]], now: DateTime) -> None:
-    """Keep texts: each with its time (microseconds since 1970) and canonical labels."""
-    kept_at = micros(now)
+def save_texts(figures: SampleStore, texts: Sequence[tuple[int, str, str]], now: DateTime) -> None:
+    """Save texts: each with its time (microseconds since 1970) and canonical labels."""
+    kept_at = to_micros(now)
     rows = [{"at": at, "kept_at": kept_at, "labels": labels, "text": text} for at, labels, text in texts]
     if rows:
         with figures.database.write() as connection:

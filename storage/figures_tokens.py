@@ -1,4 +1,4 @@
-"""Tokens of the programs that push figures and alerts: shown once, kept hashed."""
+"""Tokens of the programs that push samples and alerts: shown once, kept hashed."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import secrets
 from pendulum import DateTime
 from sqlalchemy import delete, insert, select
 
-from storage.figures import Figures, micros
+from storage.figures import SampleStore, to_micros
 from storage.figures_tables import TOKEN
 
 
-def new_token(figures: Figures, name: str, now: DateTime) -> str:
-    """A new token for a program; the one it had is worth nothing from now on. It is shown this once."""
+def create_program_token(figures: SampleStore, name: str, now: DateTime) -> str:
+    """Create a token for a program and revoke its earlier one. It is shown this once."""
     token = f"tocsin-source-{secrets.token_urlsafe(24)}"
     with figures.database.write() as connection:
         connection.execute(delete(TOKEN).where(TOKEN.c.name == name))
-        connection.execute(insert(TOKEN).values(hash=_hash(token), name=name, made_at=micros(now)))
+        connection.execute(insert(TOKEN).values(hash=_hash(token), name=name, made_at=to_micros(now)))
     return token
 
 
-def program_of(figures: Figures, token: str) -> str | None:
-    """Whose token this is; None for nobody's."""
+def find_program(figures: SampleStore, token: str) -> str | None:
+    """Find the program of a token; None for an unknown one."""
     with figures.database.read() as connection:
         found: str | None = connection.execute(
             select(TOKEN.c.name).where(TOKEN.c.hash == _hash(token))

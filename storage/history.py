@@ -1,4 +1,4 @@
-"""Past incidents: found again by what is remembered of them, and counted by the month."""
+"""Past incidents: searched by text, service, person and time, and summarised by month."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any, Final
 from pendulum import DateTime
 from sqlalchemy import ColumnElement, Connection, Float, String, cast, exists, extract, func, or_, select, type_coerce
 
-from domain.incident import Nature
-from storage.board import head
-from storage.incidents import INCIDENT, RESPONSE, STEP, incident_of
+from domain.incident import CaseType
+from storage.board import incident_summary
+from storage.incidents import INCIDENT, RESPONSE, STEP, incident_from_row
 from storage.tables import DOERS, PUBLIC, WORDS
 from storage.timeline import FACT
 
-PAGE: Final = 30
+PAGE_SIZE: Final = 30
 _SECOND: Final = 1_000_000.0  # microseconds, as SQLite keeps times
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is remembered of an incident; what is empty narrows nothing.
+class IncidentQuery:
+    """A search for incidents; an empty field narrows nothing.
 
     Attributes:
         text: words of its title, service, kind, reference, notes and corrections.
@@ -40,18 +40,18 @@ class Wanted:
     before: int = 0
 
 
-def search(connection: Connection, wanted: Wanted) -> list[dict[str, Any]]:
-    """Incidents and warnings that called somebody, the newest first, `PAGE` of them: heads with their `number`."""
-    query = select(INCIDENT).where(INCIDENT.c.nature.in_([str(Nature.INCIDENT), str(Nature.WARNING)]))
+def search_incidents(connection: Connection, wanted: IncidentQuery) -> list[dict[str, Any]]:
+    """Search incidents and warnings that called somebody: the newest `PAGE_SIZE`, summaries with `number`."""
+    query = select(INCIDENT).where(INCIDENT.c.nature.in_([str(CaseType.INCIDENT), str(CaseType.WARNING)]))
     if not wanted.drills:
         query = query.where(INCIDENT.c.drill.is_(False))
     for condition in _conditions(wanted):
         query = query.where(condition)
-    rows = connection.execute(query.order_by(INCIDENT.c.number.desc()).limit(PAGE))
-    return [{**head(incident_of(row)), "number": row.number} for row in rows]
+    rows = connection.execute(query.order_by(INCIDENT.c.number.desc()).limit(PAGE_SIZE))
+    return [{**incident_summary(incident_from_row(row)), "number": row.number} for row in rows]
 
 
-def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+def _conditions(wanted: IncidentQuery) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if wanted.before:
         found.append(INCIDENT.c.number < wanted.before)
@@ -83,13 +83,14 @@ def _says(word: str) -> ColumnElement[bool]:
 
 
 @dataclass(slots=True)
-class Month:
-    """Real incidents of a month (those that were not cancelled), and how they were handled.
+class MonthSummary:
+    """Summary of a month: real incidents (without cancelled ones), and how they were handled.
 
     Attributes:
         acknowledged, seconds: steps that somebody took, and the seconds from the call to that, summed up.
         done, in_time: steps that were done, and of these in time.
-        spoken, silent_seconds: incidents with a public word, and the seconds from declaration to the first, summed up.
+        spoken, silent_seconds: incidents with a public word, and the seconds from declaration to the first,
+            summed up.
     """
 
     incidents: int = 0
@@ -102,7 +103,7 @@ class Month:
 
     @property
     def mtta(self) -> float | None:
-        """Mean time to acknowledge, seconds."""
+        """The mean time to acknowledge, seconds."""
         return self.seconds / self.acknowledged if self.acknowledged else None
 
     @property
@@ -112,22 +113,22 @@ class Month:
 
     @property
     def first_word(self) -> float | None:
-        """Mean time from declaration to the first public word, seconds, of those incidents that had one."""
+        """The mean time from declaration to the first public statement, seconds, of incidents that had one."""
         return self.silent_seconds / self.spoken if self.spoken else None
 
 
-def months(connection: Connection, since: DateTime, zone: str) -> Mapping[str, Month]:
-    """`2026-10` -> how the incidents declared in that month of `zone` were handled."""
+def summarize_months(connection: Connection, since: DateTime, zone: str) -> Mapping[str, MonthSummary]:
+    """Summarise the incidents declared in each month of `zone`, by month (`2026-10`)."""
     wanted = (
         INCIDENT.c.declared_at >= since, INCIDENT.c.drill.is_(False), INCIDENT.c.status != "cancelled",
-        INCIDENT.c.nature == str(Nature.INCIDENT),
+        INCIDENT.c.nature == str(CaseType.INCIDENT),
     )  # fmt: skip
-    found: dict[str, Month] = {}
+    found: dict[str, MonthSummary] = {}
     month_of, declared = {}, {}
     for row in connection.execute(select(INCIDENT.c.id, INCIDENT.c.declared_at).where(*wanted)):
         name = row.declared_at.in_timezone(zone).format("YYYY-MM")
         month_of[row.id], declared[row.id] = name, row.declared_at
-        found.setdefault(name, Month()).incidents += 1
+        found.setdefault(name, MonthSummary()).incidents += 1
     answered = _seconds(connection, STEP.c.acknowledged_at, STEP.c.opened_at)
     late = STEP.c.done_at > STEP.c.due_at
     query = (

@@ -1,4 +1,4 @@
-"""Incidents, their responses and steps: loaded as snapshots, saved as what changed."""
+"""Store of incidents, their responses and steps: loaded as snapshots, saved as differences."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, sele
 from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.incident import (
-    PREFIXES,
+    REFERENCE_PREFIXES,
     Impact,
     Incident,
     IncidentStatus,
-    Nature,
+    CaseType,
     Response,
     Snapshot,
     StepState,
@@ -41,8 +41,8 @@ class UnknownIncident(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to take one turn of a response, as long as nobody takes it over."""
+class TurnLease:
+    """The right to take one turn of a response, as long as no other process takes it over."""
 
     response_id: str
     token: int
@@ -52,10 +52,10 @@ class Lease:
 # --- finding -----------------------------------------------------------------------------------------------------
 
 
-def find(connection: Connection, name: str) -> str:
-    """The id of the matter of that reference (`INC-42`, `WRN-43`, `42`) or id."""
+def find_incident_id(connection: Connection, name: str) -> str:
+    """Find the id of the case of that reference (`INC-42`, `WRN-43`, `42`) or id."""
     wanted = str(name).strip()
-    refs = [f"{prefix}-{wanted}" for prefix in PREFIXES.values()] if wanted.isdigit() else [wanted.upper()]
+    refs = [f"{prefix}-{wanted}" for prefix in REFERENCE_PREFIXES.values()] if wanted.isdigit() else [wanted.upper()]
     query = select(INCIDENT.c.id).where(or_(INCIDENT.c.ref.in_(refs), INCIDENT.c.id == wanted))
     found: str | None = connection.execute(query).scalar_one_or_none() if wanted.isprintable() else None
     if found is None:
@@ -63,20 +63,20 @@ def find(connection: Connection, name: str) -> str:
     return found
 
 
-def ref_of(connection: Connection, incident_id: str) -> str:
-    """The reference of the matter of that id; empty where there is none."""
+def find_reference(connection: Connection, incident_id: str) -> str:
+    """Find the reference of the case of that id; empty where there is none."""
     found = connection.execute(select(INCIDENT.c.ref).where(INCIDENT.c.id == incident_id)).scalar_one_or_none()
     return found or ""
 
 
-def responses_of(connection: Connection, incident_id: str) -> list[str]:
-    """The ids of an incident's responses, the first one first."""
+def list_response_ids(connection: Connection, incident_id: str) -> list[str]:
+    """List the ids of an incident's responses, the first one first."""
     query = select(RESPONSE.c.id).where(RESPONSE.c.incident_id == incident_id).order_by(RESPONSE.c.position)
     return list(connection.execute(query).scalars())
 
 
-def responses_of_all(connection: Connection, incident_ids: Sequence[str]) -> dict[str, list[str]]:
-    """The same of many incidents at once."""
+def list_response_ids_by_incident(connection: Connection, incident_ids: Sequence[str]) -> dict[str, list[str]]:
+    """List the response ids of many incidents at once."""
     found: dict[str, list[str]] = {name: [] for name in incident_ids}
     query = select(RESPONSE.c.incident_id, RESPONSE.c.id).where(RESPONSE.c.incident_id.in_(incident_ids))
     for row in connection.execute(query.order_by(RESPONSE.c.position)):
@@ -84,34 +84,34 @@ def responses_of_all(connection: Connection, incident_ids: Sequence[str]) -> dic
     return found
 
 
-def first_playbook(connection: Connection, incident_id: str) -> str:
-    """The id of the playbook that an incident was declared with."""
+def find_first_playbook(connection: Connection, incident_id: str) -> str:
+    """Return the id of the playbook that an incident was declared with."""
     query = select(RESPONSE.c.playbook).where(RESPONSE.c.incident_id == incident_id, RESPONSE.c.position == 0)
     return str(connection.execute(query).scalar_one_or_none() or "")
 
 
-def lock(connection: Connection, incident_id: str) -> None:
-    """Hold an incident to the end of the transaction. SQLite's write transaction holds everything already."""
+def lock_incident(connection: Connection, incident_id: str) -> None:
+    """Lock an incident to the end of the transaction. SQLite's write transaction locks everything already."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(INCIDENT.c.number).where(INCIDENT.c.id == incident_id).with_for_update())
 
 
-def lock_of_response(connection: Connection, response_id: str) -> None:
-    """Hold the incident of a response to the end of the transaction."""
+def lock_incident_of_response(connection: Connection, response_id: str) -> None:
+    """Lock the incident of a response to the end of the transaction."""
     query = select(RESPONSE.c.incident_id).where(RESPONSE.c.id == response_id)
-    lock(connection, connection.execute(query).scalar_one())
+    lock_incident(connection, connection.execute(query).scalar_one())
 
 
 def count_facts(connection: Connection, incident_id: str) -> int:
-    """How long a timeline is."""
+    """Count the facts of a timeline."""
     return int(connection.execute(select(INCIDENT.c.facts).where(INCIDENT.c.id == incident_id)).scalar_one())
 
 
 # --- loading -----------------------------------------------------------------------------------------------------
 
 
-def load(connection: Connection, response_id: str, roster: Roster) -> Snapshot:
-    """One response with its incident and steps."""
+def load_snapshot(connection: Connection, response_id: str, roster: Roster) -> Snapshot:
+    """Load one response with its incident and steps."""
     row = connection.execute(select(RESPONSE).where(RESPONSE.c.id == response_id)).one()
     incident = load_incident(connection, row.incident_id)
     beside = connection.execute(
@@ -122,17 +122,17 @@ def load(connection: Connection, response_id: str, roster: Roster) -> Snapshot:
     watching = [
         other.id
         for other in beside
-        if other.finished_at is None and playbook_copy(connection, other.copy_digest).never_silent
+        if other.finished_at is None and load_playbook_copy(connection, other.copy_digest).never_silent
     ]
     response = Response(
         id=row.id,
-        playbook=playbook_copy(connection, row.copy_digest),
+        playbook=load_playbook_copy(connection, row.copy_digest),
         started_at=row.started_at,
         finished_at=row.finished_at,
         silence_level=row.silence_level,
         silence_at=row.silence_at,
         silence_calls=row.silence_calls,
-        watches_silence=watching[:1] == [row.id],
+        watches_updates=watching[:1] == [row.id],
         others_finished=all(other.finished_at for other in beside if other.id != row.id),
     )
     rows = connection.execute(select(STEP).where(STEP.c.response_id == response_id).order_by(STEP.c.position))
@@ -141,18 +141,18 @@ def load(connection: Connection, response_id: str, roster: Roster) -> Snapshot:
 
 
 def load_incident(connection: Connection, incident_id: str) -> Incident:
-    """One incident by its id."""
+    """Load one incident by its id."""
     row = connection.execute(select(INCIDENT).where(INCIDENT.c.id == incident_id)).one()
-    return incident_of(row)
+    return incident_from_row(row)
 
 
-def incident_of(row: Row[Any]) -> Incident:
-    """An incident from its row."""
+def incident_from_row(row: Row[Any]) -> Incident:
+    """Read an incident from its row."""
     return Incident(
         id=row.id, ref=row.ref, title=row.title, severity=row.severity, declared_at=row.declared_at,
         status=IncidentStatus(row.status), origin=row.origin, service=row.service, kind=row.kind, drill=row.drill,
         pace=row.pace, mitigated_at=row.mitigated_at, closed_at=row.closed_at, last_public_at=row.last_public_at,
-        impact=Impact(row.customers, row.orders, row.money, row.brand), nature=Nature(row.nature),
+        impact=Impact(row.customers, row.orders, row.money, row.brand), nature=CaseType(row.nature),
     )  # fmt: skip
 
 
@@ -166,8 +166,8 @@ def _step_state(row: Row[Any]) -> StepState:
 _COPIES: dict[str, Playbook] = {}
 
 
-def playbook_copy(connection: Connection, digest: str) -> Playbook:
-    """The playbook of that hash; copies never change, so they are kept in memory."""
+def load_playbook_copy(connection: Connection, digest: str) -> Playbook:
+    """Load the playbook of that hash; copies never change, so they are cached."""
     if digest not in _COPIES:
         document = connection.execute(select(COPY.c.document).where(COPY.c.digest == digest)).scalar_one()
         _COPIES[digest] = from_document(document)
@@ -177,8 +177,8 @@ def playbook_copy(connection: Connection, digest: str) -> Playbook:
 _DOCUMENTS: dict[int, tuple[Playbook, str, dict[str, Any]]] = {}
 
 
-def keep_copy(connection: Connection, playbook: Playbook) -> str:
-    """Keep a playbook for the response that starts with it; its hash. Equal copies are one row."""
+def save_playbook_copy(connection: Connection, playbook: Playbook) -> str:
+    """Save a playbook for the response that starts with it; return its hash. Equal copies are one row."""
     known = _DOCUMENTS.get(id(playbook))
     if known is None or known[0] is not playbook:
         document = to_document(playbook)
@@ -198,8 +198,8 @@ def keep_copy(connection: Connection, playbook: Playbook) -> str:
 # --- saving ------------------------------------------------------------------------------------------------------
 
 
-def next_numbers(connection: Connection, count: int) -> list[int]:
-    """The numbers of the next incidents. The write transaction is SQLite's lock on them, PostgreSQL has a sequence."""
+def reserve_numbers(connection: Connection, count: int) -> list[int]:
+    """Reserve the next incident numbers. SQLite's write transaction locks them, PostgreSQL has a sequence."""
     if count and connection.dialect.name == "postgresql":
         sequence = func.nextval(func.pg_get_serial_sequence("incident", "number"))
         return list(connection.execute(select(sequence).select_from(func.generate_series(1, count))).scalars())
@@ -207,21 +207,21 @@ def next_numbers(connection: Connection, count: int) -> list[int]:
     return list(range(last + 1, last + 1 + count))
 
 
-def reference(number: int, nature: Nature = Nature.INCIDENT) -> str:
-    """How people name a matter; all share their numbers, so `42` means one of them."""
-    return f"{PREFIXES[nature]}-{number}"
+def make_reference(number: int, nature: CaseType = CaseType.INCIDENT) -> str:
+    """Make a case's reference; all types share their numbers, so `42` means one of them."""
+    return f"{REFERENCE_PREFIXES[nature]}-{number}"
 
 
 def add_response(connection: Connection, incident_id: str, response: Response, position: int) -> None:
-    """A new response of an incident; its first turn is due when it is saved."""
+    """Add a response of an incident; its first turn is due when it is saved."""
     connection.execute(insert(RESPONSE), [response_values(connection, incident_id, response, position=position)])
 
 
 def response_values(connection: Connection, incident_id: str, response: Response, *, position: int) -> dict[str, Any]:
-    """A response's row; its copy of the playbook is kept."""
+    """Return a response's row; its copy of the playbook is saved."""
     return {
         "id": response.id, "incident_id": incident_id, "position": position, "playbook": response.playbook.id,
-        "flow": response.playbook.flow, "copy_digest": keep_copy(connection, response.playbook),
+        "flow": response.playbook.flow, "copy_digest": save_playbook_copy(connection, response.playbook),
         "started_at": response.started_at, "finished_at": response.finished_at, "token": 0, "leased_until": None,
         "silence_level": response.silence_level, "silence_at": response.silence_at,
         "silence_calls": response.silence_calls, "wake_at": None,
@@ -229,7 +229,7 @@ def response_values(connection: Connection, incident_id: str, response: Response
 
 
 def step_rows(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Every step of a snapshot as a row."""
+    """Return every step of a snapshot as a row."""
     return [_step_row(snapshot, state, place) for place, state in enumerate(snapshot.steps.values())]
 
 
@@ -241,10 +241,10 @@ def _step_row(snapshot: Snapshot, state: StepState, position: int) -> dict[str, 
     return row
 
 
-def save(
-    connection: Connection, before: Snapshot, after: Snapshot, wake_at: DateTime | None, lease: Lease | None = None
+def save_snapshot(
+    connection: Connection, before: Snapshot, after: Snapshot, wake_at: DateTime | None, lease: TurnLease | None = None
 ) -> bool:
-    """Write what changed. With a lease: False, and nothing written, if its token is no longer the newest.
+    """Write the differences. With a lease: False, and nothing written, if its token is no longer the newest.
 
     The response's row is written first: its token guards the transaction, and on PostgreSQL its lock does.
     """
@@ -289,7 +289,7 @@ _UPDATE_STEP = (
 
 
 def incident_values(incident: Incident) -> dict[str, Any]:
-    """An incident's row, without its number and the end of its timeline."""
+    """Return an incident's row, without its number and the end of its timeline."""
     names = (
         "id", "ref", "title", "severity", "origin", "service", "kind", "drill", "declared_at", "mitigated_at",
         "closed_at", "last_public_at",
@@ -306,18 +306,18 @@ def incident_values(incident: Incident) -> dict[str, Any]:
 # --- who takes a turn --------------------------------------------------------------------------------------------
 
 
-def wake(connection: Connection, response_ids: Iterable[str], now: DateTime) -> None:
-    """Have these responses looked at now: something happened that a decision must see."""
+def wake_responses(connection: Connection, response_ids: Iterable[str], now: DateTime) -> None:
+    """Make the turns of these responses due now: something happened that a decision must see."""
     ids = list(response_ids)
     if ids:
         due = or_(RESPONSE.c.wake_at.is_(None), RESPONSE.c.wake_at > now)
         connection.execute(update(RESPONSE).where(RESPONSE.c.id.in_(ids), due).values(wake_at=now))
 
 
-def due(connection: Connection, now: DateTime, *, limit: int, taken_too: bool = False) -> list[Row[Any]]:
-    """Responses whose turn has come, the most harmful incident first: id, flow, incident_id, wake_at.
+def list_due_responses(connection: Connection, now: DateTime, *, limit: int, taken_too: bool = False) -> list[Row[Any]]:
+    """List responses whose turn is due, the most harmful incident first: id, flow, incident_id, wake_at.
 
-    `taken_too` lists also those that someone else holds a lease on (for the guarantor, who takes them over).
+    `taken_too` lists also those that another process has leased (for the guarantor, who takes them over).
     """
     query = (
         select(RESPONSE.c.id, RESPONSE.c.flow, RESPONSE.c.incident_id, RESPONSE.c.wake_at, INCIDENT.c.ref)
@@ -331,18 +331,18 @@ def due(connection: Connection, now: DateTime, *, limit: int, taken_too: bool = 
     return list(connection.execute(query))
 
 
-def next_due(connection: Connection) -> DateTime | None:
-    """When the next turn is due, past or future; None where none ever is by itself."""
+def next_turn_due_at(connection: Connection) -> DateTime | None:
+    """When the next turn is due, past or future; None where none is scheduled."""
     found: DateTime | None = connection.execute(select(func.min(RESPONSE.c.wake_at))).scalar_one_or_none()
     return found
 
 
-def take(
+def lease_turns(
     connection: Connection, response_ids: Iterable[str], now: DateTime, until: DateTime, spared: DateTime | None = None
-) -> list[Lease]:
+) -> list[TurnLease]:
     """Lease the turns of these responses: each token goes up by one, and every older one is worth nothing.
 
-    `spared`: leave alone what is leased for longer than until then; None: take over whatever it is.
+    `spared`: skip responses leased for longer than until then; None: take over every lease.
     """
     wanted = and_(RESPONSE.c.id.in_(list(response_ids)), RESPONSE.c.wake_at <= now)
     if spared is not None:
@@ -356,17 +356,17 @@ def take(
         .values(token=RESPONSE.c.token + 1, leased_until=until)
         .returning(RESPONSE.c.id, RESPONSE.c.token, RESPONSE.c.wake_at)
     )
-    return [Lease(row.id, row.token, row.wake_at) for row in taken]
+    return [TurnLease(row.id, row.token, row.wake_at) for row in taken]
 
 
-def is_newest(connection: Connection, lease: Lease) -> bool:
-    """Whether nobody has taken this lease over; `save` makes sure of it once more."""
+def is_newest_lease(connection: Connection, lease: TurnLease) -> bool:
+    """Whether no other process has taken this lease over; `save_snapshot` checks it once more."""
     query = select(RESPONSE.c.token).where(RESPONSE.c.id == lease.response_id)
     return bool(connection.execute(query).scalar_one() == lease.token)
 
 
-def where_they_stand(connection: Connection, response_ids: Iterable[str]) -> list[tuple[str, str]]:
-    """For each of these responses its incident's reference and the stage of its next open step."""
+def list_current_stages(connection: Connection, response_ids: Iterable[str]) -> list[tuple[str, str]]:
+    """List each response's incident reference and the stage of its next open step."""
     ids = list(response_ids)
     query = (
         select(RESPONSE.c.id, INCIDENT.c.ref)

@@ -1,4 +1,7 @@
-"""What customers suggest as rows: gathered into groups, put on an agenda, answered; and what became of complaints."""
+"""Suggestions of customers: gathered into groups, put on an agenda, answered.
+
+And the share of complaints improved.
+"""
 
 from __future__ import annotations
 
@@ -26,18 +29,18 @@ from sqlalchemy import (
 
 from domain.action import ActionKind
 from domain.customers.survey import SATISFIED
-from domain.incident import Nature
+from domain.incident import CaseType
 from storage.customer_tables import SUGGESTED, CustomerRow
 from storage.incidents import INCIDENT, RESPONSE, STEP, UnknownIncident
 from storage.learning_tables import SuggestionRow, SuggestionVoiceRow
 from storage.types import UtcDateTime
 
 SUGGESTION = SuggestionRow.__table__  # type: ignore[attr-defined]
-VOICE = SuggestionVoiceRow.__table__  # type: ignore[attr-defined]
+SUGGESTION_VOICE = SuggestionVoiceRow.__table__  # type: ignore[attr-defined]
 CUSTOMER = CustomerRow.__table__  # type: ignore[attr-defined]
-PREFIX = "SUG-"
+SUGGESTION_PREFIX = "SUG-"
 OVERLAP = timedelta(hours=1)  # an answer may be committed later than one that was given after it
-IMPROVES = (ActionKind.MEASURE, ActionKind.RETROSPECTIVE, ActionKind.PROPOSAL)
+IMPROVING_KINDS = (ActionKind.MEASURE, ActionKind.RETROSPECTIVE, ActionKind.PROPOSAL)
 _STANDS = ("waiting", "open", "acknowledged", "done")  # of a step: it is to be done, or is
 
 
@@ -48,16 +51,16 @@ class UnknownSuggestion(UnknownIncident):
 # --- gathering ---------------------------------------------------------------------------------------------------
 
 
-def newest_voice(connection: Connection) -> DateTime | None:
-    """When the newest suggestion that was gathered had been made."""
-    found: DateTime | None = connection.execute(select(func.max(VOICE.c.at))).scalar_one_or_none()
+def newest_suggestion_at(connection: Connection) -> DateTime | None:
+    """When the newest grouped suggestion was made."""
+    found: DateTime | None = connection.execute(select(func.max(SUGGESTION_VOICE.c.at))).scalar_one_or_none()
     return found
 
 
-def unheard(connection: Connection, limit: int) -> list[Row[Any]]:
-    """Suggestions that are in no group yet, the earliest first: customer's id, words, language, incident, drill."""
-    newest = newest_voice(connection)
-    wanted = [SUGGESTED, CUSTOMER.c.answered_at.is_not(None), ~exists().where(VOICE.c.customer_id == CUSTOMER.c.id)]
+def list_ungrouped(connection: Connection, limit: int) -> list[Row[Any]]:
+    """List suggestions in no group yet, the earliest first: customer's id, words, language, incident, drill."""
+    newest = newest_suggestion_at(connection)
+    wanted = [SUGGESTED, CUSTOMER.c.answered_at.is_not(None), ~exists().where(SUGGESTION_VOICE.c.customer_id == CUSTOMER.c.id)]
     if newest is not None:
         wanted.append(CUSTOMER.c.answered_at >= newest - OVERLAP)
     query = (
@@ -73,31 +76,31 @@ def unheard(connection: Connection, limit: int) -> list[Row[Any]]:
     return list(connection.execute(query))
 
 
-def groups(connection: Connection, scope: str = "") -> list[Row[Any]]:
-    """Every group of real customers, or of a drill, the first one first."""
+def list_groups(connection: Connection, scope: str = "") -> list[Row[Any]]:
+    """List every group of real customers, or of a drill, the first one first."""
     query = select(SUGGESTION).where(SUGGESTION.c.scope == scope).order_by(SUGGESTION.c.number)
     return list(connection.execute(query))
 
 
 def add_group(connection: Connection, **values: Any) -> int:
-    """A new group; its number."""
+    """Add a group; return its number."""
     defaults = {"voices": 0, "agenda": "", "answer": "", "answered_by": "", "action": "", "tracker": ""}
     more = {"tracker_attempts": 0, "tracker_receipt": "", "tracker_detail": ""}
     statement = insert(SUGGESTION).values({**defaults, **more, **values}).returning(SUGGESTION.c.number)
     return int(connection.execute(statement).scalar_one())
 
 
-def add_voice(connection: Connection, number: int, row: Row[Any]) -> None:
-    """One more customer who says so."""
+def add_to_group(connection: Connection, number: int, row: Row[Any]) -> None:
+    """Add a customer's suggestion to a group."""
     at = row.answered_at
-    connection.execute(insert(VOICE).values(customer_id=row.id, suggestion=number, incident_id=row.incident_id, at=at))
+    connection.execute(insert(SUGGESTION_VOICE).values(customer_id=row.id, suggestion=number, incident_id=row.incident_id, at=at))
     latest = case((SUGGESTION.c.last_at < at, literal(at, UtcDateTime)), else_=SUGGESTION.c.last_at)
     mine = SUGGESTION.c.number == number
     connection.execute(update(SUGGESTION).where(mine).values(voices=SUGGESTION.c.voices + 1, last_at=latest))
 
 
-def forgotten_examples(connection: Connection) -> list[Row[Any]]:
-    """Groups whose example is the words of a customer who was forgotten since."""
+def list_forgotten_examples(connection: Connection) -> list[Row[Any]]:
+    """List groups whose example is the words of a customer who was erased since."""
     query = (
         select(SUGGESTION.c.number, SUGGESTION.c.scope)
         .join(CUSTOMER, CUSTOMER.c.id == SUGGESTION.c.example)
@@ -106,13 +109,13 @@ def forgotten_examples(connection: Connection) -> list[Row[Any]]:
     return list(connection.execute(query))
 
 
-def other_voice(connection: Connection, number: int) -> Row[Any] | None:
-    """The first of those who say so and are not forgotten."""
+def find_other_example(connection: Connection, number: int) -> Row[Any] | None:
+    """Find the first suggestion of a group whose customer is not erased."""
     query = (
         select(CUSTOMER.c.id, CUSTOMER.c.suggestion, CUSTOMER.c.language)
-        .join(VOICE, VOICE.c.customer_id == CUSTOMER.c.id)
-        .where(VOICE.c.suggestion == number, CUSTOMER.c.suggestion != "")
-        .order_by(VOICE.c.at, CUSTOMER.c.id)
+        .join(SUGGESTION_VOICE, SUGGESTION_VOICE.c.customer_id == CUSTOMER.c.id)
+        .where(SUGGESTION_VOICE.c.suggestion == number, CUSTOMER.c.suggestion != "")
+        .order_by(SUGGESTION_VOICE.c.at, CUSTOMER.c.id)
         .limit(1)
     )
     return connection.execute(query).first()
@@ -121,13 +124,13 @@ def other_voice(connection: Connection, number: int) -> Row[Any] | None:
 # --- agenda, answer, tracker -------------------------------------------------------------------------------------
 
 
-def get(connection: Connection, name: str) -> Row[Any]:
-    """A group by its name, `SUG-3` or `3`.
+def get_group(connection: Connection, name: str) -> Row[Any]:
+    """Return a group by its name, `SUG-3` or `3`.
 
     Raises:
         UnknownSuggestion: there is none.
     """
-    wanted = name.strip().upper().removeprefix(PREFIX)
+    wanted = name.strip().upper().removeprefix(SUGGESTION_PREFIX)
     row = None
     if wanted.isascii() and wanted.isdigit() and len(wanted) <= 9:  # noqa: PLR2004 - no more than the column holds
         row = connection.execute(_shown().where(SUGGESTION.c.number == int(wanted))).first()
@@ -142,15 +145,15 @@ def _shown() -> Select[Any]:
     return query.outerjoin(INCIDENT, INCIDENT.c.id == SUGGESTION.c.action)
 
 
-def change(connection: Connection, numbers: Iterable[int], **values: Any) -> None:
-    """Write these columns of groups."""
+def update_groups(connection: Connection, numbers: Iterable[int], **values: Any) -> None:
+    """Update columns of groups."""
     connection.execute(update(SUGGESTION).where(SUGGESTION.c.number.in_(list(numbers))).values(**values))
 
 
-def listed(
+def list_suggestions(
     connection: Connection, *, scope: str | None = "", unanswered: bool = True, limit: int = 500
 ) -> list[Row[Any]]:
-    """Groups with the reference and state of the action that their answer opened, the most voices first.
+    """List groups with the reference and state of the action that their answer opened, the largest first.
 
     Args:
         scope: of real customers (empty), of one drill, or of all (None).
@@ -165,14 +168,14 @@ def listed(
     return list(connection.execute(query.limit(limit)))
 
 
-def owed_to_tracker(connection: Connection, now: DateTime, limit: int) -> list[Row[Any]]:
-    """Groups that the issue tracker has still to be told of, and whose time has come."""
+def list_due_for_tracker(connection: Connection, now: DateTime, limit: int) -> list[Row[Any]]:
+    """List groups that are due to be posted to the issue tracker."""
     due = and_(SUGGESTION.c.tracker == "owed", SUGGESTION.c.tracker_next_at <= now)
     return list(connection.execute(select(SUGGESTION).where(due).order_by(SUGGESTION.c.number).limit(limit)))
 
 
-def take_for_tracker(connection: Connection, row: Row[Any], now: DateTime, until: DateTime) -> bool:
-    """Take one of them in hand until then; False where somebody else has."""
+def claim_for_tracker(connection: Connection, row: Row[Any], now: DateTime, until: DateTime) -> bool:
+    """Claim a group for posting until then; False where another process has it."""
     mine = and_(
         SUGGESTION.c.number == row.number, SUGGESTION.c.tracker == "owed", SUGGESTION.c.tracker_next_at <= now,
         SUGGESTION.c.tracker_attempts == row.tracker_attempts,
@@ -186,14 +189,15 @@ def take_for_tracker(connection: Connection, row: Row[Any], now: DateTime, until
 
 @dataclass(frozen=True, slots=True)
 class ImprovementShare:
-    """How many complaints became a recorded improvement.
+    """The share of complaints that became a recorded improvement.
 
     Attributes:
-        complaints: affected customers of real incidents who said in the span that something is wrong: they rated less
-            than 4 of 5, said that it is not solved, complained again after the close, or suggested something.
+        complaints: affected customers of real incidents who said in the span that something is wrong: they
+            rated less than 4 of 5, said that it is not solved, complained again after the close, or suggested
+            something.
         by_suggestion: of them, those whose suggestion was answered with an action that is promised or done.
-        by_incident: of the others, those whose incident led to a measure, an action of its retrospective or of a
-            proposal that is promised or done.
+        by_incident: of the others, those whose incident led to a measure, an action of its retrospective or of
+            a proposal that is promised or done.
         done: of the improved, those whose improvement is done, not only promised.
     """
 
@@ -204,7 +208,7 @@ class ImprovementShare:
 
     @property
     def improved(self) -> int:
-        """Complaints that became a recorded improvement."""
+        """The complaints that became a recorded improvement."""
         return self.by_suggestion + self.by_incident
 
     @property
@@ -213,14 +217,14 @@ class ImprovementShare:
         return self.improved / self.complaints if self.complaints else None
 
 
-def improvement_share(connection: Connection, from_at: DateTime, to_at: DateTime) -> ImprovementShare:
-    """The share of complaints heard from `from_at` until before `to_at` that became a recorded improvement by now.
+def compute_improvement_share(connection: Connection, from_at: DateTime, to_at: DateTime) -> ImprovementShare:
+    """Compute the share of complaints of [from_at, to_at) that became a recorded improvement by now.
 
-    A complaint counts once, whatever its customer said. What was given up or cancelled is no improvement. The aim is
-    80 %.
+     A complaint counts once, whatever its customer said. What was given up or cancelled is no improvement. The
+    aim is 80 %.
     """
     said = CUSTOMER.c
-    wrong = or_(said.csat < SATISFIED, said.solved.is_(False), said.complaints > 0, VOICE.c.customer_id.is_not(None))
+    wrong = or_(said.csat < SATISFIED, said.solved.is_(False), said.complaints > 0, SUGGESTION_VOICE.c.customer_id.is_not(None))
     heard = func.coalesce(said.answered_at, said.reopened_at)
     standing, origins = _standing_actions().alias(), _standing_origins().alias()
     by_suggestion = standing.c.id.is_not(None)
@@ -234,8 +238,8 @@ def improvement_share(connection: Connection, from_at: DateTime, to_at: DateTime
         )
         .select_from(CUSTOMER)
         .join(INCIDENT, INCIDENT.c.id == said.incident_id)
-        .outerjoin(VOICE, VOICE.c.customer_id == said.id)
-        .outerjoin(SUGGESTION, SUGGESTION.c.number == VOICE.c.suggestion)
+        .outerjoin(SUGGESTION_VOICE, SUGGESTION_VOICE.c.customer_id == said.id)
+        .outerjoin(SUGGESTION, SUGGESTION.c.number == SUGGESTION_VOICE.c.suggestion)
         .outerjoin(standing, standing.c.id == SUGGESTION.c.action)
         .outerjoin(origins, origins.c.ref == INCIDENT.c.ref)
         .where(INCIDENT.c.drill.is_(False), wrong, heard >= from_at, heard < to_at)
@@ -244,13 +248,13 @@ def improvement_share(connection: Connection, from_at: DateTime, to_at: DateTime
 
 
 def _standing_actions() -> Select[Any]:
-    """What was promised and is neither given up nor cancelled: id, kind, origin, and whether it is done (1 or 0)."""
+    """Actions neither given up nor cancelled: id, kind, origin, and whether it is done (1 or 0)."""
     done = func.max(case((STEP.c.status == "done", 1), else_=0)).label("done")
     return (
         select(INCIDENT.c.id, INCIDENT.c.kind, INCIDENT.c.origin, done)
         .join(RESPONSE, RESPONSE.c.incident_id == INCIDENT.c.id)
         .join(STEP, STEP.c.response_id == RESPONSE.c.id)
-        .where(INCIDENT.c.nature == str(Nature.ACTION), INCIDENT.c.status != "cancelled")
+        .where(INCIDENT.c.nature == str(CaseType.ACTION), INCIDENT.c.status != "cancelled")
         .where(STEP.c.status.in_(_STANDS))
         .group_by(INCIDENT.c.id, INCIDENT.c.kind, INCIDENT.c.origin)
     )
@@ -261,7 +265,7 @@ def _standing_origins() -> Select[Any]:
     standing = _standing_actions().alias()
     return (
         select(standing.c.origin.label("ref"), func.max(standing.c.done).label("done"))
-        .where(standing.c.kind.in_([str(kind) for kind in IMPROVES]))
+        .where(standing.c.kind.in_([str(kind) for kind in IMPROVING_KINDS]))
         .group_by(standing.c.origin)
     )
 
@@ -273,18 +277,18 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
 # --- what an agenda says of them ---------------------------------------------------------------------------------
 
 
-def of_numbers(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
-    """These groups, the most voices first."""
+def list_groups_by_number(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
+    """List these groups, the largest first."""
     query = select(SUGGESTION).where(SUGGESTION.c.number.in_(list(numbers)))
     return list(connection.execute(query.order_by(SUGGESTION.c.voices.desc(), SUGGESTION.c.number)))
 
 
-def incidents_of(connection: Connection, numbers: Iterable[int]) -> dict[int, list[str]]:
-    """After which incidents each group came up, by their references."""
+def list_incidents_by_group(connection: Connection, numbers: Iterable[int]) -> dict[int, list[str]]:
+    """List the references of the incidents after which each group came up."""
     query = (
-        select(VOICE.c.suggestion, INCIDENT.c.ref, INCIDENT.c.number)
-        .join(INCIDENT, INCIDENT.c.id == VOICE.c.incident_id)
-        .where(VOICE.c.suggestion.in_(list(numbers)))
+        select(SUGGESTION_VOICE.c.suggestion, INCIDENT.c.ref, INCIDENT.c.number)
+        .join(INCIDENT, INCIDENT.c.id == SUGGESTION_VOICE.c.incident_id)
+        .where(SUGGESTION_VOICE.c.suggestion.in_(list(numbers)))
         .distinct()
         .order_by(INCIDENT.c.number)
     )
@@ -294,7 +298,7 @@ def incidents_of(connection: Connection, numbers: Iterable[int]) -> dict[int, li
     return found
 
 
-def drills_unanswered(connection: Connection) -> list[str]:
-    """Drills in which something was suggested that is on no agenda yet, by the incident's id."""
+def list_unanswered_drills(connection: Connection) -> list[str]:
+    """List drills with a suggestion that is on no agenda yet, by the incident's id."""
     query = select(SUGGESTION.c.scope).where(SUGGESTION.c.scope != "", SUGGESTION.c.agenda == "").distinct()
     return list(connection.execute(query).scalars())

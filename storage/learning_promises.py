@@ -1,4 +1,4 @@
-"""What was promised, as rows: actions with their step, and incidents whose promises nobody recorded."""
+"""Promised actions with their step, and incidents whose promises are not on record."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pendulum import DateTime
 from sqlalchemy import Connection, Row, Select, func, select, union_all
 
 from domain.action import STAGE, STEP, ActionKind
-from domain.incident import Incident, Nature
-from storage.incidents import INCIDENT, RESPONSE, incident_of
+from domain.incident import Incident, CaseType
+from storage.incidents import INCIDENT, RESPONSE, incident_from_row
 from storage.incidents import STEP as STEPS
-from storage.learning_recurrence import CASE
+from storage.learning_recurrence import RECURRENCE_CASE
 from storage.warnings import WARNING
 
 MOST = 500
@@ -29,15 +29,15 @@ def _actions() -> Select[Any]:
         select(INCIDENT, *columns)
         .join(RESPONSE, RESPONSE.c.incident_id == INCIDENT.c.id)
         .join(STEPS, STEPS.c.response_id == RESPONSE.c.id)
-        .where(INCIDENT.c.nature == str(Nature.ACTION), STEPS.c.stage == STAGE, STEPS.c.step == STEP)
+        .where(INCIDENT.c.nature == str(CaseType.ACTION), STEPS.c.stage == STAGE, STEPS.c.step == STEP)
     )
 
 
-def listed(
+def list_actions(
     connection: Connection, *, ids: Sequence[str] = (), origins: Sequence[str] = (), kinds: Sequence[str] = (),
     running: bool = False, late_at: DateTime | None = None, limit: int = MOST,
 ) -> list[Row[Any]]:  # fmt: skip
-    """Actions with owner, holder, deadline and state of their one step, whatever is due first first.
+    """List actions with owner, holder, deadline and state of their one step, the earliest deadline first.
 
     Args:
         ids: only these.
@@ -62,32 +62,32 @@ def listed(
 
 def _origins(recurrence: str) -> Select[Any]:
     """The references of the cases of a kind, and of its own warning."""
-    cases = select(INCIDENT.c.ref).join(CASE, CASE.c.id == INCIDENT.c.id).where(CASE.c.recurrence == recurrence)
+    cases = select(INCIDENT.c.ref).join(RECURRENCE_CASE, RECURRENCE_CASE.c.id == INCIDENT.c.id).where(RECURRENCE_CASE.c.recurrence == recurrence)
     warning = select(INCIDENT.c.ref).join(WARNING, WARNING.c.matter == INCIDENT.c.id).where(WARNING.c.id == recurrence)
     return select(union_all(cases, warning).subquery().c.ref)
 
 
-def of_recurrence(connection: Connection, recurrence: str, limit: int) -> list[Row[Any]]:
-    """Measures promised after cases of a kind or by its proposal: the newest, whatever is due first first."""
+def list_recurrence_actions(connection: Connection, recurrence: str, limit: int) -> list[Row[Any]]:
+    """List the newest measures of a recurrence's cases or proposal, the earliest deadline first."""
     query = _actions().where(INCIDENT.c.kind.in_(_RECORDS), INCIDENT.c.origin.in_(_origins(recurrence)))
     rows = list(connection.execute(query.order_by(INCIDENT.c.number.desc()).limit(limit)))
     return sorted(rows, key=lambda row: (row.due_at, row.number))
 
 
-def standing_of(connection: Connection, recurrence: str) -> list[tuple[str, int]]:
-    """How they stand, counted by state."""
+def count_action_states(connection: Connection, recurrence: str) -> list[tuple[str, int]]:
+    """Count the actions of a recurrence by state."""
     mine = _actions().where(INCIDENT.c.kind.in_(_RECORDS), INCIDENT.c.origin.in_(_origins(recurrence))).subquery()
     query = select(mine.c.state, func.count()).group_by(mine.c.state).order_by(mine.c.state)
     return [(str(row[0]), int(row[1])) for row in connection.execute(query)]
 
 
-def unrecorded(connection: Connection, since: DateTime, until: DateTime) -> list[Incident]:
-    """Real incidents that said something in public between then and then, and led to no measure on record."""
+def list_unrecorded_promises(connection: Connection, since: DateTime, until: DateTime) -> list[Incident]:
+    """List real incidents that published in [since, until) and led to no measure on record."""
     action = INCIDENT.alias()
     recorded = (
         select(action.c.id)
         .where(
-            action.c.nature == str(Nature.ACTION),
+            action.c.nature == str(CaseType.ACTION),
             action.c.kind.in_(_RECORDS),
             action.c.status != "cancelled",
             action.c.origin == INCIDENT.c.ref,
@@ -95,10 +95,10 @@ def unrecorded(connection: Connection, since: DateTime, until: DateTime) -> list
         .exists()
     )
     query = select(INCIDENT).where(
-        INCIDENT.c.nature == str(Nature.INCIDENT),
+        INCIDENT.c.nature == str(CaseType.INCIDENT),
         INCIDENT.c.drill.is_(False),
         INCIDENT.c.last_public_at >= since,
         INCIDENT.c.declared_at <= until,
         ~recorded,
     )
-    return [incident_of(row) for row in connection.execute(query.order_by(INCIDENT.c.number))]
+    return [incident_from_row(row) for row in connection.execute(query.order_by(INCIDENT.c.number))]

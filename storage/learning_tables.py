@@ -1,4 +1,4 @@
-"""The tables of what is learned from what happened."""
+"""Tables of learning: documents, suggestions, recurrences."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class DocumentRow(SQLModel, table=True):
 
 
 class SuggestionRow(SQLModel, table=True):
-    """What customers suggested, in the same or nearly the same words: one row a group."""
+    """A group of suggestions in the same or nearly the same words."""
 
     __tablename__ = "suggestion"
     __table_args__ = (
@@ -82,7 +82,7 @@ class SuggestionVoiceRow(SQLModel, table=True):
 
 
 class RecurrenceRow(SQLModel, table=True):
-    """A kind of problem that came up so often that it became a warning and a proposal."""
+    """A kind of problem that recurred so often that it became a warning and a proposal."""
 
     __tablename__ = "recurrence"
     id: str = Field(primary_key=True, max_length=64)  # of its warning
@@ -99,7 +99,7 @@ class RecurrenceRow(SQLModel, table=True):
 
 
 class RecurrenceCaseRow(SQLModel, table=True):
-    """One incident, or one warning of a category of tickets, that was looked at; and the kind that it belongs to."""
+    """One examined incident, or warning of a ticket category; and its recurrence."""
 
     __tablename__ = "recurrence_case"
     id: str = Field(primary_key=True, max_length=64)

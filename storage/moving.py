@@ -1,7 +1,8 @@
-"""From SQLite to PostgreSQL in one step: copied in one look, verified, and the old files sealed.
+"""Migration from SQLite to PostgreSQL in one step: one snapshot copied, verified, the old files sealed.
 
-Everything is one transaction on each side. While it runs, whoever writes waits in line; from its end on the old
-files refuse every write and say where the truth is now. Killed at any moment, either nothing happened or all of it.
+ Everything is one transaction on each side. While it runs, writers wait in line; from its end on the old
+files refuse every write and say where the truth is now. Killed at any moment, either nothing happened or
+all of it.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import SQLModel
 
 from storage import incidents, schema, timeline
-from storage.database import Database, StorageError, plain
-from storage.figures import SCHEMA as FIGURES
+from storage.database import Database, StorageError, to_storage_error
+from storage.figures import SAMPLES_SCHEMA as FIGURES
 from storage.figures_tables import METADATA
-from storage.schema import MAIN, SEAL
+from storage.schema import MAIN_SCHEMA, SEAL
 from storage.settings import Settings
 from storage.tables import IncidentRow
 
@@ -27,13 +28,13 @@ CHUNK = 1_000  # rows
 INCIDENT = IncidentRow.__table__  # type: ignore[attr-defined]
 
 
-class NotMoved(RuntimeError):
-    """Nothing was moved; the message is one line that says why and what would help."""
+class MigrationError(RuntimeError):
+    """The migration did not happen; the message is one line: why and what would help."""
 
 
 @dataclass(slots=True)
-class Moved:
-    """What was moved.
+class MigrationReport:
+    """Report of a migration.
 
     Attributes:
         rows: of each table.
@@ -48,36 +49,37 @@ class Moved:
     open: int = 0
 
 
-def move(settings: Settings, url: str) -> Moved:
-    """Move everything to the database of that URL.
+def migrate_to_postgres(settings: Settings, url: str) -> MigrationReport:
+    """Migrate everything to the database of that URL.
 
     Raises:
-        NotMoved: the source is no SQLite, the target is not PostgreSQL, not reachable, not empty, or the copy differs.
+        NotMoved: the source is no SQLite, the target is not PostgreSQL, not reachable, not empty, or the copy
+            differs.
         StorageError: the source cannot be read or locked.
     """
     if not settings.is_sqlite:
-        raise NotMoved("this installation is on PostgreSQL already: move it with pg_dump and pg_restore")
+        raise MigrationError("this installation is on PostgreSQL already: move it with pg_dump and pg_restore")
     if not url.startswith("postgresql"):
-        raise NotMoved("the target must be PostgreSQL: --to postgresql://USER@HOST/NAME")
+        raise MigrationError("the target must be PostgreSQL: --to postgresql://USER@HOST/NAME")
     source, target = Database(settings.database), Database(url)
     figures = Database(f"sqlite+pysqlite:///{settings.home / 'figures.db'}")
     try:
-        schema.require_current(source)
-        schema.upgrade(figures, FIGURES)  # it may never have been opened
+        schema.require_current_schema(source)
+        schema.upgrade_schema(figures, FIGURES)  # it may never have been opened
         _require_empty(target)
-        schema.upgrade(target)
-        schema.upgrade(target, FIGURES)
+        schema.upgrade_schema(target)
+        schema.upgrade_schema(target, FIGURES)
         return _move(source, figures, target)
     except SQLAlchemyError as error:
-        reason = str(plain(error)) if isinstance(error, DBAPIError) else type(error).__name__
-        raise NotMoved(f"nothing was moved: {reason}") from None
+        reason = str(to_storage_error(error)) if isinstance(error, DBAPIError) else type(error).__name__
+        raise MigrationError(f"nothing was moved: {reason}") from None
     finally:
         for database in (source, figures, target):
             database.close()
 
 
-def _move(source: Database, figures: Database, target: Database) -> Moved:
-    moved = Moved()
+def _move(source: Database, figures: Database, target: Database) -> MigrationReport:
+    moved = MigrationReport()
     with ExitStack() as stack:
         old, samples = (stack.enter_context(database.write()) for database in (source, figures))
         with target.write() as new:
@@ -93,19 +95,19 @@ def _move(source: Database, figures: Database, target: Database) -> Moved:
 
 
 def _require_empty(target: Database) -> None:
-    """Refuse what holds anything: rows of ours, or tables that are not ours."""
+    """Refuse a database that holds anything: rows of ours, or tables that are not ours."""
     try:
         with target.engine.connect() as connection:
             there = set(inspect(connection).get_table_names())
             ours = {**SQLModel.metadata.tables, **METADATA.tables}
-            others = there - set(ours) - {MAIN.version_table, FIGURES.version_table}
+            others = there - set(ours) - {MAIN_SCHEMA.version_table, FIGURES.version_table}
             if others:
-                raise NotMoved(f"the target holds other tables ({min(others)}): make a database for Tocsin alone")
+                raise MigrationError(f"the target holds other tables ({min(others)}): make a database for Tocsin alone")
             for name in sorted(there & set(ours)):
                 if connection.execute(select(ours[name]).limit(1)).first() is not None:
-                    raise NotMoved(f"the target is not empty (table {name}): make a new database, and move there")
+                    raise MigrationError(f"the target is not empty (table {name}): make a new database, and move there")
     except DBAPIError as error:
-        raise NotMoved(f"nothing was moved: {plain(error)}") from None
+        raise MigrationError(f"nothing was moved: {to_storage_error(error)}") from None
 
 
 def _copy(old: Connection, new: Connection, table: Table) -> int:
@@ -115,7 +117,7 @@ def _copy(old: Connection, new: Connection, table: Table) -> int:
         count += len(rows)
     there = new.execute(select(func.count()).select_from(table)).scalar_one()
     if there != count:
-        raise NotMoved(f"table {table.name}: {count} rows were read and {there} arrived; nothing was moved")
+        raise MigrationError(f"table {table.name}: {count} rows were read and {there} arrived; nothing was moved")
     return count
 
 
@@ -126,7 +128,7 @@ def _chunks(connection: Connection, table: Table) -> Iterator[list[dict[str, Any
 
 
 def _set_sequence(old: Connection, new: Connection, table: Table) -> None:
-    """The next number is one that was never given, also where the last rows were forgotten."""
+    """Set the next number to one that was never given, also where the last rows were deleted."""
     column = table.autoincrement_column
     if column is None:
         return
@@ -139,22 +141,22 @@ def _set_sequence(old: Connection, new: Connection, table: Table) -> None:
         new.execute(text("SELECT setval(CAST(:s AS regclass), :n)"), {"s": sequence, "n": last})
 
 
-def _verify(old: Connection, new: Connection, moved: Moved) -> None:
-    """Every timeline fact by fact, as it stands in the new database."""
+def _verify(old: Connection, new: Connection, moved: MigrationReport) -> None:
+    """Verify every timeline fact by fact in the new database."""
     for row in old.execute(select(INCIDENT.c.id, INCIDENT.c.ref, INCIDENT.c.status).order_by(INCIDENT.c.number)).all():
-        wrong = timeline.verify(new, row.id)
-        if wrong and timeline.verify(old, row.id) != wrong:
-            raise NotMoved(f"the timeline of {row.ref} did not arrive as it was: {wrong}; nothing was moved")
+        wrong = timeline.verify_chain(new, row.id)
+        if wrong and timeline.verify_chain(old, row.id) != wrong:
+            raise MigrationError(f"the timeline of {row.ref} did not arrive as it was: {wrong}; nothing was moved")
         if wrong:
             moved.broken.append(f"{row.ref}: {wrong}")
         moved.timelines += 1
         moved.open += row.status in ("open", "mitigated")
         if incidents.count_facts(new, row.id) != incidents.count_facts(old, row.id):
-            raise NotMoved(f"the timeline of {row.ref} did not arrive whole; nothing was moved")
+            raise MigrationError(f"the timeline of {row.ref} did not arrive whole; nothing was moved")
 
 
 def _seal(connection: Connection, metadata: MetaData) -> None:
-    """Whoever writes to the old file from now on is refused, a process that runs and holds it open among them."""
+    """Seal the old file: every later writer is refused, also a running process that holds it open."""
     for table in metadata.sorted_tables:
         for deed in ("INSERT", "UPDATE", "DELETE"):
             connection.exec_driver_sql(
@@ -163,15 +165,15 @@ def _seal(connection: Connection, metadata: MetaData) -> None:
             )
 
 
-def unseal(settings: Settings) -> bool:
-    """Let the old files be written again; False: they are not sealed. What was done since stands on PostgreSQL only.
+def unseal_files(settings: Settings) -> bool:
+    """Unseal the old files; False: they are not sealed. What was done since stands on PostgreSQL only.
 
     Raises:
         NotMoved: this installation is on PostgreSQL.
         StorageError: the files cannot be written.
     """
     if not settings.is_sqlite:
-        raise NotMoved("this installation is on PostgreSQL: take TOCSIN_DATABASE_URL away first")
+        raise MigrationError("this installation is on PostgreSQL: take TOCSIN_DATABASE_URL away first")
     found = False
     for url in (settings.database, f"sqlite+pysqlite:///{settings.home / 'figures.db'}"):
         database = Database(url)
@@ -190,4 +192,4 @@ def _seals(connection: Connection) -> Sequence[str]:
     return connection.execute(query, {"seal": f"{SEAL}%"}).scalars().all()
 
 
-__all__ = ["Moved", "NotMoved", "StorageError", "move", "unseal"]
+__all__ = ["MigrationReport", "MigrationError", "StorageError", "migrate_to_postgres", "unseal_files"]

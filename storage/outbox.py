@@ -1,4 +1,4 @@
-"""The outbox: a message is a row before it is sent, and its outcome is a state of the row."""
+"""The outbox: a message is a row before it is sent, and its send outcome is a state of the row."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from storage.tables import IN_HAND, UNSENT, OutboxRow, ResponseRow
 
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
 RESPONSE = ResponseRow.__table__  # type: ignore[attr-defined]
-PAGE, PUBLICATION, REST = 0, 1, 2
-State = Literal["pending", "leased", "sent", "retry", "unknown", "dead", "cancelled", "coalesced"]
-SKEW = timedelta(seconds=5)  # clocks of two machines may differ by this much; more means that one stepped back
+PRIORITY_PAGE, PRIORITY_PUBLICATION, PRIORITY_REST = 0, 1, 2
+OutboxState = Literal["pending", "leased", "sent", "retry", "unknown", "dead", "cancelled", "coalesced"]
+CLOCK_SKEW = timedelta(seconds=5)  # clocks of two machines may differ by this much; more means that one stepped back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Owed:
-    """A message to be kept in the outbox; the fields are those of `OutboxRow`."""
+class OutboxEntry:
+    """An entry of the outbox; the fields are those of `OutboxRow`."""
 
     key: str
     incident_id: str
@@ -40,13 +40,13 @@ class Owed:
     position: int = 0
 
 
-def enqueue(connection: Connection, owed: Sequence[Owed], now: DateTime) -> None:
-    """Keep these messages. A key that is there already is the same message: kept once."""
+def enqueue_entries(connection: Connection, owed: Sequence[OutboxEntry], now: DateTime) -> None:
+    """Add entries to the outbox. A key that is there already is the same message: kept once."""
     if not owed:
         return
     rows = [
         {
-            **{name: getattr(one, name) for name in Owed.__slots__},
+            **{name: getattr(one, name) for name in OutboxEntry.__slots__},
             "state": "pending", "attempts": 0, "created_at": now, "next_attempt_at": now, "lease": "",
             "receipt": "", "detail": "",
         }
@@ -56,16 +56,17 @@ def enqueue(connection: Connection, owed: Sequence[Owed], now: DateTime) -> None
     connection.execute(dialect.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
-def claim(  # noqa: PLR0913 - each says which messages are meant
+def claim_messages(  # noqa: PLR0913 - each says which messages are meant
     connection: Connection, now: DateTime, until: DateTime, *, limit: int, lease: str,
-    ready_since: DateTime, busy: Iterable[str] = (), worst: int = REST, most: int | None = None,
+    ready_since: DateTime, busy: Iterable[str] = (), worst: int = PRIORITY_REST, most: int | None = None,
 ) -> list[Row[Any]]:  # fmt: skip
     """Lease messages that may go now, pages first; their attempt begins with this transaction.
 
-    Messages of one claim share one channel, so that a slow one holds up nobody else's; a publication is claimed
-    alone, and only once what was ordered before it for the same incident and channel has come to an end: the public
-    reads statements in their order. `ready_since`: only what has been ready since then (the guarantor leaves the rest
-    to the runner). `worst`: only lanes up to this one; `most`: only pages up to this rank.
+     Messages of one claim share one channel, so that a slow one holds up no other channel; a publication is
+    claimed alone, and only once what was ordered before it for the same incident and channel has come to an
+    end: the public reads statements in their order. `ready_since`: only what has been ready since then (the
+    guarantor leaves the rest to the runner). `worst`: only priorities up to this one; `most`: only pages up to
+    this rank.
     """
     ready = and_(_ready(now, ready_since, busy), _urgent(worst, most))
     order = (OUTBOX.c.lane, OUTBOX.c.rank, OUTBOX.c.id)
@@ -76,7 +77,7 @@ def claim(  # noqa: PLR0913 - each says which messages are meant
     if head is None:
         return []
     chosen = select(OUTBOX.c.id).where(ready, OUTBOX.c.channel == head.channel, OUTBOX.c.lane == head.lane)
-    chosen = chosen.order_by(*order).limit(1 if head.lane == PUBLICATION else limit)
+    chosen = chosen.order_by(*order).limit(1 if head.lane == PRIORITY_PUBLICATION else limit)
     if connection.dialect.name == "postgresql":
         chosen = chosen.with_for_update(skip_locked=True)
     ids = list(connection.execute(chosen).scalars())
@@ -93,9 +94,9 @@ def claim(  # noqa: PLR0913 - each says which messages are meant
 
 
 def _ready(now: DateTime, since: DateTime, busy: Iterable[str] = ()) -> ColumnElement[bool]:
-    """What may go. Made or tried at a time that is yet to come: the clock stepped back, and it waits no longer."""
+    """Condition of a message that may go. One with a future time waits no longer: the clock was stepped back."""
     begun = func.coalesce(OUTBOX.c.attempt_started_at, OUTBOX.c.created_at)
-    come = or_(OUTBOX.c.next_attempt_at <= since, begun > now + SKEW)
+    come = or_(OUTBOX.c.next_attempt_at <= since, begun > now + CLOCK_SKEW)
     return and_(UNSENT, come, OUTBOX.c.channel.not_in(list(busy)), _in_turn())
 
 
@@ -106,42 +107,42 @@ def _in_turn() -> ColumnElement[bool]:
         before.c.incident_id == OUTBOX.c.incident_id, before.c.channel == OUTBOX.c.channel,
         before.c.kind == "publication", before.c.id < OUTBOX.c.id, before.c.state.in_(("pending", "retry", "leased")),
     )  # fmt: skip
-    return or_(OUTBOX.c.lane != PUBLICATION, ~exists().where(unended))
+    return or_(OUTBOX.c.lane != PRIORITY_PUBLICATION, ~exists().where(unended))
 
 
-def settle(connection: Connection, row_id: int, lease: str, **values: Any) -> bool:
-    """Record the outcome of an attempt; False if the lease is no longer ours (the outcome was judged by others)."""
+def save_outcome(connection: Connection, row_id: int, lease: str, **values: Any) -> bool:
+    """Save the outcome of an attempt; False if the lease is no longer ours (others have judged the outcome)."""
     said = {f"new_{name}": value for name, value in values.items()}
-    statement = _settling(tuple(sorted(values)))
+    statement = _outcome_update(tuple(sorted(values)))
     return connection.execute(statement, {"row": row_id, "mine": lease, **said}).rowcount == 1
 
 
-def rewrite(connection: Connection, row_id: int, lease: str, payload: dict[str, Any]) -> Row[Any]:
-    """Give a message other words in the transaction that claimed it; the row as it is then."""
+def rewrite_message(connection: Connection, row_id: int, lease: str, payload: dict[str, Any]) -> Row[Any]:
+    """Replace a message's payload in the transaction that claimed it; return the row as it is then."""
     mine = and_(OUTBOX.c.id == row_id, OUTBOX.c.lease == lease, IN_HAND)
     return connection.execute(update(OUTBOX).where(mine).values(payload=payload).returning(*OUTBOX.c)).one()
 
 
 @lru_cache(maxsize=32)
-def _settling(names: tuple[str, ...]) -> Update:
-    """Built once for each set of columns: putting the statement together costs more than running it."""
+def _outcome_update(names: tuple[str, ...]) -> Update:
+    """Build the update once for each set of columns: building the statement costs more than running it."""
     mine = and_(OUTBOX.c.id == bindparam("row"), OUTBOX.c.lease == bindparam("mine"), IN_HAND)
     changed = {name: bindparam(f"new_{name}", type_=OUTBOX.c[name].type) for name in names}
     return update(OUTBOX).where(mine).values(leased_until=None, **changed)
 
 
-def in_hand(connection: Connection) -> list[Row[Any]]:
-    """Every message that some sender has in hand now."""
+def list_leased(connection: Connection) -> list[Row[Any]]:
+    """List every leased message."""
     return list(connection.execute(select(OUTBOX).where(IN_HAND)))
 
 
-def any_in_hand(connection: Connection) -> bool:
-    """Whether some sender has a message in hand."""
+def has_leased(connection: Connection) -> bool:
+    """Whether any message is leased."""
     return connection.execute(select(OUTBOX.c.id).where(IN_HAND).limit(1)).first() is not None
 
 
-def withdraw(connection: Connection, response_id: str, step: str, purposes: Iterable[str], why: str) -> int:
-    """Cancel notices of a step that nobody needs any more and that have not begun to go out."""
+def cancel_messages(connection: Connection, response_id: str, step: str, purposes: Iterable[str], why: str) -> int:
+    """Cancel notices of a step that are no longer needed and have not begun to go out."""
     needless = and_(
         OUTBOX.c.response_id == response_id, OUTBOX.c.step == step, OUTBOX.c.kind == "notice",
         OUTBOX.c.purpose.in_([str(purpose) for purpose in purposes]), UNSENT,
@@ -149,30 +150,33 @@ def withdraw(connection: Connection, response_id: str, step: str, purposes: Iter
     return connection.execute(update(OUTBOX).where(needless).values(state="cancelled", detail=why)).rowcount
 
 
-def waiting(
-    connection: Connection, now: DateTime, since: DateTime, busy: Iterable[str] = (), worst: int = REST,
+def has_ready_messages(
+    connection: Connection, now: DateTime, since: DateTime, busy: Iterable[str] = (), worst: int = PRIORITY_REST,
     most: int | None = None,
 ) -> bool:  # fmt: skip
-    """Whether `claim` would find anything."""
+    """Whether `claim_messages` would find anything."""
     wanted = and_(_ready(now, since, busy), _urgent(worst, most))
     return connection.execute(select(OUTBOX.c.id).where(wanted).limit(1)).first() is not None
 
 
 def _urgent(worst: int, most: int | None) -> ColumnElement[bool]:
-    """Lanes up to `worst`, and pages up to that rank: what is more urgent has the machine to itself until it is out."""
+    """Condition of priorities up to `worst`, and pages up to that rank.
+
+    Nothing else is sent until they are out.
+    """
     lanes = OUTBOX.c.lane <= worst
-    return lanes if most is None else and_(lanes, or_(OUTBOX.c.lane != PAGE, OUTBOX.c.rank <= most))
+    return lanes if most is None else and_(lanes, or_(OUTBOX.c.lane != PRIORITY_PAGE, OUTBOX.c.rank <= most))
 
 
-def first_page(connection: Connection, now: DateTime, since: DateTime, slow: Iterable[str]) -> int | None:
-    """The rank of the most urgent page that waits, but for channels that are slow; None where none does."""
-    query = select(OUTBOX.c.rank).where(_ready(now, since, slow), OUTBOX.c.lane == PAGE)
+def most_urgent_rank(connection: Connection, now: DateTime, since: DateTime, slow: Iterable[str]) -> int | None:
+    """Return the rank of the most urgent waiting page, slow channels left out; None where none waits."""
+    query = select(OUTBOX.c.rank).where(_ready(now, since, slow), OUTBOX.c.lane == PRIORITY_PAGE)
     found: int | None = connection.execute(query.order_by(OUTBOX.c.rank, OUTBOX.c.id).limit(1)).scalar_one_or_none()
     return found
 
 
-def ready_responses(connection: Connection, now: DateTime, limit: int = 200) -> list[tuple[str, str]]:
-    """Responses with messages that may go now, as (response id, flow)."""
+def list_ready_responses(connection: Connection, now: DateTime, limit: int = 200) -> list[tuple[str, str]]:
+    """List responses with messages that may go now, as (response id, flow)."""
     query = (
         select(OUTBOX.c.response_id, RESPONSE.c.flow)
         .join(RESPONSE, RESPONSE.c.id == OUTBOX.c.response_id)
@@ -183,20 +187,20 @@ def ready_responses(connection: Connection, now: DateTime, limit: int = 200) -> 
     return [(row.response_id, row.flow) for row in connection.execute(query)]
 
 
-def next_ready(connection: Connection) -> DateTime | None:
+def next_message_at(connection: Connection) -> DateTime | None:
     """When the next message may go; None where none is owed."""
     query = select(func.min(OUTBOX.c.next_attempt_at)).where(UNSENT)
     found: DateTime | None = connection.execute(query).scalar_one_or_none()
     return found
 
 
-def of_incident(connection: Connection, incident_id: str) -> list[Row[Any]]:
-    """Every message of an incident, in the order they were made."""
+def list_incident_messages(connection: Connection, incident_id: str) -> list[Row[Any]]:
+    """List every message of an incident, in the order they were made."""
     return list(connection.execute(select(OUTBOX).where(OUTBOX.c.incident_id == incident_id).order_by(OUTBOX.c.id)))
 
 
-def told(connection: Connection, response_id: str, step: str, call: str = "") -> set[str]:
-    """The people to whom a notice of this step was owed at any time; `call`: only by notices whose key begins so."""
+def list_notified_people(connection: Connection, response_id: str, step: str, call: str = "") -> set[str]:
+    """List the people who ever had a notice of this step; `call`: only by notices whose key begins so."""
     query = select(OUTBOX.c.person).where(
         OUTBOX.c.response_id == response_id, OUTBOX.c.step == step, OUTBOX.c.kind == "notice"
     )
@@ -205,8 +209,8 @@ def told(connection: Connection, response_id: str, step: str, call: str = "") ->
     return set(connection.execute(query).scalars())
 
 
-def by_state(connection: Connection, *, only: Sequence[str] = (), without: Sequence[str] = ()) -> dict[str, int]:
-    """How many messages are in each state: of these kinds only, or of all but these."""
+def count_by_state(connection: Connection, *, only: Sequence[str] = (), without: Sequence[str] = ()) -> dict[str, int]:
+    """Count messages by state: of these kinds only, or of all but these."""
     query = select(OUTBOX.c.state, func.count()).group_by(OUTBOX.c.state)
     if only:
         query = query.where(OUTBOX.c.kind.in_(only))
@@ -215,8 +219,8 @@ def by_state(connection: Connection, *, only: Sequence[str] = (), without: Seque
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def thin(connection: Connection, before: DateTime) -> int:
-    """Forget the text of messages that went out before then; that they went is kept."""
+def clear_sent_payloads(connection: Connection, before: DateTime) -> int:
+    """Clear the payload of messages sent before then; the record of the send is kept."""
     old = and_(OUTBOX.c.state.in_(("sent", "cancelled", "coalesced", "dead")), OUTBOX.c.created_at < before)
     return connection.execute(update(OUTBOX).where(old).values(payload={})).rowcount
 
@@ -224,8 +228,8 @@ def thin(connection: Connection, before: DateTime) -> int:
 LEASE = timedelta(seconds=30)  # outlasts the time-outs of a channel (4 s to connect, 8 s to answer) with room
 
 
-def coalesce(connection: Connection, response_id: str, step: str, person: str) -> int:
-    """An earlier notice of this step to this person that has not gone out yet is overtaken by a newer one."""
+def coalesce_messages(connection: Connection, response_id: str, step: str, person: str) -> int:
+    """Coalesce an unsent earlier notice of this step to this person into a newer one."""
     older = and_(
         OUTBOX.c.response_id == response_id, OUTBOX.c.step == step, OUTBOX.c.person == person,
         OUTBOX.c.kind == "notice", UNSENT,

@@ -1,4 +1,4 @@
-"""What stands in public, of real incidents only: facts of publication with the text that was sent."""
+"""Publications of real incidents: facts of publication with the text that was sent."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 from pendulum import DateTime
 from sqlalchemy import Connection, Row, select, text
 
-from domain.incident import IncidentStatus, Nature
-from domain.status import Trouble
+from domain.incident import IncidentStatus, CaseType
+from domain.status import PublicIncident
 from storage.incidents import INCIDENT, RESPONSE
 from storage.outbox import OUTBOX
 from storage.timeline import FACT
 
 # As a literal, and of this table: a partial index is not found by parameters.
 _PUBLISHED = text("fact.kind = 'published'")
-_REAL = (INCIDENT.c.nature == str(Nature.INCIDENT), INCIDENT.c.drill.is_(False))
+_REAL = (INCIDENT.c.nature == str(CaseType.INCIDENT), INCIDENT.c.drill.is_(False))
 
 
-def facts(connection: Connection, since: DateTime, limit: int = 200) -> list[Row[Any]]:
-    """Publications that came out since then, the newest first: incident, step, channel, when, where to be seen."""
+def list_publications(connection: Connection, since: DateTime, limit: int = 200) -> list[Row[Any]]:
+    """List publications since then, the newest first: incident, step, channel, time, link."""
     query = (
         select(FACT.c.incident_id, FACT.c.seq, FACT.c.at, FACT.c.step, FACT.c.data, RESPONSE.c.playbook)
         .join(INCIDENT, INCIDENT.c.id == FACT.c.incident_id)
@@ -31,8 +31,8 @@ def facts(connection: Connection, since: DateTime, limit: int = 200) -> list[Row
     return list(connection.execute(query))
 
 
-def texts(connection: Connection, incidents: list[str]) -> dict[tuple[str, str, str], str]:
-    """(incident, step, channel) -> the text that was ordered last, as far as it is still kept."""
+def list_published_texts(connection: Connection, incidents: list[str]) -> dict[tuple[str, str, str], str]:
+    """Map (incident, step, channel) to the text that was ordered last, as far as it is still kept."""
     if not incidents:
         return {}
     query = (
@@ -47,9 +47,9 @@ def texts(connection: Connection, incidents: list[str]) -> dict[tuple[str, str, 
     }
 
 
-def troubles(connection: Connection) -> list[Trouble]:
-    """Incidents that are not over and name a service."""
+def list_public_incidents(connection: Connection) -> list[PublicIncident]:
+    """List incidents that are not over and name a service."""
     told = (INCIDENT.c.service, INCIDENT.c.severity, INCIDENT.c.status, INCIDENT.c.declared_at)
     unended = INCIDENT.c.status.in_([str(IncidentStatus.OPEN), str(IncidentStatus.MITIGATED)])
     found = connection.execute(select(*told).where(unended, *_REAL))
-    return [Trouble(row.service, row.severity, IncidentStatus(row.status), row.declared_at) for row in found]
+    return [PublicIncident(row.service, row.severity, IncidentStatus(row.status), row.declared_at) for row in found]

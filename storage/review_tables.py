@@ -1,4 +1,4 @@
-"""The tables of reviews: which periods were reviewed, retrospectives, what no rollup keeps of a day."""
+"""Tables of reviews: reviewed periods, retrospectives, and the daily shares that no rollup keeps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _time(*, nullable: bool = True, index: bool = False) -> Any:
 
 
 class ReviewRunRow(SQLModel, table=True):
-    """A period that was reviewed: its row is the claim, written with what it made, in one transaction."""
+    """A reviewed period: its row is the claim, written with its results, in one transaction."""
 
     __tablename__ = "review_run"
     kind: str = Field(primary_key=True, max_length=40)
@@ -30,7 +30,7 @@ class ReviewRunRow(SQLModel, table=True):
 
 
 class RetrospectiveRow(SQLModel, table=True):
-    """The retrospective of a matter: what people wrote into it, and until when its effects are traced."""
+    """The retrospective of a case: what people wrote into it, and until when its effects are traced."""
 
     __tablename__ = "retrospective"
     incident_id: str = Field(primary_key=True, max_length=64)
@@ -42,7 +42,7 @@ class RetrospectiveRow(SQLModel, table=True):
 
 
 class DayFigureRow(SQLModel, table=True):
-    """Of a day and a figure: how many events there were, and how many of them good. Rollups do not keep shares."""
+    """Events of a day and metric, and the good ones among them. Rollups do not keep shares."""
 
     __tablename__ = "day_figure"
     day: str = Field(primary_key=True, max_length=10)  # in the zone of the house

@@ -1,4 +1,4 @@
-"""The tables of rotations: who was put on duty by hand, and which changes of shift were handed over."""
+"""Tables of the on-call schedule: overrides by hand, and the handovers that were made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _time(*, nullable: bool = True, index: bool = False) -> Any:
 
 
 class OverrideRow(SQLModel, table=True):
-    """Somebody put on duty by hand. Rows are ended, never removed: they say who changed what, and why."""
+    """An override by hand. Rows are ended, never removed: they say who changed what, and why."""
 
     __tablename__ = "roster_override"
     id: str = Field(primary_key=True, max_length=64)
@@ -32,7 +32,7 @@ class OverrideRow(SQLModel, table=True):
 
 
 class HandoverRow(SQLModel, table=True):
-    """A change of shift that was handed over: its row is the claim, written with what it made."""
+    """A handover that was made: its row is the claim, written with its results."""
 
     __tablename__ = "handover"
     role: str = Field(primary_key=True, max_length=60)

@@ -1,4 +1,4 @@
-"""Bringing a database to the schema of this program, once, however many processes start together."""
+"""Schema upgrades of the databases, each applied once, however many processes start together."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from pathlib import Path
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from storage.database import MOVED, Database, StorageError, plain
+from storage.database import MOVED_MESSAGE, Database, StorageError, to_storage_error
 
-HEAD = "0010"  # the newest revision in migrations/versions; a test keeps it true
+HEAD_REVISION = "0010"  # the newest revision in migrations/versions; a test keeps it true
 SEAL = "tocsin_moved_"  # how the triggers of a file begin whose content has moved to PostgreSQL
 _LOCK = 0x70C51  # PostgreSQL's advisory lock of this program
 
 
 @dataclass(frozen=True, slots=True)
-class Schema:
-    """A set of tables with a history of its own: its migrations, their newest, and where the present one is noted."""
+class DatabaseSchema:
+    """A set of tables with its own history: its migrations, their newest, and the table with the present one."""
 
     scripts: str  # folder beside this file
     head: str
     version_table: str
 
 
-MAIN = Schema("migrations", HEAD, "alembic_version")
+MAIN_SCHEMA = DatabaseSchema("migrations", HEAD_REVISION, "alembic_version")
 
 
-def upgrade(database: Database, schema: Schema = MAIN) -> None:
-    """Apply what is missing, under a lock.
+def upgrade_schema(database: Database, schema: DatabaseSchema = MAIN_SCHEMA) -> None:
+    """Apply the missing migrations, under a lock.
 
     Raises:
         StorageError: the database is newer than the program, or cannot be written.
@@ -39,9 +39,9 @@ def upgrade(database: Database, schema: Schema = MAIN) -> None:
     from alembic import command  # noqa: PLC0415 - a fifth of a second that only the first start pays
     from alembic.config import Config  # noqa: PLC0415
 
-    require_here(database)
+    require_not_moved(database)
     with _alone(database):
-        found = revision(database, schema)
+        found = read_revision(database, schema)
         if found == schema.head:
             return
         _known(found, schema)
@@ -53,11 +53,11 @@ def upgrade(database: Database, schema: Schema = MAIN) -> None:
                 command.upgrade(config, "head")
                 connection.commit()
         except DBAPIError as error:
-            raise plain(error) from error
+            raise to_storage_error(error) from error
 
 
-def require_here(database: Database) -> None:
-    """Raise StorageError if what was in this file has moved."""
+def require_not_moved(database: Database) -> None:
+    """Raise StorageError if the database has moved from this file."""
     name = database.engine.url.database
     if not database.is_sqlite or not name or not Path(name).exists():
         return
@@ -66,15 +66,15 @@ def require_here(database: Database) -> None:
             query = text("SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND name LIKE :seal LIMIT 1")
             sealed = connection.execute(query, {"seal": f"{SEAL}%"}).first()
     except DBAPIError as error:
-        raise plain(error) from error
+        raise to_storage_error(error) from error
     if sealed:
-        raise StorageError(MOVED)
+        raise StorageError(MOVED_MESSAGE)
 
 
-def require_current(database: Database, schema: Schema = MAIN) -> None:
+def require_current_schema(database: Database, schema: DatabaseSchema = MAIN_SCHEMA) -> None:
     """Raise StorageError unless the database has exactly this program's schema."""
-    require_here(database)
-    found = revision(database, schema)
+    require_not_moved(database)
+    found = read_revision(database, schema)
     if found == schema.head:
         return
     if found is None:
@@ -83,8 +83,8 @@ def require_current(database: Database, schema: Schema = MAIN) -> None:
     raise StorageError(f"the database is at revision {found}, this program needs {schema.head}: start `tocsin up` once")
 
 
-def revision(database: Database, schema: Schema = MAIN) -> str | None:
-    """The revision that the database is at; None for an empty one."""
+def read_revision(database: Database, schema: DatabaseSchema = MAIN_SCHEMA) -> str | None:
+    """Return the revision of the database; None for an empty one."""
     try:
         with database.engine.connect() as connection:
             if not inspect(connection).has_table(schema.version_table):
@@ -93,10 +93,10 @@ def revision(database: Database, schema: Schema = MAIN) -> str | None:
             found: str | None = connection.execute(query).scalar()
             return found
     except DBAPIError as error:
-        raise plain(error) from error
+        raise to_storage_error(error) from error
 
 
-def _known(found: str | None, schema: Schema) -> None:
+def _known(found: str | None, schema: DatabaseSchema) -> None:
     if found is not None and found > schema.head:
         raise StorageError(
             f"the database is at revision {found}, newer than this program knows ({schema.head}): "
@@ -106,7 +106,7 @@ def _known(found: str | None, schema: Schema) -> None:
 
 @contextmanager
 def _alone(database: Database) -> Iterator[None]:
-    """Only one process at a time. SQLite: a lock file beside the database; PostgreSQL: an advisory lock."""
+    """Let only one process in at a time. SQLite: a lock file beside the database; PostgreSQL: an advisory lock."""
     if database.is_sqlite:
         name = database.engine.url.database
         if not name or name == ":memory:":
@@ -127,4 +127,4 @@ def _alone(database: Database) -> Iterator[None]:
             finally:
                 connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
     except DBAPIError as error:
-        raise plain(error) from error
+        raise to_storage_error(error) from error

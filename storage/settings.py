@@ -1,4 +1,4 @@
-"""Where everything is and how it is tuned: environment variables that begin with `TOCSIN_`.
+"""Settings of an installation: environment variables that begin with `TOCSIN_`.
 
 Each field's description is its documentation; the settings page and `tocsin doctor` are made from them.
 """

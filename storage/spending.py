@@ -1,4 +1,4 @@
-"""What was promised in money: the sums of texts that were approved."""
+"""Approved spending: the sums of money in approved texts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from sqlalchemy import Connection, and_, func, select
 from storage.incidents import INCIDENT, RESPONSE, STEP
 
 
-def approved_since(connection: Connection, since: DateTime) -> int:
-    """The sums of the drafts of real incidents that were approved since then, each draft as it stands.
+def sum_approved_since(connection: Connection, since: DateTime) -> int:
+    """Sum the amounts of drafts of real incidents that were approved since then, each draft as it stands.
 
-    An approval carries the hash of the text that it approved: an edit takes its sum out until that too is approved.
+     An approval carries the hash of the text that it approved: an edit takes its sum out until that too is
+    approved.
     """
     approval = STEP.alias("approval")
     same = and_(

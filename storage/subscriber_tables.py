@@ -1,4 +1,4 @@
-"""The table of the public page's subscribers: whom to write to, sealed; nothing else is kept of them."""
+"""Table of the status page's subscribers: the sealed address, and nothing else about them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _time(*, nullable: bool = True, index: bool = False) -> Any:
 
 
 class SubscriberRow(SQLModel, table=True):
-    """Somebody who wants statements by e-mail. Gone once they leave, or where they never confirmed."""
+    """A subscriber to statements by e-mail. Deleted once they leave, or where they never confirmed."""
 
     __tablename__ = "subscriber"
     id: str = Field(primary_key=True, max_length=40)

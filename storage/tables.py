@@ -1,4 +1,4 @@
-"""The tables. Rows follow the dataclasses of `domain`; what a column means is said there."""
+"""Tables of incidents. Rows follow the dataclasses of `domain`; what a column means is said there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storage import (  # noqa: F401 - their tables are of the same schema
     rotation_tables,
     subscriber_tables,
 )
-from storage.types import Span, UtcDateTime
+from storage.types import DurationType, UtcDateTime
 
 
 def _time(*, nullable: bool = True, index: bool = False) -> Any:
@@ -24,7 +24,7 @@ def _time(*, nullable: bool = True, index: bool = False) -> Any:
 
 
 def _span() -> Any:
-    return Field(default=None, sa_column=Column(Span, nullable=True))
+    return Field(default=None, sa_column=Column(DurationType, nullable=True))
 
 
 def _json() -> Any:
@@ -85,7 +85,7 @@ class PlaybookCopyRow(SQLModel, table=True):
 
 
 class ResponseRow(SQLModel, table=True):
-    """A response: a running copy of a playbook, and who may take its next turn."""
+    """A response: a running copy of a playbook, and the lease of its next turn."""
 
     __tablename__ = "response"
     __table_args__ = (Index("response_due", "wake_at"), {"sqlite_autoincrement": True})
@@ -106,7 +106,7 @@ class ResponseRow(SQLModel, table=True):
 
 
 class StepRow(SQLModel, table=True):
-    """A step as laid out."""
+    """A scheduled step."""
 
     __tablename__ = "step"
     __table_args__ = (
@@ -170,7 +170,7 @@ class FactRow(SQLModel, table=True):
 
 
 class OutboxRow(SQLModel, table=True):
-    """A message owed: one recipient, one channel. A row before it is a message."""
+    """A message owed: one recipient, one channel. The row exists before the message is sent."""
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -208,7 +208,7 @@ class OutboxRow(SQLModel, table=True):
 
 
 class TurnRow(SQLModel, table=True):
-    """A turn that was taken: by whom, how late. Kept for the figures, thinned by the sweep."""
+    """A turn that was taken: by which process, how late. Kept for the figures, thinned by the sweep."""
 
     __tablename__ = "turn"
     id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
@@ -238,8 +238,8 @@ class PersonTokenRow(SQLModel, table=True):
     made_at: datetime = _time(nullable=False)
 
 
-class RuleStandingRow(SQLModel, table=True):
-    """Where a warning rule stands on one of its series; no row: it is ok and nothing ever happened."""
+class RuleStateRow(SQLModel, table=True):
+    """The state of a warning rule on one of its series; no row: it is ok and nothing ever happened."""
 
     __tablename__ = "rule_standing"
     lane: str = Field(primary_key=True, max_length=64)  # empty: live figures; else a replay's
@@ -250,7 +250,7 @@ class RuleStandingRow(SQLModel, table=True):
 
 
 class WarningRow(SQLModel, table=True):
-    """A warning: one firing of a rule on one of its series, and what was made of it. Times are the figures'."""
+    """A warning: one firing of a rule on one of its series, and its disposition. Times are the figures'."""
 
     __tablename__ = "warning"
     __table_args__ = (Index("warning_open", "lane", "ended_at"), Index("warning_series", "lane", "rule", "series"))
@@ -275,7 +275,7 @@ class WarningRow(SQLModel, table=True):
 
 
 class SilenceRow(SQLModel, table=True):
-    """Nobody is called for warnings that match, until an end, for a stated reason."""
+    """A silence: no calls for matching warnings, until an end, for a stated reason."""
 
     __tablename__ = "silence"
     id: str = Field(primary_key=True, max_length=64)
@@ -287,8 +287,8 @@ class SilenceRow(SQLModel, table=True):
     made_at: datetime = _time(nullable=False)
 
 
-class KeptRow(SQLModel, table=True):
-    """Small facts of the installation: when the share alarm last rang, when the sweep last ran."""
+class InstallationFactRow(SQLModel, table=True):
+    """A small fact of the installation: when the share alarm last rang, when the sweep last ran."""
 
     __tablename__ = "kept"
     name: str = Field(primary_key=True)

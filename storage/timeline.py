@@ -20,7 +20,7 @@ INCIDENT = IncidentRow.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TimelineEntry:
     """A fact as it stands on a timeline."""
 
     seq: int
@@ -33,10 +33,10 @@ class Entry:
     run_id: str
 
 
-def append(
+def append_facts(
     connection: Connection, incident_id: str, facts: Sequence[Fact], *, response_id: str = "", run_id: str = ""
 ) -> None:
-    """Add facts to the end of an incident's timeline. The incident's row is the lock: its head moves with them."""
+    """Append facts to an incident's timeline. The incident's row is the lock: its head moves with them."""
     if not facts:
         return
     found = connection.execute(
@@ -45,17 +45,17 @@ def append(
         .values(facts=INCIDENT.c.facts + len(facts))
         .returning(INCIDENT.c.facts, INCIDENT.c.head)
     ).one()
-    rows, head = chain(
+    rows, head = chain_facts(
         incident_id, facts, response_id=response_id, run_id=run_id, seq=found.facts - len(facts), head=found.head
     )
     connection.execute(insert(FACT), rows)
     connection.execute(update(INCIDENT).where(INCIDENT.c.id == incident_id).values(head=head))
 
 
-def chain(
+def chain_facts(
     incident_id: str, facts: Sequence[Fact], *, response_id: str, run_id: str = "", seq: int = 0, head: str = ""
 ) -> tuple[list[dict[str, Any]], str]:
-    """Facts as rows chained onto a timeline that ends at `seq` with the hash `head`; and the new hash."""
+    """Return facts as rows chained onto a timeline that ends at `seq` with the hash `head`; and the new hash."""
     rows = []
     for fact in facts:
         seq += 1
@@ -63,13 +63,13 @@ def chain(
             "incident_id": incident_id, "seq": seq, "at": fact.at, "kind": str(fact.kind), "response_id": response_id,
             "step": fact.step, "by": fact.by, "data": dict(fact.data), "run_id": run_id, "previous": head,
         }  # fmt: skip
-        head = row["hash"] = fingerprint(row)
+        head = row["hash"] = hash_fact(row)
         rows.append(row)
     return rows, head
 
 
-def fingerprint(row: dict[str, Any]) -> str:
-    """SHA-256 of a fact with the hash of the one before: changing any earlier fact changes every later hash."""
+def hash_fact(row: dict[str, Any]) -> str:
+    """Hash a fact with the previous hash (SHA-256): changing any earlier fact changes every later hash."""
     chained = {
         **{name: row[name] for name in ("incident_id", "seq", "kind", "response_id", "step", "by", "data")},
         "run_id": row["run_id"],
@@ -79,25 +79,25 @@ def fingerprint(row: dict[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(chained, order="deterministic")).hexdigest()
 
 
-def read(connection: Connection, incident_id: str, *, after: int = 0, limit: int = 10_000) -> list[Entry]:
-    """The facts of an incident in order."""
+def read_timeline(connection: Connection, incident_id: str, *, after: int = 0, limit: int = 10_000) -> list[TimelineEntry]:
+    """Read the facts of an incident in order."""
     query = select(FACT).where(FACT.c.incident_id == incident_id, FACT.c.seq > after).order_by(FACT.c.seq).limit(limit)
     return [
-        Entry(row.seq, row.at, row.kind, row.step, row.by, row.data, row.response_id, row.run_id)
+        TimelineEntry(row.seq, row.at, row.kind, row.step, row.by, row.data, row.response_id, row.run_id)
         for row in connection.execute(query)
     ]
 
 
-def texts_of(connection: Connection, incident_id: str, step: str) -> dict[int, dict[str, str]]:
-    """Every version of a draft as it was handed in: number -> language or channel -> text."""
+def list_draft_versions(connection: Connection, incident_id: str, step: str) -> dict[int, dict[str, str]]:
+    """List every version of a draft as handed in: number -> language or channel -> text."""
     query = select(FACT.c.data).where(
         FACT.c.incident_id == incident_id, FACT.c.kind == str(FactKind.DRAFTED), FACT.c.step == step
     )
     return {row.data["version"]: row.data["texts"] for row in connection.execute(query.order_by(FACT.c.seq))}
 
 
-def verify(connection: Connection, incident_id: str) -> str | None:
-    """None where the chain holds; else one line that names the first fact that was altered, removed or added."""
+def verify_chain(connection: Connection, incident_id: str) -> str | None:
+    """Verify the chain: None where it holds; else one line that names the first fact altered, removed or added."""
     head, seq = "", 0
     for row in connection.execute(
         select(FACT).where(FACT.c.incident_id == incident_id).order_by(FACT.c.seq)
@@ -105,7 +105,7 @@ def verify(connection: Connection, incident_id: str) -> str | None:
         seq += 1
         if row["seq"] != seq:
             return f"fact {seq} is missing: the next one found is {row['seq']}"
-        if row["previous"] != head or row["hash"] != fingerprint(dict(row)):
+        if row["previous"] != head or row["hash"] != hash_fact(dict(row)):
             return f"fact {seq} ({row['kind']}, {row['at'].isoformat()}) was altered since it was recorded"
         head = row["hash"]
     known = connection.execute(select(INCIDENT.c.facts, INCIDENT.c.head).where(INCIDENT.c.id == incident_id)).one()

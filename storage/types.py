@@ -1,4 +1,4 @@
-"""Column types: points in time and spans, exact and aware on every database."""
+"""Column types for points in time and durations, exact and aware on every database."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class UtcDateTime(TypeDecorator[DateTime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        """The column behind it."""
+        """Return the column type of the dialect."""
         wanted: Any = SqlDateTime(timezone=True) if dialect.name == "postgresql" else BigInteger()
         return dialect.type_descriptor(wanted)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """To the database."""
+        """Convert a value for the database."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -42,7 +42,7 @@ class UtcDateTime(TypeDecorator[DateTime]):
         return value if dialect.name == "postgresql" else elapsed(_EPOCH, value) // _MICROSECOND
 
     def process_result_value(self, value: Any, dialect: Dialect) -> DateTime | None:  # noqa: ARG002
-        """From the database."""
+        """Convert a value of the database."""
         if value is None:
             return None
         if isinstance(value, datetime):  # psycopg's; its fields are those of UTC, see the session's time zone
@@ -50,16 +50,16 @@ class UtcDateTime(TypeDecorator[DateTime]):
         return later(_EPOCH, timedelta(microseconds=value))
 
 
-class Span(TypeDecorator[timedelta]):
-    """A length of time, in microseconds."""
+class DurationType(TypeDecorator[timedelta]):
+    """A duration, in microseconds."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        """To the database."""
+        """Convert a value for the database."""
         return None if value is None else value // _MICROSECOND
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:  # noqa: ARG002
-        """From the database."""
+        """Convert a value of the database."""
         return None if value is None else timedelta(microseconds=value)

@@ -1,4 +1,7 @@
-"""One incident whole, as the API answers it: stages, steps, texts, messages. JSON-able, times in ISO 8601."""
+"""The document of one incident, as the API answers it: stages, steps, texts, messages.
+
+JSON-able, ISO 8601 times.
+"""
 
 from __future__ import annotations
 
@@ -7,28 +10,28 @@ from typing import Any
 from pendulum import DateTime
 from sqlalchemy import Connection, Row
 
-from domain.approval import Unfit, channels_of, digest, render
-from domain.incident import BEGUN, Snapshot, StepState, StepStatus
+from domain.approval import UnpublishableText, publication_channels, compute_digest, render_for_channels
+from domain.incident import BEGUN_STATUSES, Snapshot, StepState, StepStatus
 from domain.playbook import Stage, StepKind
 from domain.roster import Roster
 from storage import incidents, outbox
-from storage.board import both, head, iso, window
+from storage.board import both_languages, incident_summary, iso_time, stage_window
 
 _STEP_TIMES = ("opens_at", "due_at", "opened_at", "acknowledged_at", "missed_at", "done_at")
 _PEOPLE = ("owner", "backup", "holder", "author", "done_by")
 _SENT_TIMES = ("created_at", "next_attempt_at", "sent_at")
 
 
-def whole(connection: Connection, name: str, roster: Roster, now: DateTime) -> dict[str, Any]:
-    """All that is known of an incident but its timeline.
+def load_incident_document(connection: Connection, name: str, roster: Roster, now: DateTime) -> dict[str, Any]:
+    """Load everything about an incident but its timeline.
 
     Raises:
         UnknownIncident: there is none of that name.
     """
-    incident_id = incidents.find(connection, name)
-    ids = incidents.responses_of(connection, incident_id)
-    snapshots = [incidents.load(connection, response, roster) for response in ids]
-    messages = outbox.of_incident(connection, incident_id)
+    incident_id = incidents.find_incident_id(connection, name)
+    ids = incidents.list_response_ids(connection, incident_id)
+    snapshots = [incidents.load_snapshot(connection, response, roster) for response in ids]
+    messages = outbox.list_incident_messages(connection, incident_id)
     stages: list[dict[str, Any]] = []
     on_demand: list[dict[str, Any]] = []
     for snapshot in snapshots:
@@ -38,12 +41,12 @@ def whole(connection: Connection, name: str, roster: Roster, now: DateTime) -> d
                 stages.append(_stage(snapshot, stage, states, now))
             if stage.on_demand:
                 playbook = snapshot.response.playbook.id
-                on_demand.append({"id": stage.id, "playbook": playbook, "title": both(stage.title)})
+                on_demand.append({"id": stage.id, "playbook": playbook, "title": both_languages(stage.title)})
     people = {step[name] for one in stages for step in one["steps"] for name in _PEOPLE if step.get(name)}
     people |= {name for one in stages for step in one["steps"] for name in step["called"]}
     people |= {row.person for row in messages if row.kind == "notice"}
     return {
-        **head(incidents.load_incident(connection, incident_id)),
+        **incident_summary(incidents.load_incident(connection, incident_id)),
         "currency": roster.currency,
         "playbooks": [_playbook(snapshot) for snapshot in snapshots],
         "stages": stages,
@@ -56,14 +59,14 @@ def whole(connection: Connection, name: str, roster: Roster, now: DateTime) -> d
 
 def _playbook(snapshot: Snapshot) -> dict[str, Any]:
     response, playbook = snapshot.response, snapshot.response.playbook
-    script = both(playbook.holding_script) if playbook.holding_script else None
+    script = both_languages(playbook.holding_script) if playbook.holding_script else None
     return {
         "id": playbook.id,
-        "title": both(playbook.title),
+        "title": both_languages(playbook.title),
         "version": playbook.version,
         "response": response.id,
-        "started_at": iso(response.started_at),
-        "finished_at": iso(response.finished_at),
+        "started_at": iso_time(response.started_at),
+        "finished_at": iso_time(response.finished_at),
         "holding_script": script,
     }
 
@@ -71,21 +74,21 @@ def _playbook(snapshot: Snapshot) -> dict[str, Any]:
 def _stage(snapshot: Snapshot, stage: Stage, states: list[StepState], now: DateTime) -> dict[str, Any]:
     number = max((state.round for state in states), default=1)
     latest = [state for state in states if state.round == number]
-    lasts = window(snapshot.incident, snapshot.response, stage, number)
+    lasts = stage_window(snapshot.incident, snapshot.response, stage, number)
     if lasts is None and latest:
         lasts = min(state.opens_at for state in latest), max(state.due_at for state in latest)
     opens, due = lasts or (None, None)
     return {
         "id": stage.id,
         "playbook": snapshot.response.playbook.id,
-        "title": both(stage.title),
+        "title": both_languages(stage.title),
         "clock": stage.clock,
         "state": _stage_state(states, opens, now),
         "round": number,
         "repeats": stage.repeat is not None,
-        "opens_at": iso(opens),
-        "due_at": iso(due),
-        "steps": [step(snapshot, state, now) for state in states],
+        "opens_at": iso_time(opens),
+        "due_at": iso_time(due),
+        "steps": [step_document(snapshot, state, now) for state in states],
     }
 
 
@@ -93,7 +96,7 @@ def _stage_state(states: list[StepState], opens: DateTime | None, now: DateTime)
     active = [state for state in states if state.active]
     if any(state.due_at < now for state in active):
         return "late"
-    if any(state.status in BEGUN for state in active) or (active and opens is not None and opens <= now):
+    if any(state.status in BEGUN_STATUSES for state in active) or (active and opens is not None and opens <= now):
         return "running"
     if active or not states:
         return "waiting"
@@ -101,17 +104,17 @@ def _stage_state(states: list[StepState], opens: DateTime | None, now: DateTime)
     return "done" if done else "abandoned"
 
 
-def step(snapshot: Snapshot, state: StepState, now: DateTime) -> dict[str, Any]:
-    """One step, with its text where it has one."""
+def step_document(snapshot: Snapshot, state: StepState, now: DateTime) -> dict[str, Any]:
+    """Return one step, with its text where it has one."""
     plan = snapshot.plan(state)
     ended = state.done_at or now
     document: dict[str, Any] = {
         "id": state.id,
         "step": state.step,
         "kind": str(plan.kind),
-        "title": both(plan.title),
+        "title": both_languages(plan.title),
         "round": state.round,
-        "instruction": both(plan.instruction),
+        "instruction": both_languages(plan.instruction),
         "state": str(state.status),
         "role": plan.owner,
         "owner": state.owner or snapshot.roster.primary(plan.owner) or "",
@@ -123,12 +126,12 @@ def step(snapshot: Snapshot, state: StepState, now: DateTime) -> dict[str, Any]:
         "asks_evidence": plan.evidence,
         "decides": plan.attaches,
         "needs": [need.id if need else name for name, need in snapshot.needs(state)],
-        "late": state.missed_at is not None or (state.status not in _PAST_CARING and state.due_at < ended),
-        **{name: iso(getattr(state, name)) for name in _STEP_TIMES},
+        "late": state.missed_at is not None or (state.status not in _CLOSED_STATUSES and state.due_at < ended),
+        **{name: iso_time(getattr(state, name)) for name in _STEP_TIMES},
     }
     if plan.kind is StepKind.DRAFT:
         document |= _text(snapshot, state)
-        document["template"] = both(plan.template) if plan.template and not state.texts else None
+        document["template"] = both_languages(plan.template) if plan.template and not state.texts else None
     elif plan.of:
         draft = snapshot.related(state, plan.of)
         document["of"] = draft.id if draft else None
@@ -141,19 +144,19 @@ def step(snapshot: Snapshot, state: StepState, now: DateTime) -> dict[str, Any]:
     return document
 
 
-_PAST_CARING = frozenset({StepStatus.ABANDONED, StepStatus.SUPERSEDED, StepStatus.SKIPPED})
+_CLOSED_STATUSES = frozenset({StepStatus.ABANDONED, StepStatus.SUPERSEDED, StepStatus.SKIPPED})
 
 
 def _text(snapshot: Snapshot, state: StepState) -> dict[str, Any]:
-    """The text as written and as it would be posted. `unfit`: why it cannot go out any more."""
+    """Return the text as written and as it would be posted. `unfit`: why it cannot be published any more."""
     rendered, unfit = {}, ""
-    channels = channels_of(snapshot, state)
+    channels = publication_channels(snapshot, state)
     if state.texts:
         try:
-            rendered = render(state.texts, channels)
-        except Unfit as error:
+            rendered = render_for_channels(state.texts, channels)
+        except UnpublishableText as error:
             unfit = str(error)
-        if rendered and state.digest and digest(rendered) != state.digest:
+        if rendered and state.digest and compute_digest(rendered) != state.digest:
             rendered, unfit = {}, "the official channels changed since it was written: hand it in again"
     return {
         "texts": dict(state.texts),
@@ -169,7 +172,7 @@ def _text(snapshot: Snapshot, state: StepState) -> dict[str, Any]:
 
 def _notice(row: Row[Any]) -> dict[str, Any]:
     names = ("key", "state", "attempts", "purpose", "person", "channel", "step", "receipt", "detail")
-    times = {name: iso(getattr(row, name)) for name in _SENT_TIMES}
+    times = {name: iso_time(getattr(row, name)) for name in _SENT_TIMES}
     return {**{name: getattr(row, name) for name in names}, **times, "title": row.payload.get("title", "")}
 
 
@@ -177,7 +180,7 @@ def _publication(row: Row[Any]) -> dict[str, Any]:
     names = ("key", "state", "attempts", "step", "receipt", "detail")
     return {
         **{name: getattr(row, name) for name in names},
-        **{name: iso(getattr(row, name)) for name in _SENT_TIMES},
+        **{name: iso_time(getattr(row, name)) for name in _SENT_TIMES},
         "channel": row.person,
         "target": row.payload.get("target", ""),
         "text": row.payload.get("body", ""),

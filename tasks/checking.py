@@ -1,4 +1,4 @@
-"""The chain check as Prefect tasks."""
+"""Prefect tasks of the response chain check."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from prefect import task
 from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from engine.check.finding import Found
-from engine.check.run import Order, hand_over, run
+from engine.check.finding import CheckFinding
+from engine.check.run import CheckScope, open_repair_actions, run_checks
 from tasks import place
 
 
 @task(name="check-chain", cache_policy=NO_CACHE)
-async def check_chain() -> list[Found]:
-    """Everything that can be checked, test messages included."""
-    return await asyncio.to_thread(lambda: list(run(place.house(), place.now(), Order())))
+async def check_chain() -> list[CheckFinding]:
+    """Check the whole response chain, test messages included."""
+    return await asyncio.to_thread(lambda: list(run_checks(place.get_installation(), place.now(), CheckScope())))
 
 
 @task(name="hand-over-broken", cache_policy=NO_CACHE)
-async def hand_over_broken(found: list[Found]) -> list[str]:
-    """An action for each broken thing; the table as an artifact of this run."""
+async def create_repair_actions(found: list[CheckFinding]) -> list[str]:
+    """Create an action for each broken thing; the table becomes an artifact of this run."""
     rows = [{"what": one.what, "ok": one.ok, "reason": one.reason.en, "owner": one.owner} for one in found]
     await acreate_table_artifact(rows, key="chain-check", description="Every link of the response chain.")
-    return await asyncio.to_thread(lambda: hand_over(place.house(), found, place.now()))
+    return await asyncio.to_thread(lambda: open_repair_actions(place.get_installation(), found, place.now()))

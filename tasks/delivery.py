@@ -1,4 +1,4 @@
-"""Sending as a Prefect task."""
+"""Prefect task of delivery."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from tasks import place
 
 @task(name="deliver-notices", cache_policy=NO_CACHE)
 async def deliver_notices() -> dict[str, int]:
-    """Send what is ready; how many messages came to which end."""
-    delivered = await asyncio.to_thread(place.deliverer().deliver)
+    """Send the messages that are ready; the number of messages by outcome."""
+    delivered = await asyncio.to_thread(place.get_deliverer().deliver)
     return dict(delivered.by_state)

@@ -1,4 +1,4 @@
-"""The phases of a drill as Prefect tasks: preflight, baseline, stages, rest, fault, recovery, clean."""
+"""Prefect tasks of a drill: preflight, baseline, stages, rest, fault, recovery, clean-up, report."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from prefect import task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from engine.drill.holding import Held
-from engine.drill.monthly import hold_monthly
-from engine.drill.running import Work
+from engine.drill.holding import DrillResult
+from engine.drill.monthly import run_monthly
+from engine.drill.running import PhaseWork
 from tasks import place
 
 
-async def phase(name: str, work: Work) -> None:
-    """One phase, known to Prefect by its name. Never retried: load that failed half-way is not sent again."""
+async def run_phase(name: str, work: PhaseWork) -> None:
+    """Run one phase as a Prefect task of that name. Never retried: half-sent load is not sent again."""
 
     async def carried_out() -> None:
         await work()
@@ -23,14 +23,14 @@ async def phase(name: str, work: Work) -> None:
     await task(name=name, task_run_name=name, cache_policy=NO_CACHE, retries=0)(carried_out)()
 
 
-async def hold_drill() -> Held | None:
-    """The drill of the month by phases; None where it is not due."""
-    house = await asyncio.to_thread(place.house)
-    return await hold_monthly(house, place.now, step=phase)
+async def hold_monthly_drill() -> DrillResult | None:
+    """Hold the drill of the month by phases; None where it is not due."""
+    house = await asyncio.to_thread(place.get_installation)
+    return await run_monthly(house, place.now, step=run_phase)
 
 
 @task(name="report", cache_policy=NO_CACHE)
-async def report(document: str, verdict: str, markdown: str) -> None:
-    """The report as an artifact of this run; it is on record already."""
-    link = f"{place.house().settings.links_url}/documents/{document}"
+async def publish_report(document: str, verdict: str, markdown: str) -> None:
+    """Publish the report as an artifact of this run; the database already holds it."""
+    link = f"{place.get_installation().settings.links_url}/documents/{document}"
     await acreate_markdown_artifact(f"[{verdict}]({link})\n\n{markdown}", key="drill", description=verdict)

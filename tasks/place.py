@@ -1,4 +1,4 @@
-"""The installation that this process works for: opened once, on first use. Prefect passes no objects."""
+"""Process-wide installation of the Prefect tasks, opened on first use: Prefect passes no objects."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from functools import lru_cache
 
 from engine.clock import now
 from engine.deliver import Deliverer
-from engine.house import House
+from engine.house import Installation
 from storage.settings import load_settings
 
-__all__ = ["deliverer", "house", "now"]
+__all__ = ["get_deliverer", "get_installation", "now"]
 
 
 @lru_cache(maxsize=1)
-def house() -> House:
-    """The installation of `TOCSIN_HOME`."""
-    return House(load_settings()).open()
+def get_installation() -> Installation:
+    """Installation of `TOCSIN_HOME`."""
+    return Installation(load_settings()).open()
 
 
 @lru_cache(maxsize=1)
-def deliverer() -> Deliverer:
-    """This process as a sender."""
-    return Deliverer(house(), "runner", now)
+def get_deliverer() -> Deliverer:
+    """Sender of this process."""
+    return Deliverer(get_installation(), "runner", now)

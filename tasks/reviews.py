@@ -1,4 +1,4 @@
-"""Reviews as Prefect tasks: periods held once, retrospectives drafted, effects traced."""
+"""Prefect tasks of reviews: hold each period once, draft retrospectives, trace effects."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from domain.review.period import ReviewKind
-from engine.review.catching_up import catch_up
+from engine.review import catching_up
 from tasks import place
 
 _RETRIES = [10.0, 60.0, 300.0]  # seconds: a database that is busy or away for a moment
 
 
 @task(name="hold-review-of-period", cache_policy=NO_CACHE, retries=3, retry_delay_seconds=_RETRIES)
-async def hold_period(kind: ReviewKind) -> list[str]:
-    """Review every period of that kind that is over and was not reviewed; the documents that were made."""
+async def hold_due_reviews(kind: ReviewKind) -> list[str]:
+    """Hold the review of every finished period of that kind without one; the documents made."""
 
     def work() -> list[str]:
-        from engine.review.desk import desk_of  # noqa: PLC0415 - only the runs that need it load it
-        from engine.review.holding import hold  # noqa: PLC0415
+        from engine.review.desk import get_review_service  # noqa: PLC0415 - only the runs that need it load it
+        from engine.review.holding import run_due_reviews  # noqa: PLC0415
 
-        return [held.document for held in hold(desk_of(place.house()), kind, place.now())]
+        return [held.document for held in run_due_reviews(get_review_service(place.get_installation()), kind, place.now())]
 
     return await asyncio.to_thread(work)
 
 
 @task(name="catch-up-reviews", cache_policy=NO_CACHE)
 async def catch_up_reviews() -> list[str]:
-    """Draft the retrospectives that are wanted, renew effects, hold reviews whose own schedule did not fire."""
-    return await asyncio.to_thread(lambda: catch_up(place.house(), place.now()))
+    """Draft missing retrospectives, renew effects, hold reviews whose own schedule did not fire."""
+    return await asyncio.to_thread(lambda: catching_up.catch_up_reviews(place.get_installation(), place.now()))
 
 
 @task(name="name-documents", cache_policy=NO_CACHE)
-async def name_documents(made: list[str]) -> None:
-    """The documents with their addresses, as an artifact of this run."""
+async def link_documents(made: list[str]) -> None:
+    """Publish the documents' links as an artifact of this run."""
     if made:
-        links = "\n".join(f"- {place.house().settings.links_url}/documents/{name}" for name in made)
+        links = "\n".join(f"- {place.get_installation().settings.links_url}/documents/{name}" for name in made)
         await acreate_markdown_artifact(links, key="documents", description="What this run made.")

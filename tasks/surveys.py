@@ -1,4 +1,4 @@
-"""Owing surveys as a Prefect task: a batch of customers at a time, known to Prefect by how many follow-ups moved."""
+"""Prefect task of surveys: a batch of customers a run, reported by the number of follow-ups advanced."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import asyncio
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from engine.customers.desk import desk_of
-from engine.customers.following import look
+from engine.customers.desk import get_customer_service
+from engine.customers.following import run_due
 from tasks import place
 
 
 @task(name="owe-surveys", cache_policy=NO_CACHE)
-async def owe_surveys() -> int:
-    """Begin, go on with or end every follow-up that is due: batches, reminders, the result; how many moved."""
-    return await asyncio.to_thread(lambda: look(desk_of(place.house()), place.now()))
+async def enqueue_surveys() -> int:
+    """Advance every follow-up that is due: batches, reminders, the result; the number advanced."""
+    return await asyncio.to_thread(lambda: run_due(get_customer_service(place.get_installation()), place.now()))

@@ -1,4 +1,4 @@
-"""What the sweep does beside taking turns."""
+"""Prefect tasks of the sweep, besides the turns: leases, crashed runs, stuck work, drills, old records."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import State, StateType
 from prefect.states import Crashed
 
-from engine.turn import take_turns
+from engine.turn import lease_turns
 from storage import incidents, outbox, turns
 from tasks import place
-from tasks.turns import Taken
+from tasks.turns import LeasedTurn
 
-OVERDUE = timedelta(seconds=5)  # runner and guarantor had their turn
-LONG = timedelta(minutes=10)  # no run of ours takes as long
+OVERDUE_AFTER = timedelta(seconds=5)  # runner and guarantor had their turn
+CRASHED_AFTER = timedelta(minutes=10)  # no run of ours takes as long
 CHUNK = 100
 KEEP_TURNS = timedelta(days=35)
 KEEP_TEXTS = timedelta(days=90)
-MARK = "tocsin"
+RUN_TAG = "tocsin"
 
 
 @task(name="lease-overdue", cache_policy=NO_CACHE)
-async def lease_overdue() -> list[Taken]:
-    """Lease a chunk of what is long overdue."""
+async def lease_overdue() -> list[LeasedTurn]:
+    """Lease a chunk of turns that are long overdue."""
 
-    def look() -> list[Taken]:
+    def look() -> list[LeasedTurn]:
         now = place.now()
-        with place.house().database.read() as connection:
-            rows = incidents.due(connection, now - OVERDUE, limit=CHUNK, taken_too=True)
-        leases = take_turns(place.house(), [row.id for row in rows], now) if rows else []
-        return [Taken(response=one.response_id, token=one.token, due=one.due_at.isoformat()) for one in leases]
+        with place.get_installation().database.read() as connection:
+            rows = incidents.list_due_responses(connection, now - OVERDUE_AFTER, limit=CHUNK, taken_too=True)
+        leases = lease_turns(place.get_installation(), [row.id for row in rows], now) if rows else []
+        return [LeasedTurn(response=one.response_id, token=one.token, due=one.due_at.isoformat()) for one in leases]
 
     return await asyncio.to_thread(look)
 
 
 @task(name="mark-crashed-runs", cache_policy=NO_CACHE)
 async def mark_crashed_runs() -> int:
-    """Runs of ours that a kill left running for ever are marked crashed, so that Prefect's UI stays true."""
-    before = pendulum.now("UTC") - LONG
+    """Mark our runs that a kill left running for ever as crashed, so that Prefect's UI stays true."""
+    before = pendulum.now("UTC") - CRASHED_AFTER
     stuck = FlowRunFilter(
-        tags=FlowRunFilterTags(all_=[MARK]),
+        tags=FlowRunFilterTags(all_=[RUN_TAG]),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])),
         start_time=FlowRunFilterStartTime(before_=before),
     )
@@ -65,45 +65,45 @@ async def mark_crashed_runs() -> int:
 
 
 @task(name="audit", cache_policy=NO_CACHE)
-async def look_for_what_is_stuck() -> list[str]:
-    """What should have happened and did not, said to the last resort: the engine may be dead."""
+async def report_stuck_work() -> list[str]:
+    """Report stuck work to the last resort: the engine may be dead. Also polls the on-call schedule."""
 
     def look() -> list[str]:
-        from engine.auditor import audit, tell  # noqa: PLC0415 - only the sweep's runs need it
+        from engine.auditor import find_faults, alert_last_resort  # noqa: PLC0415 - only the sweep's runs need it
         from engine.rotation import looking  # noqa: PLC0415
 
-        house, now = place.house(), place.now()
+        house, now = place.get_installation(), place.now()
         with house.database.read() as connection:
-            found = {name: reason for name, reason in audit(connection, now).items() if name != "sweep"}
+            found = {name: reason for name, reason in find_faults(connection, now).items() if name != "sweep"}
         for name, reason in found.items():
-            tell(house, name, reason, now)
-        looking.look(house, now)
+            alert_last_resort(house, name, reason, now)
+        looking.hand_over_due(house, now)
         return sorted(found)
 
     return await asyncio.to_thread(look)
 
 
 @task(name="settle-drills", cache_policy=NO_CACHE)
-async def settle_drills() -> list[str]:
-    """A drill that ended with its machine is brought to its end: fault put right, what it made removed, reported."""
+async def recover_orphaned_drills() -> list[str]:
+    """Recover drills that ended with their machine: revert the fault, remove what they made, report."""
 
     def settle() -> list[str]:
-        from engine.drill.settling import settle_orphans  # noqa: PLC0415 - only the sweep's runs need it
+        from engine.drill.settling import recover_orphans  # noqa: PLC0415 - only the sweep's runs need it
 
-        return settle_orphans(place.house(), place.now())
+        return recover_orphans(place.get_installation(), place.now())
 
     return await asyncio.to_thread(settle)
 
 
 @task(name="thin-figures", cache_policy=NO_CACHE)
-async def thin_figures() -> None:
-    """Nothing grows for ever: old turns and the texts of old messages are forgotten."""
+async def delete_old_records() -> None:
+    """Delete old turns and the texts of old messages."""
 
     def thin() -> None:
         now = place.now()
-        with place.house().database.write() as connection:
-            turns.thin(connection, now - KEEP_TURNS)
-            outbox.thin(connection, now - KEEP_TEXTS)
-            turns.keep(connection, "sweep", {}, now)
+        with place.get_installation().database.write() as connection:
+            turns.delete_old_turns(connection, now - KEEP_TURNS)
+            outbox.clear_sent_payloads(connection, now - KEEP_TEXTS)
+            turns.save_installation_fact(connection, "sweep", {}, now)
 
     await asyncio.to_thread(thin)

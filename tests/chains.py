@@ -1,4 +1,4 @@
-"""A target for drills: the example chain as a process of its own, and small servers that misbehave on purpose."""
+"""Drill target: the example chain as a process of its own, and small servers that misbehave on purpose."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domain.drill.judging import Second
-from engine.drill.crew import Loader
+from domain.drill.judging import DrillSecond
+from engine.drill.crew import LoadProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,13 +26,13 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-async def load(folder: Path, plan: str, port: int, rate: float, seconds: float) -> tuple[Loader, list[Second]]:
+async def load(folder: Path, plan: str, port: int, rate: float, seconds: float) -> tuple[LoadProcess, list[DrillSecond]]:
     """So much load for so long by a plan whose `{port}` is filled in; every second of it, and of its end."""
     file = folder / "plan.yaml"
     file.write_text(plan.format(port=port))
-    loader = await Loader.start(file, "D-1", folder / "ledger.jsonl")
-    await loader.tell("all", rate, seconds)
-    heard: list[Second] = []
+    loader = await LoadProcess.start(file, "D-1", folder / "ledger.jsonl")
+    await loader.send_segment("all", rate, seconds)
+    heard: list[DrillSecond] = []
     until = time.monotonic() + seconds
     async for second in loader.seconds():
         heard.append(second)

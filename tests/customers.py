@@ -1,4 +1,4 @@
-"""A house with channels to customers, and what a test does in a follow-up."""
+"""Installation with channels to customers, and the operations of a test on a follow-up."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from sqlalchemy import Row
 
 from domain.commands import Close, Done
 from engine.customers import answering, following, taking
-from engine.customers.desk import CustomerDesk, desk_of
-from engine.home import SAMPLES
+from engine.customers.desk import CustomerService, get_customer_service
+from engine.home import SAMPLE_HOME
 from storage import customers, customers_follow, incidents
-from tests.houses import Estate, estate
+from tests.houses import InstallationHarness, installation_harness
 
 MAIL, PHONE = "customer@recipient.invalid", "+10000000000"
 CHANNELS = (
-    (SAMPLES / "channels.yaml").read_text(encoding="utf-8").partition("\n  # How customers are asked")[0]
+    (SAMPLE_HOME / "channels.yaml").read_text(encoding="utf-8").partition("\n  # How customers are asked")[0]
     + f"""
   - json://127.0.0.1:{{port}}/mail/{MAIL}?rto=0.5&cto=0.5:
       - tag: survey-mail
@@ -40,18 +40,18 @@ def row(number: int, **fields: Any) -> dict[str, Any]:
 class FollowUp:
     """One incident with its customers."""
 
-    def __init__(self, house: Estate, **incident: Any) -> None:
+    def __init__(self, house: InstallationHarness, **incident: Any) -> None:
         self.house = house
-        self.desk: CustomerDesk = desk_of(house.house)
+        self.desk: CustomerService = get_customer_service(house.house)
         self.ref = house.declare(**incident)
 
     @property
     def id(self) -> str:
         with self.house.house.database.read() as connection:
-            return incidents.find(connection, self.ref)
+            return incidents.find_incident_id(connection, self.ref)
 
-    def take(self, rows: Sequence[dict[str, Any]]) -> taking.Taken:
-        return taking.take(self.desk, self.ref, rows, self.house.now)
+    def take(self, rows: Sequence[dict[str, Any]]) -> taking.ImportResult:
+        return taking.import_customers(self.desk, self.ref, rows, self.house.now)
 
     def close(self) -> None:
         """Closed, and looked at a second later."""
@@ -66,7 +66,7 @@ class FollowUp:
 
     def row(self) -> Row[Any]:
         with self.house.house.database.read() as connection:
-            found = customers_follow.get(connection, self.id)
+            found = customers_follow.get_follow_up(connection, self.id)
         assert found is not None
         return found
 
@@ -87,7 +87,7 @@ class FollowUp:
 
     def customers(self) -> dict[str, Row[Any]]:
         with self.house.house.database.read() as connection:
-            found = customers.listed(connection, self.id, limit=200_000)
+            found = customers.list_customers(connection, self.id, limit=200_000)
         return {one.customer or one.id: one for one in found}
 
     def asked(self, prefix: str = "/mail/") -> list[str]:
@@ -105,7 +105,7 @@ class FollowUp:
 
     def answer(self, token: str, **fields: str) -> Any:
         given = {"csat": "5", "solved": "yes", **fields}
-        return answering.answer(self.desk, token, given, self.house.now)
+        return answering.record_answer(self.desk, token, given, self.house.now)
 
     def done(self, step: str) -> None:
         self.house.do(self.ref, Done, "gaomin", step=f"customer-follow-up:{step}", evidence="all called")
@@ -113,22 +113,22 @@ class FollowUp:
     def follow_steps(self) -> dict[str, str]:
         """Steps of the follow-up's own playbook and their states."""
         with self.house.house.database.read() as connection:
-            snapshot = incidents.load(connection, self.row().response_id, self.house.house.roster())
+            snapshot = incidents.load_snapshot(connection, self.row().response_id, self.house.house.roster())
         return {name: str(state.status) for name, state in snapshot.steps.items()}
 
     def tick(self) -> bool:
-        return following.tick(self.desk, self.id, self.house.now)
+        return following.run_follow_up(self.desk, self.id, self.house.now)
 
 
 @contextmanager
-def customer_house(home: Path, database_url: str = "") -> Iterator[Estate]:
-    with estate(home, database_url, channels=CHANNELS) as opened:
+def customer_installation(home: Path, database_url: str = "") -> Iterator[InstallationHarness]:
+    with installation_harness(home, database_url, channels=CHANNELS) as opened:
         yield opened
 
 
 def plan_text(**replaced: str) -> str:
     """The shipped followup.yaml, without quiet hours: the clock on the wall is not the test's. More as told."""
-    text = (SAMPLES / "followup.yaml").read_text(encoding="utf-8")
+    text = (SAMPLE_HOME / "followup.yaml").read_text(encoding="utf-8")
     changes = {'{from: "21:00", to: "09:00"}': '{from: "00:00", to: "00:00"}', **replaced}
     for old, new in changes.items():
         assert old in text, old

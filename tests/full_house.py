@@ -1,4 +1,4 @@
-"""A served house with something on every page: incidents, texts, figures, a warning, a customer, drills."""
+"""Served installation with content on every page: incidents, texts, figures, warning, customer, drills."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sqlalchemy import insert
 from domain.commands import Acknowledge, Close, Declare, Done
 from engine import commands
 from engine.customers import taking
-from engine.customers.desk import desk_of
-from engine.turn import take_turns, turn
+from engine.customers.desk import get_customer_service
+from engine.turn import lease_turns, take_turn
 from storage import documents, incidents, warnings
 from storage.documents import Document
 from storage.tables import WarningRow
@@ -33,16 +33,16 @@ PAST = (  # months ago, title, service, minutes until somebody took it
 
 
 @dataclass(frozen=True, slots=True)
-class FullHouse:
-    """The house, and the reference of its main incident."""
+class PopulatedInstallation:
+    """Populated installation, and the reference of its main incident."""
 
     web: Served
     ref: str
 
 
 @contextmanager
-def full_house(home: Path, port: int) -> Iterator[FullHouse]:
-    """Serve it until the block ends."""
+def populated_installation(home: Path, port: int) -> Iterator[PopulatedInstallation]:
+    """Serve the populated installation until the block ends."""
     with served(home, port) as web:
         now = pendulum.now("UTC")
         for months, title, service, minutes in PAST:
@@ -53,7 +53,7 @@ def full_house(home: Path, port: int) -> Iterator[FullHouse]:
         _figures(web, now)
         _warning(web, now)
         _drills(web, now)
-        yield FullHouse(web, ref)
+        yield PopulatedInstallation(web, ref)
 
 
 def _past(web: Served, began: DateTime, title: str, service: str, minutes: int) -> None:
@@ -62,21 +62,21 @@ def _past(web: Served, began: DateTime, title: str, service: str, minutes: int) 
     command = Declare(id=f"past-{title}", title=title, playbook="service-outage", by="alice", service=service)
     ref = commands.declare(house, command, began).ref
     with house.database.read() as connection:
-        ids = incidents.responses_of(connection, incidents.find(connection, ref))
-    for lease in take_turns(house, ids, began):
-        turn(house, lease, began, driver="prefect")
+        ids = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))
+    for lease in lease_turns(house, ids, began):
+        take_turn(house, lease, began, driver="prefect")
     taken = began.add(minutes=minutes)
     steps = [one["id"] for stage in web.show(ref)["stages"] for one in stage["steps"] if one["state"] == "open"]
     for place, step in enumerate(steps):
         given: dict[str, Any] = {"incident": ref, "by": "fenglei", "step": step}
-        commands.carry_out(house, Acknowledge(id=f"{title}-a{place}", **given), taken)
+        commands.carry_out_command(house, Acknowledge(id=f"{title}-a{place}", **given), taken)
         try:
             done = Done(id=f"{title}-d{place}", **given, evidence="restarted")
-            commands.carry_out(house, done, taken.add(minutes=10 + 4 * place))
-        except commands.Refused:
+            commands.carry_out_command(house, done, taken.add(minutes=10 + 4 * place))
+        except commands.CommandRefused:
             continue  # a text, or a decision: it stays open until the close
     closed = Close(id=f"{title}-close", incident=ref, by="alice", reason="over")
-    commands.carry_out(house, closed, taken.add(hours=1))
+    commands.carry_out_command(house, closed, taken.add(hours=1))
 
 
 def _main(web: Served) -> str:
@@ -100,9 +100,9 @@ def _main(web: Served) -> str:
         )
         assert answer.status_code == 200, answer.text
         web.turn(ref)
-    desk = desk_of(web.house)
+    desk = get_customer_service(web.house)
     rows = [{"id": "C1", "contact": "li@example.com", "time_zone": "UTC", "order_value": "900"}]
-    taking.take(desk, ref, rows, pendulum.now("UTC"))
+    taking.import_customers(desk, ref, rows, pendulum.now("UTC"))
     return ref
 
 
@@ -131,8 +131,8 @@ def _warning(web: Served, now: DateTime) -> None:
     title = {"en": "Tier 1: response time over 30 s", "zh": "一级预警：响应时长超过30秒"}
     because = {"en": "Response time is 36.2 s in 2m, good again at 25 s or less.", "zh": "2m内响应时长为36.2秒。"}
     values = {
-        "id": "warning-1", "lane": warnings.LIVE, "rule": "tier-1-response-time", "title": title, "because": because,
-        "series": warnings.series_text((("service", "checkout"),)), "tier": "yellow", "worst": "yellow",
+        "id": "warning-1", "lane": warnings.LIVE_FEED, "rule": "tier-1-response-time", "title": title, "because": because,
+        "series": warnings.format_series((("service", "checkout"),)), "tier": "yellow", "worst": "yellow",
         "course": "shown", "began_at": now - timedelta(minutes=12), "made_at": now, "matter": "", "playbook": "",
         "service": "checkout", "value": 36.2, "link": "",
     }  # fmt: skip
@@ -153,4 +153,4 @@ def _drills(web: Served, now: DateTime) -> None:
             made_at=at, from_at=at, to_at=at, version=1, data=data, texts={}, pages={"en": page, "zh": page},
         )  # fmt: skip
         with web.house.database.write() as connection:
-            documents.keep(connection, one)
+            documents.save_document(connection, one)

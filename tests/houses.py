@@ -1,7 +1,7 @@
-"""An installation of its own for a test: home, database, a receiver that is everyone's phone, a clock by hand.
+"""Installation harness for a test: home, database, one receiver as everyone's phone, a manual clock.
 
-`from tests.houses import house_fixture  # noqa: F401` gives the fixture `house`, on SQLite and on PostgreSQL;
-`sqlite_house` is for what does not depend on the database.
+`from tests.houses import house_fixture  # noqa: F401` gives the fixture `house`, on SQLite and on
+PostgreSQL; `sqlite_house` is for what does not depend on the database.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from sqlalchemy import Row
 from domain.commands import Acknowledge, Approve, Declare, Draft
 from domain.incident import Snapshot
 from engine import commands
-from engine.deliver import Delivered, Deliverer
+from engine.deliver import DeliveryCounts, Deliverer
 from engine.home import prepare_home
-from engine.house import House
-from engine.turn import Driver, Turned, take_turns, turn
+from engine.house import Installation
+from engine.turn import TurnDriver, TurnResult, lease_turns, take_turn
 from storage import incidents, outbox, timeline
 from storage.settings import load_settings
-from storage.timeline import Entry
+from storage.timeline import TimelineEntry
 from tests.receivers import HttpReceiver
 
 BEGAN = pendulum.datetime(2026, 11, 2, 3, 0)
@@ -78,10 +78,10 @@ stages:
 """
 
 
-class Estate:
-    """A house with what a test does to it."""
+class InstallationHarness:
+    """Installation under test, with the operations of a test."""
 
-    def __init__(self, house: House, receiver: HttpReceiver) -> None:
+    def __init__(self, house: Installation, receiver: HttpReceiver) -> None:
         self.house = house
         self.receiver = receiver
         self.now = BEGAN
@@ -100,16 +100,16 @@ class Estate:
         given = {"id": str(uuid.uuid4()), "title": "Checkout is down", **fields}
         return commands.declare(self.house, Declare(playbook=playbook, **given), self.now).ref
 
-    def do(self, ref: str, command: type, by: str = "", **fields: Any) -> commands.Answer:
+    def do(self, ref: str, command: type, by: str = "", **fields: Any) -> commands.CommandResult:
         """A command, under a new id unless one is given."""
         given = {"id": str(uuid.uuid4()), "incident": ref, "by": by, **fields}
-        return commands.carry_out(self.house, command(**given), self.now)
+        return commands.carry_out_command(self.house, command(**given), self.now)
 
-    def turn(self, driver: Driver = "prefect") -> list[Turned]:
+    def turn(self, driver: TurnDriver = "prefect") -> list[TurnResult]:
         """Take every turn that is due."""
         with self.house.database.read() as connection:
-            due = [row.id for row in incidents.due(connection, self.now, limit=500)]
-        taken = [turn(self.house, lease, self.now, driver=driver) for lease in take_turns(self.house, due, self.now)]
+            due = [row.id for row in incidents.list_due_responses(connection, self.now, limit=500)]
+        taken = [take_turn(self.house, lease, self.now, driver=driver) for lease in lease_turns(self.house, due, self.now)]
         return [one for one in taken if one is not None]
 
     def sender(self, role: str = "test") -> Deliverer:
@@ -117,7 +117,7 @@ class Estate:
         self._senders.append(Deliverer(self.house, role, self.clock))
         return self._senders[-1]
 
-    def deliver(self, **how: Any) -> Delivered:
+    def deliver(self, **how: Any) -> DeliveryCounts:
         """Send everything that is ready."""
         return (self._senders[0] if self._senders else self.sender()).deliver(**how)
 
@@ -135,13 +135,13 @@ class Estate:
     def snapshot(self, ref: str, place: int = 0) -> Snapshot:
         """What stands of an incident's response."""
         with self.house.database.read() as connection:
-            ids = incidents.responses_of(connection, incidents.find(connection, ref))
-            return incidents.load(connection, ids[place], self.house.roster())
+            ids = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))
+            return incidents.load_snapshot(connection, ids[place], self.house.roster())
 
     def rows(self, ref: str, **wanted: str) -> list[Row[Any]]:
         """The messages of an incident in the order they were made; those with these values."""
         with self.house.database.read() as connection:
-            found = outbox.of_incident(connection, incidents.find(connection, ref))
+            found = outbox.list_incident_messages(connection, incidents.find_incident_id(connection, ref))
         return [row for row in found if all(getattr(row, name) == value for name, value in wanted.items())]
 
     def row(self, ref: str, **wanted: str) -> Row[Any]:
@@ -150,16 +150,16 @@ class Estate:
         assert len(found) == 1, [(row.key, row.state) for row in self.rows(ref)]
         return found[0]
 
-    def facts(self, ref: str, kind: str = "") -> list[Entry]:
+    def facts(self, ref: str, kind: str = "") -> list[TimelineEntry]:
         """The timeline of an incident; its facts of one kind."""
         with self.house.database.read() as connection:
-            found = timeline.read(connection, incidents.find(connection, ref))
+            found = timeline.read_timeline(connection, incidents.find_incident_id(connection, ref))
         return [entry for entry in found if kind in ("", entry.kind)]
 
     def verified(self, ref: str) -> str | None:
         """What is wrong with the timeline."""
         with self.house.database.read() as connection:
-            return timeline.verify(connection, incidents.find(connection, ref))
+            return timeline.verify_chain(connection, incidents.find_incident_id(connection, ref))
 
     def titles(self, person: str) -> list[str]:
         """What a person's phone showed."""
@@ -172,7 +172,7 @@ class Estate:
 
 
 @contextmanager
-def estate(home: Path, database_url: str = "", *, roster: str = "", channels: str = "") -> Iterator[Estate]:
+def installation_harness(home: Path, database_url: str = "", *, roster: str = "", channels: str = "") -> Iterator[InstallationHarness]:
     """Lay out a home with the samples and three small playbooks, its database at this program's schema.
 
     `roster` and `channels` replace the samples; `{port}` in `channels` is the receiver's.
@@ -186,7 +186,7 @@ def estate(home: Path, database_url: str = "", *, roster: str = "", channels: st
             if text:
                 path.write_text(text.replace("{port}", str(receiver.port)), encoding="utf-8")
         prepare_home(settings)
-        opened = Estate(House(settings).open(), receiver)
+        opened = InstallationHarness(Installation(settings).open(), receiver)
         opened.house.on_duty.clock = opened.clock
         assert opened.house.findings() == [], "a broken sample"
         try:
@@ -197,14 +197,14 @@ def estate(home: Path, database_url: str = "", *, roster: str = "", channels: st
 
 
 @pytest.fixture(name="house")
-def house_fixture(home: Path, database_url: str) -> Iterator[Estate]:
+def house_fixture(home: Path, database_url: str) -> Iterator[InstallationHarness]:
     """On SQLite and on PostgreSQL."""
-    with estate(home, database_url) as opened:
+    with installation_harness(home, database_url) as opened:
         yield opened
 
 
 @pytest.fixture(name="sqlite_house")
-def sqlite_house_fixture(home: Path) -> Iterator[Estate]:
+def sqlite_house_fixture(home: Path) -> Iterator[InstallationHarness]:
     """On SQLite."""
-    with estate(home) as opened:
+    with installation_harness(home) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""Houses whose channels are impatient, and where one person has two: for tests of delivery."""
+"""Installations with impatient channels, where one person has two channels: for tests of delivery."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.home import SAMPLES
-from tests.houses import Estate, estate
+from engine.home import SAMPLE_HOME
+from tests.houses import InstallationHarness, installation_harness
 
-ROSTER = (SAMPLES / "roster.yaml").read_text(encoding="utf-8")
+ROSTER = (SAMPLE_HOME / "roster.yaml").read_text(encoding="utf-8")
 ROSTER = ROSTER.replace("channels: [fenglei]", "channels: [fenglei, fenglei-mail]")
 TAGS = (
     "alice", "bob", "chenyu", "dora", "fenglei", "fenglei-mail", "erik", "gaomin", "hana", "linyue", "wangjie",
@@ -23,19 +23,19 @@ CHANNELS = "version: 1\nurls:\n" + "".join(
 
 
 @pytest.fixture(name="house")
-def house_fixture(home: Path, database_url: str) -> Iterator[Estate]:
+def house_fixture(home: Path, database_url: str) -> Iterator[InstallationHarness]:
     """On both databases."""
-    with estate(home, database_url, roster=ROSTER, channels=CHANNELS) as opened:
+    with installation_harness(home, database_url, roster=ROSTER, channels=CHANNELS) as opened:
         yield opened
 
 
 @pytest.fixture(name="one")
-def one_fixture(home: Path) -> Iterator[Estate]:
+def one_fixture(home: Path) -> Iterator[InstallationHarness]:
     """On SQLite, for what does not depend on the database."""
-    with estate(home, roster=ROSTER, channels=CHANNELS) as opened:
+    with installation_harness(home, roster=ROSTER, channels=CHANNELS) as opened:
         yield opened
 
 
-def refuse(house: Estate, *people: str, status: int = 403) -> None:
+def refuse(house: InstallationHarness, *people: str, status: int = 403) -> None:
     for person in people:
         house.receiver.script(f"/inbox/{person}", status=status)

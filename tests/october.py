@@ -1,4 +1,4 @@
-"""October 2026 of a small house, lived through by hand: three incidents, their customers, the figures of each day.
+"""October 2026 of a small installation, played by hand: three incidents, customers, daily figures.
 
 Every figure of its monthly report is worked out in tests/integration/test_review_monthly.py.
 """
@@ -16,17 +16,17 @@ from sqlalchemy import insert
 
 from domain.action import Action, ActionKind
 from domain.commands import Acknowledge, Approve, Cancel, Close, Done, Draft, Mitigate
-from domain.review.period import Period, Span, period_named
+from domain.review.period import Period, PeriodLength, parse_period
 from domain.text import Text
-from engine.actions import promise
+from engine.actions import open_actions
 from engine.customers import taking
-from engine.customers.desk import desk_of as customer_desk
-from engine.review.desk import ReviewDesk, desk_of
-from engine.review.holding import keep_days
+from engine.customers.desk import get_customer_service as customer_desk
+from engine.review.desk import ReviewService, get_review_service
+from engine.review.holding import keep_daily_shares
 from storage import customers, documents, incidents
-from storage.figures import Batch, canonical, micros
+from storage.figures import SampleBatch, canonical_labels, to_micros
 from storage.tables import WarningRow
-from tests.houses import Estate, estate
+from tests.houses import InstallationHarness, installation_harness
 
 ZONE = "Asia/Shanghai"
 NOW = pendulum.datetime(2026, 11, 1, 0, 30)  # 08:30 in Shanghai: the report's hour
@@ -79,23 +79,23 @@ def at(day: int, hour: int, minute: int = 0, month: int = 10) -> DateTime:
 
 
 def period() -> Period:
-    return period_named(Span.MONTH, "2026-10", ZONE)
+    return parse_period(PeriodLength.MONTH, "2026-10", ZONE)
 
 
 @contextmanager
-def october(home: Path, database_url: str = "") -> Iterator[Estate]:
-    """A house with the files of that month, and all of it lived through."""
+def october(home: Path, database_url: str = "") -> Iterator[InstallationHarness]:
+    """Installation with the files of that month, all of it played through."""
     (home / "playbooks").mkdir(parents=True, exist_ok=True)
     (home / "playbooks" / "mend.yaml").write_text(MENDING, encoding="utf-8")
     (home / "reviews.yaml").write_text(REVIEWS, encoding="utf-8")
-    with estate(home, database_url) as house:
+    with installation_harness(home, database_url) as house:
         live_through(house)
         yield house
 
 
-def live_through(house: Estate) -> ReviewDesk:
+def live_through(house: InstallationHarness) -> ReviewService:
     """All of October; afterwards it is half past eight on the first of November."""
-    desk = desk_of(house.house)
+    desk = get_review_service(house.house)
     _figures(desk)
     _apologise(house)
     _mend_late(house)
@@ -109,7 +109,7 @@ def live_through(house: Estate) -> ReviewDesk:
     return desk
 
 
-def _apologise(house: Estate) -> None:
+def _apologise(house: InstallationHarness) -> None:
     """INC-1, 5 October 02:00: the apology is public at 02:25, service back at 02:40, closed at 03:00."""
     house.now = at(5, 2)
     ref = house.declare("say", title="Checkout is down", service="orders", kind="outage")
@@ -129,7 +129,7 @@ def _apologise(house: Estate) -> None:
     house.turn()
 
 
-def _mend_late(house: Estate) -> None:
+def _mend_late(house: InstallationHarness) -> None:
     """INC-2, 12 October 06:00: taken after 4 minutes, done after 50 instead of 40, reported within 20."""
     house.now = at(12, 6)
     ref = house.declare("mend", title="Orders are slow", service="orders", kind="outage", severity="major")
@@ -148,7 +148,7 @@ def _mend_late(house: Estate) -> None:
     house.turn()
 
 
-def _answer_late(house: Estate) -> None:
+def _answer_late(house: InstallationHarness) -> None:
     """INC-3, 20 October 01:00: taken after 12 minutes instead of 5, done after 30; nobody writes the report."""
     house.now = at(20, 1)
     ref = house.declare("mend", title="Orders fail again", service="orders", kind="outage", severity="major")
@@ -164,7 +164,7 @@ def _answer_late(house: Estate) -> None:
     house.turn()
 
 
-def _not_counted(house: Estate) -> None:
+def _not_counted(house: InstallationHarness) -> None:
     """INC-4 is a drill, INC-5 a mistake, ACT-6 a promise of a retrospective; INC-7 is November's."""
     house.now = at(22, 2)
     house.declare("mend", title="Exercise of the month", drill=True)
@@ -175,22 +175,22 @@ def _not_counted(house: Estate) -> None:
         ActionKind.RETROSPECTIVE, origin="INC-1",
     )  # fmt: skip
     with house.house.database.write() as connection:
-        promise(connection, house.house.roster(), {"second-provider": action}, house.now)
+        open_actions(connection, house.house.roster(), {"second-provider": action}, house.now)
     house.now = at(31, 16, 5)
     house.declare("mend", title="November's", service="search", kind="outage")
 
 
-def _drill(house: Estate) -> None:
+def _drill(house: InstallationHarness) -> None:
     """A load drill on the 25th that passed, back after four minutes; one of September is not October's."""
     with house.house.database.write() as connection:
         for month in (9, 10):
-            documents.keep(connection, documents.Document(
+            documents.save_document(connection, documents.Document(
                 f"drill/{month}", Text("Drill checkout: PASS", "压测 checkout：PASS"), at(25, 3, month=month),
                 from_at=at(25, 2, month=month), data={"verdict": "PASS", "rto_seconds": 240.0},
             ))  # fmt: skip
 
 
-def _customers(house: Estate) -> None:
+def _customers(house: InstallationHarness) -> None:
     """Four customers of INC-1, one of INC-2; all were asked, four answered, one complained again."""
     desk = customer_desk(house.house)
     said = {
@@ -205,16 +205,16 @@ def _customers(house: Estate) -> None:
     for ref, those in said.items():
         house.now = at(13, 0)
         rows = [{"id": f"{ref}-{place}", "contact": f"c{place}@example.com"} for place in range(len(those))]
-        assert taking.take(desk, ref, rows, house.now).taken == len(rows)
+        assert taking.import_customers(desk, ref, rows, house.now).taken == len(rows)
         with house.house.database.write() as connection:
-            found = customers.listed(connection, incidents.find(connection, ref))
+            found = customers.list_customers(connection, incidents.find_incident_id(connection, ref))
             for row in found:
                 answer = those[int(row.customer.rpartition("-")[2])]
                 when = {"answered_at": at(14, 3), "state": "answered"} if answer else {"state": "asked"}
-                customers.change(connection, row.id, asked_at=at(13, 1), **when, **answer)
+                customers.update_customer(connection, row.id, asked_at=at(13, 1), **when, **answer)
 
 
-def _warnings(house: Estate) -> None:
+def _warnings(house: InstallationHarness) -> None:
     """A yellow one of response time, a red one of complaints; one of a replay, which is no live figure."""
     base = {
         "title": {"en": "Slow responses", "zh": "响应变慢"}, "series": "[]", "course": "called",
@@ -233,12 +233,12 @@ def _warnings(house: Estate) -> None:
         connection.execute(insert(WarningRow.__table__), rows)  # type: ignore[attr-defined]
 
 
-def _figures(desk: ReviewDesk) -> None:
+def _figures(desk: ReviewService) -> None:
     """Every day at noon in Shanghai; on the days of the incidents more contacts, slower, less satisfied."""
-    batch = Batch()
+    batch = SampleBatch()
 
     def push(when: DateTime, metric: str, value: float, events: float = 1.0, **labels: str) -> None:
-        batch.add((metric, canonical(labels)), micros(when), float(value), float(events))
+        batch.add((metric, canonical_labels(labels)), to_micros(when), float(value), float(events))
 
     push(at(15, 4, month=9), "contacts", 3200)
     for day in range(1, 32):
@@ -257,4 +257,4 @@ def _figures(desk: ReviewDesk) -> None:
             push(noon.add(minutes=1), "complaints", 9 if day == WORSE[0] else 10, category="payment")
     desk.figures.take([batch], NOW)
     for day in range(1, 32):
-        keep_days(desk, at(day, 12), anew=True)
+        keep_daily_shares(desk, at(day, 12), anew=True)

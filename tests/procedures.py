@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.commands import Approve, Draft
 from domain.facts import FactKind
-from domain.notices import Purpose
+from domain.notices import NotificationPurpose
 from domain.playbook import Playbook, Stage, Step, StepKind
 from domain.text import Text
 from tests.world import START, World
@@ -41,7 +41,7 @@ def statement(**publish: Any) -> tuple[Step, ...]:
     )
 
 
-LADDER = playbook(step(ack_within=m(5), due=m(60)))
+ESCALATION = playbook(step(ack_within=m(5), due=m(60)))
 
 
 def give(world: World, command: type, by: str = "", name: str = "", **fields: Any) -> None:
@@ -50,11 +50,11 @@ def give(world: World, command: type, by: str = "", name: str = "", **fields: An
     assert world.do(command(id=str(uuid.uuid4()), incident="INC-1", by=by, **fields)), (command, fields)
 
 
-def said(notices: Iterable[Any]) -> list[tuple[str, Purpose]]:
+def said(notices: Iterable[Any]) -> list[tuple[str, NotificationPurpose]]:
     return [(notice.person, notice.purpose) for notice in notices]
 
 
-def calls(world: World) -> list[tuple[int, str, Purpose]]:
+def calls(world: World) -> list[tuple[int, str, NotificationPurpose]]:
     """(minute since the start, person, purpose) of everything so far."""
     return [(int((at - START).total_seconds() // 60), n.person, n.purpose) for at, n in world.notices]
 

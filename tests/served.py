@@ -17,10 +17,10 @@ import uvicorn
 from jsonschema import Draft202012Validator, FormatChecker
 from playwright.sync_api import BrowserContext, Page
 
-from domain.access import Role
+from domain.access import AccessRole
 from engine.home import prepare_home
-from engine.house import House
-from engine.turn import take_turns, turn
+from engine.house import Installation
+from engine.turn import lease_turns, take_turn
 from storage import accounts, accounts_ways, incidents, people
 from storage.accounts import Account
 from storage.settings import load_settings
@@ -31,11 +31,11 @@ from web.schemas import schema
 
 @dataclass
 class Served:
-    """A running application, its house, and a client on this machine."""
+    """Running application, its installation, and a client on this machine."""
 
     url: str
     port: int
-    house: House
+    house: Installation
     client: httpx.Client
 
     def declare(self, title: str = "Checkout is down", **fields: Any) -> str:
@@ -47,7 +47,7 @@ class Served:
     def token(self, person: str) -> dict[str, str]:
         """The header of a person who shows a new token."""
         with self.house.database.write() as connection:
-            made = people.new_token(connection, person, pendulum.now("UTC"))
+            made = people.replace_person_token(connection, person, pendulum.now("UTC"))
         return {"Authorization": f"Bearer {made}"}
 
     def session(self, role: str = "admin", person: str = "alice") -> dict[str, str]:
@@ -66,25 +66,25 @@ class Served:
         self._cookie(role, person)
         now = pendulum.now("UTC")
         with self.house.database.write() as connection:
-            made = accounts_ways.new_link(connection, f"{person or 'nobody'}-{role}", now, now.add(hours=1))
+            made = accounts_ways.create_login_link(connection, f"{person or 'nobody'}-{role}", now, now.add(hours=1))
         return f"{self.url}/login/link/{made}"
 
     def _cookie(self, role: str, person: str) -> tuple[str, str]:
         now = pendulum.now("UTC")
-        account = Account(f"{person or 'nobody'}-{role}", person, Role.named(role))
+        account = Account(f"{person or 'nobody'}-{role}", person, AccessRole.named(role))
         with self.house.database.write() as connection:
-            if accounts.find(connection, account.name) is None:
-                accounts.add(connection, account, now)
-            secret = accounts_ways.open_session(connection, account.name, "password", now, now.add(days=1))
+            if accounts.find_account(connection, account.name) is None:
+                accounts.add_account(connection, account, now)
+            secret = accounts_ways.create_session(connection, account.name, "password", now, now.add(days=1))
         return cookie_name(self.house), secret
 
     def turn(self, ref: str) -> None:
         """What the runner would do: take the turns of an incident that are due."""
         now = pendulum.now("UTC")
         with self.house.database.read() as connection:
-            ids = incidents.responses_of(connection, incidents.find(connection, ref))
-        for lease in take_turns(self.house, ids, now):
-            assert turn(self.house, lease, now, driver="prefect", run_id="9f0a") is not None
+            ids = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))
+        for lease in lease_turns(self.house, ids, now):
+            assert take_turn(self.house, lease, now, driver="prefect", run_id="9f0a") is not None
 
     def post(self, ref: str, what: str, document: dict[str, Any], **headers: str) -> httpx.Response:
         """One command."""
@@ -119,7 +119,7 @@ def served(home: Path, port: int, **settings: Any) -> Iterator[Served]:
     """Serve from a thread until the block ends."""
     chosen = load_settings(home=home, port=port, **settings)
     prepare_home(chosen)
-    house = House(chosen).open()
+    house = Installation(chosen).open()
     config = uvicorn.Config(
         create_app(house),
         host="127.0.0.1",

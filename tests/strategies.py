@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy, composite
 
-from domain.playbook import CLOCKS, NeverSilent, Playbook, Stage, Step, StepKind
+from domain.playbook import CLOCKS, UpdateWatch, Playbook, Stage, Step, StepKind
 from domain.text import Text
 
 ROLES = ("incident-commander", "pr-lead", "technology-lead", "finance-lead", "executive", "front-line")
@@ -123,7 +123,7 @@ def playbooks(draw: DrawFn) -> Playbook:
         if not stage.on_demand:  # what is on demand may never come: only its own steps may need it
             known |= {f"{name}/{step.id}": step for step in stage.steps}
     silence = st.builds(
-        NeverSilent,
+        UpdateWatch,
         within=minutes(5, 120),
         then=minutes(1, 60),
         first=st.sampled_from(ROLES),

@@ -10,11 +10,11 @@ from pendulum import DateTime
 
 from domain.commands import Begin, IncidentCommand, StepCommand
 from domain.decide import Decision, decide
-from domain.evolve import evolve
+from domain.evolve import evolve_snapshot
 from domain.facts import Fact, FactKind
-from domain.handle import Refused, handle
+from domain.handle import CommandRefused, handle_command
 from domain.incident import Incident, Response, Snapshot
-from domain.notices import Notice, Publication
+from domain.notices import Notification, Publication
 from domain.playbook import Playbook
 from domain.roster import Person, PublicChannel, Role, Roster
 from tests.strategies import CHANNELS, ROLES
@@ -48,7 +48,7 @@ class World:
             roster=people or roster(),
         )
         self.facts: list[Fact] = []
-        self.notices: list[tuple[DateTime, Notice]] = []
+        self.notices: list[tuple[DateTime, Notification]] = []
         self.publications: list[Publication] = []
 
     def decide(self) -> Decision:
@@ -78,8 +78,8 @@ class World:
     def do(self, command: StepCommand | IncidentCommand | Begin) -> bool:
         """Give a command; whether it was legal."""
         try:
-            facts = handle(command, self.snapshot, self.now)
-        except Refused as refused:
+            facts = handle_command(command, self.snapshot, self.now)
+        except CommandRefused as refused:
             said = str(refused)
         else:
             for fact in facts:
@@ -92,10 +92,10 @@ class World:
     def record(self, fact: Fact) -> None:
         """A fact from outside: a command's, or a delivery's."""
         self.facts.append(fact)
-        self.snapshot = evolve(self.snapshot, fact)
+        self.snapshot = evolve_snapshot(self.snapshot, fact)
 
-    def settle_publications(self, kind: FactKind = FactKind.PUBLISHED) -> None:
-        """What the delivery does: every ordered publication gets its outcome."""
+    def record_publication_outcomes(self, kind: FactKind = FactKind.PUBLISHED) -> None:
+        """Give every ordered publication its outcome, as the delivery does."""
         for publication in self.publications:
             data = {"channel": publication.channel, "receipt": f"id-{publication.channel}"}
             self.record(Fact(kind, self.now, publication.step, data=data))

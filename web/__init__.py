@@ -1,1 +1,1 @@
-"""The HTTP API, the pages and the inbox: engine commands in, read models out."""
+"""Web process: JSON API, HTML pages and sandbox inbox; commands go to the engine, read models come back."""

@@ -1,4 +1,4 @@
-"""`python -m web`: the process of the API and the pages. One line on stderr when it cannot start."""
+"""`python -m web`: the web process. Prints one line on stderr when it cannot start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storage.settings import SettingsError, load_settings
 
 
 def main() -> int:
-    """Serve until told to end."""
+    """Serve until the process is told to end."""
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -22,24 +22,24 @@ def main() -> int:
 
     import uvicorn  # noqa: PLC0415
 
-    from engine.house import House  # noqa: PLC0415
+    from engine.house import Installation  # noqa: PLC0415
     from storage.database import StorageError  # noqa: PLC0415
     from web.app import create_app  # noqa: PLC0415
-    from web.public import create_public, is_away, serve_until_it_answers  # noqa: PLC0415
+    from web.public import create_fallback_app, is_outage, serve_until_database_answers  # noqa: PLC0415
 
     serving: dict[str, Any] = {
         "host": settings.host, "port": settings.port, "access_log": False, "log_level": "warning",
         "proxy_headers": False, "server_header": False, "timeout_graceful_shutdown": 2, "timeout_keep_alive": 75,
         "backlog": 2048,
     }  # fmt: skip
-    house = House(settings, sends=False)
+    house = Installation(settings, sends=False)
     try:
         try:
             app = create_app(house.open())
         except StorageError as error:
-            if not is_away(error):
+            if not is_outage(error):
                 raise
-            serve_until_it_answers(house, uvicorn.Config(create_public(house), **serving))
+            serve_until_database_answers(house, uvicorn.Config(create_fallback_app(house), **serving))
             app = create_app(house.open())
     except (StorageError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")

@@ -1,4 +1,4 @@
-"""Acknowledge links: no login, no script. Looking changes nothing; the button acknowledges."""
+"""Acknowledge pages, reached by a link without login or script: GET changes nothing, POST acknowledges."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from pendulum import DateTime
 from sqlalchemy.exc import NoResultFound
 
 from domain.commands import Acknowledge, Done
-from domain.handle import Refused
+from domain.handle import CommandRefused
 from domain.incident import STEP_MOVES, Snapshot
 from engine import clock, commands
-from engine.house import House
-from engine.links import BadLink, ForeignLink, Link
+from engine.house import Installation
+from engine.links import BadLink, ForeignLink, AcknowledgeLink
 from storage import board, incidents
 from storage.database import StorageError
-from storage.whole import step as step_of
-from web.language import page
+from storage.whole import step_document as step_of
+from web.language import render_page
 
 router = APIRouter(tags=["acknowledge"], include_in_schema=False)
 LONGEST_TOKEN = 2_000
 
 
 @router.get("/a/{token}")
-async def look(token: str, request: Request) -> HTMLResponse:
-    """Whose step it is, by when, and one button."""
+async def show_acknowledge_page(token: str, request: Request) -> HTMLResponse:
+    """Show the step of an acknowledge link: its owner, its deadline and one button."""
     try:
         link = _link(request, token)
         view = await asyncio.to_thread(_view, request.app.state.house, link, clock.now())
@@ -39,9 +39,9 @@ async def look(token: str, request: Request) -> HTMLResponse:
 
 
 @router.post("/a/{token}")
-async def acknowledge(token: str, request: Request) -> HTMLResponse:
-    """The button; of a decision one of two: `choice` is yes or no."""
-    house: House = request.app.state.house
+async def acknowledge_step(token: str, request: Request) -> HTMLResponse:
+    """Acknowledge the step of a link; for a decision, form field `choice` is `yes` or `no`."""
+    house: Installation = request.app.state.house
     try:
         link = _link(request, token)
     except BadLink as bad:
@@ -55,7 +55,7 @@ async def acknowledge(token: str, request: Request) -> HTMLResponse:
             step = f"{view['playbook']}:{link.step}"
             given: Any = {"id": str(uuid.uuid4()), "incident": view["ref"], "by": link.person, "step": step}
             decided = choice in ("yes", "no")
-            commands.carry_out(house, Done(**given, choice=choice) if decided else Acknowledge(**given), now)
+            commands.carry_out_command(house, Done(**given, choice=choice) if decided else Acknowledge(**given), now)
         return {**_view(house, link, now), "just_now": True}
 
     try:
@@ -63,23 +63,23 @@ async def acknowledge(token: str, request: Request) -> HTMLResponse:
         view = await loop.run_in_executor(request.app.state.writers, act)
     except BadLink as bad:
         return _bad(request, bad)
-    except (Refused, StorageError) as refused:
-        status = 409 if isinstance(refused, Refused) else 503
-        return page(request, "error.html", status, error=str(refused), code=status)
+    except (CommandRefused, StorageError) as refused:
+        status = 409 if isinstance(refused, CommandRefused) else 503
+        return render_page(request, "error.html", status, error=str(refused), code=status)
     return _page(request, view)
 
 
-def _link(request: Request, token: str) -> Link:
+def _link(request: Request, token: str) -> AcknowledgeLink:
     if len(token) > LONGEST_TOKEN:
         raise BadLink("this link is not whole: open it from the message itself, all of it")
-    link: Link = request.app.state.links.read(token)
+    link: AcknowledgeLink = request.app.state.links.read(token)
     return link
 
 
-def _view(house: House, link: Link, now: DateTime) -> dict[str, Any]:
+def _view(house: Installation, link: AcknowledgeLink, now: DateTime) -> dict[str, Any]:
     with house.database.read() as connection:
         try:
-            snapshot = incidents.load(connection, link.response, house.roster())
+            snapshot = incidents.load_snapshot(connection, link.response, house.roster())
         except NoResultFound:
             raise ForeignLink("this link belongs to another installation: ask whoever sent it") from None
     incident, roster = snapshot.incident, snapshot.roster
@@ -90,8 +90,8 @@ def _view(house: House, link: Link, now: DateTime) -> dict[str, Any]:
         "title": incident.title,
         "drill": incident.drill,
         "condition": str(incident.status),
-        "declared_at": board.iso(incident.declared_at),
-        "last_public_at": board.iso(incident.last_public_at),
+        "declared_at": board.iso_time(incident.declared_at),
+        "last_public_at": board.iso_time(incident.last_public_at),
         "playbook": snapshot.response.playbook.id,
         "person": link.person,
         "name": roster.name(link.person),
@@ -102,11 +102,11 @@ def _view(house: House, link: Link, now: DateTime) -> dict[str, Any]:
     }
     view |= _step(snapshot, link, now)
     if view.get("decides"):
-        view["decides"] = board.both(house.library.get(view["decides"]).title)
+        view["decides"] = board.both_languages(house.library.get(view["decides"]).title)
     return view
 
 
-def _step(snapshot: Snapshot, link: Link, now: DateTime) -> dict[str, Any]:
+def _step(snapshot: Snapshot, link: AcknowledgeLink, now: DateTime) -> dict[str, Any]:
     state = snapshot.steps.get(link.step)
     if state is None:
         return {}
@@ -128,9 +128,9 @@ def _page(request: Request, view: dict[str, Any]) -> HTMLResponse:
     chosen = request.query_params.get("lang")
     language = chosen or view.pop("language")
     view.pop("language", None)
-    return page(request, "acknowledge.html", language=language, zone=view.pop("zone"), **view)
+    return render_page(request, "acknowledge.html", language=language, zone=view.pop("zone"), **view)
 
 
 def _bad(request: Request, bad: BadLink) -> HTMLResponse:
     status = 404 if isinstance(bad, ForeignLink) else 410 if "expired" in str(bad) else 400
-    return page(request, "error.html", status, error=str(bad), code=status)
+    return render_page(request, "error.html", status, error=str(bad), code=status)

@@ -1,4 +1,4 @@
-"""What the buttons of the pages ask for: the same commands as the API's, as forms, then back to the page."""
+"""Form actions of the pages: the API's commands sent as forms, followed by a redirect back to the page."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from fastapi.responses import RedirectResponse, Response
 from pendulum import DateTime
 from pydantic import ValidationError
 
-from domain.access import deed_of
+from domain.access import permission_for
 from domain.commands import Attach, Merge
-from domain.handle import Refused
+from domain.handle import CommandRefused
 from engine import commands
-from engine.house import House
-from web.desk import AtDesk
-from web.errors import explain
+from engine.house import Installation
+from web.desk import RequestContextDep
+from web.errors import first_validation_error
 from web.making import COMMANDS
 
 router = APIRouter(include_in_schema=False)
 _SPACE: Final = uuid.UUID("6f0d7b3e-5d3c-4a0e-9a57-0c51b0f7a3d1")
 _IMPACT: Final = ("customers", "orders", "money", "brand")
 MOST_FIELDS: Final = 64
-BACK: Final = frozenset({"/executive"})  # pages that one comes back to; never an address that a form brings along
+RETURN_PAGES: Final = frozenset({"/executive"})  # pages that one comes back to; never an address that a form brings along
 
 
 @router.post("/incidents/{ref}/do/{name}")
-async def do(request: Request, ref: str, name: str, desk: AtDesk) -> Response:
-    """Carry out a command that a page's button asked for.
+async def submit_command(request: Request, ref: str, name: str, desk: RequestContextDep) -> Response:
+    """Carry out the command that a page's form asks for.
 
     The same button pressed twice is one command: its id is made of who asks, what they ask and what they saw.
     """
-    given = await fields_of(request)
+    given = await read_form_fields(request)
 
-    def act(house: House, by: str, now: DateTime) -> None:
+    def act(house: Installation, by: str, now: DateTime) -> None:
         command_id = str(
             uuid.uuid5(
                 _SPACE,
@@ -46,35 +46,35 @@ async def do(request: Request, ref: str, name: str, desk: AtDesk) -> Response:
         )
         if name == "attach":
             playbook = given.get("playbook", "")
-            commands.attach(house, Attach(id=command_id, incident=ref, by=by, playbook=playbook), now)
+            commands.attach_playbook(house, Attach(id=command_id, incident=ref, by=by, playbook=playbook), now)
         elif name == "merge":
-            commands.merge(house, Merge(id=command_id, incident=ref, by=by, into=given.get("into", "")), now)
+            commands.merge_incidents(house, Merge(id=command_id, incident=ref, by=by, into=given.get("into", "")), now)
         else:
-            commands.carry_out(house, made(ref, name, {**given, "id": command_id}, by), now)
+            commands.carry_out_command(house, build_command(ref, name, {**given, "id": command_id}, by), now)
 
-    await desk.write(act, need=need_of(name, given))
+    await desk.write(act, need=required_permission(name, given))
     return RedirectResponse(_place(ref, name, given), 303)
 
 
-async def fields_of(request: Request) -> dict[str, str]:
-    """The fields of a form: texts alone, none twice."""
+async def read_form_fields(request: Request) -> dict[str, str]:
+    """Read the fields of a form: text fields only, each at most once."""
     form = await request.form(max_files=0, max_fields=MOST_FIELDS)
     return {name: value for name, value in form.items() if isinstance(value, str)}
 
 
-def need_of(name: str, given: Mapping[str, str]) -> str:
-    """The deed, as roles know it: a note that puts an entry right is a correction."""
+def required_permission(name: str, given: Mapping[str, str]) -> str:
+    """Permission that a form's command needs; a note that corrects an entry counts as a correction."""
     if name == "note" and given.get("corrects", "").strip() not in ("", "0"):
         return "correct"
     if name in ("attach", "merge"):
         return name
     if name not in COMMANDS:
-        raise Refused(f"there is no command {name[:40]!r}: one of {', '.join([*COMMANDS, 'attach', 'merge'])}")
+        raise CommandRefused(f"there is no command {name[:40]!r}: one of {', '.join([*COMMANDS, 'attach', 'merge'])}")
     return name
 
 
-def made(ref: str, name: str, given: Mapping[str, str], by: str) -> Any:
-    """The command of the domain that a form describes.
+def build_command(ref: str, name: str, given: Mapping[str, str], by: str) -> Any:
+    """Build the domain command that a form describes.
 
     Raises:
         Refused: a field is not as it should be; the line says which and what would be right.
@@ -93,14 +93,14 @@ def made(ref: str, name: str, given: Mapping[str, str], by: str) -> Any:
     try:
         command = making.make(ref, making.form.model_validate(fields), by)
     except ValidationError as error:
-        raise Refused(explain(error.errors())) from None
-    assert deed_of(command)  # noqa: S101 - every command has a deed, and so a role that may do it
+        raise CommandRefused(first_validation_error(error.errors())) from None
+    assert permission_for(command)  # noqa: S101 - every command has a deed, and so a role that may do it
     return command
 
 
 def _place(ref: str, name: str, given: Mapping[str, str]) -> str:
-    """Where the result is seen: on the page that it was asked from, where that is one of ours."""
-    if given.get("back") in BACK:
+    """Address of the result: the page that the form was sent from, where that is one of ours."""
+    if given.get("back") in RETURN_PAGES:
         return given["back"]
     page, step = f"/incidents/{quote(ref, safe='')}", given.get("step", "").partition(":")[2]
     if name in ("note", "impact"):

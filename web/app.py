@@ -1,4 +1,4 @@
-"""The application: API, pages, acknowledge links and the inbox over one house."""
+"""FastAPI application over one installation: API, pages, acknowledge links and the inbox."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from engine.clock import now
-from engine.house import House
-from engine.links import Links
-from engine.tidying import leave_the_old_alone
+from engine.house import Installation
+from engine.links import AcknowledgeLinks
+from engine.tidying import freeze_startup_objects
 from engine.warning.monitors import MonitorAlerts
 from playbooks.rulebook import Rulebook
 from web import (
@@ -55,11 +55,11 @@ from web import (
     warnings_page,
     webhooks,
 )
-from web.gathering import Gathering
-from web.guard import Guard
-from web.letterbox import Letterbox
-from web.live import Live
-from web.trail import Trail
+from web.gathering import DeclareBatcher
+from web.guard import RequestGuard
+from web.letterbox import InboxStore
+from web.live import LiveUpdates
+from web.trail import AuditWriter
 
 # Those that must be quick in a storm first: each request is matched against them in this order.
 ROUTERS = (
@@ -68,7 +68,7 @@ ROUTERS = (
     board_page, warnings_page, health_page, follow_ups_page, statements_page,
     executive_page, history_page, duty_page, drills_page,
 )  # fmt: skip
-DOORS = (login, login_sso, accounts, status)  # how people come in, and what is open to all
+ACCESS_ROUTERS = (login, login_sso, accounts, status)  # how people come in, and what is open to all
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
     "Declare incidents and move them on. Send `Authorization: Bearer TOKEN` (`tocsin roster token YOU`); the "
@@ -77,8 +77,8 @@ _ABOUT = (
 )
 
 
-def create_app(house: House) -> FastAPI:
-    """The application over an open house."""
+def create_app(house: Installation) -> FastAPI:
+    """Create the application over an open installation."""
     app = FastAPI(
         title="Tocsin",
         version="1",
@@ -89,34 +89,34 @@ def create_app(house: House) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.house = house
-    app.state.links = Links(house.settings.secret_key(), house.settings.links_url)
+    app.state.links = AcknowledgeLinks(house.settings.secret_key(), house.settings.links_url)
     # SQLite has one writer: more threads would only wait for its lock instead of in line here.
     app.state.writers = ThreadPoolExecutor(2 if house.database.is_sqlite else 6, thread_name_prefix="command")
     app.state.readers = ThreadPoolExecutor(4, thread_name_prefix="look")
     # A password takes a core for a moment, and one at a time is enough: nobody slows the house down by trying.
     app.state.logins = ThreadPoolExecutor(1, thread_name_prefix="login")
-    app.state.status = status.StatusPages(house, now)
-    app.state.trail = Trail(house.database)
-    app.state.gathering = Gathering(house, app.state.writers, now)
-    app.state.live = Live(house)
-    app.state.months = history_page.Months(house)
-    app.state.letterbox = Letterbox(house.settings.home / "inbox.db")
+    app.state.status = status.StatusPageCache(house, now)
+    app.state.trail = AuditWriter(house.database)
+    app.state.gathering = DeclareBatcher(house, app.state.writers, now)
+    app.state.live = LiveUpdates(house)
+    app.state.months = history_page.MonthlyHistory(house)
+    app.state.letterbox = InboxStore(house.settings.home / "inbox.db")
     app.state.rulebook = Rulebook(
         house.settings.home, playbooks=lambda: [playbook.id for playbook in house.library.all()]
     )
-    samples.install(app, house)
+    samples.install_sample_service(app, house)
     app.state.figures.handler = MonitorAlerts(house)
-    errors.install(app)
-    for module in (*ROUTERS, *DOORS):
+    errors.install_error_handlers(app)
+    for module in (*ROUTERS, *ACCESS_ROUTERS):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Guard, house=house)
+    app.add_middleware(RequestGuard, house=house)
     return app
 
 
-def _load(house: House) -> None:
+def _load(house: Installation) -> None:
     house.findings()
-    leave_the_old_alone()
+    freeze_startup_objects()
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Small plots for pages: drawn as SVG with classes alone, so that pages need no inline style."""
+"""SVG charts for pages, styled by classes only, since the content policy forbids inline style."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAD: Final = 4
 
 
 def sparkline(points: Sequence[float | None], target: float | None, label: str) -> Markup:
-    """A figure's course, and its target as a dashed line. `label` says the same in words. Gaps stay gaps."""
+    """Sparkline of a metric, its target a dashed line. `label` says the same in words. Gaps stay gaps."""
     known = [point for point in points if point is not None]
     if not known:
         return Markup("")
@@ -35,8 +35,8 @@ def sparkline(points: Sequence[float | None], target: float | None, label: str) 
     ).format(w=WIDTH, h=HEIGHT, label=label, aim=aim, lines=lines)
 
 
-def forecast(slots: Sequence[Mapping[str, Any]], zone: str, label: str) -> Markup:
-    """What is expected, slot by slot, with the band in which it will most likely be."""
+def forecast_chart(slots: Sequence[Mapping[str, Any]], zone: str, label: str) -> Markup:
+    """Forecast chart, slot by slot, with the band of the most likely values."""
     if not slots:
         return Markup("")
     width, height, base = 900, 220, 190
@@ -70,8 +70,8 @@ def forecast(slots: Sequence[Mapping[str, Any]], zone: str, label: str) -> Marku
     return _wide("chart", width, height, label, *ticks, likely, Markup('<path class="course" d="M{0}"/>').format(line))
 
 
-def bars(rows: Sequence[tuple[str, float | None]], label: str, *, aim: float | None = None) -> Markup:
-    """One bar a month, its value above it; what is not known has no bar."""
+def bar_chart(rows: Sequence[tuple[str, float | None]], label: str, *, aim: float | None = None) -> Markup:
+    """Bar chart, one bar a month with its value above; unknown values have no bar."""
     width, height, base = 640, 200, 160
     values = [value for _, value in rows if value is not None]
     if not values:
@@ -100,11 +100,11 @@ def bars(rows: Sequence[tuple[str, float | None]], label: str, *, aim: float | N
     return _wide("chart", width, height, label, *drawn)
 
 
-def course_with_marks(
+def incident_trend(
     begins: str, step_seconds: int, points: Sequence[float | None], said: Sequence[Mapping[str, Any]],
     incident: Mapping[str, Any], zone: str, label: str,
 ) -> Markup:  # fmt: skip
-    """A figure around an incident; upright lines where it was declared and where statements were posted."""
+    """Line of a metric around an incident; upright lines mark the declaration and each statement."""
     known = [point for point in points if point is not None]
     if not known:
         return Markup("")
@@ -137,7 +137,7 @@ def course_with_marks(
 
 
 def meter(share: float, label: str) -> Markup:
-    """How much of a whole is used; more than the whole is full and red."""
+    """Meter of a used share; above 1 it is full and red."""
     return Markup(
         '<svg class="bar {state}" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" '
         'aria-label="{label}: {share:.0f} %">'
@@ -148,8 +148,8 @@ def meter(share: float, label: str) -> Markup:
     )  # fmt: skip
 
 
-def shifts(days: Mapping[str, Any], zone: str, label: str) -> Markup:
-    """Who has each role over the coming days, for roles that change hands; gaps stand out."""
+def shift_chart(days: Mapping[str, Any], zone: str, label: str) -> Markup:
+    """Shift chart: who has each role over the coming days, for roles that change hands; gaps stand out."""
     rows = [row for row in days["roles"] if row["calendar"] or len(row["spans"]) > 1]
     if not rows:
         return Markup("")

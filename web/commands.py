@@ -1,4 +1,4 @@
-"""The API of commands on an incident: each one line of the domain, each idempotent by its id."""
+"""API of commands on an incident, each idempotent by its id."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from web.desk import AtDesk
-from web.making import COMMANDS, Making
-from web.schemas import answers
+from web.desk import RequestContextDep
+from web.making import COMMANDS, CommandSpec
+from web.schemas import documented_responses
 
-router = APIRouter(prefix="/api/incidents/{ref}", tags=["commands"], responses=answers("changed", command=True))
+router = APIRouter(prefix="/api/incidents/{ref}", tags=["commands"], responses=documented_responses("changed", command=True))
 
 
-def _endpoint(name: str, making: Making) -> Callable[..., Awaitable[JSONResponse]]:
+def _endpoint(name: str, making: CommandSpec) -> Callable[..., Awaitable[JSONResponse]]:
     async def endpoint(ref: str, form, desk) -> JSONResponse:  # type: ignore[no-untyped-def]  # noqa: ANN001
         said = getattr(form, "speaker", "")
         answer: JSONResponse = await desk.carry_out(lambda by: making.make(ref, form, by), said)
@@ -22,7 +22,7 @@ def _endpoint(name: str, making: Making) -> Callable[..., Awaitable[JSONResponse
 
     endpoint.__name__ = name
     endpoint.__doc__ = making.about
-    endpoint.__annotations__ = {"ref": str, "form": making.form, "desk": AtDesk, "return": JSONResponse}
+    endpoint.__annotations__ = {"ref": str, "form": making.form, "desk": RequestContextDep, "return": JSONResponse}
     return endpoint
 
 

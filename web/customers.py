@@ -1,4 +1,4 @@
-"""The API of affected customers: taken in, listed without their contacts, called, forgotten."""
+"""API of affected customers: import, list with masked contacts, callback records, erasure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pendulum import DateTime
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
-from domain.customers.survey import Result
+from domain.customers.survey import SurveyResult
 from engine.customers import answering, taking
-from engine.customers.desk import CustomerDesk, desk_of
-from engine.house import House
+from engine.customers.desk import CustomerService, get_customer_service
+from engine.house import Installation
 from storage import customers, customers_follow, incidents
-from storage.board import iso
-from web.desk import AtDesk
-from web.schemas import answers
+from storage.board import iso_time
+from web.desk import RequestContextDep
+from web.schemas import documented_responses
 
 router = APIRouter(tags=["customers"])
 MOST_LISTED = 5_000
@@ -29,12 +29,12 @@ class CustomersForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    customers: list[Any] = Field(max_length=taking.MOST, description="Objects with the columns of a customer.")
+    customers: list[Any] = Field(max_length=taking.MAX_ROWS, description="Objects with the columns of a customer.")
     first_line: int = Field(default=1, ge=1, description="The line of the first one, for what is said of bad rows.")
 
 
 class CalledForm(BaseModel):
-    """A person has called a customer."""
+    """Record of a callback to a customer."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -43,8 +43,8 @@ class CalledForm(BaseModel):
     speaker: str = Field(default="", alias="as", max_length=60, description="From the console: in whose name.")
 
 
-class AgainForm(BaseModel):
-    """A customer complains again."""
+class RepeatComplaintForm(BaseModel):
+    """Repeat complaint of a customer."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,67 +53,67 @@ class AgainForm(BaseModel):
 
 
 class ForgetForm(BaseModel):
-    """Whom to forget."""
+    """Customer to erase."""
 
     model_config = ConfigDict(extra="forbid")
 
     customer: str = Field(min_length=1, max_length=64, description="Number in the CRM.")
 
 
-@router.post("/api/incidents/{ref}/customers", responses=answers("customers-taken", "Taken in", command=True))
-async def take(ref: str, form: CustomersForm, desk: AtDesk) -> JSONResponse:
-    """Take in affected customers. Good rows are kept, bad ones named by their line; a known customer is kept once."""
+@router.post("/api/incidents/{ref}/customers", responses=documented_responses("customers-taken", "Taken in", command=True))
+async def take(ref: str, form: CustomersForm, desk: RequestContextDep) -> JSONResponse:
+    """Import affected customers. Good rows are kept, bad ones named by line; a known customer is kept once."""
 
-    def act(house: House, by: str, now: DateTime) -> taking.Taken:
-        return taking.take(desk_of(house), ref, form.customers, now, by, form.first_line)
+    def act(house: Installation, by: str, now: DateTime) -> taking.ImportResult:
+        return taking.import_customers(get_customer_service(house), ref, form.customers, now, by, form.first_line)
 
     found = await desk.write(act)
     bad = [{"line": line, "reason": reason} for line, reason in found.bad]
     return JSONResponse({"ref": found.ref, "taken": found.taken, "known": found.known, "bad": bad})
 
 
-@router.get("/api/incidents/{ref}/customers", responses=answers("customers", "Customers, whoever comes first first"))
+@router.get("/api/incidents/{ref}/customers", responses=documented_responses("customers", "Customers, whoever comes first first"))
 async def show(
     ref: str,
-    desk: AtDesk,
+    desk: RequestContextDep,
     calls: Annotated[bool, Query(description="Only those whom a person has still to call.")] = False,
     limit: Annotated[int, Query(ge=0, le=MOST_LISTED)] = 100,
     after: Annotated[int, Query(ge=0, description="Leave out so many.")] = 0,
 ) -> JSONResponse:
-    """The follow-up of an incident: where it stands, its figures, and customers with contacts masked."""
+    """Show the follow-up of an incident: its state, its figures, and customers with masked contacts."""
 
-    def look(house: House, _now: DateTime) -> dict[str, Any]:
-        return document(desk_of(house), ref, calls=calls, limit=limit, after=after)
+    def look(house: Installation, _now: DateTime) -> dict[str, Any]:
+        return follow_up_document(get_customer_service(house), ref, calls=calls, limit=limit, after=after)
 
     return JSONResponse(await desk.read(look))
 
 
-def card(desk: CustomerDesk, ref: str) -> dict[str, Any] | None:
-    """The follow-up as the incident's page shows it; None: it has none. Its figures may be some seconds old."""
-    with desk.house.database.read() as connection:
-        incident_id = incidents.find(connection, ref)
-        follow = customers_follow.get(connection, incident_id)
+def follow_up_summary(desk: CustomerService, ref: str) -> dict[str, Any] | None:
+    """Follow-up as the incident's page shows it; None without one. Figures may be some seconds old."""
+    with desk.installation.database.read() as connection:
+        incident_id = incidents.find_incident_id(connection, ref)
+        follow = customers_follow.get_follow_up(connection, incident_id)
     if follow is None:
         return None
-    result = desk.counter.result(incident_id)
+    result = desk.counter.get_result(incident_id)
     aims = {"second_complaints": desk.plan.second_aim}
-    return {"result": result and _figures(result), "collect_at": iso(follow.collect_at), "aims": aims}
+    return {"result": result and _figures(result), "collect_at": iso_time(follow.collect_at), "aims": aims}
 
 
-def document(desk: CustomerDesk, ref: str, *, calls: bool, limit: int, after: int) -> dict[str, Any]:
+def follow_up_document(desk: CustomerService, ref: str, *, calls: bool, limit: int, after: int) -> dict[str, Any]:
     """The follow-up of an incident as JSON."""
-    with desk.house.database.read() as connection:
-        incident_id = incidents.find(connection, ref)
+    with desk.installation.database.read() as connection:
+        incident_id = incidents.find_incident_id(connection, ref)
         incident = incidents.load_incident(connection, incident_id)
-        follow = customers_follow.get(connection, incident_id)
-        result = customers.result(connection, incident_id) if follow else Result()
-        rows = customers.listed(connection, incident_id, calls=calls, limit=limit, after=after)
-        surveys = customers_follow.counts(connection, follow.response_id) if follow else {}
+        follow = customers_follow.get_follow_up(connection, incident_id)
+        result = customers.compute_result(connection, incident_id) if follow else SurveyResult()
+        rows = customers.list_customers(connection, incident_id, calls=calls, limit=limit, after=after)
+        surveys = customers_follow.count_surveys(connection, follow.response_id) if follow else {}
     return {
         "ref": incident.ref,
         "state": follow.state if follow else "none",
-        "collect_at": iso(follow.collect_at) if follow else None,
-        "erase_at": iso(follow.erase_at) if follow else None,
+        "collect_at": iso_time(follow.collect_at) if follow else None,
+        "erase_at": iso_time(follow.erase_at) if follow else None,
         "result": _figures(result),
         "aims": {"second_complaints": desk.plan.second_aim},
         "surveys": surveys,
@@ -121,7 +121,7 @@ def document(desk: CustomerDesk, ref: str, *, calls: bool, limit: int, after: in
     }
 
 
-def _figures(result: Result) -> dict[str, Any]:
+def _figures(result: SurveyResult) -> dict[str, Any]:
     shares = {"response_share": result.response_share, "csat": result.csat, "nps": result.nps}
     return {**asdict(result), **shares, "second_share": result.second_share}
 
@@ -135,42 +135,42 @@ def _customer(row: Row[Any]) -> dict[str, Any]:
             "poor_history": row.poor_history, "harmed": row.harmed, "compensated": row.compensated,
         },
         "care": row.care, "owner": row.owner, "state": row.state, "reached": row.reached,
-        "asked_at": iso(row.asked_at), "reminded_at": iso(row.reminded_at), "answered_at": iso(row.answered_at),
+        "asked_at": iso_time(row.asked_at), "reminded_at": iso_time(row.reminded_at), "answered_at": iso_time(row.answered_at),
         "csat": row.csat, "nps": row.nps, "solved": row.solved, "suggestion": row.suggestion,
-        "complaints": row.complaints, "reopened_at": iso(row.reopened_at), "callback": row.callback,
-        "called_at": iso(row.called_at), "called_by": row.called_by, "called_note": row.called_note,
+        "complaints": row.complaints, "reopened_at": iso_time(row.reopened_at), "callback": row.callback,
+        "called_at": iso_time(row.called_at), "called_by": row.called_by, "called_note": row.called_note,
     }  # fmt: skip
 
 
-@router.post("/api/incidents/{ref}/customers/called", responses=answers("customers-done", command=True))
-async def called(ref: str, form: CalledForm, desk: AtDesk) -> JSONResponse:
+@router.post("/api/incidents/{ref}/customers/called", responses=documented_responses("customers-done", command=True))
+async def called(ref: str, form: CalledForm, desk: RequestContextDep) -> JSONResponse:
     """Record that a customer was called."""
 
-    def act(house: House, by: str, now: DateTime) -> None:
-        answering.called(desk_of(house), ref, form.customer, now, by=by, note=form.note)
+    def act(house: Installation, by: str, now: DateTime) -> None:
+        answering.record_callback(get_customer_service(house), ref, form.customer, now, by=by, note=form.note)
 
     await desk.write(act, form.speaker)
     return JSONResponse({"ok": True})
 
 
-@router.post("/api/incidents/{ref}/customers/again", responses=answers("customers-done", command=True))
-async def again(ref: str, form: AgainForm, desk: AtDesk) -> JSONResponse:
-    """A customer complains again: their matter is open again, and its owner is called."""
+@router.post("/api/incidents/{ref}/customers/again", responses=documented_responses("customers-done", command=True))
+async def again(ref: str, form: RepeatComplaintForm, desk: RequestContextDep) -> JSONResponse:
+    """Record a repeat complaint: the customer's case opens again, and its owner is called."""
 
-    def act(house: House, _by: str, now: DateTime) -> None:
-        answering.complained(desk_of(house), ref, form.customer, now, command_id=form.id)
+    def act(house: Installation, _by: str, now: DateTime) -> None:
+        answering.record_complaint(get_customer_service(house), ref, form.customer, now, command_id=form.id)
 
     await desk.write(act)
     return JSONResponse({"ok": True})
 
 
-@router.post("/api/customers/forget", responses=answers("customers-forgotten", command=True))
-async def forget(form: ForgetForm, desk: AtDesk) -> JSONResponse:
-    """Forget a customer in every incident: contact, number and words go; figures stay, without them."""
-    count = await desk.write(lambda house, _by, _now: answering.forget(desk_of(house), form.customer), need="forget")
+@router.post("/api/customers/forget", responses=documented_responses("customers-forgotten", command=True))
+async def forget(form: ForgetForm, desk: RequestContextDep) -> JSONResponse:
+    """Erase a customer from every incident: contact, number and words go; anonymous figures stay."""
+    count = await desk.write(lambda house, _by, _now: answering.forget_customer(get_customer_service(house), form.customer), need="forget")
     return JSONResponse({"forgotten": count})
 
 
-def customer_desk(request: Request) -> CustomerDesk:
-    """The desk of this process' house."""
-    return desk_of(request.app.state.house)
+def get_requested_service(request: Request) -> CustomerService:
+    """Customer service of this process's installation."""
+    return get_customer_service(request.app.state.house)

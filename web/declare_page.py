@@ -1,4 +1,4 @@
-"""Declaring by a form: four fields, the rest by default; what is open and alike is shown before it is made twice."""
+"""Declare form: four fields, the rest by default; similar open incidents are shown before a duplicate."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pendulum import DateTime
 from pydantic import ValidationError
 
 from domain.commands import Declare
-from domain.handle import Refused
-from engine.house import House
-from engine.learning.desk import learning_of
-from engine.learning.similar import open_ones
+from domain.handle import CommandRefused
+from engine.house import Installation
+from engine.learning.desk import get_learning_service
+from engine.learning.similar import find_open_similar
 from storage import board, incidents
-from web.acting import fields_of
-from web.desk import AtDesk
-from web.errors import explain
+from web.acting import read_form_fields
+from web.desk import RequestContextDep
+from web.errors import first_validation_error
 from web.forms import DeclareForm
-from web.language import page
-from web.places import AGOS
+from web.language import render_page
+from web.places import AGO_MINUTES
 
 router = APIRouter(include_in_schema=False)
 _TEXTS: Final = ("title", "service", "kind")
@@ -38,31 +38,31 @@ def _empty() -> dict[str, Any]:
 
 
 @router.get("/declare")
-async def show_form(request: Request, desk: AtDesk) -> Response:
-    """The form, with an id of its own: sent twice, it declares once."""
+async def show_declare_form(request: Request, desk: RequestContextDep) -> Response:
+    """Show the declare form with a command id of its own: sent twice, it declares once."""
     values = await desk.read(_choices, need="declare")
-    return page(request, "declare.html", given=_empty(), similar=[], ask=False, error="", **values)
+    return render_page(request, "declare.html", given=_empty(), similar=[], ask=False, error="", **values)
 
 
 @router.get("/declare/similar")
-async def similar(request: Request, desk: AtDesk) -> Response:
-    """What is open and like what is being typed."""
+async def show_similar(request: Request, desk: RequestContextDep) -> Response:
+    """Show open incidents similar to what is being typed."""
     given = dict(request.query_params)
 
-    def look(house: House, now: DateTime) -> dict[str, Any]:
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
         return {"now": now, "similar": _alike(house, given, now)}
 
-    return page(request, "similar.html", **await desk.read(look, need="declare"))
+    return render_page(request, "similar.html", **await desk.read(look, need="declare"))
 
 
 @router.post("/declare")
-async def declare(request: Request, desk: AtDesk) -> Response:
-    """Declare, unless it looks like what is open already and nobody said that it is another matter."""
-    given = await fields_of(request)
+async def declare_by_form(request: Request, desk: RequestContextDep) -> Response:
+    """Declare an incident, unless it resembles an open one and the form does not say that it is another."""
+    given = await read_form_fields(request)
 
-    def look(house: House, now: DateTime) -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
+    def look(house: Installation, now: DateTime) -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
         with house.database.read() as connection:
-            known = incidents.ref_of(connection, given.get("id", ""))
+            known = incidents.find_reference(connection, given.get("id", ""))
         alike = [] if known or given.get("anyway") or given.get("drill") else _alike(house, given, now)
         return known, alike, _choices(house, now)
 
@@ -74,31 +74,31 @@ async def declare(request: Request, desk: AtDesk) -> Response:
         try:
             answer = await desk.declare(lambda by: _command(given, by, choices["now"]))
             return RedirectResponse(f"/incidents/{answer.ref}", 303)
-        except Refused as refused:
+        except CommandRefused as refused:
             error = str(refused)
     again = {**_empty(), **{name: given.get(name, "") for name in (*_TEXTS, *_COUNTS, "playbook")}}
     again |= {"id": given.get("id") or again["id"], "ago": _minutes(given), "drill": bool(given.get("drill"))}
     again["more"] = any(again[name] for name in (*_COUNTS, "kind", "drill"))
-    return page(request, "declare.html", 422, given=again, similar=alike, ask=bool(alike), error=error, **choices)
+    return render_page(request, "declare.html", 422, given=again, similar=alike, ask=bool(alike), error=error, **choices)
 
 
-def _choices(house: House, now: DateTime) -> dict[str, Any]:
+def _choices(house: Installation, now: DateTime) -> dict[str, Any]:
     with house.database.read() as connection:
-        services = board.services(connection)
-    playbooks = [{"id": one.id, "title": board.both(one.title)} for one in house.library.all()]
+        services = board.list_services(connection)
+    playbooks = [{"id": one.id, "title": board.both_languages(one.title)} for one in house.library.all()]
     return {"now": now, "playbooks": playbooks, "services": services, "currency": house.roster().currency}
 
 
-def _alike(house: House, given: Mapping[str, str], now: DateTime) -> list[dict[str, Any]]:
+def _alike(house: Installation, given: Mapping[str, str], now: DateTime) -> list[dict[str, Any]]:
     texts = {name: given.get(name, "").strip()[:200] for name in _TEXTS}
     if not texts["title"]:
         return []
-    return open_ones(learning_of(house), **texts, playbook=given.get("playbook", ""), now=now)[:_SHOWN]
+    return find_open_similar(get_learning_service(house), **texts, playbook=given.get("playbook", ""), now=now)[:_SHOWN]
 
 
 def _minutes(given: Mapping[str, str]) -> int:
     said = given.get("ago", "")
-    return int(said) if said.isdecimal() and int(said) in AGOS else 0
+    return int(said) if said.isdecimal() and int(said) in AGO_MINUTES else 0
 
 
 def _command(given: Mapping[str, str], by: str, now: DateTime) -> Declare:
@@ -115,7 +115,7 @@ def _command(given: Mapping[str, str], by: str, now: DateTime) -> Declare:
     try:
         form = DeclareForm.model_validate({**fields, "drill": bool(given.get("drill"))})
     except ValidationError as error:
-        raise Refused(explain(error.errors())) from None
+        raise CommandRefused(first_validation_error(error.errors())) from None
     return Declare(
         id=form.id, title=form.title, playbook=form.playbook, service=form.service, kind=form.kind, by=by,
         since=now.subtract(minutes=minutes) if minutes else None, impact=form.impact.impact(), drill=form.drill,

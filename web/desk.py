@@ -1,4 +1,4 @@
-"""Where a request's command is carried out: in a few threads of its own, where writers wait in line."""
+"""Request context: authenticates, checks permission, and runs reads and commands in worker threads."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from fastapi import Depends, Request
 from fastapi.responses import JSONResponse
 from pendulum import DateTime
 
-from domain.access import Role, deed_of
+from domain.access import AccessRole, permission_for
 from domain.commands import Begin, Declare, IncidentCommand, StepCommand
-from domain.handle import Refused
+from domain.handle import CommandRefused
 from engine import commands
 from engine.clock import now
-from engine.commands import Answer
-from engine.house import House
-from web.asking import Asker, Asking, NotAllowed, NotKnown, asking, demand, speaker, who
-from web.gathering import Gathering
-from web.trail import Trail
+from engine.commands import CommandResult
+from engine.house import Installation
+from web.asking import Principal, RequestCredentials, AccessDenied, NotAuthenticated, read_credentials, require_permission, resolve_speaker, authenticate
+from web.gathering import DeclareBatcher
+from web.trail import AuditWriter
 
 T = TypeVar("T")
 AnyCommand = StepCommand | IncidentCommand | Begin
 
 
-class Desk:
-    """One request's way to the house. `asker` is who asks: set before anything is looked up or carried out."""
+class RequestContext:
+    """Context of one request. `asker` is its principal, set before anything is read or carried out."""
 
     def __init__(self, request: Request) -> None:
-        self.house: House = request.app.state.house
-        self.asker = Asker()
+        self.house: Installation = request.app.state.house
+        self.asker = Principal()
         self._request = request
-        self._trail: Trail = request.app.state.trail
+        self._trail: AuditWriter = request.app.state.trail
         self._writers: ThreadPoolExecutor = request.app.state.writers
         self._readers: ThreadPoolExecutor = request.app.state.readers
-        self._gathering: Gathering = request.app.state.gathering
+        self._gathering: DeclareBatcher = request.app.state.gathering
         try:
-            self._asked: Asking = asking(request)
-        except NotKnown as refused:
-            self._trail.refused(request, self.asker, str(refused))
+            self._asked: RequestCredentials = read_credentials(request)
+        except NotAuthenticated as refused:
+            self._trail.record_refusal(request, self.asker, str(refused))
             raise
 
-    async def read(self, look: Callable[[House, DateTime], T], need: Role | str = Role.VIEWER) -> T:
-        """Look something up, for whoever may.
+    async def read(self, look: Callable[[Installation, DateTime], T], need: AccessRole | str = AccessRole.VIEWER) -> T:
+        """Run a read in a reader thread if the principal has the permission.
 
         Raises:
-            NotKnown: nobody asks whom we know.
-            NotAllowed: their role is less than `need`, a role or a deed of `domain.access.NEEDS`.
+            NotAuthenticated: nobody asks whom we know.
+            AccessDenied: their role is less than `need`, a role or a deed of `domain.access.NEEDS`.
         """
 
         def work() -> T:
@@ -59,19 +59,19 @@ class Desk:
 
     async def write(
         self,
-        act: Callable[[House, str, DateTime], T],
+        act: Callable[[Installation, str, DateTime], T],
         said: str = "",
-        need: Role | str = Role.RESPONDER,
+        need: AccessRole | str = AccessRole.RESPONDER,
         *,
         noted: bool = True,
     ) -> T:
-        """Carry something out in the name of whoever asks; it stands in the audit log.
+        """Run a change in a writer thread in the principal's name; it is recorded in the audit log.
 
         `noted=False`: what is carried out writes there itself.
 
         Raises:
-            NotKnown: nobody asks whom we know.
-            NotAllowed: their role is less than `need`.
+            NotAuthenticated: nobody asks whom we know.
+            AccessDenied: their role is less than `need`.
         """
 
         def work() -> T:
@@ -79,54 +79,54 @@ class Desk:
             by = self._speaker(said)
             done = act(self.house, by, now())
             if noted:
-                self._trail.done(self._request, self.asker, by)
+                self._trail.record_change(self._request, self.asker, by)
             return done
 
         return await asyncio.get_running_loop().run_in_executor(self._writers, work)
 
-    async def declare(self, make: Callable[[str], Declare]) -> Answer:
-        """Declare in the name of whoever asks, together with whoever declares at this moment."""
+    async def declare(self, make: Callable[[str], Declare]) -> CommandResult:
+        """Declare in the principal's name, batched with other declarations of the moment."""
         if self._asked.token or self._asked.session:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._readers, self._enter, "declare")
         else:
             self._enter("declare")  # without a token nothing is looked up
         answer = await self._gathering.declare(make(self.asker.by))
-        self._trail.done(self._request, self.asker, self.asker.by, answer.ref)
+        self._trail.record_change(self._request, self.asker, self.asker.by, answer.ref)
         return answer
 
     async def carry_out(self, make: Callable[[str], AnyCommand], said: str = "") -> JSONResponse:
-        """A command on an incident, and its answer; what it takes is said by `domain.access.NEEDS`."""
-        need = deed_of(make(""))
-        answer = await self.write(lambda house, by, now: commands.carry_out(house, make(by), now), said, need)
-        return JSONResponse(plain(answer))
+        """Carry out a command on an incident; `domain.access.NEEDS` says which permission it takes."""
+        need = permission_for(make(""))
+        answer = await self.write(lambda house, by, now: commands.carry_out_command(house, make(by), now), said, need)
+        return JSONResponse(command_result_document(answer))
 
-    def _enter(self, need: Role | str) -> None:
+    def _enter(self, need: AccessRole | str) -> None:
         try:
-            self.asker = self._request.state.asker = who(self.house, self._asked, now())
-            demand(self.asker, need)
-        except (NotKnown, NotAllowed) as refused:
-            self._trail.refused(self._request, self.asker, str(refused))
+            self.asker = self._request.state.asker = authenticate(self.house, self._asked, now())
+            require_permission(self.asker, need)
+        except (NotAuthenticated, AccessDenied) as refused:
+            self._trail.record_refusal(self._request, self.asker, str(refused))
             raise
-        self._trail.alive(self.asker)
+        self._trail.record_activity(self.asker)
 
     def _speaker(self, said: str) -> str:
         try:
-            return speaker(self.house, self.asker, said)
-        except Refused as refused:
-            self._trail.refused(self._request, self.asker, str(refused))
+            return resolve_speaker(self.house, self.asker, said)
+        except CommandRefused as refused:
+            self._trail.record_refusal(self._request, self.asker, str(refused))
             raise
 
 
-async def _desk(request: Request) -> Desk:
-    return Desk(request)
+async def _request_context(request: Request) -> RequestContext:
+    return RequestContext(request)
 
 
-AtDesk = Annotated[Desk, Depends(_desk)]
+RequestContextDep = Annotated[RequestContext, Depends(_request_context)]
 
 
-def plain(answer: Answer) -> dict[str, Any]:
-    """The answer to a command."""
+def command_result_document(answer: CommandResult) -> dict[str, Any]:
+    """JSON document of a command's result."""
     return {
         "id": answer.incident_id,
         "ref": answer.ref,

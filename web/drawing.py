@@ -1,4 +1,4 @@
-"""Small drawings and linked text for pages: no inline style, no script, so that the policy can be strict."""
+"""HTML fragments for pages: linked text and progress bars, without inline style or script (strict CSP)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _URL = re.compile(r"https?://[^\s<>\"'，。；）】]+")
 _TRAILING = ".,;:!?)]"
 
 
-def with_links(text: str) -> Markup:
-    """A text with its addresses made clickable; everything else is escaped."""
+def link_urls(text: str) -> Markup:
+    """Text as HTML with its URLs made links; everything else is escaped."""
     parts, at = [], 0
     for match in _URL.finditer(text):
         url = match.group().rstrip(_TRAILING)
@@ -23,8 +23,8 @@ def with_links(text: str) -> Markup:
     return Markup("").join(parts)
 
 
-def share(opens: str | None, due: str | None, now: datetime) -> float:
-    """How much of a window has passed, 0.0 to 1.0."""
+def elapsed_share(opens: str | None, due: str | None, now: datetime) -> float:
+    """Elapsed share of a window, 0.0 to 1.0."""
     if not opens or not due:
         return 0.0
     begins, ends = datetime.fromisoformat(opens), datetime.fromisoformat(due)
@@ -33,13 +33,13 @@ def share(opens: str | None, due: str | None, now: datetime) -> float:
     return min(1.0, max(0.0, passed / length)) if length > 0 else float(passed > 0)
 
 
-def bar(opens: str | None, due: str | None, now: datetime, state: str, label: str) -> Markup:
-    """A clock as a bar: how much of its window has passed. `label` says the same in words.
+def progress_bar(opens: str | None, due: str | None, now: datetime, state: str, label: str) -> Markup:
+    """Progress bar of a clock: how much of its window has passed. `label` says the same in words.
 
     While it runs it carries its times, from which a script moves it on.
     """
     runs = state in ("running", "late", "waiting") and opens and due
-    passed = 1.0 if state in ("done", "abandoned") else share(opens, due, now)
+    passed = 1.0 if state in ("done", "abandoned") else elapsed_share(opens, due, now)
     times = Markup(' data-opens="{0}" data-due="{1}"').format(opens, due) if runs else Markup("")
     return Markup(
         '<svg class="bar {state}"{times} viewBox="0 0 100 6" preserveAspectRatio="none" '

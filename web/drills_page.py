@@ -1,4 +1,4 @@
-"""Drills: the one that runs, live; those that were held, with capacity and recovery from drill to drill."""
+"""Drills page: the running drill live, and past drills with capacity and recovery time."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from fastapi.responses import Response
 from pendulum import DateTime
 
 from engine.drill import showing
-from engine.house import House
-from web.charts import bars, sparkline
-from web.desk import AtDesk
-from web.live import shown
+from engine.house import Installation
+from web.charts import bar_chart, sparkline
+from web.desk import RequestContextDep
+from web.live import render_live_page
 
 router = APIRouter(include_in_schema=False)
 _LISTED = 24
 
 
 @router.get("/drills")
-async def show_drills(request: Request, desk: AtDesk) -> Response:
-    """The running drill second by second, the history below."""
+async def show_drills(request: Request, desk: RequestContextDep) -> Response:
+    """Show the running drill second by second, and the history below."""
 
-    def look(house: House, now: DateTime) -> dict[str, Any]:
-        held = showing.history(house, _LISTED)
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
+        held = showing.list_history(house, _LISTED)
         turned = [(str(one["at"])[5:10], one) for one in reversed(held)]
         return {
-            "now": now, "running": showing.running(house), "held": held,
+            "now": now, "running": showing.read_running(house), "held": held,
             "capacity": [(day, one["knee"]["rate"] if one.get("knee") else None) for day, one in turned],
             "rto": [(day, one.get("rto_seconds")) for day, one in turned],
         }  # fmt: skip
 
-    return await shown(request, desk, "drills.html", look, every=1.0, bars=bars, sparkline=sparkline)
+    return await render_live_page(request, desk, "drills.html", look, every=1.0, bars=bar_chart, sparkline=sparkline)

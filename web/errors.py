@@ -1,4 +1,4 @@
-"""Every refusal and failure is one clear line: JSON for programs, a page for people. Never a traceback."""
+"""Error responses: one clear line, JSON for programs and a page for people, never a traceback."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from domain.handle import Refused
+from domain.handle import CommandRefused
 from engine.links import BadLink
-from locales.refusals import refusal_in
+from locales.refusals import localize_refusal
 from playbooks.errors import BadFile, one_line
 from playbooks.library import UnknownPlaybook
 from playbooks.rulebook import UnknownRule
 from storage.database import StorageError
 from storage.incidents import UnknownIncident
 from storage.settings import SettingsError
-from web.asking import NotAllowed, NotKnown
-from web.language import language_of, page
+from web.asking import AccessDenied, NotAuthenticated
+from web.language import negotiate_language, render_page
 
 LONGEST = 500
 _STATUS: dict[type[Exception], int] = {
-    Refused: 409,
+    CommandRefused: 409,
     UnknownIncident: 404,
     UnknownPlaybook: 404,
     UnknownRule: 404,
-    NotAllowed: 403,
+    AccessDenied: 403,
     BadLink: 400,
     StorageError: 503,
     BadFile: 503,
@@ -40,11 +40,11 @@ _STATUS: dict[type[Exception], int] = {
 _WORDS = {404: "there is no such page", 405: "this address does not take that kind of request"}
 
 
-def install(app: FastAPI) -> None:
-    """Teach the application how to say no."""
+def install_error_handlers(app: FastAPI) -> None:
+    """Register the error handlers of the application."""
     for kind, status in _STATUS.items():
         app.add_exception_handler(kind, _said(status))
-    app.add_exception_handler(NotKnown, _not_known)
+    app.add_exception_handler(NotAuthenticated, _not_known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(SQLAlchemyError, _storage)
@@ -52,27 +52,27 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def answer(request: Request, status: int, error: str) -> Response:
-    """The line, in the form that the asker reads."""
+def error_response(request: Request, status: int, error: str) -> Response:
+    """Error response in the form that the client reads: JSON or a page."""
     line = one_line(error, LONGEST)
     headers = {"www-authenticate": "Bearer"} if status == 401 else None  # noqa: PLR2004 - HTTP's own number
     if request.headers.get("hx-request") == "true":  # a button of a page: said above it, nothing else changes
         return _in_place(request, status, line)
     if not wants_page(request):
         return JSONResponse({"error": line}, status, headers=headers)
-    return page(request, "error.html", status, headers=headers, error=line, code=status)
+    return render_page(request, "error.html", status, headers=headers, error=line, code=status)
 
 
 def _in_place(request: Request, status: int, line: str) -> Response:
     there = {"hx-retarget": "#flash", "hx-reselect": ".error", "hx-reswap": "innerHTML", "hx-replace-url": "false"}
-    said = refusal_in(line, language_of(request))
+    said = localize_refusal(line, negotiate_language(request))
     html = Markup('<p class="error" role="alert">{0}</p>').format(said)
     return HTMLResponse(html, status, headers=there)
 
 
 def _said(status: int) -> Any:
     async def handler(request: Request, error: Exception) -> Response:
-        return answer(request, status, str(error).splitlines()[0] if str(error) else type(error).__name__)
+        return error_response(request, status, str(error).splitlines()[0] if str(error) else type(error).__name__)
 
     return handler
 
@@ -82,7 +82,7 @@ async def _not_known(request: Request, error: Exception) -> Response:
         came = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         back = came if request.method == "GET" else _page_before(request)
         return RedirectResponse(f"/login?next={quote(back, safe='/')}", 303)
-    return answer(request, 401, str(error))
+    return error_response(request, 401, str(error))
 
 
 def _page_before(request: Request) -> str:
@@ -92,35 +92,35 @@ def _page_before(request: Request) -> str:
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person's browser asks, rather than a program."""
+    """Whether the client is a person's browser rather than a program."""
     api = request.url.path.startswith(("/api/", "/inbox/api/", "/healthz"))
     return not api and "text/html" in request.headers.get("accept", "")
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it was registered for
-    return answer(request, 422, explain(error.errors()))
+    return error_response(request, 422, first_validation_error(error.errors()))
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it was registered for
-    return answer(request, error.status_code, _WORDS.get(error.status_code, str(error.detail)))
+    return error_response(request, error.status_code, _WORDS.get(error.status_code, str(error.detail)))
 
 
 async def _storage(request: Request, error: Exception) -> Response:
-    return answer(request, 503, f"the database does not take more just now ({type(error).__name__}): try again")
+    return error_response(request, 503, f"the database does not take more just now ({type(error).__name__}): try again")
 
 
 async def _too_large(request: Request, error: Exception) -> Response:  # noqa: ARG001 - what handlers are called with
-    return answer(request, 422, "a number is larger than any that can be meant: send a smaller one")
+    return error_response(request, 422, "a number is larger than any that can be meant: send a smaller one")
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    return answer(request, 500, f"something is wrong in Tocsin ({type(error).__name__}): see the log of `web`")
+    return error_response(request, 500, f"something is wrong in Tocsin ({type(error).__name__}): see the log of `web`")
 
 
-def explain(errors: Sequence[Any]) -> str:
-    """The first mistake as `field: what would be right`."""
+def first_validation_error(errors: Sequence[Any]) -> str:
+    """First validation error as `field: what would be right`."""
     first = errors[0]
     kind, place = first["type"], [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
     field = ".".join(place) or "body"

@@ -1,4 +1,4 @@
-"""For the executive: what it costs whom, the paragraph of the hour, decisions at one tap, the budget."""
+"""Executive page: impact, hourly paragraph, decisions at one tap, and the budget."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pendulum import DateTime
 
-from engine.house import House
-from engine.overview import overview
-from web.desk import AtDesk
-from web.language import language_of, zone_of
-from web.live import shown
+from engine.house import Installation
+from engine.overview import build_overview
+from web.desk import RequestContextDep
+from web.language import negotiate_language, negotiate_time_zone
+from web.live import render_live_page
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/executive")
-async def show_executive(request: Request, desk: AtDesk) -> Response:
-    """Every open incident in a paragraph, with what waits for a decision."""
-    language, zone = language_of(request), zone_of(request)
+async def show_executive(request: Request, desk: RequestContextDep) -> Response:
+    """Show every open incident in a paragraph, with the decisions that wait."""
+    language, zone = negotiate_language(request), negotiate_time_zone(request)
 
-    def look(house: House, now: DateTime) -> dict[str, Any]:
-        return {"now": now, **overview(house, now, language, zone)}
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
+        return {"now": now, **build_overview(house, now, language, zone)}
 
-    return await shown(request, desk, "executive.html", look)
+    return await render_live_page(request, desk, "executive.html", look)

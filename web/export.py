@@ -1,4 +1,4 @@
-"""An incident to take away: Markdown and HTML for people, JSON and CSV for programs. Nothing in a CSV is a formula."""
+"""Incident export: Markdown and HTML for people, JSON and CSV for programs; CSV holds no formulas."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pendulum import DateTime
 
-from engine.house import House
-from engine.sheets import harmless
-from web.desk import AtDesk
-from web.incidents import facts, whole
-from web.language import drawn
+from engine.house import Installation
+from engine.sheets import escape_formula
+from web.desk import RequestContextDep
+from web.incidents import timeline_document, incident_document
+from web.language import render_template
 
 router = APIRouter(include_in_schema=False)
 Kind = Literal["md", "html", "json", "csv"]
@@ -25,11 +25,11 @@ _COLUMNS: Final = ("seq", "at", "kind", "step", "by", "by_name", "says")
 
 
 @router.get("/incidents/{ref}/export.{kind}")
-async def export(request: Request, ref: str, kind: Kind, desk: AtDesk) -> Response:
-    """The incident with its whole timeline, as a file."""
+async def export_incident(request: Request, ref: str, kind: Kind, desk: RequestContextDep) -> Response:
+    """Export an incident with its whole timeline as a file."""
 
-    def look(house: House, now: DateTime) -> dict[str, Any]:
-        return {"now": now, "incident": whole(house, ref, now), **facts(house, ref, limit=_MOST)}
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
+        return {"now": now, "incident": incident_document(house, ref, now), **timeline_document(house, ref, limit=_MOST)}
 
     found = await desk.read(look)
     if kind == "json":
@@ -37,7 +37,7 @@ async def export(request: Request, ref: str, kind: Kind, desk: AtDesk) -> Respon
     elif kind == "csv":
         body = _csv(found["entries"])
     else:
-        body = drawn(request, f"export.{kind}", **found)
+        body = render_template(request, f"export.{kind}", **found)
     headers = {"content-disposition": f'attachment; filename="{found["incident"]["ref"]}.{kind}"'}
     return Response(body, media_type=f"{_TYPES[kind]}; charset=utf-8", headers=headers)
 
@@ -48,5 +48,5 @@ def _csv(entries: list[dict[str, Any]]) -> str:
     writer.writerow(_COLUMNS)
     for entry in entries:
         row = {**entry, "says": entry["says"]["en"]}
-        writer.writerow([harmless(row[name]) for name in _COLUMNS])
+        writer.writerow([escape_formula(row[name]) for name in _COLUMNS])
     return "\ufeff" + file.getvalue()  # spreadsheets know by this that it is UTF-8

@@ -1,4 +1,4 @@
-"""Follow-ups as pages: how each stands against its aims, and whom a person has to call. Contacts stay masked."""
+"""Follow-up pages: each follow-up against its targets, and the customers to call; contacts stay masked."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from fastapi.responses import RedirectResponse, Response
 from pendulum import DateTime
 
 from engine.customers import answering
-from engine.customers.desk import desk_of
-from engine.house import House
+from engine.customers.desk import get_customer_service
+from engine.house import Installation
 from storage import customers_follow
-from web.acting import fields_of
-from web.customers import card, document
-from web.desk import AtDesk
-from web.live import shown
+from web.acting import read_form_fields
+from web.customers import follow_up_summary, follow_up_document
+from web.desk import RequestContextDep
+from web.live import render_live_page
 
 router = APIRouter(include_in_schema=False)
 _LISTED: Final = 30
@@ -24,39 +24,39 @@ _CALLS: Final = 100
 
 
 @router.get("/follow-ups")
-async def show_list(request: Request, desk: AtDesk) -> Response:
-    """Every incident that is followed up, the newest first."""
+async def show_follow_ups(request: Request, desk: RequestContextDep) -> Response:
+    """Show every incident with a follow-up, newest first."""
 
-    def look(house: House, now: DateTime) -> dict[str, Any]:
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
         with house.database.read() as connection:
-            found = customers_follow.listing(connection, _LISTED)
-        customers = desk_of(house)
-        return {"now": now, "rows": [{**row, "card": card(customers, row["ref"])} for row in found]}
+            found = customers_follow.list_follow_ups(connection, _LISTED)
+        customers = get_customer_service(house)
+        return {"now": now, "rows": [{**row, "card": follow_up_summary(customers, row["ref"])} for row in found]}
 
-    return await shown(request, desk, "follow-ups.html", look)
+    return await render_live_page(request, desk, "follow-ups.html", look)
 
 
 @router.get("/follow-ups/{ref}")
-async def show_one(
-    request: Request, ref: str, desk: AtDesk, after: Annotated[int, Query(ge=0, le=10**9)] = 0
+async def show_follow_up(
+    request: Request, ref: str, desk: RequestContextDep, after: Annotated[int, Query(ge=0, le=10**9)] = 0
 ) -> Response:
-    """One follow-up: its figures, and the customers whom a person calls."""
+    """Show one follow-up: its figures, and the customers whom a person calls."""
 
-    def look(house: House, now: DateTime) -> dict[str, Any]:
-        found = document(desk_of(house), ref, calls=True, limit=_CALLS, after=after)
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
+        found = follow_up_document(get_customer_service(house), ref, calls=True, limit=_CALLS, after=after)
         return {"now": now, "found": found, "after": after, "more": len(found["customers"]) == _CALLS, "step": _CALLS}
 
-    return await shown(request, desk, "follow-up.html", look)
+    return await render_live_page(request, desk, "follow-up.html", look)
 
 
 @router.post("/follow-ups/{ref}/called")
-async def called(request: Request, ref: str, desk: AtDesk) -> Response:
+async def record_call(request: Request, ref: str, desk: RequestContextDep) -> Response:
     """Record from the page that a customer was called."""
-    given = await fields_of(request)
+    given = await read_form_fields(request)
 
-    def act(house: House, by: str, now: DateTime) -> None:
+    def act(house: Installation, by: str, now: DateTime) -> None:
         note = given.get("note", "")[:2_000]
-        answering.called(desk_of(house), ref, given.get("customer", "")[:200], now, by=by, note=note)
+        answering.record_callback(get_customer_service(house), ref, given.get("customer", "")[:200], now, by=by, note=note)
 
     await desk.write(act, need="customers")
     return RedirectResponse(f"/follow-ups/{quote(ref, safe='')}", 303)

@@ -1,4 +1,4 @@
-"""What the API takes: one form per command, nothing more than it names."""
+"""Request models of the API, one for each command; unknown fields are refused."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def _moment(value: object) -> object:
         raise ValueError(f"{value[:40]!r} is no time that can be: an incident began in the last days") from None
 
 
-Words = Annotated[str, BeforeValidator(_words)]
+CleanText = Annotated[str, BeforeValidator(_words)]
 Moment = Annotated[DateTime | None, BeforeValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
-AskedMoment = Annotated[datetime | None, BeforeValidator(_moment)]  # the same in a query: FastAPI knows no DateTime
+QueryMoment = Annotated[datetime | None, BeforeValidator(_moment)]  # the same in a query: FastAPI knows no DateTime
 Count = Annotated[int, Field(ge=0, le=MOST)]
 
 
-class Form(BaseModel):
-    """What every command takes."""
+class CommandForm(BaseModel):
+    """Base of every command's request."""
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -74,7 +74,7 @@ class Form(BaseModel):
 
 
 class ImpactForm(BaseModel):
-    """What it costs whom: counts, money in the roster's currency, the brand from 0 to 3 (severe)."""
+    """Impact: counts, money in the roster's currency, the brand from 0 to 3 (severe)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -84,110 +84,110 @@ class ImpactForm(BaseModel):
     brand: Annotated[int, Field(ge=0, le=3)] = 0
 
     def impact(self) -> Impact:
-        """As the domain has it."""
+        """Impact as the domain's value."""
         return Impact(self.customers, self.orders, self.money, self.brand)
 
 
-class DeclareForm(Form):
-    """A new incident."""
+class DeclareForm(CommandForm):
+    """Declaration of an incident."""
 
-    title: Words = Field(examples=["Checkout is down"], description="What happened, in at most 200 characters.")
+    title: CleanText = Field(examples=["Checkout is down"], description="What happened, in at most 200 characters.")
     playbook: str = Field("four-hour-response", max_length=200)
     since: Moment = Field(None, description="When it began, with time zone; the clock starts then.")
-    severity: Words = ""
-    origin: Words = Field("", description="Where it came from, for example public-opinion.")
-    service: Words = ""
-    kind: Words = Field("", description="What kind of problem, for example outage.")
+    severity: CleanText = ""
+    origin: CleanText = Field("", description="Where it came from, for example public-opinion.")
+    service: CleanText = ""
+    kind: CleanText = Field("", description="What kind of problem, for example outage.")
     impact: ImpactForm = Field(default_factory=ImpactForm)
     drill: bool = False
     pace: dict[str, float] = Field({}, description="Only for a drill: how many times real time each clock runs.")
 
 
-class StepForm(Form):
-    """A command about one step."""
+class StepCommandForm(CommandForm):
+    """Base of a command about one step."""
 
     step: str = Field(min_length=1, max_length=200, examples=["apology/draft"])
     speaker: str = Field("", alias="as", max_length=100, description="From the console only: in whose name.")
 
 
-class DoneForm(StepForm):
-    """A step is done."""
+class DoneForm(StepCommandForm):
+    """Completion of a step."""
 
-    evidence: Words = ""
+    evidence: CleanText = ""
     channel: str = Field("", max_length=100, description="Of a publish step: where it was posted by hand.")
     choice: Literal["", "yes", "no"] = Field("", description="Of a decision: what was decided.")
 
 
-class DraftForm(Form):
-    """A text handed in."""
+class DraftForm(CommandForm):
+    """Text handed in for a step."""
 
     step: str = Field(min_length=1, max_length=200, examples=["apology/draft"])
-    texts: dict[str, Words] = Field(examples=[{"en": "We are sorry.", "zh_CN": "我们深表歉意。"}])
+    texts: dict[str, CleanText] = Field(examples=[{"en": "We are sorry.", "zh_CN": "我们深表歉意。"}])
     amount: Count | None = None
 
 
-class ApproveForm(Form):
-    """Exactly the text whose hash this is."""
+class ApproveForm(CommandForm):
+    """Approval of exactly the text with this hash."""
 
     step: str = Field(min_length=1, max_length=200, examples=["apology/approve"])
     digest: str = Field(min_length=1, max_length=64)
 
 
-class RejectForm(Form):
-    """Back to its author."""
+class RejectForm(CommandForm):
+    """Rejection of a text: it goes back to its author."""
 
     step: str = Field(min_length=1, max_length=200, examples=["apology/approve"])
-    reason: Words
+    reason: CleanText
 
 
-class RetryForm(Form):
-    """Once more on one channel."""
+class RetryForm(CommandForm):
+    """Another attempt to publish on one channel."""
 
     step: str = Field(min_length=1, max_length=200, examples=["apology/publish"])
     channel: str = Field(min_length=1, max_length=100)
 
 
-class ReassignForm(StepForm):
-    """To somebody else."""
+class ReassignForm(StepCommandForm):
+    """Reassignment of a step to another person."""
 
     to: str = Field(min_length=1, max_length=100, examples=["dora"])
 
 
-class BeginForm(Form):
-    """A stage on demand."""
+class BeginForm(CommandForm):
+    """Start of a stage on demand."""
 
     stage: str = Field(min_length=1, max_length=200, examples=["correction"])
-    reason: Words = ""
+    reason: CleanText = ""
 
 
-class NoteForm(Form):
-    """Something for the timeline."""
+class NoteForm(CommandForm):
+    """Note for the timeline."""
 
-    text: Words
+    text: CleanText
     corrects: int = Field(0, ge=0, le=MOST, description="The number of an entry of the timeline that was not so.")
     speaker: str = Field("", alias="as", max_length=100, description="From the console only: in whose name.")
 
 
-class SetImpactForm(Form):
-    """What it costs whom, as known now."""
+class SetImpactForm(CommandForm):
+    """Impact as known now."""
 
     impact: ImpactForm
 
 
-class ReasonForm(Form):
-    """A move of the whole incident."""
+class ReasonForm(CommandForm):
+    """State change of the whole incident, with its reason."""
 
-    reason: Words = ""
+    reason: CleanText = ""
 
 
-class MergeForm(Form):
-    """Declared twice."""
+class MergeForm(CommandForm):
+    """Merge of an incident that was declared twice."""
 
     into: str = Field(min_length=1, max_length=64, examples=["INC-41"], description="The incident that goes on.")
 
 
-class AttachForm(Form):
-    """Another playbook."""
+class AttachForm(CommandForm):
+    """Another playbook to run for the incident."""
 
     playbook: str = Field(min_length=1, max_length=200, examples=["public-opinion"])
     since: Moment = None

@@ -1,4 +1,4 @@
-"""Declarations that arrive while a transaction is being written share the next one, and so its cost."""
+"""Declaration batcher: declarations that arrive during a transaction share the next one."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pendulum import DateTime
 
 from domain.commands import Declare
 from engine import commands
-from engine.commands import Answer, Refused
-from engine.house import House
+from engine.commands import CommandResult, CommandRefused
+from engine.house import Installation
 from storage.database import StorageError
 
 MOST = 50  # declarations of one transaction: some 150 ms of work, and nobody waits longer for the lock than that
 
 
-class Gathering:
-    """The one way in for declarations over HTTP. For one event loop."""
+class DeclareBatcher:
+    """Single entrance for declarations over HTTP. For one event loop."""
 
-    def __init__(self, house: House, writers: Executor, clock: Callable[[], DateTime]) -> None:
+    def __init__(self, house: Installation, writers: Executor, clock: Callable[[], DateTime]) -> None:
         self._house, self._writers, self._clock = house, writers, clock
         self._waiting: list[tuple[Declare, asyncio.Future[Any]]] = []
         self._draining: asyncio.Task[None] | None = None
 
-    async def declare(self, command: Declare) -> Answer:
-        """Declare, together with whoever declares at this moment.
+    async def declare(self, command: Declare) -> CommandResult:
+        """Declare, batched with the other declarations of the moment.
 
         Raises:
             Refused: this one cannot be; the others are not touched by it.
@@ -37,8 +37,8 @@ class Gathering:
         self._waiting.append((command, answer))
         if self._draining is None or self._draining.done():
             self._draining = asyncio.create_task(self._drain())
-        found: Answer | Refused = await answer
-        if isinstance(found, Refused):
+        found: CommandResult | CommandRefused = await answer
+        if isinstance(found, CommandRefused):
             raise found
         return found
 
@@ -49,16 +49,16 @@ class Gathering:
             for (_, waiting), found in zip(batch, answers, strict=True):
                 if waiting.done():  # its caller has gone away; the incident stands
                     continue
-                if isinstance(found, Exception) and not isinstance(found, Refused):
+                if isinstance(found, Exception) and not isinstance(found, CommandRefused):
                     waiting.set_exception(found)
                 else:
                     waiting.set_result(found)
 
-    async def _together(self, batch: Sequence[Declare]) -> Sequence[Answer | Refused | Exception]:
+    async def _together(self, batch: Sequence[Declare]) -> Sequence[CommandResult | CommandRefused | Exception]:
         """One transaction for all; if something unforeseen spoils it, one for each, so that it spoils only its own."""
 
-        def write() -> Sequence[Answer | Refused]:
-            return commands.declare_together(self._house, batch, self._clock())
+        def write() -> Sequence[CommandResult | CommandRefused]:
+            return commands.declare_batch(self._house, batch, self._clock())
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._writers, write)

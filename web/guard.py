@@ -1,4 +1,4 @@
-"""The gate before the application: size of bodies, foreign pages, headers on every answer. Plain ASGI."""
+"""Request guard before the application: body size, cross-site requests, security headers. Plain ASGI."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from engine.house import House
-from web.asking import allowed_hosts, cookie_name, host_of, is_secure
+from engine.house import Installation
+from web.asking import allowed_hosts, cookie_name, host_name, is_secure
 
 LONGEST_BODY = 1024 * 1024
 BODY_SECONDS = 20.0  # for which a body may take: half a megabit a second is enough, and who trickles holds nothing up
@@ -30,18 +30,18 @@ _HEADERS = {
 
 # Their address holds a secret, which is the right to them; a browser told to send no referrer says `Origin: null`.
 _OPEN_FORMS = ("/login", "/status/subscribe")  # sent by our own pages, without a session
-BY_ADDRESS = ("/a/", "/login/link/", "/login/sso/", "/status/confirm/", "/status/leave/")
+SECRET_PATHS = ("/a/", "/login/link/", "/login/sso/", "/status/confirm/", "/status/leave/")
 
 
-class Guard:
-    """Wraps the application."""
+class RequestGuard:
+    """ASGI middleware that refuses oversized and cross-site requests and sets security headers."""
 
-    def __init__(self, app: ASGIApp, house: House) -> None:
+    def __init__(self, app: ASGIApp, house: Installation) -> None:
         self._app = app
         self._house = house
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -66,8 +66,8 @@ class Guard:
         await self._app(scope, _replay(body, receive), send)
 
     def _foreign(self, path: str, headers: Headers) -> tuple[int, str] | None:
-        """A page of somebody else's must not be able to give commands in the name of whoever looks at it."""
-        if path.startswith(BY_ADDRESS):
+        """Refusal of a cross-site request: no foreign page may give commands in the viewer's name."""
+        if path.startswith(SECRET_PATHS):
             return None
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if path.startswith(("/api/", "/inbox/")) and kind != "application/json":
@@ -78,7 +78,7 @@ class Guard:
         if origin is None:
             return None
         host = (urlsplit(origin).hostname or "").lower()
-        ours = host in allowed_hosts(self._house) or (host and host == host_of(headers) and "authorization" in headers)
+        ours = host in allowed_hosts(self._house) or (host and host == host_name(headers) and "authorization" in headers)
         return None if ours else _FOREIGN
 
     def _ours(self, headers: Headers) -> bool:
@@ -145,7 +145,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 def _with_headers(send: Send, path: str, *, strict: bool) -> Send:
     # A form's browser says whence it comes only where it may send a referrer: to us it may, to nobody else.
-    referrer = "no-referrer" if path.startswith(BY_ADDRESS) else "same-origin"
+    referrer = "no-referrer" if path.startswith(SECRET_PATHS) else "same-origin"
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

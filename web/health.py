@@ -1,4 +1,4 @@
-"""The API of the health board."""
+"""Health board API."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
 from domain.health.finding import HealthFinding
-from domain.health.index import Index
-from domain.health.plan import TITLES, IndexName, Measure
-from domain.health.risk import Risk
+from domain.health.index import ServiceIndex
+from domain.health.plan import TITLES, IndexName, CoreMeasure
+from domain.health.risk import RiskAhead
 from domain.text import Reason, Text
-from domain.warning.figures import METRICS, Kind, Metric, show
+from domain.warning.figures import METRICS, MetricKind, Metric, format_metric
 from engine.health_board import measuring
-from engine.health_board.board import Board, CoreFigure, IndexFigure, Slot
+from engine.health_board.board import HealthReport, CoreMetric, IndexValue, StaffedSlot
 from engine.health_board.opening import open_board
-from engine.health_board.people import Staffing
+from engine.health_board.people import CurrentStaffing
 from locales import translator
-from playbooks.health_file import scale_of
+from playbooks.health_file import measure_scale
 from playbooks.rulebook import Rulebook
 from storage import board as both_of
 from storage import figures_replays
-from web.samples import AtFigures, FiguresDesk
-from web.schemas import answers
+from web.samples import SampleServiceDep, SampleService
+from web.schemas import documented_responses
 
 router = APIRouter(tags=["house"])
 FRESH_SECONDS: Final = 5.0
@@ -37,26 +37,26 @@ _MOST_KEPT: Final = 64
 Metrics = Mapping[str, Metric]
 
 
-class HealthDesk:
-    """The health boards of one web process, each kept for a few seconds.
+class HealthBoardService:
+    """Health boards of one web process, each cached for a few seconds.
 
-    They are made in a thread of their own, one at a time: a first look, which reads weeks of history, holds up nobody
-    who wants a page.
+    They are computed one at a time in a thread of their own: the first, which reads weeks of history, delays no
+    page.
     """
 
-    def __init__(self, desk: FiguresDesk, book: Rulebook) -> None:
+    def __init__(self, desk: SampleService, book: Rulebook) -> None:
         self._desk = desk
         self._book = book
         self._board, self._file = open_board(desk.house.settings, desk.figures, book)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._kept: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
 
-    async def look(self, lane: str, service: str) -> dict[str, Any] | None:
-        """The board as a document; None: there is no such replay."""
+    async def board_document(self, lane: str, service: str) -> dict[str, Any] | None:
+        """Health board as a document; None for an unknown replay."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._look, lane, service)
 
-    def wait(self, lane: str, service: str) -> dict[str, Any] | None:
-        """The same for a caller in a thread."""
+    def board_document_blocking(self, lane: str, service: str) -> dict[str, Any] | None:
+        """Health board as a document, for a caller in a thread; None for an unknown replay."""
         return self._thread.submit(self._look, lane, service).result()
 
     def _look(self, lane: str, service: str) -> dict[str, Any] | None:
@@ -65,12 +65,12 @@ class HealthDesk:
             return kept[1]
         at = self._desk.clock()
         if lane:
-            replay = figures_replays.find(self._desk.figures, lane)
+            replay = figures_replays.find_replay(self._desk.figures, lane)
             if replay is None:
                 return None
             at = replay.position
         metrics = self._book.metrics()
-        found = document(self._board.look(at, lane, service), metrics)
+        found = health_document(self._board.report_at(at, lane, service), metrics)
         found["file_findings"] = [str(finding) for finding in self._file.findings()]
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
@@ -78,20 +78,20 @@ class HealthDesk:
         return found
 
 
-async def _board_desk(request: Request, desk: AtFigures) -> HealthDesk:
+async def _health_board_service(request: Request, desk: SampleServiceDep) -> HealthBoardService:
     state = request.app.state
     if not hasattr(state, "health"):  # made by the first who asks: most processes of a cluster never are
-        state.health = HealthDesk(desk, state.rulebook)
-    found: HealthDesk = state.health
+        state.health = HealthBoardService(desk, state.rulebook)
+    found: HealthBoardService = state.health
     return found
 
 
-AtBoard = Annotated[HealthDesk, Depends(_board_desk)]
+HealthBoardServiceDep = Annotated[HealthBoardService, Depends(_health_board_service)]
 
 
-@router.get("/api/health", responses=answers("health-board", "The health board"))
+@router.get("/api/health", responses=documented_responses("health-board", "The health board"))
 async def health(
-    desk: AtBoard,
+    desk: HealthBoardServiceDep,
     service: Annotated[str, Query(max_length=200, description="Of one service; default: of all together.")] = "",
     lane: Annotated[str, Query(max_length=64, description="Of a replay, where it is; default: live, now.")] = "",
 ) -> JSONResponse:
@@ -99,7 +99,7 @@ async def health(
 
     A figure that is not known is null, never 0.
     """
-    found = await desk.look(lane, service)
+    found = await desk.board_document(lane, service)
     if found is None:
         return JSONResponse({"error": f"there is no replay {lane[:60]}"}, 404)
     return JSONResponse(found)
@@ -108,8 +108,8 @@ async def health(
 # --- as a document
 
 
-def document(board: Board, metrics: Metrics = METRICS) -> dict[str, Any]:
-    """A board as programs and pages read it."""
+def health_document(board: HealthReport, metrics: Metrics = METRICS) -> dict[str, Any]:
+    """Health board as a document for programs and pages."""
     return {
         "at": board.at.isoformat(),
         "lane": board.lane,
@@ -132,20 +132,20 @@ def document(board: Board, metrics: Metrics = METRICS) -> dict[str, Any]:
     }
 
 
-def _core(one: CoreFigure, metrics: Metrics) -> dict[str, Any]:
+def _core(one: CoreMetric, metrics: Metrics) -> dict[str, Any]:
     measure = one.measure
     kind = _kind(measure, metrics)
     found: dict[str, Any] = {
         "id": one.core,
-        "title": both_of.both(TITLES[one.core]),
+        "title": both_of.both_languages(TITLES[one.core]),
         "metric": measure.metric if measure else None,
         "per": (measure.per or None) if measure else None,
         "unit": _unit(measure, metrics),
         "window_seconds": int(measure.window.total_seconds()) if measure else None,
         "value": _rounded(one.value),
-        "shown": None if one.value is None else show(one.value, kind),
+        "shown": None if one.value is None else format_metric(one.value, kind),
         "target": measure.target if measure else None,
-        "target_shown": show(measure.target, kind) if measure and measure.target is not None else None,
+        "target_shown": format_metric(measure.target, kind) if measure and measure.target is not None else None,
         "side": measure.side if measure else None,
         "met": measure.meets(one.value) if measure and one.value is not None else None,
         "points": [_rounded(point) for point in one.points],
@@ -153,21 +153,21 @@ def _core(one: CoreFigure, metrics: Metrics) -> dict[str, Any]:
     return found
 
 
-def _kind(measure: Measure | None, metrics: Metrics) -> Kind:
-    return scale_of(metrics, measure.metric, measure.per)[0] if measure else Kind.GAUGE
+def _kind(measure: CoreMeasure | None, metrics: Metrics) -> MetricKind:
+    return measure_scale(metrics, measure.metric, measure.per)[0] if measure else MetricKind.GAUGE
 
 
-def _unit(measure: Measure | None, metrics: Metrics) -> dict[str, str]:
+def _unit(measure: CoreMeasure | None, metrics: Metrics) -> dict[str, str]:
     """What `value` counts."""
     known = metrics.get(measure.metric) if measure else None
     if measure is None or known is None:
-        return both_of.both(Text(""))
+        return both_of.both_languages(Text(""))
     if measure.per:
-        return both_of.both(_name(measure.metric, measure.per, metrics))
-    if known.kind is Kind.VOLUME:
-        return both_of.both(Text("a minute", "每分钟"))
-    kind = scale_of(metrics, measure.metric)[0]
-    return both_of.both({Kind.DURATION: Text("s", "秒"), Kind.SHARE: Text("share", "占比")}.get(kind, Text(known.unit)))
+        return both_of.both_languages(_name(measure.metric, measure.per, metrics))
+    if known.kind is MetricKind.VOLUME:
+        return both_of.both_languages(Text("a minute", "每分钟"))
+    kind = measure_scale(metrics, measure.metric)[0]
+    return both_of.both_languages({MetricKind.DURATION: Text("s", "秒"), MetricKind.SHARE: Text("share", "占比")}.get(kind, Text(known.unit)))
 
 
 def _name(metric: str, per: str, metrics: Metrics) -> Text:
@@ -178,10 +178,10 @@ def _name(metric: str, per: str, metrics: Metrics) -> Text:
     return Text(f"{own.en} / {of.en}", f"{own.in_('zh_CN')} / {of.in_('zh_CN')}")
 
 
-def _index(one: IndexFigure, metrics: Metrics) -> dict[str, Any]:
+def _index(one: IndexValue, metrics: Metrics) -> dict[str, Any]:
     return {
         "id": one.name,
-        "title": both_of.both(TITLES[IndexName(one.name)]),
+        "title": both_of.both_languages(TITLES[IndexName(one.name)]),
         "value": _rounded(one.hour.value, 1),
         "covered": _rounded(one.hour.covered),
         "day": _rounded(one.day.value, 1),
@@ -190,21 +190,21 @@ def _index(one: IndexFigure, metrics: Metrics) -> dict[str, Any]:
     }
 
 
-def _parts(index: Index, metrics: Metrics) -> list[dict[str, Any]]:
+def _parts(index: ServiceIndex, metrics: Metrics) -> list[dict[str, Any]]:
     found = []
     for part in index.parts:
         one = part.component
-        kind = scale_of(metrics, one.metric, one.per)[0]
+        kind = measure_scale(metrics, one.metric, one.per)[0]
         found.append({
             "metric": one.metric, "per": one.per or None, "weight": one.weight, "zero": one.zero, "full": one.full,
-            "title": both_of.both(_name(one.metric, one.per, metrics)),
+            "title": both_of.both_languages(_name(one.metric, one.per, metrics)),
             "value": _rounded(part.value), "score": _rounded(part.score, 1),
-            "shown": None if part.value is None else show(part.value, kind),
+            "shown": None if part.value is None else format_metric(part.value, kind),
         })  # fmt: skip
     return found
 
 
-def _staffing(one: Staffing, wanted: float) -> dict[str, Any]:
+def _staffing(one: CurrentStaffing, wanted: float) -> dict[str, Any]:
     reserve, call = one.reserve, one.call
     return {
         "objective": {"share": one.objective.share, "within_seconds": one.objective.within},
@@ -228,7 +228,7 @@ def _staffing(one: Staffing, wanted: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _slot(slot: Slot) -> dict[str, Any]:
+def _slot(slot: StaffedSlot) -> dict[str, Any]:
     one = slot.expected
     return {
         "start": _moment(one.start),
@@ -243,7 +243,7 @@ def _slot(slot: Slot) -> dict[str, Any]:
     }
 
 
-def _risk(risk: Risk) -> dict[str, Any]:
+def _risk(risk: RiskAhead) -> dict[str, Any]:
     return {
         "ratio": _rounded(risk.ratio),
         "cause": risk.cause,

@@ -1,4 +1,4 @@
-"""The health board as a page: the six core figures with their course and target, people, what is coming."""
+"""Health board page: the six core metrics with trend and target, staffing, and the forecast."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pendulum import DateTime
 
-from engine.house import House
-from web.charts import forecast, sparkline
-from web.desk import AtDesk
-from web.health import AtBoard
-from web.live import shown
+from engine.house import Installation
+from web.charts import forecast_chart, sparkline
+from web.desk import RequestContextDep
+from web.health import HealthBoardServiceDep
+from web.live import render_live_page
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/health")
 async def show_health(
-    request: Request, desk: AtDesk, board: AtBoard, service: Annotated[str, Query(max_length=200)] = ""
+    request: Request, desk: RequestContextDep, board: HealthBoardServiceDep, service: Annotated[str, Query(max_length=200)] = ""
 ) -> Response:
-    """The health board of one service, or of all together."""
+    """Show the health board of one service, or of all together."""
 
-    def look(_house: House, now: DateTime) -> dict[str, Any]:
-        return {"now": now, "found": board.wait("", service)}
+    def look(_house: Installation, now: DateTime) -> dict[str, Any]:
+        return {"now": now, "found": board.board_document_blocking("", service)}
 
-    return await shown(request, desk, "health.html", look, sparkline=sparkline, forecast=forecast)
+    return await render_live_page(request, desk, "health.html", look, sparkline=sparkline, forecast=forecast_chart)

@@ -1,4 +1,4 @@
-"""Past incidents: search, and how the months went: time to acknowledge, to the first public word, share in time."""
+"""History page: search of past incidents, monthly time to acknowledge, to first statement, share in time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pendulum import DateTime
 
-from domain.handle import Refused
-from engine.house import House
+from domain.handle import CommandRefused
+from engine.house import Installation
 from storage import board, history
-from storage.history import Month, Wanted
-from web.charts import bars
-from web.desk import AtDesk
-from web.language import page, zone_of
+from storage.history import MonthSummary, IncidentQuery
+from web.charts import bar_chart
+from web.desk import RequestContextDep
+from web.language import render_page, negotiate_time_zone
 
 router = APIRouter(include_in_schema=False)
 MONTHS: Final = 12
@@ -25,17 +25,17 @@ FRESH_SECONDS: Final = 60.0
 _MINUTE: Final = 60.0
 
 
-class Months:
-    """How the months went, counted at most once a minute and zone; whoever asks meanwhile gets what is known."""
+class MonthlyHistory:
+    """Monthly statistics, counted at most once a minute and zone; callers meanwhile get the last result."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: Installation) -> None:
         self._house = house
         self._lock = threading.Lock()
-        self._kept: dict[str, tuple[float, dict[str, Month]]] = {}
+        self._kept: dict[str, tuple[float, dict[str, MonthSummary]]] = {}
         self._counting: set[str] = set()
 
-    def get(self, zone: str, now: DateTime) -> dict[str, Month]:
-        """Every month of the last twelve, the earliest first. Waits only for the very first count."""
+    def get(self, zone: str, now: DateTime) -> dict[str, MonthSummary]:
+        """Statistics of the last twelve months, earliest first. Waits only for the very first count."""
         with self._lock:
             kept = self._kept.get(zone)
             fresh = kept is not None and time.monotonic() - kept[0] < FRESH_SECONDS
@@ -47,13 +47,13 @@ class Months:
         threading.Thread(target=self._count, args=(zone, now), name="months", daemon=True).start()
         return kept[1]
 
-    def _count(self, zone: str, now: DateTime) -> dict[str, Month]:
+    def _count(self, zone: str, now: DateTime) -> dict[str, MonthSummary]:
         try:
             first = now.in_timezone(zone).start_of("month").subtract(months=MONTHS - 1)
             with self._house.database.read() as connection:
-                found = history.months(connection, first.in_timezone("UTC"), zone)
+                found = history.summarize_months(connection, first.in_timezone("UTC"), zone)
             names = [first.add(months=place).format("YYYY-MM") for place in range(MONTHS)]
-            counted = {name: found.get(name, Month()) for name in names}
+            counted = {name: found.get(name, MonthSummary()) for name in names}
             with self._lock:
                 if len(self._kept) > MONTHS:
                     self._kept.clear()
@@ -67,7 +67,7 @@ class Months:
 @router.get("/history")
 async def show_history(  # noqa: PLR0913, PLR0917 - each narrows the list
     request: Request,
-    desk: AtDesk,
+    desk: RequestContextDep,
     q: Annotated[str, Query(max_length=200)] = "",
     service: Annotated[str, Query(max_length=80)] = "",
     playbook: Annotated[str, Query(max_length=100)] = "",
@@ -76,38 +76,38 @@ async def show_history(  # noqa: PLR0913, PLR0917 - each narrows the list
     drills: Annotated[bool, Query()] = False,
     before: Annotated[int, Query(ge=0, le=10**12)] = 0,
 ) -> Response:
-    """Search, and the months."""
-    zone = zone_of(request)
+    """Show the search and the monthly charts."""
+    zone = negotiate_time_zone(request)
     since, until = _span(month, zone)
-    wanted = Wanted(q, service, playbook, person, since, until, drills, before)
-    months: Months = request.app.state.months
+    wanted = IncidentQuery(q, service, playbook, person, since, until, drills, before)
+    months: MonthlyHistory = request.app.state.months
 
-    def look(house: House, now: DateTime) -> dict[str, Any]:
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
         with house.database.read() as connection:
-            rows = history.search(connection, wanted)
-            services = board.services(connection)
+            rows = history.search_incidents(connection, wanted)
+            services = board.list_services(connection)
         roster = house.roster()
         return {
             "now": now, "rows": rows, "services": services, "months": months.get(zone, now),
-            "playbooks": [{"id": one.id, "title": board.both(one.title)} for one in house.library.all()],
+            "playbooks": [{"id": one.id, "title": board.both_languages(one.title)} for one in house.library.all()],
             "persons": {one.id: one.name for one in roster.people.values()},
         }  # fmt: skip
 
     asked = {"q": q, "service": service, "playbook": playbook, "person": person, "month": month, "drills": drills}
     found = await desk.read(look)
     more = str(request.url.include_query_params(before=found["rows"][-1]["number"]).query) if _full(found) else ""
-    return page(request, "history.html", asked=asked, more=more, plots=plots(found["months"]), **found)
+    return render_page(request, "history.html", asked=asked, more=more, plots=monthly_charts(found["months"]), **found)
 
 
 def _full(found: dict[str, Any]) -> bool:
-    return len(found["rows"]) == history.PAGE
+    return len(found["rows"]) == history.PAGE_SIZE
 
 
-def plots(months: dict[str, Month]) -> dict[str, Any]:
-    """Incidents, minutes to acknowledge, minutes to the first word, share in time: a drawing by a label each."""
+def monthly_charts(months: dict[str, MonthSummary]) -> dict[str, Any]:
+    """Monthly charts by label: incidents, minutes to acknowledge, minutes to first statement, share in time."""
 
     def drawn(values: dict[str, float | None]) -> Any:
-        return lambda label: bars([(name[2:], value) for name, value in values.items()], label)
+        return lambda label: bar_chart([(name[2:], value) for name, value in values.items()], label)
 
     return {
         "incidents": drawn({name: float(one.incidents) or None for name, one in months.items()}),
@@ -126,5 +126,5 @@ def _span(month: str, zone: str) -> tuple[DateTime | None, DateTime | None]:
     try:
         first = pendulum.from_format(month, "YYYY-MM", tz=zone)
     except ValueError:
-        raise Refused(f"{month!r} is no month: write for example 2026-10") from None
+        raise CommandRefused(f"{month!r} is no month: write for example 2026-10") from None
     return first.in_timezone("UTC"), first.add(months=1).in_timezone("UTC")

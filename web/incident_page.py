@@ -1,4 +1,4 @@
-"""The page of one incident: what is next and by when first, then what waits for the reader, then everything."""
+"""Incident page: the next deadline first, then what waits for the reader, then everything."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pendulum import DateTime
 from starlette.requests import Request
 
 from domain.facts import FactKind
-from domain.incident import Nature
-from engine.customers.desk import desk_of
-from engine.house import House
+from domain.incident import CaseType
+from engine.customers.desk import get_customer_service
+from engine.house import Installation
 from storage import board, incidents
-from web.asking import Asker
-from web.customers import card
-from web.desk import AtDesk
-from web.incidents import facts, whole
-from web.learning import on_page
-from web.live import shown
-from web.timeline_picture import picture
-from web.wording import purpose
+from web.asking import Principal
+from web.customers import follow_up_summary
+from web.desk import RequestContextDep
+from web.incidents import timeline_document, incident_document
+from web.learning import incident_learning
+from web.live import render_live_page
+from web.timeline_picture import timeline_svg
+from web.wording import purpose_label
 
 router = APIRouter(include_in_schema=False)
 K = FactKind
@@ -34,10 +34,10 @@ _LIVE_STATES: Final = frozenset({"open", "acknowledged", "waiting"})
 _BEGUN: Final = frozenset({"open", "acknowledged"})
 _PUBLIC: Final = (
     K.DRAFTED, K.APPROVED, K.REJECTED, K.VOIDED, K.ORDERED, K.PUBLISHED, K.IN_DOUBT, K.PUBLISH_FAILED, K.RETRIED,
-    K.ALARMED, K.SILENCE,
+    K.ALARMED, K.UPDATE_OVERDUE,
 )  # fmt: skip
-SORTS: Final[dict[str, frozenset[str]]] = {
-    "clocks": frozenset({K.OPENED, K.ESCALATED, K.REMINDED, K.MISSED, K.STAGE_BEGUN, K.RESUMED, K.SILENCE}),
+FILTER_KINDS: Final[dict[str, frozenset[str]]] = {
+    "clocks": frozenset({K.OPENED, K.ESCALATED, K.REMINDED, K.MISSED, K.STAGE_BEGUN, K.RESUMED, K.UPDATE_OVERDUE}),
     "public": frozenset(_PUBLIC),
     "delivery": frozenset({K.NOTICE_DEAD, K.NOTICE_UNKNOWN, K.WITHOUT_PREFECT}),
     "notes": frozenset({K.NOTED, K.CORRECTED, K.IMPACT, K.PROMISED, K.MERGED}),
@@ -45,8 +45,8 @@ SORTS: Final[dict[str, frozenset[str]]] = {
 
 
 @router.get("/incidents")
-async def all_incidents() -> Response:
-    """The list is the board with all of them."""
+async def redirect_to_board() -> Response:
+    """Redirect to the board with all incidents."""
     return RedirectResponse("/?all=true", 307)
 
 
@@ -54,20 +54,20 @@ async def all_incidents() -> Response:
 async def show_incident(
     request: Request,
     ref: str,
-    desk: AtDesk,
+    desk: RequestContextDep,
     facts_after: Annotated[int, Query(ge=-1)] = -1,
     kind: Annotated[str, Query(max_length=20)] = "",
     by: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
-    """One incident whole."""
+    """Show one whole incident."""
     filters = {"kind": kind, "by": by, "after": facts_after}
 
-    def look(house: House, now: DateTime) -> dict[str, Any]:
-        document = whole(house, ref, now)
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
+        document = incident_document(house, ref, now)
         told, count = _told(house, document["ref"], filters)
         with house.database.read() as connection:
-            same = Nature.INCIDENT if document["ref"].startswith("INC-") else Nature.WARNING
-            others = board.open_heads(connection, same, drill=document["drill"])
+            same = CaseType.INCIDENT if document["ref"].startswith("INC-") else CaseType.WARNING
+            others = board.list_open_cases(connection, same, drill=document["drill"])
         roster = house.roster()
         return {
             "now": now,
@@ -78,11 +78,11 @@ async def show_incident(
             "filters": filters,
             "port": house.settings.prefect_port,
             "others": [one for one in others if one["ref"] != document["ref"]],
-            "playbooks": [{"id": one.id, "title": board.both(one.title)} for one in house.library.all()],
+            "playbooks": [{"id": one.id, "title": board.both_languages(one.title)} for one in house.library.all()],
             "running": [one["id"] for one in document["playbooks"]],
             "everybody": {one.id: one.name for one in roster.people.values()},
-            **on_page(house, document["ref"], now),
-            "follow": card(desk_of(house), ref),
+            **incident_learning(house, document["ref"], now),
+            "follow": follow_up_summary(get_customer_service(house), ref),
             **_at_a_glance(document, desk.asker),
         }
 
@@ -90,23 +90,23 @@ async def show_incident(
         known = await desk.read(lambda house, _now: _ref_of(house, ref))
         if known != ref:
             return RedirectResponse(f"/incidents/{quote(known)}", 307)
-    return await shown(request, desk, "incident.html", look, purpose=purpose, picture=picture)
+    return await render_live_page(request, desk, "incident.html", look, purpose=purpose_label, picture=timeline_svg)
 
 
-def _ref_of(house: House, name: str) -> str:
+def _ref_of(house: Installation, name: str) -> str:
     with house.database.read() as connection:
-        return incidents.load_incident(connection, incidents.find(connection, name)).ref
+        return incidents.load_incident(connection, incidents.find_incident_id(connection, name)).ref
 
 
-def _told(house: House, ref: str, filters: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
+def _told(house: Installation, ref: str, filters: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
     """The facts that are wanted, and how many there are in all."""
     narrowed = bool(filters["kind"] or filters["by"])
     whole_of_it = narrowed or filters["after"] >= 0
-    told = facts(
+    told = timeline_document(
         house, ref, after=max(0, filters["after"]), limit=MOST_FACTS, last=0 if whole_of_it else LAST_FACTS
     )["entries"]  # fmt: skip
     count = told[-1]["seq"] if told else 0
-    wanted, people = SORTS.get(filters["kind"]), filters["kind"] == "people"
+    wanted, people = FILTER_KINDS.get(filters["kind"]), filters["kind"] == "people"
     found = [
         entry
         for entry in told
@@ -123,7 +123,7 @@ def _named(entry: dict[str, Any]) -> list[str]:
     return [str(data[name]) for name in ("owner", "to", "silent", "person") if data.get(name)]
 
 
-def _at_a_glance(document: dict[str, Any], asker: Asker) -> dict[str, Any]:
+def _at_a_glance(document: dict[str, Any], asker: Principal) -> dict[str, Any]:
     """What one looks for first: the clock that runs, what is next, who was called and who answered, what is mine."""
     stages = [_drawn(stage) for stage in document["stages"]]
     each = [(stage, step) for stage in stages for step in stage["steps"]]

@@ -1,4 +1,4 @@
-"""Pages in the reader's language and time zone, drawn from templates."""
+"""Page rendering in the reader's language and time zone, from Jinja templates."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from domain.access import Role
+from domain.access import AccessRole
 from engine import clock
-from engine.customers.wording import share
-from engine.house import House
+from engine.customers.wording import format_share
+from engine.house import Installation
 from locales import format_span, format_when, normalise, translator
-from locales.refusals import refusal_in
+from locales.refusals import localize_refusal
 from playbooks.errors import BadFile
 from web import charts, drawing, wording
-from web.places import AGOS, PLACES, ROLES, SORTS
+from web.places import AGO_MINUTES, PAGES, ROLE_LABELS, TIMELINE_FILTERS
 
 _FOLDER = Path(__file__).parent / "templates"
 _YEAR = 365 * 86_400
 
 
 @lru_cache
-def templates() -> jinja2.Environment:
-    """The templates; whatever is put into them is escaped."""
+def template_environment() -> jinja2.Environment:
+    """Jinja environment; inserted values are escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
         autoescape=jinja2.select_autoescape(disabled_extensions=("md",), default=True),
@@ -38,24 +38,24 @@ def templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         auto_reload=False,
     )
-    environment.filters["links"] = drawing.with_links
-    environment.globals["bar"] = drawing.bar
+    environment.filters["links"] = drawing.link_urls
+    environment.globals["bar"] = drawing.progress_bar
     environment.globals["meter"] = charts.meter
     return environment
 
 
-def language_of(request: Request) -> str:
-    """`?lang=`, else what was chosen before, else what the browser asks for first."""
+def negotiate_language(request: Request) -> str:
+    """Language of a request: `?lang=`, else the remembered choice, else the browser's preference."""
     wanted = request.query_params.get("lang") or request.cookies.get("lang")
     if not wanted:
         wanted = request.headers.get("accept-language", "").split(",")[0].split(";")[0]
     return normalise(wanted)
 
 
-def zone_of(request: Request) -> str:
-    """`?tz=`, else what was chosen before, else the time zone of the house: its incident commander's."""
-    house: House = request.app.state.house
-    for name in (request.query_params.get("tz"), request.cookies.get("tz"), _zone_of_house(house)):
+def negotiate_time_zone(request: Request) -> str:
+    """Time zone of a request: `?tz=`, else the remembered choice, else the incident commander's."""
+    house: Installation = request.app.state.house
+    for name in (request.query_params.get("tz"), request.cookies.get("tz"), _default_time_zone(house)):
         if name and _known(name):
             return name
     return "UTC"
@@ -70,7 +70,7 @@ def _known(name: str) -> bool:
     return True
 
 
-def _zone_of_house(house: House) -> str:
+def _default_time_zone(house: Installation) -> str:
     try:
         roster = house.roster()
     except BadFile:
@@ -79,8 +79,8 @@ def _zone_of_house(house: House) -> str:
     return commander.timezone if commander else "UTC"
 
 
-class Reader:
-    """What a template needs to speak to one reader: texts, times, names of states."""
+class PageReader:
+    """Template helper for one reader: texts, times, names of states."""
 
     def __init__(self, language: str, zone: str, now: datetime) -> None:
         self.language = language
@@ -90,11 +90,11 @@ class Reader:
         self.translate = translator(language)
 
     def text(self, words: Mapping[str, str]) -> str:
-        """A text that exists in both languages."""
+        """Text in the reader's language."""
         return words["zh"] if self.language == "zh_CN" else words["en"]
 
     def when(self, time: str | None) -> str:
-        """A time as people say it."""
+        """Time as people say it."""
         return format_when(datetime.fromisoformat(time), self.zone, self.language, self.now) if time else ""
 
     def clock(self, time: str | None) -> str:
@@ -106,7 +106,7 @@ class Reader:
         return f"{local:%H:%M:%S}" if today else f"{local:%Y-%m-%d %H:%M:%S}"
 
     def left(self, due: str | None) -> str:
-        """How long until `due`, or since."""
+        """Time left until `due`, or time since."""
         if not due:
             return ""
         span = datetime.fromisoformat(due) - self.now
@@ -115,49 +115,49 @@ class Reader:
         return words.format(span=format_span(span, self.language))
 
     def span(self, seconds: float | None) -> str:
-        """A length of time."""
+        """Length of time."""
         return "-" if seconds is None else format_span(timedelta(seconds=seconds), self.language)
 
     def share(self, value: float | None) -> str:
-        """A share as people read it."""
-        return share(value)
+        """Share as people read it."""
+        return format_share(value)
 
     def state(self, name: str) -> str:
-        """A state's name."""
-        return wording.state(name, self.language)
+        """Name of a state."""
+        return wording.state_label(name, self.language)
 
     def places(self) -> list[tuple[str, str]]:
-        """The pages that there are, with their names."""
-        return [(address, self.translate(title)) for address, title in PLACES]
+        """Pages of the console, with their names."""
+        return [(address, self.translate(title)) for address, title in PAGES]
 
     def sorts(self) -> list[tuple[str, str]]:
-        """What a timeline can be narrowed to."""
-        return [(name, self.translate(words)) for name, words in SORTS.items()]
+        """Filters of a timeline, with their names."""
+        return [(name, self.translate(words)) for name, words in TIMELINE_FILTERS.items()]
 
     def agos(self) -> list[tuple[int, str]]:
-        """Since when something may be so: minutes, and how people say it."""
+        """Choices of a start in the past: minutes, and how people say it."""
         _ = self.translate
-        span = [(minutes, format_span(timedelta(minutes=minutes), self.language)) for minutes in AGOS]
+        span = [(minutes, format_span(timedelta(minutes=minutes), self.language)) for minutes in AGO_MINUTES]
         return [(minutes, _("{span} ago").format(span=words) if minutes else _("just now")) for minutes, words in span]
 
     def refusal(self, line: str) -> str:
-        """Why something was refused, as the reader reads it."""
-        return refusal_in(line, self.language)
+        """Refusal in the reader's language."""
+        return localize_refusal(line, self.language)
 
-    def role(self, role: Role) -> str:
-        """A role's name."""
-        return self.translate(ROLES[role.word])
+    def role(self, role: AccessRole) -> str:
+        """Name of a role."""
+        return self.translate(ROLE_LABELS[role.word])
 
     def fact(self, entry: Mapping[str, Any]) -> str:
-        """What a fact of a timeline says."""
+        """Sentence for a fact of a timeline."""
         return str(entry["says"]["zh" if self.language == "zh_CN" else "en"])
 
 
-def drawn(request: Request, template: str, *, language: str = "", zone: str = "", **values: Any) -> str:
-    """A template's HTML for one reader."""
-    language = language or language_of(request)
-    zone = zone or zone_of(request)
-    reader = Reader(language, zone, values.pop("now", None) or clock.now())
+def render_template(request: Request, template: str, *, language: str = "", zone: str = "", **values: Any) -> str:
+    """Render a template's HTML for one reader."""
+    language = language or negotiate_language(request)
+    zone = zone or negotiate_time_zone(request)
+    reader = PageReader(language, zone, values.pop("now", None) or clock.now())
     context = {
         "me": reader,
         "_": reader.translate,
@@ -170,14 +170,14 @@ def drawn(request: Request, template: str, *, language: str = "", zone: str = ""
         "other": request.url.include_query_params(lang="en" if language == "zh_CN" else "zh_CN").query,
         **values,
     }
-    return templates().get_template(template).render(context)
+    return template_environment().get_template(template).render(context)
 
 
-def page(
+def render_page(
     request: Request, template: str, status: int = 200, *, headers: Mapping[str, str] | None = None, **values: Any
 ) -> HTMLResponse:
-    """A page of ours. A language or zone chosen by the address is remembered."""
-    response = HTMLResponse(drawn(request, template, **values), status, headers=dict(headers or {}))
+    """Render a page. A language or zone chosen by the address is remembered."""
+    response = HTMLResponse(render_template(request, template, **values), status, headers=dict(headers or {}))
     asker = getattr(request.state, "asker", None)
     for name in () if asker and asker.console else ("lang", "tz"):  # with a cookie the console would be a browser
         chosen = request.query_params.get(name)

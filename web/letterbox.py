@@ -1,4 +1,4 @@
-"""The sandbox's letters, in a small file of their own: they never hold up a writer of the truth."""
+"""Inbox store: the sandbox's messages in a small SQLite file that never blocks the main database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-NEWEST = 20_000
+MOST_KEPT = 20_000
 _THIN_EVERY = 500
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS letter (
@@ -18,10 +18,11 @@ CREATE INDEX IF NOT EXISTS letter_name ON letter (name, id);
 """
 
 
-class Letterbox:
-    """Keeps the newest 20,000 letters. Thread-safe; a letter counts as received when `put` returns.
+class InboxStore:
+    """Store of the newest 20,000 sandbox messages. Thread-safe.
 
-    Letters of a sandbox may be lost with the machine (`synchronous=OFF`), not with the process.
+    A message counts as received when `put` returns. Messages of a sandbox may be lost with the machine
+    (`synchronous=OFF`), not with the process.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,7 +35,7 @@ class Letterbox:
         self._put = 0
 
     def put(self, name: str, received_at: str, document: dict[str, Any]) -> int:
-        """Keep a letter; its number."""
+        """Keep a message; returns its number."""
         title, body = _whole(document.get("title")), _whole(document.get("message") or document.get("body"))
         values = (name, received_at, title, body, _whole(json.dumps(document, ensure_ascii=False)))
         with self._lock:
@@ -44,11 +45,11 @@ class Letterbox:
             number = int(found.lastrowid or 0)
             self._put += 1
             if self._put % _THIN_EVERY == 0:
-                self._file.execute("DELETE FROM letter WHERE id <= ?", (number - NEWEST,))
+                self._file.execute("DELETE FROM letter WHERE id <= ?", (number - MOST_KEPT,))
         return number
 
     def read(self, *, name: str = "", since: int = 0, limit: int = 1_000, newest: bool = False) -> list[dict[str, Any]]:
-        """Letters after that number, of one box or of all, the oldest (or newest) first."""
+        """Messages after number `since`, of one box or of all, the oldest (or newest) first."""
         order = "DESC" if newest else "ASC"
         query = f"SELECT id, name, received_at, title, body, document FROM letter WHERE id > ? AND (? = '' OR name = ?) ORDER BY id {order} LIMIT ?"  # noqa: E501, S608 - `order` is one of two words
         with self._lock:
@@ -57,14 +58,14 @@ class Letterbox:
         return [{**dict(zip(names, row, strict=False)), "document": json.loads(row[5])} for row in rows]
 
     def boxes(self) -> list[dict[str, Any]]:
-        """Every box with how many letters it holds and when the last one came."""
+        """Every box with its message count and the time of its last message."""
         query = "SELECT name, count(*), max(received_at) FROM letter GROUP BY name ORDER BY name"
         with self._lock:
             rows = self._file.execute(query).fetchall()
         return [{"name": name, "letters": count, "last": last} for name, count, last in rows]
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         with self._lock:
             self._file.close()
 

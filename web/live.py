@@ -1,8 +1,8 @@
-"""Pages that stay true while somebody looks: the same address as a page, or as a stream of what changed on it.
+"""Live pages: one address serves the page, and as `text/event-stream` its later versions.
 
-A browser asks an address twice: once as a page, once as `text/event-stream`. Whenever anybody committed anything, the
-page's `main` is made anew and sent if it differs. Readers who would see the same share one making of it, so that two
-hundred walls in two hundred rooms cost little more than one.
+A browser asks an address twice: once as a page, once as `text/event-stream`. After every commit of any
+process, the page's `main` is rendered anew and sent if it differs. Readers who would see the same share one
+rendering, so that two hundred screens cost little more than one.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from fastapi.responses import Response, StreamingResponse
 from pendulum import DateTime
 
 from engine import clock
-from engine.changes import Version
-from engine.house import House
-from web.desk import Desk
-from web.language import drawn, language_of, page, zone_of
+from engine.changes import DatabaseVersion
+from engine.house import Installation
+from web.desk import RequestContext
+from web.language import render_template, negotiate_language, render_page, negotiate_time_zone
 
 log = logging.getLogger("tocsin.web")
 GLANCE_SECONDS: Final = 0.1  # between two glances at the database's version
@@ -35,8 +35,8 @@ CHECK_SECONDS: Final = 15.0  # how long a stream outlasts its session at most, a
 EACH: Final = 0.003  # ... and so many seconds for each stream that it is sent to
 MOST_VIEWS: Final = 512
 
-Look = Callable[[House, DateTime], dict[str, Any]]
-Make = Callable[[], Awaitable[str]]
+LoadView = Callable[[Installation, DateTime], dict[str, Any]]
+RenderView = Callable[[], Awaitable[str]]
 
 
 @dataclass
@@ -51,10 +51,10 @@ class _View:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class Live:
-    """The streams of one web process: who waits for a change, and what was made for the last one."""
+class LiveUpdates:
+    """Event streams of one web process: the waiting readers, and the last rendering of each view."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: Installation) -> None:
         self._house = house
         self._views: dict[tuple[str, ...], _View] = {}
         self._news = asyncio.Condition()
@@ -66,12 +66,12 @@ class Live:
     async def stream(
         self,
         key: tuple[str, ...],
-        make: Make,
+        make: RenderView,
         check: Callable[[], Awaitable[None]],
         seen: str,
         every: float = QUIET_SECONDS,
     ) -> AsyncIterator[bytes]:
-        """Server-sent events: `main` with its HTML at each change.
+        """Server-sent events: the HTML of `main` at each change.
 
         Args:
             key: equal for readers who see the same.
@@ -101,7 +101,7 @@ class Live:
         finally:
             self._streams -= 1
 
-    async def _current(self, key: tuple[str, ...], make: Make, every: float) -> _View:
+    async def _current(self, key: tuple[str, ...], make: RenderView, every: float) -> _View:
         """The view as of now, made by whoever asks first."""
         view = self._views.get(key)
         if view is None:
@@ -118,7 +118,7 @@ class Live:
                 html = await make()
                 view.took = time.monotonic() - begins
                 view.seen, view.made = version, time.monotonic()
-                view.mark = mark(html)
+                view.mark = html_fingerprint(html)
                 lines = "".join(f"data: {line}\n" for line in html.splitlines())
                 view.event = f"event: main\nid: {view.mark}\n{lines}\n".encode()
         return view
@@ -133,7 +133,7 @@ class Live:
 
     async def _watch(self) -> None:
         """Glance at the database while anybody looks on."""
-        version = Version(self._house)
+        version = DatabaseVersion(self._house)
         try:
             known = await asyncio.to_thread(version.read)
             while self._streams:
@@ -153,20 +153,20 @@ class Live:
             version.close()
 
 
-def inner(html: str) -> str:
-    """What stands in the `main` of a page of ours."""
+def main_html(html: str) -> str:
+    """HTML inside the `main` element of one of our pages."""
     return html[html.index(">", html.index("<main")) + 1 : html.rindex("</main>")]
 
 
-def mark(html: str) -> str:
-    """What tells one state of a page from another."""
+def html_fingerprint(html: str) -> str:
+    """Fingerprint that tells one state of a page from another."""
     return hashlib.blake2b(html.encode(), digest_size=12).hexdigest()
 
 
-async def shown(
-    request: Request, desk: Desk, template: str, look: Look, *, every: float = QUIET_SECONDS, **values: Any
+async def render_live_page(
+    request: Request, desk: RequestContext, template: str, look: LoadView, *, every: float = QUIET_SECONDS, **values: Any
 ) -> Response:
-    """A live page: the page itself, or, for whoever asks for a stream, what changes on it.
+    """Render a live page: the page itself or, for a client that asks for a stream, its later versions.
 
     Args:
         look: what the page shows, looked up in a thread: the same for the page and for each later state of it.
@@ -175,9 +175,9 @@ async def shown(
     """
     if "text/event-stream" not in request.headers.get("accept", ""):
         found = await desk.read(look)
-        return page(request, template, live=True, **found, **values)
-    language, zone = language_of(request), zone_of(request)
-    live: Live = request.app.state.live
+        return render_page(request, template, live=True, **found, **values)
+    language, zone = negotiate_language(request), negotiate_time_zone(request)
+    live: LiveUpdates = request.app.state.live
 
     async def check() -> None:
         await desk.read(lambda _house, _now: None)
@@ -185,7 +185,7 @@ async def shown(
     async def make() -> str:
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(request.app.state.readers, lambda: look(desk.house, clock.now()))
-        return inner(drawn(request, template, language=language, zone=zone, live=True, **found, **values))
+        return main_html(render_template(request, template, language=language, zone=zone, live=True, **found, **values))
 
     await check()  # who may not look is told so by a status, not by a stream that ends
     # What a page shows depends on who looks by their role and by in whose name they act, on nothing else of them.

@@ -1,4 +1,4 @@
-"""Single sign-on, as the browser goes: to the provider, and back with a code."""
+"""Single sign-on (OpenID Connect): redirect to the provider, and return with a code."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pendulum import DateTime
 from starlette.exceptions import HTTPException
 
 from engine import accounts, accounts_sso
-from engine.accounts import NotIn, Way
-from engine.accounts_sso import BACK, Begun, SingleSignOn
-from engine.house import House
-from web.asking import LONGEST_SECRET, Asker, address_of, cookie_name, is_secure
-from web.login import come_in, in_line, login_form, safe_next
+from engine.accounts import LoginRefused, AuditActor
+from engine.accounts_sso import CALLBACK_PATH, PendingLogin, SingleSignOn
+from engine.house import Installation
+from web.asking import LONGEST_SECRET, Principal, client_address, cookie_name, is_secure
+from web.login import start_session, run_login_work, render_login_form, safe_next
 
 router = APIRouter(include_in_schema=False)
 _COOKIE = "tocsin_sso"
@@ -33,19 +33,19 @@ def _provider(request: Request) -> SingleSignOn:
     return found
 
 
-def _signer(house: House) -> URLSafeTimedSerializer:
+def _signer(house: Installation) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(house.settings.secret_key(), salt="tocsin-sso")
 
 
 @router.get("/login/sso")
-async def go(request: Request, next: Annotated[str, Query(max_length=2_000)] = "/") -> Response:  # noqa: A002
-    """To the provider. What must come back with them is kept in their browser, signed."""
-    house: House = request.app.state.house
+async def start_sso(request: Request, next: Annotated[str, Query(max_length=2_000)] = "/") -> Response:  # noqa: A002
+    """Redirect to the provider. What must come back is kept in the browser in a signed cookie."""
+    house: Installation = request.app.state.house
     provider = _provider(request)
     try:
-        url, begun = await in_line(request, lambda _now: provider.begin(safe_next(next)))
-    except NotIn as refused:
-        return login_form(request, next, 503, stranger=str(refused))
+        url, begun = await run_login_work(request, lambda _now: provider.begin(safe_next(next)))
+    except LoginRefused as refused:
+        return render_login_form(request, next, 503, stranger=str(refused))
     response = RedirectResponse(url, _AWAY)
     signed = _signer(house).dumps(begun.document())
     response.set_cookie(
@@ -60,45 +60,45 @@ async def go(request: Request, next: Annotated[str, Query(max_length=2_000)] = "
     return response
 
 
-@router.get(BACK)
-async def back(
+@router.get(CALLBACK_PATH)
+async def finish_sso(
     request: Request,
     code: Annotated[str, Query(max_length=4_000)] = "",
     state: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
-    """Back from the provider. Only the browser that went there comes in: it alone has the state."""
-    house: House = request.app.state.house
+    """Handle the return from the provider. Only the browser that was sent there has the state and is logged in."""
+    house: Installation = request.app.state.house
     provider = _provider(request)
-    way = Way(address_of(request), way="single-sign-on")
+    way = AuditActor(client_address(request), way="single-sign-on")
 
     def act(now: DateTime) -> tuple[str, str, str]:
         begun = _begun(request, house, state)
         try:
             claims = provider.finish(code, begun)
-        except NotIn:
-            provider.forget()
+        except LoginRefused:
+            provider.forget_provider()
             why = "what the provider said does not hold"
-            request.app.state.trail.refused(request, Asker(way=way.way), why, "log in by single sign-on")
+            request.app.state.trail.refused(request, Principal(auth_method=way.way), why, "log in by single sign-on")
             raise
-        account = accounts_sso.account_for(house, claims, now, way)
+        account = accounts_sso.find_or_make_account(house, claims, now, way)
         before = request.cookies.get(cookie_name(house), "")[:LONGEST_SECRET]
         return accounts.open_session(house, account, now, way, before), begun.next, account.language
 
     try:
-        secret, to, language = await in_line(request, act)
-    except NotIn as refused:
-        response: Response = login_form(request, "/", 401, stranger=str(refused))
+        secret, to, language = await run_login_work(request, act)
+    except LoginRefused as refused:
+        response: Response = render_login_form(request, "/", 401, stranger=str(refused))
     else:
-        response = come_in(house, secret, safe_next(to), language)
+        response = start_session(house, secret, safe_next(to), language)
     response.delete_cookie(_COOKIE, path="/login/sso", httponly=True, samesite="lax", secure=is_secure(house))
     return response
 
 
-def _begun(request: Request, house: House, state: str) -> Begun:
+def _begun(request: Request, house: Installation, state: str) -> PendingLogin:
     try:
-        begun = Begun(**_signer(house).loads(request.cookies.get(_COOKIE, ""), max_age=_SECONDS))
+        begun = PendingLogin(**_signer(house).loads(request.cookies.get(_COOKIE, ""), max_age=_SECONDS))
     except (BadData, TypeError):
-        raise NotIn("this login was begun in another browser, or too long ago: begin again") from None
+        raise LoginRefused("this login was begun in another browser, or too long ago: begin again") from None
     if not state or state != begun.state:
-        raise NotIn("this login was begun in another browser, or too long ago: begin again")
+        raise LoginRefused("this login was begun in another browser, or too long ago: begin again")
     return begun

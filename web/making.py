@@ -1,4 +1,4 @@
-"""From what was sent to a command of the domain: one table, for the API and for the buttons of the pages."""
+"""Command forms: one table from request models to domain commands, for the API and the pages."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from web.forms import (
     BeginForm,
     DoneForm,
     DraftForm,
-    Form,
+    CommandForm,
     NoteForm,
     ReasonForm,
     ReassignForm,
     RejectForm,
     RetryForm,
     SetImpactForm,
-    StepForm,
+    StepCommandForm,
 )
 
 AnyCommand = StepCommand | IncidentCommand | Begin
 
 
 @dataclass(frozen=True, slots=True)
-class Making:
-    """How a command is asked for.
+class CommandSpec:
+    """Specification of a command over HTTP.
 
     Attributes:
         form: what it takes.
@@ -52,7 +52,7 @@ class Making:
         about: what it does, as the API's description says it.
     """
 
-    form: type[Form]
+    form: type[CommandForm]
     make: Callable[[str, Any, str], AnyCommand]
     about: str
 
@@ -70,44 +70,44 @@ def _impact(ref: str, form: SetImpactForm, by: str) -> SetImpact:
     return SetImpact(id=form.id, incident=ref, by=by, impact=form.impact.impact())
 
 
-COMMANDS: dict[str, Making] = {
-    "acknowledge": Making(
-        StepForm, _given(Acknowledge, "step"), "Take a step: nobody else is called for it any more."
+COMMANDS: dict[str, CommandSpec] = {
+    "acknowledge": CommandSpec(
+        StepCommandForm, _given(Acknowledge, "step"), "Take a step: nobody else is called for it any more."
     ),
-    "done": Making(
+    "done": CommandSpec(
         DoneForm, _given(Done, "step", "evidence", "channel", "choice"),
         "A step is done. For a publish step: posted by hand, `evidence` is the link.",
     ),
-    "draft": Making(
+    "draft": CommandSpec(
         DraftForm, _given(Draft, "step", "texts", "amount"),
         "Hand in a text, by language or official channel. Needs your own token; an edit voids an approval.",
     ),
-    "approve": Making(
+    "approve": CommandSpec(
         ApproveForm, _given(Approve, "step", "digest"),
         "Approve exactly the text whose digest this is. Needs a token of your own.",
     ),
-    "reject": Making(
+    "reject": CommandSpec(
         RejectForm, _given(Reject, "step", "reason"),
         "Send a text back to its author, with a reason. Needs a token of your own.",
     ),
-    "retry": Making(
+    "retry": CommandSpec(
         RetryForm, _given(Retry, "step", "channel"),
         "Order a publication again on a channel where it is in doubt. Look there first.",
     ),
-    "reassign": Making(ReassignForm, _given(Reassign, "step", "to"), "Give a step to another person of the roster."),
-    "begin": Making(
+    "reassign": CommandSpec(ReassignForm, _given(Reassign, "step", "to"), "Give a step to another person of the roster."),
+    "begin": CommandSpec(
         BeginForm, _given(Begin, "stage", "reason"), "Begin a stage that is on demand: a correction, a withdrawal."
     ),
-    "note": Making(
+    "note": CommandSpec(
         NoteForm, _given(Note, "text", "corrects"), "Keep something on the timeline, or correct an entry of it."
     ),
-    "impact": Making(SetImpactForm, _impact, "Say what it costs whom, as known now."),
-    "mitigate": Making(
+    "impact": CommandSpec(SetImpactForm, _impact, "Say what it costs whom, as known now."),
+    "mitigate": CommandSpec(
         ReasonForm, _given(Mitigate, "reason"), "Service is back, or harm is stopped; the incident goes on."
     ),
-    "close": Making(ReasonForm, _given(Close, "reason"), "It is over. With steps still open it needs a reason."),
-    "reopen": Making(
+    "close": CommandSpec(ReasonForm, _given(Close, "reason"), "It is over. With steps still open it needs a reason."),
+    "reopen": CommandSpec(
         ReasonForm, _given(Reopen, "reason"), "It is not over: the original clocks resume. Needs a reason."
     ),
-    "cancel": Making(ReasonForm, _given(Cancel, "reason"), "It was declared in error. Needs a reason."),
+    "cancel": CommandSpec(ReasonForm, _given(Cancel, "reason"), "It was declared in error. Needs a reason."),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""`/metrics` in Prometheus' format and `/readyz`: for whoever watches Tocsin itself. Counts only."""
+"""`/metrics` in Prometheus' format and `/readyz`, for monitoring of Tocsin itself. Counts only."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from pendulum import DateTime
 
 from engine import heartbeat
-from engine.house import House
+from engine.house import Installation
 from storage import board, measures
 from storage.database import StorageError
-from storage.schema import require_current
-from web.desk import AtDesk
-from web.schemas import answers
+from storage.schema import require_current_schema
+from web.desk import RequestContextDep
+from web.schemas import documented_responses
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -27,27 +27,27 @@ _BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _LANES = {0: "pages", 1: "publications", 2: "rest"}
 
 
-@router.get("/readyz", responses=answers("ready", "Whether calls go out"))
+@router.get("/readyz", responses=documented_responses("ready", "Whether calls go out"))
 def readyz(request: Request) -> JSONResponse:
-    """Whether what is declared now would be carried out: the database, and somebody who takes turns."""
-    house: House = request.app.state.house
+    """Show whether a declaration now would be carried out: the database answers and a driver takes turns."""
+    house: Installation = request.app.state.house
     try:
-        require_current(house.database)
+        require_current_schema(house.database)
     except StorageError as error:
         return JSONResponse({"ok": False, "why": str(error)}, status_code=503)
-    beats = {name: heartbeat.read(house.settings.home, name) for name in DRIVERS}
+    beats = {name: heartbeat.read_beat_age(house.settings.home, name) for name in DRIVERS}
     if all(beat is None or beat > _OLD_BEAT for beat in beats.values()):
         return JSONResponse({"ok": False, "why": "neither runner nor engine shows a sign of life"}, status_code=503)
     return JSONResponse({"ok": True, "why": ""})
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-async def metrics(desk: AtDesk) -> PlainTextResponse:
-    """Figures of the last ten minutes, in Prometheus' text format."""
+async def metrics(desk: RequestContextDep) -> PlainTextResponse:
+    """Show figures of the last ten minutes, in Prometheus' text format."""
     return PlainTextResponse(await desk.read(_text), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _text(house: House, now: DateTime) -> bytes:
+def _text(house: Installation, now: DateTime) -> bytes:
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - only who is watched loads it
 
     registry = CollectorRegistry(auto_describe=False)
@@ -58,15 +58,15 @@ def _text(house: House, now: DateTime) -> bytes:
 class _Collector:
     """Reads once, for one answer."""
 
-    def __init__(self, house: House, now: DateTime) -> None:
+    def __init__(self, house: Installation, now: DateTime) -> None:
         self._house, self._now = house, now
 
     def collect(self) -> Iterator[Metric]:
         """Every family."""
         with self._house.database.read() as connection:
-            figures = board.figures(connection, self._now)
-            late, sent = measures.turns_late(connection, self._now), measures.owed_to_sent(connection, self._now)
-            oldest = measures.oldest_unsent(connection, self._now)
+            figures = board.delivery_figures(connection, self._now)
+            late, sent = measures.list_turn_delays(connection, self._now), measures.list_send_delays(connection, self._now)
+            oldest = measures.oldest_unsent_seconds(connection, self._now)
         yield _gauge("tocsin_open_incidents", "Incidents and warnings that are open", figures["open_incidents"])
         yield _gauge(
             "tocsin_share_without_prefect",
@@ -96,7 +96,7 @@ class _Collector:
 
         family = GaugeMetricFamily("tocsin_beat_age_seconds", "Since the last sign of life", labels=["process"])
         for name in ("web", "engine", "runner", "figures"):
-            age = heartbeat.read(self._house.settings.home, name)
+            age = heartbeat.read_beat_age(self._house.settings.home, name)
             if age is not None:
                 family.add_metric([name], age)
         yield family
@@ -113,5 +113,5 @@ def _histogram(name: str, words: str, rows: dict[str, list[float]], label: str =
 
     family = HistogramMetricFamily(name, words, labels=[label] if label else [])
     for key, values in rows.items():
-        family.add_metric([key] if label else [], measures.buckets(values, _BOUNDS), sum(values))
+        family.add_metric([key] if label else [], measures.make_histogram(values, _BOUNDS), sum(values))
     return family

@@ -1,4 +1,4 @@
-"""Where one can go: the pages of the console, in the order of how often somebody under stress wants them."""
+"""Navigation of the console: its pages in order of use under stress, timeline filters, role labels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from domain.text import N_
 
-PLACES: Final = (
+PAGES: Final = (
     ("/", N_("Board")),
     ("/warnings", N_("Warnings")),
     ("/health", N_("Health")),
@@ -19,15 +19,15 @@ PLACES: Final = (
     ("/documents", N_("Documents")),
     ("/inbox", N_("Inbox")),
 )
-AGOS: Final = (0, 5, 15, 30, 60, 120, 240)  # minutes: since when, at one touch
-SORTS: Final = {  # what a timeline can be narrowed to
+AGO_MINUTES: Final = (0, 5, 15, 30, 60, 120, 240)  # minutes: since when, at one touch
+TIMELINE_FILTERS: Final = {  # what a timeline can be narrowed to
     "people": N_("what people did"),
     "clocks": N_("calls and deadlines"),
     "public": N_("texts and publications"),
     "delivery": N_("deliveries"),
     "notes": N_("notes and corrections"),
 }
-ROLES: Final = {
+ROLE_LABELS: Final = {
     "none": N_("no role"),
     "viewer": N_("viewer"),
     "responder": N_("responder"),

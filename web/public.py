@@ -1,4 +1,4 @@
-"""What is open while the database cannot be reached as the pages start: the public page, from its last copy."""
+"""Fallback application while no database answers at start: the public status page from its last copy."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
 from engine.clock import now
-from engine.house import House
+from engine.house import Installation
 from storage.database import StorageError
 from web import errors, status
-from web.guard import Guard
+from web.guard import RequestGuard
 
 log = logging.getLogger("tocsin.web")
 _AGAIN = 2.0  # seconds between two tries to reach the database
@@ -27,28 +27,28 @@ _WHY = (
 )
 
 
-def is_away(error: StorageError) -> bool:
-    """Whether the database may come back by itself."""
+def is_outage(error: StorageError) -> bool:
+    """Whether a storage error is an outage that may pass by itself."""
     return "cannot be reached" in str(error)
 
 
-def create_public(house: House) -> FastAPI:
-    """The application without a database."""
+def create_fallback_app(house: Installation) -> FastAPI:
+    """Create the application that needs no database."""
     app = FastAPI(title="Tocsin", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.state.house = house
     app.state.writers = ThreadPoolExecutor(1, thread_name_prefix="command")
-    app.state.status = status.StatusPages(house, now)
-    errors.install(app)
+    app.state.status = status.StatusPageCache(house, now)
+    errors.install_error_handlers(app)
     app.include_router(status.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     app.add_api_route("/{path:path}", _not_now, methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
-    app.add_middleware(Guard, house=house)
+    app.add_middleware(RequestGuard, house=house)
     return app
 
 
 async def _not_now(request: Request) -> Response:
     """Everything else."""
-    return errors.answer(request, 503, _WHY)
+    return errors.error_response(request, 503, _WHY)
 
 
 @asynccontextmanager
@@ -58,8 +58,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.writers.shutdown(wait=False, cancel_futures=True)
 
 
-def serve_until_it_answers(house: House, config: uvicorn.Config) -> None:
-    """Serve `create_public` until the database can be reached, or the process is told to end."""
+def serve_until_database_answers(house: Installation, config: uvicorn.Config) -> None:
+    """Serve the fallback application until the database answers, or the process is told to end."""
     server = uvicorn.Server(config)
     ended = threading.Event()
 
@@ -68,7 +68,7 @@ def serve_until_it_answers(house: House, config: uvicorn.Config) -> None:
             try:
                 house.open()
             except StorageError as error:
-                if is_away(error):
+                if is_outage(error):
                     continue
             log.warning("the database answers: the pages start")
             server.should_exit = True

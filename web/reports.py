@@ -1,4 +1,4 @@
-"""Reviews and reports: which there are, made on demand; retrospectives; the three levels of handling."""
+"""API of reviews: reports on demand, retrospectives, and the three levels of handling."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from pendulum import DateTime
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.durations import later, parse_duration
-from domain.handle import Refused
-from domain.review.period import SPANS, BadPeriod, Period, ReviewKind, before, period_at
+from domain.handle import CommandRefused
+from domain.review.period import REVIEW_LENGTHS, BadPeriod, Period, ReviewKind, previous_period, period_at
 from engine.clock import now
-from engine.house import House
-from engine.review.desk import ReviewDesk, desk_of
+from engine.house import Installation
+from engine.review.desk import ReviewService, get_review_service
 from storage import documents, incidents, reviews
-from storage.board import iso
+from storage.board import iso_time
 from storage.documents import Document
-from web.desk import AtDesk, Desk
-from web.documents import UnknownDocument, in_short, whole
-from web.schemas import answers
+from web.desk import RequestContextDep, RequestContext
+from web.documents import UnknownDocument, document_summary, document_detail
+from web.schemas import documented_responses
 
 router = APIRouter(tags=["documents"])
 T = TypeVar("T")
 
 
 class ReportForm(BaseModel):
-    """Which report is made."""
+    """Report to make."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,8 +37,8 @@ class ReportForm(BaseModel):
     period: str = Field(default="", max_length=20, description="Such as 2026-10; left out: the last one that is over.")
 
 
-class ActionForm(BaseModel):
-    """An action that a retrospective decided."""
+class RetrospectiveActionForm(BaseModel):
+    """Action that a retrospective decided."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,36 +48,36 @@ class ActionForm(BaseModel):
     due: str = Field(max_length=20, description="From now, such as 14d.")
 
 
-class RetrospectiveForm(BaseModel):
-    """What people add to a retrospective; with nothing in it the draft is written anew."""
+class RetrospectiveUpdateForm(BaseModel):
+    """People's additions to a retrospective; without any the draft is written anew."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     words: dict[str, str] = Field(default_factory=dict, description="By section: cause, well, badly, luck.")
-    action: ActionForm | None = Field(default=None, description="An action that was decided.")
+    action: RetrospectiveActionForm | None = Field(default=None, description="An action that was decided.")
     speaker: str = Field(default="", alias="as", max_length=60, description="From the console: in whose name.")
 
 
-async def _write(desk: Desk, act: Callable[[ReviewDesk, str, DateTime], T], said: str = "") -> T:
+async def _write(desk: RequestContext, act: Callable[[ReviewService, str, DateTime], T], said: str = "") -> T:
     """Carry out in a thread of its own: a report takes seconds, and commands wait for nobody."""
     by = await desk.write(lambda _house, by, _now: by, said)
-    return await asyncio.to_thread(lambda: act(desk_of(desk.house), by, now()))
+    return await asyncio.to_thread(lambda: act(get_review_service(desk.house), by, now()))
 
 
-@router.get("/api/reports", responses=answers("reports", "Reviews of the calendar"))
-async def listing(desk: AtDesk, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> JSONResponse:
-    """Every kind of review, the period that is next to be reviewed, and those that were."""
+@router.get("/api/reports", responses=documented_responses("reports", "Reviews of the calendar"))
+async def listing(desk: RequestContextDep, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> JSONResponse:
+    """List every kind of review, the next period to review, and the past reviews."""
 
-    def look(house: House, at: DateTime) -> dict[str, Any]:
-        zone = desk_of(house).plan.zone
+    def look(house: Installation, at: DateTime) -> dict[str, Any]:
+        zone = get_review_service(house).plan.zone
         with house.database.read() as connection:
-            found = reviews.runs(connection, limit=limit)
+            found = reviews.list_runs(connection, limit=limit)
         kinds = [
             {"kind": str(kind), "span": str(span), "next": _next(period_at(span, at, zone))}
-            for kind, span in SPANS.items()
+            for kind, span in REVIEW_LENGTHS.items()
         ]
         runs = [
-            {"kind": row.kind, "period": row.period, "made_at": iso(row.made_at), "late": row.late,
+            {"kind": row.kind, "period": row.period, "made_at": iso_time(row.made_at), "late": row.late,
              "document": row.document, "matter": row.matter, "trouble": row.trouble}
             for row in found
         ]  # fmt: skip
@@ -87,44 +87,44 @@ async def listing(desk: AtDesk, limit: Annotated[int, Query(ge=1, le=500)] = 50)
 
 
 def _next(period: Period) -> dict[str, Any]:
-    return {"period": period.name, "ends_at": iso(period.ends)}
+    return {"period": period.name, "ends_at": iso_time(period.ends)}
 
 
-@router.post("/api/reports", responses=answers("document", "The document", command=True))
-async def make(form: ReportForm, desk: AtDesk) -> JSONResponse:
-    """Make a report now, of a period that is over or of the one that runs, as far as it is. Nobody is called."""
+@router.post("/api/reports", responses=documented_responses("document", "The document", command=True))
+async def make(form: ReportForm, desk: RequestContextDep) -> JSONResponse:
+    """Make a report now, of a finished period or of the current one so far. Nobody is called."""
 
-    def act(reviewing: ReviewDesk, _by: str, at: DateTime) -> Document:
-        from engine.review.holding import make as work  # noqa: PLC0415 - loads what draws, for whoever needs it
+    def act(reviewing: ReviewService, _by: str, at: DateTime) -> Document:
+        from engine.review.holding import remake_document as work  # noqa: PLC0415 - loads what draws, for whoever needs it
 
-        zone, span = reviewing.plan.zone, SPANS[form.kind]
-        name = form.period or before(period_at(span, at, zone), zone).name
+        zone, span = reviewing.plan.zone, REVIEW_LENGTHS[form.kind]
+        name = form.period or previous_period(period_at(span, at, zone), zone).name
         try:
             work(reviewing, form.kind, name, at)
         except BadPeriod as bad:
-            raise Refused(str(bad)) from None
-        return _kept(reviewing.house, f"{form.kind}/{name}")
+            raise CommandRefused(str(bad)) from None
+        return _kept(reviewing.installation, f"{form.kind}/{name}")
 
-    return JSONResponse(whole(await _write(desk, act)))
+    return JSONResponse(document_detail(await _write(desk, act)))
 
 
-@router.get("/api/incidents/{ref}/retrospective", responses=answers("document", "The retrospective"))
-async def retrospective(ref: str, desk: AtDesk) -> JSONResponse:
-    """The retrospective of a matter as it was written last."""
+@router.get("/api/incidents/{ref}/retrospective", responses=documented_responses("document", "The retrospective"))
+async def retrospective(ref: str, desk: RequestContextDep) -> JSONResponse:
+    """Show the newest retrospective of a case."""
 
-    def look(house: House, _now: DateTime) -> Document:
+    def look(house: Installation, _now: DateTime) -> Document:
         with house.database.read() as connection:
-            known = incidents.load_incident(connection, incidents.find(connection, ref)).ref
+            known = incidents.load_incident(connection, incidents.find_incident_id(connection, ref)).ref
         return _kept(house, f"retrospective/{known}")
 
-    return JSONResponse(whole(await desk.read(look)))
+    return JSONResponse(document_detail(await desk.read(look)))
 
 
-@router.post("/api/incidents/{ref}/retrospective", responses=answers("retrospective", "Written", command=True))
-async def write_retrospective(ref: str, form: RetrospectiveForm, desk: AtDesk) -> JSONResponse:
-    """Write the draft anew, with what people add to it; put an action on record with its owner and date."""
+@router.post("/api/incidents/{ref}/retrospective", responses=documented_responses("retrospective", "Written", command=True))
+async def write_retrospective(ref: str, form: RetrospectiveUpdateForm, desk: RequestContextDep) -> JSONResponse:
+    """Write the draft anew with people's additions; record an action with its owner and date."""
 
-    def act(reviewing: ReviewDesk, by: str, at: DateTime) -> dict[str, Any]:
+    def act(reviewing: ReviewService, by: str, at: DateTime) -> dict[str, Any]:
         from engine.review import retrospective as work  # noqa: PLC0415 - as above
 
         action = None
@@ -132,34 +132,34 @@ async def write_retrospective(ref: str, form: RetrospectiveForm, desk: AtDesk) -
             try:
                 due = parse_duration(form.action.due)
             except ValueError as wrong:
-                raise Refused(f"due: {wrong}") from None
+                raise CommandRefused(f"due: {wrong}") from None
             asked = form.action
-            action = work.act(reviewing, ref, asked.id, asked.title, asked.owner, due, at, by=by)
-        found = work.write(reviewing, ref, form.words, at) if form.words else work.draft(reviewing, ref, at)
-        with reviewing.house.database.read() as connection:
-            row = reviews.retrospective(connection, incidents.find(connection, ref))
-        kept = _kept(reviewing.house, found.id)
-        return {**in_short(kept), "review": row.matter if row else "", "action": action.ref if action else "",
+            action = work.add_action(reviewing, ref, asked.id, asked.title, asked.owner, due, at, by=by)
+        found = work.write_sections(reviewing, ref, form.words, at) if form.words else work.draft_retrospective(reviewing, ref, at)
+        with reviewing.installation.database.read() as connection:
+            row = reviews.get_retrospective(connection, incidents.find_incident_id(connection, ref))
+        kept = _kept(reviewing.installation, found.id)
+        return {**document_summary(kept), "review": row.matter if row else "", "action": action.ref if action else "",
                 "page": f"/documents/{kept.id}", "texts": dict(kept.texts)}  # fmt: skip
 
     return JSONResponse(await _write(desk, act, form.speaker))
 
 
-@router.get("/api/levels", responses=answers("levels", "The three levels"))
+@router.get("/api/levels", responses=documented_responses("levels", "The three levels"))
 async def levels(
-    desk: AtDesk, days: Annotated[int, Query(ge=1, le=63, description="Of the last so many days.")] = 7
+    desk: RequestContextDep, days: Annotated[int, Query(ge=1, le=63, description="Of the last so many days.")] = 7
 ) -> JSONResponse:
-    """The three levels of handling: contacts, and the share closed within its time against the objective."""
+    """Show the three levels of handling: contacts, and the share closed in time against the objective."""
 
-    def look(house: House, at: DateTime) -> dict[str, Any]:
-        from engine.review.measuring import Measured  # noqa: PLC0415
-        from engine.review.monthly import levels as work  # noqa: PLC0415
+    def look(house: Installation, at: DateTime) -> dict[str, Any]:
+        from engine.review.measuring import PeriodMetrics  # noqa: PLC0415
+        from engine.review.monthly import level_figures as work  # noqa: PLC0415
 
-        reviewing = desk_of(house)
+        reviewing = get_review_service(house)
         begins = at.in_timezone(reviewing.plan.zone).start_of("day").subtract(days=days - 1)
-        period = Period(SPANS[ReviewKind.DAILY], "", begins, later(at.in_timezone(reviewing.plan.zone), _MINUTE))
+        period = Period(REVIEW_LENGTHS[ReviewKind.DAILY], "", begins, later(at.in_timezone(reviewing.plan.zone), _MINUTE))
         with house.database.read() as connection:
-            measured = Measured(reviewing.figures, connection, reviewing.metrics(), period)
+            measured = PeriodMetrics(reviewing.figures, connection, reviewing.metrics(), period)
             return {"from": begins.isoformat(), "to": at.isoformat(), "levels": work(measured, reviewing.plan)}
 
     return JSONResponse(await desk.read(look))
@@ -168,9 +168,9 @@ async def levels(
 _MINUTE = parse_duration("1m")
 
 
-def _kept(house: House, document_id: str) -> Document:
+def _kept(house: Installation, document_id: str) -> Document:
     with house.database.read() as connection:
-        found = documents.load(connection, document_id)
+        found = documents.load_document(connection, document_id)
     if found is None:
         raise UnknownDocument(f"there is no {document_id[:80]} yet: `tocsin retrospective` or `report make` writes it")
     return found

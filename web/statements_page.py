@@ -1,4 +1,4 @@
-"""For PR: statements side by side by channel and language, and how people spoke before and after each."""
+"""Statements page for PR: statements by channel and language, with mentions before and after each."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pendulum import DateTime
 
-from domain.incident import Nature
+from domain.incident import CaseType
 from engine import speaking
-from engine.house import House
+from engine.house import Installation
 from storage import board, incidents
-from storage.figures import Figures
-from web.charts import course_with_marks
-from web.desk import AtDesk
-from web.incidents import whole
-from web.live import shown
+from storage.figures import SampleStore
+from web.charts import incident_trend
+from web.desk import RequestContextDep
+from web.incidents import incident_document
+from web.live import render_live_page
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/statements")
 async def show_statements(
-    request: Request, desk: AtDesk, incident: Annotated[str, Query(max_length=64)] = ""
+    request: Request, desk: RequestContextDep, incident: Annotated[str, Query(max_length=64)] = ""
 ) -> Response:
-    """What was said of one incident; of the newest open one where none is named."""
-    figures: Figures = request.app.state.figures.figures
+    """Show the statements of one incident; by default of the newest open one."""
+    figures: SampleStore = request.app.state.figures.figures
 
-    def look(house: House, now: DateTime) -> dict[str, Any]:
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
         with house.database.read() as connection:
             heads = [
-                one for drill in (False, True) for one in board.open_heads(connection, Nature.INCIDENT, drill=drill)
+                one for drill in (False, True) for one in board.list_open_cases(connection, CaseType.INCIDENT, drill=drill)
             ]
         ref = incident or (heads[0]["ref"] if heads else "")
         if not ref:
             return {"now": now, "heads": [], "incident": None, "said": [], "mood": None, "seen": 0, "people": {}}
-        document = whole(house, ref, now)
+        document = incident_document(house, ref, now)
         began = _moment(document["declared_at"])
         ends = _moment(document["closed_at"]).add(hours=6) if document["closed_at"] else now
         with house.database.read() as connection:
             seen = incidents.count_facts(connection, document["id"])
         return {
-            "now": now, "heads": heads, "incident": document, "said": speaking.statements(document),
-            "mood": speaking.mood(figures, began, min(now, ends)), "seen": seen, "people": document["people"],
+            "now": now, "heads": heads, "incident": document, "said": speaking.list_statements(document),
+            "mood": speaking.build_mention_series(figures, began, min(now, ends)), "seen": seen, "people": document["people"],
         }  # fmt: skip
 
-    return await shown(request, desk, "statements.html", look, plot=course_with_marks)
+    return await render_live_page(request, desk, "statements.html", look, plot=incident_trend)
 
 
 def _moment(written: str) -> DateTime:

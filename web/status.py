@@ -1,4 +1,4 @@
-"""The public status page: open to all, cacheable, from a copy when nothing else answers; its feed and its mails."""
+"""Public status page: open to all, cacheable, from a copy during an outage; its Atom feed and e-mails."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pendulum import DateTime
 
 from engine import clock, status_desk, status_page
-from engine.house import House
+from engine.house import Installation
 from engine.links import BadLink
-from engine.status_desk import BadAddress, TooMany
+from engine.status_desk import BadAddress, TooManySubscriptions
 from locales import normalise
 from storage.settings import SettingsError
-from web.asking import address_of
-from web.language import drawn, page, zone_of
+from web.asking import client_address
+from web.language import render_template, render_page, negotiate_time_zone
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger("tocsin.web")
@@ -38,10 +38,10 @@ _CACHED = "public, max-age=15, stale-while-revalidate=60, stale-if-error=86400"
 LONGEST_TOKEN = 300
 
 
-class StatusPages:
-    """What the public page shows, looked up at most every two seconds; the last good copy where nothing answers."""
+class StatusPageCache:
+    """Status document, refreshed at most every two seconds; the last good copy during an outage."""
 
-    def __init__(self, house: House, now: Callable[[], DateTime]) -> None:
+    def __init__(self, house: Installation, now: Callable[[], DateTime]) -> None:
         self._house, self._now = house, now
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="status")
         self._asking: asyncio.Future[None] | None = None
@@ -50,7 +50,7 @@ class StatusPages:
         self._body: object = None
 
     async def current(self) -> dict[str, Any]:
-        """The document of `engine.status_page`; never fails, and never takes longer than a second."""
+        """Status document; never fails, and never takes longer than a second."""
         if time.monotonic() - self._looked > _FRESH:
             if self._asking is None or self._asking.done():
                 self._asking = asyncio.get_running_loop().run_in_executor(self._thread, self._look)
@@ -59,13 +59,13 @@ class StatusPages:
             if not done:
                 self._failed = time.monotonic()
         if self._found is None:
-            plan = status_desk.desk_of(self._house).plan
-            self._found = status_page.kept(self._house.settings.home) or status_page.unknown(plan, self._now())
+            plan = status_desk.get_status_page_service(self._house).plan
+            self._found = status_page.load_copy(self._house.settings.home) or status_page.build_unknown_page(plan, self._now())
         return self._found
 
     def _look(self) -> None:
         try:
-            found = status_page.document(self._house, status_desk.desk_of(self._house).plan, self._now())
+            found = status_page.build_page(self._house, status_desk.get_status_page_service(self._house).plan, self._now())
         except Exception as error:  # noqa: BLE001 - the public sees the last good copy, whatever it was
             if self._failed < 0:
                 log.warning("the status page shows its last copy: %s", type(error).__name__)
@@ -74,11 +74,11 @@ class StatusPages:
         self._found, self._looked, self._failed = found, time.monotonic(), -_LONG_AGO
         body = (found["overall"], found["services"], found["statements"])
         if body != self._body or time.monotonic() - self._kept > _KEEP_EVERY:
-            status_page.keep(self._house.settings.home, found)
+            status_page.save_copy(self._house.settings.home, found)
             self._body, self._kept = body, time.monotonic()
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop refreshing."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
@@ -89,14 +89,14 @@ def _language(request: Request) -> str:
 
 
 @router.get("/status")
-async def show(request: Request) -> Response:
-    """How each service is doing, and what was said."""
-    pages: StatusPages = request.app.state.status
-    house: House = request.app.state.house
+async def show_status(request: Request) -> Response:
+    """Show the state of each service, and the statements."""
+    pages: StatusPageCache = request.app.state.status
+    house: Installation = request.app.state.house
     found = await pages.current()
-    desk = status_desk.desk_of(house)
-    language, zone = _language(request), zone_of(request)
-    html = drawn(
+    desk = status_desk.get_status_page_service(house)
+    language, zone = _language(request), negotiate_time_zone(request)
+    html = render_template(
         request, "status.html", language=language, zone=zone, found=found, old=_is_old(found), title=desk.plan.title,
         moment=lambda at: _moment(at, zone), subscribing=desk.plan.tag in (house.tags() or ()), kind=_kind(language),
     )  # fmt: skip
@@ -104,17 +104,17 @@ async def show(request: Request) -> Response:
 
 
 @router.get("/status/feed.atom")
-async def feed(request: Request) -> Response:
+async def show_feed(request: Request) -> Response:
     """The statements as an Atom feed, in one language."""
-    pages: StatusPages = request.app.state.status
-    house: House = request.app.state.house
+    pages: StatusPageCache = request.app.state.status
+    house: Installation = request.app.state.house
     found = await pages.current()
     language = _language(request)
     base = house.settings.links_url
     newest = max((one["at"] for one in found["statements"]), default="2000-01-01T00:00:00+00:00")
-    xml = drawn(
+    xml = render_template(
         request, "status_feed.xml", language=language, found=found, base=base, updated=newest, kind=_kind(language),
-        host=urlsplit(base).hostname or "tocsin", title=status_desk.desk_of(house).plan.title,
+        host=urlsplit(base).hostname or "tocsin", title=status_desk.get_status_page_service(house).plan.title,
         shown=[one for one in found["statements"] if one["texts"] and not one["withdrawn"]],
     )  # fmt: skip
     return _cacheable(request, xml, "application/atom+xml; charset=utf-8")
@@ -150,19 +150,19 @@ def _cacheable(request: Request, text: str, kind: str) -> Response:
 async def subscribe(
     request: Request, address: Annotated[str, Form(max_length=1_000)] = "", lang: Annotated[str, Query()] = ""
 ) -> Response:
-    """Ask for statements by e-mail. The answer is the same whoever subscribes already."""
-    house: House = request.app.state.house
+    """Subscribe to statements by e-mail. The answer never reveals whether an address is subscribed."""
+    house: Installation = request.app.state.house
     language = normalise(lang) if lang else _language(request)
-    desk = status_desk.desk_of(house)
+    desk = status_desk.get_status_page_service(house)
 
     def act() -> None:
-        status_desk.subscribe(desk, address, language, clock.now(), address_of(request))
+        status_desk.subscribe(desk, address, language, clock.now(), client_address(request))
 
     try:
         await asyncio.get_running_loop().run_in_executor(request.app.state.writers, act)
     except BadAddress as bad:
         return _note(request, "wrong", 422, language=language, wrong=str(bad))
-    except TooMany as many:
+    except TooManySubscriptions as many:
         return _note(request, "wrong", 429, language=language, wrong=str(many))
     except SettingsError:
         return _note(request, "wrong", 503, language=language, wrong="subscriptions cannot be kept just now")
@@ -170,52 +170,52 @@ async def subscribe(
 
 
 @router.get("/status/asked")
-async def asked(request: Request) -> HTMLResponse:
-    """What follows the form."""
+async def show_subscription_requested(request: Request) -> HTMLResponse:
+    """Show the confirmation that follows the subscribe form."""
     return _note(request, "asked")
 
 
 @router.get("/status/confirm/{token}")
-async def show_confirm(request: Request, token: str) -> HTMLResponse:
-    """One button; looking changes nothing."""
-    return _asking(request, "confirm", lambda desk: desk.read_confirm(token[:LONGEST_TOKEN]))
+async def show_confirm_subscription(request: Request, token: str) -> HTMLResponse:
+    """Show one button that confirms a subscription; GET changes nothing."""
+    return _asking(request, "confirm", lambda desk: desk.read_confirm_link(token[:LONGEST_TOKEN]))
 
 
 @router.post("/status/confirm/{token}")
-async def confirm(request: Request, token: str) -> HTMLResponse:
-    """They want it."""
+async def confirm_subscription(request: Request, token: str) -> HTMLResponse:
+    """Confirm a subscription."""
     return await _done(
-        request, "confirmed", lambda desk: status_desk.confirm(desk, token[:LONGEST_TOKEN], clock.now())
+        request, "confirmed", lambda desk: status_desk.confirm_subscription(desk, token[:LONGEST_TOKEN], clock.now())
     )  # fmt: skip
 
 
 @router.get("/status/leave/{token}")
-async def show_leave(request: Request, token: str) -> HTMLResponse:
-    """One button; what only follows links (a scanner) takes nobody off."""
-    return _asking(request, "leave", lambda desk: desk.read_leave(token[:LONGEST_TOKEN]))
+async def show_unsubscribe(request: Request, token: str) -> HTMLResponse:
+    """Show one button that unsubscribes; GET (as of a link scanner) changes nothing."""
+    return _asking(request, "leave", lambda desk: desk.read_leave_link(token[:LONGEST_TOKEN]))
 
 
 @router.post("/status/leave/{token}")
-async def leave(request: Request, token: str) -> HTMLResponse:
-    """They leave, by the button or by their mail program's own (RFC 8058); again is no mistake."""
+async def unsubscribe(request: Request, token: str) -> HTMLResponse:
+    """Unsubscribe, by the button or by the mail program (RFC 8058); a repeat is no error."""
 
-    def act(desk: status_desk.StatusDesk) -> bool:
-        status_desk.leave(desk, token[:LONGEST_TOKEN])
+    def act(desk: status_desk.StatusPageService) -> bool:
+        status_desk.unsubscribe(desk, token[:LONGEST_TOKEN])
         return True
 
     return await _done(request, "left", act)
 
 
-def _asking(request: Request, what: str, read: Callable[[status_desk.StatusDesk], str]) -> HTMLResponse:
+def _asking(request: Request, what: str, read: Callable[[status_desk.StatusPageService], str]) -> HTMLResponse:
     try:
-        read(status_desk.desk_of(request.app.state.house))
+        read(status_desk.get_status_page_service(request.app.state.house))
     except BadLink as bad:
         return _note(request, "wrong", 410 if "expired" in str(bad) else 400, wrong=str(bad))
     return _note(request, what)
 
 
-async def _done(request: Request, what: str, act: Callable[[status_desk.StatusDesk], bool]) -> HTMLResponse:
-    desk = status_desk.desk_of(request.app.state.house)
+async def _done(request: Request, what: str, act: Callable[[status_desk.StatusPageService], bool]) -> HTMLResponse:
+    desk = status_desk.get_status_page_service(request.app.state.house)
     try:
         known = await asyncio.get_running_loop().run_in_executor(request.app.state.writers, act, desk)
     except BadLink as bad:
@@ -226,4 +226,4 @@ async def _done(request: Request, what: str, act: Callable[[status_desk.StatusDe
 
 
 def _note(request: Request, what: str, status: int = 200, *, wrong: str = "", language: str = "") -> HTMLResponse:
-    return page(request, "status_note.html", status, language=language or _language(request), what=what, wrong=wrong)
+    return render_page(request, "status_note.html", status, language=language or _language(request), what=what, wrong=wrong)

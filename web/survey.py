@@ -1,4 +1,4 @@
-"""The survey's page: no login, no script, one answer. Looking changes nothing; the button answers.
+"""Survey page, without login or script, one answer a link. GET changes nothing, POST answers.
 
 It stands below /a/, as acknowledge links do: there the token in the address is the right to it.
 """
@@ -13,14 +13,14 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from domain.customers.survey import Answer, BadAnswer, nps_points
+from domain.customers.survey import SurveyAnswer, BadSurveyAnswer, score_nps
 from engine import clock
 from engine.customers import answering
-from engine.customers.answering import Page
+from engine.customers.answering import SurveyPage
 from engine.links import BadLink
 from storage.database import StorageError
-from web.customers import customer_desk
-from web.language import page
+from web.customers import get_requested_service
+from web.language import render_page
 
 router = APIRouter(tags=["survey"], include_in_schema=False)
 log = logging.getLogger("tocsin.web")
@@ -30,34 +30,34 @@ _FIELDS = ("csat", "nps", "solved", "suggestion")
 
 
 @router.get("/a/s/{token}")
-async def look(token: str, request: Request) -> HTMLResponse:
-    """The questions, or why they are not asked."""
+async def show_survey(token: str, request: Request) -> HTMLResponse:
+    """Show the questions, or why they are not asked."""
     try:
         _check(token)
-        found = await asyncio.to_thread(answering.page_of, customer_desk(request), token, clock.now())
+        found = await asyncio.to_thread(answering.find_survey_page, get_requested_service(request), token, clock.now())
     except BadLink as bad:
         return _bad(request, bad)
     return _page(request, found)
 
 
 @router.post("/a/s/{token}")
-async def answer(token: str, request: Request) -> HTMLResponse:
-    """The button. A second answer by the same link changes nothing, and says so."""
+async def submit_survey(token: str, request: Request) -> HTMLResponse:
+    """Submit the answers. A second submission by the same link changes nothing, and says so."""
     body = await request.body()
     fields = _fields(body[:MOST_BYTES])
-    desk, loop = customer_desk(request), asyncio.get_running_loop()
+    desk, loop = get_requested_service(request), asyncio.get_running_loop()
     try:
         _check(token)
         found, said = await loop.run_in_executor(
-            request.app.state.writers, lambda: answering.answer(desk, token, fields, clock.now())
+            request.app.state.writers, lambda: answering.record_answer(desk, token, fields, clock.now())
         )
     except BadLink as bad:
         return _bad(request, bad)
-    except BadAnswer as bad:
-        found = await asyncio.to_thread(answering.page_of, desk, token, clock.now())
+    except BadSurveyAnswer as bad:
+        found = await asyncio.to_thread(answering.find_survey_page, desk, token, clock.now())
         return _page(request, found, 422, wrong=str(bad), given=fields)
     except StorageError as error:
-        return page(request, "survey_closed.html", 503, error=str(error), found=None)
+        return render_page(request, "survey_closed.html", 503, error=str(error), found=None)
     if said is not None and not found.drill:
         await _as_samples(request, said)
     return _page(request, found, thanks=said is not None)
@@ -73,12 +73,12 @@ def _check(token: str) -> None:
         raise BadLink("this link is not whole: open it from the message itself, all of it")
 
 
-async def _as_samples(request: Request, said: Answer) -> None:
+async def _as_samples(request: Request, said: SurveyAnswer) -> None:
     """An answer is a figure of satisfaction as any other; the answer itself stands already."""
     figures, at = request.app.state.figures, clock.now()
     rows: list[dict[str, Any]] = [_sample("csat", said.csat, at.isoformat())]
     if said.nps is not None:
-        rows.append(_sample("nps", nps_points(said.nps), at.isoformat()))
+        rows.append(_sample("nps", score_nps(said.nps), at.isoformat()))
     try:
         await figures.run(lambda: figures.intake.take_rows(rows, "", at))
     except Exception as error:  # noqa: BLE001 - a lost figure is no lost answer
@@ -91,7 +91,7 @@ def _sample(metric: str, value: float, at: str) -> dict[str, Any]:
 
 def _page(
     request: Request,
-    found: Page,
+    found: SurveyPage,
     status: int = 200,
     *,
     wrong: str = "",
@@ -101,10 +101,10 @@ def _page(
     language = request.query_params.get("lang") or found.language
     if found.state == "open":
         given = given or dict.fromkeys(_FIELDS, "")
-        return page(request, "survey.html", status, language=language, drill=found.drill, wrong=wrong, given=given)
+        return render_page(request, "survey.html", status, language=language, drill=found.drill, wrong=wrong, given=given)
     status = 410 if found.state == "expired" else 200 if thanks or request.method == "GET" else 409
-    return page(request, "survey_closed.html", status, language=language, found=found, thanks=thanks, error="")
+    return render_page(request, "survey_closed.html", status, language=language, found=found, thanks=thanks, error="")
 
 
 def _bad(request: Request, bad: BadLink) -> HTMLResponse:
-    return page(request, "survey_closed.html", 400, found=None, thanks=False, error=str(bad))
+    return render_page(request, "survey_closed.html", 400, found=None, thanks=False, error=str(bad))

@@ -1,4 +1,4 @@
-"""The page of one text: read it as it would be posted, compare its versions, write it, approve exactly what is seen."""
+"""Draft page: one text as it would be posted, its versions compared, an editor, and the approval."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pendulum import DateTime
 
-from domain.handle import Refused
-from engine.house import House
+from domain.handle import CommandRefused
+from engine.house import Installation
 from storage import incidents, timeline
-from web.desk import AtDesk
-from web.incidents import whole
-from web.live import shown
+from web.desk import RequestContextDep
+from web.incidents import incident_document
+from web.live import render_live_page
 
 router = APIRouter(include_in_schema=False)
 _PIECES: Final = re.compile(r"[\u2e80-\uffef]|\w+|\s+|.", re.DOTALL)  # a character where words are not spaced
@@ -24,22 +24,22 @@ _LONGEST: Final = 4_000
 
 
 @router.get("/incidents/{ref}/text")
-async def show_text(
+async def show_draft(
     request: Request,
     ref: str,
-    desk: AtDesk,
+    desk: RequestContextDep,
     step: Annotated[str, Query(max_length=200)],
     old: Annotated[int, Query(ge=0)] = 0,
     new: Annotated[int, Query(ge=0)] = 0,
 ) -> Response:
-    """A draft with its approval, its versions and the boxes to write it in."""
+    """Show a draft with its approval, its versions and the text boxes."""
 
-    def look(house: House, now: DateTime) -> dict[str, Any]:
-        document = whole(house, ref, now)
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
+        document = incident_document(house, ref, now)
         playbook, found, approval, published = _find(document, step)
         with house.database.read() as connection:
-            incident_id = incidents.find(connection, ref)
-            versions = timeline.texts_of(connection, incident_id, found["id"])
+            incident_id = incidents.find_incident_id(connection, ref)
+            versions = timeline.list_draft_versions(connection, incident_id, found["id"])
             seen = incidents.count_facts(connection, incident_id)
         later = new or max(versions, default=0)
         earlier = old or max((one for one in versions if one < later), default=later)
@@ -47,11 +47,11 @@ async def show_text(
             "now": now, "incident": document, "people": document["people"], "step": found, "seen": seen,
             "name": f"{playbook}:{found['id']}", "approval": approval, "locked": published,
             "versions": list(versions), "old": earlier, "new": later,
-            "changes": changes(versions.get(earlier, {}), versions.get(later, {})) if earlier != later else {},
+            "changes": text_changes(versions.get(earlier, {}), versions.get(later, {})) if earlier != later else {},
             "boxes": _boxes(found),
         }  # fmt: skip
 
-    return await shown(request, desk, "text.html", look)
+    return await render_live_page(request, desk, "text.html", look)
 
 
 def _find(document: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any], dict[str, Any] | None, bool]:
@@ -76,7 +76,7 @@ def _find(document: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any], 
             )
             public = any(step.get("postings") for step in beside if step["kind"] == "publish")
             return stage["playbook"], one, approval, public
-    raise Refused(f"{document['ref']} has no text {name[:80]!r}: open it from the page of the incident")
+    raise CommandRefused(f"{document['ref']} has no text {name[:80]!r}: open it from the page of the incident")
 
 
 def _boxes(step: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -95,8 +95,8 @@ def _boxes(step: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return boxes
 
 
-def changes(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
-    """What became of each text between two versions: pieces that are the `same`, `gone` or `new`."""
+def text_changes(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
+    """Differences of each text between two versions: pieces that are `same`, `gone` or `new`."""
     return {
         name: _pieces(old.get(name, "")[:_LONGEST], new.get(name, "")[:_LONGEST])
         for name in dict.fromkeys((*old, *new))

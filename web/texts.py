@@ -1,4 +1,4 @@
-"""The API of conversation texts: read for sensitive words and mood, made into figures, not kept unless told to."""
+"""API of conversation texts: counted for sensitive words and mood, not kept unless configured."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from engine.figures.reading import named
-from engine.figures.texts import UnreadableTexts, read_texts
+from engine.figures.reading import make_series_name
+from engine.figures.texts import UnreadableTexts, parse_texts
 from storage import figures_texts
-from storage.figures import canonical
-from web.samples import AtFigures, FiguresDesk
-from web.schemas import answers
+from storage.figures import canonical_labels
+from web.samples import SampleServiceDep, SampleService
+from web.schemas import documented_responses
 
 router = APIRouter(tags=["figures"])
 
 
-@router.post("/api/texts", status_code=202, responses=answers("texts", "Committed", status=202, command=True))
-async def push(request: Request, desk: AtFigures) -> JSONResponse:
+@router.post("/api/texts", status_code=202, responses=documented_responses("texts", "Committed", status=202, command=True))
+async def push(request: Request, desk: SampleServiceDep) -> JSONResponse:
     """Read conversation texts, `[{"text", "time", "labels"}]`: figures of sensitive words and of the negative share.
 
     The words are those of `words.yaml`. No text is kept or logged, unless `keep_texts` is set there.
     """
     body = await request.body()
     try:
-        document = await desk.run(lambda: _read(desk, body))
+        document = await desk.run_in_store_thread(lambda: _read(desk, body))
     except UnreadableTexts as unreadable:
         return JSONResponse({"error": str(unreadable)}, 422)
     if document["refused"] and not document["taken"]:
@@ -34,13 +34,13 @@ async def push(request: Request, desk: AtFigures) -> JSONResponse:
     return JSONResponse(document, 202)
 
 
-def _read(desk: FiguresDesk, body: bytes) -> dict[str, Any]:
-    now, watch = desk.clock(), desk.watch()
-    readout = read_texts(body, watch, now, named)
+def _read(desk: SampleService, body: bytes) -> dict[str, Any]:
+    now, watch = desk.clock(), desk.current_word_watch()
+    readout = parse_texts(body, watch, now, make_series_name)
     outcome = desk.intake.take_checked(readout.batch, now)
     if watch.words.keep_texts:
-        kept = [(one.at, canonical(one.labels), one.text) for one in readout.conversations]
-        figures_texts.keep(desk.figures, kept, now)
+        kept = [(one.at, canonical_labels(one.labels), one.text) for one in readout.conversations]
+        figures_texts.save_texts(desk.figures, kept, now)
     return {
         "taken": len(readout.conversations),
         "refused": len(readout.faults),

@@ -1,4 +1,4 @@
-"""A timeline as a picture: stages against time, with calls, answers, missed deadlines and publications on them."""
+"""Timeline chart: stages against time, with calls, acknowledgements, missed deadlines and publications."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ class _Scale:
             first += step
 
 
-def picture(stages: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]], me: Any) -> Markup:
-    """The picture as SVG without style of its own; empty where there is nothing to draw.
+def timeline_svg(stages: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]], me: Any) -> Markup:
+    """Timeline chart as SVG without style of its own; empty where there is nothing to draw.
 
     Args:
         stages: of the incident's document, with `opens_at`, `due_at`, `title`, `state`.

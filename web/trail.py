@@ -1,4 +1,4 @@
-"""What was asked, on its way into the audit log: written by a thread of its own, so that no command waits for it."""
+"""Audit log writer: a thread of its own writes what was asked, so that no command waits for it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from starlette.requests import Request
 
 from engine.clock import now
 from storage import accounts_ways, audit
-from storage.audit import Entry
+from storage.audit import AuditEntry
 from storage.database import Database, StorageError
-from web.asking import Asker, address_of
+from web.asking import Principal, client_address
 
 log = logging.getLogger("tocsin.web")
 _TOGETHER = 0.2  # seconds for which entries are gathered into one transaction
@@ -23,28 +23,28 @@ _MOST_WAITING = 10_000
 _MOST_REFUSALS = 500  # different ones that are held apart; beyond that somebody only tries addresses
 
 
-class Trail:
-    """Keeps what was done and refused. Thread-safe; `close` writes what waits."""
+class AuditWriter:
+    """Writer of changes and refusals to the audit log. Thread-safe; `close` writes what waits."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._ended = False
-        self._waiting: list[Entry] = []
-        self._again: dict[tuple[str, ...], tuple[float, Entry]] = {}
+        self._waiting: list[AuditEntry] = []
+        self._again: dict[tuple[str, ...], tuple[float, AuditEntry]] = {}
         self._alive: dict[tuple[str, str], DateTime] = {}
         self._thread: threading.Thread | None = None
 
-    def done(self, request: Request, asker: Asker, by: str, detail: str = "") -> None:
-        """A change was carried out."""
+    def record_change(self, request: Request, asker: Principal, by: str, detail: str = "") -> None:
+        """Record a change that was carried out."""
         entry = _entry(request, asker, detail)
         if by and by != entry.who:
             entry.detail = f"as {by}" + (f": {entry.detail}" if entry.detail else "")
         self.add(entry)
 
-    def refused(self, request: Request, asker: Asker, why: str, deed: str = "") -> None:
-        """Somebody was refused. The same again within a minute is counted.
+    def record_refusal(self, request: Request, asker: Principal, why: str, deed: str = "") -> None:
+        """Record a refusal. Repeats of the same within a minute are counted.
 
         `deed`: what they tried, where the request's address holds a secret.
         """
@@ -61,8 +61,8 @@ class Trail:
             self._again[key] = (time.monotonic(), replace(entry, times=0))
         self.add(entry)
 
-    def alive(self, asker: Asker) -> None:
-        """A session or a token showed a sign of life; written every few minutes at most."""
+    def record_activity(self, asker: Principal) -> None:
+        """Record a sign of life of a session or a token; written every few minutes at most."""
         kind, name = ("session", asker.session) if asker.session else ("token", asker.token)
         if not name:
             return
@@ -73,8 +73,8 @@ class Trail:
             self._alive[kind, name] = at
         self._begin()
 
-    def add(self, entry: Entry) -> None:
-        """Keep an entry."""
+    def add(self, entry: AuditEntry) -> None:
+        """Queue an entry."""
         with self._lock:
             if len(self._waiting) >= _MOST_WAITING:
                 log.error("the audit log cannot be written: %s by %r is lost", entry.deed, entry.who)
@@ -83,7 +83,7 @@ class Trail:
         self._begin()
 
     def close(self) -> None:
-        """Write what waits, and end."""
+        """Write what waits, and end the thread."""
         self._ended = True
         self._wake.set()
         if self._thread is not None:
@@ -121,18 +121,18 @@ class Trail:
             return
         try:
             with self._database.write() as connection:
-                audit.add(connection, *entries)
+                audit.add_entries(connection, *entries)
                 for (kind, name), at in alive.items():
-                    (accounts_ways.seen if kind == "session" else accounts_ways.used)(connection, name, at)
+                    (accounts_ways.touch_session if kind == "session" else accounts_ways.touch_token)(connection, name, at)
         except StorageError as error:
             log.warning("the audit log waits: %s", error)
             with self._lock:
                 self._waiting = [*entries, *self._waiting][:_MOST_WAITING]
 
 
-def _entry(request: Request, asker: Asker, detail: str, deed: str = "") -> Entry:
+def _entry(request: Request, asker: Principal, detail: str, deed: str = "") -> AuditEntry:
     deed = deed or f"{request.method} {request.url.path}"  # the path names what it was done to
     role = asker.role.word if asker.role else ""
-    return Entry(
-        deed, who=asker.name, role=role, way=asker.way, address=address_of(request), detail=detail, at=now()
+    return AuditEntry(
+        deed, who=asker.name, role=role, way=asker.auth_method, address=client_address(request), detail=detail, at=now()
     )  # fmt: skip

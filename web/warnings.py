@@ -1,4 +1,4 @@
-"""The API of warnings: what stands, and silences."""
+"""API of warnings and silences."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pendulum import DateTime
 from pydantic import Field
 from sqlalchemy import Row
 
-from domain.handle import Refused
+from domain.handle import CommandRefused
 from domain.warning.raised import Silence
-from engine.asked import check_id, clean
-from engine.house import House
+from engine.asked import check_command_id, clean_line
+from engine.house import Installation
 from engine.warning import marks
 from storage import board, warnings
-from web.desk import AtDesk
-from web.forms import Form, Moment
-from web.schemas import answers
+from web.desk import RequestContextDep
+from web.forms import CommandForm, Moment
+from web.schemas import documented_responses
 
 router = APIRouter(tags=["warnings"])
 LONGEST_REASON = 400
@@ -26,32 +26,32 @@ MOST_LABELS = 20
 MOST_DAYS = 90
 
 
-@router.get("/api/warnings", responses=answers("warnings", "Warnings, the newest first"))
+@router.get("/api/warnings", responses=documented_responses("warnings", "Warnings, the newest first"))
 async def list_warnings(
-    desk: AtDesk,
+    desk: RequestContextDep,
     status: Annotated[Literal["standing", "all"], Query(description="Only those that stand, or all.")] = "standing",
     lane: Annotated[str, Query(max_length=64, description="Of a replay; default: of live figures.")] = "",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
 ) -> JSONResponse:
-    """Warnings, the newest first, with what was made of each."""
+    """List warnings, newest first, with the response to each."""
 
-    def look(house: House, now: DateTime) -> dict[str, Any]:
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
         with house.database.read() as connection:
-            rows = warnings.listed(connection, lane=lane, standing_only=status == "standing", limit=limit)
-            evaluated = marks.marked(connection, lane)
-            said = marks.said(connection)
+            rows = warnings.list_warnings(connection, lane=lane, standing_only=status == "standing", limit=limit)
+            evaluated = marks.load_checkpoint(connection, lane)
+            said = marks.load_evaluator_facts(connection)
         return {
             "now": now.isoformat(),
-            "evaluated_to": board.iso(evaluated),
+            "evaluated_to": board.iso_time(evaluated),
             "evaluated_by": said[0].get("engine") if said else None,
-            "warnings": [document(row) for row in rows],
+            "warnings": [warning_document(row) for row in rows],
         }
 
     return JSONResponse(await desk.read(look))
 
 
-def document(row: Row[Any]) -> dict[str, Any]:
-    """A warning as programs and pages read it."""
+def warning_document(row: Row[Any]) -> dict[str, Any]:
+    """Document of a warning for programs and pages."""
     names = (
         "id", "ref", "rule", "tier", "worst", "course", "because", "value", "baseline", "service", "playbook", "lane",
         "link",
@@ -59,9 +59,9 @@ def document(row: Row[Any]) -> dict[str, Any]:
     return {
         **{name: getattr(row, name) for name in names},
         "title": {"en": row.title["en"], "zh": row.title["zh"] or row.title["en"]},
-        "labels": dict(warnings.series_of(row.series)),
-        "began_at": board.iso(row.began_at),
-        "ended_at": board.iso(row.ended_at),
+        "labels": dict(warnings.parse_series(row.series)),
+        "began_at": board.iso_time(row.began_at),
+        "ended_at": board.iso_time(row.ended_at),
         "status": "over" if row.ended_at else "standing",
     }
 
@@ -69,8 +69,8 @@ def document(row: Row[Any]) -> dict[str, Any]:
 # --- silences ----------------------------------------------------------------------------------------------------
 
 
-class SilenceForm(Form):
-    """Nobody is called for warnings that match, until an end, for a reason."""
+class SilenceForm(CommandForm):
+    """Silence to create: matching warnings call nobody until an end, for a reason."""
 
     rule: str = Field("", max_length=64, description="A rule by its id; empty: any.", examples=["tier-1-response-time"])
     labels: dict[str, str] = Field({}, description="Only warnings with these labels.", examples=[{"service": "web"}])
@@ -79,23 +79,23 @@ class SilenceForm(Form):
     speaker: str = Field("", alias="as", max_length=100, description="From the console only: in whose name.")
 
 
-@router.get("/api/silences", responses=answers("silences", "Silences in force"))
-async def list_silences(desk: AtDesk) -> JSONResponse:
-    """Silences in force, the first to end first."""
+@router.get("/api/silences", responses=documented_responses("silences", "Silences in force"))
+async def list_silences(desk: RequestContextDep) -> JSONResponse:
+    """List the silences in force, the first to end first."""
 
-    def look(house: House, now: DateTime) -> dict[str, Any]:
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
         with house.database.read() as connection:
-            return {"now": now.isoformat(), "silences": [_silence(one) for one in warnings.silences(connection, now)]}
+            return {"now": now.isoformat(), "silences": [_silence(one) for one in warnings.list_silences(connection, now)]}
 
     return JSONResponse(await desk.read(look))
 
 
-@router.post("/api/silences", status_code=201, responses=answers("silence", "In force", status=201, command=True))
-async def silence(form: SilenceForm, desk: AtDesk) -> JSONResponse:
-    """Silence: whatever matches calls nobody until the end, and then it does if it still stands."""
+@router.post("/api/silences", status_code=201, responses=documented_responses("silence", "In force", status=201, command=True))
+async def silence(form: SilenceForm, desk: RequestContextDep) -> JSONResponse:
+    """Create a silence: matching warnings call nobody until its end, and then do if they still stand."""
 
-    def act(house: House, by: str, now: DateTime) -> Silence:
-        wanted = checked(form, by, now)
+    def act(house: Installation, by: str, now: DateTime) -> Silence:
+        wanted = build_silence(form, by, now)
         with house.database.write() as connection:
             warnings.add_silence(connection, wanted, now)
         return wanted
@@ -103,28 +103,28 @@ async def silence(form: SilenceForm, desk: AtDesk) -> JSONResponse:
     return JSONResponse(_silence(await desk.write(act, form.speaker)), 201)
 
 
-@router.post("/api/silences/{name}/end", responses=answers("silence-ended", "Over", command=True))
-async def end_silence(name: str, desk: AtDesk) -> JSONResponse:
+@router.post("/api/silences/{name}/end", responses=documented_responses("silence-ended", "Over", command=True))
+async def end_silence(name: str, desk: RequestContextDep) -> JSONResponse:
     """End a silence now."""
 
-    def act(house: House, _by: str, now: DateTime) -> bool:
+    def act(house: Installation, _by: str, now: DateTime) -> bool:
         with house.database.write() as connection:
             return warnings.end_silence(connection, name, now)
 
     return JSONResponse({"id": name, "changed": await desk.write(act)})
 
 
-def checked(form: SilenceForm, by: str, now: DateTime) -> Silence:
-    """The silence that is asked for; Refused where it cannot be."""
-    check_id(form.id)
+def build_silence(form: SilenceForm, by: str, now: DateTime) -> Silence:
+    """Silence from a form; raises `Refused` where it is not valid."""
+    check_command_id(form.id)
     until = form.until
     if until is None or until <= now:
-        raise Refused("a silence ends later than now: give `until`, with its time zone")
+        raise CommandRefused("a silence ends later than now: give `until`, with its time zone")
     if until > now.add(days=MOST_DAYS):
-        raise Refused(f"a silence ends within {MOST_DAYS} days: what is quiet for longer wants another rule")
+        raise CommandRefused(f"a silence ends within {MOST_DAYS} days: what is quiet for longer wants another rule")
     if len(form.labels) > MOST_LABELS:
-        raise Refused(f"a silence names at most {MOST_LABELS} labels")
-    reason = clean(form.reason, LONGEST_REASON, "reason")
+        raise CommandRefused(f"a silence names at most {MOST_LABELS} labels")
+    reason = clean_line(form.reason, LONGEST_REASON, "reason")
     return Silence(id=form.id, until=until, reason=reason, by=by, rule=form.rule.strip(), labels=form.labels)
 
 

@@ -1,4 +1,4 @@
-"""Warnings as pages: what stands and why, how each rule stands, silences."""
+"""Warnings pages: standing warnings with their reasons, the state of each rule, silences."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from pendulum import DateTime
 
-from engine.house import House
+from engine.house import Installation
 from engine.warning import marks
 from playbooks.rulebook import Rulebook
 from storage import board, warnings
-from web.acting import fields_of
-from web.desk import AtDesk
-from web.live import shown
-from web.rules import standings
-from web.warnings import SilenceForm, checked, document
+from web.acting import read_form_fields
+from web.desk import RequestContextDep
+from web.live import render_live_page
+from web.rules import rule_states
+from web.warnings import SilenceForm, build_silence, warning_document
 
 router = APIRouter(include_in_schema=False)
 _ENDED: Final = 20
@@ -26,44 +26,44 @@ _WORST: Final = ("firing", "recovering", "pending", "no_data", "ok")
 
 
 @router.get("/warnings")
-async def show_warnings(request: Request, desk: AtDesk) -> Response:
-    """Warnings that stand, the last that ended, every rule with its worst state, silences in force."""
+async def show_warnings(request: Request, desk: RequestContextDep) -> Response:
+    """Show standing warnings, the last that ended, every rule with its worst state, and silences."""
     book: Rulebook = request.app.state.rulebook
 
-    def look(house: House, now: DateTime) -> dict[str, Any]:
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
         rules = list(book.all())
         with house.database.read() as connection:
-            standing = [document(row) for row in warnings.listed(connection)]
-            recent = [document(row) for row in warnings.listed(connection, standing_only=False, limit=_ENDED * 3)]
-            known = warnings.known_rules(connection, [rule.id for rule in rules])
-            silences = warnings.silences(connection, now)
-            evaluated = marks.marked(connection, "")
+            standing = [warning_document(row) for row in warnings.list_warnings(connection)]
+            recent = [warning_document(row) for row in warnings.list_warnings(connection, standing_only=False, limit=_ENDED * 3)]
+            known = warnings.list_rule_states(connection, [rule.id for rule in rules])
+            silences = warnings.list_silences(connection, now)
+            evaluated = marks.load_checkpoint(connection, "")
         return {
             "now": now, "standing": standing, "ended": [one for one in recent if one["ended_at"]][:_ENDED],
             "rules": [_rule(rule, known[rule.id]) for rule in rules], "silences": silences, "hours": HOURS,
-            "evaluated": board.iso(evaluated),
+            "evaluated": board.iso_time(evaluated),
         }  # fmt: skip
 
-    return await shown(request, desk, "warnings.html", look)
+    return await render_live_page(request, desk, "warnings.html", look)
 
 
 @router.get("/warnings/rules/{name}")
-async def show_rule(request: Request, name: str, desk: AtDesk) -> Response:
-    """A rule on each of its series, with a sentence that says why it is in its state."""
+async def show_rule_states(request: Request, name: str, desk: RequestContextDep) -> Response:
+    """Show a rule on each of its series, with the reason for its state."""
     book: Rulebook = request.app.state.rulebook
 
-    def look(house: House, now: DateTime) -> dict[str, Any]:
-        return {"now": now, "found": standings(request, house, book, book.get(name), now)}
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
+        return {"now": now, "found": rule_states(request, house, book, book.get(name), now)}
 
-    return await shown(request, desk, "rule.html", look)
+    return await render_live_page(request, desk, "rule.html", look)
 
 
 @router.post("/warnings/silences")
-async def silence(request: Request, desk: AtDesk) -> Response:
-    """A silence from the page: of a rule, for some hours, for a reason."""
-    given = await fields_of(request)
+async def create_silence(request: Request, desk: RequestContextDep) -> Response:
+    """Create a silence from the page: of a rule, for some hours, with a reason."""
+    given = await read_form_fields(request)
 
-    def act(_house: House, by: str, now: DateTime) -> None:
+    def act(_house: Installation, by: str, now: DateTime) -> None:
         hours = given.get("hours", "")
         until = now.add(hours=int(hours) if hours.isdecimal() and int(hours) in HOURS else 1)
         service = given.get("service", "").strip()
@@ -72,7 +72,7 @@ async def silence(request: Request, desk: AtDesk) -> Response:
             rule=given.get("rule", "")[:64], labels={"service": service[:80]} if service else {}, until=until,
             reason=given.get("reason", "")[:400] or "-",
         )  # fmt: skip
-        wanted = checked(form, by, now)
+        wanted = build_silence(form, by, now)
         with desk.house.database.write() as connection:
             warnings.add_silence(connection, wanted, now)
 
@@ -81,10 +81,10 @@ async def silence(request: Request, desk: AtDesk) -> Response:
 
 
 @router.post("/warnings/silences/{name}/end")
-async def end(name: str, desk: AtDesk) -> Response:
+async def end_silence(name: str, desk: RequestContextDep) -> Response:
     """End a silence now."""
 
-    def act(house: House, _by: str, now: DateTime) -> None:
+    def act(house: Installation, _by: str, now: DateTime) -> None:
         with house.database.write() as connection:
             warnings.end_silence(connection, name, now)
 
@@ -95,4 +95,4 @@ async def end(name: str, desk: AtDesk) -> Response:
 def _rule(rule: Any, rows: list[Any]) -> dict[str, Any]:
     phases = [str(row.standing.get("phase", "ok")) for row in rows]
     worst = next((phase for phase in _WORST if phase in phases), "ok")
-    return {"id": rule.id, "title": board.both(rule.title), "phase": worst, "series": len(rows)}
+    return {"id": rule.id, "title": board.both_languages(rule.title), "phase": worst, "series": len(rows)}

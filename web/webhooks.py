@@ -1,4 +1,4 @@
-"""Webhooks: what monitors and feeds that people already have post here, in their own formats."""
+"""Webhooks for existing monitors and feeds, each in its own format: Alertmanager, Grafana, mentions."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from engine.figures.alerts import Heard, Source, UnreadableAlerts, read
-from engine.figures.intake import Outcome
-from engine.figures.reading import Fault
-from engine.figures.texts import UnreadableTexts, read_mentions
-from storage.figures import LIVE
-from web.samples import AtFigures, FiguresDesk, told
-from web.schemas import answers
+from engine.figures.alerts import ParsedAlerts, AlertSource, UnreadableAlerts, parse_alerts
+from engine.figures.intake import IntakeResult
+from engine.figures.reading import RefusedSample
+from engine.figures.texts import UnreadableTexts, parse_mentions
+from storage.figures import LIVE_FEED
+from web.samples import SampleServiceDep, SampleService, intake_response
+from web.schemas import documented_responses
 
 log = logging.getLogger("tocsin.webhooks")
 router = APIRouter(prefix="/api/webhooks", tags=["webhooks"])
 
 
-@router.post("/alertmanager", responses=answers("alerts", "Committed", command=True))
-async def alertmanager(request: Request, desk: AtFigures) -> JSONResponse:
+@router.post("/alertmanager", responses=documented_responses("alerts", "Committed", command=True))
+async def alertmanager(request: Request, desk: SampleServiceDep) -> JSONResponse:
     """Alertmanager's webhook, version 4: each alert is a warning, its repeats the same one, `resolved` ends it.
 
     In `webhook_configs`: this address, and `http_config: {authorization: {credentials: TOKEN}}` with a token of
@@ -33,14 +33,14 @@ async def alertmanager(request: Request, desk: AtFigures) -> JSONResponse:
     return await _alerts(request, desk, "alertmanager")
 
 
-@router.post("/grafana", responses=answers("alerts", "Committed", command=True))
-async def grafana(request: Request, desk: AtFigures) -> JSONResponse:
+@router.post("/grafana", responses=documented_responses("alerts", "Committed", command=True))
+async def grafana(request: Request, desk: SampleServiceDep) -> JSONResponse:
     """The webhook contact point of Grafana's unified alerting, its authorization header `Bearer TOKEN`."""
     return await _alerts(request, desk, "grafana")
 
 
-@router.post("/mentions", status_code=202, responses=answers("samples", "Committed", status=202, command=True))
-async def mentions(request: Request, desk: AtFigures) -> JSONResponse:
+@router.post("/mentions", status_code=202, responses=documented_responses("samples", "Committed", status=202, command=True))
+async def mentions(request: Request, desk: SampleServiceDep) -> JSONResponse:
     """Mentions of an opinion-monitoring feed: `[{"mood", "channel", "time", "count", "labels"}]`.
 
     They become samples of `mentions` with the labels mood and channel, and of `negative_mentions`. The same post again
@@ -48,25 +48,25 @@ async def mentions(request: Request, desk: AtFigures) -> JSONResponse:
     """
     body = await request.body()
 
-    def work() -> Outcome:
+    def work() -> IntakeResult:
         now = desk.clock()
-        samples, faults, places = read_mentions(body, now)
-        outcome = desk.intake.take_rows(samples, LIVE, now)
-        refused = (Fault(places[fault.index], fault.reason) for fault in outcome.faults)
-        return replace(outcome, faults=(*(Fault(*fault) for fault in faults), *refused))
+        samples, faults, places = parse_mentions(body, now)
+        outcome = desk.intake.take_rows(samples, LIVE_FEED, now)
+        refused = (RefusedSample(places[fault.index], fault.reason) for fault in outcome.faults)
+        return replace(outcome, faults=(*(RefusedSample(*fault) for fault in faults), *refused))
 
     try:
-        return told(await desk.run(work))
+        return intake_response(await desk.run_in_store_thread(work))
     except UnreadableTexts as unreadable:
         return JSONResponse({"error": str(unreadable)}, 422)
 
 
-async def _alerts(request: Request, desk: FiguresDesk, source: Source) -> JSONResponse:
+async def _alerts(request: Request, desk: SampleService, source: AlertSource) -> JSONResponse:
     handler = desk.handler
     if handler is None:
         return JSONResponse({"error": "this Tocsin takes no alerts: nobody makes warnings of them"}, 503)
     try:
-        heard = read(source, _json(await request.body()))
+        heard = parse_alerts(source, _json(await request.body()))
     except UnreadableAlerts as unreadable:
         return JSONResponse({"error": str(unreadable)}, 422)
     if heard.alerts:
@@ -88,7 +88,7 @@ def _json(body: bytes) -> Any:
         raise UnreadableAlerts("this is not JSON") from None
 
 
-def _document(heard: Heard) -> dict[str, Any]:
+def _document(heard: ParsedAlerts) -> dict[str, Any]:
     return {
         "taken": len(heard.alerts),
         "refused": len(heard.faults),

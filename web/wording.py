@@ -1,4 +1,4 @@
-"""What the timeline and the states say, in both languages."""
+"""Wording of states and timeline facts, in English and Chinese."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from domain.facts import FactKind
 from domain.roster import Roster
 from domain.text import N_
 from locales import Translator, format_span, translator
-from storage.timeline import Entry
+from storage.timeline import TimelineEntry
 
 K = FactKind
 
@@ -83,15 +83,15 @@ _SAYS = {
     K.WORSENED: N_("Worse: {rule} is {tier} now, {value}"),
     K.EASED: N_("Less bad: {rule} is {tier} now, {value}"),
     K.RECOVERED: N_("Good again: {rule}, {value}"),
-    K.ASKING_BEGUN: N_("Follow-up of customers begun: {customers} affected, {no_channel} without a channel"),
-    K.ASKING_STOPPED: N_("Follow-up stopped, the incident was reopened: {asked} of {customers} had been asked"),
-    K.ASKING_GIVEN_UP: N_("No follow-up, contacts erased: the incident was cancelled, or is open for too long"),
-    K.ASKING_OVER: N_(
+    K.FOLLOW_UP_BEGUN: N_("Follow-up of customers begun: {customers} affected, {no_channel} without a channel"),
+    K.FOLLOW_UP_STOPPED: N_("Follow-up stopped, the incident was reopened: {asked} of {customers} had been asked"),
+    K.FOLLOW_UP_GIVEN_UP: N_("No follow-up, contacts erased: the incident was cancelled, or is open for too long"),
+    K.FOLLOW_UP_RESULT: N_(
         "Follow-up collected: {asked} of {customers} asked, {answered} answered, satisfied {csat}, NPS {nps}, "
         "not solved {unsolved}, second complaints {second} (aim below {aim})"
     ),
     K.STAGE_BEGUN: N_("Stage {stage} laid out, round {round}"),
-    K.SILENCE: N_("Nothing public for too long: {people} reminded"),
+    K.UPDATE_OVERDUE: N_("Nothing public for too long: {people} reminded"),
     K.FINISHED: N_("Every step of this playbook is over"),
     K.WITHOUT_PREFECT: N_("This turn went without Prefect, {late_seconds} s after it was due"),
     K.OPENED: N_("Step open, {owner} called"),
@@ -121,22 +121,22 @@ _SAYS = {
 _PEOPLE = ("owner", "silent", "to", "person")
 
 
-def state(name: str, language: str) -> str:
-    """A state as people say it."""
+def state_label(name: str, language: str) -> str:
+    """Label of a state."""
     return translator(language)(STATES.get(name, name))
 
 
-def purpose(name: str, language: str) -> str:
-    """Why somebody was written to."""
+def purpose_label(name: str, language: str) -> str:
+    """Label of a notice's purpose: why somebody was called."""
     return translator(language)(PURPOSES.get(name, name))
 
 
-def fact_says(entry: Entry, roster: Roster) -> dict[str, str]:
-    """A fact as a sentence, in both languages."""
+def describe_fact(entry: TimelineEntry, roster: Roster) -> dict[str, str]:
+    """Sentence for a fact, in both languages."""
     return {"en": _says(entry, roster, "en"), "zh": _says(entry, roster, "zh_CN")}
 
 
-def _says(entry: Entry, roster: Roster, language: str) -> str:
+def _says(entry: TimelineEntry, roster: Roster, language: str) -> str:
     _ = translator(language)
     data = entry.data
     template = _SAYS.get(entry.kind)  # type: ignore[call-overload]  # a FactKind is the string it names
@@ -151,7 +151,7 @@ def _says(entry: Entry, roster: Roster, language: str) -> str:
     words += [str(data[name]) for name in ("evidence", "receipt") if data.get(name)]
     if entry.kind in _REASONED and data.get("reason"):
         words.append(str(data["reason"]))
-    if isinstance(data.get("told"), list) and entry.kind != K.SILENCE:
+    if isinstance(data.get("told"), list) and entry.kind != K.UPDATE_OVERDUE:
         words.append(", ".join(roster.name(name) for name in data["told"]))
     return " · ".join(word for word in words if word)
 

@@ -1,1 +1,1 @@
-"""One file per kind of service; `registry` says which scheme is served by which."""
+"""Adapters, one file per kind of service; `registry` maps schemes to them."""

@@ -1,4 +1,4 @@
-"""What services have in common that answer 200 to everything and put their yes or no into the body."""
+"""Base of services that answer 200 to everything and put success or failure into the body."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -8,8 +8,8 @@ from apprise import NotifyFormat
 
 from channels.adapters.base import HttpAdapter
 from channels.message import Message
-from channels.outcome import Outcome, Verdict
-from channels.verdicts import answer_object, receipt_of, retry_after
+from channels.outcome import SendOutcome, SendVerdict
+from channels.verdicts import json_object, receipt_of, retry_after
 
 
 class CodedAnswer(HttpAdapter):
@@ -32,21 +32,21 @@ class CodedAnswer(HttpAdapter):
     receipts: ClassVar[tuple[str, ...]] = ()
     """Fields that may hold an id of the message."""
 
-    def dress(self, call: Any, message: Message) -> None:  # noqa: ARG002 - of every message
+    def prepare_call(self, call: Any, message: Message) -> None:  # noqa: ARG002 - of every message
         """Texts are plain, whatever format the configuration names: nothing of them is markup."""
         call.notify_format = NotifyFormat.TEXT
 
-    def accept(self, response: requests.Response) -> Outcome:
+    def accept(self, response: requests.Response) -> SendOutcome:
         """Read the code."""
         code = self.code_of(response)
         if code is None:
             detail = f"answered {response.status_code} without a code: not the service's own answer"
-            return Outcome(Verdict.UNKNOWN, detail=detail)
+            return SendOutcome(SendVerdict.UNKNOWN, detail=detail)
         if code in self.taken:
-            return Outcome(Verdict.SENT, self.receipt(response), f"answered {response.status_code}, code {code}")
+            return SendOutcome(SendVerdict.SENT, self.receipt(response), f"answered {response.status_code}, code {code}")
         return self._refusal(response, code)
 
-    def refine(self, response: requests.Response, outcome: Outcome) -> Outcome:
+    def refine(self, response: requests.Response, outcome: SendOutcome) -> SendOutcome:
         """A code that means "not now" says so under any status."""
         code = self.code_of(response)
         return outcome if code is None or code not in {*self.later, *self.unsure} else self._refusal(response, code)
@@ -57,7 +57,7 @@ class CodedAnswer(HttpAdapter):
 
     def code_of(self, response: requests.Response) -> int | None:
         """The code in the answer, None if there is none."""
-        answer = answer_object(response)
+        answer = json_object(response)
         for name in self.code:
             value = answer.get(name)
             if isinstance(value, int) and not isinstance(value, bool):
@@ -66,15 +66,15 @@ class CodedAnswer(HttpAdapter):
                 return int(value)
         return None
 
-    def _refusal(self, response: requests.Response, code: int) -> Outcome:
-        answer = answer_object(response)
+    def _refusal(self, response: requests.Response, code: int) -> SendOutcome:
+        answer = json_object(response)
         why = next(
             (text for name in self.words if isinstance(text := answer.get(name), str) and text), "no reason given"
         )
         detail = f"answered {response.status_code}, code {code} ({why})"
         if code in self.unsure:
-            return Outcome(Verdict.UNKNOWN, detail=detail)
+            return SendOutcome(SendVerdict.UNKNOWN, detail=detail)
         if code in self.later:
             asked = retry_after(response)
-            return Outcome(Verdict.FAILED, detail=detail, retry_after=self.later[code] if asked is None else asked)
-        return Outcome(Verdict.REFUSED, detail=detail)
+            return SendOutcome(SendVerdict.FAILED, detail=detail, retry_after=self.later[code] if asked is None else asked)
+        return SendOutcome(SendVerdict.REFUSED, detail=detail)

@@ -6,11 +6,11 @@ from urllib.parse import unquote
 
 from apprise.plugins.base import NotifyBase
 
-from channels.adapters.base import Request
+from channels.adapters.base import OutgoingRequest
 from channels.adapters.coded import CodedAnswer
 from channels.message import Message
-from channels.rates import Rate
-from channels.rendering import Limits, Text
+from channels.rates import RateLimit
+from channels.rendering import MessageLimits, RenderedText
 
 # DingTalk open platform, "Custom robot access": a message of more than 20,000 bytes is refused (460101); the JSON
 # around the text and its escaped line breaks need room.
@@ -25,15 +25,15 @@ class DingTalk(CodedAnswer):
 
     later: ClassVar[Mapping[int, float | None]] = {-1: None, 130101: SHUT_OUT_SECONDS, 410100: SHUT_OUT_SECONDS}
 
-    def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
+    def limits(self, service: NotifyBase) -> MessageLimits:  # noqa: ARG002 - the same for all
         """A text message has no title."""
-        return Limits(body_bytes=TEXT_BYTES, title_bytes=0)
+        return MessageLimits(body_bytes=TEXT_BYTES, title_bytes=0)
 
-    def rate(self, service: Any) -> Rate:
+    def rate(self, service: Any) -> RateLimit:
         """Counted by robot, so by access token."""
-        return Rate(A_MINUTE, 60.0, f"dingtalk/{service.token}")
+        return RateLimit(A_MINUTE, 60.0, f"dingtalk/{service.token}")
 
-    def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:  # noqa: ARG002 - as base
+    def amend(self, call: Any, request: OutgoingRequest, message: Message, text: RenderedText) -> None:  # noqa: ARG002 - as base
         """The signature goes on the wire percent-encoded once; Apprise gives it to `requests` encoded already."""
         if "sign" in request.params:
             request.params["sign"] = unquote(request.params["sign"])

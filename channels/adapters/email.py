@@ -30,9 +30,9 @@ from apprise.plugins.email.common import AppriseEmailException, SecureMailMode
 
 from channels.adapters.base import KEY_HEADER, Adapter, header_safe
 from channels.message import Message
-from channels.outcome import Outcome, Verdict
-from channels.rendering import Limits, Text
-from channels.transport import Exchange
+from channels.outcome import SendOutcome, SendVerdict
+from channels.rendering import MessageLimits, RenderedText
+from channels.transport import SendExchange
 
 TITLE_BYTES = 250
 _TAKEN = 250
@@ -53,19 +53,19 @@ class Email(Adapter):
     A repeat of the same key has the same Message-ID, by which many mailboxes drop the second copy.
     """
 
-    def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
+    def limits(self, service: NotifyBase) -> MessageLimits:  # noqa: ARG002 - the same for all
         """Ours: servers take megabytes, people do not."""
-        return Limits(body_bytes=BODY_BYTES, title_bytes=TITLE_BYTES)
+        return MessageLimits(body_bytes=BODY_BYTES, title_bytes=TITLE_BYTES)
 
-    def send(self, service: NotifyBase, message: Message, text: Text) -> Outcome:
+    def send(self, service: NotifyBase, message: Message, text: RenderedText) -> SendOutcome:
         """Hold one SMTP conversation."""
         try:
             mails = _compose(service, message, text)
         except (AppriseEmailException, ValueError) as error:
-            return Outcome(Verdict.REFUSED, detail=f"the mail cannot be composed: {type(error).__name__}")
+            return SendOutcome(SendVerdict.REFUSED, detail=f"the mail cannot be composed: {type(error).__name__}")
         _own_name()  # may ask a name server, once: not in the time of a send
         try:
-            server = _connect(service, Exchange())
+            server = _connect(service, SendExchange())
         except (smtplib.SMTPException, OSError, ValueError) as error:
             return _not_handed_over(error)
         outcomes = [_hand_over(server, service, mail) for mail in mails]
@@ -73,7 +73,7 @@ class Email(Adapter):
         return _together(outcomes, _message_id(service, message))
 
 
-def _compose(service: Any, message: Message, text: Text) -> list[_Envelope]:
+def _compose(service: Any, message: Message, text: RenderedText) -> list[_Envelope]:
     """The mails as Apprise makes them, in plain text, under our Message-ID."""
     headers = {"X-Application": service.app_id, KEY_HEADER: header_safe(message.key), **service.headers}
     if message.urgent:
@@ -123,14 +123,14 @@ def _own_name() -> str:
 class _Hurried(smtplib.SMTP):
     """Each reply has the read time-out, and all of them together the time of one send."""
 
-    def __init__(self, service: Any, exchange: Exchange, **options: Any) -> None:
+    def __init__(self, service: Any, exchange: SendExchange, **options: Any) -> None:
         self._exchange, self._read_seconds = exchange, service.socket_read_timeout
-        timeout = exchange.left(service.socket_connect_timeout)
+        timeout = exchange.remaining(service.socket_connect_timeout)
         super().__init__(service.smtp_host, service.port, _own_name(), timeout=timeout, **options)
 
     def getreply(self) -> tuple[int, bytes]:
         if self.sock is not None:
-            self.sock.settimeout(self._exchange.left(self._read_seconds))
+            self.sock.settimeout(self._exchange.remaining(self._read_seconds))
         return super().getreply()
 
 
@@ -138,7 +138,7 @@ class _HurriedTls(_Hurried, smtplib.SMTP_SSL):
     """The same, encrypted from the first byte."""
 
 
-def _connect(service: Any, exchange: Exchange) -> smtplib.SMTP:
+def _connect(service: Any, exchange: SendExchange) -> smtplib.SMTP:
     context = ssl.create_default_context()
     if not service.verify_certificate:
         context.check_hostname = False
@@ -158,7 +158,7 @@ def _connect(service: Any, exchange: Exchange) -> smtplib.SMTP:
     return server
 
 
-def _hand_over(server: smtplib.SMTP, service: Any, mail: _Envelope) -> Outcome:
+def _hand_over(server: smtplib.SMTP, service: Any, mail: _Envelope) -> SendOutcome:
     try:
         server.ehlo_or_helo_if_needed()
         code, reply = server.mail(service.from_addr[1])
@@ -176,10 +176,10 @@ def _hand_over(server: smtplib.SMTP, service: Any, mail: _Envelope) -> Outcome:
     except smtplib.SMTPDataError as error:
         return _answered(error.smtp_code, error.smtp_error)
     except (smtplib.SMTPException, OSError) as error:
-        return Outcome(Verdict.UNKNOWN, detail=f"{_word(error)} after the text was handed over")
+        return SendOutcome(SendVerdict.UNKNOWN, detail=f"{_word(error)} after the text was handed over")
     if code != _TAKEN:
         return _answered(code, reply)
-    return Outcome(Verdict.SENT, detail="accepted by the mail server")
+    return SendOutcome(SendVerdict.SENT, detail="accepted by the mail server")
 
 
 def _leave(server: smtplib.SMTP) -> None:
@@ -189,20 +189,20 @@ def _leave(server: smtplib.SMTP) -> None:
     server.close()
 
 
-def _answered(code: int, reply: bytes | str) -> Outcome:
+def _answered(code: int, reply: bytes | str) -> SendOutcome:
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    verdict = Verdict.REFUSED if code // 100 == 5 else Verdict.FAILED  # noqa: PLR2004 - SMTP's permanent class
-    return Outcome(verdict, detail=f"the mail server answered {code} {text}")
+    verdict = SendVerdict.REFUSED if code // 100 == 5 else SendVerdict.FAILED  # noqa: PLR2004 - SMTP's permanent class
+    return SendOutcome(verdict, detail=f"the mail server answered {code} {text}")
 
 
-def _not_handed_over(error: Exception) -> Outcome:
+def _not_handed_over(error: Exception) -> SendOutcome:
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return Outcome(Verdict.REFUSED, detail="the mail server offers no such log-in or encryption: check `mode=`")
+        return SendOutcome(SendVerdict.REFUSED, detail="the mail server offers no such log-in or encryption: check `mode=`")
     if isinstance(error, ValueError) and not isinstance(error, OSError):  # an untrusted certificate is both
-        return Outcome(Verdict.REFUSED, detail="an address or password has characters that this server cannot take")
+        return SendOutcome(SendVerdict.REFUSED, detail="an address or password has characters that this server cannot take")
     if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code > 0:
         return _answered(error.smtp_code, error.smtp_error)
-    return Outcome(Verdict.FAILED, detail=f"{_word(error)} before the text was handed over")
+    return SendOutcome(SendVerdict.FAILED, detail=f"{_word(error)} before the text was handed over")
 
 
 def _word(error: Exception) -> str:
@@ -220,17 +220,17 @@ def _word(error: Exception) -> str:
     return next((word for kind, word in words if isinstance(cause, kind)), type(error).__name__)
 
 
-def _together(outcomes: list[Outcome], receipt: str | None) -> Outcome:
+def _together(outcomes: list[SendOutcome], receipt: str | None) -> SendOutcome:
     """One outcome for all addresses: unless they agree, somebody may have got it, so it is unknown."""
     if not outcomes:
-        return Outcome(Verdict.REFUSED, detail="the channel has no address")
+        return SendOutcome(SendVerdict.REFUSED, detail="the channel has no address")
     verdicts = {outcome.verdict for outcome in outcomes}
-    if verdicts == {Verdict.SENT}:
-        return Outcome(Verdict.SENT, receipt, outcomes[0].detail)
-    worst = next(outcome for outcome in outcomes if outcome.verdict is not Verdict.SENT)
+    if verdicts == {SendVerdict.SENT}:
+        return SendOutcome(SendVerdict.SENT, receipt, outcomes[0].detail)
+    worst = next(outcome for outcome in outcomes if outcome.verdict is not SendVerdict.SENT)
     if len(verdicts) == 1:
         return worst
-    if verdicts == {Verdict.FAILED, Verdict.REFUSED}:
-        return next(outcome for outcome in outcomes if outcome.verdict is Verdict.FAILED)
-    taken = sum(outcome.verdict is Verdict.SENT for outcome in outcomes)
-    return Outcome(Verdict.UNKNOWN, detail=f"{taken} of {len(outcomes)} addresses took it: {worst.detail}")
+    if verdicts == {SendVerdict.FAILED, SendVerdict.REFUSED}:
+        return next(outcome for outcome in outcomes if outcome.verdict is SendVerdict.FAILED)
+    taken = sum(outcome.verdict is SendVerdict.SENT for outcome in outcomes)
+    return SendOutcome(SendVerdict.UNKNOWN, detail=f"{taken} of {len(outcomes)} addresses took it: {worst.detail}")

@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 from apprise.plugins.base import NotifyBase
 
-from channels.adapters.base import Request
+from channels.adapters.base import OutgoingRequest
 from channels.adapters.coded import CodedAnswer
 from channels.message import Message
-from channels.rates import Rate
-from channels.rendering import Limits, Text
+from channels.rates import RateLimit
+from channels.rendering import MessageLimits, RenderedText
 
 # Feishu open platform, "Custom bot usage guide": a request of at most 20 KB, its JSON and escapes included.
 TEXT_BYTES = 18_000
@@ -24,13 +24,13 @@ class Feishu(CodedAnswer):
     later: ClassVar[Mapping[int, float | None]] = {11232: 60.0, 1000: None}
     words: ClassVar[tuple[str, ...]] = ("msg", "StatusMessage")
 
-    def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
+    def limits(self, service: NotifyBase) -> MessageLimits:  # noqa: ARG002 - the same for all
         """A text message has no title."""
-        return Limits(body_bytes=TEXT_BYTES, title_bytes=0)
+        return MessageLimits(body_bytes=TEXT_BYTES, title_bytes=0)
 
-    def rate(self, service: Any) -> Rate:
+    def rate(self, service: Any) -> RateLimit:
         """Counted by bot, so by its token."""
-        return Rate(MESSAGES, SECONDS, f"{service.schema}/{service.token}")
+        return RateLimit(MESSAGES, SECONDS, f"{service.schema}/{service.token}")
 
-    def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:
+    def amend(self, call: Any, request: OutgoingRequest, message: Message, text: RenderedText) -> None:
         """Nothing but the encoding: Apprise writes a Chinese character as six bytes, we as three."""

@@ -1,4 +1,4 @@
-"""Every other scheme that Apprise knows: sent as Apprise sends it, and said to be unverified."""
+"""Generic adapter of every other Apprise scheme: sent as Apprise sends it, reported as unverified."""
 
 import threading
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from apprise import NotifyFormat
 from apprise.conversion import convert_between
 from apprise.plugins.base import NotifyBase
 
-from channels.adapters.base import HttpAdapter, kind
+from channels.adapters.base import HttpAdapter, apprise_type
 from channels.message import Message
-from channels.outcome import Outcome, Verdict
-from channels.rendering import Text
-from channels.transport import recording
-from channels.verdicts import judge
+from channels.outcome import SendOutcome, SendVerdict
+from channels.rendering import RenderedText
+from channels.transport import record_exchange
+from channels.verdicts import judge_exchange
 
 # Schemes that ring a telephone or page until answered, whatever the message; and settings that make others
 # do so.
@@ -44,28 +44,28 @@ class Generic(HttpAdapter):
             return True
         return any(str(vars(service).get(name, "")).lower() in values for name, values in _WAKING_SETTINGS.items())
 
-    def accept(self, response: requests.Response | None) -> Outcome:
+    def accept(self, response: requests.Response | None) -> SendOutcome:
         """Nothing is known but that it did not object."""
         answered = f"answered {response.status_code}" if response is not None else "taken"
-        return Outcome(Verdict.UNVERIFIED, detail=f"{answered}, not verified for this service")
+        return SendOutcome(SendVerdict.UNVERIFIED, detail=f"{answered}, not verified for this service")
 
-    def send(self, service: NotifyBase, message: Message, text: Text) -> Outcome:
+    def send(self, service: NotifyBase, message: Message, text: RenderedText) -> SendOutcome:
         """Send through the plugin, one message at a time, the text converted to the service's own format."""
         with self._guard:
             lock = self._locks.setdefault(service, threading.Lock())
         if not lock.acquire(timeout=_BUSY_SECONDS):
-            return Outcome(Verdict.FAILED, detail="the channel is busy with another message", retry_after=_BUSY_SECONDS)
+            return SendOutcome(SendVerdict.FAILED, detail="the channel is busy with another message", retry_after=_BUSY_SECONDS)
         try:
             return self._send(service, message, text)
         finally:
             lock.release()
 
-    def _send(self, service: NotifyBase, message: Message, text: Text) -> Outcome:
+    def _send(self, service: NotifyBase, message: Message, text: RenderedText) -> SendOutcome:
         body = _convert(NotifyFormat.TEXT, service.notify_format, text.body)
-        with recording(fresh=message.public) as exchange:
+        with record_exchange(fresh=message.public) as exchange:
             problem = ""
             try:
-                taken = service.send(body=body, title=text.title, notify_type=kind(message))
+                taken = service.send(body=body, title=text.title, notify_type=apprise_type(message))
             except Exception as error:  # noqa: BLE001 - a plugin's own fault is an outcome like any other
                 taken, problem = False, f"the plugin failed: {type(error).__name__}"
         if not exchange.attempts:
@@ -73,13 +73,13 @@ class Generic(HttpAdapter):
             # delivery.
             if taken:
                 return self.accept(None)
-            return Outcome(Verdict.UNKNOWN, detail=problem or "the plugin says no, and not how far it came")
+            return SendOutcome(SendVerdict.UNKNOWN, detail=problem or "the plugin says no, and not how far it came")
         if taken:
             return self.accept(exchange.attempts[-1].response)
         # With one target, what came before the last request was a login or the like, no delivery.
         if len(service) == 1:
             exchange.attempts = exchange.attempts[-1:]
-        outcome = judge(exchange, self.accept, public=message.public)
-        if outcome.verdict is Verdict.UNVERIFIED:
-            return Outcome(Verdict.FAILED, detail=problem or "the service took the request and refused the message")
+        outcome = judge_exchange(exchange, self.accept, public=message.public)
+        if outcome.verdict is SendVerdict.UNVERIFIED:
+            return SendOutcome(SendVerdict.FAILED, detail=problem or "the service took the request and refused the message")
         return outcome

@@ -9,8 +9,8 @@ from apprise.plugins.base import NotifyBase
 
 from channels.adapters.base import HttpAdapter
 from channels.message import Message
-from channels.outcome import Outcome, Verdict
-from channels.rendering import Limits
+from channels.outcome import SendOutcome, SendVerdict
+from channels.rendering import MessageLimits
 from channels.verdicts import receipt_of
 
 # ntfy documentation, "Limitations": a message of more than 4,096 bytes becomes an attachment.
@@ -20,7 +20,7 @@ MESSAGE_BYTES = 4096
 class Ntfy(HttpAdapter):
     """Urgent messages go with priority `max`, which breaks through "do not disturb" on the phone."""
 
-    def limits(self, service: NotifyBase) -> Limits:
+    def limits(self, service: NotifyBase) -> MessageLimits:
         """Ntfy's own limit on the text; the title is apart from it."""
         return dataclasses.replace(super().limits(service), body_bytes=MESSAGE_BYTES, shared=False)
 
@@ -28,7 +28,7 @@ class Ntfy(HttpAdapter):
         """Priority `max` rings again and again."""
         return True
 
-    def dress(self, call: Any, message: Message) -> None:
+    def prepare_call(self, call: Any, message: Message) -> None:
         """Set priority and the link that a tap opens; both concern this one message."""
         # Apprise's icon lies on a public server, which would see each phone that fetches it.
         call.include_image = call.include_image and bool(call.avatar_url)
@@ -40,9 +40,9 @@ class Ntfy(HttpAdapter):
         # into an attachment far below ntfy's limit; the limit is kept by us, in bytes.
         call.ntfy_json_upstream_size_limit = sys.maxsize
 
-    def accept(self, response: requests.Response) -> Outcome:
+    def accept(self, response: requests.Response) -> SendOutcome:
         """Ntfy answers with the stored message; a 200 without its id is somebody else's page."""
         receipt = receipt_of(response, "id")
         if receipt is None:
-            return Outcome(Verdict.UNVERIFIED, detail="answered 200 without an ntfy message id")
-        return Outcome(Verdict.SENT, receipt, "answered 200")
+            return SendOutcome(SendVerdict.UNVERIFIED, detail="answered 200 without an ntfy message id")
+        return SendOutcome(SendVerdict.SENT, receipt, "answered 200")

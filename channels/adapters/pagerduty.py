@@ -6,10 +6,10 @@ from typing import Any
 import requests
 from apprise.plugins.base import NotifyBase
 
-from channels.adapters.base import HttpAdapter, Request
+from channels.adapters.base import HttpAdapter, OutgoingRequest
 from channels.message import Message
-from channels.outcome import Outcome, Verdict
-from channels.rendering import Limits, Text
+from channels.outcome import SendOutcome, SendVerdict
+from channels.rendering import MessageLimits, RenderedText
 from channels.verdicts import receipt_of
 
 # PagerDuty Developer, "Events API v2", "PD-CEF": `summary` at most 1,024 characters, `dedup_key` at most 255.
@@ -20,32 +20,32 @@ KEY_CHARACTERS = 255
 class PagerDuty(HttpAdapter):
     """The outbox key is the `dedup_key`: a repeat joins the alert that its first copy opened."""
 
-    def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
+    def limits(self, service: NotifyBase) -> MessageLimits:  # noqa: ARG002 - the same for all
         """Title and text are one summary."""
-        return Limits(body_bytes=4 * SUMMARY_CHARACTERS, title_bytes=0, characters=SUMMARY_CHARACTERS)
+        return MessageLimits(body_bytes=4 * SUMMARY_CHARACTERS, title_bytes=0, characters=SUMMARY_CHARACTERS)
 
     def wakes(self, service: NotifyBase) -> bool:  # noqa: ARG002 - all of them
         """It is what PagerDuty is for."""
         return True
 
-    def dress(self, call: Any, message: Message) -> None:
+    def prepare_call(self, call: Any, message: Message) -> None:
         """How severe this one message is; no picture from elsewhere."""
         call.include_image = False
         if message.urgent and not call.severity:
             call.severity = "critical"
 
-    def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:  # noqa: ARG002 - as base
+    def amend(self, call: Any, request: OutgoingRequest, message: Message, text: RenderedText) -> None:  # noqa: ARG002 - as base
         """Key and link, which Apprise has no way to give."""
         if message.key:
             request.payload.setdefault("dedup_key", dedup_key(message.key, KEY_CHARACTERS))
         if message.link:
             request.payload.setdefault("links", []).append({"href": message.link, "text": "Tocsin"})
 
-    def accept(self, response: requests.Response) -> Outcome:
+    def accept(self, response: requests.Response) -> SendOutcome:
         """`status: success`; the receipt is the key under which the alert stands."""
         if receipt_of(response, "status") != "success":
-            return Outcome(Verdict.UNKNOWN, detail=f"answered {response.status_code} without `success`")
-        return Outcome(Verdict.SENT, receipt_of(response, "dedup_key"), f"answered {response.status_code}")
+            return SendOutcome(SendVerdict.UNKNOWN, detail=f"answered {response.status_code} without `success`")
+        return SendOutcome(SendVerdict.SENT, receipt_of(response, "dedup_key"), f"answered {response.status_code}")
 
 
 def dedup_key(key: str, longest: int) -> str:

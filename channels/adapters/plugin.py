@@ -1,4 +1,4 @@
-"""What plugins of our own begin with: Apprise's base class, whose annotations contradict its own plugins."""
+"""Base of our own Apprise plugins: Apprise's base class, whose annotations contradict its own plugins."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _Base: Any = NotifyBase
 
 
 class OwnPlugin(_Base):  # type: ignore[misc]
-    """A scheme that Apprise does not have; it sends through the shared transport."""
+    """Plugin for a scheme that Apprise lacks; it sends through the shared transport."""
 
     def ask(self, method: str, url: str, **options: Any) -> requests.Response:
         """One request with the time-outs and the certificate check of the configuration, redirects not followed."""

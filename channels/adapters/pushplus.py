@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 from apprise.plugins.base import NotifyBase
 
-from channels.adapters.base import Request
+from channels.adapters.base import OutgoingRequest
 from channels.adapters.coded import CodedAnswer
 from channels.message import Message
 from channels.outcome import one_line
-from channels.rendering import Limits, Text
+from channels.rendering import MessageLimits, RenderedText
 
 # PushPlus, "Message interface": `title` at most 100 characters, `content` at most 20,000.
 TITLE_CHARACTERS = 100
@@ -26,10 +26,10 @@ class PushPlus(CodedAnswer):
     later: ClassVar[Mapping[int, float | None]] = {500: None}
     receipts: ClassVar[tuple[str, ...]] = ("data",)
 
-    def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
+    def limits(self, service: NotifyBase) -> MessageLimits:  # noqa: ARG002 - the same for all
         """Counted in characters; the whole title is the first line of the text."""
-        return Limits(body_bytes=4 * TEXT_CHARACTERS, title_bytes=0, characters=TEXT_CHARACTERS)
+        return MessageLimits(body_bytes=4 * TEXT_CHARACTERS, title_bytes=0, characters=TEXT_CHARACTERS)
 
-    def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:  # noqa: ARG002 - as base
+    def amend(self, call: Any, request: OutgoingRequest, message: Message, text: RenderedText) -> None:  # noqa: ARG002 - as base
         """Without a title Apprise puts the whole text there."""
         request.payload["title"] = one_line(text.body.strip().split("\n", 1)[0], TITLE_CHARACTERS)

@@ -1,4 +1,4 @@
-"""Which adapter serves which scheme.
+"""Registry of adapters by scheme.
 
 To add a channel: one file in this folder, one line below, one service and one row in the tests on the wire.
 """
@@ -57,7 +57,7 @@ def adapter_for(schema: str) -> Adapter:
 
 
 def register_own_plugins() -> None:
-    """Tell Apprise of the schemes that it does not have; harmless when repeated."""
+    """Register our own schemes with Apprise; idempotent."""
     manager = NotificationManager()  # type: ignore[no-untyped-call]
     for plugin in OWN_PLUGINS:
         if plugin.secure_protocol not in manager:

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 import requests
 from apprise.plugins.base import NotifyBase
 
-from channels.adapters.base import Request
+from channels.adapters.base import OutgoingRequest
 from channels.adapters.coded import CodedAnswer
 from channels.message import Message
 from channels.outcome import one_line
-from channels.rendering import Limits, Text
-from channels.verdicts import answer_object
+from channels.rendering import MessageLimits, RenderedText
+from channels.verdicts import json_object
 
 # ServerChan, "SendKey and API": `title` at most 32 characters, `desp` at most 32 KB.
 TITLE_CHARACTERS = 32
@@ -25,11 +25,11 @@ class ServerChan(CodedAnswer):
     later: ClassVar[Mapping[int, float | None]] = {-1: None}
     words: ClassVar[tuple[str, ...]] = ("message", "info", "errmsg")
 
-    def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
+    def limits(self, service: NotifyBase) -> MessageLimits:  # noqa: ARG002 - the same for all
         """The whole title is the first line of the text; as much of it as there is room for stands above."""
-        return Limits(body_bytes=TEXT_BYTES, title_bytes=0)
+        return MessageLimits(body_bytes=TEXT_BYTES, title_bytes=0)
 
-    def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:  # noqa: ARG002 - as base
+    def amend(self, call: Any, request: OutgoingRequest, message: Message, text: RenderedText) -> None:  # noqa: ARG002 - as base
         """A title it must have, and `desp` is markdown, in which a single line break is none."""
         request.payload["title"] = one_line(text.body.strip().split("\n", 1)[0], TITLE_CHARACTERS)
         if not message.public:
@@ -37,6 +37,6 @@ class ServerChan(CodedAnswer):
 
     def receipt(self, response: requests.Response) -> str | None:
         """`data.pushid`."""
-        data = answer_object(response).get("data")
+        data = json_object(response).get("data")
         pushed = data.get("pushid") if isinstance(data, dict) else None
         return str(pushed) if pushed else None

@@ -6,12 +6,12 @@ import requests
 from apprise import NotifyFormat
 from apprise.plugins.base import NotifyBase
 
-from channels.adapters.base import HttpAdapter, Request
+from channels.adapters.base import HttpAdapter, OutgoingRequest
 from channels.message import Message
-from channels.outcome import Outcome, Verdict
-from channels.rates import Rate
-from channels.rendering import Limits, Text
-from channels.verdicts import answer_object
+from channels.outcome import SendOutcome, SendVerdict
+from channels.rates import RateLimit
+from channels.rendering import MessageLimits, RenderedText
+from channels.verdicts import json_object
 
 # Slack, "chat.postMessage", "Truncating content": beyond 40,000 characters a text is cut; its `&`, `<` and `>` are
 # written as entities of up to five.
@@ -26,22 +26,22 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 class Slack(HttpAdapter):
     """A webhook says `ok`; a bot answers 200 to everything and means `ok: true`; its receipt is channel and `ts`."""
 
-    def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
+    def limits(self, service: NotifyBase) -> MessageLimits:  # noqa: ARG002 - the same for all
         """Counted in characters."""
-        return Limits(body_bytes=4 * TEXT_CHARACTERS, title_bytes=TITLE_BYTES, characters=TEXT_CHARACTERS)
+        return MessageLimits(body_bytes=4 * TEXT_CHARACTERS, title_bytes=TITLE_BYTES, characters=TEXT_CHARACTERS)
 
-    def rate(self, service: Any) -> Rate:
+    def rate(self, service: Any) -> RateLimit:
         """Slack, "Rate limits": one message a second for each webhook, and for each channel of a bot; bursts pass."""
         tokens = "/".join(str(vars(service).get(name) or "") for name in ("token_a", "token_b", "token_c"))
         token = vars(service).get("access_token") or tokens
-        return Rate(30, 30.0, f"slack/{token}/{','.join(map(str, service.channels))}")
+        return RateLimit(30, 30.0, f"slack/{token}/{','.join(map(str, service.channels))}")
 
-    def dress(self, call: Any, message: Message) -> None:  # noqa: ARG002 - of every message
+    def prepare_call(self, call: Any, message: Message) -> None:  # noqa: ARG002 - of every message
         """Plain text, and no picture or footer from elsewhere."""
         call.notify_format = NotifyFormat.TEXT
         call.include_image = False
 
-    def amend(self, call: Any, request: Request, message: Message, text: Text) -> None:  # noqa: ARG002 - as base
+    def amend(self, call: Any, request: OutgoingRequest, message: Message, text: RenderedText) -> None:  # noqa: ARG002 - as base
         """Slack, "Formatting text": three characters are entities, or `<!channel>` in a title would call everybody."""
         for attachment in request.payload.get("attachments", ()):
             for name in ("title", "text"):
@@ -57,28 +57,28 @@ class Slack(HttpAdapter):
         """A bot looks people up by their mail address first."""
         return "/api/users." not in url
 
-    def accept(self, response: requests.Response) -> Outcome:
+    def accept(self, response: requests.Response) -> SendOutcome:
         """`ok` of a webhook, `ok: true` of the API."""
         if response.content.strip() == b"ok":
-            return Outcome(Verdict.SENT, detail="answered ok")
-        answer = answer_object(response)
+            return SendOutcome(SendVerdict.SENT, detail="answered ok")
+        answer = json_object(response)
         if answer.get("ok") is True:
             receipt = "/".join(str(answer[name]) for name in ("channel", "ts") if answer.get(name))
-            return Outcome(Verdict.SENT, receipt or None, "answered ok")
+            return SendOutcome(SendVerdict.SENT, receipt or None, "answered ok")
         if answer.get("ok") is False:
             return _refused(str(answer.get("error", "no reason given")), None)
-        return Outcome(Verdict.UNKNOWN, detail="answered 200 and neither yes nor no: not Slack's own answer")
+        return SendOutcome(SendVerdict.UNKNOWN, detail="answered 200 and neither yes nor no: not Slack's own answer")
 
-    def refine(self, response: requests.Response, outcome: Outcome) -> Outcome:
+    def refine(self, response: requests.Response, outcome: SendOutcome) -> SendOutcome:
         """A webhook gives its reason as a bare word."""
         word = response.content[:60].decode("ascii", "ignore").strip()
-        if outcome.verdict is Verdict.REFUSED and word.replace("_", "").isalpha():
+        if outcome.verdict is SendVerdict.REFUSED and word.replace("_", "").isalpha():
             return _refused(word, response.status_code)
         return outcome
 
 
-def _refused(word: str, status: int | None) -> Outcome:
+def _refused(word: str, status: int | None) -> SendOutcome:
     detail = f"answered {status or 200}, {word}"
     if word in _UNSURE:
-        return Outcome(Verdict.UNKNOWN, detail=detail)
-    return Outcome(Verdict.FAILED if word in _LATER else Verdict.REFUSED, detail=detail)
+        return SendOutcome(SendVerdict.UNKNOWN, detail=detail)
+    return SendOutcome(SendVerdict.FAILED if word in _LATER else SendVerdict.REFUSED, detail=detail)

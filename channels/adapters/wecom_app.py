@@ -19,10 +19,10 @@ from apprise.plugins.base import NotifyBase
 from channels import transport
 from channels.adapters.coded import CodedAnswer
 from channels.adapters.plugin import OwnPlugin
-from channels.outcome import Outcome, Verdict
+from channels.outcome import SendOutcome, SendVerdict
 from channels.redaction import redactor
-from channels.rendering import Limits
-from channels.verdicts import answer_object
+from channels.rendering import MessageLimits
+from channels.verdicts import json_object
 
 TEXT_BYTES = 2048
 HOST = "https://qyapi.weixin.qq.com"
@@ -78,14 +78,14 @@ class NotifyWeComApp(OwnPlugin):
             "text": {"content": body},
         }
         url = f"{HOST}/cgi-bin/message/send"
-        return answer_object(self.ask("POST", url, params={"access_token": token}, json=payload))
+        return json_object(self.ask("POST", url, params={"access_token": token}, json=payload))
 
     def _token(self, stale: str) -> str:
         """The token kept, or a new one if that is `stale` or old; empty if there is none to be had."""
         with self.held["lock"]:
             if self.held["token"] in {"", stale} or time.monotonic() > self.held["until"]:
                 params = {"corpid": self.user, "corpsecret": self.password}
-                got = answer_object(self.ask("GET", f"{HOST}/cgi-bin/gettoken", params=params))
+                got = json_object(self.ask("GET", f"{HOST}/cgi-bin/gettoken", params=params))
                 self.held["token"] = str(got.get("access_token") or "")
                 redactor.learn({self.held["token"]})  # it stands in the query of every message
                 self.held["until"] = time.monotonic() + float(got.get("expires_in") or 0) - _TOKEN_MARGIN_SECONDS
@@ -114,15 +114,15 @@ class WeComApp(CodedAnswer):
     later: ClassVar[Mapping[int, float | None]] = {-1: None, 45009: 60.0}
     receipts: ClassVar[tuple[str, ...]] = ("msgid",)
 
-    def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
+    def limits(self, service: NotifyBase) -> MessageLimits:  # noqa: ARG002 - the same for all
         """A text message has no title."""
-        return Limits(body_bytes=TEXT_BYTES, title_bytes=0)
+        return MessageLimits(body_bytes=TEXT_BYTES, title_bytes=0)
 
     def delivers(self, url: str) -> bool:
         """Fetching the token comes before."""
         return urlsplit(url).path != "/cgi-bin/gettoken"
 
-    def _judge(self, exchange: transport.Exchange, *, public: bool) -> Outcome:
+    def _judge(self, exchange: transport.SendExchange, *, public: bool) -> SendOutcome:
         """A token that was no longer valid was fetched anew: what came of the first try no longer counts."""
         last = exchange.attempts[-1:]
         exchange.attempts = [
@@ -132,10 +132,10 @@ class WeComApp(CodedAnswer):
         ]
         return super()._judge(exchange, public=public)
 
-    def accept(self, response: requests.Response) -> Outcome:
+    def accept(self, response: requests.Response) -> SendOutcome:
         """Code 0 with people it could not reach is no plain yes."""
         outcome = super().accept(response)
-        missing = answer_object(response).get("invaliduser") or answer_object(response).get("unlicenseduser")
-        if outcome.verdict is Verdict.SENT and missing:
-            return Outcome(Verdict.UNKNOWN, detail=f"code 0, but not everybody was reached: {missing}")
+        missing = json_object(response).get("invaliduser") or json_object(response).get("unlicenseduser")
+        if outcome.verdict is SendVerdict.SENT and missing:
+            return SendOutcome(SendVerdict.UNKNOWN, detail=f"code 0, but not everybody was reached: {missing}")
         return outcome

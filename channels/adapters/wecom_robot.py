@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from apprise.plugins.base import NotifyBase
 
 from channels.adapters.coded import CodedAnswer
-from channels.rates import Rate
-from channels.rendering import Limits
+from channels.rates import RateLimit
+from channels.rendering import MessageLimits
 
 # WeCom developer centre, "Group robot configuration": the text of a message, at most 2,048 bytes in UTF-8.
 TEXT_BYTES = 2048
@@ -20,10 +20,10 @@ class WeComRobot(CodedAnswer):
 
     later: ClassVar[Mapping[int, float | None]] = {-1: None, 45009: 60.0, 45033: 60.0}
 
-    def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
+    def limits(self, service: NotifyBase) -> MessageLimits:  # noqa: ARG002 - the same for all
         """A text message has no title."""
-        return Limits(body_bytes=TEXT_BYTES, title_bytes=0)
+        return MessageLimits(body_bytes=TEXT_BYTES, title_bytes=0)
 
-    def rate(self, service: Any) -> Rate:
+    def rate(self, service: Any) -> RateLimit:
         """Counted by robot, so by its key."""
-        return Rate(A_MINUTE, 60.0, f"wecombot/{service.key}")
+        return RateLimit(A_MINUTE, 60.0, f"wecombot/{service.key}")

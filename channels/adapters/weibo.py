@@ -16,8 +16,8 @@ from apprise.plugins.base import NotifyBase
 from channels.adapters.coded import CodedAnswer
 from channels.adapters.plugin import OwnPlugin
 from channels.message import Message
-from channels.outcome import Outcome, Verdict
-from channels.rendering import Limits
+from channels.outcome import SendOutcome, SendVerdict
+from channels.rendering import MessageLimits
 from channels.verdicts import receipt_of
 
 TEXT_CHARACTERS = 140
@@ -74,7 +74,7 @@ class NotifyWeibo(OwnPlugin):
 
 
 class Weibo(CodedAnswer):
-    """The receipt is the post's id. Nothing is ever tried twice of which it is not certain that it is not out."""
+    """The receipt is the post's id. A post that may already be out is never repeated."""
 
     code: ClassVar[tuple[str, ...]] = ("error_code",)
     # Weibo, "Error code": limits of address, user and interface, each counted by the hour; too many tasks pending.
@@ -84,9 +84,9 @@ class Weibo(CodedAnswer):
     words: ClassVar[tuple[str, ...]] = ("error",)
     receipts: ClassVar[tuple[str, ...]] = ("idstr", "mid", "id")
 
-    def limits(self, service: NotifyBase) -> Limits:  # noqa: ARG002 - the same for all
+    def limits(self, service: NotifyBase) -> MessageLimits:  # noqa: ARG002 - the same for all
         """Counted in characters, Latin ones as whole ones too: that is on the safe side."""
-        return Limits(body_bytes=4 * TEXT_CHARACTERS, title_bytes=0, characters=TEXT_CHARACTERS)
+        return MessageLimits(body_bytes=4 * TEXT_CHARACTERS, title_bytes=0, characters=TEXT_CHARACTERS)
 
     def objection(self, message: Message) -> str | None:
         """What Weibo would refuse is said before it is sent, so that the draft can be mended."""
@@ -98,17 +98,17 @@ class Weibo(CodedAnswer):
             return "Weibo takes no #topic# from an application: remove it"
         return None
 
-    def accept(self, response: requests.Response) -> Outcome:
+    def accept(self, response: requests.Response) -> SendOutcome:
         """The post itself, or an error."""
         if self.code_of(response) is not None:
             return super().accept(response)
         receipt = receipt_of(response, *self.receipts)
         if receipt is None:
-            return Outcome(Verdict.UNKNOWN, detail=f"answered {response.status_code} without the id of a post")
-        return Outcome(Verdict.SENT, receipt, f"answered {response.status_code}")
+            return SendOutcome(SendVerdict.UNKNOWN, detail=f"answered {response.status_code} without the id of a post")
+        return SendOutcome(SendVerdict.SENT, receipt, f"answered {response.status_code}")
 
-    def refine(self, response: requests.Response, outcome: Outcome) -> Outcome:
+    def refine(self, response: requests.Response, outcome: SendOutcome) -> SendOutcome:
         """Never again by itself after an answer that leaves it open, a `Retry-After` or not."""
         if response.status_code // 100 == 5 and self.code_of(response) not in self.later:  # noqa: PLR2004
-            return Outcome(Verdict.UNKNOWN, detail=outcome.detail)
+            return SendOutcome(SendVerdict.UNKNOWN, detail=outcome.detail)
         return super().refine(response, outcome)

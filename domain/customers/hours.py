@@ -1,4 +1,4 @@
-"""When a customer may be written to: never in the quiet hours of their own time zone."""
+"""Contact hours of customers: nobody is written to in the quiet hours of their own time zone."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ _DAY = 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
-    """Quiet from one time of day to another, in minutes since midnight; `begins == ends`: never quiet."""
+class ContactQuietHours:
+    """Quiet hours from one time of day to another, in minutes since midnight; `begins == ends`: never quiet."""
 
     begins: int = 21 * 60
     ends: int = 9 * 60
 
-    def holds(self, minute: int) -> bool:
+    def includes(self, minute: int) -> bool:
         """Whether that minute of the day is quiet. The end itself is not."""
         if self.begins <= self.ends:
             return self.begins <= minute < self.ends
         return minute >= self.begins or minute < self.ends
 
 
-def is_quiet(zone: str, now: DateTime, quiet: Quiet) -> bool:
-    """Whether it is quiet there now."""
+def is_quiet_time(zone: str, now: DateTime, quiet: ContactQuietHours) -> bool:
+    """Whether it is quiet in a zone now."""
     local = now.in_timezone(zone)
-    return quiet.holds(local.hour * 60 + local.minute)
+    return quiet.includes(local.hour * 60 + local.minute)
 
 
-def next_awake(zone: str, now: DateTime, quiet: Quiet) -> DateTime:
-    """`now` where it is not quiet there, else when the quiet ends, in UTC.
+def next_contact_time(zone: str, now: DateTime, quiet: ContactQuietHours) -> DateTime:
+    """Return `now` where it is not quiet in the zone, else when the quiet ends, in UTC.
 
     Where the clocks are put forward over the end, the first minute after it counts (pendulum moves it on).
     """
-    if not is_quiet(zone, now, quiet):
+    if not is_quiet_time(zone, now, quiet):
         return now
     local = now.in_timezone(zone)
     ends = local.start_of("day").set(hour=quiet.ends // 60 % 24, minute=quiet.ends % 60)
@@ -45,13 +45,13 @@ def next_awake(zone: str, now: DateTime, quiet: Quiet) -> DateTime:
     return found
 
 
-def awake_zones(zones: Iterable[str], now: DateTime, quiet: Quiet) -> list[str]:
-    """Those in which people may be written to now."""
-    return [zone for zone in zones if not is_quiet(zone, now, quiet)]
+def contactable_zones(zones: Iterable[str], now: DateTime, quiet: ContactQuietHours) -> list[str]:
+    """List the zones in which people may be written to now."""
+    return [zone for zone in zones if not is_quiet_time(zone, now, quiet)]
 
 
-def minute_of(text: str) -> int:
-    """`21:00` as minutes since midnight; `24:00` is the day's end.
+def parse_minute_of_day(text: str) -> int:
+    """Parse `21:00` as minutes since midnight; `24:00` is the day's end.
 
     Raises:
         ValueError: no time of day.

@@ -1,4 +1,4 @@
-"""The follow-up as data: thresholds, rates, hours and texts, with the times they give."""
+"""The follow-up plan as data: thresholds, rates, hours and texts, and the times computed from them."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from datetime import timedelta
 
 from pendulum import DateTime
 
-from domain.customers.care import Combination, Thresholds
-from domain.customers.hours import Quiet
-from domain.customers.record import Contact
+from domain.customers.care import CareCombination, Thresholds
+from domain.customers.hours import ContactQuietHours
+from domain.customers.record import CustomerContact
 from domain.durations import later
 from domain.text import Text
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FollowUpPlan:
     """How customers are followed up. Spans are of real time; a drill's pace divides them.
 
     Attributes:
-        channels: Way of contact (`mail`, `phone`) to a tag of the channel file; first choice first.
-        placeholder: Way of contact to the stand-in within that channel's address, which the contact replaces.
-        drill: The tag to which a drill's surveys go, whatever the customer's contact.
+        channels: Contact method (`mail`, `phone`) to a tag of the channel file; first choice first.
+        placeholder: Contact method to the stand-in within that channel's address, which the contact replaces.
+        drill: The tag to which a drill's surveys go, for every contact.
         per_batch: So many messages a channel takes in one `every`.
-        unhappy_at_most: Whoever answers so is called by a person.
-        high_value: Whoever ordered for more (hundredths) is called by a person.
+        unhappy_at_most: A customer whose rating is at most this is called by a person.
+        high_value: A customer who ordered for more (hundredths) is called by a person.
         second_aim: Second complaints are to stay below this share.
         erase_after: Counted from the close, contacts are gone by then.
         key_env: The environment variable with the key of the contacts; empty: a file of the home.
     """
 
     thresholds: Thresholds
-    combinations: tuple[Combination, ...]
+    combinations: tuple[CareCombination, ...]
     zone: str
     channels: Mapping[str, str]
     placeholder: Mapping[str, str]
     drill: str
     every: timedelta
     per_batch: int
-    quiet: Quiet
+    quiet: ContactQuietHours
     remind_after: timedelta
     collect_after: timedelta
     link_life: timedelta
@@ -50,13 +50,13 @@ class Plan:
     key_env: str = ""
     texts: Mapping[str, Text] = field(default_factory=dict)
 
-    def ways(self, contact: Contact) -> tuple[str, ...]:
-        """How a customer can be reached, by the channels that there are."""
+    def ways(self, contact: CustomerContact) -> tuple[str, ...]:
+        """List the methods by which a customer can be reached, of those with a channel."""
         return tuple(way for way in self.channels if way in contact.ways())
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class FollowUpTimes:
     """The follow-up's own deadlines after one close."""
 
     begun_at: DateTime
@@ -64,13 +64,13 @@ class Times:
     erase_at: DateTime
 
 
-def times(plan: Plan, closed_at: DateTime, pace: float = 1.0) -> Times:
-    """When all is collected and when contacts are erased; elapsed time, as deadlines are."""
-    return Times(closed_at, later(closed_at, plan.collect_after / pace), later(closed_at, plan.erase_after / pace))
+def compute_follow_up_times(plan: FollowUpPlan, closed_at: DateTime, pace: float = 1.0) -> FollowUpTimes:
+    """Compute when all is collected and when contacts are erased; elapsed time, as deadlines are."""
+    return FollowUpTimes(closed_at, later(closed_at, plan.collect_after / pace), later(closed_at, plan.erase_after / pace))
 
 
-def next_look(soon: DateTime, candidates: Mapping[str, DateTime | None]) -> DateTime:
-    """When the follow-up is looked at again: the first of what is to come, and never before the next batch may go."""
+def next_check_at(soon: DateTime, candidates: Mapping[str, DateTime | None]) -> DateTime:
+    """When the follow-up is due next: the first of the candidates, and never before the next batch may go."""
     moments = [at for at in candidates.values() if at is not None]
     assert moments, "somebody still waits for something"  # noqa: S101 - contacts are erased in the end
     return max(min(moments), soon)

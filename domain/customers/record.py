@@ -1,4 +1,6 @@
-"""One affected customer as a row of a file or of the API gives them; each mistake one line without the value.
+"""One affected customer as given in a row of a file or of the API.
+
+Each mistake is one line without the value.
 
 A refusal never quotes what stood there: in a file whose columns are shifted any field may hold a contact.
 """
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from domain.text import Language, unshowable
+from domain.text import Language, find_unprintable
 
 COLUMNS = (
     "id", "contact", "language", "order_value", "poor_service_30d", "compensation", "time_zone", "public_complaint",
@@ -30,13 +32,13 @@ _LANGUAGES: Mapping[str, Language] = {
 _YES, _NO = frozenset({"yes", "true", "1", "是"}), frozenset({"", "no", "false", "0", "否"})
 
 
-class BadRow(ValueError):
-    """A row that cannot be taken; one line: the column, what is wrong, what would be right. Never the value."""
+class BadCustomerRow(ValueError):
+    """A row is refused; one line: the column, what is wrong, what would be right. Never the value."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Contact:
-    """How a customer is reached. It shows nothing of itself, so that no log or error can."""
+class CustomerContact:
+    """A customer's mail address and phone number. Its `repr` hides them, so that no log or error shows them."""
 
     mail: str = ""
     phone: str = ""  # E.164, such as +8613800000000
@@ -48,11 +50,11 @@ class Contact:
         return "<Contact>"
 
     def ways(self) -> tuple[str, ...]:
-        """Which there are, first choice first: `mail`, `phone`."""
+        """List the contact methods that are there, first choice first: `mail`, `phone`."""
         return tuple(name for name, value in (("mail", self.mail), ("phone", self.phone)) if value)
 
     def masked(self) -> str:
-        """Enough to recognise it, too little to use it: `l…@e….com`, `+86…00`."""
+        """The contact masked: enough to recognise it, too little to use it: `l…@e….com`, `+86…00`."""
         shown = []
         if self.mail:
             name, _, domain = self.mail.partition("@")
@@ -63,18 +65,18 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
-class Customer:
+class AffectedCustomer:
     """An affected customer. Money in hundredths of the roster's currency.
 
     Attributes:
         poor_service: How often service was poor to them within the last 30 days, as the CRM counts it.
-        compensation: What they were given already for this matter.
+        compensation: What they were given already for this incident.
         public: They complained where others read it.
-        zone: IANA name; empty: the house's.
+        zone: IANA name; empty: the installation's.
     """
 
     id: str
-    contact: Contact
+    contact: CustomerContact
     language: Language = "en"
     order_value: int = 0
     poor_service: int = 0
@@ -83,8 +85,8 @@ class Customer:
     zone: str = ""
 
 
-def read_customer(row: Mapping[str, object]) -> Customer:
-    """The customer of a row; what a row leaves out is nothing.
+def parse_customer(row: Mapping[str, object]) -> AffectedCustomer:
+    """Parse a row into a customer; a column that is left out counts as empty.
 
     Raises:
         BadRow: the first field that cannot be.
@@ -92,10 +94,10 @@ def read_customer(row: Mapping[str, object]) -> Customer:
     fields = {name: _text(name, value) for name, value in row.items()}
     for name in fields:
         if name not in COLUMNS:
-            raise BadRow(f"{name[:40]}: there is no such column; there are {', '.join(COLUMNS)}")
-    return Customer(
+            raise BadCustomerRow(f"{name[:40]}: there is no such column; there are {', '.join(COLUMNS)}")
+    return AffectedCustomer(
         id=_id(fields.get("id", "")),
-        contact=read_contact(fields.get("contact", "")),
+        contact=parse_contact(fields.get("contact", "")),
         language=_language(fields.get("language", "")),
         order_value=_amount("order_value", fields.get("order_value", "")),
         poor_service=_count("poor_service_30d", fields.get("poor_service_30d", "")),
@@ -105,8 +107,8 @@ def read_customer(row: Mapping[str, object]) -> Customer:
     )
 
 
-def read_contact(text: str) -> Contact:
-    """Mail address, phone number, or both with a semicolon between; empty: no way to reach them.
+def parse_contact(text: str) -> CustomerContact:
+    """Parse a mail address, a phone number, or both with a semicolon between; empty: no contact.
 
     Raises:
         BadRow: something else.
@@ -119,8 +121,8 @@ def read_contact(text: str) -> Contact:
         elif _PHONE.fullmatch(number) and not phone:
             phone = number
         else:
-            raise BadRow("contact: neither one mail address nor one phone number with its country code (+86...)")
-    return Contact(mail, phone)
+            raise BadCustomerRow("contact: neither one mail address nor one phone number with its country code (+86...)")
+    return CustomerContact(mail, phone)
 
 
 def _text(name: str, value: object) -> str:
@@ -129,23 +131,23 @@ def _text(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, str | int | float):
-        raise BadRow(f"{name[:40]}: is no text and no number")
+        raise BadCustomerRow(f"{name[:40]}: is no text and no number")
     text = str(value).strip()
     if len(text) > LONGEST_FIELD:
-        raise BadRow(f"{name[:40]}: is longer than {LONGEST_FIELD} characters")
-    wrong = unshowable(text)
+        raise BadCustomerRow(f"{name[:40]}: is longer than {LONGEST_FIELD} characters")
+    wrong = find_unprintable(text)
     if wrong or "\n" in text or "\r" in text or "\t" in text:
-        raise BadRow(f"{name[:40]}: holds a control character or a line break: take it out")
+        raise BadCustomerRow(f"{name[:40]}: holds a control character or a line break: take it out")
     return text
 
 
 def _id(text: str) -> str:
     if not text:
-        raise BadRow("id: is empty; give the customer's number in your CRM")
+        raise BadCustomerRow("id: is empty; give the customer's number in your CRM")
     if len(text) > LONGEST_ID:
-        raise BadRow(f"id: is longer than {LONGEST_ID} characters")
+        raise BadCustomerRow(f"id: is longer than {LONGEST_ID} characters")
     if "@" in text or _PHONE.fullmatch(text):
-        raise BadRow("id: is a contact; an id is kept and shown, so give the customer's number in your CRM")
+        raise BadCustomerRow("id: is a contact; an id is kept and shown, so give the customer's number in your CRM")
     return text
 
 
@@ -155,7 +157,7 @@ def _language(text: str) -> Language:
     try:
         return _LANGUAGES[text.lower()]
     except KeyError:
-        raise BadRow("language: is neither en nor zh_CN") from None
+        raise BadCustomerRow("language: is neither en nor zh_CN") from None
 
 
 def _amount(name: str, text: str) -> int:
@@ -163,13 +165,13 @@ def _amount(name: str, text: str) -> int:
         return 0
     match = _AMOUNT.fullmatch(text)
     if match is None:
-        raise BadRow(f"{name}: is no amount of money such as 499.00")
+        raise BadCustomerRow(f"{name}: is no amount of money such as 499.00")
     return int(match[1]) * MINOR + int((match[2] or "0").ljust(2, "0"))
 
 
 def _count(name: str, text: str) -> int:
     if text and not _COUNT.fullmatch(text):
-        raise BadRow(f"{name}: is no whole number from 0 to 9999")
+        raise BadCustomerRow(f"{name}: is no whole number from 0 to 9999")
     return int(text or 0)
 
 
@@ -178,12 +180,12 @@ def _yes(name: str, text: str) -> bool:
         return True
     if text.lower() in _NO:
         return False
-    raise BadRow(f"{name}: is neither yes nor no")
+    raise BadCustomerRow(f"{name}: is neither yes nor no")
 
 
 def _zone(text: str) -> str:
     if text and not _known(text):
-        raise BadRow("time_zone: is no time zone such as Asia/Shanghai")
+        raise BadCustomerRow("time_zone: is no time zone such as Asia/Shanghai")
     return text
 
 

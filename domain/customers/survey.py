@@ -1,4 +1,4 @@
-"""The survey: what an answer may be, whom it has called back, and what all answers come to."""
+"""The customer survey: valid answers, the answers that need a callback, and the totals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.text import N_, unshowable
+from domain.text import N_, find_unprintable
 
 LOWEST, HIGHEST = 1, 5
 SATISFIED = 4  # 4 and 5 of 5
@@ -15,8 +15,8 @@ PROMOTER, PASSIVE = 9, 7  # 9 and 10 promote, 7 and 8 are passive, the rest detr
 LONGEST_SUGGESTION = 2_000
 
 
-class Because(StrEnum):
-    """Why a person calls a customer."""
+class CallbackReason(StrEnum):
+    """Why a person calls a customer back."""
 
     NO_CHANNEL = "no-channel"  # there is no way to send them anything
     UNREACHED = "unreached"  # what was sent did not get through
@@ -26,24 +26,24 @@ class Because(StrEnum):
     AGAIN = "complained-again"
 
 
-REOPENS = frozenset({Because.NOT_SOLVED, Because.AGAIN})  # the matter is open again, for its owner
+REOPENING_REASONS = frozenset({CallbackReason.NOT_SOLVED, CallbackReason.AGAIN})  # the matter is open again, for its owner
 # The weightier reason stays when another one comes.
-WEIGHT: Mapping[str, int] = {
+REASON_WEIGHTS: Mapping[str, int] = {
     reason: weight
     for weight, reason in enumerate(
-        ("", Because.NO_CHANNEL, Because.UNREACHED, Because.HIGH_VALUE, Because.UNHAPPY, Because.NOT_SOLVED,
-         Because.AGAIN)
+        ("", CallbackReason.NO_CHANNEL, CallbackReason.UNREACHED, CallbackReason.HIGH_VALUE, CallbackReason.UNHAPPY, CallbackReason.NOT_SOLVED,
+         CallbackReason.AGAIN)
     )
 }  # fmt: skip
 
 
-class BadAnswer(ValueError):
-    """An answer that cannot be taken; a template of the catalogues that says what would be right."""
+class BadSurveyAnswer(ValueError):
+    """An answer is refused; a template of the catalogues that says what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a customer said."""
+class SurveyAnswer:
+    """A customer's answers to the survey."""
 
     csat: int
     solved: bool
@@ -52,32 +52,32 @@ class Answer:
 
     @property
     def satisfied(self) -> bool:
-        """4 or 5 of 5."""
+        """Whether the rating is 4 or 5 of 5."""
         return self.csat >= SATISFIED
 
 
-def read_answer(fields: Mapping[str, str]) -> Answer:
-    """The answer of a form.
+def parse_answer(fields: Mapping[str, str]) -> SurveyAnswer:
+    """Parse the fields of a survey form.
 
     Raises:
         BadAnswer: something is missing, or no number of its scale.
     """
     csat = _number(fields.get("csat", ""), LOWEST, HIGHEST)
     if csat is None:
-        raise BadAnswer(N_("Please choose how satisfied you are, from 1 to 5."))
+        raise BadSurveyAnswer(N_("Please choose how satisfied you are, from 1 to 5."))
     solved = fields.get("solved", "")
     if solved not in ("yes", "no"):
-        raise BadAnswer(N_("Please say whether it is solved: yes or no."))
+        raise BadSurveyAnswer(N_("Please say whether it is solved: yes or no."))
     said = fields.get("nps", "").strip()
     nps = _number(said, 0, NPS_HIGHEST)
     if said and nps is None:
-        raise BadAnswer(N_("Please choose a number from 0 to 10, or leave it out."))
+        raise BadSurveyAnswer(N_("Please choose a number from 0 to 10, or leave it out."))
     suggestion = fields.get("suggestion", "").replace("\r\n", "\n").strip()
     if len(suggestion) > LONGEST_SUGGESTION:
-        raise BadAnswer(N_("Your suggestion is longer than 2,000 characters: please shorten it."))
-    if unshowable(suggestion):
-        suggestion = "".join(c for c in suggestion if not unshowable(c))
-    return Answer(csat, solved == "yes", nps, suggestion)
+        raise BadSurveyAnswer(N_("Your suggestion is longer than 2,000 characters: please shorten it."))
+    if find_unprintable(suggestion):
+        suggestion = "".join(c for c in suggestion if not find_unprintable(c))
+    return SurveyAnswer(csat, solved == "yes", nps, suggestion)
 
 
 def _number(text: str, lowest: int, highest: int) -> int | None:
@@ -87,21 +87,21 @@ def _number(text: str, lowest: int, highest: int) -> int | None:
     return int(found) if lowest <= int(found) <= highest else None
 
 
-def calls_back(answer: Answer, unhappy_at_most: int) -> Because | None:
-    """Why a person calls whoever answered so; None: nobody needs to."""
+def callback_reason(answer: SurveyAnswer, unhappy_at_most: int) -> CallbackReason | None:
+    """Return why a person calls a customer who gave this answer; None: no call is needed."""
     if not answer.solved:
-        return Because.NOT_SOLVED
-    return Because.UNHAPPY if answer.csat <= unhappy_at_most else None
+        return CallbackReason.NOT_SOLVED
+    return CallbackReason.UNHAPPY if answer.csat <= unhappy_at_most else None
 
 
-def weightier(one: str, other: str) -> str:
-    """Of two reasons to call, the one that stays."""
-    return other if WEIGHT[other] > WEIGHT[one] else one
+def weightier_reason(one: str, other: str) -> str:
+    """Return the weightier of two reasons to call."""
+    return other if REASON_WEIGHTS[other] > REASON_WEIGHTS[one] else one
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What all of it came to. Shares are 0 to 1, and None where nobody said anything."""
+class SurveyResult:
+    """Totals of a survey. Shares are 0 to 1, and None where nobody answered."""
 
     customers: int = 0
     asked: int = 0
@@ -143,8 +143,8 @@ class Result:
         return self.second_complaints / self.customers if self.customers else None
 
 
-def nps_points(score: int) -> int:
-    """One answer as a figure whose mean is the net promoter score: 100, 0 or -100."""
+def score_nps(score: int) -> int:
+    """Score one answer so that the mean is the net promoter score: 100, 0 or -100."""
     if score >= PROMOTER:
         return 100
     return 0 if score >= PASSIVE else -100

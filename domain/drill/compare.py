@@ -1,8 +1,8 @@
-"""Is this drill worse than the one before? By a moving-block bootstrap of what each second says. Pure, seeded.
+"""Comparison of two drills by a moving-block bootstrap of their per-second figures. Pure, seeded.
 
-Seconds of one stage hang together (a queue, a cache), so blocks of some seconds are drawn, not single ones: Kuensch,
-"The jackknife and the bootstrap for general stationary observations", Annals of Statistics 17 (1989). A regression is
-claimed only where it is both beyond chance and large enough to matter.
+ Seconds of one stage hang together (a queue, a cache), so blocks of some seconds are drawn, not single
+ones: Kuensch, "The jackknife and the bootstrap for general stationary observations", Annals of Statistics
+17 (1989). A regression is claimed only where it is both beyond chance and large enough to matter.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from dataclasses import dataclass
 
 from domain.trend import Trend
 
-BLOCK = 4  # seconds
+BLOCK_SECONDS = 4  # seconds
 DRAWS = 1_000
-SIZE = 0.15  # a change of less than this is no regression, however sure
+SMALLEST_REGRESSION = 0.15  # a change of less than this is no regression, however sure
 _TAIL = 0.005  # on each side: 99 %
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """How a figure changed: the ratio new to old, with its 99 % interval."""
+class FigureChange:
+    """The change of a figure: the ratio new to old, with its 99 % interval."""
 
     ratio: float
     low: float
@@ -30,8 +30,8 @@ class Change:
     trend: Trend
 
 
-def compare(old: Mapping[str, Sequence[float]], new: Mapping[str, Sequence[float]], seed: int = 1) -> Change | None:
-    """The change of a figure for which less is better, over the stages that both drills have.
+def compare_drills(old: Mapping[str, Sequence[float]], new: Mapping[str, Sequence[float]], seed: int = 1) -> FigureChange | None:
+    """Compare a figure for which less is better, over the stages that both drills have.
 
     Args:
         old: stage -> the figure of each of its steady seconds, above zero.
@@ -41,7 +41,7 @@ def compare(old: Mapping[str, Sequence[float]], new: Mapping[str, Sequence[float
     Returns:
         None where no stage has two blocks in both.
     """
-    shared = [name for name in new if name in old and min(len(old[name]), len(new[name])) >= 2 * BLOCK]
+    shared = [name for name in new if name in old and min(len(old[name]), len(new[name])) >= 2 * BLOCK_SECONDS]
     if not shared:
         return None
     dice = random.Random(seed)  # noqa: S311 - draws of a bootstrap
@@ -51,15 +51,15 @@ def compare(old: Mapping[str, Sequence[float]], new: Mapping[str, Sequence[float
         for _ in range(DRAWS)
     )
     low, high = drawn[int(_TAIL * DRAWS)], drawn[-1 - int(_TAIL * DRAWS)]
-    return Change(at, low, high, _trend(at, low, high))
+    return FigureChange(at, low, high, _trend(at, low, high))
 
 
 def _trend(at: float, low: float, high: float) -> Trend:
-    if low > 1 and at > 1 + SIZE:
+    if low > 1 and at > 1 + SMALLEST_REGRESSION:
         return Trend.WORSE
-    if high < 1 and at < 1 / (1 + SIZE):
+    if high < 1 and at < 1 / (1 + SMALLEST_REGRESSION):
         return Trend.BETTER
-    return Trend.SAME if high < 1 + 2 * SIZE and low > 1 / (1 + 2 * SIZE) else Trend.UNKNOWN
+    return Trend.SAME if high < 1 + 2 * SMALLEST_REGRESSION and low > 1 / (1 + 2 * SMALLEST_REGRESSION) else Trend.UNKNOWN
 
 
 def _ratio(old: Sequence[Sequence[float]], new: Sequence[Sequence[float]]) -> float:
@@ -75,6 +75,6 @@ def _mean(values: Sequence[float]) -> float:
 def _redraw(values: Sequence[float], dice: random.Random) -> list[float]:
     found: list[float] = []
     while len(found) < len(values):
-        begin = dice.randrange(len(values) - BLOCK + 1)
-        found += values[begin : begin + BLOCK]
+        begin = dice.randrange(len(values) - BLOCK_SECONDS + 1)
+        found += values[begin : begin + BLOCK_SECONDS]
     return found[: len(values)]

@@ -1,4 +1,4 @@
-"""What a drill's seconds say: the figures of a window, guard-rails, overload, the knee, recovery. Pure."""
+"""Figures measured from a drill's seconds: windows, guard-rails, overload, the knee, recovery. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from domain.drill.plan import LOW_IS_GOOD, Figure, Guard
+from domain.drill.plan import LOW_IS_GOOD, DrillFigure, GuardRail
 
-WINDOW = 3  # seconds of a figure's window: one alone holds too few journeys to say anything
+WINDOW_SECONDS = 3  # seconds of a figure's window: one alone holds too few journeys to say anything
 _SIGMAS = 2.0  # of chance that a share may be off before it counts as out of band
 _STEADY = 0.4  # share of a stage that is left out at its beginning: journeys of the stage before are still under way
 _LAG = 100.0  # milliseconds that a journey may begin late before the generator itself is the bottleneck
@@ -18,8 +18,8 @@ _TELLING = 3  # journeys begun without a word of what became of any: no chance a
 
 
 @dataclass(frozen=True, slots=True)
-class Second:
-    """One second as the load engine told it. Latencies and lag in milliseconds, `at` in seconds since 1970."""
+class DrillSecond:
+    """One second as the load engine reported it. Latencies and lag in milliseconds, `at` in seconds since 1970."""
 
     at: float
     segment: str
@@ -40,17 +40,17 @@ class Second:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """A figure over a window: its value and the chance in it, one standard deviation; None: nothing to say."""
+class DrillReading:
+    """A figure over a window: its value and one standard deviation of chance; None: no data."""
 
     value: float | None
     sigma: float = 0.0
 
 
-def readings(seconds: Sequence[Second]) -> dict[Figure, Reading]:
-    """The five figures of a window (recovery is known at the end only).
+def measure_window(seconds: Sequence[DrillSecond]) -> dict[DrillFigure, DrillReading]:
+    """Compute the five figures of a window (recovery is known at the end only).
 
-    Latency where nothing was answered is the age of what waits: silence is no good news.
+    Latency where nothing was answered is the age of the waiting requests: no answers are not good latency.
     """
     steps, offered = sum(one.steps for one in seconds), sum(one.offered for one in seconds)
     answered = [one.p95 for one in seconds if one.p95 is not None]
@@ -59,84 +59,84 @@ def readings(seconds: Sequence[Second]) -> dict[Figure, Reading]:
     rate = median(max(one.rate, one.peak) for one in seconds) if seconds else 0.0
     under_way = median(one.under_way for one in seconds) if seconds else 0
     return {
-        Figure.LATENCY: Reading(median(answered) if answered else waits or None),
-        Figure.ERROR_RATE: _share(sum(one.failed for one in seconds), steps),
-        Figure.AVAILABILITY: _share(steps - sum(one.unanswered for one in seconds), steps),
+        DrillFigure.LATENCY: DrillReading(median(answered) if answered else waits or None),
+        DrillFigure.ERROR_RATE: _share(sum(one.failed for one in seconds), steps),
+        DrillFigure.AVAILABILITY: _share(steps - sum(one.unanswered for one in seconds), steps),
         # What completes was offered earlier: both are drawn, so the chance of both is in it.
-        Figure.THROUGHPUT: Reading(completed / offered, math.sqrt(2 / offered)) if offered else Reading(None),
+        DrillFigure.THROUGHPUT: DrillReading(completed / offered, math.sqrt(2 / offered)) if offered else DrillReading(None),
         # Who is under way where arrivals are Poisson's is Poisson's too: a burst of customers is no saturation.
-        Figure.SATURATION: Reading(under_way / rate, math.sqrt(under_way) / rate) if rate else Reading(None),
+        DrillFigure.SATURATION: DrillReading(under_way / rate, math.sqrt(under_way) / rate) if rate else DrillReading(None),
     }
 
 
-def _share(part: int, whole: int) -> Reading:
+def _share(part: int, whole: int) -> DrillReading:
     if not whole:
-        return Reading(None)
+        return DrillReading(None)
     share = part / whole
-    return Reading(share, math.sqrt(max(share * (1 - share), 1 / whole) / whole))
+    return DrillReading(share, math.sqrt(max(share * (1 - share), 1 / whole) / whole))
 
 
-def beyond(figure: Figure, reading: Reading, limit: float) -> bool:
-    """Whether a figure is worse than its limit by more than chance. Nothing to say is not beyond."""
+def exceeds_limit(figure: DrillFigure, reading: DrillReading, limit: float) -> bool:
+    """Whether a figure is worse than its limit by more than chance. A figure without data is not."""
     if reading.value is None:
         return False
     chance = _SIGMAS * reading.sigma
     return _worse(figure, reading.value - chance if figure in LOW_IS_GOOD else reading.value + chance, limit)
 
 
-def _worse(figure: Figure, value: float, limit: float) -> bool:
+def _worse(figure: DrillFigure, value: float, limit: float) -> bool:
     return value > limit if figure in LOW_IS_GOOD else value < limit
 
 
-def out_of_band(seconds: Sequence[Second], bands: Mapping[Figure, float]) -> dict[Figure, float]:
-    """The figures of a window that are beyond their bands, with their values."""
-    found = readings(seconds)
+def figures_out_of_band(seconds: Sequence[DrillSecond], bands: Mapping[DrillFigure, float]) -> dict[DrillFigure, float]:
+    """Return the figures of a window that are outside their bands, with their values."""
+    found = measure_window(seconds)
     return {
         figure: reading.value
         for figure, reading in found.items()
-        if reading.value is not None and beyond(figure, reading, bands[figure])
+        if reading.value is not None and exceeds_limit(figure, reading, bands[figure])
     }
 
 
-def guard_hit(guards: Sequence[Guard], seconds: Sequence[Second]) -> Guard | None:
-    """The guard-rail that was crossed for as long as it allows; of the newest seconds.
+def find_crossed_guard(guards: Sequence[GuardRail], seconds: Sequence[DrillSecond]) -> GuardRail | None:
+    """Return the guard-rail that was crossed for as long as it allows, judged by the newest seconds.
 
-    In each of them the figure is worse than its limit, and in all of them together by more than chance: a second of
-    light load alone holds too few steps to say anything.
+     In each of them the figure is worse than its limit, and in all of them together by more than chance: a
+    second of light load alone holds too few steps to say anything.
     """
     for guard in guards:
         last = seconds[-guard.seconds :]
-        if len(last) < guard.seconds or not beyond(guard.figure, readings(last)[guard.figure], guard.limit):
+        if len(last) < guard.seconds or not exceeds_limit(guard.figure, measure_window(last)[guard.figure], guard.limit):
             continue
-        values = [readings([one])[guard.figure].value for one in last]
+        values = [measure_window([one])[guard.figure].value for one in last]
         if all(value is not None and _worse(guard.figure, value, guard.limit) for value in values):
             return guard
     return None
 
 
-def blind_after(guard: Guard) -> int:
-    """Seconds without anything to judge a guard-rail's figure by, after which the drill must end."""
+def blind_limit(guard: GuardRail) -> int:
+    """Return the seconds without data for a guard-rail's figure after which the drill must end."""
     return max(guard.seconds, 5)
 
 
-def guard_blind(guards: Sequence[Guard], seconds: Sequence[Second]) -> Guard | None:
-    """The guard-rail that nothing says anything about, though load is sent: it would guard no more."""
+def find_blind_guard(guards: Sequence[GuardRail], seconds: Sequence[DrillSecond]) -> GuardRail | None:
+    """Return the guard-rail whose figure has no data though load is sent: it would guard no more."""
     for guard in guards:
-        last = seconds[-blind_after(guard) :]
-        enough = len(last) == blind_after(guard) and sum(one.offered for one in last) >= _TELLING
-        if enough and all(readings([one])[guard.figure].value is None for one in last):
+        last = seconds[-blind_limit(guard) :]
+        enough = len(last) == blind_limit(guard) and sum(one.offered for one in last) >= _TELLING
+        if enough and all(measure_window([one])[guard.figure].value is None for one in last):
             return guard
     return None
 
 
-def steady(seconds: Sequence[Second]) -> Sequence[Second]:
-    """A stage without its beginning."""
+def steady_seconds(seconds: Sequence[DrillSecond]) -> Sequence[DrillSecond]:
+    """Return the seconds of a stage without its beginning."""
     return seconds[math.ceil(len(seconds) * _STEADY) :]
 
 
-def overloaded(seconds: Sequence[Second]) -> bool:
+def is_overloaded(seconds: Sequence[DrillSecond]) -> bool:
     """Whether a stage offered more than the chain completes: fewer end well than begin, and more are under way."""
-    part = steady(seconds)
+    part = steady_seconds(seconds)
     if len(part) < 3:  # noqa: PLR2004 - nothing is steady for less
         return False
     offered, completed = sum(one.rate for one in part), sum(one.completed for one in part)
@@ -151,7 +151,7 @@ def overloaded(seconds: Sequence[Second]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Knee:
-    """What the chain completes when more is asked of it: journeys a second. `low` and `high`: 95 % of chance."""
+    """The capacity of the chain under overload: completed journeys a second. `low` and `high`: 95 % of chance."""
 
     rate: float
     low: float
@@ -159,13 +159,14 @@ class Knee:
     percent: int  # of peak, at the stage where it no longer kept up
 
 
-def knee(stages: Sequence[tuple[int, Sequence[Second]]]) -> Knee | None:
-    """The capacity, from every stage that was overloaded (percent of peak, its seconds); None: not reached.
+def find_knee(stages: Sequence[tuple[int, Sequence[DrillSecond]]]) -> Knee | None:
+    """Find the capacity from every overloaded stage (percent of peak, its seconds); None: not reached.
 
-    Of each stage the half in which most was completed: before it the stage is only filling up, and after it customers
-    may have waited for so long that they are gone when their turn comes, and all work is done for nobody.
+     Of each stage the half in which most was completed: before it the stage is only filling up, and after it
+    customers may have waited for so long that they are gone when their turn comes, and all work is done for
+    nobody.
     """
-    over = [(percent, _best_half(seconds)) for percent, seconds in stages if overloaded(seconds)]
+    over = [(percent, _best_half(seconds)) for percent, seconds in stages if is_overloaded(seconds)]
     if not over:
         return None
     seconds = sum(len(part) for _, part in over)
@@ -174,8 +175,8 @@ def knee(stages: Sequence[tuple[int, Sequence[Second]]]) -> Knee | None:
     return Knee(rate, max(0.0, rate - half), rate + half, min(percent for percent, _ in over))
 
 
-def bottleneck(seconds: Sequence[Second]) -> str:
-    """Why the generator, not the chain, set the pace; empty if it did not."""
+def find_bottleneck(seconds: Sequence[DrillSecond]) -> str:
+    """Return why the generator, not the chain, set the pace; empty if it did not."""
     if not seconds:
         return ""
     late = [one for one in seconds if one.lag > _LAG]
@@ -188,34 +189,34 @@ def bottleneck(seconds: Sequence[Second]) -> str:
     return ""
 
 
-def recovered_at(
-    seconds: Sequence[Second], bands: Mapping[Figure, float], since: float, stable: int = 5
+def find_recovery(
+    seconds: Sequence[DrillSecond], bands: Mapping[DrillFigure, float], since: float, stable: int = 5
 ) -> float | None:
-    """When the first window after `since` is from which all figures stay in band until the last second.
+    """Find the first window after `since` from which all figures stay in band until the last second.
 
-    Dated to the end of its middle second: a window is in band once most of it is, and by chance a little earlier.
-    None while they are not good, or have been for less than `stable` seconds.
+     Dated to the end of its middle second: a window is in band once most of it is, and by chance a little
+    earlier. None while they are not good, or have been for less than `stable` seconds.
     """
     after = [one for one in seconds if one.at - 1 >= since]
-    windows = [after[place : place + WINDOW] for place in range(len(after) - WINDOW + 1)]
+    windows = [after[place : place + WINDOW_SECONDS] for place in range(len(after) - WINDOW_SECONDS + 1)]
     good = 0
     for window in reversed(windows):
-        if out_of_band(window, bands):
+        if figures_out_of_band(window, bands):
             break
         good += 1
     if good < stable:
         return None
-    return windows[len(windows) - good][WINDOW // 2].at
+    return windows[len(windows) - good][WINDOW_SECONDS // 2].at
 
 
-def _best_half(seconds: Sequence[Second]) -> Sequence[Second]:
+def _best_half(seconds: Sequence[DrillSecond]) -> Sequence[DrillSecond]:
     size = math.ceil(len(seconds) / 2)
     parts = [seconds[place : place + size] for place in range(len(seconds) - size + 1)]
     return max(parts, key=lambda part: sum(one.completed for one in part))
 
 
-def worst_step(seconds: Sequence[Second]) -> tuple[str, float, float] | None:
-    """The step that fails most, or where none fails waits longest: its name, share failed, mean latency (s)."""
+def find_worst_step(seconds: Sequence[DrillSecond]) -> tuple[str, float, float] | None:
+    """Return the step that fails most, else the slowest: its name, share failed, mean latency (s)."""
     sums: dict[str, list[float]] = {}
     for one in seconds:
         for step, row in one.by_step.items():

@@ -1,4 +1,4 @@
-"""A drill as data: whom it may touch, what a customer does, how much of it, and what must hold meanwhile."""
+"""A drill's plan as data: targets, journeys, stages of load, the fault, the figures that must hold."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from domain.text import Text
 
-MARK = "X-Tocsin-Drill"  # header of every request; a target that takes part says it back
+DRILL_HEADER = "X-Tocsin-Drill"  # header of every request; a target that takes part says it back
 
 
-class Figure(StrEnum):
+class DrillFigure(StrEnum):
     """The six figures that a drill is judged by."""
 
     LATENCY = "latency"  # 95th percentile of steps, milliseconds from when each was due
@@ -24,12 +24,12 @@ class Figure(StrEnum):
     RECOVERY = "recovery"  # seconds from the fault to all figures in band again
 
 
-LOW_IS_GOOD = frozenset({Figure.LATENCY, Figure.ERROR_RATE, Figure.SATURATION, Figure.RECOVERY})
+LOW_IS_GOOD = frozenset({DrillFigure.LATENCY, DrillFigure.ERROR_RATE, DrillFigure.SATURATION, DrillFigure.RECOVERY})
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """What an answer must be: its status, words in its body, values in its JSON."""
+class ResponseCheck:
+    """What a response must be: its status, words in its body, values in its JSON."""
 
     status: tuple[int, ...] = (200, 201, 202, 204)
     contains: str = ""
@@ -54,11 +54,11 @@ class HttpStep:
     json: Any = None
     think: tuple[timedelta, timedelta] = (timedelta(0), timedelta(0))
     timeout: timedelta = timedelta(seconds=10)
-    check: Check = field(default_factory=Check)
+    check: ResponseCheck = field(default_factory=ResponseCheck)
     extract: Mapping[str, str] = field(default_factory=dict)  # name -> dotted path in the JSON answer
     writes: bool = False
     creates: str = ""
-    repeat_until: Check | None = None
+    repeat_until: ResponseCheck | None = None
     most: int = 1
 
 
@@ -72,7 +72,7 @@ class Journey:
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class LoadLevel:
     """One stage of load: a share of measured peak, held for a time."""
 
     percent: int
@@ -80,17 +80,17 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
-    """Stops the drill when a figure is beyond its limit for so many seconds on end."""
+class GuardRail:
+    """A guard-rail: stops the drill when a figure is beyond its limit for so many seconds on end."""
 
-    figure: Figure
+    figure: DrillFigure
     limit: float
     seconds: int = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Hook:
-    """One way to do something to the chain: a command, or a request."""
+class FaultHook:
+    """A command or a request that injects or reverts a fault."""
 
     command: tuple[str, ...] = ()
     method: str = "POST"
@@ -100,13 +100,13 @@ class Hook:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """What is broken on purpose, for how long, and how it is put right again whatever happens.
+class PlannedFault:
+    """A planned fault: what is broken, for how long, and how it is reverted in every case.
 
     Attributes:
         percent: the load meanwhile, as a share of peak.
         hold: how long it stays unless detected and reverted earlier.
-        proxy: toxics of the fault proxy, by name; or `inject` and `revert`.
+        proxy: fault settings of the fault proxy, by name; or `inject` and `revert`.
         horizon: not recovered so long after it is reverted reads "> horizon".
     """
 
@@ -118,30 +118,30 @@ class Fault:
     proxy: Mapping[str, float] = field(default_factory=dict)
     upstream: str = ""  # host:port behind the proxy
     listen: str = ""  # host:port of the proxy
-    inject: Hook | None = None
-    revert: Hook | None = None
+    inject: FaultHook | None = None
+    revert: FaultHook | None = None
 
 
-Reach = Literal["nobody", "sandbox", "owners"]
+CallReach = Literal["nobody", "sandbox", "owners"]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """Who is called when a rule sees the fault.
+class DrillCall:
+    """Who is called when a rule detects the fault.
 
     Attributes:
-        reach: `sandbox`: whoever the rule's playbook names, as long as every channel of theirs stays on this machine;
-            `owners`: on their real channels, marked DRILL; `nobody`.
+        reach: `sandbox`: the people that the rule's playbook names, as long as every channel of theirs stays on
+            this machine; `owners`: on their real channels, marked DRILL; `nobody`.
         wait: how long after the call an acknowledgement is waited for, though the chain has recovered.
     """
 
-    reach: Reach = "sandbox"
+    reach: CallReach = "sandbox"
     wait: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
-    """What no drill exceeds, whatever its stages say."""
+class LoadCaps:
+    """Upper limits of every drill, for all of its stages."""
 
     rate: float = 500.0  # journeys a second
     requests: int = 1_000_000
@@ -150,7 +150,7 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class DrillWindow:
     """When a drill may run: weekdays (0 Monday), from and to in minutes of the day, in a zone."""
 
     days: frozenset[int]
@@ -160,33 +160,33 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Peak:
-    """The measured peak: journeys a second, or the metric whose highest hour of 28 days says it."""
+class MeasuredPeak:
+    """The measured peak: journeys a second, or the metric whose highest hour of 28 days gives it."""
 
     rate: float = 0.0
     metric: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A drill. `bands`: what each figure must be at or better than for a PASS (fractions, ms, seconds)."""
+class DrillPlan:
+    """A drill's plan. `bands`: what each figure must be at or better than for a PASS (fractions, ms, seconds)."""
 
     id: str
     title: Text
     owner: str
     targets: tuple[str, ...]  # host:port, nothing else is ever asked
     journeys: tuple[Journey, ...]
-    peak: Peak
-    levels: tuple[Level, ...]
-    bands: Mapping[Figure, float]
+    peak: MeasuredPeak
+    levels: tuple[LoadLevel, ...]
+    bands: Mapping[DrillFigure, float]
     carry: int = 200  # percent of peak that must be in band; stages beyond it look for the knee
     tell: tuple[str, ...] = ()
-    guards: tuple[Guard, ...] = ()
+    guards: tuple[GuardRail, ...] = ()
     baseline: timedelta = timedelta(seconds=10)
-    fault: Fault | None = None
-    call: Call = field(default_factory=Call)
-    caps: Caps = field(default_factory=Caps)
-    windows: tuple[Window, ...] = ()
+    fault: PlannedFault | None = None
+    call: DrillCall = field(default_factory=DrillCall)
+    caps: LoadCaps = field(default_factory=LoadCaps)
+    windows: tuple[DrillWindow, ...] = ()
     blackout: tuple[tuple[str, str], ...] = ()  # ISO dates, from and to
     echo: str = ""  # URL that says the mark back; needed where a step writes
     cleanup: Mapping[str, HttpStep] = field(default_factory=dict)  # kind -> how one is removed
@@ -211,35 +211,35 @@ class Plan:
             yield from (hook.url for hook in (self.fault.inject, self.fault.revert) if hook)
 
 
-Mode = Literal["baseline", "level", "fault"]
+SegmentMode = Literal["baseline", "level", "fault"]
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """One stretch of constant load, as the load engine is told it. `rate`: journeys a second."""
+class LoadSegment:
+    """One stretch of constant load, as the load engine receives it. `rate`: journeys a second."""
 
     name: str
-    mode: Mode
+    mode: SegmentMode
     rate: float
     seconds: float
     percent: int
 
 
-def segments(plan: Plan, peak: float) -> list[Segment]:
-    """The course of load: a baseline at the lowest stage, then every stage."""
+def build_segments(plan: DrillPlan, peak: float) -> list[LoadSegment]:
+    """Build the segments of load: a baseline at the lowest stage, then every stage."""
     lowest = min(level.percent for level in plan.levels)
-    found = [Segment("baseline", "baseline", _rate(plan, peak, lowest), plan.baseline.total_seconds(), lowest)]
+    found = [LoadSegment("baseline", "baseline", _rate(plan, peak, lowest), plan.baseline.total_seconds(), lowest)]
     for level in plan.levels:
         rate = _rate(plan, peak, level.percent)
-        found.append(Segment(f"{level.percent} %", "level", rate, level.hold.total_seconds(), level.percent))
+        found.append(LoadSegment(f"{level.percent} %", "level", rate, level.hold.total_seconds(), level.percent))
     return found
 
 
-def fault_segment(plan: Plan, fault: Fault, peak: float) -> Segment:
-    """The load under which the fault is met: steady until it is over and the chain has recovered, or the horizon."""
+def build_fault_segment(plan: DrillPlan, fault: PlannedFault, peak: float) -> LoadSegment:
+    """Build the load during the fault: steady until it is over and the chain has recovered, or the horizon."""
     seconds = plan.baseline.total_seconds() + fault.hold.total_seconds() + fault.horizon.total_seconds()
-    return Segment(f"fault {fault.id}", "fault", _rate(plan, peak, fault.percent), seconds, fault.percent)
+    return LoadSegment(f"fault {fault.id}", "fault", _rate(plan, peak, fault.percent), seconds, fault.percent)
 
 
-def _rate(plan: Plan, peak: float, percent: int) -> float:
+def _rate(plan: DrillPlan, peak: float, percent: int) -> float:
     return min(peak * percent / 100, plan.caps.rate)

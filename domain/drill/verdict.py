@@ -1,4 +1,4 @@
-"""PASS, FAIL or INVALID, with every reason in words. Pure."""
+"""The verdict on a drill: PASS, FAIL or INVALID, with every reason in words. Pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.drill.judging import Knee, Second, bottleneck, knee, out_of_band, steady, worst_step
-from domain.drill.plan import Figure, Plan
+from domain.drill.judging import Knee, DrillSecond, find_bottleneck, find_knee, figures_out_of_band, steady_seconds, find_worst_step
+from domain.drill.plan import DrillFigure, DrillPlan
 from domain.text import N_, Reason
 
 
-class Outcome(StrEnum):
-    """What a drill says."""
+class DrillOutcome(StrEnum):
+    """The outcome of a drill."""
 
     PASS = "PASS"  # noqa: S105 - a verdict
     FAIL = "FAIL"
@@ -20,19 +20,19 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A stage as it was judged: its percent of peak, whether it was too much, what was out of band."""
+class JudgedStage:
+    """A stage with its judgement: percent of peak, whether it was overloaded, its seconds."""
 
     name: str
     percent: int
     rate: float
-    seconds: Sequence[Second]
+    seconds: Sequence[DrillSecond]
     overloaded: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Recovery:
-    """The moments of the fault, seconds since 1970; None: never. `horizon`: seconds that were waited for."""
+class FaultRecovery:
+    """The times of the fault, seconds since 1970; None: never. `horizon`: the seconds waited for recovery."""
 
     injected: float
     detected: float | None
@@ -43,14 +43,14 @@ class Recovery:
 
     @property
     def rto(self) -> float | None:
-        """From the fault to all figures in band, seconds. None: longer than the horizon."""
+        """The recovery time: from the fault to all figures in band, seconds. None: longer than the horizon."""
         return self.recovered - self.injected if self.recovered is not None else None
 
     def parts(self) -> dict[str, float | None]:
-        """The RTO split: seconds to see it, to acknowledge it, to put it right, to come to rest.
+        """Split the RTO: seconds to detect, to acknowledge, to mitigate, to settle.
 
-        Nobody called or nobody answered: no second part. An acknowledgement after it was put right is told, and is no
-        part of the recovery: from the sight of it to the repair is then all mitigation.
+         Nobody called or nobody answered: no second part. An acknowledgement after it was put right is told, and is
+        no part of the recovery: from the detection to the repair is then all mitigation.
         """
         seen, taken, mended = self.detected, self.acknowledged, self.reverted
         begun = max(seen or self.injected, self.injected)
@@ -65,25 +65,25 @@ class Recovery:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is said, and why; a PASS has no reasons."""
+class DrillVerdict:
+    """A drill's outcome and its reasons; a PASS has no reasons."""
 
-    outcome: Outcome
+    outcome: DrillOutcome
     reasons: tuple[Reason, ...]
     knee: Knee | None
-    recovery: Recovery | None
+    recovery: FaultRecovery | None
 
 
-def judge(
-    plan: Plan, stages: Sequence[Held], recovery: Recovery | None, *, stopped: str = "", invalid: str = "",
+def judge_drill(
+    plan: DrillPlan, stages: Sequence[JudgedStage], recovery: FaultRecovery | None, *, stopped: str = "", invalid: str = "",
     left_behind: int = 0,
-) -> Verdict:  # fmt: skip
-    """The verdict on a drill as it went."""
-    found = knee([(stage.percent, stage.seconds) for stage in stages])
+) -> DrillVerdict:  # fmt: skip
+    """Judge a drill from its stages and its recovery."""
+    found = find_knee([(stage.percent, stage.seconds) for stage in stages])
     carried = [stage for stage in stages if not stage.overloaded]
-    invalid = invalid or bottleneck([second for stage in carried for second in stage.seconds])
+    invalid = invalid or find_bottleneck([second for stage in carried for second in stage.seconds])
     if invalid:
-        return Verdict(Outcome.INVALID, (Reason(N_("nothing can be said: {why}"), {"why": invalid}),), found, recovery)
+        return DrillVerdict(DrillOutcome.INVALID, (Reason(N_("nothing can be said: {why}"), {"why": invalid}),), found, recovery)
     reasons = [*_stopped(stopped), *_levels(plan, stages), *_recovery(plan, recovery)]
     if plan.fault is not None and recovery is None and not stopped:
         reasons.append(Reason(N_("the fault was never met"), {}))
@@ -91,20 +91,20 @@ def judge(
         reasons.append(
             Reason(N_("{count} things that the drill made are not proved to be gone"), {"count": left_behind})
         )
-    return Verdict(Outcome.FAIL if reasons else Outcome.PASS, tuple(reasons), found, recovery)
+    return DrillVerdict(DrillOutcome.FAIL if reasons else DrillOutcome.PASS, tuple(reasons), found, recovery)
 
 
 def _stopped(why: str) -> list[Reason]:
     return [Reason(N_("it was stopped: {why}"), {"why": why})] if why else []
 
 
-def _levels(plan: Plan, stages: Sequence[Held]) -> list[Reason]:
+def _levels(plan: DrillPlan, stages: Sequence[JudgedStage]) -> list[Reason]:
     reasons, reached = [], 0
     for stage in stages:
         if stage.percent > plan.carry:
             continue
         reached = max(reached, stage.percent)
-        bad = out_of_band(steady(stage.seconds), plan.bands)
+        bad = figures_out_of_band(steady_seconds(stage.seconds), plan.bands)
         if bad or stage.overloaded:
             reasons.append(_weak(plan, stage, bad))
             break
@@ -114,11 +114,11 @@ def _levels(plan: Plan, stages: Sequence[Held]) -> list[Reason]:
     return reasons
 
 
-def _weak(plan: Plan, stage: Held, bad: dict[Figure, float]) -> Reason:
-    worst = worst_step(steady(stage.seconds))
+def _weak(plan: DrillPlan, stage: JudgedStage, bad: dict[DrillFigure, float]) -> Reason:
+    worst = find_worst_step(steady_seconds(stage.seconds))
     step, failed, latency = worst or ("-", 0.0, 0.0)
     shown = ", ".join(
-        f"{figure} {shown_as(figure, value)} ({shown_as(figure, plan.bands[figure])})" for figure, value in bad.items()
+        f"{figure} {format_drill_figure(figure, value)} ({format_drill_figure(figure, plan.bands[figure])})" for figure, value in bad.items()
     )
     values: dict[str, str | int] = {
         "percent": stage.percent, "rate": f"{stage.rate:g}", "figures": shown or "throughput", "step": step,
@@ -131,10 +131,10 @@ def _weak(plan: Plan, stage: Held, bad: dict[Figure, float]) -> Reason:
     return Reason(N_("from {percent} % of peak ({rate}/s) out of band: {figures}; step {step} takes {latency}"), values)
 
 
-def _recovery(plan: Plan, recovery: Recovery | None) -> list[Reason]:
+def _recovery(plan: DrillPlan, recovery: FaultRecovery | None) -> list[Reason]:
     if recovery is None:
         return []
-    reasons, limit = [], plan.bands[Figure.RECOVERY]
+    reasons, limit = [], plan.bands[DrillFigure.RECOVERY]
     if recovery.detected is None:
         reasons.append(Reason(N_("no rule saw the fault"), {}))
     if recovery.rto is None:
@@ -146,10 +146,10 @@ def _recovery(plan: Plan, recovery: Recovery | None) -> list[Reason]:
     return reasons
 
 
-def shown_as(figure: Figure, value: float) -> str:
-    """A figure with its unit."""
-    if figure is Figure.LATENCY:
+def format_drill_figure(figure: DrillFigure, value: float) -> str:
+    """Format a figure with its unit."""
+    if figure is DrillFigure.LATENCY:
         return f"{value:.0f} ms"
-    if figure in (Figure.SATURATION, Figure.RECOVERY):
+    if figure in (DrillFigure.SATURATION, DrillFigure.RECOVERY):
         return f"{value:.1f} s"
     return f"{value * 100:.1f} %"

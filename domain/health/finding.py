@@ -1,4 +1,4 @@
-"""What the board finds, and what to do next. Pure."""
+"""Findings of the health board, each with the next step. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.health.staffing import Reserve, StandbyCall
+from domain.health.staffing import StaffReserve, StandbyCall
 from domain.text import N_, Reason
 
 
-class Kind(StrEnum):
-    """What sort of finding."""
+class HealthFindingKind(StrEnum):
+    """The kind of a finding."""
 
     RESERVE = "reserve"
     UNDERSTAFFED = "understaffed"
@@ -23,19 +23,19 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HealthFinding:
-    """One finding: what is so, and the next step."""
+    """One finding: its statement and the next step."""
 
-    kind: Kind
+    kind: HealthFindingKind
     what: Reason
     next: Reason
 
 
-def of_reserve(found: Reserve, wanted_share: float) -> HealthFinding | None:
-    """A reserve that is smaller than wanted."""
+def reserve_finding(found: StaffReserve, wanted_share: float) -> HealthFinding | None:
+    """Report a reserve that is smaller than wanted."""
     if not found.missing:
         return None
     return HealthFinding(
-        Kind.RESERVE,
+        HealthFindingKind.RESERVE,
         Reason(
             N_("The reserve is {share} % of staff ({standby} of {staff} on shift); {wanted} % are wanted."),
             {
@@ -50,7 +50,7 @@ def of_reserve(found: Reserve, wanted_share: float) -> HealthFinding | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Short:
+class UnderstaffedStretch:
     """A stretch in which fewer agents are on shift than needed. `at`, `until`: clock times for people."""
 
     at: str
@@ -59,13 +59,16 @@ class Short:
     agents: int
 
 
-def of_hours(stretches: Sequence[Short], people: int) -> HealthFinding | None:
-    """Hours ahead with too few on shift, the worst one named. `people`: to roster for those who are missing there."""
+def understaffed_finding(stretches: Sequence[UnderstaffedStretch], people: int) -> HealthFinding | None:
+    """Report hours ahead with too few on shift, the worst one named.
+
+    `people`: to roster for those missing there.
+    """
     if not stretches:
         return None
     worst = max(stretches, key=lambda one: one.needed - one.agents)
     return HealthFinding(
-        Kind.UNDERSTAFFED,
+        HealthFindingKind.UNDERSTAFFED,
         Reason(
             N_("Understaffed stretches in the next 48 hours: {count}; the worst, {at} to {until}, takes {needed} "
                "agents and has {agents}."),
@@ -79,8 +82,8 @@ def of_hours(stretches: Sequence[Short], people: int) -> HealthFinding | None:
     )  # fmt: skip
 
 
-def of_standby(found: StandbyCall) -> HealthFinding | None:
-    """More agents are needed now than are on shift."""
+def standby_finding(found: StandbyCall) -> HealthFinding | None:
+    """Report that more agents are needed now than are on shift."""
     if not found.call and not found.missing:
         return None
     what = Reason(
@@ -88,9 +91,9 @@ def of_standby(found: StandbyCall) -> HealthFinding | None:
         {"needed": found.needed, "contacts": round(found.contacts_an_hour), "agents": found.on_shift},
     )
     if not found.missing:
-        return HealthFinding(Kind.STANDBY, what, Reason(N_("Call in standby agents: {call}."), {"call": found.call}))
+        return HealthFinding(HealthFindingKind.STANDBY, what, Reason(N_("Call in standby agents: {call}."), {"call": found.call}))
     return HealthFinding(
-        Kind.STANDBY,
+        HealthFindingKind.STANDBY,
         what,
         Reason(
             N_("Call in all standby agents ({call}); still missing: {missing}. Ask the neighbouring team."),
@@ -99,8 +102,8 @@ def of_standby(found: StandbyCall) -> HealthFinding | None:
     )
 
 
-def of_risk(ratio: float, cause: str, at: str) -> HealthFinding | None:
-    """The next two hours take more than can be borne."""
+def risk_finding(ratio: float, cause: str, at: str) -> HealthFinding | None:
+    """Report that the next two hours exceed the capacity."""
     if ratio <= 1:
         return None
     values: dict[str, str | int] = {"share": round(ratio * 100), "at": at}
@@ -110,22 +113,22 @@ def of_risk(ratio: float, cause: str, at: str) -> HealthFinding | None:
     else:
         what = N_("From {at} complaints are expected at {share} % of the threshold.")
         to_do = N_("Look at the complaint topics of the last hour and tell the duty supervisor.")
-    return HealthFinding(Kind.RISK, Reason(what, values), Reason(to_do))
+    return HealthFinding(HealthFindingKind.RISK, Reason(what, values), Reason(to_do))
 
 
-def of_unknown_agents(metric: str) -> HealthFinding:
-    """Nobody says how many agents are on shift."""
+def agents_unknown_finding(metric: str) -> HealthFinding:
+    """Report that no figure says how many agents are on shift."""
     return HealthFinding(
-        Kind.AGENTS_UNKNOWN,
+        HealthFindingKind.AGENTS_UNKNOWN,
         Reason(N_("It is not known how many agents are on shift, so capacity and reserve cannot be told.")),
         Reason(N_("Push the figure {metric}, or write agents or shifts into health.yaml."), {"metric": metric}),
     )
 
 
-def of_no_forecast(days: float) -> HealthFinding:
-    """There is too little history."""
+def no_forecast_finding(days: float) -> HealthFinding:
+    """Report too little history for a forecast."""
     return HealthFinding(
-        Kind.NO_FORECAST,
+        HealthFindingKind.NO_FORECAST,
         Reason(N_("Volume cannot be forecast yet; days of contacts so far: {days}."), {"days": int(days)}),
         Reason(N_("Two weeks of contacts are the least: push history with `tocsin samples push`, or wait.")),
     )

@@ -1,4 +1,4 @@
-"""What the health board goes by: targets, staffing, weights. Data of `health.yaml`. Pure."""
+"""The health board's plan: targets, staffing, weights. Data of `health.yaml`. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from domain.health.erlang import Objective
-from domain.health.staffing import Shift
+from domain.health.staffing import AgentShift
 from domain.text import Text
 
 
-class Core(StrEnum):
+class CoreFigureName(StrEnum):
     """The six core figures, the same on the live board and in a drill (there recovery, not satisfaction)."""
 
     LATENCY = "response-latency"
@@ -32,13 +32,13 @@ class IndexName(StrEnum):
     MOOD = "mood"
 
 
-TITLES: Final[Mapping[Core | IndexName, Text]] = {
-    Core.LATENCY: Text("Response latency", "响应时延"),
-    Core.ERRORS: Text("Error rate", "错误率"),
-    Core.THROUGHPUT: Text("Throughput", "吞吐量"),
-    Core.AVAILABILITY: Text("Availability", "可用率"),
-    Core.SATURATION: Text("Saturation", "饱和度"),
-    Core.SATISFACTION: Text("Satisfaction", "满意度"),
+TITLES: Final[Mapping[CoreFigureName | IndexName, Text]] = {
+    CoreFigureName.LATENCY: Text("Response latency", "响应时延"),
+    CoreFigureName.ERRORS: Text("Error rate", "错误率"),
+    CoreFigureName.THROUGHPUT: Text("Throughput", "吞吐量"),
+    CoreFigureName.AVAILABILITY: Text("Availability", "可用率"),
+    CoreFigureName.SATURATION: Text("Saturation", "饱和度"),
+    CoreFigureName.SATISFACTION: Text("Satisfaction", "满意度"),
     IndexName.EFFICIENCY: Text("Service efficiency", "服务效率指数"),
     IndexName.RESOLUTION: Text("Resolution", "问题解决指数"),
     IndexName.MOOD: Text("Customer mood", "客户情绪指数"),
@@ -46,8 +46,10 @@ TITLES: Final[Mapping[Core | IndexName, Text]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """A figure over a window: a metric by its usual aggregate; with `per`, divided by that metric (backlog per agent).
+class CoreMeasure:
+    """A measure of a figure: a metric by its usual aggregate.
+
+    With `per`, divided by that metric (backlog per agent).
 
     Of several measures that could stand for a core figure the first one that has figures does.
     """
@@ -67,8 +69,8 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Component:
-    """A part of an index: worth nothing at `zero` or worse, all its weight at `full` or better, in between by line."""
+class IndexComponent:
+    """A component of an index: scores 0 at `zero` or worse, its weight at `full` or better, linear between."""
 
     metric: str
     weight: float
@@ -89,15 +91,15 @@ class Crew:
 
     agents: int | None = None
     agents_metric: str = "agents"
-    shifts: tuple[Shift, ...] = ()
+    shifts: tuple[AgentShift, ...] = ()
     standby: int | None = None
     standby_metric: str = ""
     handle_time: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Everything of the file.
+class HealthPlan:
+    """The content of `health.yaml`.
 
     Attributes:
         slot: of the forecast.
@@ -118,12 +120,12 @@ class Plan:
     complaints_limit: float | None
     crew: Crew
     services: Mapping[str, Crew] = field(default_factory=dict)
-    core: Mapping[Core, tuple[Measure, ...]] = field(default_factory=dict)
-    indices: Mapping[IndexName, tuple[Component, ...]] = field(default_factory=dict)
+    core: Mapping[CoreFigureName, tuple[CoreMeasure, ...]] = field(default_factory=dict)
+    indices: Mapping[IndexName, tuple[IndexComponent, ...]] = field(default_factory=dict)
     covered: float = 0.5
 
     def crew_of(self, service: str) -> Crew:
-        """Who serves it; of a service without a crew of its own only figures can say how many those are."""
+        """Return the crew of a service; without a crew of its own only figures can say how many agents it has."""
         if not service or service in self.services:
             return self.services.get(service, self.crew)
         return replace(self.crew, agents=None, shifts=(), standby=None, standby_metric="")

@@ -1,4 +1,4 @@
-"""How many people it takes: rostered for those at their desks, kept in reserve, called in now. Pure."""
+"""Staffing arithmetic: agents to roster, to keep in reserve, and to call in now. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _TOLERANCE = 1e-9  # 0.7 is no binary fraction: 14 / 0.7 must be 20, not 21
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
-    """So many agents at their desks on these days of the week (Monday is 0), from one minute of the day to another.
+class AgentShift:
+    """A shift of so many agents on these weekdays (Monday is 0), from one minute of the day to another.
 
     `ends` at or before `starts` is on the next day: 22:00-06:00 of Monday ends on Tuesday.
     """
@@ -25,23 +25,24 @@ class Shift:
     agents: int
 
     def covers(self, weekday: int, minute: int) -> bool:
-        """Whether a moment of the week lies in it."""
+        """Whether the shift covers a moment of the week."""
         if self.ends > self.starts:
             return weekday in self.days and self.starts <= minute < self.ends
         evening = weekday in self.days and minute >= self.starts
         return evening or ((weekday - 1) % 7 in self.days and minute < self.ends)
 
 
-def on_shift(shifts: Sequence[Shift], weekday: int, minute: int) -> int:
-    """The agents of all the shifts that cover a moment of the week; 0 where none does."""
+def count_on_shift(shifts: Sequence[AgentShift], weekday: int, minute: int) -> int:
+    """Count the agents of all shifts that cover a moment of the week; 0 where none does."""
     return sum(shift.agents for shift in shifts if shift.covers(weekday, minute))
 
 
-def rostered(at_desks: int, shrinkage: float) -> int:
-    """How many must be on the roster so that so many sit at their desks: at_desks / (1 - shrinkage), rounded up.
+def agents_to_roster(at_desks: int, shrinkage: float) -> int:
+    """Compute the agents to roster for so many at their desks: at_desks / (1 - shrinkage), rounded up.
 
-    Shrinkage is the share of paid time that is not spent at the desk: breaks, training, illness, leave. It
-    divides, it is not added: 14 at 30 % are 20 (the worked example of Call Centre Helper, see `erlang`), not 18.2.
+     Shrinkage is the share of paid time that is not spent at the desk: breaks, training, illness, leave. It
+    divides, it is not added: 14 at 30 % are 20 (the worked example of Call Centre Helper, see `erlang`), not
+    18.2.
 
     Raises:
         ValueError: a shrinkage below 0, or of 1 and more.
@@ -52,7 +53,7 @@ def rostered(at_desks: int, shrinkage: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Reserve:
+class StaffReserve:
     """The agents kept for peaks beside those on shift.
 
     Attributes:
@@ -68,17 +69,17 @@ class Reserve:
     missing: int
 
 
-def reserve(standby: int, staff: int, wanted_share: float) -> Reserve | None:
-    """The reserve beside a staff of so many on shift; None where nobody is on shift, for then no share exists."""
+def compute_reserve(standby: int, staff: int, wanted_share: float) -> StaffReserve | None:
+    """Compute the reserve beside the agents on shift; None where nobody is on shift, for then no share exists."""
     if staff <= 0:
         return None
     wanted = math.ceil(staff * wanted_share - _TOLERANCE)
-    return Reserve(standby, staff, standby / staff, wanted, max(0, wanted - standby))
+    return StaffReserve(standby, staff, standby / staff, wanted, max(0, wanted - standby))
 
 
 @dataclass(frozen=True, slots=True)
 class StandbyCall:
-    """How many standby agents to call now.
+    """The number of standby agents to call now.
 
     Attributes:
         needed: agents at their desks that keep the objective at the present arrivals (Erlang C).
@@ -95,12 +96,14 @@ class StandbyCall:
     handle_time: float
 
 
-def standby_to_call(
+def compute_standby_call(
     contacts_an_hour: float, handle_time: float, objective: Objective, agents: int, standby: int | None
 ) -> StandbyCall:
-    """Those who are needed and not on shift, as far as there are any. `standby`: how many there are; None: not known.
+    """Compute how many standby agents to call: needed less on shift. `standby`: how many there are.
 
-    No shrinkage here: whoever is called sits down at once, and pauses later.
+    None: not known.
+
+    No shrinkage here: an agent who is called sits down at once, and pauses later.
 
     Raises:
         ValueError: as `agents_needed`.

@@ -1,4 +1,4 @@
-"""Suggestions that say the same in the same or nearly the same words, gathered into groups. Pure.
+"""Groups of suggestions that say the same in the same or nearly the same words. Pure.
 
 How near two texts are is asked of a function of the caller's; who comes first makes the group.
 """
@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from domain.learning.words import plain
+from domain.learning.words import normalize_text
 
 # For a text: the nearest of these, as its place and how near it is (0.0 to 1.0); None: none is near enough.
-Nearest = Callable[[str, Sequence[str], float], tuple[int, float] | None]
-FEWEST = 4  # characters below which only the same words are the same
+NearestText = Callable[[str, Sequence[str], float], tuple[int, float] | None]
+MIN_FUZZY_LENGTH = 4  # characters below which only the same words are the same
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """Where one suggestion belongs: into a group that is known, or with an earlier one of the same batch.
+class PlacedSuggestion:
+    """The group of one suggestion: a known group, or one begun by an earlier suggestion of the batch.
 
     `group` is the key of a known group, or None with `first` the place of the suggestion that makes a new one.
     """
@@ -27,8 +27,8 @@ class Placed:
     first: int
 
 
-def gather(texts: Sequence[str], known: Mapping[int, str], nearest: Nearest, at_least: float) -> list[Placed]:
-    """Place each suggestion, in their order.
+def group_suggestions(texts: Sequence[str], known: Mapping[int, str], nearest: NearestText, at_least: float) -> list[PlacedSuggestion]:
+    """Assign each suggestion to a group, in their order.
 
     Args:
         texts: As customers wrote them; empty ones are left out.
@@ -41,11 +41,11 @@ def gather(texts: Sequence[str], known: Mapping[int, str], nearest: Nearest, at_
     exact = {example: index for index, example in reversed(list(enumerate(examples)))}
     placed = []
     for place, text in enumerate(texts):
-        wanted = plain(text)
+        wanted = normalize_text(text)
         if not wanted:
             continue
         index = exact.get(wanted)
-        if index is None and len(wanted) >= FEWEST:
+        if index is None and len(wanted) >= MIN_FUZZY_LENGTH:
             found = nearest(wanted, examples, at_least)
             index = found[0] if found else None
         if index is None:
@@ -54,5 +54,5 @@ def gather(texts: Sequence[str], known: Mapping[int, str], nearest: Nearest, at_
             owners.append((None, place))
         exact.setdefault(wanted, index)
         group, first = owners[index]
-        placed.append(Placed(place, group, first))
+        placed.append(PlacedSuggestion(place, group, first))
     return placed

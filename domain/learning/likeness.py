@@ -1,4 +1,4 @@
-"""How alike two incidents are, and why: service, playbook, kind, words of the title. Pure."""
+"""Similarity of two incidents, with its reasons: service, playbook, kind, words of the title. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 from pendulum import DateTime
 
 from domain.durations import elapsed
-from domain.learning.words import in_common, overlap, words
+from domain.learning.words import common_words, word_overlap, weigh_words
 from domain.text import N_, Reason
 
 # What each says of the cause; ours. A field that either of the two leaves empty counts for neither side.
@@ -18,8 +18,8 @@ _SHOWN_WORDS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What an incident is known by."""
+class IncidentFingerprint:
+    """The properties by which incidents are compared."""
 
     id: str
     title: str
@@ -30,15 +30,15 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
-    """How alike two are, 0.0 to 1.0, and what they have in common."""
+class Similarity:
+    """The similarity of two incidents, 0.0 to 1.0, and what they have in common."""
 
     score: float
     reasons: tuple[Reason, ...]
 
 
-def alike(one: Fingerprint, other: Fingerprint) -> float:
-    """How alike two incidents are: the weight of what agrees among all that can be compared."""
+def similarity_score(one: IncidentFingerprint, other: IncidentFingerprint) -> float:
+    """Score the similarity of two incidents: the weight of what agrees among all that can be compared."""
     agreed = compared = 0.0
     for weight, mine, theirs in (
         (_KIND, one.kind, other.kind),
@@ -49,16 +49,16 @@ def alike(one: Fingerprint, other: Fingerprint) -> float:
             compared += weight
             if mine == theirs or mine.casefold() == theirs.casefold():
                 agreed += weight
-    my_words, their_words = words(one.title), words(other.title)
+    my_words, their_words = weigh_words(one.title), weigh_words(other.title)
     if my_words and their_words:
         compared += _WORDS
-        agreed += _WORDS * overlap(my_words, their_words)
+        agreed += _WORDS * word_overlap(my_words, their_words)
     # Two that can be compared by their playbook alone are not alike for it.
     return agreed / compared if compared > _PLAYBOOK else 0.0
 
 
-def likeness(one: Fingerprint, other: Fingerprint) -> Likeness:
-    """How alike two incidents are, and what they have in common."""
+def explain_similarity(one: IncidentFingerprint, other: IncidentFingerprint) -> Similarity:
+    """Return the similarity of two incidents with what they have in common."""
     reasons: list[Reason] = []
     for mine, theirs, says in (
         (one.kind, other.kind, N_("same kind: {what}")),
@@ -67,24 +67,24 @@ def likeness(one: Fingerprint, other: Fingerprint) -> Likeness:
     ):
         if mine and mine.casefold() == theirs.casefold():
             reasons.append(Reason(says, {"what": mine}))
-    common = in_common(one.title, other.title, _SHOWN_WORDS)
+    common = common_words(one.title, other.title, _SHOWN_WORDS)
     if common:
         reasons.append(Reason(N_("words in common: {what}"), {"what": ", ".join(common)}))
-    return Likeness(alike(one, other), tuple(reasons))
+    return Similarity(similarity_score(one, other), tuple(reasons))
 
 
-def most_alike(
-    one: Fingerprint, others: Iterable[Fingerprint], *, at_least: float, most: int
-) -> list[tuple[Fingerprint, Likeness]]:
-    """Those that are alike, the most alike first and of those the newest."""
-    scored = [(alike(one, other), other) for other in others if other.id != one.id]
+def find_most_similar(
+    one: IncidentFingerprint, others: Iterable[IncidentFingerprint], *, at_least: float, most: int
+) -> list[tuple[IncidentFingerprint, Similarity]]:
+    """Find similar incidents, the most similar first and of those the newest."""
+    scored = [(similarity_score(one, other), other) for other in others if other.id != one.id]
     found = [pair for pair in scored if pair[0] >= at_least]
     found.sort(key=lambda pair: (-round(pair[0], 6), -pair[1].at.timestamp(), pair[1].id))
-    return [(other, likeness(one, other)) for _, other in found[:most]]
+    return [(other, explain_similarity(one, other)) for _, other in found[:most]]
 
 
-def often_enough(at: DateTime, others: Sequence[Fingerprint], window: timedelta, count: int) -> list[Fingerprint]:
-    """Those of `others` that lie with `at` within one window which holds `count` of them or more, else none.
+def find_recurring(at: DateTime, others: Sequence[IncidentFingerprint], window: timedelta, count: int) -> list[IncidentFingerprint]:
+    """Find the `others` that lie with `at` in one window of `count` or more of them, else none.
 
     The earliest first. A case may be back-dated, so that the others may be later than it.
     """
@@ -97,12 +97,12 @@ def often_enough(at: DateTime, others: Sequence[Fingerprint], window: timedelta,
     return []
 
 
-def name_of(cases: Sequence[Fingerprint]) -> str:
-    """What a kind of problem is called: its kind and service where they agree, else the words in common."""
+def name_problem(cases: Sequence[IncidentFingerprint]) -> str:
+    """Name a kind of problem: its kind and service where they agree, else the words in common."""
     parts = []
     for values in ({case.kind for case in cases}, {case.service for case in cases}):
         if len(values) == 1 and "" not in values:
             parts += list(values)
     if not parts:
-        parts = in_common(cases[0].title, cases[-1].title, 3)
+        parts = common_words(cases[0].title, cases[-1].title, 3)
     return " ".join(parts or [cases[0].title])[:40]

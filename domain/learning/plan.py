@@ -1,4 +1,4 @@
-"""How an operation learns, as data: the meeting, what recurs, the issue tracker; and the times they give."""
+"""The learning plan as data: product meeting, recurrence, issue tracker; and the times computed from it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pendulum import DateTime
 from domain.durations import LONGEST, parse_duration
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-LEAD = timedelta(hours=24)  # the clock of the playbook `product-meeting` begins so long before the meeting
-SHORTEST = timedelta(hours=1)
+AGENDA_LEAD = timedelta(hours=24)  # the clock of the playbook `product-meeting` begins so long before the meeting
+SHORTEST_TERM = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How an operation learns.
+class LearningPlan:
+    """How an operation learns from incidents and suggestions.
 
     Attributes:
         weekday, minute, zone: When the product meeting is held: 0 is Monday; minutes since midnight there.
@@ -45,8 +45,8 @@ class Plan:
     tracker_token_env: str = ""
 
 
-def next_meeting(plan: Plan, now: DateTime) -> DateTime:
-    """The first meeting that begins after `now`, in UTC. The same hour there, winter and summer."""
+def next_meeting(plan: LearningPlan, now: DateTime) -> DateTime:
+    """Return the first meeting that begins after `now`, in UTC. The same local hour in winter and summer."""
     local = now.in_timezone(plan.zone)
     day = local.start_of("day").add(days=(plan.weekday - local.isoweekday() + 1) % 7)
     begins = _at(day, plan.minute)
@@ -59,12 +59,12 @@ def _at(day: DateTime, minute: int) -> DateTime:
     return found
 
 
-class BadDate(ValueError):
-    """A date by which something is to be done that cannot be; the message says what would be right."""
+class BadDueDate(ValueError):
+    """A due date is refused; the message says what would be right."""
 
 
-def due_within(text: str, zone: str, now: DateTime) -> timedelta:
-    """How long from now until a date that a person gave: `14d`, or `2026-12-01`, whose end it is in `zone`.
+def parse_due_date(text: str, zone: str, now: DateTime) -> timedelta:
+    """Parse a due date into the span from now: `14d`, or `2026-12-01`, whose end it is in `zone`.
 
     Whole minutes, so that parts of it can be written down.
 
@@ -77,11 +77,11 @@ def due_within(text: str, zone: str, now: DateTime) -> timedelta:
     except ValueError:
         span = _until(written, zone, now)
     if span < timedelta(0):
-        raise BadDate(f"{written[:40]} is in the past: nothing can be promised for then")
-    if span < SHORTEST:
-        raise BadDate(f"{written[:40]!r} is less than an hour from now: give it more time, for example 14d")
+        raise BadDueDate(f"{written[:40]} is in the past: nothing can be promised for then")
+    if span < SHORTEST_TERM:
+        raise BadDueDate(f"{written[:40]!r} is less than an hour from now: give it more time, for example 14d")
     if span > LONGEST:
-        raise BadDate(f"{written[:40]!r} is more than a year away: promise a first part of it")
+        raise BadDueDate(f"{written[:40]!r} is more than a year away: promise a first part of it")
     return timedelta(minutes=span // timedelta(minutes=1))
 
 
@@ -90,5 +90,5 @@ def _until(written: str, zone: str, now: DateTime) -> timedelta:
         year, month, day = (int(part) for part in written.split("-"))
         ends = DateTime(year, month, day, tzinfo=now.in_timezone(zone).tzinfo).add(days=1)
     except (ValueError, OverflowError):
-        raise BadDate(f"{written[:40]!r} is no date: write 14d for fourteen days, or 2026-12-01") from None
+        raise BadDueDate(f"{written[:40]!r} is no date: write 14d for fourteen days, or 2026-12-01") from None
     return timedelta(seconds=(ends - now).total_seconds())

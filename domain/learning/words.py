@@ -1,4 +1,4 @@
-"""Words as they are compared: normalised, in English and Chinese; and without anybody's address or number."""
+"""Text comparison: words normalised, in English and Chinese, and contacts redacted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 
-LONGEST_SHOWN = 300
+MAX_SHOWN_LENGTH = 300
 _RUN = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]+")
 # Say nothing of what happened.
 _STOP_EN = """
@@ -30,28 +30,28 @@ _LIGHT = 0.3
 _CONTACT = re.compile(
     r"[\w.+'-]+[@＠][\w-]+(?:[.．。][\w-]+)*|https?://\S+|[+＋]?\d(?:[\s().\-‐–—·]{0,3}\d){6,}|(?<![\w@])[@＠]\w{2,}"
 )
-HIDDEN = "[…]"
+REDACTED = "[…]"
 
 
-def plain(text: str) -> str:
-    """As it is compared: one width, small letters, single spaces, no punctuation."""
+def normalize_text(text: str) -> str:
+    """Normalise a text for comparison: one width, small letters, single spaces, no punctuation."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join("".join(c if c.isalnum() else " " for c in folded).split())
 
 
-def without_contacts(text: str) -> str:
-    """What others may read of a customer's own words: in one line, cut, without addresses and long numbers.
+def redact_contacts(text: str) -> str:
+    """Redact a customer's words for other readers: one line, cut, without addresses and long numbers.
 
     Some customers leave their number where a suggestion was asked for. It belongs to nobody's agenda.
     """
     shown = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFKC", text))
-    line = " ".join(_CONTACT.sub(HIDDEN, shown).split())
-    return line if len(line) <= LONGEST_SHOWN else line[: LONGEST_SHOWN - 1] + "…"
+    line = " ".join(_CONTACT.sub(REDACTED, shown).split())
+    return line if len(line) <= MAX_SHOWN_LENGTH else line[: MAX_SHOWN_LENGTH - 1] + "…"
 
 
 @lru_cache(maxsize=8192)
-def words(title: str) -> Mapping[str, float]:
-    """The words of a title and what each weighs: English ones without their endings, Chinese ones as pairs."""
+def weigh_words(title: str) -> Mapping[str, float]:
+    """Return the weighted words of a title: English ones without their endings, Chinese ones as pairs."""
     found: dict[str, float] = {}
     for run in _RUN.findall(unicodedata.normalize("NFKC", title).casefold()):
         if run[0] > "z":
@@ -77,16 +77,16 @@ def _stem(word: str) -> str:
     return word
 
 
-def overlap(one: Mapping[str, float], other: Mapping[str, float]) -> float:
-    """How much two titles say the same, 0.0 to 1.0: Dice's coefficient over weighted words."""
+def word_overlap(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Compute how much two titles say the same, 0.0 to 1.0: Dice's coefficient over weighted words."""
     total = sum(one.values()) + sum(other.values())
     common = sum(weight for word, weight in one.items() if word in other)
     return 2 * common / total if total else 0.0
 
 
-def in_common(one: str, other: str, most: int) -> list[str]:
-    """The words that two titles have in common, the weightiest first; Chinese pairs that follow each other as one."""
-    mine, theirs = words(one), words(other)
+def common_words(one: str, other: str, most: int) -> list[str]:
+    """List the words that two titles share, the weightiest first; Chinese pairs that follow each other as one."""
+    mine, theirs = weigh_words(one), weigh_words(other)
     found: list[tuple[str, float]] = []
     for word, weight in mine.items():
         if word not in theirs:

@@ -1,11 +1,13 @@
-"""Whether a figure is better after an incident than before it: a verdict by an interval, or none.
+"""Effect of an incident on a figure: better, worse or the same after it, by a bootstrap interval.
 
-The rule: day values before are held against day values after. The difference of their medians gets a 95 % percentile
-bootstrap interval (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). An interval wholly on one
-side of zero is a verdict, better or worse. One that holds zero says `same` only if it lies within a tenth of the
-median before (an equivalence margin of ours); otherwise the figures cannot tell. Fewer than five days on a side never
-tell. Before are four whole weeks, so that each weekday weighs alike; resampling is seeded, so the same figures always
-give the same verdict.
+Or unknown.
+
+The rule: day values before are held against day values after. The difference of their medians gets a 95 %
+percentile bootstrap interval (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). An
+interval wholly on one side of zero is a verdict, better or worse. One that holds zero says `same` only if
+it lies within a tenth of the median before (an equivalence margin of ours); otherwise the figures cannot
+tell. Fewer than five days on a side never tell. Before are four whole weeks, so that each weekday weighs
+alike; resampling is seeded, so the same figures always give the same verdict.
 """
 
 from __future__ import annotations
@@ -26,8 +28,11 @@ _SEED: Final = 20_260_101
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
-    """Before against after. Medians are of day values; `low` and `high` bound the difference after less before."""
+class MeasuredEffect:
+    """A figure before and after. Medians are of day values.
+
+    `low` and `high` bound the difference after less before.
+    """
 
     verdict: Trend
     days_before: int
@@ -38,17 +43,17 @@ class Effect:
     high: float | None = None
 
 
-def effect(before: Sequence[float], after: Sequence[float], better: Literal["up", "down"]) -> Effect:
-    """The verdict on one figure by its values day by day."""
+def measure_effect(before: Sequence[float], after: Sequence[float], better: Literal["up", "down"]) -> MeasuredEffect:
+    """Judge one figure by its values day by day."""
     known = (median(before) if before else None, median(after) if after else None)
     if len(before) < LEAST_DAYS or len(after) < LEAST_DAYS:
-        return Effect(Trend.UNKNOWN, len(before), len(after), *known)
-    low, high = interval(before, after)
-    return Effect(_verdict(low, high, abs(known[0] or 0.0), better), len(before), len(after), *known, low, high)
+        return MeasuredEffect(Trend.UNKNOWN, len(before), len(after), *known)
+    low, high = bootstrap_interval(before, after)
+    return MeasuredEffect(_verdict(low, high, abs(known[0] or 0.0), better), len(before), len(after), *known, low, high)
 
 
-def interval(before: Sequence[float], after: Sequence[float]) -> tuple[float, float]:
-    """The percentile bootstrap interval of the difference of medians, after less before."""
+def bootstrap_interval(before: Sequence[float], after: Sequence[float]) -> tuple[float, float]:
+    """Compute the percentile bootstrap interval of the difference of medians, after less before."""
     chance = random.Random(_SEED)  # noqa: S311 - resampling, not secrets
     found = sorted(
         median(chance.choices(after, k=len(after))) - median(chance.choices(before, k=len(before)))

@@ -1,4 +1,4 @@
-"""Periods of the calendar, and which of them a review still owes."""
+"""Calendar periods, and the ones that still need a review."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _MONTHS = {"month": 1, "quarter": 3, "half": 6, "year": 12}
 _YEARS = (2000, 2999)
 
 
-class Span(StrEnum):
-    """How long a period is."""
+class PeriodLength(StrEnum):
+    """The length of a period."""
 
     DAY = "day"
     WEEK = "week"  # ISO 8601, from Monday
@@ -38,7 +38,7 @@ class Span(StrEnum):
 
 
 class ReviewKind(StrEnum):
-    """What the calendar asks for. The value names its document, its playbook and its deployment."""
+    """A kind of periodic review. The value names its document, its playbook and its deployment."""
 
     DAILY = "daily-figures"
     WEEKLY = "weekly-service-review"
@@ -50,34 +50,34 @@ class ReviewKind(StrEnum):
     REVISION = "playbook-revision"
 
 
-SPANS = {
-    ReviewKind.DAILY: Span.DAY,
-    ReviewKind.WEEKLY: Span.WEEK,
-    ReviewKind.TOPICS: Span.WEEK,
-    ReviewKind.MONTHLY: Span.MONTH,
-    ReviewKind.RISK: Span.MONTH,
-    ReviewKind.AUDIT: Span.QUARTER,
-    ReviewKind.EVALUATION: Span.HALF,
-    ReviewKind.REVISION: Span.YEAR,
+REVIEW_LENGTHS = {
+    ReviewKind.DAILY: PeriodLength.DAY,
+    ReviewKind.WEEKLY: PeriodLength.WEEK,
+    ReviewKind.TOPICS: PeriodLength.WEEK,
+    ReviewKind.MONTHLY: PeriodLength.MONTH,
+    ReviewKind.RISK: PeriodLength.MONTH,
+    ReviewKind.AUDIT: PeriodLength.QUARTER,
+    ReviewKind.EVALUATION: PeriodLength.HALF,
+    ReviewKind.REVISION: PeriodLength.YEAR,
 }
 
 
 class BadPeriod(ValueError):
-    """No period of that kind; the message says how one is written."""
+    """A period's name is refused; the message says how one is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A span of the calendar in the zone of the house: from `begins` up to, and without, `ends`."""
+    """A calendar period in the zone of the installation: from `begins` up to, and without, `ends`."""
 
-    span: Span
+    span: PeriodLength
     name: str
     begins: DateTime
     ends: DateTime
 
 
-def period_named(span: Span, name: str, zone: str) -> Period:
-    """The period of that name, such as `2026-10`.
+def parse_period(span: PeriodLength, name: str, zone: str) -> Period:
+    """Parse a period's name, such as `2026-10`.
 
     Raises:
         BadPeriod: not the name of one.
@@ -93,22 +93,22 @@ def period_named(span: Span, name: str, zone: str) -> Period:
     return period_at(span, pendulum.datetime(first.year, first.month, first.day, tz=zone), zone)
 
 
-def _first(span: Span, numbers: list[int]) -> date:
-    if span is Span.DAY:
+def _first(span: PeriodLength, numbers: list[int]) -> date:
+    if span is PeriodLength.DAY:
         return date(*numbers)
-    if span is Span.WEEK:
+    if span is PeriodLength.WEEK:
         return date.fromisocalendar(numbers[0], numbers[1], 1)
     number = numbers[1] if len(numbers) > 1 else 1
     return date(numbers[0], (number - 1) * _MONTHS[span] + 1, 1)
 
 
-def period_at(span: Span, at: DateTime, zone: str) -> Period:
-    """The period that a moment lies in."""
+def period_at(span: PeriodLength, at: DateTime, zone: str) -> Period:
+    """Return the period that a moment lies in."""
     local = at.in_timezone(zone)
     day = local.start_of("day")
-    if span is Span.DAY:
+    if span is PeriodLength.DAY:
         return Period(span, day.format("YYYY-MM-DD"), day, day.add(days=1))
-    if span is Span.WEEK:
+    if span is PeriodLength.WEEK:
         begins = day.subtract(days=day.isoweekday() - 1)
         year, week, _ = date(begins.year, begins.month, begins.day).isocalendar()
         return Period(span, f"{year}-W{week:02d}", begins, begins.add(days=7))
@@ -118,36 +118,36 @@ def period_at(span: Span, at: DateTime, zone: str) -> Period:
     return Period(span, _named(span, local.year, place), begins, begins.add(months=months))
 
 
-def _named(span: Span, year: int, place: int) -> str:
+def _named(span: PeriodLength, year: int, place: int) -> str:
     names = {
-        Span.MONTH: f"{year}-{place + 1:02d}", Span.QUARTER: f"{year}-Q{place + 1}", Span.HALF: f"{year}-H{place + 1}",
+        PeriodLength.MONTH: f"{year}-{place + 1:02d}", PeriodLength.QUARTER: f"{year}-Q{place + 1}", PeriodLength.HALF: f"{year}-H{place + 1}",
     }  # fmt: skip
     return names.get(span, f"{year}")
 
 
-def before(period: Period, zone: str) -> Period:
-    """The period that ends where this one begins."""
+def previous_period(period: Period, zone: str) -> Period:
+    """Return the period that ends where this one begins."""
     return period_at(period.span, period.begins - timedelta(seconds=1), zone)
 
 
-def owed(span: Span, last: str, since: DateTime, now: DateTime, zone: str, *, most: int = 14) -> list[Period]:
-    """The periods that are over and not reviewed yet, the oldest first.
+def unreviewed_periods(span: PeriodLength, last: str, since: DateTime, now: DateTime, zone: str, *, most: int = 14) -> list[Period]:
+    """List the periods that are over and not reviewed yet, the oldest first.
 
-    `last`: the newest one that was reviewed, empty where none was. `since`: when the operation began to be reviewed;
-    what was over by then is not owed. Of more than `most` the oldest are given up: a year without power is not made up
-    for by a year of daily figures.
+     `last`: the newest one that was reviewed, empty where none was. `since`: when the operation began to be
+    reviewed; what was over by then is not owed. Of more than `most` the oldest are given up: a year without
+    power is not made up for by a year of daily figures.
     """
-    newest = before(period_at(span, now, zone), zone)
+    newest = previous_period(period_at(span, now, zone), zone)
     found: list[Period] = []
     one = newest
     while one.ends > since and one.name != last and len(found) < most:
         found.append(one)
-        one = before(one, zone)
+        one = previous_period(one, zone)
     return found[::-1]
 
 
 def days_of(period: Period) -> list[DateTime]:
-    """The beginning of each of its days."""
+    """Return the beginning of each of a period's days."""
     found = []
     day = period.begins
     while day < period.ends:

@@ -1,4 +1,4 @@
-"""How an operation reviews itself, as data."""
+"""The review plan as data: what `reviews.yaml` says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from domain.review.value import Inputs
+from domain.review.value import ValueInputs
 from domain.text import Text
 
 
@@ -32,7 +32,7 @@ class LevelPlan:
 
 @dataclass(frozen=True, slots=True)
 class ReviewPlan:
-    """What reviews.yaml says."""
+    """The content of `reviews.yaml`."""
 
     zone: str
     serious: tuple[str, ...]  # severities of incidents that get a retrospective
@@ -43,5 +43,5 @@ class ReviewPlan:
     trace_for: timedelta
     improvements: float  # aims, 0 to 1
     situations: float
-    inputs: Inputs = field(default_factory=Inputs)
+    inputs: ValueInputs = field(default_factory=ValueInputs)
     aims: Mapping[str, float] = field(default_factory=dict)  # figure -> its target, for the reports

@@ -1,4 +1,4 @@
-"""Saving and return on investment, by MISSION section 5; nothing is worked out of what nobody stated."""
+"""Saving and return on investment, by MISSION section 5; computed only from stated inputs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
-    """What the operation states for a month, in the roster's currency; None: not stated.
+class ValueInputs:
+    """An operation's inputs for a month, in the roster's currency; None: not stated.
 
     Attributes:
-        cases: cases that needed no agent. Not stated: the month's contacts times its self-service share, as measured.
+        cases: cases that needed no agent. Not stated: the month's contacts times its self-service share, as
+            measured.
         customers_kept: customers who stayed because of what was done.
         investment: what it all cost in the month.
     """
@@ -24,8 +25,8 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
-    """What it comes to; None where an input is missing.
+class ReturnOnInvestment:
+    """Saving and return; None where an input is missing.
 
     Attributes:
         labour: labour cost saved.
@@ -42,7 +43,7 @@ class Value:
     cases_measured: bool
 
 
-def work_out(inputs: Inputs, contacts: float | None, self_service: float | None) -> Value:
+def compute_return(inputs: ValueInputs, contacts: float | None, self_service: float | None) -> ReturnOnInvestment:
     """Saving = labour cost saved + lifetime value gained; return = (saving - investment) / investment."""
     measured = inputs.cases is None and contacts is not None and self_service is not None
     cases = (contacts or 0.0) * (self_service or 0.0) if measured else inputs.cases
@@ -51,7 +52,7 @@ def work_out(inputs: Inputs, contacts: float | None, self_service: float | None)
     saving = labour + lifetime if labour is not None and lifetime is not None else None
     invested = inputs.investment
     returned = (saving - invested) / invested if saving is not None and invested else None
-    return Value(labour, lifetime, saving, returned, cases, measured)
+    return ReturnOnInvestment(labour, lifetime, saving, returned, cases, measured)
 
 
 def _product(*factors: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""A sudden situation as data: what happens when, who must have it by when, what an observer is asked afterwards."""
+"""A tabletop scenario as data: injections in time, who must react by when, and the observer's questions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import StrEnum
 
 from domain.text import Text
 
-AFTERWARDS = timedelta(minutes=5)  # that a rehearsal goes on after the last thing that is expected
+CLOSING_TIME = timedelta(minutes=5)  # that a rehearsal goes on after the last thing that is expected
 
 
-class Category(StrEnum):
-    """The five classes of situations."""
+class ScenarioCategory(StrEnum):
+    """The five categories of scenarios."""
 
     TECHNOLOGY = "technology"
     OPINION = "opinion"
@@ -21,7 +21,7 @@ class Category(StrEnum):
     PARTNERS = "partners"  # suppliers, authorities, the law
 
 
-class Effect(StrEnum):
+class InjectionEffect(StrEnum):
     """What an injection does."""
 
     MESSAGE = "message"  # a role hears of it, by the same call as of any step, and must answer
@@ -30,33 +30,34 @@ class Effect(StrEnum):
     INCIDENT = "incident"  # a second one beside the first
 
 
-class Scale(StrEnum):
-    """What is scored."""
+class ScoringScale(StrEnum):
+    """A scale of the score."""
 
     ADAPTABILITY = "adaptability"
     MANNER = "manner"
     SKILL = "skill"
 
 
-WEIGHTS = {Scale.ADAPTABILITY: 40, Scale.MANNER: 30, Scale.SKILL: 30}
+WEIGHTS = {ScoringScale.ADAPTABILITY: 40, ScoringScale.MANNER: 30, ScoringScale.SKILL: 30}
 
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """One thing that happens.
+    """One event of a scenario.
 
     Attributes:
         at: since the declaration, on the rehearsed clock.
         to: of a message and an absence: the role.
         step: of a rejection: the approval, as `stage/step`.
         playbook: of a second incident.
-        within: after it, somebody has acknowledged (of an absence: somebody else; of an incident: its first step).
+        within: after it, somebody has acknowledged (of an absence: somebody else; of an incident: its first
+            step).
         due: after it, it is answered (of a rejection: a new text is approved). None: nothing is to be answered.
     """
 
     id: str
     at: timedelta
-    effect: Effect
+    effect: InjectionEffect
     text: Text
     to: str = ""
     step: str = ""
@@ -66,39 +67,39 @@ class Injection:
 
     @property
     def over(self) -> timedelta:
-        """When what is expected of people must have happened, since the declaration."""
+        """When the expected reactions must have happened, since the declaration."""
         return self.at + max((one for one in (self.within, self.due) if one is not None), default=timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What an observer is asked: 0 (not at all) to 4 (fully)."""
+class ObserverQuestion:
+    """A question to the observer, answered 0 (not at all) to 4 (fully)."""
 
     id: str
-    scale: Scale
+    scale: ScoringScale
     text: Text
 
 
-MOST = 4  # of an observer's answer
+MAX_ANSWER = 4  # of an observer's answer
 
 # Asked after every scenario, beside its own.
-USUAL = (
-    Question("plan-changed", Scale.ADAPTABILITY, Text(
+STANDARD_QUESTIONS = (
+    ObserverQuestion("plan-changed", ScoringScale.ADAPTABILITY, Text(
         "When the situation changed, did they change the plan instead of carrying on as written?",
         "情况变化时，是否及时调整方案，而不是照本宣科？")),
-    Question("first-things", Scale.ADAPTABILITY, Text(
+    ObserverQuestion("first-things", ScoringScale.ADAPTABILITY, Text(
         "Was harm to users dealt with before the brand, and the brand before cost?",
         "是否先处理用户伤害，再顾品牌，最后顾成本？")),
-    Question("one-voice", Scale.MANNER, Text(
+    ObserverQuestion("one-voice", ScoringScale.MANNER, Text(
         "Did everybody say the same, and nothing that was not approved?",
         "口径是否一致，未经批准的内容是否没有外发？")),
-    Question("tone", Scale.MANNER, Text(
+    ObserverQuestion("tone", ScoringScale.MANNER, Text(
         "Were customers and press spoken to calmly, plainly, and with a word of regret?",
         "对客户和媒体是否冷静、清楚，并表达歉意？")),
-    Question("hand-over", Scale.SKILL, Text(
+    ObserverQuestion("hand-over", ScoringScale.SKILL, Text(
         "Were tasks handed over with what was done, what is next, and by when?",
         "交接时是否说明已做、下一步和时限？")),
-    Question("means", Scale.SKILL, Text(
+    ObserverQuestion("means", ScoringScale.SKILL, Text(
         "Did they know the means: playbook, templates, channels, who decides?",
         "是否熟悉预案、模板、渠道和决策人？")),
 )  # fmt: skip
@@ -106,22 +107,22 @@ USUAL = (
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A sudden situation. `story` is what everybody is told at the beginning."""
+    """A tabletop scenario. `story` is what everybody is told at the beginning."""
 
     id: str
-    category: Category
+    category: ScenarioCategory
     title: Text
     story: Text
     playbook: str
     injections: tuple[Injection, ...]
-    questions: tuple[Question, ...] = ()
+    questions: tuple[ObserverQuestion, ...] = ()
 
     @property
-    def asked(self) -> tuple[Question, ...]:
-        """Every question: the usual ones and its own."""
-        return (*USUAL, *self.questions)
+    def asked(self) -> tuple[ObserverQuestion, ...]:
+        """Every question: the standard ones and its own."""
+        return (*STANDARD_QUESTIONS, *self.questions)
 
     @property
     def lasts(self) -> timedelta:
-        """How long it takes on the rehearsed clock."""
-        return max(one.over for one in self.injections) + AFTERWARDS
+        """The scenario's length on the rehearsed clock."""
+        return max(one.over for one in self.injections) + CLOSING_TIME

@@ -1,4 +1,4 @@
-"""Times with thresholds of their own: big promotions. Pure."""
+"""Campaign calendar: times with thresholds of their own (big promotions), and holidays. Pure."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from datetime import timedelta
 from pendulum import DateTime
 
 from domain.text import Text
-from domain.warning.rule import Level, Rule
+from domain.warning.rule import ThresholdLevel, Rule
 
 
 @dataclass(frozen=True, slots=True)
-class Override:
-    """What a campaign changes in a rule; None: nothing."""
+class CampaignOverride:
+    """A campaign's changes to a rule; None: unchanged."""
 
-    levels: tuple[Level, ...] | None = None
+    levels: tuple[ThresholdLevel, ...] | None = None
     min_samples: float | None = None
     for_: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A time from `start` until before `end`. `task_group`: the role that is told beside the owners."""
+    """A campaign from `start` until before `end`. `task_group`: the role that is told beside the owners."""
 
     id: str
     title: Text
     start: DateTime
     end: DateTime
-    rules: Mapping[str, Override] = field(default_factory=dict)
+    rules: Mapping[str, CampaignOverride] = field(default_factory=dict)
     task_group: str = ""
     lock_drills: bool = True
 
     def runs(self, at: DateTime) -> bool:
-        """Whether `at` lies in it."""
+        """Whether `at` lies in the campaign."""
         return self.start <= at < self.end
 
 
 @dataclass(frozen=True, slots=True)
-class Calendar:
-    """Campaigns and days that are no ordinary days (ISO dates)."""
+class CampaignCalendar:
+    """Campaigns and holidays (ISO dates)."""
 
     campaigns: tuple[Campaign, ...] = ()
     holidays: frozenset[str] = frozenset()
 
     def running(self, at: DateTime) -> list[Campaign]:
-        """The campaigns that run at that moment, the one begun last at the end."""
+        """List the campaigns that run at that moment, the one begun last at the end."""
         return sorted((one for one in self.campaigns if one.runs(at)), key=lambda one: one.start)
 
 
 def rule_at(rule: Rule, campaigns: Iterable[Campaign], now: DateTime) -> Rule:
-    """The rule as it is in force at `now`; the same object outside campaigns. Of two, the one begun last wins."""
+    """Return the rule as in force at `now`; the same object outside campaigns. Of two, the one begun last wins."""
     running = sorted((one for one in campaigns if one.runs(now)), key=lambda one: one.start)
     for campaign in running:
         change = campaign.rules.get(rule.id)

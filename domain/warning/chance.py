@@ -1,7 +1,7 @@
-"""How likely a difference is by chance alone: exact one-sided tests on counts. Pure arithmetic.
+"""Significance tests: exact one-sided tests on counts. Pure arithmetic.
 
-All three sum one tail of a distribution whose terms shrink from their first on, so few are needed. The first term
-comes from `math.lgamma`; its relative error stays below 1e-8 up to `MOST_EVENTS` events.
+ All three sum one tail of a distribution whose terms shrink from their first on, so few are needed. The
+first term comes from `math.lgamma`; its relative error stays below 1e-8 up to `MOST_EVENTS` events.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MOST_EVENTS = 1_000_000
 _NEGLIGIBLE = 1e-17
 
 
-def at_least(successes: int, trials: int, share: float) -> float:
+def binomial_at_least(successes: int, trials: int, share: float) -> float:
     """P(X >= successes) for X ~ Binomial(trials, share).
 
     Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial",
@@ -31,28 +31,29 @@ def at_least(successes: int, trials: int, share: float) -> float:
     return _tail(first, successes, trials, lambda i: odds * (trials - i) / (i + 1))
 
 
-def at_most(successes: int, trials: int, share: float) -> float:
+def binomial_at_most(successes: int, trials: int, share: float) -> float:
     """P(X <= successes) for X ~ Binomial(trials, share): the other side of `at_least`."""
-    return at_least(trials - successes, trials, 1 - share)
+    return binomial_at_least(trials - successes, trials, 1 - share)
 
 
-def more_than_expected(events: int, others: int, share: float) -> float:
-    """How likely so many `events` of all `events + others` are, where a `share` of them was expected.
+def poisson_excess(events: int, others: int, share: float) -> float:
+    """Probability of so many `events` of all `events + others`, where a `share` of them was expected.
 
-    The conditional test of two Poisson counts: given their sum n = a + b, a ~ Binomial(n, expected share), the share
-    being that of the window's exposure in both. Przyborowski and Wilenski, "Homogeneity of results in testing samples
-    from Poisson series", Biometrika 31 (1940). 3 against 2 with equal windows: P(X >= 3 | 5, 1/2) = 0.5.
+     The conditional test of two Poisson counts: given their sum n = a + b, a ~ Binomial(n, expected share), the
+    share being that of the window's exposure in both. Przyborowski and Wilenski, "Homogeneity of results in
+    testing samples from Poisson series", Biometrika 31 (1940). 3 against 2 with equal windows: P(X >= 3 | 5,
+    1/2) = 0.5.
     """
     events, others = _scaled(events, others)
-    return at_least(events, events + others, share)
+    return binomial_at_least(events, events + others, share)
 
 
-def higher_share(successes: int, trials: int, other_successes: int, other_trials: int) -> float:
-    """How likely so many successes are if both samples had one common share (Fisher's exact test, one-sided).
+def fisher_higher_share(successes: int, trials: int, other_successes: int, other_trials: int) -> float:
+    """Probability of so many successes if both samples had one common share (Fisher's exact test, one-sided).
 
-    Given all successes K = k + l of all trials N = n + m, k is hypergeometric:
-    P = sum over i >= k of C(n, i) C(m, K - i) / C(N, K). Fisher, "Statistical Methods for Research Workers" (1934),
-    section 21.02; Agresti, "Categorical Data Analysis" (2013), section 3.5.1.
+     Given all successes K = k + l of all trials N = n + m, k is hypergeometric: P = sum over i >= k of C(n, i)
+    C(m, K - i) / C(N, K). Fisher, "Statistical Methods for Research Workers" (1934), section 21.02; Agresti,
+    "Categorical Data Analysis" (2013), section 3.5.1.
     """
     trials, other_trials, successes, other_successes = _scaled(trials, other_trials, successes, other_successes)
     total, wins = trials + other_trials, successes + other_successes

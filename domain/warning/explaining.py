@@ -1,4 +1,4 @@
-"""Why a rule is in its state: one sentence with its numbers, in both languages. Pure."""
+"""Explanation of a rule's state: one sentence with its numbers, in both languages. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pendulum import DateTime
 
 from domain.durations import elapsed, format_duration
 from domain.text import Text
-from domain.warning.figures import Kind, Metric, kind_of, show
-from domain.warning.judging import Judgement, Want, judge, passes
-from domain.warning.reading import Reading
-from domain.warning.rule import Condition, Level, Rule, Tier
-from domain.warning.standing import Phase, Standing
+from domain.warning.figures import MetricKind, Metric, aggregate_kind, format_metric
+from domain.warning.judging import Judgement, MissingEvidence, judge_reading, passes_limit
+from domain.warning.reading import RuleReading
+from domain.warning.rule import Condition, ThresholdLevel, Rule, Tier
+from domain.warning.standing import RulePhase, RuleState
 
 _TIERS = {Tier.YELLOW: Text("yellow", "黄色"), Tier.RED: Text("red", "红色")}
 _OK = Text("ok", "正常")
 _NO_DATA = Text("no data, so nobody knows how it stands", "无数据，状态未知")
-_SILENT = Text(
+_FIRING_NO_DATA = Text(
     "firing {tier} for {firing}; its figures have stopped, and silence ends nothing",
     "{tier}预警已持续{firing}；数据中断，预警不因此解除",
 )
@@ -69,17 +69,18 @@ _GOOD: Mapping[Condition, Text] = {
 _POINTS = Text("points", "个百分点")
 
 
-def explain(rule: Rule, standing: Standing, reading: Reading, metric: Metric) -> Text:
-    """Why the rule is in this state at `reading.at`, on the series that was read.
+def explain_state(rule: Rule, standing: RuleState, reading: RuleReading, metric: Metric) -> Text:
+    """Explain why the rule is in this state at `reading.at`, on the series that was read.
 
-    The state and for how long; the figure, its window, its baseline; what it is measured against, or what is wanting.
+     The state and for how long; the figure, its window, its baseline; what it is measured against, or what is
+    missing.
     """
-    judgement = judge(rule, reading)
+    judgement = judge_reading(rule, reading)
     return Text(*(_sentence(rule, standing, reading, metric, judgement, language) for language in ("en", "zh_CN")))
 
 
 def _sentence(
-    rule: Rule, standing: Standing, reading: Reading, metric: Metric, judgement: Judgement, language: str
+    rule: Rule, standing: RuleState, reading: RuleReading, metric: Metric, judgement: Judgement, language: str
 ) -> str:
     state = _state(rule, standing).in_(language).format(**_times(rule, standing, reading, language))
     if reading.value is None:
@@ -90,20 +91,20 @@ def _sentence(
     return f"{state}：{figures}。" if language == "zh_CN" else f"{state}: {figures}."
 
 
-def _state(rule: Rule, standing: Standing) -> Text:
+def _state(rule: Rule, standing: RuleState) -> Text:
     if standing.silent:
-        return _SILENT
-    if standing.phase is Phase.FIRING:
+        return _FIRING_NO_DATA
+    if standing.phase is RulePhase.FIRING:
         return _WORSENING if standing.worse is not None else _FIRING
-    if standing.phase is Phase.PENDING:
+    if standing.phase is RulePhase.PENDING:
         return _DAYS if rule.daily else _PENDING
-    return {Phase.RECOVERING: _RECOVERING, Phase.NO_DATA: _NO_DATA}.get(standing.phase, _OK)
+    return {RulePhase.RECOVERING: _RECOVERING, RulePhase.NO_DATA: _NO_DATA}.get(standing.phase, _OK)
 
 
-def _times(rule: Rule, standing: Standing, reading: Reading, language: str) -> dict[str, str]:
+def _times(rule: Rule, standing: RuleState, reading: RuleReading, language: str) -> dict[str, str]:
     at = reading.at
     since = standing.worse_since if standing.worse is not None else standing.since
-    wanted = rule.keep_firing if standing.phase is Phase.RECOVERING else rule.for_
+    wanted = rule.keep_firing if standing.phase is RulePhase.RECOVERING else rule.for_
     return {
         "tier": _TIERS[standing.tier].in_(language) if standing.tier else "",
         "worse": _TIERS[standing.worse].in_(language) if standing.worse else "",
@@ -116,53 +117,53 @@ def _times(rule: Rule, standing: Standing, reading: Reading, language: str) -> d
 
 
 def _figures(
-    rule: Rule, standing: Standing, reading: Reading, metric: Metric, judgement: Judgement, language: str
+    rule: Rule, standing: RuleState, reading: RuleReading, metric: Metric, judgement: Judgement, language: str
 ) -> str:
-    kind = kind_of(metric, rule.aggregate, per=rule.per is not None)
+    kind = aggregate_kind(metric, rule.aggregate, per=rule.per is not None)
     limit = _limit(rule, standing, judgement)
     side = _GOOD if standing.warns else _BAD
     values = {
         "metric": metric.title.in_(language),
-        "value": show(reading.value or 0.0, kind),
+        "value": format_metric(reading.value or 0.0, kind),
         "window": "1d" if rule.daily else format_duration(rule.window),
-        "events": show(reading.events, Kind.VOLUME),
-        "wanted": show(rule.min_samples, Kind.VOLUME),
-        "chance": show(judgement.probability or 0.0, Kind.SHARE),
+        "events": format_metric(reading.events, MetricKind.VOLUME),
+        "wanted": format_metric(rule.min_samples, MetricKind.VOLUME),
+        "chance": format_metric(judgement.probability or 0.0, MetricKind.SHARE),
         "against": "",
         "limit": side[rule.condition].in_(language).format(limit=_size(rule, limit, kind, language)),
     }
     if reading.baseline is not None and judgement.measure is not None:
-        shown = size_of_change(rule, judgement.measure, kind, language)
-        values["against"] = _AGAINST.in_(language).format(baseline=show(reading.baseline, kind), change=shown)
-    template = {Want.NO_BASELINE: _NO_BASELINE, Want.FEW: _FEW, Want.CHANCE: _CHANCE}.get(judgement.want, _FIGURE)
+        shown = format_change(rule, judgement.measure, kind, language)
+        values["against"] = _AGAINST.in_(language).format(baseline=format_metric(reading.baseline, kind), change=shown)
+    template = {MissingEvidence.NO_BASELINE: _NO_BASELINE, MissingEvidence.FEW: _FEW, MissingEvidence.CHANCE: _CHANCE}.get(judgement.want, _FIGURE)
     return template.in_(language).format(**values)
 
 
-def _limit(rule: Rule, standing: Standing, judgement: Judgement) -> float:
+def _limit(rule: Rule, standing: RuleState, judgement: Judgement) -> float:
     """The recovery of the level that holds; else the threshold of the worst level that is passed, or of the mildest."""
     if standing.warns:
         return next((one.recover for one in rule.levels if one.tier is standing.tier), rule.levels[0].recover)
     figure = judgement.measure
-    passed: list[Level] = []
+    passed: list[ThresholdLevel] = []
     if figure is not None:
-        passed = [one for one in rule.levels if passes(rule.condition, figure, one.threshold)]
+        passed = [one for one in rule.levels if passes_limit(rule.condition, figure, one.threshold)]
     return (passed or list(rule.levels[:1]))[-1].threshold
 
 
-def _size(rule: Rule, limit: float, kind: Kind, language: str) -> str:
-    return size_of_change(rule, limit, kind, language).lstrip("+") if rule.condition.compares else show(limit, kind)
+def _size(rule: Rule, limit: float, kind: MetricKind, language: str) -> str:
+    return format_change(rule, limit, kind, language).lstrip("+") if rule.condition.compares else format_metric(limit, kind)
 
 
-def size_of_change(rule: Rule, measure: float, kind: Kind, language: str) -> str:
-    """A change as people read it: `+50 %`, `-10 points`, `+12 s`; out of nothing it is `+∞`."""
+def format_change(rule: Rule, measure: float, kind: MetricKind, language: str) -> str:
+    """Format a change for people: `+50 %`, `-10 points`, `+12 s`; out of nothing it is `+∞`."""
     sign = "+" if measure > 0 else ""
     if isinf(measure):
         return f"{sign or '-'}∞"
     if not rule.points:
-        return f"{sign}{show(measure, Kind.SHARE)}"
-    if kind is Kind.SHARE:
-        return f"{sign}{show(measure * 100, Kind.SCORE)} {_POINTS.in_(language)}"
-    return f"{sign}{show(measure, kind)}"
+        return f"{sign}{format_metric(measure, MetricKind.SHARE)}"
+    if kind is MetricKind.SHARE:
+        return f"{sign}{format_metric(measure * 100, MetricKind.SCORE)} {_POINTS.in_(language)}"
+    return f"{sign}{format_metric(measure, kind)}"
 
 
 def _gone(since: DateTime | None, at: DateTime) -> timedelta:

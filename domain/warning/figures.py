@@ -1,6 +1,7 @@
-"""The figures of customer service by name: unit, which way is better, how they are usually summed up.
+"""Metrics of customer service by name: unit, which way is better, the usual aggregate.
 
-Values are kept in base units: seconds, shares from 0 to 1, counts of events. People read and write `30s`, `85%`.
+ Values are kept in base units: seconds, shares from 0 to 1, counts of events. People read and write `30s`,
+`85%`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from domain.text import Text
 from domain.warning.rule import Aggregate
 
 
-class Kind(StrEnum):
-    """What sort of figure it is: which thresholds and aggregates mean anything."""
+class MetricKind(StrEnum):
+    """The kind of a metric: which thresholds and aggregates apply to it."""
 
     DURATION = "duration"  # seconds
     SHARE = "share"  # 0 to 1, written and read in percent
@@ -26,7 +27,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A named figure.
+    """A named metric.
 
     `most` is the largest value that makes sense (1 for a true share), for catching `85` where `85%` was meant.
     `at_least` belongs to the aggregate `share`: the values that count.
@@ -34,7 +35,7 @@ class Metric:
 
     id: str
     title: Text
-    kind: Kind
+    kind: MetricKind
     better: Literal["up", "down"]
     aggregate: Aggregate
     unit: str = ""  # for people: s, %, contacts, points
@@ -43,14 +44,14 @@ class Metric:
 
 
 def _metric(  # noqa: PLR0913, PLR0917 - a table's columns
-    name: str, en: str, zh: str, kind: Kind, better: Literal["up", "down"], aggregate: Aggregate, unit: str = "",
+    name: str, en: str, zh: str, kind: MetricKind, better: Literal["up", "down"], aggregate: Aggregate, unit: str = "",
     most: float | None = None, at_least: float | None = None,
 ) -> Metric:  # fmt: skip
-    units = {Kind.DURATION: "s", Kind.SHARE: "%"}
+    units = {MetricKind.DURATION: "s", MetricKind.SHARE: "%"}
     return Metric(name, Text(en, zh), kind, better, aggregate, unit or units.get(kind, ""), most, at_least)
 
 
-_D, _S, _V, _P, _G = Kind.DURATION, Kind.SHARE, Kind.VOLUME, Kind.SCORE, Kind.GAUGE
+_D, _S, _V, _P, _G = MetricKind.DURATION, MetricKind.SHARE, MetricKind.VOLUME, MetricKind.SCORE, MetricKind.GAUGE
 _MEAN, _SUM, _LAST = Aggregate.MEAN, Aggregate.SUM, Aggregate.LAST
 _ALL = (
     _metric("response_time", "Response time", "响应时长", _D, "down", _MEAN),
@@ -99,20 +100,20 @@ LABELS = frozenset({
 })  # fmt: skip
 
 
-def kind_of(metric: Metric, aggregate: Aggregate, *, per: bool = False) -> Kind:
-    """What the aggregate of a metric is: a share of scores is a share, a count of durations a volume."""
+def aggregate_kind(metric: Metric, aggregate: Aggregate, *, per: bool = False) -> MetricKind:
+    """Return the kind of a metric's aggregate: a share of scores is a share, a count of durations a volume."""
     if aggregate is Aggregate.SHARE or per:
-        return Kind.SHARE
+        return MetricKind.SHARE
     if aggregate in (Aggregate.COUNT, Aggregate.RATE):
-        return Kind.VOLUME
+        return MetricKind.VOLUME
     return metric.kind
 
 
-def show(figure: float, kind: Kind) -> str:
-    """A figure as people read it: `30 s`, `250 ms`, `85 %`, `1,250`."""
-    if kind is Kind.SHARE:
+def format_metric(figure: float, kind: MetricKind) -> str:
+    """Format a figure for people: `30 s`, `250 ms`, `85 %`, `1,250`."""
+    if kind is MetricKind.SHARE:
         return f"{_short(figure * 100, 2)} %"  # 99.95 % is not 100 %
-    if kind is Kind.DURATION:
+    if kind is MetricKind.DURATION:
         return f"{_short(figure * 1000)} ms" if 0 < abs(figure) < 1 else f"{_short(figure)} s"
     return _short(figure)
 

@@ -1,8 +1,8 @@
-"""What one reading says about a rule: which level it breaches, and which it still holds. Pure.
+"""The judgement of one reading by a rule: which level it breaches, and which it still holds. Pure.
 
-Three things keep a judgement from being made on nothing. A reading without a value, or without the baseline that the
-rule compares with, concludes nothing. `min_samples` events must stand behind it. `significance` asks how likely such
-a figure is by chance.
+ Three things keep a judgement from being made on nothing. A reading without a value, or without the
+baseline that the rule compares with, concludes nothing. `min_samples` events must stand behind it.
+`significance` asks how likely such a figure is by chance.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from enum import StrEnum
 from math import inf
 
 from domain.warning import chance
-from domain.warning.reading import Reading
-from domain.warning.rule import VOLUMES, Aggregate, Condition, Level, Rule, Tier
+from domain.warning.reading import RuleReading
+from domain.warning.rule import VOLUMES, Aggregate, Condition, ThresholdLevel, Rule, Tier
 
 _HAIR = 1e-9  # (1.2 - 1.0) / 1.0 is a hair under 0.2, and means 20 %
 
 
-class Want(StrEnum):
-    """Why nothing worse could be concluded."""
+class MissingEvidence(StrEnum):
+    """The missing evidence that kept a worse conclusion from being made."""
 
     NOTHING = ""
     NO_VALUE = "no-value"  # no sample in the window
@@ -30,7 +30,7 @@ class Want(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a reading says.
+    """The judgement of a reading.
 
     Attributes:
         measure: the figure that is compared with the thresholds: the value, or the change; None: there is none.
@@ -45,15 +45,16 @@ class Judgement:
     breached: Tier | None = None
     held: Tier | None = None
     concludes: bool = True
-    want: Want = Want.NOTHING
+    want: MissingEvidence = MissingEvidence.NOTHING
     probability: float | None = None
 
 
-def measure(rule: Rule, reading: Reading) -> float | None:
-    """The figure that the thresholds are compared with; None where there is none.
+def compared_figure(rule: Rule, reading: RuleReading) -> float | None:
+    """Compute the figure that the thresholds are compared with; None where there is none.
 
-    A relative change is (value - baseline) / |baseline|; NPS can be below zero. Against a baseline of 0 no change is 0
-    and any other change is infinite: `min_samples` and `significance` then tell whether it means anything.
+     A relative change is (value - baseline) / |baseline|; NPS can be below zero. Against a baseline of 0 no
+    change is 0 and any other change is infinite: `min_samples` and `significance` then tell whether it means
+    anything.
     """
     value, baseline = reading.value, reading.baseline
     if value is None or not rule.condition.compares:
@@ -66,7 +67,7 @@ def measure(rule: Rule, reading: Reading) -> float | None:
     return change / abs(baseline) if baseline else (inf if change > 0 else -inf)
 
 
-def passes(condition: Condition, figure: float, limit: float) -> bool:
+def passes_limit(condition: Condition, figure: float, limit: float) -> bool:
     """Whether a measure is past a threshold or a `recover`. Above and below are strict, changes inclusive."""
     if condition is Condition.ABOVE:
         return figure > limit
@@ -79,11 +80,11 @@ def passes(condition: Condition, figure: float, limit: float) -> bool:
     return abs(figure) >= limit - _HAIR
 
 
-def enough(rule: Rule, reading: Reading) -> bool:
+def has_enough_events(rule: Rule, reading: RuleReading) -> bool:
     """Whether `min_samples` events stand behind the reading, and behind its baseline where it compares.
 
-    Of a volume the larger of the two counts: few events are then the finding itself (a drop to none, a surge out of
-    nothing).
+     Of a volume the larger of the two counts: few events are then the finding itself (a drop to none, a surge
+    out of nothing).
     """
     if not rule.min_samples:
         return True
@@ -93,23 +94,23 @@ def enough(rule: Rule, reading: Reading) -> bool:
     return (max(both) if rule.aggregate in VOLUMES else min(both)) >= rule.min_samples
 
 
-def judge(rule: Rule, reading: Reading) -> Judgement:
-    """What the reading says about the rule. Total: every reading has an answer.
+def judge_reading(rule: Rule, reading: RuleReading) -> Judgement:
+    """Judge a reading by the rule. Total: every reading has an answer.
 
-    A warning goes on by `recover` alone, without the tests of evidence, so that it does not flicker with the traffic;
-    but a mean, a share or a percentile of too few events can neither raise nor end one. A volume of few events can
-    end one: few complaints are few complaints.
+     A warning goes on by `recover` alone, without the tests of evidence, so that it does not flicker with the
+    traffic; but a mean, a share or a percentile of too few events can neither raise nor end one. A volume of
+    few events can end one: few complaints are few complaints.
     """
-    figure = measure(rule, reading)
+    figure = compared_figure(rule, reading)
     if figure is None:
-        want = Want.NO_VALUE if reading.value is None else Want.NO_BASELINE
+        want = MissingEvidence.NO_VALUE if reading.value is None else MissingEvidence.NO_BASELINE
         return Judgement(None, concludes=False, want=want)
     held = _worst(rule, figure, recover=True)
     breached = _worst(rule, figure, recover=False)
-    if not enough(rule, reading):
+    if not has_enough_events(rule, reading):
         if rule.aggregate in VOLUMES:
-            return Judgement(figure, held=held, want=Want.FEW)
-        return Judgement(figure, held=held, concludes=False, want=Want.FEW)
+            return Judgement(figure, held=held, want=MissingEvidence.FEW)
+        return Judgement(figure, held=held, concludes=False, want=MissingEvidence.FEW)
     if breached is None or rule.significance is None:
         return Judgement(figure, breached, held)
     return _tested(rule, reading, figure, held)
@@ -117,30 +118,30 @@ def judge(rule: Rule, reading: Reading) -> Judgement:
 
 def _worst(rule: Rule, figure: float, *, recover: bool) -> Tier | None:
     for level in reversed(rule.levels):
-        if passes(rule.condition, figure, level.recover if recover else level.threshold):
+        if passes_limit(rule.condition, figure, level.recover if recover else level.threshold):
             return level.tier
     return None
 
 
-def _tested(rule: Rule, reading: Reading, figure: float, held: Tier | None) -> Judgement:
+def _tested(rule: Rule, reading: RuleReading, figure: float, held: Tier | None) -> Judgement:
     """The worst level that is breached beyond chance."""
     level_of_chance = rule.significance or 0.0
     probability = None
     for level in reversed(rule.levels):
-        if passes(rule.condition, figure, level.threshold):
-            probability = by_chance(rule, reading, level)
+        if passes_limit(rule.condition, figure, level.threshold):
+            probability = chance_probability(rule, reading, level)
             if probability <= level_of_chance:
                 return Judgement(figure, level.tier, held, probability=probability)
-    return Judgement(figure, None, held, want=Want.CHANCE, probability=probability)
+    return Judgement(figure, None, held, want=MissingEvidence.CHANCE, probability=probability)
 
 
-def by_chance(rule: Rule, reading: Reading, level: Level) -> float:
-    """How likely a figure so far out is by chance; 1.0 for aggregates that no test is for.
+def chance_probability(rule: Rule, reading: RuleReading, level: ThresholdLevel) -> float:
+    """Compute the probability of so extreme a figure by chance; 1.0 for aggregates without a test.
 
-    Volumes that change: the conditional test of two counts. The window's expected share of all events is its baseline
-    against the events of all baseline windows: 1/2 for the previous window, about 1/5 for four weeks.
-    Shares: against the threshold the binomial test, against a baseline share Fisher's exact test.
-    Two-sided changes double the smaller side.
+     Volumes that change: the conditional test of two counts. The window's expected share of all events is its
+    baseline against the events of all baseline windows: 1/2 for the previous window, about 1/5 for four weeks.
+    Shares: against the threshold the binomial test, against a baseline share Fisher's exact test. Two-sided
+    changes double the smaller side.
     """
     upward = _upward(rule, reading)
     sides = 2 if rule.condition is Condition.CHANGE_EITHER else 1
@@ -151,13 +152,13 @@ def by_chance(rule: Rule, reading: Reading, level: Level) -> float:
     return 1.0
 
 
-def _upward(rule: Rule, reading: Reading) -> bool:
+def _upward(rule: Rule, reading: RuleReading) -> bool:
     if rule.condition is Condition.CHANGE_EITHER:
         return (reading.value or 0) > (reading.baseline or 0)
     return rule.condition in (Condition.ABOVE, Condition.CHANGE_ABOVE)
 
 
-def _of_volumes(rule: Rule, reading: Reading, *, upward: bool) -> float:
+def _of_volumes(rule: Rule, reading: RuleReading, *, upward: bool) -> float:
     events, others = _whole(reading.events), _whole(reading.baseline_events)
     expected = reading.baseline or 0.0
     if rule.aggregate is Aggregate.RATE:  # a minute's figure; the events are the window's
@@ -165,21 +166,21 @@ def _of_volumes(rule: Rule, reading: Reading, *, upward: bool) -> float:
     # No event in the baseline says nothing of how many windows it had: one is the cautious guess.
     share = expected / (expected + others) if expected > 0 and others else 0.5
     if upward:
-        return chance.more_than_expected(events, others, share)
-    return chance.more_than_expected(others, events, 1 - share)
+        return chance.poisson_excess(events, others, share)
+    return chance.poisson_excess(others, events, 1 - share)
 
 
-def _of_shares(rule: Rule, reading: Reading, level: Level, *, upward: bool) -> float:
+def _of_shares(rule: Rule, reading: RuleReading, level: ThresholdLevel, *, upward: bool) -> float:
     trials = min(_whole(reading.events), chance.MOST_EVENTS)
     successes = _part(reading.value, trials)
     if not rule.condition.compares:
-        test = chance.at_least if upward else chance.at_most
+        test = chance.binomial_at_least if upward else chance.binomial_at_most
         return test(successes, trials, min(max(level.threshold, 0.0), 1.0))
     others = min(_whole(reading.baseline_events), chance.MOST_EVENTS)
     known = _part(reading.baseline, others)
     if upward:
-        return chance.higher_share(successes, trials, known, others)
-    return chance.higher_share(trials - successes, trials, others - known, others)
+        return chance.fisher_higher_share(successes, trials, known, others)
+    return chance.fisher_higher_share(trials - successes, trials, others - known, others)
 
 
 def _part(share: float | None, trials: int) -> int:

@@ -1,6 +1,7 @@
-"""What is made of a warning: somebody is called, it joins what runs already, it is held back, or only shown. Pure.
+"""The disposition of a warning: it calls somebody, joins a running case, is held back or only shown. Pure.
 
-The rule's state machine says that something is wrong; this says what follows, beside everything else that stands.
+ The rule's state machine says that something is wrong; this decides what follows, given all other open
+warnings.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from pendulum import DateTime
 
 from domain.durations import elapsed
 from domain.text import N_, Reason
-from domain.warning.rule import Rule, SeriesKey, Tier, rank
-from domain.warning.standing import Change, Phase, Standing
+from domain.warning.rule import Rule, SeriesKey, Tier, tier_rank
+from domain.warning.standing import RuleStateChange, RulePhase, RuleState
 
 
-class Course(StrEnum):
-    """What was made of a warning."""
+class Disposition(StrEnum):
+    """The disposition of a warning."""
 
     CALLED = "called"  # it began a response of its own
     JOINED = "joined"  # it belongs to the response of a related warning, or of its own earlier firing
@@ -26,8 +27,8 @@ class Course(StrEnum):
     SHOWN = "shown"  # its rule starts nothing
 
 
-class Move(StrEnum):
-    """What a change of standing does to a warning."""
+class WarningMove(StrEnum):
+    """What a change of a rule's state does to a warning."""
 
     RAISE = "raise"
     WORSEN = "worsen"
@@ -37,8 +38,8 @@ class Move(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Raised:
-    """A warning on record: one firing of a rule on one of its series.
+class RaisedWarning:
+    """A recorded warning: one firing of a rule on one of its series.
 
     Attributes:
         matter: id of the warning or incident whose response it runs; empty while it has none.
@@ -50,7 +51,7 @@ class Raised:
     rule: str
     series: SeriesKey
     tier: Tier
-    course: Course
+    course: Disposition
     began_at: DateTime
     ended_at: DateTime | None = None
     matter: str = ""
@@ -60,16 +61,19 @@ class Raised:
     baseline: float | None = None
 
     @property
-    def standing(self) -> Standing:
-        """Where its rule stands, as far as the warning knows."""
-        return Standing(
-            Phase.FIRING, self.began_at, self.tier, firing_since=self.began_at, value=self.value, baseline=self.baseline
+    def standing(self) -> RuleState:
+        """The state of its rule, as far as the warning knows."""
+        return RuleState(
+            RulePhase.FIRING, self.began_at, self.tier, firing_since=self.began_at, value=self.value, baseline=self.baseline
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Nobody is called for what matches until `until`, for a stated reason. Empty `rule` and `labels` match all."""
+    """A silence: no calls for matching warnings until `until`, for a stated reason.
+
+    Empty `rule` and `labels` match all.
+    """
 
     id: str
     until: DateTime
@@ -79,83 +83,83 @@ class Silence:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def covers(self, rule: str, labels: Mapping[str, str], now: DateTime) -> bool:
-        """Whether it holds back a warning of that rule with these labels now."""
+        """Whether the silence holds back a warning of that rule with these labels now."""
         matches = self.rule in ("", rule) and all(labels.get(name) == value for name, value in self.labels.items())
         return matches and now < self.until
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """All else that stands on the same lane: open warnings, the newest ended one of each series, silences, rules."""
+class WarningContext:
+    """Context of a decision on one feed: open warnings, the newest ended one of each series, silences, rules."""
 
-    open: Sequence[Raised] = ()
-    ended: Sequence[Raised] = ()
+    open: Sequence[RaisedWarning] = ()
+    ended: Sequence[RaisedWarning] = ()
     silences: Sequence[Silence] = ()
     rules: Mapping[str, Rule] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
-    """What is made of a warning, why, and the matter that it joins (CALLED: begins anew; JOINED: this one)."""
+class DispositionRuling:
+    """A disposition, why, and the case that the warning joins (CALLED: a new one begins; JOINED: this one)."""
 
-    course: Course
+    course: Disposition
     because: Reason
     matter: str = ""
 
 
-def move_of(change: Change) -> Move:
-    """What a change of standing does: most changes (pending, recovering, silence) do nothing to anybody."""
+def warning_move(change: RuleStateChange) -> WarningMove:
+    """Return a state change's effect on a warning; most changes (pending, recovering, no data) have none."""
     before, after = change.before, change.after
     if after.warns and not before.warns:
-        return Move.RAISE
+        return WarningMove.RAISE
     if before.warns and not after.warns:
-        return Move.END
+        return WarningMove.END
     if not after.warns or after.tier is before.tier:
-        return Move.NOTHING
-    return Move.WORSEN if rank(after.tier) > rank(before.tier) else Move.EASE
+        return WarningMove.NOTHING
+    return WarningMove.WORSEN if tier_rank(after.tier) > tier_rank(before.tier) else WarningMove.EASE
 
 
-def service_of(rule: Rule, series: SeriesKey) -> str:
-    """The service that a warning is about: its label `service`; empty where there is none."""
-    return labels_of(rule, series).get("service", "")
+def series_service(rule: Rule, series: SeriesKey) -> str:
+    """Return the service that a warning is about: its label `service`; empty where there is none."""
+    return series_labels(rule, series).get("service", "")
 
 
-def labels_of(rule: Rule, series: SeriesKey) -> Mapping[str, str]:
-    """Every label of a series: those that its rule selects and those that tell its series apart."""
+def series_labels(rule: Rule, series: SeriesKey) -> Mapping[str, str]:
+    """Return every label of a series: those that its rule selects and those that tell its series apart."""
     return {**rule.labels, **dict(series)}
 
 
-def judge_raised(rule: Rule, series: SeriesKey, standing: Standing, scene: Scene, now: DateTime) -> Ruling:
-    """What is made of a warning that has just been raised, or that was held back so far.
+def decide_disposition(rule: Rule, series: SeriesKey, standing: RuleState, scene: WarningContext, now: DateTime) -> DispositionRuling:
+    """Decide the disposition of a warning that has just been raised, or that was held back so far.
 
-    In this order: a rule that starts nothing is shown; a silence, then a rule that inhibits it, holds it back; within
-    `quiet` after its end it joins its own earlier matter; else that of a related warning (same playbook, same service);
-    else somebody is called.
+     In this order: a rule that starts nothing is shown; a silence, then a rule that inhibits it, holds it back;
+    within `quiet` after its end it joins its own earlier case; else that of a related warning (same playbook,
+    same service); else somebody is called.
     """
     if rule.starts is None:
-        return Ruling(Course.SHOWN, Reason(N_("{rule} starts nothing: it is shown"), {"rule": rule.id}))
+        return DispositionRuling(Disposition.SHOWN, Reason(N_("{rule} starts nothing: it is shown"), {"rule": rule.id}))
     held = _held(rule, series, scene, now)
     if held:
-        return Ruling(Course.HELD, held)
+        return DispositionRuling(Disposition.HELD, held)
     earlier = _quiet(rule, series, standing, scene)
     if earlier:
         again = Reason(N_("{rule} fires again {minutes} min after its end"), _since(rule, earlier, standing))
-        return Ruling(Course.JOINED, again, earlier.matter)
-    service = service_of(rule, series)
+        return DispositionRuling(Disposition.JOINED, again, earlier.matter)
+    service = series_service(rule, series)
     for other in scene.open:
-        if other.course is Course.CALLED and (other.playbook, other.service) == (rule.starts.playbook, service):
+        if other.course is Disposition.CALLED and (other.playbook, other.service) == (rule.starts.playbook, service):
             related = Reason(N_("{playbook} runs already for {rule}"), {"playbook": other.playbook, "rule": other.rule})
-            return Ruling(Course.JOINED, related, other.matter)
-    return Ruling(Course.CALLED, Reason(N_("{rule} fires"), {"rule": rule.id}))
+            return DispositionRuling(Disposition.JOINED, related, other.matter)
+    return DispositionRuling(Disposition.CALLED, Reason(N_("{rule} fires"), {"rule": rule.id}))
 
 
-def _held(rule: Rule, series: SeriesKey, scene: Scene, now: DateTime) -> Reason | None:
-    labels = labels_of(rule, series)
+def _held(rule: Rule, series: SeriesKey, scene: WarningContext, now: DateTime) -> Reason | None:
+    labels = series_labels(rule, series)
     for silence in scene.silences:
         if silence.covers(rule.id, labels, now):
             values = {"until": silence.until.to_iso8601_string(), "reason": silence.reason}
             return Reason(N_("silenced until {until}: {reason}"), values)
-    service = service_of(rule, series)
+    service = series_service(rule, series)
     for other in scene.open:
         inhibits = scene.rules[other.rule].inhibits if other.rule in scene.rules else ()
         if rule.id in inhibits and other.service == service:
@@ -163,7 +167,7 @@ def _held(rule: Rule, series: SeriesKey, scene: Scene, now: DateTime) -> Reason 
     return None
 
 
-def _quiet(rule: Rule, series: SeriesKey, standing: Standing, scene: Scene) -> Raised | None:
+def _quiet(rule: Rule, series: SeriesKey, standing: RuleState, scene: WarningContext) -> RaisedWarning | None:
     for earlier in scene.ended:
         if (earlier.rule, earlier.series) != (rule.id, series) or not earlier.matter or earlier.ended_at is None:
             continue
@@ -172,7 +176,7 @@ def _quiet(rule: Rule, series: SeriesKey, standing: Standing, scene: Scene) -> R
     return None
 
 
-def _since(rule: Rule, earlier: Raised, standing: Standing) -> dict[str, str | int]:
+def _since(rule: Rule, earlier: RaisedWarning, standing: RuleState) -> dict[str, str | int]:
     ended, began = earlier.ended_at, standing.firing_since
     span = elapsed(ended, began).total_seconds() if ended is not None and began is not None else 0.0
     return {"rule": rule.id, "minutes": int(span // 60)}

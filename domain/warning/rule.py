@@ -1,6 +1,7 @@
-"""A warning rule as data: which figure, over which window, against what, and what it starts.
+"""A warning rule as data: its metric, window, baseline and thresholds, and the playbook that it starts.
 
-Terms are those of Prometheus and Alertmanager where they have one: `for`, `keep_firing`, labels, inhibition, silence.
+ Terms are those of Prometheus and Alertmanager where they have one: `for`, `keep_firing`, labels,
+inhibition, silence.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ EVERY_PROFILE = "every"
 
 
 class Aggregate(StrEnum):
-    """How the samples of a window become one value. A sample has a `value`, and a `count` of events it stands for."""
+    """How the samples of a window become one value.
+
+    A sample has a `value`, and a `count` of events it stands for.
+    """
 
     MEAN = "mean"  # sum(value * count) / sum(count)
     SUM = "sum"  # sum(value): volumes
@@ -56,12 +60,12 @@ class Condition(StrEnum):
 
     @property
     def compares(self) -> bool:
-        """Whether it needs a baseline."""
+        """Whether the condition needs a baseline."""
         return self in (Condition.CHANGE_ABOVE, Condition.CHANGE_BELOW, Condition.CHANGE_EITHER)
 
 
 class Tier(StrEnum):
-    """How bad: a level's name, and its rank on the board."""
+    """The level of a warning, and its rank on the board."""
 
     YELLOW = "yellow"
     RED = "red"
@@ -70,17 +74,17 @@ class Tier(StrEnum):
 _RANKS = {Tier.YELLOW: 1, Tier.RED: 2}
 
 
-def rank(tier: Tier | None) -> int:
-    """0 where nothing holds; the higher the worse."""
+def tier_rank(tier: Tier | None) -> int:
+    """Return the rank of a tier: 0 for none; the higher the worse."""
     return _RANKS[tier] if tier is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
-    """Past `threshold` the level is breached; once it holds it is left only when `recover` is no longer passed.
+class ThresholdLevel:
+    """A level: past `threshold` it is breached; it then holds until `recover` is no longer passed.
 
-    Both are compared the same way (`Condition`). For changes they are magnitudes of the change (0.5 = 50 %; in points
-    the metric's own unit, so 0.1 = ten points of a share), also for `change_below`.
+     Both are compared the same way (`Condition`). For changes they are magnitudes of the change (0.5 = 50 %; in
+    points the metric's own unit, so 0.1 = ten points of a share), also for `change_below`.
     """
 
     tier: Tier
@@ -90,12 +94,11 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a change is measured against.
+    """The baseline that a change is measured against.
 
-    `previous`: the window just before, `offset` earlier (default: one window).
-    `same-hours`: the median over the last `weeks` weeks of the same window of the week, local time of `zone`;
-    `min_weeks` of them must have data, else there is no baseline. Holidays named in the calendar are left out, and a
-    holiday itself has none.
+     `previous`: the window just before, `offset` earlier (default: one window). `same-hours`: the median over
+    the last `weeks` weeks of the same window of the week, local time of `zone`; `min_weeks` of them must have
+    data, else there is no baseline. Holidays named in the calendar are left out, and a holiday itself has none.
     """
 
     kind: Literal["previous", "same-hours"] = "previous"
@@ -106,8 +109,8 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
-class Starts:
-    """What a firing rule begins: a playbook, on a warning of its own or on an incident that it declares."""
+class RuleStart:
+    """What a firing rule starts: a playbook, on a warning of its own or on an incident that it declares."""
 
     playbook: str
     as_: Literal["warning", "incident"] = "warning"
@@ -124,7 +127,7 @@ class Rule:
     aggregate: Aggregate
     window: timedelta
     condition: Condition
-    levels: tuple[Level, ...]  # mildest first
+    levels: tuple[ThresholdLevel, ...]  # mildest first
     labels: Mapping[str, str] = field(default_factory=dict)  # only series with these
     by: tuple[str, ...] = ()  # labels that tell its series apart; none: all matching samples are one series
     at_least: float | None = None  # share: which values count (CSAT: 4)
@@ -140,7 +143,7 @@ class Rule:
     consecutive_days: int = 0  # n: the daily value (calendar day of `zone`) must be bad on n days in a row
     zone: str = "UTC"
     quiet: timedelta = timedelta(0)  # after its end a new firing within this joins the old warning, without a new call
-    starts: Starts | None = None  # None: shown on the board, nobody is called
+    starts: RuleStart | None = None  # None: shown on the board, nobody is called
     inhibits: tuple[str, ...] = ()  # rules that call nobody for the same service while this one fires
     profile: str = EVERY_PROFILE  # else evaluated only where that profile is selected: `standard`, `strict`
     owner: str = ""  # the role it belongs to, shown beside it; who is called is its playbook's business
@@ -149,12 +152,12 @@ class Rule:
     version: int = 1
 
     def in_profile(self, selected: str) -> bool:
-        """Whether it is evaluated where `selected` is the profile."""
+        """Whether the rule is evaluated where `selected` is the profile."""
         return self.profile in (EVERY_PROFILE, selected)
 
     @property
     def daily(self) -> bool:
-        """Whether it looks at whole calendar days."""
+        """Whether the rule looks at whole calendar days."""
         return self.consecutive_days > 0
 
 

@@ -1,4 +1,4 @@
-"""What no single field of a rule shows: thresholds against each other, windows, what fits which figure. Pure."""
+"""Checks of a rule that no single field shows: thresholds, windows, aggregates that fit the metric. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from domain.durations import format_duration
-from domain.soundness import Problem
-from domain.warning.figures import Kind, Metric
+from domain.soundness import FieldProblem
+from domain.warning.figures import MetricKind, Metric
 from domain.warning.rule import PERCENTILES, TICK, VOLUMES, Aggregate, Condition, Rule
 
 LONGEST_WINDOW = timedelta(days=28)
@@ -17,8 +17,8 @@ DAY = timedelta(days=1)
 _OF_SINGLE_SAMPLES = frozenset({*PERCENTILES, Aggregate.MIN, Aggregate.MAX, Aggregate.LAST})
 
 
-def problems(rule: Rule, metric: Metric) -> list[Problem]:
-    """Every finding of one rule on that figure, by the keys of its file."""
+def check_rule(rule: Rule, metric: Metric) -> list[FieldProblem]:
+    """List the problems of one rule on that metric, by the keys of its file."""
     return [
         *_window(rule),
         *_levels(rule),
@@ -31,17 +31,17 @@ def problems(rule: Rule, metric: Metric) -> list[Problem]:
     ]
 
 
-def _window(rule: Rule) -> Iterator[Problem]:
+def _window(rule: Rule) -> Iterator[FieldProblem]:
     shown = format_duration(rule.window)
     if rule.window < TICK:
-        yield Problem(("window",), f"a window of {shown} is shorter than a tick", "window: 10s or longer")
+        yield FieldProblem(("window",), f"a window of {shown} is shorter than a tick", "window: 10s or longer")
     elif rule.window > LONGEST_WINDOW:
-        yield Problem(("window",), f"a window of {shown} is longer than 28 days", "window: 28d or shorter")
+        yield FieldProblem(("window",), f"a window of {shown} is longer than 28 days", "window: 28d or shorter")
     elif rule.window % TICK:
-        yield Problem(("window",), f"a window of {shown} is not a whole number of ticks", "a multiple of 10s")
+        yield FieldProblem(("window",), f"a window of {shown} is not a whole number of ticks", "a multiple of 10s")
 
 
-def _levels(rule: Rule) -> Iterator[Problem]:
+def _levels(rule: Rule) -> Iterator[FieldProblem]:
     key = str(rule.condition)
     falling = rule.condition is Condition.BELOW
     for level in rule.levels:
@@ -50,100 +50,100 @@ def _levels(rule: Rule) -> Iterator[Problem]:
         if (level.recover < level.threshold) if falling else (level.recover > level.threshold):
             side, how = ("above", "higher") if falling else ("below", "lower")
             reason = f"recovers on the wrong side: it would be good again while {key} still holds"
-            yield Problem(back, reason, f"the threshold or {how}: the good side is {side} it")
+            yield FieldProblem(back, reason, f"the threshold or {how}: the good side is {side} it")
         if rule.condition.compares and level.threshold <= 0:
-            yield Problem(at, "every reading changes by that much", "a size above 0, for example 50%")
+            yield FieldProblem(at, "every reading changes by that much", "a size above 0, for example 50%")
         if rule.condition is Condition.CHANGE_BELOW and not rule.points and level.threshold > 1:
-            yield Problem(at, "nothing falls by more than all of itself", "100% or less")
+            yield FieldProblem(at, "nothing falls by more than all of itself", "100% or less")
     for mild, bad in zip(rule.levels, rule.levels[1:], strict=False):
         if (mild.threshold <= bad.threshold) if falling else (mild.threshold >= bad.threshold):
             remedy = f"{mild.tier} is the milder: the {'higher' if falling else 'lower'} of the two"
-            yield Problem((key,), f"the levels are out of order: {bad.tier} would come first", remedy)
+            yield FieldProblem((key,), f"the levels are out of order: {bad.tier} would come first", remedy)
         elif (mild.recover < bad.recover) if falling else (mild.recover > bad.recover):
-            yield Problem(("recover",), f"{mild.tier} would recover before {bad.tier}", "recover them in order")
+            yield FieldProblem(("recover",), f"{mild.tier} would recover before {bad.tier}", "recover them in order")
 
 
-def _baseline(rule: Rule) -> Iterator[Problem]:
+def _baseline(rule: Rule) -> Iterator[FieldProblem]:
     base = rule.baseline
     if rule.condition.compares and base is None:
         key = str(rule.condition)
-        yield Problem((key,), f"{key} has nothing to compare with", "add baseline: previous, or baseline: same-hours")
+        yield FieldProblem((key,), f"{key} has nothing to compare with", "add baseline: previous, or baseline: same-hours")
     if base is None:
         return
     if not rule.condition.compares:
         key = str(rule.condition)
-        yield Problem(("baseline",), f"{key} compares with no baseline", "remove it, or use change_above")
+        yield FieldProblem(("baseline",), f"{key} compares with no baseline", "remove it, or use change_above")
     if base.offset is not None and base.kind != "previous":
-        yield Problem(("baseline", "offset"), "means nothing for same-hours", "weeks: says how far back")
+        yield FieldProblem(("baseline", "offset"), "means nothing for same-hours", "weeks: says how far back")
     elif base.offset is not None and (base.offset < rule.window or base.offset > LONGEST_WINDOW):
         remedy = f"{format_duration(rule.window)}, the window, or more; at most 28d"
-        yield Problem(("baseline", "offset"), f"{format_duration(base.offset)} earlier is no other window", remedy)
+        yield FieldProblem(("baseline", "offset"), f"{format_duration(base.offset)} earlier is no other window", remedy)
     if base.min_weeks > base.weeks:
         reason = f"of {base.weeks} weeks never {base.min_weeks} have figures"
-        yield Problem(("baseline", "min_weeks"), reason, f"{base.weeks} or fewer")
+        yield FieldProblem(("baseline", "min_weeks"), reason, f"{base.weeks} or fewer")
     if base.kind == "same-hours" and rule.window > timedelta(days=7):
-        yield Problem(("window",), "same-hours of more than a week overlap", "window: 7d or shorter")
+        yield FieldProblem(("window",), "same-hours of more than a week overlap", "window: 7d or shorter")
     if base.kind == "same-hours" and (rule.aggregate in _OF_SINGLE_SAMPLES or rule.at_least is not None):
         reason = "same-hours come from history by the minute, which holds no single samples"
-        yield Problem(("aggregate",), reason, "mean, sum, count, rate, share with per; or baseline: previous")
+        yield FieldProblem(("aggregate",), reason, "mean, sum, count, rate, share with per; or baseline: previous")
 
 
-def _evidence(rule: Rule) -> Iterator[Problem]:
+def _evidence(rule: Rule) -> Iterator[FieldProblem]:
     if rule.min_samples < 0:
-        yield Problem(("min_samples",), "is below zero", "0 or more, for example 20")
+        yield FieldProblem(("min_samples",), "is below zero", "0 or more, for example 20")
     if rule.significance is None:
         return
     if not 0 < rule.significance < LEAST_EVIDENCE:
-        yield Problem(("significance",), f"{rule.significance:g} is out of range", "above 0 and below 50%, usually 5%")
+        yield FieldProblem(("significance",), f"{rule.significance:g} is out of range", "above 0 and below 50%, usually 5%")
     counts = rule.aggregate in VOLUMES and rule.condition.compares
     if not counts and rule.aggregate is not Aggregate.SHARE:
         remedy = "only for shares, and for volumes that change; here min_samples is the guard"
-        yield Problem(("significance",), f"there is no such test for {rule.aggregate}", remedy)
+        yield FieldProblem(("significance",), f"there is no such test for {rule.aggregate}", remedy)
 
 
-def _aggregate(rule: Rule, metric: Metric) -> Iterator[Problem]:
-    if rule.aggregate in (Aggregate.SUM, Aggregate.RATE) and metric.kind is not Kind.VOLUME:
+def _aggregate(rule: Rule, metric: Metric) -> Iterator[FieldProblem]:
+    if rule.aggregate in (Aggregate.SUM, Aggregate.RATE) and metric.kind is not MetricKind.VOLUME:
         remedy = f"mean, or {metric.aggregate}; a volume adds up"
-        yield Problem(("aggregate",), f"{rule.aggregate} of {metric.id}, a {metric.kind}, means nothing", remedy)
+        yield FieldProblem(("aggregate",), f"{rule.aggregate} of {metric.id}, a {metric.kind}, means nothing", remedy)
     if rule.per is not None and rule.aggregate is not Aggregate.SHARE:
-        yield Problem(("aggregate",), f"with per it is a share, not a {rule.aggregate}", "remove aggregate")
+        yield FieldProblem(("aggregate",), f"with per it is a share, not a {rule.aggregate}", "remove aggregate")
     if rule.per is not None and rule.at_least is not None:
-        yield Problem(("at_least",), "means nothing with per", "remove one of the two")
+        yield FieldProblem(("at_least",), "means nothing with per", "remove one of the two")
     if rule.at_least is not None and rule.aggregate is not Aggregate.SHARE:
-        yield Problem(("at_least",), f"means nothing for {rule.aggregate}", "aggregate: share")
+        yield FieldProblem(("at_least",), f"means nothing for {rule.aggregate}", "aggregate: share")
     if rule.aggregate is Aggregate.SHARE and rule.per is None and rule.at_least is None:
         remedy = "add at_least: 4, or per: the metric to divide by"
-        yield Problem(("aggregate",), "a share of which values?", remedy)
+        yield FieldProblem(("aggregate",), "a share of which values?", remedy)
 
 
-def _times(rule: Rule) -> Iterator[Problem]:
+def _times(rule: Rule) -> Iterator[FieldProblem]:
     if rule.no_data_after < TICK:
-        yield Problem(("no_data_after",), "every gap between samples would be silence", "no_data_after: 1m or longer")
+        yield FieldProblem(("no_data_after",), "every gap between samples would be silence", "no_data_after: 1m or longer")
     for key, span in (("for", rule.for_), ("keep_firing", rule.keep_firing)):
         if span > LONGEST_WINDOW:
-            yield Problem((key,), f"{format_duration(span)} is longer than 28 days", f"{key}: 28d or shorter")
+            yield FieldProblem((key,), f"{format_duration(span)} is longer than 28 days", f"{key}: 28d or shorter")
     if rule.id in rule.inhibits:
-        yield Problem(("inhibits",), "a rule cannot inhibit itself", "remove it from its own list")
+        yield FieldProblem(("inhibits",), "a rule cannot inhibit itself", "remove it from its own list")
 
 
-def _days(rule: Rule) -> Iterator[Problem]:
+def _days(rule: Rule) -> Iterator[FieldProblem]:
     if not rule.daily:
         return
     if rule.window != DAY:
-        yield Problem(("window",), "consecutive_days looks at whole calendar days", "remove window")
+        yield FieldProblem(("window",), "consecutive_days looks at whole calendar days", "remove window")
     if rule.condition.compares:
         remedy = "above or below; a change of days is window: 1d with a baseline"
-        yield Problem((str(rule.condition),), "consecutive_days compares no changes", remedy)
+        yield FieldProblem((str(rule.condition),), "consecutive_days compares no changes", remedy)
     if len(rule.levels) > 1:
-        yield Problem((str(rule.condition),), "consecutive_days has one level", "two rules, one for each level")
+        yield FieldProblem((str(rule.condition),), "consecutive_days has one level", "two rules, one for each level")
     for key, span in (("for", rule.for_), ("keep_firing", rule.keep_firing)):
         if span:
-            yield Problem((key,), "means nothing with consecutive_days: the days are its time", f"remove {key}")
+            yield FieldProblem((key,), "means nothing with consecutive_days: the days are its time", f"remove {key}")
     if rule.no_data != "keep":
-        yield Problem(("no_data",), "a day without figures breaks no row of days", "remove no_data")
+        yield FieldProblem(("no_data",), "a day without figures breaks no row of days", "remove no_data")
 
 
-def _zones(rule: Rule) -> Iterator[Problem]:
+def _zones(rule: Rule) -> Iterator[FieldProblem]:
     named = {("zone",): rule.zone}
     if rule.baseline is not None:
         named["baseline", "zone"] = rule.baseline.zone  # type: ignore[index]
@@ -151,4 +151,4 @@ def _zones(rule: Rule) -> Iterator[Problem]:
         try:
             ZoneInfo(zone)
         except (KeyError, ValueError, OSError):
-            yield Problem(path, f"no time zone {zone[:60]!r}", "for example Asia/Shanghai")
+            yield FieldProblem(path, f"no time zone {zone[:60]!r}", "for example Asia/Shanghai")

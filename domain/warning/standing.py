@@ -1,4 +1,4 @@
-"""Where a rule stands on one of its series: what survives a restart."""
+"""The state of a rule on one of its series; it survives a restart."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from enum import StrEnum
 
 from pendulum import DateTime
 
-from domain.warning.reading import Reading
+from domain.warning.reading import RuleReading
 from domain.warning.rule import SeriesKey, Tier
 
 
-class Phase(StrEnum):
-    """The states of a rule. `no_data` is a state of its own only where nothing fires."""
+class RulePhase(StrEnum):
+    """The phases of a rule. `no_data` is a phase of its own only where nothing fires."""
 
     OK = "ok"
     PENDING = "pending"  # bad, but not yet for `for`
@@ -22,8 +22,8 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A phase with the times that it needs to go on. Equal standings mean that nothing happened.
+class RuleState:
+    """A phase with the times that it needs to go on. Equal states mean that nothing happened.
 
     Attributes:
         tier: the level that holds while firing or recovering, or that is pending; None when ok.
@@ -32,10 +32,10 @@ class Standing:
         worse: a higher level than `tier` is breached and waits out its own `for`; since `worse_since`.
         bad_days: consecutive_days: bad calendar days in a row up to `last_day` (ISO date).
         value, baseline: the figures of the last change, for people.
-        silent: firing (or recovering) on a series that went silent.
+        silent: firing (or recovering) on a series without data.
     """
 
-    phase: Phase = Phase.OK
+    phase: RulePhase = RulePhase.OK
     since: DateTime | None = None
     tier: Tier | None = None
     firing_since: DateTime | None = None
@@ -50,15 +50,15 @@ class Standing:
     @property
     def warns(self) -> bool:
         """Whether there is a warning now."""
-        return self.phase in (Phase.FIRING, Phase.RECOVERING)
+        return self.phase in (RulePhase.FIRING, RulePhase.RECOVERING)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A standing that became another, with the reading that did it."""
+class RuleStateChange:
+    """A change of a rule's state, with the reading that caused it."""
 
     rule: str
     series: SeriesKey
-    before: Standing
-    after: Standing
-    reading: Reading
+    before: RuleState
+    after: RuleState
+    reading: RuleReading

@@ -1,4 +1,7 @@
-"""Tests that a rule brings along: figures, and how it must stand. Run by the reference evaluator. Pure."""
+"""Trials that a rule file brings along: figures, and the expected states. Run by the reference evaluator.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,18 @@ import pendulum
 from pendulum import DateTime
 
 from domain.durations import elapsed, format_duration, later
-from domain.warning.machine import advance
+from domain.warning.machine import advance_state
 from domain.warning.rule import TICK, Rule, SeriesKey, Tier
-from domain.warning.standing import Phase, Standing
-from domain.warning.window import History, Sample, key_of
+from domain.warning.standing import RulePhase, RuleState
+from domain.warning.window import SampleHistory, Sample, make_series_key
 
-MONDAY = pendulum.datetime(2026, 3, 2, 10)
+DEFAULT_START = pendulum.datetime(2026, 3, 2, 10)
 _QUARTER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """Figures one after another, the first at `starts` from the start of the trial; None is a gap.
+class TrialSeries:
+    """A series of figures, the first at `starts` from the start of the trial; None is a gap.
 
     `weeks` of n: not now, but in each of the n weeks before.
     """
@@ -35,7 +38,7 @@ class Line:
     weeks: int = 0
 
     def samples(self, start: DateTime) -> Iterator[Sample]:
-        """Its samples in a trial that begins at `start`."""
+        """Yield the samples of a trial that begins at `start`."""
         beginnings = [start.subtract(weeks=week) for week in range(1, self.weeks + 1)] or [start]
         for beginning in beginnings:
             for place, value in enumerate(self.values):
@@ -45,50 +48,50 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Expectation:
-    """How the rule must stand at `at` from the start: after the tick of that moment."""
+class TrialExpectation:
+    """The expected state of the rule at `at` from the start: after the tick of that moment."""
 
     at: timedelta
-    phase: Phase
+    phase: RulePhase
     tier: Tier | None = None  # None: any
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """One test of a rule."""
+class RuleTrial:
+    """One trial of a rule."""
 
     name: str
-    lines: tuple[Line, ...]
-    expect: tuple[Expectation, ...] = ()
-    start: DateTime = MONDAY
+    lines: tuple[TrialSeries, ...]
+    expect: tuple[TrialExpectation, ...] = ()
+    start: DateTime = DEFAULT_START
     holidays: frozenset[str] = frozenset()
     never_fires: bool = False
 
     @property
     def lasts(self) -> timedelta:
-        """Until its last expectation, or its last figure."""
+        """The time until its last expectation, or its last figure."""
         ends = [line.starts + line.every * len(line.values) for line in self.lines if not line.weeks]
         return max([timedelta(0), *(one.at for one in self.expect), *ends])
 
 
-def failures(rule: Rule, trial: Trial) -> list[str]:
-    """What was otherwise than expected, one sentence each; empty: it passed."""
+def find_trial_failures(rule: Rule, trial: RuleTrial) -> list[str]:
+    """List the unmet expectations, one sentence each; empty: the trial passed."""
     samples = [sample for line in trial.lines for sample in line.samples(trial.start)]
-    history = History(rule, samples)
-    wanted = {key_of(rule, one.labels) for one in trial.expect}
+    history = SampleHistory(rule, samples)
+    wanted = {make_series_key(rule, one.labels) for one in trial.expect}
     found: list[str] = []
     for series in sorted({*history.series(), *wanted}):
-        due = sorted((one for one in trial.expect if key_of(rule, one.labels) == series), key=lambda one: one.at)
+        due = sorted((one for one in trial.expect if make_series_key(rule, one.labels) == series), key=lambda one: one.at)
         found += _course(rule, trial, history, series, due)
     return found
 
 
-def _course(rule: Rule, trial: Trial, history: History, series: SeriesKey, due: Sequence[Expectation]) -> Iterator[str]:
-    standing = Standing()
+def _course(rule: Rule, trial: RuleTrial, history: SampleHistory, series: SeriesKey, due: Sequence[TrialExpectation]) -> Iterator[str]:
+    standing = RuleState()
     waiting = list(due)
     for at in _ticks(rule, trial):
-        standing = advance(rule, standing, history.read(at, series, trial.holidays))
+        standing = advance_state(rule, standing, history.read(at, series, trial.holidays))
         since = elapsed(trial.start, at)
         if trial.never_fires and standing.warns:
             yield f"{_named(series)}fires at {format_duration(since)}, and never should"
@@ -106,7 +109,7 @@ def _step(rule: Rule) -> timedelta:
     return _QUARTER if rule.daily else TICK
 
 
-def _ticks(rule: Rule, trial: Trial) -> Iterator[DateTime]:
+def _ticks(rule: Rule, trial: RuleTrial) -> Iterator[DateTime]:
     """Every tick of the trial; of a rule of whole days a look each quarter of an hour is enough."""
     at, end = trial.start, later(trial.start, trial.lasts)
     while at <= end:

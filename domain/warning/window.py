@@ -1,4 +1,4 @@
-"""The slow, obviously right way from samples to a reading: what an aggregate, a window and a baseline mean. Pure.
+"""Reference evaluator of rules, slow and simple: what an aggregate, a window and a baseline mean. Pure.
 
 Rule files test themselves with it, and the evaluator on live figures is tested against it.
 """
@@ -16,14 +16,14 @@ from statistics import median
 import pendulum
 from pendulum import DateTime
 
-from domain.warning.days import day_before
-from domain.warning.reading import Reading
+from domain.warning.days import last_whole_day
+from domain.warning.reading import RuleReading
 from domain.warning.rule import PERCENTILES, VOLUMES, Aggregate, Baseline, Rule, SeriesKey
 
-Figure = tuple[float | None, float]  # an aggregate and the events behind it
-Window = tuple[float, float]  # seconds of the epoch: from the first until before the second
+AggregateFigure = tuple[float | None, float]  # an aggregate and the events behind it
+TimeRange = tuple[float, float]  # seconds of the epoch: from the first until before the second
 _QUARTER = 900
-Slices = tuple[int, int, int, int]  # which samples of the metric, and which of `per`
+SampleSlices = tuple[int, int, int, int]  # which samples of the metric, and which of `per`
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +37,38 @@ class Sample:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def series_of(rule: Rule, samples: Iterable[Sample]) -> list[SeriesKey]:
-    """The series of the rule among the samples of its metric, in order. Without `by` there is always one: `()`."""
+def list_series(rule: Rule, samples: Iterable[Sample]) -> list[SeriesKey]:
+    """List the series of the rule among the samples of its metric, in order.
+
+    Without `by` there is always one: `()`.
+    """
     if not rule.by:
         return [()]
-    return sorted({key_of(rule, one.labels) for one in samples if one.metric == rule.metric and _matches(rule, one)})
+    return sorted({make_series_key(rule, one.labels) for one in samples if one.metric == rule.metric and _matches(rule, one)})
 
 
-def key_of(rule: Rule, labels: Mapping[str, str]) -> SeriesKey:
-    """The series that a sample with these labels belongs to; a label that it does not have is empty."""
+def make_series_key(rule: Rule, labels: Mapping[str, str]) -> SeriesKey:
+    """Return the series that a sample with these labels belongs to; a missing label is empty."""
     return tuple((name, labels.get(name, "")) for name in sorted(rule.by))
 
 
-def read(
+def read_window(
     rule: Rule,
     samples: Iterable[Sample],
     at: DateTime,
     series: SeriesKey = (),
     holidays: Collection[str] = (),
-) -> Reading:
-    """What the rule sees of one of its series at the tick `at`: samples before `at`, the window [at - window, at).
+) -> RuleReading:
+    """Read one series of the rule at the tick `at`: samples before `at`, the window [at - window, at).
 
-    A rule of whole days sees the last calendar day of its zone that is over. `holidays`: ISO dates of the baseline's
-    zone that are no ordinary days.
+     A rule of whole days sees the last calendar day of its zone that is over. `holidays`: ISO dates of the
+    baseline's zone that are no ordinary days.
     """
-    return History(rule, samples).read(at, series, holidays)
+    return SampleHistory(rule, samples).read(at, series, holidays)
 
 
-class History:
-    """The samples of a rule put in order once, to be read at many ticks."""
+class SampleHistory:
+    """The samples of a rule sorted once, to be read at many ticks."""
 
     def __init__(self, rule: Rule, samples: Iterable[Sample]) -> None:
         self._rule = rule
@@ -74,34 +77,34 @@ class History:
         wanted = {rule.metric, rule.per}
         kept = [one for one in samples if one.metric in wanted and _matches(rule, one)]
         for one in kept:
-            found.setdefault((one.metric, key_of(rule, one.labels)), []).append(one)
-        self._series = series_of(rule, kept)
-        self._figures: dict[SeriesKey, dict[Slices, Figure]] = {}
+            found.setdefault((one.metric, make_series_key(rule, one.labels)), []).append(one)
+        self._series = list_series(rule, kept)
+        self._figures: dict[SeriesKey, dict[SampleSlices, AggregateFigure]] = {}
         self._lines = {name: _line(inside, rule.no_data_after) for name, inside in found.items()}
 
     def series(self) -> list[SeriesKey]:
-        """The series among the samples."""
+        """List the series among the samples."""
         return list(self._series)
 
-    def read(self, at: DateTime, series: SeriesKey = (), holidays: Collection[str] = ()) -> Reading:
-        """What the rule sees at the tick `at`; nothing from `at` on is known."""
+    def read(self, at: DateTime, series: SeriesKey = (), holidays: Collection[str] = ()) -> RuleReading:
+        """Read the rule's window at the tick `at`; nothing from `at` on is known."""
         rule = self._rule
         now = at.timestamp()
         own = self._lines.get((rule.metric, series), _NONE).before(now)
         per = self._lines.get((rule.per or "", series), _NONE).before(now)
         figure_of = _aggregator(rule, own, per, self._figures.setdefault(series, {}))
         if rule.daily:
-            _, first, past = day_before(at, rule.zone)
+            _, first, past = last_whole_day(at, rule.zone)
             start, end = first.timestamp(), past.timestamp()
         else:
             start, end = now - rule.window.total_seconds(), now
         value, events = figure_of(start, end)
         baseline, behind = _baseline(rule, own, (start, end), holidays, figure_of)
-        return Reading(at, value, events, baseline, behind, _newest(rule, own, per))
+        return RuleReading(at, value, events, baseline, behind, _newest(rule, own, per))
 
 
-def aggregate(rule: Rule, inside: Sequence[Sample]) -> float | None:
-    """One value of the samples of a window in order of time (`per` apart); None of none."""
+def aggregate_samples(rule: Rule, inside: Sequence[Sample]) -> float | None:
+    """Aggregate the samples of a window in order of time (`per` apart) to one value; None of none."""
     events = sum(one.count for one in inside)
     if not inside or events <= 0:
         return None
@@ -202,10 +205,10 @@ def _newest(rule: Rule, own: _Line, per: _Line) -> DateTime | None:
     return min(heard) if len(heard) == len(newest) else None
 
 
-def _aggregator(rule: Rule, own: _Line, per: _Line, known: dict[Slices, Figure]) -> Callable[..., Figure]:
+def _aggregator(rule: Rule, own: _Line, per: _Line, known: dict[SampleSlices, AggregateFigure]) -> Callable[..., AggregateFigure]:
     """The figure of any window of the series. The same samples are summed up once, however many ticks see them."""
 
-    def figure(start: float, end: float) -> Figure:
+    def figure(start: float, end: float) -> AggregateFigure:
         mine, all_ = own.between(start, end), per.between(start, end)
         key = (mine.start, mine.stop, all_.start, all_.stop)
         if key not in known:
@@ -215,22 +218,22 @@ def _aggregator(rule: Rule, own: _Line, per: _Line, known: dict[Slices, Figure])
     return figure
 
 
-def _figure(rule: Rule, inside: Sequence[Sample], of: Sequence[Sample]) -> Figure:
+def _figure(rule: Rule, inside: Sequence[Sample], of: Sequence[Sample]) -> AggregateFigure:
     if rule.per is not None:
         of_all = sum(one.value for one in of)
         return (_sum(rule, inside) / of_all if of_all > 0 else None), max(of_all, 0.0)
     in_values = rule.aggregate in (Aggregate.SUM, Aggregate.RATE)
     events = sum(max(one.value, 0.0) if in_values else one.count for one in inside)
-    return aggregate(rule, inside), events
+    return aggregate_samples(rule, inside), events
 
 
 def _baseline(
     rule: Rule,
     own: _Line,
-    window: Window,
+    window: TimeRange,
     holidays: Collection[str],
-    figure_of: Callable[..., Figure],
-) -> Figure:
+    figure_of: Callable[..., AggregateFigure],
+) -> AggregateFigure:
     """What the window is compared with.
 
     A volume is only compared where it was heard all through both windows: half an hour of figures is no hour, and the
@@ -257,7 +260,7 @@ def _baseline(
     return median(value for value, _ in found if value is not None), sum(events for _, events in found)
 
 
-def _earlier(rule: Rule, base: Baseline, window: Window, holidays: Collection[str]) -> list[Window]:
+def _earlier(rule: Rule, base: Baseline, window: TimeRange, holidays: Collection[str]) -> list[TimeRange]:
     """The windows of the baseline, the latest first."""
     start, end = window
     if base.kind == "previous":

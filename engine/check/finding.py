@@ -1,4 +1,4 @@
-"""What a check found: one line a thing, with its reason, and whose it is to mend."""
+"""Findings of the chain check: one line each, with its reason, and the role that mends it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ TECHNOLOGY = "technology-lead"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One thing that was looked at.
+class CheckFinding:
+    """Finding on one thing that was checked.
 
     Attributes:
         what: what it is: `role pr-lead`, `channel alice`, `file roster.yaml`.
@@ -27,14 +27,14 @@ class Found:
     owner: str = TECHNOLOGY
 
 
-Checks = Iterator[Found]
+CheckFindings = Iterator[CheckFinding]
 
 
-def good(what: str, en: str, zh: str) -> Found:
-    """As it should be."""
-    return Found(what, ok=True, reason=Text(en, zh))
+def passed(what: str, en: str, zh: str) -> CheckFinding:
+    """Make a finding that a thing is as it should be."""
+    return CheckFinding(what, ok=True, reason=Text(en, zh))
 
 
-def bad(what: str, en: str, zh: str, owner: str = TECHNOLOGY) -> Found:
-    """Broken: what, and what would be right."""
-    return Found(what, ok=False, reason=Text(en, zh), owner=owner)
+def failed(what: str, en: str, zh: str, owner: str = TECHNOLOGY) -> CheckFinding:
+    """Make a finding that a thing is broken: what, and what would be right."""
+    return CheckFinding(what, ok=False, reason=Text(en, zh), owner=owner)

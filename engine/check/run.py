@@ -1,4 +1,4 @@
-"""The whole check, and what becomes of what is broken: an action of whoever mends it, once."""
+"""Chain check: runs every check, and opens an action for the role that mends each broken thing, once."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from domain.action import Action, ActionKind
 from domain.text import Text
-from engine.actions import promise
+from engine.actions import open_actions
 from engine.check import ahead, course, files, machine, people, schedules, sending
-from engine.check.finding import Found
-from engine.house import House
+from engine.check.finding import CheckFinding
+from engine.house import Installation
 from storage.incidents import INCIDENT
 
 _MEND = timedelta(days=2)
@@ -22,8 +22,8 @@ _ORIGIN = "chain-check"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """How far a check goes.
+class CheckScope:
+    """Scope of a chain check.
 
     Attributes:
         quiet: nothing is sent.
@@ -36,36 +36,39 @@ class Order:
     waking: bool = True
 
 
-def run(house: House, now: DateTime, order: Order) -> Iterator[Found]:
-    """Everything, one finding after the other; a check that itself breaks is a finding."""
-    parts: list[tuple[str, Callable[[], Iterable[Found]]]] = [
+def run_checks(house: Installation, now: DateTime, order: CheckScope) -> Iterator[CheckFinding]:
+    """Run every check, one finding after the other; a check that itself breaks is a finding."""
+    parts: list[tuple[str, Callable[[], Iterable[CheckFinding]]]] = [
         ("database", lambda: machine.check_storage(house, now)),
-        ("files", lambda: files.check(house)),
+        ("files", lambda: files.check_files(house)),
         ("version", machine.check_version),
-        ("people", lambda: people.check(house, waking=order.waking)),
-        ("ahead", lambda: ahead.check(house, now)),
+        ("people", lambda: people.check_roles(house, waking=order.waking)),
+        ("ahead", lambda: ahead.check_coverage(house, now)),
         ("reserve", lambda: ahead.check_reserve(house, now)),
     ]
     if order.running:
         parts += [
             ("links", lambda: machine.check_links(house)),
             ("processes", lambda: machine.check_processes(house)),
-            ("schedules", lambda: schedules.check(schedules.api_of(house), now)),
+            ("schedules", lambda: schedules.check_schedules(schedules.prefect_api_url(house), now)),
         ]
     if not order.quiet:
-        parts.append(("channels", lambda: sending.check(house)))
+        parts.append(("channels", lambda: sending.check_channels(house)))
     if order.running and not order.quiet:
-        parts.append(("rehearsal", lambda: course.check(house)))
+        parts.append(("rehearsal", lambda: course.check_rehearsal(house)))
     for name, part in parts:
         try:
             yield from part()
         except Exception as error:  # noqa: BLE001 - a check that breaks must not hide the others
             reason = Text(f"could not be checked: {type(error).__name__}", f"检查未完成：{type(error).__name__}")
-            yield Found(name, ok=False, reason=reason)
+            yield CheckFinding(name, ok=False, reason=reason)
 
 
-def hand_over(house: House, findings: Iterable[Found], now: DateTime) -> list[str]:
-    """An action for each thing that is broken, to whoever mends it, unless one is open already; their references."""
+def open_repair_actions(house: Installation, findings: Iterable[CheckFinding], now: DateTime) -> list[str]:
+    """Open an action for each broken thing, owned by the role that mends it, unless one is open.
+
+    Returns their references.
+    """
     broken = [one for one in findings if not one.ok]
     roster = house.roster()
     with house.database.write() as connection:
@@ -80,4 +83,4 @@ def hand_over(house: House, findings: Iterable[Found], now: DateTime) -> list[st
                 owner = one.owner if roster.primary(one.owner) else "technology-lead"
                 key = f"check:{now.format('YYYYMMDDHHmmss')}:{one.what}"[:64]
                 actions[key] = Action(title, owner, _MEND, ActionKind.CHECK, origin=_ORIGIN)
-        return [answer.ref for answer in promise(connection, roster, actions, now)]
+        return [answer.ref for answer in open_actions(connection, roster, actions, now)]

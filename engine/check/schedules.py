@@ -1,4 +1,4 @@
-"""Whether every schedule of prefect.yaml will fire, and did: asked of Prefect itself."""
+"""Check of schedules: every deployment of prefect.yaml will fire, and did, as Prefect itself answers."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ from typing import Any
 import yaml
 from pendulum import DateTime
 
-from engine.check.finding import Checks, bad, good
+from engine.check.finding import CheckFindings, failed, passed
 from engine.children import external_prefect, prefect_file
-from engine.house import House
+from engine.house import Installation
 
 _PATIENCE = 8.0
-SLACK = timedelta(minutes=20)  # a run that has been due for longer, and neither ran nor runs, was missed
+MISSED_AFTER = timedelta(minutes=20)  # a run that has been due for longer, and neither ran nor runs, was missed
 
 
-def api_of(house: House, environ: Mapping[str, str] = os.environ) -> str:
-    """Where Prefect's API is."""
+def prefect_api_url(house: Installation, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the address of Prefect's API."""
     return (external_prefect(environ) or f"http://127.0.0.1:{house.settings.prefect_port}/api").rstrip("/")
 
 
-def wanted() -> list[str]:
-    """The deployments that the program brings along, by name."""
+def list_deployments() -> list[str]:
+    """List the deployments that the program brings along, by name."""
     data = yaml.safe_load(prefect_file().read_text(encoding="utf-8"))
     return [str(one["name"]) for one in data["deployments"]]
 
 
-def check(api: str, now: DateTime) -> Checks:
-    """Each deployment: there, not paused, with a schedule that is on, its last due run not missed."""
+def check_schedules(api: str, now: DateTime) -> CheckFindings:
+    """Check each deployment: there, not paused, with a schedule that is on, its last due run not missed."""
     try:
         there = {str(one["name"]): one for one in _ask(f"{api}/deployments/filter", {"limit": 200})}
     except (OSError, ValueError, urllib.error.URLError):
-        yield bad("prefect", "does not answer: schedules do not fire", "Prefect 无响应，定时任务不会触发")
+        yield failed("prefect", "does not answer: schedules do not fire", "Prefect 无响应，定时任务不会触发")
         return
-    yield good("prefect", "answers", "可达")
-    for name in wanted():
+    yield passed("prefect", "answers", "可达")
+    for name in list_deployments():
         yield from _deployment(api, name, there.get(name), now)
 
 
-def _deployment(api: str, name: str, found: Mapping[str, Any] | None, now: DateTime) -> Checks:
+def _deployment(api: str, name: str, found: Mapping[str, Any] | None, now: DateTime) -> CheckFindings:
     what = f"schedule {name}"
     if found is None:
-        yield bad(what, "not in Prefect: `prefect deploy --all`, or start `tocsin up`", "Prefect 中没有该部署")
+        yield failed(what, "not in Prefect: `prefect deploy --all`, or start `tocsin up`", "Prefect 中没有该部署")
         return
     on = [one for one in found.get("schedules", []) if one.get("active")]
     if found.get("paused") or not on:
-        yield bad(what, "paused: it will not fire; resume it in Prefect", "已暂停，不会触发")
+        yield failed(what, "paused: it will not fire; resume it in Prefect", "已暂停，不会触发")
         return
     missed = _missed(api, str(found["id"]), now)
     if missed:
-        yield bad(what, f"a run due at {missed[:16]} never began: is a worker running?", f"{missed[:16]} 的运行未启动")
+        yield failed(what, f"a run due at {missed[:16]} never began: is a worker running?", f"{missed[:16]} 的运行未启动")
     else:
-        yield good(what, "on, and its last run was not missed", "已启用，最近一次未错过")
+        yield passed(what, "on, and its last run was not missed", "已启用，最近一次未错过")
 
 
 def _missed(api: str, deployment: str, now: DateTime) -> str:
@@ -66,7 +66,7 @@ def _missed(api: str, deployment: str, now: DateTime) -> str:
         "limit": 1, "sort": "EXPECTED_START_TIME_DESC", "deployments": {"id": {"any_": [deployment]}},
         "flow_runs": {
             "state": {"type": {"any_": ["SCHEDULED", "PENDING"]}},
-            "expected_start_time": {"before_": (now - SLACK).isoformat()},
+            "expected_start_time": {"before_": (now - MISSED_AFTER).isoformat()},
         },
     })  # fmt: skip
     due = str(rows[0].get("expected_start_time") or "") if rows else ""

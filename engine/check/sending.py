@@ -1,23 +1,23 @@
-"""A marked test message on every channel that somebody is called by: the only proof that it reaches anybody."""
+"""Check of channels: a marked test message on every channel by which a person is called."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
 from channels.message import Message
-from channels.outcome import Verdict
+from channels.outcome import SendVerdict
 from domain.text import Text
-from engine.check.finding import Checks, Found, bad, good
-from engine.house import House
+from engine.check.finding import CheckFindings, CheckFinding, failed, passed
+from engine.house import Installation
 from locales import translator
 from playbooks.errors import BadFile
 
 _AT_ONCE = 8
-_TOLD = frozenset({Verdict.SENT, Verdict.UNVERIFIED})
+_TOLD = frozenset({SendVerdict.SENT, SendVerdict.UNVERIFIED})
 
 
-def check(house: House) -> Checks:
-    """Send to each person's channels, but for those who opted for a check that stops short of sending."""
+def check_channels(house: Installation) -> CheckFindings:
+    """Send to each person's channels, except for people who opted for a check that sends nothing."""
     try:
         roster = house.roster()
     except BadFile:
@@ -31,12 +31,12 @@ def check(house: House) -> Checks:
     with ThreadPoolExecutor(_AT_ONCE) as senders:
         yield from senders.map(lambda row: _send(house, *row), sorted(tags.items()))
     for name in sorted(but):
-        yield Found(
+        yield CheckFinding(
             f"person {name}", ok=True, reason=Text("asked for a check that sends nothing", "选择静默检查，未发送")
         )
 
 
-def _send(house: House, tag: str, language: str) -> Found:
+def _send(house: Installation, tag: str, language: str) -> CheckFinding:
     _ = translator(language)
     what = f"channel {tag}"
     message = Message(
@@ -46,5 +46,5 @@ def _send(house: House, tag: str, language: str) -> Found:
     )
     outcome = house.channels().send(tag, message)
     if outcome.verdict in _TOLD:
-        return good(what, "took a test message", "已收测试消息")
-    return bad(what, f"{outcome.verdict}: {outcome.detail}"[:200], f"发送失败：{outcome.verdict}"[:200])
+        return passed(what, "took a test message", "已收测试消息")
+    return failed(what, f"{outcome.verdict}: {outcome.detail}"[:200], f"发送失败：{outcome.verdict}"[:200])

@@ -1,1 +1,1 @@
-"""Affected customers and the follow-up: taken in, asked, heard, forgotten. No Prefect."""
+"""Affected customers and their follow-up: import, surveys, answers, callbacks, erasure. No Prefect."""

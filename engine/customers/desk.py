@@ -1,4 +1,4 @@
-"""What the follow-up of one installation consists of: its plan, the key of its contacts, its links."""
+"""Service of customer follow-up: its plan, the key of its contacts, its survey links."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from weakref import WeakKeyDictionary
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from domain.customers.plan import Plan
+from domain.customers.plan import FollowUpPlan
 from domain.playbook import Playbook
-from engine.customers.counting import Counter
-from engine.house import House
+from engine.customers.counting import SurveyResultCounter
+from engine.house import Installation
 from engine.links import BadLink
-from playbooks.followup import PROCEDURE, FollowUpFile
-from storage.customers_vault import Vault, open_vault
+from playbooks.followup import FOLLOW_UP_PLAYBOOK, FollowUpFile
+from storage.customers_vault import ContactVault, open_vault
 
 FILE = "followup.yaml"
 
 
-class CustomerDesk:
-    """The follow-up of one house. Threads may share one."""
+class CustomerService:
+    """Customer follow-up of one installation. Threads may share one."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, house: Installation) -> None:
+        self.installation = house
         self.file = FollowUpFile(house.settings.home / FILE)
-        self._vaults: dict[str, Vault] = {}
+        self._vaults: dict[str, ContactVault] = {}
         self._lock = Lock()
-        self.counter = Counter(house)
+        self.counter = SurveyResultCounter(house)
         self._signer = URLSafeSerializer(house.settings.secret_key(), salt="tocsin-survey")
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> FollowUpPlan:
         """How customers are followed up, as of now."""
         return self.file.current()
 
-    def vault(self) -> Vault:
-        """What seals and opens contacts.
+    def open_vault(self) -> ContactVault:
+        """Return the vault that seals and opens contacts.
 
         Raises:
             SettingsError: its key cannot be used.
@@ -43,19 +43,19 @@ class CustomerDesk:
         name = self.plan.key_env
         with self._lock:
             if name not in self._vaults:
-                self._vaults[name] = open_vault(self.house.settings.home, name)
+                self._vaults[name] = open_vault(self.installation.settings.home, name)
             return self._vaults[name]
 
-    def procedure(self) -> Playbook:
-        """What people do: the home's own playbook, else the shipped one."""
-        return self.house.library.get(PROCEDURE)
+    def get_playbook(self) -> Playbook:
+        """Return the follow-up's playbook: the home's own, else the shipped one."""
+        return self.installation.library.get(FOLLOW_UP_PLAYBOOK)
 
-    def link(self, customer_id: str) -> str:
-        """The address of a customer's survey; whoever has it may answer, once. Its end is kept with the customer."""
-        return f"{self.house.settings.links_url}/a/s/{self._signer.dumps(customer_id)}"
+    def make_survey_link(self, customer_id: str) -> str:
+        """Return the address of a customer's survey. It is answered once; its end is kept with the customer."""
+        return f"{self.installation.settings.links_url}/a/s/{self._signer.dumps(customer_id)}"
 
-    def read_link(self, token: str) -> str:
-        """Whose survey it is.
+    def read_survey_link(self, token: str) -> str:
+        """Return the id of the customer whose survey it is.
 
         Raises:
             BadLink: altered, cut or guessed.
@@ -66,13 +66,13 @@ class CustomerDesk:
             raise BadLink("this link is not whole: open it from the message itself, all of it") from None
 
 
-_DESKS: WeakKeyDictionary[House, CustomerDesk] = WeakKeyDictionary()
+_DESKS: WeakKeyDictionary[Installation, CustomerService] = WeakKeyDictionary()
 _GUARD = Lock()
 
 
-def desk_of(house: House) -> CustomerDesk:
-    """The one desk of a house."""
+def get_customer_service(house: Installation) -> CustomerService:
+    """Return the one customer service of an installation."""
     with _GUARD:
         if house not in _DESKS:
-            _DESKS[house] = CustomerDesk(house)
+            _DESKS[house] = CustomerService(house)
         return _DESKS[house]

@@ -1,7 +1,7 @@
-"""One customer's address put into a channel's, for one message: the channel file holds a stand-in at its place.
+"""Recipient address: one customer's contact put into a channel's address, in place of its stand-in.
 
-The contact lives in this call alone: no file, no cache, no log. A contact cannot add anything to the address, because
-the channel was read before: it replaces a value within it.
+The contact lives in this call alone: no file, no cache, no log. A contact cannot add anything to the
+address, because the channel was read before: it replaces a value within it.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from urllib.parse import quote
 
 from channels.directory import ChannelDirectory
 from channels.message import Message
-from channels.outcome import Outcome, Verdict
-from channels.redaction import hushed
+from channels.outcome import SendOutcome, SendVerdict
+from channels.redaction import suppress_logs
 from channels.rendering import render
 
 _KINDS = (str, list, tuple, set, frozenset, dict)
 
 
-def send_to(
+def send_to_recipient(
     directory: ChannelDirectory,
     tag: str,
     placeholder: str,
     recipient: str,
     message: Message,
     headers: Mapping[str, str] | None = None,
-) -> Outcome:
+) -> SendOutcome:
     """Send one message to one recipient by the channel of that tag, once; `headers` go along where it takes some.
 
     Refused where there is no such channel, or its address has no place for a recipient: then every customer's survey
@@ -35,7 +35,7 @@ def send_to(
     """
     channel = directory.outlet(tag)
     if channel is None:
-        return Outcome(Verdict.REFUSED, detail=f"no channel `{tag}`: add it to the channel file")
+        return SendOutcome(SendVerdict.REFUSED, detail=f"no channel `{tag}`: add it to the channel file")
     service = copy.copy(channel.service)
     filled = False
     for name, value in vars(channel.service).items():
@@ -46,14 +46,14 @@ def send_to(
                 filled = True
     if not filled:
         detail = f"the address of `{tag}` has no {placeholder} in it: put it where the customer's contact belongs"
-        return Outcome(Verdict.REFUSED, detail=detail)
+        return SendOutcome(SendVerdict.REFUSED, detail=detail)
     if headers and isinstance(known := getattr(service, "headers", None), dict):
         setattr(service, "headers", {**known, **headers})  # noqa: B010 - services without headers have no such name
-    with hushed():  # what is sent with may print an address; no filter knows this one
+    with suppress_logs():  # what is sent with may print an address; no filter knows this one
         outcome = channel.adapter.send(service, message, render(message, channel.limits))
-    if outcome.verdict in (Verdict.SENT, Verdict.UNVERIFIED):
-        return Outcome(outcome.verdict)  # a receipt or an answer may repeat the address
-    return Outcome(outcome.verdict, detail=_without(outcome.detail, recipient), retry_after=outcome.retry_after)
+    if outcome.verdict in (SendVerdict.SENT, SendVerdict.UNVERIFIED):
+        return SendOutcome(outcome.verdict)  # a receipt or an answer may repeat the address
+    return SendOutcome(outcome.verdict, detail=_without(outcome.detail, recipient), retry_after=outcome.retry_after)
 
 
 def _filled(value: Any, placeholder: str, recipient: str) -> Any:

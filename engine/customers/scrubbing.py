@@ -1,4 +1,4 @@
-"""What was erased goes from the files too: a row that is gone leaves its bytes until somebody overwrites them."""
+"""Erasure from the database files: a deleted row leaves its bytes until they are overwritten."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import logging
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from engine.customers.desk import CustomerDesk
+from engine.customers.desk import CustomerService
 
 log = logging.getLogger("tocsin.customers")
-PATIENCE = 2_000  # milliseconds to wait for readers; the same on either database
+LOCK_WAIT_MS = 2_000  # milliseconds to wait for readers; the same on either database
 
 
-def scrub(desk: CustomerDesk) -> None:
-    """SQLite's log is written back and emptied; PostgreSQL writes the table of contacts anew, without dead rows."""
-    engine = desk.house.database.engine
+def purge_erased(desk: CustomerService) -> None:
+    """Purge deleted contacts from the files: SQLite empties its log, PostgreSQL rewrites the contact table."""
+    engine = desk.installation.database.engine
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if desk.house.database.is_sqlite:
+        if desk.installation.database.is_sqlite:
             _empty_the_log(connection)
         else:
             _write_anew(connection)
@@ -25,7 +25,7 @@ def scrub(desk: CustomerDesk) -> None:
 
 def _empty_the_log(connection: Connection) -> None:
     before = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={PATIENCE}")
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={LOCK_WAIT_MS}")
     try:
         busy, *_pages = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
     finally:
@@ -36,7 +36,7 @@ def _empty_the_log(connection: Connection) -> None:
 
 def _write_anew(connection: Connection) -> None:
     """Written anew it holds no byte of what is gone; not at the price of senders that queue behind a long read."""
-    connection.exec_driver_sql(f"SET lock_timeout = {PATIENCE}")
+    connection.exec_driver_sql(f"SET lock_timeout = {LOCK_WAIT_MS}")
     try:
         connection.exec_driver_sql("VACUUM FULL customer_contact")
     except DBAPIError:

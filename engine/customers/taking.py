@@ -1,4 +1,4 @@
-"""Affected customers taken in: each row checked, its contact sealed before it is kept, the three questions answered."""
+"""Import of affected customers: each row checked, its contact sealed, its care and rank decided."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Any
 from pendulum import DateTime
 from sqlalchemy import Connection
 
-from domain.customers.care import Care, answers, care_for, rank
-from domain.customers.plan import Plan
-from domain.customers.record import BadRow, Customer, read_customer
-from domain.customers.survey import Because
+from domain.customers.care import Care, answer_questions, choose_care, customer_rank
+from domain.customers.plan import FollowUpPlan
+from domain.customers.record import BadCustomerRow, AffectedCustomer, parse_customer
+from domain.customers.survey import CallbackReason
 from domain.decide import decide
 from domain.facts import Fact, FactKind
-from domain.handle import Refused
-from domain.incident import Incident, IncidentStatus, Nature, Response
-from engine.customers.desk import CustomerDesk
-from engine.customers.following import COLLECTED, ERASED, wake
+from domain.handle import CommandRefused
+from domain.incident import Incident, IncidentStatus, CaseType, Response
+from engine.customers.desk import CustomerService
+from engine.customers.following import COLLECTED, ERASED, schedule_now
 from engine.declaring import response_id
 from engine.owing import commit_decision
-from playbooks.roster import missing_roles
+from playbooks.roster import find_missing_roles
 from storage import customers, customers_follow, incidents
-from storage.customers_vault import Vault
+from storage.customers_vault import ContactVault
 
-MOST = 5_000  # rows of one request
-CARER = "customer-care-lead"  # whose holder is the named person
+MAX_ROWS = 5_000  # rows of one request
+CARE_ROLE = "customer-care-lead"  # whose holder is the named person
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of rows: how many were new, how many known already, and which are bad, by their line."""
+class ImportResult:
+    """Result of an import: how many rows were new, how many known already, and which are bad, by their line."""
 
     ref: str
     taken: int
@@ -39,10 +39,10 @@ class Taken:
     bad: tuple[tuple[int, str], ...]
 
 
-def take(
-    desk: CustomerDesk, ref: str, rows: Sequence[Mapping[str, Any]], now: DateTime, by: str = "", first_line: int = 1
-) -> Taken:
-    """Take in customers of an incident. A customer who is known there is left as they are.
+def import_customers(
+    desk: CustomerService, ref: str, rows: Sequence[Mapping[str, Any]], now: DateTime, by: str = "", first_line: int = 1
+) -> ImportResult:
+    """Import customers of an incident. A customer who is known there is left unchanged.
 
     `first_line`: where the first row stood; a row may say its own as `line`.
 
@@ -50,24 +50,24 @@ def take(
         Refused: the incident takes no customers, or there are too many rows at once.
         SettingsError: the key of the contacts cannot be used.
     """
-    if len(rows) > MOST:
-        raise Refused(f"there are {len(rows)} rows: send at most {MOST} at once")
+    if len(rows) > MAX_ROWS:
+        raise CommandRefused(f"there are {len(rows)} rows: send at most {MAX_ROWS} at once")
     good, bad = _read(rows, first_line)
-    plan, vault = desk.plan, desk.vault()
-    with desk.house.database.write() as connection:
-        incident_id = incidents.find(connection, ref)
-        incidents.lock(connection, incident_id)
+    plan, vault = desk.plan, desk.open_vault()
+    with desk.installation.database.write() as connection:
+        incident_id = incidents.find_incident_id(connection, ref)
+        incidents.lock_incident(connection, incident_id)
         incident = incidents.load_incident(connection, incident_id)
-        begin(connection, desk, incident, now, by)
-        carer = desk.house.roster().primary(CARER) or ""
+        begin_follow_up(connection, desk, incident, now, by)
+        carer = desk.installation.roster().primary(CARE_ROLE) or ""
         kept = [_row(one, incident_id, plan, vault, carer, now) for one in good]
-        taken = customers.add(connection, kept)
+        taken = customers.add_customers(connection, kept)
         if taken:
-            wake(connection, incident, now)
-    return Taken(incident.ref, taken, len(good) - taken, tuple(bad))
+            schedule_now(connection, incident, now)
+    return ImportResult(incident.ref, taken, len(good) - taken, tuple(bad))
 
 
-def _read(rows: Sequence[Any], first_line: int) -> tuple[list[Customer], list[tuple[int, str]]]:
+def _read(rows: Sequence[Any], first_line: int) -> tuple[list[AffectedCustomer], list[tuple[int, str]]]:
     good, bad = [], []
     for place, row in enumerate(rows):
         line = first_line + place
@@ -77,45 +77,45 @@ def _read(rows: Sequence[Any], first_line: int) -> tuple[list[Customer], list[tu
         said = row.get("line", line)
         line = said if isinstance(said, int) and not isinstance(said, bool) else line
         try:
-            good.append(read_customer({name: value for name, value in row.items() if name != "line"}))
-        except BadRow as wrong:
+            good.append(parse_customer({name: value for name, value in row.items() if name != "line"}))
+        except BadCustomerRow as wrong:
             bad.append((line, str(wrong)))
     return good, bad
 
 
-def begin(connection: Connection, desk: CustomerDesk, incident: Incident, now: DateTime, by: str) -> None:
-    """Have the incident followed up from its close on: once, as one more response of it.
+def begin_follow_up(connection: Connection, desk: CustomerService, incident: Incident, now: DateTime, by: str) -> None:
+    """Begin the follow-up of an incident, from its close on: once, as one more response of it.
 
     Raises:
         Refused: it is no incident, it was cancelled, or nobody holds a role that the follow-up calls.
     """
-    if incident.nature is not Nature.INCIDENT or incident.status is IncidentStatus.CANCELLED:
-        said = "a warning" if incident.nature is not Nature.INCIDENT else "cancelled"
-        raise Refused(f"{incident.ref} is {said}: affected customers belong to an incident")
-    follow = customers_follow.get(connection, incident.id)
+    if incident.nature is not CaseType.INCIDENT or incident.status is IncidentStatus.CANCELLED:
+        said = "a warning" if incident.nature is not CaseType.INCIDENT else "cancelled"
+        raise CommandRefused(f"{incident.ref} is {said}: affected customers belong to an incident")
+    follow = customers_follow.get_follow_up(connection, incident.id)
     if follow is not None and follow.state in (COLLECTED, ERASED):
-        raise Refused(f"the follow-up of {incident.ref} is over: nobody more can be asked; call them, or reopen it")
+        raise CommandRefused(f"the follow-up of {incident.ref} is over: nobody more can be asked; call them, or reopen it")
     if follow is not None:
         return
-    playbook, roster = desk.procedure(), desk.house.roster()
-    missing = missing_roles(playbook, roster)
+    playbook, roster = desk.get_playbook(), desk.installation.roster()
+    missing = find_missing_roles(playbook, roster)
     if missing:
-        raise Refused(str(missing[0]))
+        raise CommandRefused(str(missing[0]))
     new = response_id(incident.id, playbook.id)
-    known = incidents.responses_of(connection, incident.id)
+    known = incidents.list_response_ids(connection, incident.id)
     if new not in known:
         incidents.add_response(connection, incident.id, Response(new, playbook, now), len(known))
-        before = incidents.load(connection, new, roster)
+        before = incidents.load_snapshot(connection, new, roster)
         decision = decide(before, now)
-        incidents.save(connection, before, decision.snapshot, decision.wake_at)
+        incidents.save_snapshot(connection, before, decision.snapshot, decision.wake_at)
         data = {"playbook": playbook.id, "version": playbook.version, "since": now.isoformat()}
         commit_decision(connection, decision, now, before=[Fact(FactKind.ATTACHED, now, by=by, data=data)])
-    customers_follow.add(connection, incident.id, new, now)
+    customers_follow.add_follow_up(connection, incident.id, new, now)
 
 
-def _row(customer: Customer, incident_id: str, plan: Plan, vault: Vault, carer: str, now: DateTime) -> dict[str, Any]:
-    found = answers(customer, plan.thresholds)
-    care = care_for(found, plan.combinations)
+def _row(customer: AffectedCustomer, incident_id: str, plan: FollowUpPlan, vault: ContactVault, carer: str, now: DateTime) -> dict[str, Any]:
+    found = answer_questions(customer, plan.thresholds)
+    care = choose_care(found, plan.combinations)
     ways = plan.ways(customer.contact)
     because = _because(customer, plan, ways)
     return {
@@ -125,14 +125,14 @@ def _row(customer: Customer, incident_id: str, plan: Plan, vault: Vault, carer: 
         "compensation": customer.compensation, "poor_service": customer.poor_service, "public": customer.public,
         "poor_history": found.poor_history, "harmed": found.harmed, "compensated": found.compensated,
         "care": [str(one) for one in care], "owner": carer if Care.NAMED in care else "",
-        "rank": rank(customer, found), "imported_at": now, "sealed": vault.seal(customer.contact),
+        "rank": customer_rank(customer, found), "imported_at": now, "sealed": vault.seal(customer.contact),
         "state": "new", "position": 0, "reached": "", "suggestion": "", "complaints": 0, "callback": because,
         "callback_at": now if because else None, "called_by": "", "called_note": "",
     }  # fmt: skip
 
 
-def _because(customer: Customer, plan: Plan, ways: tuple[str, ...]) -> str:
+def _because(customer: AffectedCustomer, plan: FollowUpPlan, ways: tuple[str, ...]) -> str:
     """Why a person calls them whatever they answer."""
     if not ways:
-        return str(Because.NO_CHANNEL)
-    return str(Because.HIGH_VALUE) if customer.order_value > plan.high_value else ""
+        return str(CallbackReason.NO_CHANNEL)
+    return str(CallbackReason.HIGH_VALUE) if customer.order_value > plan.high_value else ""

@@ -1,1 +1,1 @@
-"""Conducting a drill: preflight, load, fault, recovery, what was made removed, report."""
+"""Load drills: preflight, load, fault, recovery, cleanup at the targets, report."""

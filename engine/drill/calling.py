@@ -1,7 +1,8 @@
-"""Whoever our own rules call when they see the fault: a warning on record, marked DRILL, and when it is acknowledged.
+"""Owner call of a drill: the warning our rules raise for the fault, and its acknowledgement.
 
-The warning is raised as a live one is (`engine.warning.acting`), on a lane of the drill's own, which is what marks it.
-The running installation carries it to its owner; where none runs, nobody is called, and that is said.
+The warning is marked DRILL and raised as a live one is (`engine.warning.effects`), on a feed of the drill's
+own, which is what marks it. The running installation carries it to its owner; where none runs, nobody is
+called, and that is said.
 """
 
 from __future__ import annotations
@@ -16,29 +17,29 @@ from typing import Final, Protocol
 from pendulum import DateTime
 
 from domain.commands import Close
-from domain.drill.plan import Plan
+from domain.drill.plan import DrillPlan
 from domain.text import N_
-from domain.warning.raised import Raised, Scene
+from domain.warning.raised import RaisedWarning, WarningContext
 from domain.warning.rule import Rule
 from engine import commands
 from engine.drill.simulated import SimulatedOwner
-from engine.drill.watching import Fired
-from engine.house import House
+from engine.drill.watching import FiredRule
+from engine.house import Installation
 from engine.premises import is_running, read_state
-from engine.rehearsal.sandbox import leading_out
-from engine.warning.acting import Acting, Said
+from engine.rehearsal.sandbox import find_outside_channels
+from engine.warning.acting import WarningEffects, RuleReport
 from playbooks.library import UnknownPlaybook
 from storage import incidents, warnings
 from storage.database import StorageError
 
 _LOOK: Final = 0.5  # seconds between two looks whether somebody has it
 NOT_RUNNING: Final = N_("no installation runs here (`tocsin up`): the rule saw it, and nobody was called")
-NOBODY: Final = N_("the plan calls nobody")
+CALLS_NOBODY: Final = N_("the plan calls nobody")
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What is known of the call by now. Times in seconds since 1970."""
+class OwnerCallState:
+    """State of the owner call so far. Times in seconds since 1970."""
 
     called: float | None = None
     matter: str = ""
@@ -47,102 +48,102 @@ class Heard:
     why_not: str = ""
 
 
-class Owner(Protocol):
-    """Whoever is called."""
+class OwnerCall(Protocol):
+    """Call of the person whom the drill's warning reaches."""
 
-    heard: Heard
+    state: OwnerCallState
 
-    def call(self, fired: Fired) -> None:
-        """A rule saw the fault. Returns at once."""
+    def call(self, fired: FiredRule) -> None:
+        """Call the owner because a rule saw the fault. Returns at once."""
 
     async def wait(self, seconds: float) -> None:
-        """Until it is acknowledged, or for so long."""
+        """Wait until the call is acknowledged, for so many seconds at most."""
 
 
-class Nobody:
-    """Where nobody is to be called."""
+class NoOwnerCall:
+    """Owner call of a drill that calls nobody."""
 
     def __init__(self, why: str = "") -> None:
-        self.heard, self._why = Heard(), why
+        self.state, self._why = OwnerCallState(), why
 
-    def call(self, fired: Fired) -> None:  # noqa: ARG002
-        """Nothing but the reason."""
-        self.heard = Heard(why_not=self._why)
+    def call(self, fired: FiredRule) -> None:  # noqa: ARG002
+        """Record only the reason why nobody is called."""
+        self.state = OwnerCallState(why_not=self._why)
 
     async def wait(self, seconds: float) -> None:
-        """Not at all."""
+        """Return at once."""
 
 
-def lane_of(drill: str) -> str:
-    """The lane of a drill's warnings: what marks them, and keeps them from the live ones."""
+def drill_feed(drill: str) -> str:
+    """Name the feed of a drill's warnings, which marks them and keeps them from the live ones."""
     return f"drill {drill}"
 
 
-def owner_for(house: House, plan: Plan, drill: str, clock: Callable[[], DateTime], *, auto: bool) -> Owner | Caller:
-    """Whom this drill calls. `auto`: a simulated owner answers; in the sandbox only."""
+def choose_owner_call(house: Installation, plan: DrillPlan, drill: str, clock: Callable[[], DateTime], *, auto: bool) -> OwnerCall | WarningOwnerCall:
+    """Choose whom this drill calls. `auto`: a simulated owner answers; in the sandbox only."""
     if plan.call.reach == "nobody":
-        return Nobody(NOBODY)
+        return NoOwnerCall(CALLS_NOBODY)
     if not is_running(house.settings.home):
-        return Nobody(NOT_RUNNING)
+        return NoOwnerCall(NOT_RUNNING)
     port = int((read_state(house.settings.home) or {}).get("port", house.settings.port))
-    return Caller(house, plan, drill, clock, SimulatedOwner(port, plan.seed) if auto else None)
+    return WarningOwnerCall(house, plan, drill, clock, SimulatedOwner(port, plan.seed) if auto else None)
 
 
-class Caller:
-    """Raises the warning in a thread, and looks who has it: the drill's seconds wait for neither."""
+class WarningOwnerCall:
+    """Owner call through a warning, raised and watched in a thread, so that the drill's seconds do not wait."""
 
     def __init__(
-        self, house: House, plan: Plan, drill: str, clock: Callable[[], DateTime], simulated: SimulatedOwner | None
+        self, house: Installation, plan: DrillPlan, drill: str, clock: Callable[[], DateTime], simulated: SimulatedOwner | None
     ) -> None:
-        self.heard = Heard()
+        self.state = OwnerCallState()
         self._house, self._plan, self._drill, self._clock = house, plan, drill, clock
         self._simulated = simulated
         self._task: asyncio.Task[None] | None = None
 
-    def call(self, fired: Fired) -> None:
-        """Once a drill."""
+    def call(self, fired: FiredRule) -> None:
+        """Raise the warning and call its owner, once a drill."""
         if self._task is None:
             self._task = asyncio.create_task(self._follow(fired))
 
     async def wait(self, seconds: float) -> None:
-        """Until it is acknowledged, or for so long."""
-        if self._task is not None and self.heard.acknowledged is None:
+        """Wait until the call is acknowledged, for so many seconds at most."""
+        if self._task is not None and self.state.acknowledged is None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(seconds, 0.0)):
                     await asyncio.shield(self._task)
 
     async def end(self) -> None:
-        """The drill is over: so is the warning, and nobody is called any more for it."""
+        """End the warning of a drill that is over; nobody is called for it any more."""
         if self._task is None:
             return
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
-        await asyncio.to_thread(call_off, self._house, self._drill, self._clock())
+        await asyncio.to_thread(close_drill_warnings, self._house, self._drill, self._clock())
 
-    async def _follow(self, fired: Fired) -> None:
+    async def _follow(self, fired: FiredRule) -> None:
         try:
             raised = await asyncio.to_thread(self._raise, fired)
         except StorageError as error:
-            self.heard = Heard(why_not=str(error))
+            self.state = OwnerCallState(why_not=str(error))
             return
         if isinstance(raised, str):
-            self.heard = Heard(why_not=raised)
+            self.state = OwnerCallState(why_not=raised)
             return
-        self.heard = Heard(called=self._clock().timestamp(), matter=await asyncio.to_thread(self._ref, raised.matter))
-        while self.heard.acknowledged is None:
+        self.state = OwnerCallState(called=self._clock().timestamp(), matter=await asyncio.to_thread(self._ref, raised.matter))
+        while self.state.acknowledged is None:
             with contextlib.suppress(StorageError):  # the next look tells
                 await asyncio.to_thread(self._look, raised)
             await asyncio.sleep(_LOOK)
 
-    def _raise(self, fired: Fired) -> Raised | str:
+    def _raise(self, fired: FiredRule) -> RaisedWarning | str:
         """The warning on record, and its owner owed a call; or why not."""
         if why := self._forbidden(fired.rule):
             return why
         with self._house.database.write() as connection:
-            acting = Acting(connection, self._house, lane_of(self._drill), self._clock())
-            said = Said(fired.rule, fired.series, fired.standing)
-            raised = acting.raise_(said, Scene(rules={fired.rule.id: fired.rule}))
+            acting = WarningEffects(connection, self._house, drill_feed(self._drill), self._clock())
+            said = RuleReport(fired.rule, fired.series, fired.rule_state)
+            raised = acting.raise_warning(said, WarningContext(rules={fired.rule.id: fired.rule}))
         return raised if raised.matter else f"rule {fired.rule.id} starts nothing that calls anybody"
 
     def _forbidden(self, rule: Rule) -> str:
@@ -153,19 +154,19 @@ class Caller:
             playbook = self._house.library.get(rule.starts.playbook)
         except UnknownPlaybook as unknown:
             return str(unknown)
-        wrong = leading_out(playbook, self._house.roster(), self._house.channels())
+        wrong = find_outside_channels(playbook, self._house.roster(), self._house.channels())
         return f"the drill calls in the sandbox only, and {wrong[0]}" if wrong else ""
 
     def _ref(self, matter: str) -> str:
         with self._house.database.read() as connection:
             return incidents.load_incident(connection, matter).ref
 
-    def _look(self, raised: Raised) -> None:
+    def _look(self, raised: RaisedWarning) -> None:
         if self._simulated is not None:
-            self._simulated.act(self.heard.matter)
+            self._simulated.act(self.state.matter)
         with self._house.database.read() as connection:
-            ids = incidents.responses_of(connection, raised.matter)
-            snapshots = [incidents.load(connection, one, self._house.roster()) for one in ids]
+            ids = incidents.list_response_ids(connection, raised.matter)
+            snapshots = [incidents.load_snapshot(connection, one, self._house.roster()) for one in ids]
         taken = [
             (state.acknowledged_at, state.holder)
             for snapshot in snapshots
@@ -174,19 +175,19 @@ class Caller:
         ]
         if taken:
             at, who = min(taken)
-            self.heard = replace(self.heard, acknowledged=at.timestamp(), by=who)
+            self.state = replace(self.state, acknowledged=at.timestamp(), by=who)
 
 
-def call_off(house: House, drill: str, now: DateTime) -> list[str]:
-    """A drill's warnings are over, and their matters closed. Twice is once; what was closed now."""
+def close_drill_warnings(house: Installation, drill: str, now: DateTime) -> list[str]:
+    """End a drill's warnings and close their cases; the references closed now. Idempotent."""
     with house.database.read() as connection:
-        rows = warnings.listed(connection, lane=lane_of(drill), standing_only=False)
+        rows = warnings.list_warnings(connection, lane=drill_feed(drill), standing_only=False)
         matters = [row.matter for row in rows if row.matter]
         left = [one.ref for matter in matters if (one := incidents.load_incident(connection, matter)).running]
     for ref in dict.fromkeys(left):
         name = str(uuid.uuid5(uuid.NAMESPACE_OID, f"drill {drill} {ref}"))
-        commands.carry_out(house, Close(id=name, incident=ref, reason="the drill is over"), now)
+        commands.carry_out_command(house, Close(id=name, incident=ref, reason="the drill is over"), now)
     with house.database.write() as connection:
-        for raised in warnings.open_warnings(connection, lane_of(drill)):
-            warnings.change_warning(connection, replace(raised, ended_at=now))
+        for raised in warnings.list_open_warnings(connection, drill_feed(drill)):
+            warnings.update_warning(connection, replace(raised, ended_at=now))
     return left

@@ -1,4 +1,4 @@
-"""What a drill made at its targets is removed, and proved to be gone."""
+"""Cleanup after a drill: what it made at its targets is removed, and proved to be gone."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 
 import aiohttp
 
-from domain.drill.plan import MARK, HttpStep, Plan
-from engine.drill.record import Cleaned
-from engine.load.border import Border, BorderResolver
-from engine.load.journeys import fill
+from domain.drill.plan import DRILL_HEADER, HttpStep, DrillPlan
+from engine.drill.record import CleanupResult
+from engine.load.border import TargetAllowlist, AllowlistResolver
+from engine.load.journeys import fill_template
 
 _AT_ONCE = 16
 _GIVE_UP = 2 * _AT_ONCE  # requests in a row without an answer: the target is gone, and what is left is named
 
 
-def made(ledger: Path) -> list[tuple[str, str]]:
-    """Kind and name of everything that the ledger holds, each once; a line that was cut off is not counted."""
+def list_created(ledger: Path) -> list[tuple[str, str]]:
+    """List kind and name of everything in the ledger, each once; a line that was cut off is not counted."""
     return list(dict.fromkeys((row["kind"], row["name"]) for row in _rows(ledger) if "name" in row))
 
 
-def doubtful(ledger: Path) -> int:
-    """How many requests that make something were never answered: what they made has no name that we know."""
+def count_doubtful(ledger: Path) -> int:
+    """Count creating requests that were never answered: the names of what they made are not known."""
     return sum("doubt" in row for row in _rows(ledger))
 
 
@@ -36,27 +36,30 @@ def _rows(ledger: Path) -> Iterator[dict[str, str]]:
             continue
 
 
-async def clean(plan: Plan, drill: str, ledger: Path, loose: Sequence[Sequence[str]] = ()) -> Cleaned:
-    """Remove what was made. What cannot be proved to be gone is named. `loose`: what the ledger could not take."""
-    rows = list(dict.fromkeys([*made(ledger), *((kind, name) for kind, name in loose)]))
+async def remove_created(plan: DrillPlan, drill: str, ledger: Path, loose: Sequence[Sequence[str]] = ()) -> CleanupResult:
+    """Remove what the drill made; what cannot be proved to be gone is named.
+
+    `loose`: what the ledger could not take.
+    """
+    rows = list(dict.fromkeys([*list_created(ledger), *((kind, name) for kind, name in loose)]))
     silent = 0
     gate, result = (
         asyncio.Semaphore(_AT_ONCE),
-        Cleaned(made=len(rows), doubtful=doubtful(ledger), loose=[list(one) for one in loose]),
+        CleanupResult(made=len(rows), doubtful=count_doubtful(ledger), loose=[list(one) for one in loose]),
     )
     if not rows:
         return result
-    border = await Border.around(plan.targets)
-    connector = aiohttp.TCPConnector(resolver=BorderResolver(border), use_dns_cache=False, limit=_AT_ONCE)
+    border = await TargetAllowlist.resolve(plan.targets)
+    connector = aiohttp.TCPConnector(resolver=AllowlistResolver(border), use_dns_cache=False, limit=_AT_ONCE)
     async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
 
         async def ask(step: HttpStep, kind: str, name: str) -> bool:
             nonlocal silent
             if silent >= _GIVE_UP:
                 return False
-            url = border.check(fill(step.url, {kind: name, "drill": drill}))
+            url = border.check_url(fill_template(step.url, {kind: name, "drill": drill}))
             limit = aiohttp.ClientTimeout(total=step.timeout.total_seconds())
-            headers = {**step.headers, MARK: drill}
+            headers = {**step.headers, DRILL_HEADER: drill}
             try:
                 async with session.request(
                     step.method, url, headers=headers, timeout=limit, allow_redirects=False

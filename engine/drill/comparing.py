@@ -1,4 +1,4 @@
-"""A drill beside the ones before it: latency, service time and failures of the stages that they share."""
+"""Comparison of a drill with earlier ones: latency, service time and failures of the stages they share."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from domain.drill.compare import Change, compare
-from domain.drill.judging import steady
-from engine.drill.record import Record
+from domain.drill.compare import FigureChange, compare_drills
+from domain.drill.judging import steady_seconds
+from engine.drill.record import DrillRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """One figure beside one earlier drill, or the median of several."""
+class DrillComparison:
+    """Comparison of one figure with that of one earlier drill, or with the median of several."""
 
     figure: str
     earlier: str
-    change: Change
+    change: FigureChange
 
 
-def against(records: Sequence[Record], new: Record) -> list[Compared]:
-    """Beside the last drill, and beside the median of the last three where there are three."""
+def compare_with_earlier(records: Sequence[DrillRecord], new: DrillRecord) -> list[DrillComparison]:
+    """Compare with the last drill, and with the median of the last three where there are three."""
     found = []
     series = {figure: _series(new, figure) for figure in ("latency", "failures")}
     for figure, mine in series.items():
-        if records and (change := compare(_series(records[0], figure), mine)):
-            found.append(Compared(figure, records[0].id, change))
-        if len(records) >= 3 and (change := compare(_median([_series(one, figure) for one in records[:3]]), mine)):  # noqa: PLR2004
-            found.append(Compared(figure, f"{records[2].id} - {records[0].id}", change))
+        if records and (change := compare_drills(_series(records[0], figure), mine)):
+            found.append(DrillComparison(figure, records[0].id, change))
+        if len(records) >= 3 and (change := compare_drills(_median([_series(one, figure) for one in records[:3]]), mine)):  # noqa: PLR2004
+            found.append(DrillComparison(figure, f"{records[2].id} - {records[0].id}", change))
     return found
 
 
-def _series(record: Record, figure: str) -> dict[str, list[float]]:
+def _series(record: DrillRecord, figure: str) -> dict[str, list[float]]:
     """Stage -> the figure in each steady second: mean latency in ms, or one more than failures in a thousand steps."""
     found: dict[str, list[float]] = {}
     for stage in record.stages:
         if stage.mode != "level" or stage.overloaded:
             continue
         values = []
-        for second in steady(record.of(stage)):
+        for second in steady_seconds(record.seconds_of(stage)):
             steps = sum(row[0] for row in second.by_step.values())
             if steps and figure == "latency":
                 values.append(1000 * sum(row[2] for row in second.by_step.values()) / steps)

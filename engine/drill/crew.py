@@ -1,4 +1,4 @@
-"""The processes of a drill: the load engine, the fault proxy, and whoever takes over from a conductor who is killed."""
+"""Processes of a drill: load engine, fault proxy, and the watchdog that replaces a killed conductor."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from domain.drill.judging import Second
-from domain.drill.plan import Fault
+from domain.drill.judging import DrillSecond
+from domain.drill.plan import PlannedFault
 from engine.drill.heir import DONE
-from engine.drill.preflight import NotNow
-from engine.house import House
+from engine.drill.preflight import DrillNotAllowed
+from engine.house import Installation
 from storage.database import StorageError
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 PATIENCE: Final = 3.5  # seconds without a line, and the measurement is lost
 _ENDING: Final = 8.0  # the engine drains for five
 _LONGEST_LINE: Final = 8 * 1024 * 1024
-_FIELDS: Final = Second.__dataclass_fields__.keys()
+_FIELDS: Final = DrillSecond.__dataclass_fields__.keys()
 
 
 class MeasurementLost(RuntimeError):
-    """The load engine said nothing for too long, or is gone."""
+    """The load engine gave no measurement for too long, or is gone."""
 
 
-class Loader:
-    """The load engine's process, told what to send, heard once a second."""
+class LoadProcess:
+    """Process of the load engine: it is told what to send, and reports once a second."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -41,12 +41,12 @@ class Loader:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Process id of the load engine."""
         return self._process.pid
 
     @classmethod
-    async def start(cls, plan: Path, drill: str, ledger: Path) -> Loader:
-        """Begin; it sends nothing before it is told a segment.
+    async def start(cls, plan: Path, drill: str, ledger: Path) -> LoadProcess:
+        """Start the process; it sends nothing before it is told a segment.
 
         Raises:
             MeasurementLost: it does not come up.
@@ -61,22 +61,22 @@ class Loader:
             raise MeasurementLost((line or {}).get("why") or "the load engine did not start")
         return loader
 
-    async def tell(self, name: str, rate: float, seconds: float) -> None:
-        """Go on with this load."""
+    async def send_segment(self, name: str, rate: float, seconds: float) -> None:
+        """Send the load engine its next segment: `rate` journeys a second for `seconds`."""
         await self._say({"segment": name, "rate": rate, "seconds": seconds})
 
-    async def seconds(self) -> AsyncIterator[Second]:
-        """Each second as it comes, until it stops.
+    async def seconds(self) -> AsyncIterator[DrillSecond]:
+        """Yield each second as it comes, until the load engine stops.
 
         Raises:
-            MeasurementLost: silence, or its end without a word.
+            MeasurementLost: nothing came for too long, or the process ended without a word.
         """
         while True:
             line = await self._line()
             if line is None:
                 raise MeasurementLost("the load engine is gone")
             if line["line"] == "second":
-                yield Second(**{name: value for name, value in line.items() if name in _FIELDS})
+                yield DrillSecond(**{name: value for name, value in line.items() if name in _FIELDS})
             elif line["line"] == "segment":
                 self.totals[line["segment"]] = {
                     "latency": line["latency"],
@@ -89,20 +89,20 @@ class Loader:
                 self.why, self.requests = line["why"], line["requests"]
                 return
 
-    async def stop(self, why: str) -> list[Second]:
-        """No new journeys; those under way are waited for. What it still said."""
-        last: list[Second] = []
+    async def stop(self, why: str) -> list[DrillSecond]:
+        """Stop new journeys and wait for those under way; the seconds that were still reported."""
+        last: list[DrillSecond] = []
         try:
             await self._say({"stop": why})
             async with asyncio.timeout(_ENDING):
                 last = [second async for second in self.seconds()]
         except (TimeoutError, MeasurementLost):
             pass
-        await self.end()
+        await self.kill()
         return last
 
-    async def end(self) -> None:
-        """Whatever state it is in: it is over."""
+    async def kill(self) -> None:
+        """End the process, whatever state it is in."""
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
@@ -125,20 +125,20 @@ class Loader:
         return json.loads(line) if line else None
 
 
-class Proxy:
-    """The fault proxy's process: there from before the first journey, harmless until it is told otherwise."""
+class ProxyProcess:
+    """Process of the fault proxy, there from before the first journey and harmless until told otherwise."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Process id of the fault proxy."""
         return self._process.pid
 
     @classmethod
-    async def start(cls, fault: Fault) -> Proxy:
-        """Listen where the plan says.
+    async def start(cls, fault: PlannedFault) -> ProxyProcess:
+        """Start the proxy, listening where the plan says.
 
         Raises:
             MeasurementLost: it does not come up, for example because the port is in use.
@@ -158,11 +158,11 @@ class Proxy:
             raise MeasurementLost(f"the fault proxy cannot listen on {fault.listen}")
         return cls(process)
 
-    async def harm(self, toxics: Mapping[str, float], seconds: float) -> None:
-        """Put these in force for so long at most; none at once where there are none.
+    async def apply_faults(self, toxics: Mapping[str, float], seconds: float) -> None:
+        """Apply these fault settings for so many seconds at most; an empty mapping ends the fault at once.
 
         Raises:
-            MeasurementLost: it is gone.
+            MeasurementLost: the proxy is gone.
         """
         assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
         try:
@@ -171,18 +171,19 @@ class Proxy:
         except (BrokenPipeError, ConnectionResetError):
             raise MeasurementLost("the fault proxy is gone") from None
 
-    async def end(self) -> None:
-        """Over, with every connection through it."""
+    async def kill(self) -> None:
+        """End the proxy, with every connection through it."""
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
 
 
 @asynccontextmanager
-async def heir_beside(house: House, folder: Path) -> AsyncIterator[None]:
-    """From here to the end of the block somebody waits who takes over if this process is killed, or gives up.
+async def watchdog_beside(house: Installation, folder: Path) -> AsyncIterator[None]:
+    """Run a watchdog to the end of the block that takes over if this process is killed, or gives up.
 
-    A drill that must not begin (NotNow) and one whose report cannot be kept (StorageError) are no reason to.
+    A drill that must not begin (DrillNotAllowed) and one whose report cannot be kept (StorageError) are no
+    reason to.
     """
     settings, place = house.settings, Path.cwd()
     environment = {**os.environ, "TOCSIN_HOME": str(place / settings.home), "TOCSIN_PORT": str(settings.port)}
@@ -194,7 +195,7 @@ async def heir_beside(house: House, folder: Path) -> AsyncIterator[None]:
     )  # fmt: skip
     try:
         yield
-    except (NotNow, StorageError):
+    except (DrillNotAllowed, StorageError):
         await _say_done(process)
         raise
     except BaseException:

@@ -1,6 +1,7 @@
-"""`python -m engine.drill.deadman NOTE SECONDS`: puts a fault right when whoever began it is gone, or too late.
+"""`python -m engine.drill.deadman_switch NOTE SECONDS`: reverts a fault whose drill is gone, or too late.
 
-Its stdin is held open by the drill. It closes when that is killed; then, or after SECONDS, what the note says is done.
+Its stdin is held open by the drill. It closes when that is killed; then, or after SECONDS, what the note
+says is done.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ import sys
 import time
 from pathlib import Path
 
-from engine.drill.faults import FaultFailed, mend
+from engine.drill.faults import FaultFailed, revert_fault
 
 _TRIES, _PAUSE = 60, 2.0
 
 
 def main(note: Path, seconds: float) -> int:
-    """Wait, then mend; 0 when nothing is broken any more."""
+    """Wait, then revert the fault; 0 when nothing is broken any more."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # a Ctrl-C in the terminal is no reason to leave it broken
     select.select([sys.stdin], [], [], seconds)
     for _ in range(_TRIES):
         try:
-            mend(note)
+            revert_fault(note)
         except FaultFailed:
             time.sleep(_PAUSE)
         else:

@@ -1,4 +1,4 @@
-"""Faults are put right whatever happens: what is to be done is written down first, and another process watches."""
+"""Fault injection: the revert is written down before a fault begins, and another process watches over it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from domain.drill.plan import MARK, Fault, Hook
-from engine.drill.crew import Proxy
+from domain.drill.plan import DRILL_HEADER, PlannedFault, FaultHook
+from engine.drill.crew import ProxyProcess
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _GRACE: Final = 30.0  # seconds after its hold that a fault lives at most
@@ -22,24 +22,24 @@ NOTE: Final = "fault.json"  # in the drill's folder: there while something may b
 
 
 class FaultFailed(RuntimeError):
-    """A hook did not do what it should; the text says which."""
+    """A hook of a fault did not do what it should; the text says which."""
 
 
-class FaultKeeper:
-    """Breaks and mends. From before it breaks until it is mended, `python -m engine.drill.deadman` waits beside it."""
+class FaultInjector:
+    """Injects and reverts a fault, with `python -m engine.drill.deadman_switch` beside it until it is reverted."""
 
-    def __init__(self, fault: Fault, folder: Path, drill: str, proxy: Proxy | None) -> None:
+    def __init__(self, fault: PlannedFault, folder: Path, drill: str, proxy: ProxyProcess | None) -> None:
         self._fault, self._note, self._drill, self._proxy = fault, folder / NOTE, drill, proxy
         self._watch: asyncio.subprocess.Process | None = None
 
     async def inject(self) -> None:
-        """Break it.
+        """Inject the fault.
 
         Raises:
-            FaultFailed: it could not be broken; what was begun is put right.
+            FaultFailed: it could not be injected; what was begun is put right.
         """
         if self._proxy is not None:  # its dead-man limit is its own, and it ends with whoever holds its stdin
-            await self._proxy.harm(self._fault.proxy, self._fault.hold.total_seconds() + _GRACE)
+            await self._proxy.apply_faults(self._fault.proxy, self._fault.hold.total_seconds() + _GRACE)
             return
         if self._fault.inject is None or self._fault.revert is None:
             raise FaultFailed("neither a proxy nor a hook")
@@ -50,30 +50,30 @@ class FaultKeeper:
             stdin=asyncio.subprocess.PIPE, cwd=_ROOT, start_new_session=True,
         )  # fmt: skip
         try:
-            await asyncio.to_thread(carry_out, self._fault.inject, self._drill)
+            await asyncio.to_thread(run_hook, self._fault.inject, self._drill)
         except FaultFailed:
             await self.revert()
             raise
 
-    def _write_down(self, revert: Hook) -> None:
+    def _write_down(self, revert: FaultHook) -> None:
         """Whole or not at all: what cannot be written down is not broken."""
         part = self._note.with_suffix(".part")
         try:
-            part.write_text(json.dumps({"drill": self._drill, "revert": as_document(revert)}))
+            part.write_text(json.dumps({"drill": self._drill, "revert": hook_document(revert)}))
             part.replace(self._note)
         except OSError as error:
             part.unlink(missing_ok=True)
             raise FaultFailed(f"how to put the fault right cannot be written down: {error.strerror}") from None
 
     async def revert(self) -> bool:
-        """Mend it; again and again where it fails. Whether it is mended now."""
+        """Revert the fault, again and again where that fails; whether it is reverted now."""
         if self._proxy is not None:
-            await self._proxy.harm({}, 0)
+            await self._proxy.apply_faults({}, 0)
         if not self._note.exists():
             return True
         for attempt in range(3):
             try:
-                await asyncio.to_thread(mend, self._note)
+                await asyncio.to_thread(revert_fault, self._note)
                 break
             except FaultFailed:
                 await asyncio.sleep(0.5 * 2**attempt)
@@ -83,8 +83,8 @@ class FaultKeeper:
         return not self._note.exists()
 
 
-def mend(note: Path) -> None:
-    """Put right what a note says may be broken, and take the note away. Harmless when done twice.
+def revert_fault(note: Path) -> None:
+    """Revert the fault that a note describes, and remove the note. Idempotent.
 
     Raises:
         FaultFailed: it is still broken; the note stays.
@@ -93,25 +93,25 @@ def mend(note: Path) -> None:
         found = json.loads(note.read_text())
     except FileNotFoundError:
         return
-    carry_out(hook_of(found["revert"]), found["drill"])
+    run_hook(parse_hook(found["revert"]), found["drill"])
     note.unlink(missing_ok=True)
 
 
-def mend_all(drills: Path) -> list[str]:
-    """What killed drills left broken: the names of those that were put right now. Whoever calls it has the lock.
+def revert_left_faults(drills: Path) -> list[str]:
+    """Revert the faults that killed drills left; the names of those reverted now. The caller has the lock.
 
     Raises:
         FaultFailed: one is still broken.
     """
     mended = []
     for note in sorted(drills.glob(f"*/{NOTE}")):
-        mend(note)
+        revert_fault(note)
         mended.append(note.parent.name)
     return mended
 
 
-def carry_out(hook: Hook, drill: str) -> None:
-    """Run the command, or send the request.
+def run_hook(hook: FaultHook, drill: str) -> None:
+    """Run the hook's command, or send its request.
 
     Raises:
         FaultFailed: exit code, status, or no answer in time.
@@ -124,7 +124,7 @@ def carry_out(hook: Hook, drill: str) -> None:
             raise FaultFailed(f"`{Path(hook.command[0]).name}` failed: {type(error).__name__}") from None
         return
     body = None if hook.json is None else json.dumps(hook.json).encode()
-    headers = {MARK: drill, "content-type": "application/json"}
+    headers = {DRILL_HEADER: drill, "content-type": "application/json"}
     request = urllib.request.Request(hook.url, body, headers, method=hook.method)  # noqa: S310 - held against targets
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
     try:
@@ -139,12 +139,12 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """None is followed."""
 
 
-def as_document(hook: Hook) -> dict[str, Any]:
-    """As JSON."""
+def hook_document(hook: FaultHook) -> dict[str, Any]:
+    """Convert a hook to its JSON document."""
     return {**asdict(hook), "timeout": hook.timeout.total_seconds()}
 
 
-def hook_of(document: dict[str, Any]) -> Hook:
-    """Read back."""
+def parse_hook(document: dict[str, Any]) -> FaultHook:
+    """Parse a hook from its JSON document."""
     timeout = timedelta(seconds=document["timeout"])
-    return Hook(**{**document, "command": tuple(document["command"]), "timeout": timeout})
+    return FaultHook(**{**document, "command": tuple(document["command"]), "timeout": timeout})

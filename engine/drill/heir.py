@@ -1,7 +1,8 @@
-"""`python -m engine.drill.heir FOLDER`: waits beside a drill, and brings it to its end where its conductor cannot.
+"""`python -m engine.drill.drill_watchdog FOLDER`: ends a drill whose conductor cannot.
 
-Its stdin is held open by the conductor, who says `done` on it. Closed without that word, the conductor was killed.
-Light while it waits: what it takes to settle a drill is loaded only then, in its place.
+Its stdin is held open by the conductor, which writes `done` to it. Closed without that word, the conductor
+was killed. It stays light while it waits: what it takes to recover a drill is loaded only then, in its
+place.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ DONE: Final = b"done\n"
 
 
 def main(folder: str) -> int:
-    """Wait; 0 when nothing is left to do."""
+    """Wait for the conductor's end; 0 when nothing is left to do."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # a Ctrl-C in the terminal is meant for the conductor
     if sys.stdin.buffer.read() == DONE:

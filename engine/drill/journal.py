@@ -1,6 +1,7 @@
-"""What a drill does, line by line as it happens: what a page shows live, and what is left of a drill that was killed.
+"""Journal of a drill, line by line as it happens: for the live page, and for recovery of a killed drill.
 
-`progress.jsonl` in the drill's folder. Lines: `begun`, `phase`, `child`, `stage`, `second`, `moments`, `ended`.
+`progress.jsonl` in the drill's folder. Lines: `begun`, `phase`, `child`, `stage`, `second`, `moments`,
+`ended`.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from domain.drill.judging import Second
-from domain.drill.plan import Plan, segments
-from engine.drill.record import Moments, Record, Stage
+from domain.drill.judging import DrillSecond
+from domain.drill.plan import DrillPlan, build_segments
+from engine.drill.record import DrillMoments, DrillRecord, DrillStage
 
 PROGRESS: Final = "progress.jsonl"
 PHASES: Final = ("preflight", "baseline", "stages", "rest", "fault", "recovery", "answer", "clean", "report")
 
 
-class Journal:
-    """Written by whoever conducts the drill. Each line is one write, so that a reader sees it whole or not at all.
+class DrillJournal:
+    """Journal written by the conductor. Each line is one write: a reader sees it whole or not at all.
 
     Every method may raise OSError: the disk is full.
     """
@@ -31,39 +32,39 @@ class Journal:
         self._file = folder / PROGRESS
         self._cut = _is_cut(self._file)
 
-    def begun(self, plan: Plan, drill: str, peak: float) -> None:
-        """A drill begins."""
+    def write_begun(self, plan: DrillPlan, drill: str, peak: float) -> None:
+        """Write that a drill begins."""
         course = [
             {"name": one.name, "percent": one.percent, "rate": one.rate, "seconds": one.seconds}
-            for one in segments(plan, peak)
+            for one in build_segments(plan, peak)
         ]
         self._write(
             "begun", drill=drill, plan=plan.id, title={"en": plan.title.en, "zh": plan.title.zh}, pid=os.getpid(),
             peak=peak, course=course, fault=plan.fault.id if plan.fault else "",
         )  # fmt: skip
 
-    def phase(self, name: str) -> None:
-        """One of PHASES begins."""
+    def write_phase(self, name: str) -> None:
+        """Write that one of PHASES begins."""
         self._write("phase", phase=name)
 
-    def child(self, pid: int) -> None:
-        """A process that ends with the drill."""
+    def write_child(self, pid: int) -> None:
+        """Write the id of a process that ends with the drill."""
         self._write("child", pid=pid)
 
-    def stage(self, stage: Stage) -> None:
-        """A stage begins, or is over."""
+    def write_stage(self, stage: DrillStage) -> None:
+        """Write that a stage begins, or is over."""
         self._write("stage", stage=asdict(stage))
 
-    def second(self, second: Second) -> None:
-        """One second as it was measured."""
+    def write_second(self, second: DrillSecond) -> None:
+        """Write one second as it was measured."""
         self._write("second", second=asdict(second))
 
-    def moments(self, moments: Moments) -> None:
-        """Something happened to the fault."""
+    def write_moments(self, moments: DrillMoments) -> None:
+        """Write the moments of the fault known so far."""
         self._write("moments", moments=asdict(moments))
 
-    def ended(self, verdict: str) -> None:
-        """Over, and on record."""
+    def write_ended(self, verdict: str) -> None:
+        """Write that the drill is over, and on record."""
         self._write("ended", verdict=verdict)
 
     def _write(self, line: str, **more: Any) -> None:
@@ -86,8 +87,8 @@ def _is_cut(file: Path) -> bool:
         return False
 
 
-def lines(folder: Path) -> Iterator[dict[str, Any]]:
-    """Every line that can be read; one that was cut off by a kill is passed over."""
+def read_lines(folder: Path) -> Iterator[dict[str, Any]]:
+    """Read every line that is whole; one that was cut off by a kill is passed over."""
     try:
         text = (folder / PROGRESS).read_text(encoding="utf-8")
     except OSError:
@@ -99,22 +100,22 @@ def lines(folder: Path) -> Iterator[dict[str, Any]]:
             continue
 
 
-def restored(folder: Path) -> tuple[Record, str] | None:
-    """What is known of a drill from its journal, and the phase that it had come to; None where it never began."""
-    record, phase, stages = None, PHASES[0], dict[str, Stage]()
-    for one in lines(folder):
+def restore_record(folder: Path) -> tuple[DrillRecord, str] | None:
+    """Restore a drill's record and its phase from the journal; None where it never began."""
+    record, phase, stages = None, PHASES[0], dict[str, DrillStage]()
+    for one in read_lines(folder):
         if one["line"] == "begun":
-            record = Record(one["drill"], one["plan"], one["at"], one["peak"])
+            record = DrillRecord(one["drill"], one["plan"], one["at"], one["peak"])
         elif record is None:
             continue
         elif one["line"] == "phase":
             phase = one["phase"]
         elif one["line"] == "stage":
-            stages[one["stage"]["name"]] = Stage(**one["stage"])
+            stages[one["stage"]["name"]] = DrillStage(**one["stage"])
         elif one["line"] == "second":
-            record.seconds.append(Second(**one["second"]))
+            record.seconds.append(DrillSecond(**one["second"]))
         elif one["line"] == "moments":
-            record.moments = Moments(**one["moments"])
+            record.moments = DrillMoments(**one["moments"])
         record.ended = one["at"]
     if record is None:
         return None
@@ -125,10 +126,10 @@ def restored(folder: Path) -> tuple[Record, str] | None:
 
 
 def is_over(folder: Path) -> bool:
-    """Whether whoever conducted it brought it to its end, or somebody did in their place."""
-    return any(one["line"] == "ended" for one in lines(folder))
+    """Whether a drill was brought to its end, by its conductor or by the watchdog."""
+    return any(one["line"] == "ended" for one in read_lines(folder))
 
 
-def children(folder: Path) -> list[int]:
-    """The processes that it started."""
-    return [one["pid"] for one in lines(folder) if one["line"] == "child"]
+def child_pids(folder: Path) -> list[int]:
+    """Ids of the processes that a drill started."""
+    return [one["pid"] for one in read_lines(folder) if one["line"] == "child"]

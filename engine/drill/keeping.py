@@ -1,4 +1,4 @@
-"""What came of a drill on record: its report in both languages, its owner called, what a failed one asks for."""
+"""Records of drills: the report in both languages, the call of its owner, the actions of a failed drill."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import pendulum
 from pendulum import DateTime
 from sqlalchemy import Connection
 
-from channels.wording import reason_in
+from channels.wording import localize_reason
 from domain.action import Action, ActionKind
-from domain.drill.plan import Plan
-from domain.drill.verdict import Outcome, Verdict
+from domain.drill.plan import DrillPlan
+from domain.drill.verdict import DrillOutcome, DrillVerdict
 from domain.playbook import Playbook, Stage, Step, StepKind
 from domain.text import Text
-from engine.actions import promise
+from engine.actions import open_actions
 from engine.drill import running
-from engine.drill.comparing import against
+from engine.drill.comparing import compare_with_earlier
 from engine.drill.places import KIND, drills_dir
-from engine.drill.record import Record
-from engine.drill.report import sheet
-from engine.house import House
+from engine.drill.record import DrillRecord
+from engine.drill.report import build_report
+from engine.house import Installation
 from engine.review import html, markdown
-from engine.review.desk import desk_of
+from engine.review.desk import get_review_service
 from engine.review.holding import LANGUAGES, open_review
 from storage import documents
 from storage.documents import Document
@@ -33,20 +33,20 @@ _MEND, _AGAIN = timedelta(days=14), timedelta(days=30)
 
 
 @dataclass(frozen=True)
-class Held:
-    """A drill that was held: its record, what it says, where its report is, who was called by which matter."""
+class DrillResult:
+    """Result of a drill: its record, verdict, report, the case that calls its owner, and its actions."""
 
-    record: Record
-    verdict: Verdict
+    record: DrillRecord
+    verdict: DrillVerdict
     document: Document
     page: Path
     matter: str
     actions: tuple[str, ...]
 
 
-def keep(house: House, plan: Plan, record: Record, verdict: Verdict, now: DateTime) -> Held:
-    """Its report on record, and its owner called, in one transaction; done twice it is done once."""
-    desk = desk_of(house)
+def save_result(house: Installation, plan: DrillPlan, record: DrillRecord, verdict: DrillVerdict, now: DateTime) -> DrillResult:
+    """Save the report and call its owner, in one transaction. Idempotent."""
+    desk = get_review_service(house)
     document = _document(house, plan, record, verdict, now)
     folder = drills_dir(house) / record.id
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def keep(house: House, plan: Plan, record: Record, verdict: Verdict, now: DateTi
         (folder / f"report.{language}.html").write_text(page, encoding="utf-8")
     procedure, roster = _procedure(plan, verdict), house.roster()
     with house.database.write() as connection:
-        documents.keep(connection, document)
+        documents.save_document(connection, document)
         matter = open_review(
             connection,
             desk,
@@ -64,31 +64,31 @@ def keep(house: House, plan: Plan, record: Record, verdict: Verdict, now: DateTi
             document,
             now,
         )
-        promised = promise(connection, roster, _promises(plan, record, verdict), now)
+        promised = open_actions(connection, roster, _promises(plan, record, verdict), now)
     actions = tuple(answer.ref for answer in promised)
-    return Held(record, verdict, document, folder / "report.en.html", matter, actions)
+    return DrillResult(record, verdict, document, folder / "report.en.html", matter, actions)
 
 
-def _document(house: House, plan: Plan, record: Record, verdict: Verdict, now: DateTime) -> Document:
-    zone = desk_of(house).plan.zone
-    comparisons = against(earlier(house, plan.id, record.id), record)
-    sheets = {key: sheet(plan, record, verdict, language, zone, comparisons) for key, language in LANGUAGES.items()}
+def _document(house: Installation, plan: DrillPlan, record: DrillRecord, verdict: DrillVerdict, now: DateTime) -> Document:
+    zone = get_review_service(house).plan.zone
+    comparisons = compare_with_earlier(list_earlier(house, plan.id, record.id), record)
+    sheets = {key: build_report(plan, record, verdict, language, zone, comparisons) for key, language in LANGUAGES.items()}
     return Document(
         id=f"{KIND}/{record.id}",
         title=Text(f"Drill {plan.id}: {verdict.outcome}", f"压测 {plan.id}：{verdict.outcome}"), made_at=now,
         from_at=pendulum.from_timestamp(record.begun), to_at=pendulum.from_timestamp(record.ended),
-        pages={key: html.page(one) for key, one in sheets.items()},
-        texts={key: markdown.markdown(one) for key, one in sheets.items()},
-        data=summary(record, verdict),
+        pages={key: html.render_html(one) for key, one in sheets.items()},
+        texts={key: markdown.render_markdown(one) for key, one in sheets.items()},
+        data=summarise(record, verdict),
     )  # fmt: skip
 
 
-def summary(record: Record, verdict: Verdict) -> dict[str, object]:
-    """The drill in figures, as programs read it."""
+def summarise(record: DrillRecord, verdict: DrillVerdict) -> dict[str, object]:
+    """Summarise the drill in figures, as programs read it."""
     knee, recovery = verdict.knee, verdict.recovery
     return {
         "id": record.id, "plan": record.plan, "verdict": str(verdict.outcome), "peak": record.peak,
-        "reasons": [{"en": reason_in(one, "en"), "zh": reason_in(one, "zh_CN")} for one in verdict.reasons],
+        "reasons": [{"en": localize_reason(one, "en"), "zh": localize_reason(one, "zh_CN")} for one in verdict.reasons],
         "knee": {"rate": knee.rate, "low": knee.low, "high": knee.high, "percent": knee.percent} if knee else None,
         "rto_seconds": recovery.rto if recovery else None,
         "rto_parts": recovery.parts() if recovery else None,
@@ -99,23 +99,23 @@ def summary(record: Record, verdict: Verdict) -> dict[str, object]:
     }  # fmt: skip
 
 
-def earlier(house: House, plan: str, but: str) -> list[Record]:
-    """The last three drills of a plan that say something, the newest first."""
+def list_earlier(house: Installation, plan: str, but: str) -> list[DrillRecord]:
+    """List the last three drills of a plan that are valid, the newest first."""
     with house.database.read() as connection:
-        found = [documents.load(connection, one.id) for one in _listed(connection)]
+        found = [documents.load_document(connection, one.id) for one in _listed(connection)]
     wanted = [one for one in found if one and one.data["plan"] == plan and one.data["id"] != but]
-    said = [str(one.data["id"]) for one in wanted if one.data["verdict"] != Outcome.INVALID]
-    return [record for name in said[:3] if (record := running.read(drills_dir(house) / name)) is not None]
+    said = [str(one.data["id"]) for one in wanted if one.data["verdict"] != DrillOutcome.INVALID]
+    return [record for name in said[:3] if (record := running.load_record(drills_dir(house) / name)) is not None]
 
 
 def _listed(connection: Connection) -> list[Document]:
-    return documents.listing(connection, kind=KIND, limit=50)
+    return documents.list_documents(connection, kind=KIND, limit=50)
 
 
-def _procedure(plan: Plan, verdict: Verdict) -> Playbook:
-    failed = verdict.outcome is not Outcome.PASS
+def _procedure(plan: DrillPlan, verdict: DrillVerdict) -> Playbook:
+    failed = verdict.outcome is not DrillOutcome.PASS
     reasons = {
-        language: "\n".join(f"- {reason_in(one, language)}" for one in verdict.reasons) for language in ("en", "zh_CN")
+        language: "\n".join(f"- {localize_reason(one, language)}" for one in verdict.reasons) for language in ("en", "zh_CN")
     }
     title = Text(f"Read the report of drill {plan.id}: {verdict.outcome}", f"阅读压测报告 {plan.id}：{verdict.outcome}")
     step = Step(
@@ -130,13 +130,13 @@ def _procedure(plan: Plan, verdict: Verdict) -> Playbook:
     )
 
 
-def _promises(plan: Plan, record: Record, verdict: Verdict) -> dict[str, Action]:
+def _promises(plan: DrillPlan, record: DrillRecord, verdict: DrillVerdict) -> dict[str, Action]:
     """What a failed drill asks for: each reason mended, and the drill again."""
-    if verdict.outcome is Outcome.PASS:
+    if verdict.outcome is DrillOutcome.PASS:
         return {}
     found = {}
     for place, reason in enumerate(verdict.reasons):
-        title = Text(f"{reason_in(reason, 'en')}"[:180], reason_in(reason, "zh_CN")[:180])
+        title = Text(f"{localize_reason(reason, 'en')}"[:180], localize_reason(reason, "zh_CN")[:180])
         found[f"drill:{record.id}:{place}"] = Action(
             title, plan.owner, _MEND, ActionKind.DRILL, origin=f"{KIND}/{record.id}"
         )

@@ -1,28 +1,28 @@
-"""Where drills are: their folders in the home, who conducts one at this moment. Light, for pages and children."""
+"""Folders of drills in the home, and which of them are being conducted now. Light, for pages and children."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
-from engine.house import House
+from engine.house import Installation
 
 KIND: Final = "drill"  # of its document
 ALIVE: Final = "alive"  # in the drill's folder: who conducts it
 
 
-def drills_dir(house: House) -> Path:
-    """Where drills leave what they leave."""
+def drills_dir(house: Installation) -> Path:
+    """Path of the folder that holds every drill's folder."""
     return Path(house.settings.home) / "drills"
 
 
-def conducted(drills: Path) -> list[Path]:
-    """The folders of drills that somebody conducts who is alive."""
-    return [mark.parent for mark in sorted(drills.glob(f"*/{ALIVE}")) if lives(mark)]
+def list_conducted(drills: Path) -> list[Path]:
+    """List the folders of drills whose conductor is alive."""
+    return [mark.parent for mark in sorted(drills.glob(f"*/{ALIVE}")) if is_alive(mark)]
 
 
-def lives(mark: Path) -> bool:
-    """Whether the process lives that a mark names."""
+def is_alive(mark: Path) -> bool:
+    """Whether the process named by a mark file is alive."""
     try:
         pid = mark.read_text().strip()
     except OSError:

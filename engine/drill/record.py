@@ -1,16 +1,16 @@
-"""All that a drill left behind: its seconds, its stages, its moments. JSON-able, kept beside the report."""
+"""Record of a drill: its seconds, its stages, its moments. JSON-able, kept beside the report."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from domain.drill.judging import Second
+from domain.drill.judging import DrillSecond
 
 
 @dataclass(slots=True)
-class Stage:
-    """One stretch of constant load. Times in seconds since 1970."""
+class DrillStage:
+    """Stage of constant load. Times in seconds since 1970."""
 
     name: str
     mode: str
@@ -22,10 +22,10 @@ class Stage:
 
 
 @dataclass(slots=True)
-class Moments:
-    """When the fault began, was seen by a rule, was put right, and when all figures were good again.
+class DrillMoments:
+    """Moments of the fault: begun, seen by a rule, put right, and all figures good again.
 
-    `called`, `acknowledged`: of whoever the warning called; None where nobody was, or nobody answered.
+    `called`, `acknowledged`: of the owner whom the warning called; None where nobody was, or nobody answered.
     """
 
     injected: float | None = None
@@ -42,8 +42,8 @@ class Moments:
 
 
 @dataclass(slots=True)
-class Cleaned:
-    """What was made at the target, and what is proved to be gone."""
+class CleanupResult:
+    """Result of the cleanup: what was made at the target, and what is proved to be gone."""
 
     made: int = 0
     gone: int = 0
@@ -53,36 +53,36 @@ class Cleaned:
 
 
 @dataclass(slots=True)
-class Record:
-    """A drill as it went. `stopped`: why it ended before its end; `invalid`: why it says nothing."""
+class DrillRecord:
+    """Record of one drill. `stopped`: why it ended before its end; `invalid`: why it proves nothing."""
 
     id: str
     plan: str
     begun: float
     peak: float
     ended: float = 0.0
-    seconds: list[Second] = field(default_factory=list)
-    stages: list[Stage] = field(default_factory=list)
+    seconds: list[DrillSecond] = field(default_factory=list)
+    stages: list[DrillStage] = field(default_factory=list)
     totals: dict[str, dict[str, Any]] = field(default_factory=dict)  # stage -> histograms by step
-    moments: Moments = field(default_factory=Moments)
-    cleaned: Cleaned = field(default_factory=Cleaned)
+    moments: DrillMoments = field(default_factory=DrillMoments)
+    cleaned: CleanupResult = field(default_factory=CleanupResult)
     stopped: str = ""
     invalid: str = ""
     requests: int = 0
 
-    def of(self, stage: Stage) -> list[Second]:
-        """The seconds of a stage."""
+    def seconds_of(self, stage: DrillStage) -> list[DrillSecond]:
+        """List the seconds of a stage."""
         return [one for one in self.seconds if one.segment == stage.name]
 
     def document(self) -> dict[str, Any]:
-        """As JSON."""
+        """Convert the record to its JSON document."""
         return asdict(self)
 
 
-def record_of(document: dict[str, Any]) -> Record:
-    """Read back."""
+def parse_record(document: dict[str, Any]) -> DrillRecord:
+    """Parse a record from its JSON document."""
     found = dict(document)
-    found["seconds"] = [Second(**one) for one in found["seconds"]]
-    found["stages"] = [Stage(**one) for one in found["stages"]]
-    found["moments"], found["cleaned"] = Moments(**found["moments"]), Cleaned(**found["cleaned"])
-    return Record(**found)
+    found["seconds"] = [DrillSecond(**one) for one in found["seconds"]]
+    found["stages"] = [DrillStage(**one) for one in found["stages"]]
+    found["moments"], found["cleaned"] = DrillMoments(**found["moments"]), CleanupResult(**found["cleaned"])
+    return DrillRecord(**found)

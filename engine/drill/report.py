@@ -1,4 +1,4 @@
-"""The report of a drill: the verdict in words, the six figures over time, the knee, the recovery, latencies by step."""
+"""Report of a drill: verdict in words, six figures over time, knee, recovery, latencies by step."""
 
 from __future__ import annotations
 
@@ -8,50 +8,50 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pendulum
 
-from channels.wording import reason_in
-from domain.drill.judging import WINDOW, readings, steady
-from domain.drill.plan import LOW_IS_GOOD, Figure, Plan
-from domain.drill.verdict import Outcome, Verdict, shown_as
+from channels.wording import localize_reason
+from domain.drill.judging import WINDOW_SECONDS, measure_window, steady_seconds
+from domain.drill.plan import LOW_IS_GOOD, DrillFigure, DrillPlan
+from domain.drill.verdict import DrillOutcome, DrillVerdict, format_drill_figure
 from domain.text import N_
 from domain.trend import Trend
-from engine.drill.comparing import Compared
-from engine.drill.record import Record, Stage
-from engine.review.blocks import Block, Cell, Heading, Picture, Sheet, Table, Tile, Tiles, Tone, Words
-from engine.warning.plotting import Band, Line, Plot
+from engine.drill.comparing import DrillComparison
+from engine.drill.record import DrillRecord, DrillStage
+from engine.review.blocks import Block, Cell, Heading, Picture, DocumentSheet, TableBlock, Tile, Tiles, Tone, Paragraph
+from engine.warning.plotting import PlotBand, PlotLine, Plot
 from locales import Translator, translator
 
 TITLES = {
-    Figure.LATENCY: N_("Latency, 95th percentile (ms)"),
-    Figure.ERROR_RATE: N_("Error rate (%)"),
-    Figure.THROUGHPUT: N_("Throughput, of what was offered (%)"),
-    Figure.AVAILABILITY: N_("Availability (%)"),
-    Figure.SATURATION: N_("Saturation: under way, as seconds of what is offered"),
+    DrillFigure.LATENCY: N_("Latency, 95th percentile (ms)"),
+    DrillFigure.ERROR_RATE: N_("Error rate (%)"),
+    DrillFigure.THROUGHPUT: N_("Throughput, of what was offered (%)"),
+    DrillFigure.AVAILABILITY: N_("Availability (%)"),
+    DrillFigure.SATURATION: N_("Saturation: under way, as seconds of what is offered"),
 }
-HEADS = {
-    Figure.LATENCY: N_("latency"), Figure.ERROR_RATE: N_("errors"), Figure.THROUGHPUT: N_("throughput"),
-    Figure.AVAILABILITY: N_("availability"), Figure.SATURATION: N_("saturation"),
+COLUMN_HEADS = {
+    DrillFigure.LATENCY: N_("latency"), DrillFigure.ERROR_RATE: N_("errors"), DrillFigure.THROUGHPUT: N_("throughput"),
+    DrillFigure.AVAILABILITY: N_("availability"), DrillFigure.SATURATION: N_("saturation"),
 }  # fmt: skip
-_SHARES = frozenset({Figure.ERROR_RATE, Figure.THROUGHPUT, Figure.AVAILABILITY})
-_TONES: dict[Outcome, Tone] = {Outcome.PASS: "good", Outcome.FAIL: "bad", Outcome.INVALID: "soft"}
+_SHARES = frozenset({DrillFigure.ERROR_RATE, DrillFigure.THROUGHPUT, DrillFigure.AVAILABILITY})
+_TONES: dict[DrillOutcome, Tone] = {DrillOutcome.PASS: "good", DrillOutcome.FAIL: "bad", DrillOutcome.INVALID: "soft"}
 
 
-def sheet(
-    plan: Plan, record: Record, verdict: Verdict, language: str, zone: str, compared: Sequence[Compared] = ()
-) -> Sheet:
-    """The whole report in one language."""
+def build_report(
+    plan: DrillPlan, record: DrillRecord, verdict: DrillVerdict, language: str, zone: str, compared: Sequence[DrillComparison] = ()
+) -> DocumentSheet:
+    """Build the whole report in one language."""
     _ = translator(language)
     began = pendulum.from_timestamp(record.begun).in_timezone(zone)
     blocks = [*_verdict(record, verdict, language, _), *_recovery(record, verdict, _), *_stages(plan, record, _)]
     blocks += [*_plots(plan, record, zone, _), *_compared(compared, _), *_steps(record, _)]
     blocks += _traces(record, _)
-    return Sheet(
+    return DocumentSheet(
         language=language, title=plan.title.in_(language), blocks=blocks, badges=(_("DRILL"),),
         subtitle=f"{record.id} · {began.format('YYYY-MM-DD HH:mm z')}",
         foot=_("Open-loop load: latency counts from when a step was due, so a stall is seen."),
     )  # fmt: skip
 
 
-def _verdict(record: Record, verdict: Verdict, language: str, _: Translator) -> Iterator[Block]:
+def _verdict(record: DrillRecord, verdict: DrillVerdict, language: str, _: Translator) -> Iterator[Block]:
     knee, recovery = verdict.knee, verdict.recovery
     highest = max((stage.percent for stage in record.stages if stage.mode == "level"), default=0)
     yield Tiles([
@@ -66,19 +66,19 @@ def _verdict(record: Record, verdict: Verdict, language: str, _: Translator) -> 
     if verdict.reasons:
         yield Heading(_("Why"))
         for reason in verdict.reasons:
-            yield Words(f"• {reason_in(reason, language)}", tone="bad")
+            yield Paragraph(f"• {localize_reason(reason, language)}", tone="bad")
     else:
-        yield Words(_("Every stage was in band, the fault was seen, and the chain recovered in time."), tone="good")
+        yield Paragraph(_("Every stage was in band, the fault was seen, and the chain recovered in time."), tone="good")
 
 
-def _rto(verdict: Verdict) -> str:
+def _rto(verdict: DrillVerdict) -> str:
     if verdict.recovery is None:
         return "-"
     rto = verdict.recovery.rto
     return f"{rto:.1f} s" if rto is not None else f"> {verdict.recovery.horizon:g} s"
 
 
-def _recovery(record: Record, verdict: Verdict, _: Translator) -> Iterator[Block]:
+def _recovery(record: DrillRecord, verdict: DrillVerdict, _: Translator) -> Iterator[Block]:
     if verdict.recovery is None:
         return
     names = {
@@ -95,17 +95,17 @@ def _recovery(record: Record, verdict: Verdict, _: Translator) -> Iterator[Block
         [names[part], "-" if seconds is None else f"{seconds:.1f} s"]
         for part, seconds in verdict.recovery.parts().items()
     ]
-    yield Table([_("Part"), _("Took")], [*rows, [_("together"), _rto(verdict)]], numbers=frozenset({1}))
-    yield Words(_called(record, _), tone="soft")
-    yield Words(
+    yield TableBlock([_("Part"), _("Took")], [*rows, [_("together"), _rto(verdict)]], numbers=frozenset({1}))
+    yield Paragraph(_called(record, _), tone="soft")
+    yield Paragraph(
         _("Rules are evaluated every 10 s; recovery is known to {window} s, the width of its window.").format(
-            window=WINDOW
+            window=WINDOW_SECONDS
         ),
         tone="soft",
     )
 
 
-def _called(record: Record, _: Translator) -> str:
+def _called(record: DrillRecord, _: Translator) -> str:
     """Who was called by the warning, and whether they had it; or why nobody was."""
     moments = record.moments
     if moments.called is None:
@@ -120,17 +120,17 @@ def _called(record: Record, _: Translator) -> str:
     )
 
 
-def _stages(plan: Plan, record: Record, _: Translator) -> Iterator[Block]:
+def _stages(plan: DrillPlan, record: DrillRecord, _: Translator) -> Iterator[Block]:
     yield Heading(_("Stages"))
-    figures = [figure for figure in Figure if figure in TITLES]
-    head = [_("Stage"), _("offered"), _("completed"), *(_(HEADS[figure]) for figure in figures)]
+    figures = [figure for figure in DrillFigure if figure in TITLES]
+    head = [_("Stage"), _("offered"), _("completed"), *(_(COLUMN_HEADS[figure]) for figure in figures)]
     rows = [_stage(plan, record, stage, figures, _) for stage in record.stages if stage.mode != "fault"]
-    yield Table(head, rows, numbers=frozenset(range(1, len(head))))
+    yield TableBlock(head, rows, numbers=frozenset(range(1, len(head))))
 
 
-def _stage(plan: Plan, record: Record, stage: Stage, figures: Sequence[Figure], _: Translator) -> list[str | Cell]:
-    part = steady(record.of(stage))
-    found, count = readings(part), max(1, len(part))
+def _stage(plan: DrillPlan, record: DrillRecord, stage: DrillStage, figures: Sequence[DrillFigure], _: Translator) -> list[str | Cell]:
+    part = steady_seconds(record.seconds_of(stage))
+    found, count = measure_window(part), max(1, len(part))
     row: list[str | Cell] = [
         Cell(f"{stage.name} · {_('too much')}", "bad") if stage.overloaded else stage.name,
         f"{stage.rate:.1f}/s", f"{sum(one.completed for one in part) / count:.1f}/s",
@@ -143,50 +143,50 @@ def _stage(plan: Plan, record: Record, stage: Stage, figures: Sequence[Figure], 
             and value != plan.bands[figure]
         )
         judged = stage.mode == "level" and stage.percent <= plan.carry
-        row.append("-" if value is None else Cell(shown_as(figure, value), "bad" if bad and judged else ""))
+        row.append("-" if value is None else Cell(format_drill_figure(figure, value), "bad" if bad and judged else ""))
     return row
 
 
-def _plots(plan: Plan, record: Record, zone: str, _: Translator) -> Iterator[Block]:
+def _plots(plan: DrillPlan, record: DrillRecord, zone: str, _: Translator) -> Iterator[Block]:
     yield Heading(_("Figures over time"))
-    if len(record.seconds) < WINDOW:
-        yield Words(_("Nothing was measured."), tone="soft")
+    if len(record.seconds) < WINDOW_SECONDS:
+        yield Paragraph(_("Nothing was measured."), tone="soft")
         return
-    ends = range(WINDOW, len(record.seconds) + 1)
-    windows = [readings(record.seconds[place - WINDOW : place]) for place in ends]
+    ends = range(WINDOW_SECONDS, len(record.seconds) + 1)
+    windows = [measure_window(record.seconds[place - WINDOW_SECONDS : place]) for place in ends]
     at = np.array([round(record.seconds[place - 1].at * 1e6) for place in ends], dtype=np.int64)
     for figure, title in TITLES.items():
         factor = 100 if figure in _SHARES else 1
         values = [window[figure].value for window in windows]
         line = np.array([np.nan if value is None else value * factor for value in values], dtype=np.float64)
-        if figure is Figure.THROUGHPUT:  # what is left over from a heavier stage completes in a light one
+        if figure is DrillFigure.THROUGHPUT:  # what is left over from a heavier stage completes in a light one
             line = np.minimum(line, 150.0)
         limit = np.full(2, plan.bands[figure] * factor, dtype=np.float64)
         plot = Plot(
             _(title), _course(record, _), int(at[0]), int(at[-1]),
-            [Line(str(figure), at, line, "value"), Line(_("band"), at[[0, -1]], limit, "limit red")],
+            [PlotLine(str(figure), at, line, "value"), PlotLine(_("band"), at[[0, -1]], limit, "limit red")],
             ZoneInfo(zone), _bands(record, _),
         )  # fmt: skip
         yield Picture(plot.svg(), _(title))
 
 
-def _course(record: Record, _: Translator) -> str:
+def _course(record: DrillRecord, _: Translator) -> str:
     return " → ".join(stage.name for stage in record.stages)
 
 
-def _bands(record: Record, _: Translator) -> list[Band]:
+def _bands(record: DrillRecord, _: Translator) -> list[PlotBand]:
     found = [
-        Band(round(stage.begun * 1e6), round(stage.ended * 1e6), "yellow", stage.name)
+        PlotBand(round(stage.begun * 1e6), round(stage.ended * 1e6), "yellow", stage.name)
         for stage in record.stages
         if stage.overloaded
     ]
     moments = record.moments
     if moments.injected is not None and moments.reverted is not None:
-        found.append(Band(round(moments.injected * 1e6), round(moments.reverted * 1e6), "red", _("fault")))
+        found.append(PlotBand(round(moments.injected * 1e6), round(moments.reverted * 1e6), "red", _("fault")))
     return found
 
 
-def _compared(compared: Sequence[Compared], _: Translator) -> Iterator[Block]:
+def _compared(compared: Sequence[DrillComparison], _: Translator) -> Iterator[Block]:
     if not compared:
         return
     yield Heading(_("Beside earlier drills"))
@@ -200,10 +200,10 @@ def _compared(compared: Sequence[Compared], _: Translator) -> Iterator[Block]:
          Cell(words[one.change.trend], tones.get(one.change.trend, ""))]
         for one in compared
     ]  # fmt: skip
-    yield Table([_("Figure"), _("Drill"), _("new to old"), _("99 % interval"), _("Says")], rows, frozenset({2, 3}))
+    yield TableBlock([_("Figure"), _("Drill"), _("new to old"), _("99 % interval"), _("Says")], rows, frozenset({2, 3}))
 
 
-def _steps(record: Record, _: Translator) -> Iterator[Block]:
+def _steps(record: DrillRecord, _: Translator) -> Iterator[Block]:
     yield Heading(_("Latency by step, milliseconds"))
     head = [_("Stage"), _("Step"), _("count"), "p50", "p95", "p99", "p99.9", _("most"), _("p95 from when it was sent")]
     rows: list[list[str | Cell]] = []
@@ -212,23 +212,23 @@ def _steps(record: Record, _: Translator) -> Iterator[Block]:
             service = total["service"][step]["p95"]
             numbers = [found["p50"], found["p95"], found["p99"], found["p99.9"], found["max"], service]
             rows.append([stage, step, str(found["count"]), *(f"{number:.1f}" for number in numbers)])
-    yield Table(head, rows, numbers=frozenset(range(2, len(head))), empty=_("Nothing was measured."))
+    yield TableBlock(head, rows, numbers=frozenset(range(2, len(head))), empty=_("Nothing was measured."))
     causes = {f"{stage}: {why}": count for stage, total in record.totals.items() for why, count in total["why"].items()}
     if causes:
         yield Heading(_("Failures by cause"))
         most = sorted(causes.items(), key=lambda row: -row[1])[:20]
-        yield Table([_("Cause"), _("count")], [[why, str(count)] for why, count in most], numbers=frozenset({1}))
+        yield TableBlock([_("Cause"), _("count")], [[why, str(count)] for why, count in most], numbers=frozenset({1}))
 
 
-def _traces(record: Record, _: Translator) -> Iterator[Block]:
+def _traces(record: DrillRecord, _: Translator) -> Iterator[Block]:
     cleaned = record.cleaned
     yield Heading(_("Traces"))
     said = _("{requests} requests, each marked. {made} things made, {gone} proved to be gone.").format(
         requests=record.requests, made=cleaned.made, gone=cleaned.gone
     )
-    yield Words(said, tone="bad" if cleaned.left else "")
+    yield Paragraph(said, tone="bad" if cleaned.left else "")
     if cleaned.doubtful:
         words = _("{count} requests that make something were never answered: look at the target for what they made.")
-        yield Words(words.format(count=cleaned.doubtful), tone="bad")
+        yield Paragraph(words.format(count=cleaned.doubtful), tone="bad")
     if cleaned.left:
-        yield Words(", ".join(cleaned.left[:20]), tone="bad")
+        yield Paragraph(", ".join(cleaned.left[:20]), tone="bad")

@@ -1,8 +1,8 @@
-"""`python -m engine.drill.settling FOLDER`: what a killed drill left is settled.
+"""`python -m engine.drill.recover_orphan FOLDER`: recovers a drill whose conductor was killed.
 
-The fault put right, its processes ended, what it made removed, what is known reported.
-Done by whoever waits beside a drill (`engine.drill.heir`) as soon as its conductor is gone, and by the next drill, and
-by the sweep, where even that one died. Doing it twice is doing it once.
+The fault is put right, its processes are ended, what it made is removed, what is known is reported. Done by
+the watchdog beside a drill (`engine.drill.drill_watchdog`) as soon as the conductor is gone, and by the
+next drill and by the sweep, where even the watchdog died. Idempotent.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from typing import Final
 
 from pendulum import DateTime
 
-from domain.drill.plan import Plan
+from domain.drill.plan import DrillPlan
 from engine.clock import now as clock
 from engine.drill import running
-from engine.drill.calling import call_off
-from engine.drill.cleaning import clean
-from engine.drill.crew import Proxy
-from engine.drill.faults import NOTE, FaultFailed, mend, mend_all
-from engine.drill.journal import PROGRESS, Journal, children, is_over, restored
-from engine.drill.keeping import Held, keep
+from engine.drill.calling import close_drill_warnings
+from engine.drill.cleaning import remove_created
+from engine.drill.crew import ProxyProcess
+from engine.drill.faults import NOTE, FaultFailed, revert_fault, revert_left_faults
+from engine.drill.journal import PROGRESS, DrillJournal, child_pids, is_over, restore_record
+from engine.drill.keeping import DrillResult, save_result
 from engine.drill.places import ALIVE, drills_dir
-from engine.drill.preflight import NotNow
-from engine.drill.record import Cleaned
-from engine.house import House
-from playbooks.drill_file import read_plan
+from engine.drill.preflight import DrillNotAllowed
+from engine.drill.record import CleanupResult
+from engine.house import Installation
+from playbooks.drill_file import read_drill_plan
 from storage.settings import load_settings
 
 _DRAIN: Final = 8.0  # seconds that processes get which end by themselves when their conductor is gone
@@ -39,55 +39,58 @@ _LOOK: Final = 0.1
 _TRIES, _PAUSE = 30, 2.0
 
 
-def clear_away(house: House, now: DateTime) -> None:
-    """The same before a drill begins.
+def recover_before_start(house: Installation, now: DateTime) -> None:
+    """Recover killed drills before a new one begins.
 
     Raises:
-        NotNow: the chain is still broken by the fault of an earlier one.
+        DrillNotAllowed: the chain is still broken by the fault of an earlier one.
     """
     try:
-        mend_all(drills_dir(house))
-        settle_left(house, now)
+        revert_left_faults(drills_dir(house))
+        recover_unfinished(house, now)
     except FaultFailed as error:
-        raise NotNow(f"the fault of an earlier drill is not put right yet: {error}") from None
+        raise DrillNotAllowed(f"the fault of an earlier drill is not put right yet: {error}") from None
 
 
-def settle_orphans(house: House, now: DateTime) -> list[str]:
-    """What the sweep does: drills that ended with their machine, unless one runs; the names of those settled now."""
+def recover_orphans(house: Installation, now: DateTime) -> list[str]:
+    """Recover drills that ended with their machine, for the sweep; the names of those recovered now.
+
+    Nothing is done while a drill runs.
+    """
     if not any(not is_over(file.parent) for file in drills_dir(house).glob(f"*/{PROGRESS}")):
         return []
     try:
-        with running.alone(drills_dir(house), patience=0):
-            return [held.record.id for held in settle_left(house, now)]
-    except (NotNow, FaultFailed):  # somebody is at it, or the chain is not there: tried again with the next sweep
+        with running.drill_lock(drills_dir(house), patience=0):
+            return [held.record.id for held in recover_unfinished(house, now)]
+    except (DrillNotAllowed, FaultFailed):  # somebody is at it, or the chain is not there: tried again with the next sweep
         return []
 
 
-def settle_left(house: House, now: DateTime) -> list[Held]:
-    """Every drill that was never brought to its end. Whoever calls it has the lock of the drills.
+def recover_unfinished(house: Installation, now: DateTime) -> list[DrillResult]:
+    """Recover every drill that never came to its end. The caller has the lock of the drills.
 
     Raises:
         FaultFailed: a fault cannot be put right yet.
     """
     drills = drills_dir(house)
     folders = [file.parent for file in sorted(drills.glob(f"*/{PROGRESS}"))]
-    return [held for folder in folders if not is_over(folder) and (held := settle(house, folder, now))]
+    return [held for folder in folders if not is_over(folder) and (held := recover_drill(house, folder, now))]
 
 
-def settle(house: House, folder: Path, now: DateTime) -> Held | None:
-    """One of them; None where nothing is known but that it began to begin.
+def recover_drill(house: Installation, folder: Path, now: DateTime) -> DrillResult | None:
+    """Recover one drill; None where nothing is known but that it was about to begin.
 
     Raises:
         FaultFailed: its fault cannot be put right yet.
     """
-    mend(folder / NOTE)
-    _end(children(folder))
-    call_off(house, folder.name, now)
-    found, plan = restored(folder), read_plan(folder / running.PLAN)
+    revert_fault(folder / NOTE)
+    _end(child_pids(folder))
+    close_drill_warnings(house, folder.name, now)
+    found, plan = restore_record(folder), read_drill_plan(folder / running.PLAN)
     if found is None:
         return None
     record, phase = found
-    written = running.read(folder)
+    written = running.load_record(folder)
     if written is not None:  # killed while it was being reported: everything is known
         record = written
     else:
@@ -95,22 +98,22 @@ def settle(house: House, folder: Path, now: DateTime) -> Held | None:
         record.cleaned = asyncio.run(_clean(plan, record.id, folder))
         if record.moments.injected is not None and record.moments.reverted is None:
             record.moments.reverted = time.time()
-        running.keep(record, folder)
-    held = keep(house, plan, record, running.verdict_on(plan, record), now)
+        running.save_record(record, folder)
+    held = save_result(house, plan, record, running.judge_record(plan, record), now)
     (folder / ALIVE).unlink(missing_ok=True)
-    Journal(folder).ended(str(held.verdict.outcome))
+    DrillJournal(folder).write_ended(str(held.verdict.outcome))
     return held
 
 
-async def _clean(plan: Plan, drill: str, folder: Path) -> Cleaned:
+async def _clean(plan: DrillPlan, drill: str, folder: Path) -> CleanupResult:
     """Its requests may lead through the fault proxy, which ended with the drill: a harmless one stands in for it."""
     fault = plan.fault
-    proxy = await Proxy.start(fault) if fault is not None and fault.proxy else None
+    proxy = await ProxyProcess.start(fault) if fault is not None and fault.proxy else None
     try:
-        return await clean(plan, drill, folder / running.LEDGER)
+        return await remove_created(plan, drill, folder / running.LEDGER)
     finally:
         if proxy is not None:
-            await proxy.end()
+            await proxy.kill()
 
 
 def _end(processes: list[int]) -> None:
@@ -135,16 +138,16 @@ def _ours(pid: int) -> bool:
 
 
 def main(folder: Path) -> int:
-    """Settle one, under the lock; again and again where that fails. 0 when nothing is left to do."""
+    """Recover one drill under the lock, again and again where that fails. 0 when nothing is left to do."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     for _ in range(_TRIES):
         try:
-            house = House(load_settings()).open()
+            house = Installation(load_settings()).open()
             try:
-                with running.alone(folder.parent):
+                with running.drill_lock(folder.parent):
                     if not is_over(folder):
-                        settle(house, folder, clock())
+                        recover_drill(house, folder, clock())
                 return 0
             finally:
                 house.close()

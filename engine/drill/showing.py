@@ -1,21 +1,23 @@
-"""What pages show of drills: the one that runs, and those that were held. Everything is JSON-able.
+"""Read model of drills for pages: the one that runs, and past ones. Everything is JSON-able.
 
-`running(house)` reads the journal of a drill that is conducted on this machine (`engine.drill.journal`); None elsewhere
-and where none runs. Its fields:
+`read_running(house)` reads the journal of a drill that is conducted on this machine
+(`engine.drill.journal`); None elsewhere and where none runs. Its fields:
 
-- `id`, `plan`, `title` {en, zh}, `begun_at` (ISO 8601), `peak` (journeys a second), `fault` (its id; empty: none)
+- `id`, `plan`, `title` {en, zh}, `begun_at` (ISO 8601), `peak` (journeys a second), `fault` (its id; empty:
+  none)
 - `course`: every stage as planned: `name`, `percent` of peak, `rate`, `seconds`
 - `phase`: one of `engine.drill.journal.PHASES`; `stage`: the name of the stage under way
-- `stages`: those begun: `name`, `mode` (baseline, level, fault), `percent`, `rate`, `begun_at`, `ended_at` (null while
-  it lasts), `overloaded`
-- `seconds`: the newest LATEST: `at` (ISO), `stage`, `rate` asked for, `offered`, `completed`, `failed`, `under_way`,
-  `p95_ms` (null: nothing was answered)
-- `figures`: the five figures of the last window, each null where nothing can be said, in milliseconds, shares, seconds
-- `moments`: `injected_at`, `detected_at`, `detected_by`, `called_at`, `matter`, `acknowledged_at`, `acknowledged_by`,
-  `reverted_at`, `recovered_at`; null or empty where it has not happened
+- `stages`: those begun: `name`, `mode` (baseline, level, fault), `percent`, `rate`, `begun_at`, `ended_at`
+  (null while it lasts), `overloaded`
+- `seconds`: the newest LATEST_SECONDS: `at` (ISO), `stage`, `rate` asked for, `offered`, `completed`,
+  `failed`, `under_way`, `p95_ms` (null: nothing was answered)
+- `figures`: the five figures of the last window, each null where nothing can be said, in milliseconds,
+  shares, seconds
+- `moments`: `injected_at`, `detected_at`, `detected_by`, `called_at`, `matter`, `acknowledged_at`,
+  `acknowledged_by`, `reverted_at`, `recovered_at`; null or empty where it has not happened
 
-`history(house, limit)`: the newest first, each as `tocsin drill show --json` gives it (schema `drill`), and `title`,
-`at` (ISO), and `document`, under which the report is served at /documents/.
+`list_history(house, limit)`: the newest first, each as `tocsin drill show --json` gives it (schema
+`drill`), and `title`, `at` (ISO), and `document`, under which the report is served at /documents/.
 """
 
 from __future__ import annotations
@@ -26,49 +28,49 @@ from typing import Any, Final
 
 import pendulum
 
-from domain.drill.judging import WINDOW, Second, readings
-from engine.drill.journal import lines, restored
-from engine.drill.places import KIND, conducted, drills_dir
-from engine.drill.record import Moments, Record, Stage
-from engine.house import House
+from domain.drill.judging import WINDOW_SECONDS, DrillSecond, measure_window
+from engine.drill.journal import read_lines, restore_record
+from engine.drill.places import KIND, list_conducted, drills_dir
+from engine.drill.record import DrillMoments, DrillRecord, DrillStage
+from engine.house import Installation
 from storage import documents
 
-LATEST: Final = 120
+LATEST_SECONDS: Final = 120
 
 
-def running(house: House) -> dict[str, Any] | None:
-    """The drill that runs on this machine, as far as it has come."""
-    for folder in conducted(drills_dir(house)):
-        if (found := shown(folder)) is not None:
+def read_running(house: Installation) -> dict[str, Any] | None:
+    """Read the drill that runs on this machine, as far as it has come."""
+    for folder in list_conducted(drills_dir(house)):
+        if (found := read_from_journal(folder)) is not None:
             return found
     return None
 
 
-def shown(folder: Path) -> dict[str, Any] | None:
-    """One drill by its journal; None where there is none."""
-    found = restored(folder)
+def read_from_journal(folder: Path) -> dict[str, Any] | None:
+    """Read one drill from its journal; None where there is none."""
+    found = restore_record(folder)
     if found is None:
         return None
     record, phase = found
-    begun = next(line for line in lines(folder) if line["line"] == "begun")
-    seconds = record.seconds[-WINDOW:]
+    begun = next(line for line in read_lines(folder) if line["line"] == "begun")
+    seconds = record.seconds[-WINDOW_SECONDS:]
     return {
         "id": record.id, "plan": record.plan, "title": begun["title"], "begun_at": _iso(record.begun),
         "peak": record.peak, "fault": begun["fault"], "course": begun["course"], "phase": phase,
         "stage": record.stages[-1].name if record.stages else "",
         "stages": [_stage(one, record) for one in record.stages],
-        "seconds": [_second(one) for one in record.seconds[-LATEST:]],
-        "figures": {str(figure): reading.value for figure, reading in readings(seconds).items()} if seconds else {},
+        "seconds": [_second(one) for one in record.seconds[-LATEST_SECONDS:]],
+        "figures": {str(figure): reading.value for figure, reading in measure_window(seconds).items()} if seconds else {},
         "moments": _moments(record.moments),
     }  # fmt: skip
 
 
-def history(house: House, limit: int = 50) -> list[dict[str, Any]]:
-    """The drills on record, the newest first."""
+def list_history(house: Installation, limit: int = 50) -> list[dict[str, Any]]:
+    """List the drills on record, the newest first."""
     found = []
     with house.database.read() as connection:
-        for one in documents.listing(connection, kind=KIND, limit=limit):
-            whole = documents.load(connection, one.id)
+        for one in documents.list_documents(connection, kind=KIND, limit=limit):
+            whole = documents.load_document(connection, one.id)
             if whole is not None:
                 at = (whole.from_at or whole.made_at).isoformat()
                 title = {"en": whole.title.en, "zh": whole.title.zh}
@@ -76,7 +78,7 @@ def history(house: House, limit: int = 50) -> list[dict[str, Any]]:
     return found
 
 
-def _stage(stage: Stage, record: Record) -> Mapping[str, Any]:
+def _stage(stage: DrillStage, record: DrillRecord) -> Mapping[str, Any]:
     over = stage is not record.stages[-1] or stage.ended < record.ended
     return {
         "name": stage.name, "mode": stage.mode, "percent": stage.percent, "rate": stage.rate,
@@ -85,14 +87,14 @@ def _stage(stage: Stage, record: Record) -> Mapping[str, Any]:
     }  # fmt: skip
 
 
-def _second(one: Second) -> Mapping[str, Any]:
+def _second(one: DrillSecond) -> Mapping[str, Any]:
     return {
         "at": _iso(one.at), "stage": one.segment, "rate": one.rate, "offered": one.offered,
         "completed": one.completed, "failed": one.failed, "under_way": one.under_way, "p95_ms": one.p95,
     }  # fmt: skip
 
 
-def _moments(moments: Moments) -> Mapping[str, Any]:
+def _moments(moments: DrillMoments) -> Mapping[str, Any]:
     return {
         "injected_at": _iso(moments.injected), "detected_at": _iso(moments.detected),
         "detected_by": moments.detected_by, "called_at": _iso(moments.called), "matter": moments.matter,

@@ -1,4 +1,4 @@
-"""The owner of `tocsin drill run --auto`: reads their box of the inbox, and presses the link that they are shown."""
+"""Simulated owner of `tocsin drill run --auto`: reads their inbox box and presses the acknowledge link."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import random
 import time
 from typing import Final
 
-from engine.rehearsal.letters import letter_of
-from engine.rehearsal.line import Line, RehearsalError
+from engine.rehearsal.letters import parse_message
+from engine.rehearsal.line import RehearsalClient, RehearsalError
 
 _LEAST, _MOST = 1.0, 3.0  # seconds until they answer
 _PURPOSES: Final = frozenset({"assign", "backup", "commander", "last-resort"})
 
 
 class SimulatedOwner:
-    """Acknowledges the first call about a matter, a moment after it came."""
+    """Simulated owner who acknowledges the first call about a case, a moment after it came."""
 
     def __init__(self, port: int, seed: int) -> None:
-        """Whose inbox listens on `port` of this machine."""
-        self._line = Line(f"http://127.0.0.1:{port}")
+        """Simulate the owner whose inbox listens on `port` of this machine."""
+        self._line = RehearsalClient(f"http://127.0.0.1:{port}")
         self._takes = random.Random(seed).uniform(_LEAST, _MOST)  # noqa: S311 - the same every time is what is wanted
         self._link, self._came, self.trouble = "", 0.0, ""
 
     def act(self, ref: str) -> None:
-        """One look at the box; what went wrong stands in `trouble`."""
+        """Read the box once and acknowledge when due; an error is kept in `trouble`."""
         try:
             if not self._link:
                 self._read(ref)
@@ -33,8 +33,8 @@ class SimulatedOwner:
             self.trouble = str(error)
 
     def _read(self, ref: str) -> None:
-        for message in self._line.letters():
-            letter = letter_of(message, ref, time.time())
+        for message in self._line.new_messages():
+            letter = parse_message(message, ref, time.time())
             if letter and letter.purpose in _PURPOSES and letter.link:
                 self._link, self._came = letter.link, time.monotonic()
                 return

@@ -1,4 +1,4 @@
-"""Our own warning rules, fed by a drill's figures: when they would have called somebody."""
+"""Rule watch of a drill: our own warning rules on its figures, and when they would have called somebody."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import pendulum
 
-from domain.drill.judging import Second
-from domain.warning.machine import advance
+from domain.drill.judging import DrillSecond
+from domain.warning.machine import advance_state
 from domain.warning.rule import TICK, Rule, SeriesKey
-from domain.warning.standing import Standing
-from domain.warning.window import History, Sample
+from domain.warning.standing import RuleState
+from domain.warning.window import SampleHistory, Sample
 
 _LABELS = {"service": "drill"}
 
 
-def samples_of(second: Second) -> list[Sample]:
-    """A second as the figures that rules know by name."""
+def samples_of(second: DrillSecond) -> list[Sample]:
+    """Convert a second to samples of the metrics that rules know by name."""
     at = pendulum.from_timestamp(second.at)
     found = [
         Sample("backlog", at, float(second.under_way), 1, _LABELS),
@@ -37,46 +37,46 @@ def samples_of(second: Second) -> list[Sample]:
 
 
 @dataclass(frozen=True, slots=True)
-class Fired:
-    """A rule that fires on one of its series, and how badly."""
+class FiredRule:
+    """Rule that fires on one of its series, and its state."""
 
     rule: Rule
     series: SeriesKey
-    standing: Standing
+    rule_state: RuleState
 
 
-class Watch:
-    """The rules on the drill's figures, a tick every ten seconds as in the real thing."""
+class DrillRuleWatch:
+    """Evaluates the rules on a drill's figures, with a tick every ten seconds as on live samples."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = {rule.id: rule for rule in rules}
         self._samples: list[Sample] = []
-        self._standings: dict[tuple[str, SeriesKey], Standing] = {}
+        self._standings: dict[tuple[str, SeriesKey], RuleState] = {}
         self._ticked = 0.0
 
-    def take(self, second: Second) -> None:
-        """One more second."""
+    def add_second(self, second: DrillSecond) -> None:
+        """Add one more second."""
         self._samples += samples_of(second)
 
-    def firing(self, now: float) -> list[Fired]:
-        """The rules that fire at the last tick; asked often, evaluated once a tick."""
+    def firing_rules(self, now: float) -> list[FiredRule]:
+        """List the rules that fire at the last tick; asked often, evaluated once a tick."""
         size = TICK.total_seconds()
         tick = now // size * size
         if tick > self._ticked:
             self._ticked = tick
             at = pendulum.from_timestamp(tick)
             for rule in self._rules.values():
-                history = History(rule, [one for one in self._samples if one.at <= at])
+                history = SampleHistory(rule, [one for one in self._samples if one.at <= at])
                 for series in history.series():
-                    before = self._standings.get((rule.id, series), Standing())
-                    self._standings[rule.id, series] = advance(rule, before, history.read(at, series, frozenset()))
+                    before = self._standings.get((rule.id, series), RuleState())
+                    self._standings[rule.id, series] = advance_state(rule, before, history.read(at, series, frozenset()))
         return [
-            Fired(self._rules[rule], series, standing)
+            FiredRule(self._rules[rule], series, standing)
             for (rule, series), standing in self._standings.items()
             if standing.warns
         ]
 
     @property
-    def ticked(self) -> float:
+    def last_tick(self) -> float:
         """The last tick, in seconds since 1970."""
         return self._ticked

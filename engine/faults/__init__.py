@@ -1,1 +1,1 @@
-"""A proxy that harms what passes through it, on command and for a limited time."""
+"""Fault proxy: harms what passes through it, on command and for a limited time."""

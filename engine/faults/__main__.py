@@ -1,7 +1,7 @@
 """`python -m engine.faults LISTEN UPSTREAM`: the fault proxy, told by lines of JSON on stdin.
 
-`{"toxics": {"latency": 0.5}, "seconds": 30}` harms for so long at most; `{"toxics": {}, "seconds": 0}` ends it. Whoever
-started it being gone ends the harm at once, and the proxy with it.
+`{"toxics": {"latency": 0.5}, "seconds": 30}` harms for so long at most; `{"toxics": {}, "seconds": 0}` ends
+it. When its parent process is gone, the harm ends at once, and the proxy with it.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import sys
 import time
 
 from engine.faults.proxy import FaultProxy
-from engine.faults.toxics import Toxics, Ward
-from engine.load.border import host_and_port
+from engine.faults.toxics import FaultSettings, ActiveFaults
+from engine.load.border import parse_host_and_port
 
 
 async def _main(listen: str, upstream: str) -> None:
-    ward = Ward()
-    proxy = FaultProxy(host_and_port(upstream), ward)
-    port = await proxy.start(*host_and_port(listen))
+    ward = ActiveFaults()
+    proxy = FaultProxy(parse_host_and_port(upstream), ward)
+    port = await proxy.start(*parse_host_and_port(listen))
     sys.stdout.write(json.dumps({"port": port}) + "\n")
     sys.stdout.flush()
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
         told = json.loads(line)
-        ward.put(Toxics.of(told["toxics"], time.time() + told["seconds"]))
+        ward.apply(FaultSettings.from_plan(told["toxics"], time.time() + told["seconds"]))
     await proxy.stop()
 
 

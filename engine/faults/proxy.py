@@ -1,4 +1,4 @@
-"""A TCP proxy with faults. It knows just enough of HTTP/1.1 to answer 503 in the place of the target."""
+"""TCP proxy with faults. It knows just enough of HTTP/1.1 to answer 503 in place of the target."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import socket
 import struct
 
-from engine.faults.toxics import Ward
+from engine.faults.toxics import ActiveFaults
 
 _CHUNK = 65_536
 _LOOK = 0.05  # seconds between two looks whether a stall is over
@@ -19,15 +19,15 @@ _METHODS = (b"GET ", b"POST ", b"PUT ", b"PATCH ", b"DELETE ", b"HEAD ", b"OPTIO
 
 
 class FaultProxy:
-    """Passes everything through, and harms it as the ward says."""
+    """TCP proxy that passes everything through, and harms it as the active faults say."""
 
-    def __init__(self, upstream: tuple[str, int], ward: Ward) -> None:
+    def __init__(self, upstream: tuple[str, int], ward: ActiveFaults) -> None:
         self._upstream, self._ward = upstream, ward
         self._server: asyncio.Server | None = None
         self._live: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str, port: int) -> int:
-        """Listen; the port, which is drawn where 0 is asked for."""
+        """Listen; the port, which is chosen by the system where 0 is asked for."""
         self._server = await asyncio.start_server(self._accept, host, port, limit=_CHUNK)
         return int(self._server.sockets[0].getsockname()[1])
 
@@ -50,15 +50,15 @@ class FaultProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ward = self._ward
-        hole = ward.drawn(ward.now.black_hole)
+        hole = ward.draw(ward.current.black_hole)
         there_reader, there_writer = await asyncio.open_connection(*self._upstream)
         answers = asyncio.create_task(self._answers(there_reader, writer, hole=hole))
         try:
             while data := await reader.read(_CHUNK):
-                if ward.drawn(ward.now.reset):
+                if ward.draw(ward.current.reset):
                     _reset(writer)
                     return
-                if data.startswith(_METHODS) and ward.drawn(ward.now.errors):
+                if data.startswith(_METHODS) and ward.draw(ward.current.errors):
                     writer.write(_REFUSAL)
                     await writer.drain()
                     return
@@ -75,9 +75,9 @@ class FaultProxy:
     async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, hole: bool) -> None:
         ward = self._ward
         while data := await reader.read(_CHUNK):
-            if hole and ward.now.black_hole:
+            if hole and ward.current.black_hole:
                 continue
-            wait = ward.now.latency + ward.dice.uniform(0, ward.now.jitter)
+            wait = ward.current.latency + ward.dice.uniform(0, ward.current.jitter)
             if wait:
                 await asyncio.sleep(wait)
             await self._stalled()
@@ -86,7 +86,7 @@ class FaultProxy:
 
     async def _slowly(self, data: bytes, writer: asyncio.StreamWriter) -> None:
         while data:
-            rate = self._ward.now.bandwidth
+            rate = self._ward.current.bandwidth
             piece = data if not rate else data[: max(1, int(rate / 10))]
             writer.write(piece)
             await writer.drain()
@@ -95,7 +95,7 @@ class FaultProxy:
                 await asyncio.sleep(len(piece) / rate)
 
     async def _stalled(self) -> None:
-        while self._ward.now.stall:  # noqa: ASYNC110 - it ends by time alone
+        while self._ward.current.stall:  # noqa: ASYNC110 - it ends by time alone
             await asyncio.sleep(_LOOK)
 
 

@@ -1,4 +1,4 @@
-"""What a fault proxy does to what passes: read from the plan of a drill, put in force until a moment, then over."""
+"""Fault settings of the proxy: read from the plan of a drill, in force until a moment, then over."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Toxics:
-    """What is wrong. Seconds, shares of connections or requests, bytes a second; 0 is nothing.
+class FaultSettings:
+    """Settings of a fault: seconds, shares of connections or requests, bytes a second; 0 is nothing.
 
     Attributes:
         latency, jitter: seconds added before an answer passes, and up to so many more, drawn.
@@ -19,7 +19,7 @@ class Toxics:
         errors: share of HTTP requests that are answered 503 by the proxy itself.
         bandwidth: bytes a second of each answer; 0 is unlimited.
         stall: nothing passes at all, on any connection.
-        until: seconds since 1970, from when on nothing is wrong, whatever anybody says.
+        until: seconds since 1970, from when on no fault is in force, whatever was asked for.
     """
 
     latency: float = 0.0
@@ -32,34 +32,34 @@ class Toxics:
     until: float = 0.0
 
     @classmethod
-    def of(cls, told: Mapping[str, float], until: float) -> Toxics:
-        """From a plan's names. KeyError-free: what a plan may hold was checked when it was read."""
+    def from_plan(cls, told: Mapping[str, float], until: float) -> FaultSettings:
+        """Make settings from a plan's names; unknown names cannot occur, the plan was checked when it was read."""
         return cls(**{name: float(value) for name, value in told.items()}, until=until)
 
     @property
-    def over(self) -> bool:
+    def expired(self) -> bool:
         """Whether the dead-man limit has passed."""
         return time.time() >= self.until
 
 
 @dataclass
-class Ward:
-    """What is in force now. Each connection asks it anew for every piece that passes."""
+class ActiveFaults:
+    """Faults in force now. Each connection asks it anew for every piece that passes."""
 
     dice: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - which request is harmed
-    _toxics: Toxics = field(default_factory=Toxics)
+    _toxics: FaultSettings = field(default_factory=FaultSettings)
 
     @property
-    def now(self) -> Toxics:
-        """The toxics in force; none once their time is over."""
-        if self._toxics.over:
-            self._toxics = Toxics()
+    def current(self) -> FaultSettings:
+        """The settings in force; none once their time is over."""
+        if self._toxics.expired:
+            self._toxics = FaultSettings()
         return self._toxics
 
-    def put(self, toxics: Toxics) -> None:
-        """Put in force."""
+    def apply(self, toxics: FaultSettings) -> None:
+        """Put these settings in force."""
         self._toxics = toxics
 
-    def drawn(self, share: float) -> bool:
-        """Whether it is this one's turn."""
+    def draw(self, share: float) -> bool:
+        """Draw whether a share applies to this connection or request."""
         return share > 0 and self.dice.random() < share

@@ -1,1 +1,1 @@
-"""Service figures on their way in: samples over HTTP, sources that are asked, conversation texts."""
+"""Intake of service samples: over HTTP, from polled sources, and from conversation texts."""

@@ -1,4 +1,4 @@
-"""`python -m engine.figures`: evaluates the warning rules, asks sources, looks ahead, rolls up and forgets."""
+"""`python -m engine.samples`: evaluates the warning rules, polls sources, looks ahead, rolls up, prunes."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from storage.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from playbooks.sources import SourcesFile
-    from storage.figures import Figures
+    from storage.figures import SampleStore
 
 _LOOK_SECONDS = 1.0  # between two looks whether there are sources now
 
 
-async def _pull(sources: SourcesFile, figures: Figures) -> None:
+async def _pull(sources: SourcesFile, figures: SampleStore) -> None:
     """Ask the sources, from when there are some: whoever has none is spared the HTTP client's seven megabytes."""
     while not await asyncio.to_thread(sources.current):  # noqa: ASYNC110 - a file says nothing by itself
         await asyncio.sleep(_LOOK_SECONDS)
     from engine.clock import now  # noqa: PLC0415
-    from engine.figures.pulling import pull  # noqa: PLC0415
+    from engine.figures.pulling import poll_sources  # noqa: PLC0415
 
-    await pull(sources.current, figures, now)
+    await poll_sources(sources.current, figures, now)
 
 
 async def serve(settings: Settings) -> None:
-    """Until told to end."""
+    """Run until told to end."""
     from engine.clock import now  # noqa: PLC0415 - the heartbeat must not wait for imports
-    from engine.figures.keeping import keep  # noqa: PLC0415
-    from engine.health_board.ahead import derive  # noqa: PLC0415
+    from engine.figures.keeping import run_retention  # noqa: PLC0415
+    from engine.health_board.ahead import run_risk_writer  # noqa: PLC0415
     from engine.health_board.opening import open_board, services_of  # noqa: PLC0415
     from engine.warning.process import open_ticker  # noqa: PLC0415
     from playbooks.rulebook import Rulebook  # noqa: PLC0415
     from playbooks.sources import SourcesFile  # noqa: PLC0415
-    from storage.figures import open_figures  # noqa: PLC0415
+    from storage.figures import open_sample_store  # noqa: PLC0415
 
-    figures = open_figures(settings)
+    figures = open_sample_store(settings)
     board, plan = open_board(settings, figures, Rulebook(settings.home))
     ticker = open_ticker(settings, board, lambda: settings.rule_profile)
     sources = SourcesFile(settings.home / "sources.yaml")
@@ -51,12 +51,12 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, told.set)
     work = [
         asyncio.create_task(
-            keep(
+            run_retention(
                 figures, now, raw=timedelta(hours=settings.samples_hours), history=timedelta(days=settings.history_days)
             )
         ),
         asyncio.create_task(_pull(sources, figures)),
-        asyncio.create_task(derive(figures, board, services_of(plan), now)),
+        asyncio.create_task(run_risk_writer(figures, board, services_of(plan), now)),
         asyncio.create_task(asyncio.to_thread(ticker.run)),
         asyncio.create_task(told.wait()),
     ]
@@ -74,7 +74,7 @@ async def serve(settings: Settings) -> None:
 
 
 def main() -> int:
-    """The process. One line on stderr when it cannot start."""
+    """Run the process. One line on stderr when it cannot start."""
     try:
         settings = load_settings()
     except SettingsError as error:

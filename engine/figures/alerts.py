@@ -1,8 +1,8 @@
-"""Alerts as Alertmanager and Grafana post them, and who takes them.
+"""Alerts as Alertmanager and Grafana post them, and the handler that takes them.
 
-Formats: Alertmanager's `webhook_config` payload version 4 (Prometheus documentation, "Alerting configuration"), and
-the webhook contact point of Grafana's unified alerting (Grafana documentation, "Configure the webhook notifier"),
-which is the same with more fields.
+Formats: Alertmanager's `webhook_config` payload version 4 (Prometheus documentation, "Alerting
+configuration"), and the webhook contact point of Grafana's unified alerting (Grafana documentation,
+"Configure the webhook notifier"), which is the same with more fields.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any, Literal, Protocol
 import pendulum
 from pendulum import DateTime
 
-from domain.text import unshowable
-from domain.warning.alert import Alert
-from storage.figures import canonical
+from domain.text import find_unprintable
+from domain.warning.alert import MonitorAlert
+from storage.figures import canonical_labels
 
-Source = Literal["alertmanager", "grafana"]
+AlertSource = Literal["alertmanager", "grafana"]
 MOST_ALERTS = 1_000
 MOST_LABELS = 64
 LONGEST_LABEL = 500
 LONGEST_ANNOTATION = 4_000
-_VERSIONS: Mapping[Source, str] = {"alertmanager": "4", "grafana": "1"}
+_VERSIONS: Mapping[AlertSource, str] = {"alertmanager": "4", "grafana": "1"}
 _YEAR_ZERO = 1970  # Go's zero time says "not yet"
 
 
@@ -33,27 +33,27 @@ class UnreadableAlerts(ValueError):
     """The post as a whole cannot be read; the text says what would be right."""
 
 
-class Handler(Protocol):
-    """Who makes warnings of alerts."""
+class AlertHandler(Protocol):
+    """Handler that makes warnings of alerts."""
 
-    def alerts(self, alerts: Sequence[Alert], now: DateTime) -> None:
-        """Commit what these words mean (`domain.warning.alert.step`), all of it or nothing.
+    def alerts(self, alerts: Sequence[MonitorAlert], now: DateTime) -> None:
+        """Commit what these alerts mean (`domain.warning.alert.step`), all of it or nothing.
 
-        Called in a thread. The monitor hears 200 only when this has returned; for any exception it says it again.
+        Called in a thread. The monitor gets 200 only when this has returned; for any exception it sends them again.
         """
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """The alerts of a post, and what was wrong with the others by their place."""
+class ParsedAlerts:
+    """Alerts of a post, and what was wrong with the others by their place."""
 
-    alerts: tuple[Alert, ...]
+    alerts: tuple[MonitorAlert, ...]
     faults: tuple[tuple[int, str], ...]
     truncated: int  # alerts that the monitor left out of the post
 
 
-def read(source: Source, document: Any) -> Heard:
-    """The alerts of a post.
+def parse_alerts(source: AlertSource, document: Any) -> ParsedAlerts:
+    """Parse the alerts of a post.
 
     Raises:
         UnreadableAlerts: not of that monitor's format.
@@ -74,10 +74,10 @@ def read(source: Source, document: Any) -> Heard:
         except ValueError as error:
             faults.append((place, str(error)))
     truncated = document.get("truncatedAlerts", 0)
-    return Heard(tuple(alerts), tuple(faults), truncated if isinstance(truncated, int) else 0)
+    return ParsedAlerts(tuple(alerts), tuple(faults), truncated if isinstance(truncated, int) else 0)
 
 
-def _alert(source: Source, document: Any) -> Alert:
+def _alert(source: AlertSource, document: Any) -> MonitorAlert:
     if not isinstance(document, Mapping):
         raise ValueError("an alert is a mapping")  # noqa: TRY004 - an answer to whoever posted, no mistake of ours
     status = document.get("status")
@@ -90,7 +90,7 @@ def _alert(source: Source, document: Any) -> Alert:
     given = document.get("fingerprint")
     fingerprint = given if isinstance(given, str) and given else _fingerprint(labels)
     resolved = status == "resolved"
-    return Alert(
+    return MonitorAlert(
         source=source,
         fingerprint=fingerprint[:64],
         status="resolved" if resolved else "firing",
@@ -115,7 +115,7 @@ def _texts(document: Mapping[str, Any], name: str, longest: int) -> dict[str, st
 def _shown(text: str, longest: int) -> str:
     """The text as a message can carry it: a monitor's control character must not keep a warning from anybody."""
     cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
-    return "".join(" " if unshowable(character) else character for character in cut) if unshowable(cut) else cut
+    return "".join(" " if find_unprintable(character) else character for character in cut) if find_unprintable(cut) else cut
 
 
 def _moment(document: Mapping[str, Any], name: str) -> DateTime | None:
@@ -135,7 +135,7 @@ def _moment(document: Mapping[str, Any], name: str) -> DateTime | None:
 
 
 def _fingerprint(labels: Mapping[str, str]) -> str:
-    return hashlib.sha256(canonical(labels).encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical_labels(labels).encode()).hexdigest()[:16]
 
 
 def _link(document: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""One question to a source, and its answer as samples. Never writes to what it asks."""
+"""Query of one source, and its answer as samples. Never writes to what it queries."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ MOST_ROWS = 10_000
 _STEP = 2_000  # instructions of SQLite between two looks at the clock
 
 
-class SourceTrouble(RuntimeError):
-    """The source gave no figures; the text is one line that says why, without its address."""
+class SourceError(RuntimeError):
+    """The source gave no samples; the text is one line that says why, without its address."""
 
 
-async def ask(source: PullSource, now: DateTime, client: httpx.AsyncClient) -> list[dict[str, Any]]:
-    """Its figures now, each as in JSON.
+async def query_source(source: PullSource, now: DateTime, client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    """Query a source for its samples now, each as in JSON.
 
     Raises:
-        SourceTrouble: it cannot be asked, does not answer in time, or answers something else.
+        SourceError: it cannot be asked, does not answer in time, or answers something else.
     """
     try:
         async with asyncio.timeout(source.timeout.total_seconds() + 1):
@@ -41,7 +41,7 @@ async def ask(source: PullSource, now: DateTime, client: httpx.AsyncClient) -> l
                 return await _prometheus(source, now, client)
             return await _in_thread(source, now)
     except TimeoutError:
-        raise SourceTrouble(f"no answer within {source.timeout.total_seconds():g} s") from None
+        raise SourceError(f"no answer within {source.timeout.total_seconds():g} s") from None
 
 
 # --- Prometheus
@@ -56,18 +56,18 @@ async def _prometheus(source: PullSource, now: DateTime, client: httpx.AsyncClie
         )
         document = answer.json()
     except httpx.TimeoutException:
-        raise SourceTrouble(f"no answer within {source.timeout.total_seconds():g} s") from None
+        raise SourceError(f"no answer within {source.timeout.total_seconds():g} s") from None
     except httpx.HTTPError as error:
-        raise SourceTrouble(one_line(f"cannot be reached: {error or type(error).__name__}", 200)) from None
+        raise SourceError(one_line(f"cannot be reached: {error or type(error).__name__}", 200)) from None
     except ValueError:
-        raise SourceTrouble(f"what answers there is not Prometheus (HTTP {answer.status_code})") from None
+        raise SourceError(f"what answers there is not Prometheus (HTTP {answer.status_code})") from None
     if not isinstance(document, dict) or document.get("status") != "success":
         said = document.get("error", "") if isinstance(document, dict) else ""
-        raise SourceTrouble(one_line(f"refused (HTTP {answer.status_code}): {said}", 200))
+        raise SourceError(one_line(f"refused (HTTP {answer.status_code}): {said}", 200))
     try:
         return _vector(source, document["data"])
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        raise SourceTrouble("what answers there is not Prometheus: its answer has another form") from None
+        raise SourceError("what answers there is not Prometheus: its answer has another form") from None
 
 
 def _vector(source: PullSource, data: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -76,9 +76,9 @@ def _vector(source: PullSource, data: Mapping[str, Any]) -> list[dict[str, Any]]
     if kind == "scalar" and isinstance(result, list):
         result = [{"metric": {}, "value": result}]
     elif kind != "vector" or not isinstance(result, list):
-        raise SourceTrouble(f"the query gives a {kind}: write one that gives an instant vector or a scalar")
+        raise SourceError(f"the query gives a {kind}: write one that gives an instant vector or a scalar")
     if len(result) > MOST_ROWS:
-        raise SourceTrouble(f"the query gives {len(result)} series: at most {MOST_ROWS}")
+        raise SourceError(f"the query gives {len(result)} series: at most {MOST_ROWS}")
     found = []
     for one in result:
         moment, value = float(one["value"][0]), float(one["value"][1])
@@ -105,7 +105,7 @@ async def _in_thread(source: PullSource, now: DateTime) -> list[dict[str, Any]]:
     """Ask in a thread. One that is still stuck in the question before gets no second one."""
     before = _asked.get(source.name)
     if before is not None and not before.done():
-        raise SourceTrouble("the question before is still unanswered")
+        raise SourceError("the question before is still unanswered")
     asked = _asked[source.name] = asyncio.get_running_loop().run_in_executor(_THREADS, _sql, source, now)
     asked.add_done_callback(lambda done: done.cancelled() or done.exception())  # of one that nobody waits for any more
     return await asyncio.shield(asked)
@@ -121,11 +121,11 @@ def _sql(source: PullSource, now: DateTime) -> list[dict[str, Any]]:
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
         said = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
-        raise SourceTrouble(one_line(f"the database said: {said}", 200)) from None
+        raise SourceError(one_line(f"the database said: {said}", 200)) from None
     finally:
         engine.dispose()
     if len(rows) > MOST_ROWS:
-        raise SourceTrouble(f"the query gives more than {MOST_ROWS} rows: group them")
+        raise SourceError(f"the query gives more than {MOST_ROWS} rows: group them")
     return [_row(source, row, now) for row in rows]
 
 
@@ -135,12 +135,12 @@ def _engine(source: PullSource) -> Engine:
         patience = {"connect_timeout": max(2, int(source.timeout.total_seconds()))}
         has_it = address.get_driver_name() in ("psycopg", "psycopg2", "pymysql", "mysqldb")
         engine = create_engine(address, poolclass=NullPool, connect_args=patience if has_it else {})
-    except SourceTrouble:
+    except SourceError:
         raise
     except Exception as error:  # noqa: BLE001 - a wrong URL or a driver that is not there
-        raise SourceTrouble(one_line(f"{source.url_env} is no database's URL: {type(error).__name__}", 200)) from None
+        raise SourceError(one_line(f"{source.url_env} is no database's URL: {type(error).__name__}", 200)) from None
     if engine.dialect.name == "sqlite" and not Path(address.database or "").is_file():
-        raise SourceTrouble(f"the file that {source.url_env} names is not there")  # SQLite would make an empty one
+        raise SourceError(f"the file that {source.url_env} names is not there")  # SQLite would make an empty one
     return engine
 
 
@@ -206,5 +206,5 @@ def _number(given: Any) -> Any:
 def _variable(name: str) -> str:
     found = os.environ.get(name, "")
     if not found:
-        raise SourceTrouble(f"the environment variable {name} is not set")
+        raise SourceError(f"the environment variable {name} is not set")
     return found

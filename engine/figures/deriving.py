@@ -1,22 +1,22 @@
-"""Figures that follow from others."""
+"""Metrics that are derived from others."""
 
 from __future__ import annotations
 
 import json
 
-from storage.figures import Batch, SeriesName, canonical
+from storage.figures import SampleBatch, SeriesName, canonical_labels
 
 
-def derived(batch: Batch) -> Batch:
-    """What follows from the samples of a batch: mentions with a mood give `negative_mentions`, 0 for the others."""
-    more = Batch(batch.lane)
+def derive_samples(batch: SampleBatch) -> SampleBatch:
+    """Derive samples of a batch: mentions with a mood give `negative_mentions`, 0 for the others."""
+    more = SampleBatch(batch.lane)
     names: dict[SeriesName, tuple[SeriesName, bool]] = {}
     for name in set(batch.names):
         if name[0] == "mentions":
             labels = json.loads(name[1])
             mood = labels.pop("mood", None)
             if mood is not None:
-                names[name] = ("negative_mentions", canonical(labels)), mood == "negative"
+                names[name] = ("negative_mentions", canonical_labels(labels)), mood == "negative"
     if names:
         for place, name in enumerate(batch.names):
             if name in names:

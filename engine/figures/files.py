@@ -1,7 +1,7 @@
-"""Figures in a CSV file: `time,metric,value[,count][,labels...]`, or `timestamp,value` of one metric.
+"""Samples in a CSV file: `time,metric,value[,count][,labels...]`, or `timestamp,value` of one metric.
 
-Every other column is a label; an empty cell is none. A line that begins with `#` is a comment; `# from: TIME` says
-where a replay of the file begins: what is before it is history.
+Every other column is a label; an empty cell is none. A line that begins with `#` is a comment; `# from:
+TIME` says where a replay of the file begins: what is before it is history.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _MICRO = 1_000_000
 _MOST_MILLISECONDS = 1e11  # a larger number is in milliseconds
 
 
-class BadFigures(ValueError):
+class BadSamplesFile(ValueError):
     """The file as a whole cannot be read; the text says what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A good row. `line` counts from 1, with the header; `at`: microseconds since 1970."""
+class SampleRow:
+    """Good row. `line` counts from 1, with the header; `at`: microseconds since 1970."""
 
     line: int
     at: int
@@ -37,8 +37,8 @@ class Row:
     labels: dict[str, str] = field(default_factory=dict)
 
     def document(self) -> dict[str, object]:
-        """The sample as the API takes it."""
-        document: dict[str, object] = {"metric": self.metric, "time": iso(self.at), "value": self.value}
+        """Convert to the sample as the API takes it."""
+        document: dict[str, object] = {"metric": self.metric, "time": format_utc(self.at), "value": self.value}
         if self.count != 1:
             document["count"] = self.count
         if self.labels:
@@ -47,39 +47,39 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class BadRow:
-    """A row that cannot be read."""
+class BadSampleRow:
+    """Row that cannot be read."""
 
     line: int
     reason: str
 
 
-def iso(at: int) -> str:
-    """Microseconds since 1970, written in UTC."""
+def format_utc(at: int) -> str:
+    """Format microseconds since 1970 in UTC."""
     seconds, micro = divmod(at, _MICRO)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micro).isoformat()
 
 
-def zone_of(name: str) -> tzinfo:
-    """The time zone of that name.
+def parse_zone(name: str) -> tzinfo:
+    """Parse the name of a time zone.
 
     Raises:
-        BadFigures: there is none.
+        BadSamplesFile: there is none.
     """
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise BadFigures(f"there is no time zone {name[:40]!r}: write for example Asia/Shanghai") from None
+        raise BadSamplesFile(f"there is no time zone {name[:40]!r}: write for example Asia/Shanghai") from None
 
 
-class FiguresFile:
-    """A file of figures, read row by row.
+class SamplesFile:
+    """File of samples, read row by row.
 
     `metric`: of the rows, where the file has no such column. `zone`: of times without an offset.
     `begins`: microseconds since 1970 of its `# from:`, known once the header was read; None where it has none.
 
     Raises:
-        BadFigures: it cannot be opened, or its header is not one of figures.
+        BadSamplesFile: it cannot be opened, or its header is not one of samples.
     """
 
     def __init__(self, path: Path, metric: str = "", zone: tzinfo = UTC) -> None:
@@ -89,14 +89,14 @@ class FiguresFile:
             with path.open(encoding="utf-8-sig", newline="") as stream:
                 next(self._read(stream), None)
         except OSError as error:
-            raise BadFigures(f"{path}: cannot be read: {error.strerror}") from None
+            raise BadSamplesFile(f"{path}: cannot be read: {error.strerror}") from None
 
-    def rows(self) -> Iterator[Row | BadRow]:
-        """Every row in the order of the file."""
+    def rows(self) -> Iterator[SampleRow | BadSampleRow]:
+        """Yield every row in the order of the file."""
         with self.path.open(encoding="utf-8-sig", newline="") as stream:
             yield from self._read(stream)
 
-    def _read(self, stream: TextIO) -> Iterator[Row | BadRow]:
+    def _read(self, stream: TextIO) -> Iterator[SampleRow | BadSampleRow]:
         try:
             lines = _Lines(stream, self._comment)
             table = csv.reader(lines, strict=True)
@@ -105,54 +105,54 @@ class FiguresFile:
                 if cells:
                     yield self._row(lines.number, header, cells)
         except UnicodeDecodeError:
-            raise BadFigures(f"{self.path}: is not UTF-8 text: save it as CSV in UTF-8") from None
+            raise BadSamplesFile(f"{self.path}: is not UTF-8 text: save it as CSV in UTF-8") from None
         except csv.Error as error:
-            raise BadFigures(f"{self.path}: line {lines.number}: {error}: check its quotes") from None
+            raise BadSamplesFile(f"{self.path}: line {lines.number}: {error}: check its quotes") from None
 
     def _comment(self, line: str) -> None:
         key, _, value = line.lstrip("# ").partition(":")
         if key.strip() == "from":
             try:
-                self.begins = self.moment(value.strip())
+                self.begins = self.parse_time(value.strip())
             except ValueError as error:
-                raise BadFigures(f"{self.path}: # from: {error}") from None
+                raise BadSamplesFile(f"{self.path}: # from: {error}") from None
 
     def _header(self, cells: Sequence[str]) -> list[str]:
         header = [cell.strip() for cell in cells]
         lower = [name.lower() for name in header]
         header = [small if small in _FIXED else name for name, small in zip(header, lower, strict=True)]
         if not any(name in header for name in _TIMES) or "value" not in header:
-            raise BadFigures(
+            raise BadSamplesFile(
                 f"{self.path}: the first line names the columns: time,metric,value[,count][,labels...] "
                 "or timestamp,value"
             )
         if "metric" not in header and not self._metric:
-            raise BadFigures(f"{self.path}: has no column metric: say which it is with --metric, such as contacts")
+            raise BadSamplesFile(f"{self.path}: has no column metric: say which it is with --metric, such as contacts")
         if len(set(header)) < len(header) or "" in header:
-            raise BadFigures(f"{self.path}: two columns have one name, or one has none")
+            raise BadSamplesFile(f"{self.path}: two columns have one name, or one has none")
         return header
 
-    def _row(self, line: int, header: Sequence[str], cells: Sequence[str]) -> Row | BadRow:
+    def _row(self, line: int, header: Sequence[str], cells: Sequence[str]) -> SampleRow | BadSampleRow:
         if len(cells) != len(header):
-            return BadRow(line, f"has {len(cells)} cells, the header has {len(header)}")
+            return BadSampleRow(line, f"has {len(cells)} cells, the header has {len(header)}")
         found = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
         metric = found.get("metric") or self._metric
         if not metric:
-            return BadRow(line, "metric: is empty")
+            return BadSampleRow(line, "metric: is empty")
         try:
-            return Row(
+            return SampleRow(
                 line,
-                self.moment(found.get("time") or found.get("timestamp") or ""),
+                self.parse_time(found.get("time") or found.get("timestamp") or ""),
                 metric,
                 _number(found["value"], "value"),
                 _number(found["count"], "count") if found.get("count") else 1.0,
                 {name: cell for name, cell in found.items() if name not in _FIXED and cell},
             )
         except ValueError as error:
-            return BadRow(line, str(error))
+            return BadSampleRow(line, str(error))
 
-    def moment(self, text: str) -> int:
-        """Microseconds since 1970 of a time in ISO 8601, or in seconds or milliseconds since 1970.
+    def parse_time(self, text: str) -> int:
+        """Parse a time in ISO 8601, or in seconds or milliseconds since 1970, to microseconds since 1970.
 
         Raises:
             ValueError: it is no time.

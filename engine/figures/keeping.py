@@ -1,4 +1,4 @@
-"""Keeping the figures: what arrived goes into the history, what is old is forgotten."""
+"""Retention of samples: what arrived is rolled up into the history, what is old is deleted."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import timedelta
 from pendulum import DateTime
 
 from storage.database import StorageError
-from storage.figures import Figures
-from storage.figures_history import HISTORY, RAW, roll, thin
+from storage.figures import SampleStore
+from storage.figures_history import ROLLUP_RETENTION, RAW_RETENTION, roll_up, prune_samples
 
 log = logging.getLogger("tocsin.figures")
 ROLL_SECONDS = 10.0
@@ -19,18 +19,18 @@ THIN_SECONDS = 600.0
 _MUCH = 500_000  # samples of one round: more are waiting
 
 
-async def keep(
-    figures: Figures, clock: Callable[[], DateTime], *, raw: timedelta = RAW, history: timedelta = HISTORY
+async def run_retention(
+    figures: SampleStore, clock: Callable[[], DateTime], *, raw: timedelta = RAW_RETENTION, history: timedelta = ROLLUP_RETENTION
 ) -> None:
-    """Roll up and forget for ever, until cancelled. Another process may do the same: nothing is counted twice."""
+    """Roll up and delete for ever, until cancelled. Safe beside another process: nothing is counted twice."""
     loop = asyncio.get_running_loop()
     thinned = loop.time() - THIN_SECONDS
     while True:
         try:
-            moved = await asyncio.to_thread(roll, figures)
+            moved = await asyncio.to_thread(roll_up, figures)
             if loop.time() - thinned >= THIN_SECONDS:
                 thinned = loop.time()
-                gone = await asyncio.to_thread(thin, figures, clock(), raw=raw, history=history)
+                gone = await asyncio.to_thread(prune_samples, figures, clock(), raw=raw, history=history)
                 if any(gone.values()):
                     log.info("forgotten: %s", ", ".join(f"{count} {what}" for what, count in gone.items() if count))
         except StorageError as error:

@@ -1,4 +1,4 @@
-"""Asking every source at its interval: a failure is said once, tried again ever more slowly, and shown."""
+"""Poller of every source at its interval: a failure is logged once, retried ever more slowly, and shown."""
 
 from __future__ import annotations
 
@@ -12,31 +12,34 @@ import httpx
 from pendulum import DateTime
 
 from domain.durations import elapsed, later
-from engine.figures.asking import SourceTrouble, ask
-from engine.figures.intake import Intake
+from engine.figures.asking import SourceError, query_source
+from engine.figures.intake import SampleIntake
 from playbooks.sources import PullSource
 from storage.database import StorageError
-from storage.figures import LIVE, Figures
-from storage.figures_sources import answered, claim, failed, forget
+from storage.figures import LIVE_FEED, SampleStore
+from storage.figures_sources import record_success, claim_source, record_failure, delete_unknown_sources
 
 log = logging.getLogger("tocsin.sources")
-SLOWEST = timedelta(minutes=5)
+LONGEST_INTERVAL = timedelta(minutes=5)
 _LOOK_SECONDS = 1.0  # between two looks whether the file of sources has changed
 
 
-async def pull(
-    sources: Callable[[], Mapping[str, PullSource]], figures: Figures, clock: Callable[[], DateTime]
+async def poll_sources(
+    sources: Callable[[], Mapping[str, PullSource]], figures: SampleStore, clock: Callable[[], DateTime]
 ) -> None:
-    """Ask for ever, until cancelled. `sources` gives those in force, by name; who is gone from it is asked no more."""
+    """Poll for ever, until cancelled.
+
+    `sources` gives those in force, by name; a source that is gone from it is polled no more.
+    """
     asked: dict[str, tuple[PullSource, asyncio.Task[None]]] = {}
     line = asyncio.Lock()
-    intake = Intake(figures)
+    intake = SampleIntake(figures)
     async with httpx.AsyncClient(trust_env=False) as client:
         try:
             while True:
                 wanted = await asyncio.to_thread(sources)
                 if set(wanted) != set(asked):
-                    await asyncio.to_thread(forget, figures, frozenset(wanted))
+                    await asyncio.to_thread(delete_unknown_sources, figures, frozenset(wanted))
                 for name in [name for name, (source, _) in asked.items() if wanted.get(name) != source]:
                     await _end(asked.pop(name)[1])
                 for name, source in wanted.items():
@@ -59,7 +62,7 @@ class _Puller:
     """One source."""
 
     def __init__(
-        self, source: PullSource, figures: Figures, intake: Intake, line: asyncio.Lock, client: httpx.AsyncClient,
+        self, source: PullSource, figures: SampleStore, intake: SampleIntake, line: asyncio.Lock, client: httpx.AsyncClient,
         clock: Callable[[], DateTime],
     ) -> None:  # fmt: skip
         self._source, self._figures, self._intake = source, figures, intake
@@ -72,7 +75,7 @@ class _Puller:
         while True:
             now = self._clock()
             try:
-                wait = await asyncio.to_thread(claim, self._figures, source.name, now, source.timeout + source.every)
+                wait = await asyncio.to_thread(claim_source, self._figures, source.name, now, source.timeout + source.every)
                 if wait is None:
                     await self._once(now)
                     continue
@@ -85,12 +88,12 @@ class _Puller:
     async def _once(self, now: DateTime) -> None:
         source = self._source
         try:
-            rows = await ask(source, now, self._client)
-        except SourceTrouble as trouble:
+            rows = await query_source(source, now, self._client)
+        except SourceError as trouble:
             await self._trouble(str(trouble), now)
             return
         async with self._line:
-            outcome = await asyncio.to_thread(self._intake.take_rows, rows, LIVE, self._clock())
+            outcome = await asyncio.to_thread(self._intake.take_rows, rows, LIVE_FEED, self._clock())
         wrong = ""
         if outcome.faults:
             first = outcome.faults[0]
@@ -100,16 +103,16 @@ class _Puller:
                 return
         self._say(wrong)
         next_at = later(now, source.every)
-        await asyncio.to_thread(answered, self._figures, source.name, self._clock(), outcome.taken, next_at, wrong)
+        await asyncio.to_thread(record_success, self._figures, source.name, self._clock(), outcome.taken, next_at, wrong)
 
     async def _trouble(self, reason: str, now: DateTime) -> None:
         self._say(reason)
-        await asyncio.to_thread(failed, self._figures, self._source.name, now, reason, self._pause)
+        await asyncio.to_thread(record_failure, self._figures, self._source.name, now, reason, self._pause)
 
     def _pause(self, times: int) -> timedelta:
         """After the first failure its interval, then ever longer, up to five minutes."""
         every = self._source.every
-        return min(max(SLOWEST, every), every * (1 << min(times - 1, 20)))
+        return min(max(LONGEST_INTERVAL, every), every * (1 << min(times - 1, 20)))
 
     def _say(self, reason: str) -> None:
         """In the log, once for each reason, and once when it is over."""

@@ -1,7 +1,8 @@
-"""Samples as they come over HTTP, read and checked one by one: the good ones are kept, each bad one gets its reason.
+"""Parser of samples over HTTP: each is checked, good ones are kept, each bad one gets its reason.
 
-What is refused: a time more than a minute ahead of ours or older than the history that is kept, a value that is no
-number, not finite or beyond 1e12, a count of 0 or less or beyond 1e9, unreadable metrics and labels.
+What is refused: a time more than a minute ahead of ours or older than the history that is kept, a value
+that is no number, not finite or beyond 1e12, a count of 0 or less or beyond 1e9, unreadable metrics and
+labels.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import msgspec
 from pendulum import DateTime
 
 from playbooks.errors import one_line
-from storage.figures import LIVE, Batch, SeriesName, canonical, micros
-from storage.figures_history import HISTORY
+from storage.figures import LIVE_FEED, SampleBatch, SeriesName, canonical_labels, to_micros
+from storage.figures_history import ROLLUP_RETENTION
 
-AHEAD: Final = timedelta(seconds=60)  # clocks of two machines may differ by so much
+MOST_AHEAD: Final = timedelta(seconds=60)  # clocks of two machines may differ by so much
 MOST_VALUE: Final = 1e12
 MOST_COUNT: Final = 1e9
 MOST_LABELS: Final = 16
@@ -52,7 +53,7 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
     """A batch with a lane."""
 
     samples: list[_Sample]
-    lane: str = LIVE
+    lane: str = LIVE_FEED
 
 
 class _Plain(msgspec.Struct, forbid_unknown_fields=True):
@@ -70,50 +71,50 @@ _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _LABELS = msgspec.json.Decoder(dict[str, str])
 
 
-class Unreadable(ValueError):
+class UnreadableBatch(ValueError):
     """The batch as a whole cannot be read; the text says what would be right. Nothing of it was taken."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """Why one sample was refused. `index`: its place in the batch, from 0."""
+class RefusedSample:
+    """Reason why one sample was refused. `index`: its place in the batch, from 0."""
 
     index: int
     reason: str
 
 
 @dataclass(slots=True)
-class Read:
-    """A batch that was read: `batch` holds the good ones, `places` where each of them stood."""
+class ParsedBatch:
+    """Parsed batch: `batch` holds the good samples, `places` where each of them stood."""
 
-    batch: Batch
+    batch: SampleBatch
     places: list[int] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[RefusedSample] = field(default_factory=list)
 
 
-class Reader:
-    """Reads batches; remembers the names of series that it has seen. For one thread at a time."""
+class SampleParser:
+    """Parser of batches that remembers the names of series it has seen. For one thread at a time."""
 
-    def __init__(self, history: timedelta = HISTORY) -> None:
+    def __init__(self, history: timedelta = ROLLUP_RETENTION) -> None:
         self._history = history
         self._names: dict[tuple[str, bytes], SeriesName | str] = {}
 
-    def read(self, body: bytes, now: DateTime) -> Read:
-        """The samples of a JSON body: a list, or `{"samples": [...], "lane": "replay-..."}`.
+    def parse(self, body: bytes, now: DateTime) -> ParsedBatch:
+        """Parse the samples of a JSON body: a list, or `{"samples": [...], "lane": "replay-..."}`.
 
         Raises:
-            Unreadable: not JSON, or not of that form, or a lane that cannot be.
+            UnreadableBatch: not JSON, or not of that form, or a feed that cannot be.
         """
         try:
             if body.lstrip()[:1] == b"[":
-                return self._quick(_LIST.decode(body), LIVE, now)
+                return self._quick(_LIST.decode(body), LIVE_FEED, now)
             envelope = _ENVELOPE.decode(body)
             return self._quick(envelope.samples, _checked(envelope.lane), now)
         except (msgspec.ValidationError, msgspec.DecodeError):
             return self._one_by_one(body, now)
 
-    def _quick(self, samples: list[_Sample], lane: str, now: DateTime) -> Read:
-        read = Read(Batch(lane))
+    def _quick(self, samples: list[_Sample], lane: str, now: DateTime) -> ParsedBatch:
+        read = ParsedBatch(SampleBatch(lane))
         oldest, newest = self._bounds(lane, now)
         names, batch, places = self._names, read.batch, read.places
         for index, sample in enumerate(samples):
@@ -130,7 +131,7 @@ class Reader:
                 places.append(index)
             else:
                 reason = name if isinstance(name, str) else _why(at, value, count, newest)
-                read.faults.append(Fault(index, reason))
+                read.faults.append(RefusedSample(index, reason))
         return read
 
     def _name(self, sample: _Sample) -> SeriesName | str:
@@ -140,36 +141,36 @@ class Reader:
         except msgspec.DecodeError:  # a text that is no text, or deeper than a mapping
             found: SeriesName | str = 'labels: a mapping of texts, such as {"channel": "chat"}'
         else:
-            found = named(sample.metric, labels)
+            found = make_series_name(sample.metric, labels)
         if len(self._names) >= _MOST_NAMES:
             self._names.clear()
         self._names[sample.metric, bytes(sample.labels)] = found
         return found
 
-    def _one_by_one(self, body: bytes, now: DateTime) -> Read:
+    def _one_by_one(self, body: bytes, now: DateTime) -> ParsedBatch:
         """The same, when a sample is not of the form: slower, and each gets its own reason."""
         try:
             document = json.loads(body)  # reads NaN and Infinity too, which many programs write
         except (ValueError, RecursionError):
-            raise Unreadable('this is not JSON; send [{"metric": "csat", "time": "...", "value": 4}]') from None
-        lane: Any = LIVE
+            raise UnreadableBatch('this is not JSON; send [{"metric": "csat", "time": "...", "value": 4}]') from None
+        lane: Any = LIVE_FEED
         if isinstance(document, dict):
             unknown = sorted(set(document) - {"samples", "lane"})
             if unknown:
-                raise Unreadable(f"{one_line(unknown[0], 40)}: there is no such field; a batch has samples and lane")
-            lane, document = document.get("lane", LIVE), document.get("samples")
+                raise UnreadableBatch(f"{one_line(unknown[0], 40)}: there is no such field; a batch has samples and lane")
+            lane, document = document.get("lane", LIVE_FEED), document.get("samples")
         if not isinstance(document, list):
-            raise Unreadable('samples: send a list of samples, or {"samples": [...], "lane": "replay-..."}')
-        return self.rows(document, _checked(lane), now)
+            raise UnreadableBatch('samples: send a list of samples, or {"samples": [...], "lane": "replay-..."}')
+        return self.check_rows(document, _checked(lane), now)
 
-    def rows(self, documents: Collection[Any], lane: str, now: DateTime) -> Read:
-        """Samples that were read already, each a mapping as in JSON."""
-        read = Read(Batch(lane))
+    def check_rows(self, documents: Collection[Any], lane: str, now: DateTime) -> ParsedBatch:
+        """Check samples that were decoded already, each a mapping as in JSON."""
+        read = ParsedBatch(SampleBatch(lane))
         oldest, newest = self._bounds(lane, now)
         for index, document in enumerate(documents):
             found = _checked_one(document, oldest, newest)
             if isinstance(found, str):
-                read.faults.append(Fault(index, found))
+                read.faults.append(RefusedSample(index, found))
             else:
                 read.batch.add(*found)
                 read.places.append(index)
@@ -177,16 +178,16 @@ class Reader:
 
     def _bounds(self, lane: str, now: DateTime) -> tuple[int, int]:
         """The oldest and the newest time that is taken. A replay brings its own time."""
-        return (_OLDEST, _NEWEST) if lane != LIVE else (micros(now - self._history), micros(now + AHEAD))
+        return (_OLDEST, _NEWEST) if lane != LIVE_FEED else (to_micros(now - self._history), to_micros(now + MOST_AHEAD))
 
 
-def undeclared(batch: Batch, known: Collection[str]) -> list[str]:
-    """Metrics of the batch that nobody declared, in order; they are taken all the same."""
+def find_undeclared(batch: SampleBatch, known: Collection[str]) -> list[str]:
+    """Find metrics of the batch that nobody declared, in order; they are taken all the same."""
     return sorted({name[0] for name in batch.names} - set(known))
 
 
-def named(metric: str, labels: Mapping[str, str]) -> SeriesName | str:
-    """The name of a series, or what is wrong with it."""
+def make_series_name(metric: str, labels: Mapping[str, str]) -> SeriesName | str:
+    """Make the name of a series, or say what is wrong with it."""
     if not _METRIC.fullmatch(metric):
         return f"metric: {one_line(metric, 40)!r} is no name; letters, digits and _.:- such as response_time"
     if len(labels) > MOST_LABELS:
@@ -196,18 +197,18 @@ def named(metric: str, labels: Mapping[str, str]) -> SeriesName | str:
             return f"labels: {one_line(label, 40)!r} is no name; letters, digits and _.- such as channel"
         if len(value) > LONGEST_LABEL or not value.isprintable():
             return f"labels.{label}: at most {LONGEST_LABEL} characters, without line breaks"
-    return metric, canonical(labels)
+    return metric, canonical_labels(labels)
 
 
-def replay_lane(lane: str) -> bool:
-    """Whether it can be the name of a replay's lane."""
+def is_replay_feed(lane: str) -> bool:
+    """Whether a text can be the name of a replay's feed."""
     return _LANE.fullmatch(lane) is not None
 
 
 def _checked(lane: Any) -> str:
-    if lane == LIVE or (isinstance(lane, str) and replay_lane(lane)):
+    if lane == LIVE_FEED or (isinstance(lane, str) and is_replay_feed(lane)):
         return str(lane)
-    raise Unreadable("lane: leave it out for live figures, or write replay- and a name in a-z, 0-9 and -")
+    raise UnreadableBatch("lane: leave it out for live figures, or write replay- and a name in a-z, 0-9 and -")
 
 
 def _checked_one(document: Any, oldest: int, newest: int) -> tuple[SeriesName, int, float, float] | str:
@@ -217,7 +218,7 @@ def _checked_one(document: Any, oldest: int, newest: int) -> tuple[SeriesName, i
         sample = msgspec.convert(document, _Plain)
     except (msgspec.ValidationError, OverflowError) as error:
         return _plainly(str(error), document)
-    name = named(sample.metric, sample.labels)
+    name = make_series_name(sample.metric, sample.labels)
     if isinstance(name, str):
         return name
     at = _micros(sample.time)
@@ -270,7 +271,7 @@ def _plainly(said: str, document: Mapping[str, Any]) -> str:
     return f"{name}: {_RIGHT[name]}" if name in _RIGHT else one_line(said, 120)
 
 
-def told(faults: list[Fault]) -> Iterator[dict[str, Any]]:
-    """The first faults as an answer tells them, in the order of the batch."""
+def describe_refused(faults: list[RefusedSample]) -> Iterator[dict[str, Any]]:
+    """Describe the first refused samples as the API does, in the order of the batch."""
     for fault in sorted(faults, key=lambda one: one.index)[:MOST_ERRORS]:
         yield {"index": fault.index, "reason": fault.reason}

@@ -1,4 +1,4 @@
-"""Conversation texts and mentions as they are posted, made into samples. A text itself goes no further than this."""
+"""Conversation texts and mentions as they are posted, made into samples. The text itself is not kept."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from pendulum import DateTime
 
-from engine.figures.reading import AHEAD
-from engine.figures.words import WordWatch
-from storage.figures import Batch, SeriesName, canonical, micros
-from storage.figures_history import HISTORY
+from engine.figures.reading import MOST_AHEAD
+from engine.figures.words import TextAnalyzer
+from storage.figures import SampleBatch, SeriesName, canonical_labels, to_micros
+from storage.figures_history import ROLLUP_RETENTION
 
 MOST_TEXTS: Final = 2_000
 LONGEST_TEXT: Final = 20_000
@@ -40,18 +40,18 @@ class Conversation:
 
 
 @dataclass(slots=True)
-class Readout:
-    """What the texts of a post say in figures. `batch` goes to the store."""
+class TextSamples:
+    """Samples that the texts of a post make. `batch` goes to the store."""
 
-    batch: Batch = field(default_factory=Batch)
+    batch: SampleBatch = field(default_factory=SampleBatch)
     conversations: list[Conversation] = field(default_factory=list)
     faults: list[tuple[int, str]] = field(default_factory=list)
     sensitive: int = 0
     negative: int = 0
 
 
-def items_of(body: bytes, name: str) -> list[Any]:
-    """The list of a JSON body: the list itself, or `{name: [...]}`.
+def parse_items(body: bytes, name: str) -> list[Any]:
+    """Parse the list of a JSON body: the list itself, or `{name: [...]}`.
 
     Raises:
         UnreadableTexts: it is neither.
@@ -68,27 +68,27 @@ def items_of(body: bytes, name: str) -> list[Any]:
     return found
 
 
-def read_texts(
-    body: bytes, watch: WordWatch, now: DateTime, name: Callable[[str, Mapping[str, str]], SeriesName | str]
-) -> Readout:
-    """What `[{"text", "time", "labels"}]` say: figures of each minute and set of labels.
+def parse_texts(
+    body: bytes, watch: TextAnalyzer, now: DateTime, name: Callable[[str, Mapping[str, str]], SeriesName | str]
+) -> TextSamples:
+    """Make samples of `[{"text", "time", "labels"}]`, by minute and set of labels.
 
-    `conversations` (how many), `negative_share` (0 to 1), `sensitive_words` (conversations with one), and `red_words`
-    by category, zero included: no red word is a figure too. `name` checks metric and labels.
+    `conversations` (how many), `negative_share` (0 to 1), `sensitive_words` (conversations with one), and
+    `red_words` by category, zero included: no red word is a sample too. `name` checks metric and labels.
 
     Raises:
         UnreadableTexts: not of that form.
     """
-    readout = Readout()
+    readout = TextSamples()
     groups: dict[tuple[str, int], list[Conversation]] = {}
-    for place, item in enumerate(items_of(body, "texts")):
+    for place, item in enumerate(parse_items(body, "texts")):
         found = _conversation(item, now, name)
         if isinstance(found, str):
             readout.faults.append((place, found))
         else:
             readout.conversations.append(found)
-            groups.setdefault((canonical(found.labels), found.at // _MINUTE), []).append(found)
-    mark = mark_of(body)
+            groups.setdefault((canonical_labels(found.labels), found.at // _MINUTE), []).append(found)
+    mark = body_mark(body)
     for group in groups.values():
         _figures(readout, group, watch, mark)
     return readout
@@ -105,7 +105,7 @@ def _conversation(
     if isinstance(named, str):
         return named
     at = _time(item.get("time"), now)
-    if isinstance(at, int) and not micros(now - HISTORY) <= at <= micros(now + AHEAD):
+    if isinstance(at, int) and not to_micros(now - ROLLUP_RETENTION) <= at <= to_micros(now + MOST_AHEAD):
         return "time: is more than a minute in the future, or older than the history that is kept"
     return at if isinstance(at, str) else Conversation(at, item["text"], labels)
 
@@ -127,7 +127,7 @@ def _wrong(item: Any) -> str:
 
 def _time(given: Any, now: DateTime) -> int | str:
     if given is None:
-        return micros(now)
+        return to_micros(now)
     try:
         when = datetime.fromisoformat(given)
     except (ValueError, TypeError):
@@ -137,27 +137,27 @@ def _time(given: Any, now: DateTime) -> int | str:
     return round(when.timestamp() * 1e6)
 
 
-def _figures(readout: Readout, group: Sequence[Conversation], watch: WordWatch, mark: int) -> None:
-    found = [watch.look(one.text) for one in group]
+def _figures(readout: TextSamples, group: Sequence[Conversation], watch: TextAnalyzer, mark: int) -> None:
+    found = [watch.analyze(one.text) for one in group]
     labels = dict(group[0].labels)
-    at = apart(max(one.at for one in group), mark)
-    negative = sum(one.negative for one in found)
+    at = spread_in_second(max(one.at for one in group), mark)
+    negative = sum(one.is_negative for one in found)
     sensitive = sum(bool(one.sensitive) for one in found)
     readout.negative += negative
     readout.sensitive += sensitive
 
     def add(metric: str, value: float, count: float = 1.0, **more: str) -> None:
-        readout.batch.add((metric, canonical({**labels, **more})), at, value, count)
+        readout.batch.add((metric, canonical_labels({**labels, **more})), at, value, count)
 
     add("conversations", len(group))
     add("negative_share", negative / len(group), len(group))
     add("sensitive_words", sensitive)
     for category in watch.words.red_categories:
-        add("red_words", sum(category in one.red for one in found), category=category)
+        add("red_words", sum(category in one.red_categories for one in found), category=category)
 
 
-def read_mentions(body: bytes, now: DateTime) -> tuple[list[dict[str, Any]], list[tuple[int, str]], list[int]]:
-    """Mentions of an opinion feed, `[{"mood", "channel", "time", "count", "labels"}]`, as samples of `mentions`.
+def parse_mentions(body: bytes, now: DateTime) -> tuple[list[dict[str, Any]], list[tuple[int, str]], list[int]]:
+    """Make samples of `mentions` from an opinion feed's `[{"mood", "channel", "time", "count", "labels"}]`.
 
     Gives the samples, what was wrong with the others by their place, and the places of the samples.
 
@@ -167,8 +167,8 @@ def read_mentions(body: bytes, now: DateTime) -> tuple[list[dict[str, Any]], lis
     samples: list[dict[str, Any]] = []
     faults: list[tuple[int, str]] = []
     places: list[int] = []
-    mark = mark_of(body)
-    for place, item in enumerate(items_of(body, "mentions")):
+    mark = body_mark(body)
+    for place, item in enumerate(parse_items(body, "mentions")):
         found = _mention(item, now, mark + place)
         if isinstance(found, str):
             faults.append((place, found))
@@ -191,17 +191,17 @@ def _mention(item: Any, now: DateTime, mark: int) -> dict[str, Any] | str:
     channel = item.get("channel")
     return {
         "metric": "mentions",
-        "time": apart(at, mark) / _SECOND,
+        "time": spread_in_second(at, mark) / _SECOND,
         "value": item.get("count", 1),
         "labels": {**labels, "mood": mood, **({"channel": channel} if channel else {})},
     }
 
 
-def mark_of(body: bytes) -> int:
-    """A number of the body: the same post again makes the same samples, another post others."""
+def body_mark(body: bytes) -> int:
+    """Compute a number of the body: the same post again makes the same samples, another post others."""
     return int.from_bytes(hashlib.sha256(body).digest()[:6], "big")
 
 
-def apart(at: int, mark: int) -> int:
-    """A time of whole seconds moved within its second, so that two things of one second are not taken for a repeat."""
+def spread_in_second(at: int, mark: int) -> int:
+    """Move a time of whole seconds within its second, so that two things of one second are no repeat."""
     return at if at % _SECOND else at + mark % _SECOND

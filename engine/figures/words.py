@@ -1,7 +1,7 @@
-"""What conversation texts say in figures: sensitive words, and an estimate of how many customers are not content.
+"""Analysis of conversation texts: sensitive words, and an estimate of how many customers are unhappy.
 
-The estimate counts the words of a small list that anybody can read and edit; it understands nothing. Its use is how the
-share moves, not a verdict on one conversation.
+The estimate counts the words of a small list that anybody can read and edit; it understands nothing. Its
+use is how the share moves, not a verdict on one conversation.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from playbooks.words import Level, Words, folded
+from playbooks.words import Level, WordLists, fold_text
 
 _WORD = re.compile(r"[a-z0-9'’]+")
 _REACH = 3  # English words before one within which a negation turns it around
@@ -18,8 +18,8 @@ _ZH_REACH = 2  # characters, for Chinese: 不满意, 不太满意
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What one text has.
+class TextMatches:
+    """Sensitive words and mood of one text.
 
     Attributes:
         sensitive: sensitive words with level and category, in order, each once.
@@ -30,20 +30,20 @@ class Found:
     score: int
 
     @property
-    def negative(self) -> bool:
-        """Whether it counts as negative."""
+    def is_negative(self) -> bool:
+        """Whether the text counts as negative."""
         return self.score > 0
 
     @property
-    def red(self) -> frozenset[str]:
-        """Categories of its red words."""
+    def red_categories(self) -> frozenset[str]:
+        """Categories of the text's red words."""
         return frozenset(category for _, level, category in self.sensitive if level == "red")
 
 
-class WordWatch:
-    """Looks texts through for the words of a list. Threads may share one."""
+class TextAnalyzer:
+    """Analyzer of texts by the words of a list. Threads may share one."""
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, words: WordLists) -> None:
         self.words = words
         self._sensitive = list(words.sensitive)
         self._mood: Mapping[str, int] = {**dict.fromkeys(words.positive, -1), **dict.fromkeys(words.negative, 1)}
@@ -54,10 +54,10 @@ class WordWatch:
         self._find_mood = AhoCorasick(self._moods, matchkind=MatchKind.LeftmostLongest) if self._moods else None
         self._chinese = tuple(word for word in words.negations if not word.isascii())
 
-    def look(self, text: str) -> Found:
-        """What the text has."""
-        plain = folded(text)
-        return Found(self._sensitive_in(plain), self._score(plain))
+    def analyze(self, text: str) -> TextMatches:
+        """Find the sensitive words and the mood of a text."""
+        plain = fold_text(text)
+        return TextMatches(self._sensitive_in(plain), self._score(plain))
 
     def _sensitive_in(self, text: str) -> tuple[tuple[str, Level, str], ...]:
         if self._find_sensitive is None:

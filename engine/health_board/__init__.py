@@ -1,1 +1,1 @@
-"""The health board: figures now and over the day, forecast, staffing, risk ahead."""
+"""Health board: metrics now and over the day, forecast, staffing, risk ahead."""

@@ -1,4 +1,4 @@
-"""The board of an installation."""
+"""Factory of an installation's health board."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 from engine.health_board.board import HealthBoard
 from playbooks.health_file import HealthFile
 from playbooks.rulebook import Rulebook
-from storage.figures import Figures
+from storage.figures import SampleStore
 from storage.settings import Settings
 
 
-def open_board(settings: Settings, figures: Figures, book: Rulebook) -> tuple[HealthBoard, HealthFile]:
-    """The board and the file that it goes by. `book` knows the figures and the holidays of the house."""
+def open_board(settings: Settings, figures: SampleStore, book: Rulebook) -> tuple[HealthBoard, HealthFile]:
+    """Open the board and the file that it goes by. `book` knows the installation's metrics and holidays."""
     file = HealthFile(settings.home / "health.yaml", book.metrics)
     return HealthBoard(figures, file.current, book.metrics, lambda: book.calendar().holidays), file
 
 
 def services_of(file: HealthFile) -> Callable[[], list[str]]:
-    """The services with people of their own; none: the operation is one."""
+    """List the services with people of their own; none: the operation is one."""
     return lambda: list(file.current().services)

@@ -1,4 +1,7 @@
-"""The history of volumes by slot, read once and then kept up to date: five weeks are not read at every look."""
+"""History of volumes by slot, read once and then kept up to date.
+
+Five weeks are not read at every report.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from typing import Final
 from pendulum import DateTime
 
 from domain.health.forecast import VolumeHistory
-from storage.figures import Figures, micros, moment
-from storage.figures_board import series_of
-from storage.figures_history import course
+from storage.figures import SampleStore, to_micros, from_micros
+from storage.figures_board import list_series_labels
+from storage.figures_history import read_history
 
 LOOK_BACK: Final = timedelta(days=35)  # what a forecast of four same hours is made of
 _SECOND: Final = 1_000_000
@@ -43,10 +46,10 @@ class _Read:
         return _WHOLE if self.upto - first >= _LEAST else _SOON
 
 
-class Volumes:
-    """Histories of volumes, as they were when a slot was over. Threads may share one."""
+class VolumeCache:
+    """Cache of volume histories, as they were when a slot was over. Threads may share one."""
 
-    def __init__(self, figures: Figures) -> None:
+    def __init__(self, figures: SampleStore) -> None:
         self._figures = figures
         self._reads: dict[Key, _Read] = {}
         self._built: dict[tuple[object, ...], VolumeHistory] = {}
@@ -58,7 +61,7 @@ class Volumes:
         """The volumes of the slots that were over at `at`. `service`: of that one; empty: of all."""
         seconds = int(slot.total_seconds())
         with self._lock:
-            read = self._up_to_date((lane, metric), seconds, micros(at) // _SECOND)
+            read = self._up_to_date((lane, metric), seconds, to_micros(at) // _SECOND)
             upto = read.upto
             name = (lane, metric, upto, read.whole, seconds, zone, frozenset(holidays), service)
             if name in self._built:
@@ -84,10 +87,10 @@ class Volumes:
             return read
         else:
             begin = read.upto - _AGAIN // slot * slot
-        start, end = moment(begin * _SECOND), moment(upto * _SECOND)
-        for row in course(self._figures, *key, start, end, timedelta(seconds=slot)):
+        start, end = from_micros(begin * _SECOND), from_micros(upto * _SECOND)
+        for row in read_history(self._figures, *key, start, end, timedelta(seconds=slot)):
             read.volumes.setdefault(row.series, {})[begin + row.bucket * slot] = row.total
-        read.services = {number: labels.get("service", "") for number, labels in series_of(self._figures, *key).items()}
+        read.services = {number: labels.get("service", "") for number, labels in list_series_labels(self._figures, *key).items()}
         read.upto = upto
         self._reads = {**{name: one for name, one in self._reads.items() if name != key}, key: read}
         while len(self._reads) > _KEPT:

@@ -1,1 +1,1 @@
-"""Learning from what happened: suggestions to the product meeting, what recurs, what was promised. No Prefect."""
+"""Learning: suggestions for the product meeting, recurring problems, promised actions. No Prefect."""

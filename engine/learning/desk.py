@@ -1,4 +1,4 @@
-"""What an installation learns by: its plan."""
+"""Service of learning: its plan and the links of its documents."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from weakref import WeakKeyDictionary
 
 from pendulum import DateTime
 
-from domain.learning.plan import Plan
-from engine.house import House
+from domain.learning.plan import LearningPlan
+from engine.house import Installation
 from playbooks.learning import LearningFile
 
 FILE = "learning.yaml"
 
 
-class LearningDesk:
-    """Learning of one house. Threads may share one."""
+class LearningService:
+    """Learning of one installation. Threads may share one."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, house: Installation) -> None:
+        self.installation = house
         self.file = LearningFile(house.settings.home / FILE)
-        self.kept: dict[str, tuple[DateTime, list[dict[str, Any]]]] = {}  # what pages show of what is similar
+        self.similar_cache: dict[str, tuple[DateTime, list[dict[str, Any]]]] = {}  # what pages show of what is similar
 
     @property
-    def plan(self) -> Plan:
-        """How it learns, as of now."""
+    def plan(self) -> LearningPlan:
+        """How the installation learns, as of now."""
         return self.file.current()
 
     def document_link(self, document: str) -> str:
-        """Where a document is read."""
-        return f"{self.house.settings.links_url}/documents/{document}"
+        """Return the address at which a document is read."""
+        return f"{self.installation.settings.links_url}/documents/{document}"
 
 
-_DESKS: WeakKeyDictionary[House, LearningDesk] = WeakKeyDictionary()
+_DESKS: WeakKeyDictionary[Installation, LearningService] = WeakKeyDictionary()
 _GUARD = Lock()
 
 
-def learning_of(house: House) -> LearningDesk:
-    """The one desk of a house."""
+def get_learning_service(house: Installation) -> LearningService:
+    """Return the one learning service of an installation."""
     with _GUARD:
         if house not in _DESKS:
-            _DESKS[house] = LearningDesk(house)
+            _DESKS[house] = LearningService(house)
         return _DESKS[house]

@@ -1,6 +1,6 @@
-"""One look at all that is to be learned: by the engine every few seconds, by the sweep, by a test with its own clock.
+"""Poll of learning: run by the engine every few seconds, by the sweep, and by tests with their own clock.
 
-Each part finds in rows what is due and leaves rows behind: killed at any moment, the next look goes on.
+Each part finds in rows what is due and leaves rows behind: killed at any moment, the next poll goes on.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from collections.abc import Callable, Mapping
 
 from pendulum import DateTime
 
-from engine.house import House
+from engine.house import Installation
 from engine.learning import agenda, promises, recurrence, suggestions, tracker
-from engine.learning.desk import learning_of
+from engine.learning.desk import get_learning_service
 from playbooks.errors import BadFile
 from storage.database import StorageError
 
 log = logging.getLogger("tocsin.learning")
 
 
-def look(house: House, now: DateTime) -> int:
-    """Gather suggestions, prepare the meeting, count what recurs, ask for promises on record; how much was done.
+def run_due(house: Installation, now: DateTime) -> int:
+    """Run what is due of suggestions, agenda, recurrences, promises and tracker; return how much was done.
 
-    A part that fails holds up no other; it is tried again at the next look.
+    A part that fails holds up no other; it is tried again at the next poll.
     """
-    desk = learning_of(house)
+    desk = get_learning_service(house)
     parts: Mapping[str, Callable[[], int]] = {
-        "suggestions": lambda: suggestions.hear(desk),
-        "the agenda": lambda: agenda.prepare(desk, now) + agenda.prepare_drills(desk, now),
-        "recurrence": lambda: recurrence.look(desk, now),
-        "promises": lambda: promises.remind(house, now),
-        "the tracker": lambda: tracker.post_owed(desk, now),
+        "suggestions": lambda: suggestions.group_new_suggestions(desk),
+        "the agenda": lambda: agenda.prepare_agenda(desk, now) + agenda.prepare_drill_agendas(desk, now),
+        "recurrence": lambda: recurrence.detect_recurrences(desk, now),
+        "promises": lambda: promises.request_missing_records(house, now),
+        "the tracker": lambda: tracker.post_due(desk, now),
     }
     done = 0
     for name, part in parts.items():

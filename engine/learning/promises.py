@@ -1,4 +1,4 @@
-"""What was promised becomes an action with an owner and a date; promises in public that nobody recorded are told."""
+"""Promises: each becomes an action with owner and date; unrecorded public promises are asked for."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from sqlalchemy import Connection
 
 from domain.action import Action, ActionKind
 from domain.facts import Fact, FactKind
-from domain.handle import Refused
-from domain.incident import Incident, Nature, Snapshot, StepStatus
-from domain.learning.plan import BadDate, due_within
-from domain.playbook import StepKind, full_id
+from domain.handle import CommandRefused
+from domain.incident import Incident, CaseType, Snapshot, StepStatus
+from domain.learning.plan import BadDueDate, parse_due_date
+from domain.playbook import StepKind, full_step_id
 from domain.roster import Roster
 from domain.text import Text
-from engine.actions import promise
-from engine.asked import LONGEST_TITLE, Answer, check_id, clean
-from engine.house import House
-from playbooks.explain import choose
+from engine.actions import open_actions
+from engine.asked import LONGEST_TITLE, CommandResult, check_command_id, clean_line
+from engine.house import Installation
+from playbooks.explain import suggest_choice
 from storage import incidents, learning_promises, timeline, turns
 
-RECORDED_WITHIN = timedelta(hours=24)  # of their publication
-NOT_LONGER_AGO = timedelta(days=30)
+RECORD_WITHIN = timedelta(hours=24)  # of their publication
+LOOK_BACK = timedelta(days=30)
 _NAMESPACE = uuid.UUID("6c0d6a5e-9a53-4a57-9d7c-1f1a0d5b9a40")
 
 
@@ -32,21 +32,21 @@ def check_owner(roster: Roster, owner: str) -> None:
     """Refused where nobody is called that: an owner is a role of the roster, or a person's id."""
     if roster.primary(owner) is None:
         known = {**roster.roles, **roster.people}
-        raise Refused(f"nobody on the roster is {owner[:60]!r}: {choose(owner[:60], known)}")
+        raise CommandRefused(f"nobody on the roster is {owner[:60]!r}: {suggest_choice(owner[:60], known)}")
 
 
-def due_of(text: str, owner: str, roster: Roster, now: DateTime) -> timedelta:
-    """How long until a date that was given, in the owner's own time zone; Refused where it cannot be."""
+def parse_due(text: str, owner: str, roster: Roster, now: DateTime) -> timedelta:
+    """Return the time until a given date, in the owner's own time zone; Refused where it cannot be."""
     person = roster.people.get(roster.primary(owner) or "")
     try:
-        return due_within(text, person.timezone if person else "UTC", now)
-    except BadDate as error:
-        raise Refused(str(error)) from None
+        return parse_due_date(text, person.timezone if person else "UTC", now)
+    except BadDueDate as error:
+        raise CommandRefused(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What somebody promises, as it was written: by whom, by when, what, and why."""
+    """A promise as it was written: owner, due date, title, and reason."""
 
     owner: str
     due: str
@@ -54,35 +54,35 @@ class Promise:
     because: str = ""
 
 
-def add(house: House, ref: str, promised: Promise, now: DateTime, *, command_id: str, by: str = "") -> Answer:
-    """Record one measure that was promised, as an action of its own; the same id again changes nothing.
+def add_promise(house: Installation, ref: str, promised: Promise, now: DateTime, *, command_id: str, by: str = "") -> CommandResult:
+    """Record one promised measure as an action of its own; the same id again changes nothing.
 
     Raises:
         Refused: no title, an owner whom nobody knows, a date that cannot be.
         UnknownIncident: there is none.
     """
-    check_id(command_id)
+    check_command_id(command_id)
     roster = house.roster()
     check_owner(roster, promised.owner)
-    within = due_of(promised.due, promised.owner, roster, now)
+    within = parse_due(promised.due, promised.owner, roster, now)
     title = promised.title
-    named = Text(clean(title.en, LONGEST_TITLE, "title"), clean(title.zh, LONGEST_TITLE, "title") if title.zh else "")
+    named = Text(clean_line(title.en, LONGEST_TITLE, "title"), clean_line(title.zh, LONGEST_TITLE, "title") if title.zh else "")
     with house.database.write() as connection:
-        incident_id = incidents.find(connection, ref)
-        incidents.lock(connection, incident_id)
-        known = turns.carried_out(connection, command_id)
+        incident_id = incidents.find_incident_id(connection, ref)
+        incidents.lock_incident(connection, incident_id)
+        known = turns.find_carried_out(connection, command_id)
         if known is not None:
             made = incidents.load_incident(connection, known)
-            return Answer(made.id, made.ref, str(made.status), changed=False)
+            return CommandResult(made.id, made.ref, str(made.status), changed=False)
         incident = incidents.load_incident(connection, incident_id)
-        kind = ActionKind.PROPOSAL if incident.nature is Nature.WARNING else ActionKind.MEASURE
+        kind = ActionKind.PROPOSAL if incident.nature is CaseType.WARNING else ActionKind.MEASURE
         action = Action(
             named, promised.owner, within, kind, origin=incident.ref, service=incident.service,
             because=_because(incident, " ".join(promised.because.split())[:1_000]),
         )  # fmt: skip
-        (answer,) = promise(connection, roster, {command_id: action}, now, by=by, drill=incident.drill)
+        (answer,) = open_actions(connection, roster, {command_id: action}, now, by=by, drill=incident.drill)
         data = {"action": answer.ref, "title": named.en, "owner": promised.owner}
-        timeline.append(connection, incident.id, [Fact(FactKind.PROMISED, now, by=by, data=data)])
+        timeline.append_facts(connection, incident.id, [Fact(FactKind.PROMISED, now, by=by, data=data)])
     return answer
 
 
@@ -97,22 +97,23 @@ def _because(incident: Incident, said: str) -> Text:
 # --- promises in public that nobody recorded ---------------------------------------------------------------------
 
 
-def remind(house: House, now: DateTime) -> int:
-    """Have the commander record what was promised in public a day ago and stands in no action; how often it was asked.
+def request_missing_records(house: Installation, now: DateTime) -> int:
+    """Ask the commander to record promises that were public for a day without an action; return how many.
 
-    It is asked once an incident, as an action of its own: acknowledged, reminded of and escalated like any other.
+    It is asked once an incident, as an action of its own: acknowledged, reminded of and escalated like any
+    other.
     """
-    since, until = now - NOT_LONGER_AGO, now - RECORDED_WITHIN
+    since, until = now - LOOK_BACK, now - RECORD_WITHIN
     with house.database.read() as connection:
-        asked = learning_promises.unrecorded(connection, since, until)
+        asked = learning_promises.list_unrecorded_promises(connection, since, until)
         wanted = [
             incident for incident in asked
-            if turns.carried_out(connection, _asking(incident)) is None
+            if turns.find_carried_out(connection, _asking(incident)) is None
             and _promised(connection, house, incident, until)
         ]  # fmt: skip
     for incident in wanted:
         with house.database.write() as connection:
-            promise(connection, house.roster(), {_asking(incident): _to_record(connection, house, incident)}, now)
+            open_actions(connection, house.roster(), {_asking(incident): _to_record(connection, house, incident)}, now)
     return len(wanted)
 
 
@@ -120,30 +121,30 @@ def _asking(incident: Incident) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"record/{incident.id}"))
 
 
-def _promised(connection: Connection, house: House, incident: Incident, until: DateTime) -> bool:
+def _promised(connection: Connection, house: Installation, incident: Incident, until: DateTime) -> bool:
     """Whether a text that promises something was public at `until`."""
     snapshots = [
-        incidents.load(connection, one, house.roster()) for one in incidents.responses_of(connection, incident.id)
+        incidents.load_snapshot(connection, one, house.roster()) for one in incidents.list_response_ids(connection, incident.id)
     ]
-    return any(_stands(snapshot, until) for snapshot in snapshots)
+    return any(_has_public_promise(snapshot, until) for snapshot in snapshots)
 
 
-def _stands(snapshot: Snapshot, until: DateTime) -> bool:
+def _has_public_promise(snapshot: Snapshot, until: DateTime) -> bool:
     for state in snapshot.steps.values():
         plan = snapshot.plan(state)
         if plan.kind is not StepKind.PUBLISH or state.status is not StepStatus.DONE or plan.of is None:
             continue
-        stage, _, step = full_id(state.stage, plan.of).partition("/")
+        stage, _, step = full_step_id(state.stage, plan.of).partition("/")
         if snapshot.response.playbook.step(stage, step).promises and state.done_at and state.done_at <= until:
             return True
     return False
 
 
-def _to_record(connection: Connection, house: House, incident: Incident) -> Action:
-    first = incidents.load(connection, incidents.responses_of(connection, incident.id)[0], house.roster())
+def _to_record(connection: Connection, house: Installation, incident: Incident) -> Action:
+    first = incidents.load_snapshot(connection, incidents.list_response_ids(connection, incident.id)[0], house.roster())
     return Action(
         Text(f"Record the measures that {incident.ref} promised", f"登记 {incident.ref} 对外承诺的改进措施"),
-        first.response.playbook.commander, RECORDED_WITHIN, ActionKind.CHECK, origin=incident.ref,
+        first.response.playbook.commander, RECORD_WITHIN, ActionKind.CHECK, origin=incident.ref,
         service=incident.service,
         because=Text(
             f"Improvement measures were published a day ago, and none has an owner and a date on record. "

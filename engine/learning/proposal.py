@@ -1,4 +1,4 @@
-"""The optimisation proposal: what came again and again, what it cost, what was promised last time, and was it done.
+"""Optimisation proposal: what recurred, what it cost, what was promised last time, and whether it was done.
 
 It is written from what is on record, and written anew when that changes.
 """
@@ -16,26 +16,26 @@ from sqlalchemy import Connection, Row
 
 from domain.durations import elapsed
 from domain.incident import Impact, Snapshot, StepState, StepStatus
-from domain.playbook import BY_PERSON, StepKind
+from domain.playbook import PERSON_STEPS, StepKind
 from domain.roster import Roster
 from domain.text import Text
-from engine.house import House
-from engine.learning.paper import written
-from engine.review.blocks import Block, Cell, Heading, Sheet, Table, Tile, Tiles, Words
+from engine.house import Installation
+from engine.learning.paper import render_document
+from engine.review.blocks import Block, Cell, Heading, DocumentSheet, TableBlock, Tile, Tiles, Paragraph
 from locales import Translator, format_span, translator
 from storage import documents, incidents, learning_promises, learning_recurrence
 from storage.documents import Document
-from storage.learning_recurrence import Totals
+from storage.learning_recurrence import RecurrenceTotals
 
 KIND = "optimisation-proposal"
-SHOWN = 30  # cases in full: more nobody reads
+MAX_CASES = 30  # cases in full: more nobody reads
 _LATEST = 3  # clocks shown of an incident: the worst
 _WORDS = 400  # characters of a public statement that are quoted
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One incident of the kind: what it cost, which clocks it missed, what was said."""
+class ProposalCase:
+    """One incident of a recurring kind: its cost, the clocks it missed, what was said in public."""
 
     ref: str
     title: str
@@ -48,53 +48,53 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that a proposal says."""
+class ProposalEvidence:
+    """Content of a proposal."""
 
     kind: Row[Any]
     ref: str  # of the warning
     owner: str
     due_at: DateTime | None
-    totals: Totals
-    cases: Sequence[Case]  # the newest of them
+    totals: RecurrenceTotals
+    cases: Sequence[ProposalCase]  # the newest of them
     tickets: Sequence[Row[Any]]
     promises: Sequence[Row[Any]]
 
     @property
     def more(self) -> int:
-        """How many cases there are beside those that are shown."""
+        """Number of cases beside those that are shown."""
         return self.totals.cases - len(self.cases) - len(self.tickets)
 
 
-def refresh(house: House, recurrence: str, now: DateTime) -> bool:
-    """Write the proposal of a kind anew where what is on record changed; whether it did.
+def refresh_proposal(house: Installation, recurrence: str, now: DateTime) -> bool:
+    """Write the proposal of a kind anew where its record changed; return whether it was written.
 
     It is read and written out before the lock is taken; of two who do so at once one keeps it.
     """
     with house.database.read() as connection:
-        kind = learning_recurrence.get(connection, recurrence)
+        kind = learning_recurrence.get_recurrence(connection, recurrence)
         digest = _digest(connection, kind) if kind is not None else ""
         if kind is None or digest == kind.digest:
             return False
         made = _document(house, _evidence(house, connection, kind), now)
     with house.database.write() as connection:
-        if not learning_recurrence.take_digest(connection, recurrence, kind.digest, digest, made.id):
+        if not learning_recurrence.claim_digest(connection, recurrence, kind.digest, digest, made.id):
             return False
-        documents.keep(connection, made)
+        documents.save_document(connection, made)
     return True
 
 
-def _document(house: House, found: Evidence, now: DateTime) -> Document:
+def _document(house: Installation, found: ProposalEvidence, now: DateTime) -> Document:
     kind, roster = found.kind, house.roster()
     name = kind.document or f"{KIND}/{found.ref or kind.id[:8]}"
     title = Text(f"Optimisation proposal: {kind.title['en']}", f"优化提案：{kind.title['zh']}")
     made = Document(
         name, title, now, about=found.ref, from_at=kind.first_at, to_at=kind.last_at, data=_data(found)
     )  # fmt: skip
-    return written(made, lambda language: _sheet(found, title, roster, language, now))
+    return render_document(made, lambda language: _sheet(found, title, roster, language, now))
 
 
-def is_stale(connection: Connection, kind: Row[Any]) -> bool:
+def is_proposal_stale(connection: Connection, kind: Row[Any]) -> bool:
     """Whether what is on record of a kind changed since its proposal was written."""
     return bool(_digest(connection, kind) != kind.digest)
 
@@ -102,9 +102,9 @@ def is_stale(connection: Connection, kind: Row[Any]) -> bool:
 def _digest(connection: Connection, kind: Row[Any]) -> str:
     """Changes with whatever is worth a new version; counted by the database, however many cases there are."""
     found = (
-        learning_recurrence.matter_of(connection, kind.id),
-        learning_recurrence.standing_of(connection, kind.id),
-        learning_promises.standing_of(connection, kind.id),
+        learning_recurrence.find_case_id(connection, kind.id),
+        learning_recurrence.count_case_states(connection, kind.id),
+        learning_promises.count_action_states(connection, kind.id),
     )
     return hashlib.sha256(repr(found).encode()).hexdigest()[:32]
 
@@ -112,29 +112,29 @@ def _digest(connection: Connection, kind: Row[Any]) -> str:
 # --- what is on record -------------------------------------------------------------------------------------------
 
 
-def _evidence(house: House, connection: Connection, kind: Row[Any]) -> Evidence:
+def _evidence(house: Installation, connection: Connection, kind: Row[Any]) -> ProposalEvidence:
     roster = house.roster()
-    ids = learning_recurrence.cases_of(connection, kind.id)[-SHOWN:]
-    rows = learning_recurrence.of_ids(connection, ids) if kind.source == learning_recurrence.INCIDENTS else []
-    tickets = learning_recurrence.tickets_of(connection, ids) if kind.source == learning_recurrence.TICKETS else []
+    ids = learning_recurrence.list_case_ids(connection, kind.id)[-MAX_CASES:]
+    rows = learning_recurrence.list_incidents_by_id(connection, ids) if kind.source == learning_recurrence.INCIDENTS else []
+    tickets = learning_recurrence.list_tickets_by_id(connection, ids) if kind.source == learning_recurrence.TICKETS else []
     cases = [_case(connection, roster, row.id) for row in rows]
-    matter = learning_recurrence.matter_of(connection, kind.id)
+    matter = learning_recurrence.find_case_id(connection, kind.id)
     ref, owner, due_at = "", "", None
     if matter:
-        snapshot = incidents.load(connection, incidents.responses_of(connection, matter)[0], roster)
+        snapshot = incidents.load_snapshot(connection, incidents.list_response_ids(connection, matter)[0], roster)
         steps = list(snapshot.steps.values())
         ref, due_at = snapshot.incident.ref, max((step.due_at for step in steps), default=None)
         owner = next((step.owner or roster.primary(snapshot.plan(step).owner) or "" for step in steps), "")
-    promises = learning_promises.of_recurrence(connection, kind.id, SHOWN)
-    totals = learning_recurrence.totals_of(connection, kind.id)
-    return Evidence(kind, ref, owner, due_at, totals, cases, tickets, promises)
+    promises = learning_promises.list_recurrence_actions(connection, kind.id, MAX_CASES)
+    totals = learning_recurrence.compute_totals(connection, kind.id)
+    return ProposalEvidence(kind, ref, owner, due_at, totals, cases, tickets, promises)
 
 
-def _case(connection: Connection, roster: Roster, incident_id: str) -> Case:
-    snapshots = [incidents.load(connection, one, roster) for one in incidents.responses_of(connection, incident_id)]
+def _case(connection: Connection, roster: Roster, incident_id: str) -> ProposalCase:
+    snapshots = [incidents.load_snapshot(connection, one, roster) for one in incidents.list_response_ids(connection, incident_id)]
     incident = snapshots[0].incident
     late = sorted(_late(snapshots), key=lambda pair: (-pair[1], pair[0].en))[:_LATEST]
-    return Case(
+    return ProposalCase(
         incident.ref, incident.title, incident.declared_at, str(incident.status), incident.impact,
         round(sum(_hours(snapshots)), 2), late, list(_said(snapshots)),
     )  # fmt: skip
@@ -144,7 +144,7 @@ def _hours(snapshots: Iterable[Snapshot]) -> Iterable[float]:
     """Hours of people: from acknowledgement to done, of every step that a person did."""
     for snapshot in snapshots:
         for state in snapshot.steps.values():
-            if snapshot.plan(state).kind in BY_PERSON and state.acknowledged_at and state.done_at:
+            if snapshot.plan(state).kind in PERSON_STEPS and state.acknowledged_at and state.done_at:
                 yield max(0.0, elapsed(state.acknowledged_at, state.done_at).total_seconds() / 3_600)
 
 
@@ -176,7 +176,7 @@ def _text(draft: StepState) -> Text:
 # --- how it reads ------------------------------------------------------------------------------------------------
 
 
-def _data(found: Evidence) -> dict[str, Any]:
+def _data(found: ProposalEvidence) -> dict[str, Any]:
     return {
         "kind": found.kind.kind, "source": found.kind.source, "warning": found.ref, "owner": found.owner,
         "due_at": found.due_at.isoformat() if found.due_at else None,
@@ -193,7 +193,7 @@ def _data(found: Evidence) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _sheet(found: Evidence, title: Text, roster: Roster, language: str, now: DateTime) -> Sheet:
+def _sheet(found: ProposalEvidence, title: Text, roster: Roster, language: str, now: DateTime) -> DocumentSheet:
     _ = translator(language)
     owner = roster.name(found.owner) or "-"
     due = found.due_at.to_date_string() if found.due_at else "-"
@@ -212,19 +212,19 @@ def _sheet(found: Evidence, title: Text, roster: Roster, language: str, now: Dat
     ]  # fmt: skip
     if found.more:
         said = _("The newest {shown} are shown and their hours counted; {more} more are on record.")
-        blocks.append(Words(said.format(shown=SHOWN, more=found.more), tone="soft"))
+        blocks.append(Paragraph(said.format(shown=MAX_CASES, more=found.more), tone="soft"))
     blocks += _extracts(found.cases, _, language)
     blocks += [Heading(_("What was promised last time")), _promises(found.promises, roster, now, _)]
     blocks += [
         Heading(_("What is proposed")),
-        Words(_("Decide measures that end it, each with an owner and a date. For example:")
+        Paragraph(_("Decide measures that end it, each with an owner and a date. For example:")
               + f" tocsin action add {found.ref or 'WRN-1'} --title TEXT --owner ROLE --due 14d"),
     ]  # fmt: skip
     foot = _("Written from what is on record; a further case makes a new version.")
-    return Sheet(language, title.in_(language), found.ref, blocks, foot=foot)
+    return DocumentSheet(language, title.in_(language), found.ref, blocks, foot=foot)
 
 
-def _cases(cases: Sequence[Case], _: Translator) -> Table:
+def _cases(cases: Sequence[ProposalCase], _: Translator) -> TableBlock:
     head = [_("Incident"), _("Declared"), _("Title"), _("State"), _("Customers"), _("Orders"), _("Money"), _("Hours")]
     states = {
         "open": _("open"), "mitigated": _("mitigated"), "closed": _("closed"), "completed": _("completed"),
@@ -236,18 +236,18 @@ def _cases(cases: Sequence[Case], _: Translator) -> Table:
         )
         for case in cases
     ]  # fmt: skip
-    return Table(head, rows, numbers=frozenset({4, 5, 6, 7}))
+    return TableBlock(head, rows, numbers=frozenset({4, 5, 6, 7}))
 
 
-def _tickets(tickets: Sequence[Row[Any]], _: Translator) -> Table:
+def _tickets(tickets: Sequence[Row[Any]], _: Translator) -> TableBlock:
     rows = [
-        (_day(row.began_at), row.rule, learning_recurrence.category_of(row), f"{row.value:g}" if row.value else "-")
+        (_day(row.began_at), row.rule, learning_recurrence.ticket_category(row), f"{row.value:g}" if row.value else "-")
         for row in tickets
     ]
-    return Table([_("Began"), _("Rule"), _("Category"), _("Value")], rows, numbers=frozenset({3}))
+    return TableBlock([_("Began"), _("Rule"), _("Category"), _("Value")], rows, numbers=frozenset({3}))
 
 
-def _extracts(cases: Sequence[Case], _: Translator, language: str) -> list[Block]:
+def _extracts(cases: Sequence[ProposalCase], _: Translator, language: str) -> list[Block]:
     late = [
         (case.ref, step.in_(language), Cell(format_span(span, language), "bad"))
         for case in cases for step, span in case.late
@@ -255,13 +255,13 @@ def _extracts(cases: Sequence[Case], _: Translator, language: str) -> list[Block
     said = [(case.ref, _cut(text.in_(language))) for case in cases for text in case.said]
     return [
         Heading(_("Worst deadlines")),
-        Table([_("Incident"), _("Step"), _("Late by")], late, empty=_("No deadline was missed.")),
+        TableBlock([_("Incident"), _("Step"), _("Late by")], late, empty=_("No deadline was missed.")),
         Heading(_("What was said in public")),
-        Table([_("Incident"), _("Text")], said, empty=_("Nothing was published.")),
+        TableBlock([_("Incident"), _("Text")], said, empty=_("Nothing was published.")),
     ]
 
 
-def _promises(promises: Sequence[Row[Any]], roster: Roster, now: DateTime, _: Translator) -> Table:
+def _promises(promises: Sequence[Row[Any]], roster: Roster, now: DateTime, _: Translator) -> TableBlock:
     rows = []
     for row in promises:
         state = Cell(_("done"), "good") if row.state == "done" else Cell(_("open"))
@@ -271,7 +271,7 @@ def _promises(promises: Sequence[Row[Any]], roster: Roster, now: DateTime, _: Tr
             state = Cell(_("late"), "bad")
         rows.append((row.ref, row.origin, row.title, roster.name(row.holder or row.owner), _day(row.due_at), state))
     head = [_("Action"), _("After"), _("Measure"), _("Owner"), _("Due"), _("State")]
-    return Table(head, rows, empty=_("No measure is on record."))
+    return TableBlock(head, rows, empty=_("No measure is on record."))
 
 
 def _day(at: DateTime) -> str:

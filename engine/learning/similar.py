@@ -1,4 +1,4 @@
-"""Past incidents like this one, and why: for whoever has just declared it."""
+"""Similar incidents: past ones like the incident just declared, each with its reasons, for its declarer."""
 
 from __future__ import annotations
 
@@ -7,56 +7,56 @@ from typing import Any
 
 from pendulum import DateTime
 
-from channels.wording import reason_in
+from channels.wording import localize_reason
 from domain.durations import elapsed
-from domain.learning.likeness import Fingerprint, most_alike
-from engine.learning.desk import LearningDesk
+from domain.learning.likeness import IncidentFingerprint, find_most_similar
+from engine.learning.desk import LearningService
 from storage import incidents, learning_recurrence
-from storage.board import iso
+from storage.board import iso_time
 
-MOST = 5
+MAX_SHOWN = 5
 COMPARED = 1_000  # the newest: comparing takes a hundredth of a second or two
-YEAR = 366
-KEPT = timedelta(seconds=30)  # a page that is looked at is asked for every second
+LOOK_BACK_DAYS = 366
+CACHE_FOR = timedelta(seconds=30)  # a page that is looked at is asked for every second
 _MOST_KEPT = 256
 
 
-def remembered(desk: LearningDesk, ref: str, now: DateTime) -> list[dict[str, Any]]:
-    """The same for a page: as it was within the last half minute."""
-    kept = desk.kept.get(ref)
-    if kept is None or not timedelta(0) <= elapsed(kept[0], now) < KEPT:
-        if len(desk.kept) >= _MOST_KEPT:
-            desk.kept.clear()
-        kept = desk.kept[ref] = (now, similar(desk, ref)["similar"])
+def find_similar_cached(desk: LearningService, ref: str, now: DateTime) -> list[dict[str, Any]]:
+    """Return similar incidents for a page, at most half a minute old."""
+    kept = desk.similar_cache.get(ref)
+    if kept is None or not timedelta(0) <= elapsed(kept[0], now) < CACHE_FOR:
+        if len(desk.similar_cache) >= _MOST_KEPT:
+            desk.similar_cache.clear()
+        kept = desk.similar_cache[ref] = (now, find_similar(desk, ref)["similar"])
     return kept[1]
 
 
-def similar(desk: LearningDesk, ref: str) -> dict[str, Any]:
-    """Real incidents of the year before that are like this one, the most alike first, each with its reasons.
+def find_similar(desk: LearningService, ref: str) -> dict[str, Any]:
+    """Find real incidents of the year before that are like this one, the most alike first, with reasons.
 
     Raises:
         UnknownIncident: there is none of that reference.
     """
     plan = desk.plan
-    with desk.house.database.read() as connection:
-        incident_id = incidents.find(connection, ref)
+    with desk.installation.database.read() as connection:
+        incident_id = incidents.find_incident_id(connection, ref)
         incident = incidents.load_incident(connection, incident_id)
         began = incident.declared_at
-        found = learning_recurrence.past(connection, began.subtract(days=YEAR), began, COMPARED)
-        playbook = incidents.first_playbook(connection, incident_id)
+        found = learning_recurrence.list_past_incidents(connection, began.subtract(days=LOOK_BACK_DAYS), began, COMPARED)
+        playbook = incidents.find_first_playbook(connection, incident_id)
     rows = {row.id: row for row in found}
-    mine = learning_recurrence.print_of_incident(incident, playbook)
-    others = map(learning_recurrence.print_of, found)
-    alikes = most_alike(mine, others, at_least=plan.similar_from, most=MOST)
+    mine = learning_recurrence.make_fingerprint(incident, playbook)
+    others = map(learning_recurrence.fingerprint_from_row, found)
+    alikes = find_most_similar(mine, others, at_least=plan.similar_from, most=MAX_SHOWN)
     return {
         "ref": incident.ref,
         "similar": [
             {
-                "ref": rows[other.id].ref, "title": other.title, "declared_at": iso(other.at),
+                "ref": rows[other.id].ref, "title": other.title, "declared_at": iso_time(other.at),
                 "status": rows[other.id].status, "score": round(alike.score, 2),
                 "reasons": {
-                    "en": [reason_in(reason, "en") for reason in alike.reasons],
-                    "zh": [reason_in(reason, "zh_CN") for reason in alike.reasons],
+                    "en": [localize_reason(reason, "en") for reason in alike.reasons],
+                    "zh": [localize_reason(reason, "zh_CN") for reason in alike.reasons],
                 },
             }
             for other, alike in alikes
@@ -64,16 +64,16 @@ def similar(desk: LearningDesk, ref: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def open_ones(
-    desk: LearningDesk, title: str, *, service: str, kind: str, playbook: str, now: DateTime
+def find_open_similar(
+    desk: LearningService, title: str, *, service: str, kind: str, playbook: str, now: DateTime
 ) -> list[dict[str, Any]]:
-    """What is open and like a declaration that is being written, the most alike first: perhaps it is the same."""
-    with desk.house.database.read() as connection:
-        rows = {row.id: row for row in learning_recurrence.open_ones(connection, COMPARED)}
-    mine = Fingerprint("", title, now, service, playbook, kind)
-    others = map(learning_recurrence.print_of, rows.values())
-    alikes = most_alike(mine, others, at_least=desk.plan.similar_from, most=MOST)
+    """Find open incidents like a declaration that is being written, the most alike first: it may be the same."""
+    with desk.installation.database.read() as connection:
+        rows = {row.id: row for row in learning_recurrence.list_open_incidents(connection, COMPARED)}
+    mine = IncidentFingerprint("", title, now, service, playbook, kind)
+    others = map(learning_recurrence.fingerprint_from_row, rows.values())
+    alikes = find_most_similar(mine, others, at_least=desk.plan.similar_from, most=MAX_SHOWN)
     found = (rows[other.id] for other, _ in alikes)
     return [
-        {"ref": row.ref, "title": row.title, "status": row.status, "declared_at": iso(row.declared_at)} for row in found
+        {"ref": row.ref, "title": row.title, "status": row.status, "declared_at": iso_time(row.declared_at)} for row in found
     ]

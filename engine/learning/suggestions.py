@@ -1,4 +1,4 @@
-"""Suggestions of customers: gathered into groups, answered, and quoted without anybody's address or number."""
+"""Suggestions of customers: grouped, answered, and quoted without a contact in them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pendulum import DateTime
 from sqlalchemy import Connection, Row
 
 from domain.action import Action, ActionKind
-from domain.handle import Refused
-from domain.learning.gathering import gather
-from domain.learning.words import plain, without_contacts
-from domain.text import Text, unshowable
-from engine.actions import promise
-from engine.asked import check_id
+from domain.handle import CommandRefused
+from domain.learning.gathering import group_suggestions
+from domain.learning.words import normalize_text, redact_contacts
+from domain.text import Text, find_unprintable
+from engine.actions import open_actions
+from engine.asked import check_command_id
 from engine.learning import agenda
-from engine.learning.desk import LearningDesk
-from engine.learning.promises import Promise, check_owner, due_of
+from engine.learning.desk import LearningService
+from engine.learning.promises import Promise, check_owner, parse_due
 from storage import customers, learning, turns
 
 BATCH = 100  # suggestions of one transaction: some hundredths of a second of the lock
@@ -28,17 +28,17 @@ LONGEST_ANSWER = 2_000
 LOCK = "learning/suggestions"
 
 
-def hear(desk: LearningDesk) -> int:
-    """Put what customers suggested since the last look into groups; how many suggestions."""
-    with desk.house.database.read() as connection:
-        if not learning.unheard(connection, 1) and not learning.forgotten_examples(connection):
+def group_new_suggestions(desk: LearningService) -> int:
+    """Put new suggestions of customers into groups; return how many suggestions."""
+    with desk.installation.database.read() as connection:
+        if not learning.list_ungrouped(connection, 1) and not learning.list_forgotten_examples(connection):
             return 0
-    nearest("", [], 1.0)  # its library is loaded before the lock is taken
+    find_nearest("", [], 1.0)  # its library is loaded before the lock is taken
     heard = 0
     while True:
-        with desk.house.database.write() as connection:
-            turns.hold(connection, [LOCK])
-            rows = learning.unheard(connection, BATCH)
+        with desk.installation.database.write() as connection:
+            turns.lock_commands(connection, [LOCK])
+            rows = learning.list_ungrouped(connection, BATCH)
             for scope, those in groupby(sorted(rows, key=_scope), key=_scope):
                 _place(connection, scope, list(those), desk.plan.near)
             _forget(desk, connection)
@@ -53,38 +53,38 @@ def _scope(row: Row[Any]) -> str:
 
 
 def _place(connection: Connection, scope: str, rows: Sequence[Row[Any]], near: float) -> None:
-    customers.secure(connection)
-    known = {group.number: group.plain for group in learning.groups(connection, scope) if group.plain}
+    customers.enable_secure_delete(connection)
+    known = {group.number: group.plain for group in learning.list_groups(connection, scope) if group.plain}
     numbers: dict[int, int] = {}
-    for one in gather([row.suggestion for row in rows], known, nearest, near):
+    for one in group_suggestions([row.suggestion for row in rows], known, find_nearest, near):
         row = rows[one.place]
         number = one.group if one.group is not None else numbers.get(one.first)
         if number is None:
             number = numbers[one.first] = learning.add_group(
                 connection, scope=scope, first_at=row.answered_at, last_at=row.answered_at, **_example(row)
             )
-        learning.add_voice(connection, number, row)
+        learning.add_to_group(connection, number, row)
 
 
 def _example(row: Row[Any]) -> dict[str, str]:
-    shown = without_contacts(row.suggestion)
-    return {"wording": shown, "example": row.id, "plain": plain(shown), "language": row.language}
+    shown = redact_contacts(row.suggestion)
+    return {"wording": shown, "example": row.id, "plain": normalize_text(shown), "language": row.language}
 
 
-def _forget(desk: LearningDesk, connection: Connection) -> None:
+def _forget(desk: LearningService, connection: Connection) -> None:
     """An example whose customer was forgotten gives way to another one's words, or to none."""
-    gone = learning.forgotten_examples(connection)
+    gone = learning.list_forgotten_examples(connection)
     for group in gone:
-        customers.secure(connection)
-        other = learning.other_voice(connection, group.number)
+        customers.enable_secure_delete(connection)
+        other = learning.find_other_example(connection, group.number)
         values = _example(other) if other else {"wording": "", "example": "", "plain": ""}
-        learning.change(connection, [group.number], **values)
+        learning.update_groups(connection, [group.number], **values)
     if gone:
-        agenda.write_again(connection, desk, [group.number for group in gone])
+        agenda.rewrite_agendas(connection, desk, [group.number for group in gone])
 
 
-def nearest(text: str, others: Sequence[str], at_least: float) -> tuple[int, float] | None:
-    """Which of the others is nearest, by rapidfuzz: letters and their order, or the same words in another order."""
+def find_nearest(text: str, others: Sequence[str], at_least: float) -> tuple[int, float] | None:
+    """Find the nearest of other texts by rapidfuzz: letters in order, or the same words in another order."""
     from rapidfuzz import fuzz, process  # noqa: PLC0415 - only who hears suggestions carries it
 
     found = None
@@ -98,49 +98,50 @@ def nearest(text: str, others: Sequence[str], at_least: float) -> tuple[int, flo
 # --- the answer --------------------------------------------------------------------------------------------------
 
 
-def answer(
-    desk: LearningDesk, name: str, text: str, now: DateTime, *, command_id: str, by: str, promised: Promise | None
+def answer_suggestion(
+    desk: LearningService, name: str, text: str, now: DateTime, *, command_id: str, by: str, promised: Promise | None
 ) -> Row[Any]:
-    """Record what the meeting answered to a suggestion, and open the action that it promises; the group as it is then.
+    """Record the meeting's answer to a suggestion, open the action that it promises, and return the group.
 
-    An answer may be given anew, and may promise what the first one did not; one that promised keeps its action.
+    An answer may be given anew, and may promise what the first one did not; one that promised keeps its
+    action.
 
     Raises:
         Refused: no answer, an owner whom nobody knows, a date that cannot be, a second promise.
         UnknownSuggestion: there is none.
     """
-    check_id(command_id)
+    check_command_id(command_id)
     words = " ".join(text.split())
-    if not words or len(words) > LONGEST_ANSWER or unshowable(words):
-        raise Refused(f"an answer has 1 to {LONGEST_ANSWER} characters: say what is done, or why not")
-    roster = desk.house.roster()
+    if not words or len(words) > LONGEST_ANSWER or find_unprintable(words):
+        raise CommandRefused(f"an answer has 1 to {LONGEST_ANSWER} characters: say what is done, or why not")
+    roster = desk.installation.roster()
     due: timedelta | None = None
     if promised is not None:
         check_owner(roster, promised.owner)
-        due = due_of(promised.due, promised.owner, roster, now)
-    with desk.house.database.write() as connection:
-        turns.hold(connection, [LOCK])
-        row = learning.get(connection, name)
-        if turns.carried_out(connection, command_id) is None:
+        due = parse_due(promised.due, promised.owner, roster, now)
+    with desk.installation.database.write() as connection:
+        turns.lock_commands(connection, [LOCK])
+        row = learning.get_group(connection, name)
+        if turns.find_carried_out(connection, command_id) is None:
             values: dict[str, Any] = {"answer": words, "answered_at": row.answered_at or now, "answered_by": by}
             if promised is not None and due is not None:
                 if row.action:
-                    raise Refused(f"{learning.PREFIX}{row.number} has an action already: `tocsin actions` shows it")
+                    raise CommandRefused(f"{learning.SUGGESTION_PREFIX}{row.number} has an action already: `tocsin actions` shows it")
                 values["action"] = _promise(desk, connection, row, promised, due, now, by)
-            learning.change(connection, [row.number], **values)
-            turns.carry_out(connection, command_id, values.get("action", ""), "AnswerSuggestion", now)
-        return learning.get(connection, name)
+            learning.update_groups(connection, [row.number], **values)
+            turns.record_command(connection, command_id, values.get("action", ""), "AnswerSuggestion", now)
+        return learning.get_group(connection, name)
 
 
 def _promise(
-    desk: LearningDesk, connection: Connection, row: Row[Any], promised: Promise, due: timedelta, now: DateTime, by: str
+    desk: LearningService, connection: Connection, row: Row[Any], promised: Promise, due: timedelta, now: DateTime, by: str
 ) -> str:
-    name = f"{learning.PREFIX}{row.number}"
+    name = f"{learning.SUGGESTION_PREFIX}{row.number}"
     title = Text(" ".join(promised.title.en.split())[:160] or row.wording[:160] or name, promised.title.zh[:160])
     action = Action(
         title, promised.owner, due, ActionKind.SUGGESTION, origin=name,
         because=Text(f"{row.voices} customers suggested it ({name}).", f"{row.voices}位客户提出此建议（{name}）。"),
     )  # fmt: skip
     action_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"tocsin/suggestion/{row.number}/{row.first_at.isoformat()}"))
-    promise(connection, desk.house.roster(), {action_id: action}, now, by=by, drill=bool(row.scope))
+    open_actions(connection, desk.installation.roster(), {action_id: action}, now, by=by, drill=bool(row.scope))
     return action_id

@@ -1,4 +1,4 @@
-"""Suggestions on their way to an issue tracker: one JSON POST a group, its outcome on the row, never again after a yes.
+"""Issue tracker: one JSON POST per group of suggestions, its outcome on the row, never again after success.
 
 A post whose outcome nobody knows is made again under the same `Idempotency-Key`: the tracker knows it.
 """
@@ -17,14 +17,14 @@ from pendulum import DateTime
 from sqlalchemy import Row
 
 from domain.durations import later
-from domain.learning.plan import Plan
-from engine.learning.desk import LearningDesk
+from domain.learning.plan import LearningPlan
+from engine.learning.desk import LearningService
 from storage import learning
 
 log = logging.getLogger("tocsin.learning")
 BATCH = 10  # of one look: a slow tracker holds up nothing for longer
-IN_HAND = timedelta(minutes=2)  # then a post whose poster was killed is made again
-SECONDS = 4.0
+CLAIM_FOR = timedelta(minutes=2)  # then a post whose poster was killed is made again
+TIMEOUT_SECONDS = 4.0
 LONGEST_RECEIPT = 300
 _BACK_OFF = tenacity.wait_exponential(multiplier=30, max=6 * 3_600)
 _AGAIN = frozenset({408, 409, 423, 425, 429})  # of the 4xx: not a no, only not now
@@ -32,31 +32,31 @@ _REFUSED, _FAILED = 400, 500
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the tracker said."""
+class TrackerOutcome:
+    """Outcome of a post to the tracker."""
 
     state: str  # sent | refused | owed
     receipt: str = ""
     detail: str = ""
 
 
-def post_owed(desk: LearningDesk, now: DateTime) -> int:
-    """Post what the tracker is owed and whose time has come; how many were tried."""
+def post_due(desk: LearningService, now: DateTime) -> int:
+    """Post the groups that are due at the tracker; return how many were tried."""
     plan = desk.plan
     if not plan.tracker_url:
         return 0
-    with desk.house.database.read() as connection:
-        rows = learning.owed_to_tracker(connection, now, BATCH)
+    with desk.installation.database.read() as connection:
+        rows = learning.list_due_for_tracker(connection, now, BATCH)
     tried = 0
     for row in rows:
-        with desk.house.database.write() as connection:
-            mine = learning.take_for_tracker(connection, row, now, later(now, IN_HAND))
+        with desk.installation.database.write() as connection:
+            mine = learning.claim_for_tracker(connection, row, now, later(now, CLAIM_FOR))
         if not mine:
             continue
         outcome = _post(desk, plan, row)
         tried += 1
-        with desk.house.database.write() as connection:
-            learning.change(
+        with desk.installation.database.write() as connection:
+            learning.update_groups(
                 connection, [row.number], tracker=outcome.state, tracker_receipt=outcome.receipt,
                 tracker_detail=outcome.detail, tracker_next_at=later(now, _wait(row.tracker_attempts + 1)),
             )  # fmt: skip
@@ -65,9 +65,9 @@ def post_owed(desk: LearningDesk, now: DateTime) -> int:
     return tried
 
 
-def document(desk: LearningDesk, row: Row[Any]) -> dict[str, Any]:
-    """What is posted of a group: nothing that names a customer."""
-    name = f"{learning.PREFIX}{row.number}"
+def make_issue(desk: LearningService, row: Row[Any]) -> dict[str, Any]:
+    """Make the issue that is posted of a group: nothing in it names a customer."""
+    name = f"{learning.SUGGESTION_PREFIX}{row.number}"
     return {
         "id": name, "title": row.wording or name, "voices": row.voices, "language": row.language,
         "first_at": row.first_at.isoformat(), "last_at": row.last_at.isoformat(),
@@ -75,37 +75,37 @@ def document(desk: LearningDesk, row: Row[Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def key_of(row: Row[Any]) -> str:
-    """The same for every post of a group, and no other group's."""
-    return hashlib.sha256(f"tocsin/{learning.PREFIX}{row.number}/{row.first_at.isoformat()}".encode()).hexdigest()[:32]
+def idempotency_key(row: Row[Any]) -> str:
+    """Return the idempotency key of a group: the same for every post of it."""
+    return hashlib.sha256(f"tocsin/{learning.SUGGESTION_PREFIX}{row.number}/{row.first_at.isoformat()}".encode()).hexdigest()[:32]
 
 
-def _post(desk: LearningDesk, plan: Plan, row: Row[Any]) -> Outcome:
+def _post(desk: LearningService, plan: LearningPlan, row: Row[Any]) -> TrackerOutcome:
     import httpx  # noqa: PLC0415 - only who has a tracker carries it
 
-    headers = {"Idempotency-Key": key_of(row)}
+    headers = {"Idempotency-Key": idempotency_key(row)}
     if plan.tracker_token_env:
         token = os.environ.get(plan.tracker_token_env, "").strip()
         if not token or not token.isprintable() or not token.isascii():
-            return Outcome("owed", detail=f"the variable {plan.tracker_token_env} holds no token")
+            return TrackerOutcome("owed", detail=f"the variable {plan.tracker_token_env} holds no token")
         headers["Authorization"] = f"Bearer {token}"
     try:
         answer = httpx.post(
-            plan.tracker_url, json=document(desk, row), headers=headers, timeout=SECONDS, follow_redirects=False,
+            plan.tracker_url, json=make_issue(desk, row), headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False,
             trust_env=False,
         )  # fmt: skip
     except httpx.HTTPError as error:  # its text may hold the address
-        return Outcome("owed", detail=f"no answer ({type(error).__name__})")
-    return judge(answer.status_code, answer.text)
+        return TrackerOutcome("owed", detail=f"no answer ({type(error).__name__})")
+    return judge_response(answer.status_code, answer.text)
 
 
-def judge(status: int, body: str) -> Outcome:
-    """What an answer means: yes, no, or not now."""
+def judge_response(status: int, body: str) -> TrackerOutcome:
+    """Judge the tracker's response: accepted, refused, or to be tried again."""
     if status < _REFUSED and status // 100 == 2:  # noqa: PLR2004 - HTTP's own class of yes
-        return Outcome("sent", receipt=_receipt(body))
+        return TrackerOutcome("sent", receipt=_receipt(body))
     if _REFUSED <= status < _FAILED and status not in _AGAIN:
-        return Outcome("refused", detail=f"HTTP {status}")
-    return Outcome("owed", detail=f"HTTP {status}")
+        return TrackerOutcome("refused", detail=f"HTTP {status}")
+    return TrackerOutcome("owed", detail=f"HTTP {status}")
 
 
 def _receipt(body: str) -> str:

@@ -1,1 +1,1 @@
-"""The load engine: a process of its own that sends journeys when they are due, and counts what it sees."""
+"""Load engine: a process of its own that sends journeys when they are due, and counts what it sees."""

@@ -1,6 +1,7 @@
-"""`python -m engine.load PLAN.yaml --drill ID --ledger FILE`: told by lines of JSON on stdin, tells on stdout.
+"""`python -m engine.load PLAN.yaml --drill ID --ledger FILE`: JSON lines in on stdin, out on stdout.
 
-Told `{"segment": NAME, "rate": R, "seconds": S}` and `{"stop": WHY}`. It stops when whoever started it is gone.
+It reads `{"segment": NAME, "rate": R, "seconds": S}` and `{"stop": WHY}`. It stops when its parent process
+is gone.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from pathlib import Path
 
 import uvloop
 
-from engine.load.border import Border, Forbidden
-from engine.load.engine import LoadEngine, as_line
-from engine.load.journeys import Unledgered
-from playbooks.drill_file import read_plan
+from engine.load.border import TargetAllowlist, TargetForbidden
+from engine.load.engine import LoadEngine, json_line
+from engine.load.journeys import LedgerWriteFailed
+from playbooks.drill_file import read_drill_plan
 
 
 async def _listen(engine: LoadEngine) -> None:
@@ -28,35 +29,35 @@ async def _listen(engine: LoadEngine) -> None:
         told = json.loads(line)
         if "stop" in told:
             break
-        engine.segment(told["segment"], told["rate"], told["seconds"])
+        engine.start_segment(told["segment"], told["rate"], told["seconds"])
     engine.stop(told["stop"] if line else "whoever ran the drill is gone")
 
 
 async def _main(plan_file: Path, drill: str, ledger_file: Path) -> int:
-    plan = read_plan(plan_file)
+    plan = read_drill_plan(plan_file)
     ledger = os.open(ledger_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def tell(line: dict[str, object]) -> None:
-        sys.stdout.write(as_line(line))
+        sys.stdout.write(json_line(line))
         sys.stdout.flush()
 
     def created(kind: str, name: str) -> None:
-        data = as_line({"kind": kind, "name": name}).encode()
+        data = json_line({"kind": kind, "name": name}).encode()
         try:
             written = os.write(ledger, data)
         except OSError:
             written = 0
         if written != len(data):  # the disk is full: whoever conducts the drill still hears what to remove
             tell({"line": "loose", "kind": kind, "name": name})
-            raise Unledgered("what it makes cannot be written down: the disk is full")
+            raise LedgerWriteFailed("what it makes cannot be written down: the disk is full")
 
     def doubted(kind: str) -> None:
         with contextlib.suppress(OSError):
-            os.write(ledger, as_line({"kind": kind, "doubt": True}).encode())
+            os.write(ledger, json_line({"kind": kind, "doubt": True}).encode())
 
     try:
-        border = await Border.around(plan.targets)
-    except Forbidden as error:
+        border = await TargetAllowlist.resolve(plan.targets)
+    except TargetForbidden as error:
         tell({"line": "stopped", "why": str(error), "requests": 0})
         return 1
     engine = LoadEngine(plan, drill, border, tell, created, doubted)

@@ -1,4 +1,4 @@
-"""Whom a drill may ask: host and port from the plan, with the addresses that they had at its begin. Nobody else."""
+"""Allow-list of a drill's targets: host and port of the plan, at the addresses they had when it began."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from yarl import URL
 _PORTS = {"http": 80, "https": 443}
 
 
-class Forbidden(RuntimeError):
+class TargetForbidden(RuntimeError):
     """The request would leave the drill's targets; the text says how."""
 
 
-def host_and_port(target: str) -> tuple[str, int]:
-    """`shop.example:8080` and `[::1]:8080` as host and port.
+def parse_host_and_port(target: str) -> tuple[str, int]:
+    """Parse `shop.example:8080` and `[::1]:8080` as host and port.
 
     Raises:
         ValueError: it is neither.
@@ -32,67 +32,67 @@ def host_and_port(target: str) -> tuple[str, int]:
 
 
 @dataclass(frozen=True)
-class Border:
-    """The allow-list with the addresses behind each name. `allowed`: (host, port) -> addresses."""
+class TargetAllowlist:
+    """Allow-list with the addresses behind each name. `allowed`: (host, port) -> addresses."""
 
     allowed: Mapping[tuple[str, int], frozenset[str]]
 
     @classmethod
-    async def around(cls, targets: Iterable[str]) -> Border:
-        """Resolve each target once; what its name means later is held against this.
+    async def resolve(cls, targets: Iterable[str]) -> TargetAllowlist:
+        """Resolve each target once; later resolutions must match these addresses.
 
         Raises:
-            Forbidden: a name that means nothing.
+            TargetForbidden: a name that cannot be resolved.
         """
         found = {}
         for target in targets:
-            host, port = host_and_port(target)
+            host, port = parse_host_and_port(target)
             try:
                 rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
             except OSError:
-                raise Forbidden(f"target {target}: the name cannot be resolved") from None
+                raise TargetForbidden(f"target {target}: the name cannot be resolved") from None
             found[host, port] = frozenset(_plain(str(row[4][0])) for row in rows)
         return cls(found)
 
-    def check(self, url: str) -> URL:
-        """The URL if it stays inside.
+    def check_url(self, url: str) -> URL:
+        """Return the URL if it is of a target.
 
         Raises:
-            Forbidden: another host or port, credentials in it, or no HTTP.
+            TargetForbidden: another host or port, credentials in it, or no HTTP.
         """
         try:
             parsed = URL(url)
             host, port = (parsed.host or "").lower(), parsed.port or _PORTS.get(parsed.scheme, 0)
         except ValueError:
-            raise Forbidden("a step's address is no URL") from None
+            raise TargetForbidden("a step's address is no URL") from None
         if parsed.scheme not in _PORTS or not host:
-            raise Forbidden(f"a step's address is not http(s): {parsed.scheme or 'no scheme'}")
+            raise TargetForbidden(f"a step's address is not http(s): {parsed.scheme or 'no scheme'}")
         if parsed.user is not None or parsed.password is not None:
-            raise Forbidden(f"a step's address carries credentials (to {host}): put them in a header")
+            raise TargetForbidden(f"a step's address carries credentials (to {host}): put them in a header")
         if (host, port) not in self.allowed:
-            raise Forbidden(f"{host}:{port} is not among the drill's targets")
+            raise TargetForbidden(f"{host}:{port} is not among the drill's targets")
         return parsed
 
     def check_address(self, host: str, port: int, address: str) -> None:
-        """Whether a name still means what it meant.
+        """Check that a name still resolves to an address it had when the drill began.
 
         Raises:
-            Forbidden: it leads elsewhere by now.
+            TargetForbidden: it leads elsewhere by now.
         """
         if _plain(address) not in self.allowed.get((host.lower(), port), frozenset()):
-            raise Forbidden(f"{host}:{port} resolves to another address than when the drill began")
+            raise TargetForbidden(f"{host}:{port} resolves to another address than when the drill began")
 
 
-class BorderResolver(AbstractResolver):
-    """Resolves for each new connection, and lets no name through that has moved."""
+class AllowlistResolver(AbstractResolver):
+    """Resolver that is asked for each new connection, and refuses a name that has moved."""
 
-    def __init__(self, border: Border) -> None:
+    def __init__(self, border: TargetAllowlist) -> None:
         self._border = border
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The addresses of a target, each held against the border; Forbidden escapes as it is."""
+        """Resolve a target, each address checked against the allow-list; TargetForbidden is passed on."""
         rows = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
         found: list[ResolveResult] = []
         for kind, _, proto, _, address in rows:
@@ -103,7 +103,7 @@ class BorderResolver(AbstractResolver):
         return found
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Close nothing: no resource is held."""
 
 
 def _plain(address: str) -> str:

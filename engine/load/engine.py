@@ -1,4 +1,4 @@
-"""Open-loop load: journeys begin when they are due, however slow the target is, and latency counts from then."""
+"""Open-loop load: journeys begin when due, however slow the target is, and latency counts from then."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import Any, Final
 
 import aiohttp
 
-from domain.drill.plan import Journey, Plan
-from engine.load.border import Border, BorderResolver, Forbidden
-from engine.load.counting import Result, Second, Total, record
-from engine.load.journeys import Unledgered, Unmarked, travel
+from domain.drill.plan import Journey, DrillPlan
+from engine.load.border import TargetAllowlist, AllowlistResolver, TargetForbidden
+from engine.load.counting import StepResult, SecondCounts, SegmentTotals, record_duration
+from engine.load.journeys import LedgerWriteFailed, DrillMarkMissing, run_journey
 
-Tell = Callable[[dict[str, Any]], None]
+WriteLine = Callable[[dict[str, Any]], None]
 DRAIN: Final = 5.0  # seconds that journeys under way get when a drill ends or is aborted
 
 
 class LoadEngine:
-    """Sends what it is told to, one segment after another.
+    """Load engine: sends the segments it is told to, one after another.
 
-    Lines that it tells: `second` (one a second), `segment` (a segment added up), `stopped` (why it ended).
+    Lines that it writes: `second` (one a second), `segment` (a segment added up), `stopped` (why it ended).
     """
 
     def __init__(
-        self, plan: Plan, drill: str, border: Border, tell: Tell, ledger: Callable[[str, str], None],
+        self, plan: DrillPlan, drill: str, border: TargetAllowlist, tell: WriteLine, ledger: Callable[[str, str], None],
         doubt: Callable[[str], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self.drill, self.border = drill, border
@@ -42,30 +42,30 @@ class LoadEngine:
         self._changed = asyncio.Event()
         self._over = asyncio.Event()
         self._why = ""
-        self._second, self._total = Second(), Total()
+        self._second, self._total = SecondCounts(), SegmentTotals()
         self._under_way: set[asyncio.Task[None]] = set()
         self.asking: dict[int, float] = {}
         self._requests = 0
 
     # --- what it is told ---
 
-    def segment(self, name: str, rate: float, seconds: float) -> None:
-        """Go on with this load; the one before is added up and told."""
+    def start_segment(self, name: str, rate: float, seconds: float) -> None:
+        """Start this load; the segment before is added up and reported."""
         self._add_up()
         self._name, self._rate = name, min(rate, self._plan.caps.rate)
         self._due, self._ends = perf_counter(), perf_counter() + seconds
         self._changed.set()
 
     def stop(self, why: str) -> None:
-        """No new journeys; those under way have five seconds."""
+        """Stop new journeys; those under way have five seconds."""
         self._why = self._why or why
         self._over.set()
         self._changed.set()
 
     async def run(self) -> str:
-        """Until stopped; why."""
+        """Send load until stopped; the reason of the stop."""
         connector = aiohttp.TCPConnector(
-            resolver=BorderResolver(self.border), use_dns_cache=False, limit=0, keepalive_timeout=15, ssl=True
+            resolver=AllowlistResolver(self.border), use_dns_cache=False, limit=0, keepalive_timeout=15, ssl=True
         )
         jar = aiohttp.DummyCookieJar()  # each journey is another customer
         async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, trust_env=False) as self.session:
@@ -86,20 +86,20 @@ class LoadEngine:
 
     # --- what journeys ask of it ---
 
-    def counted(self, result: Result) -> None:
-        """One step is over."""
-        self._second.count(result)
-        self._total.count(result)
+    def record_step(self, result: StepResult) -> None:
+        """Record the result of one step."""
+        self._second.add(result)
+        self._total.add(result)
 
-    def created(self, kind: str, name: str) -> None:
-        """Something was made at the target: on record before anything else happens."""
+    def record_created(self, kind: str, name: str) -> None:
+        """Record that something was made at the target, before anything else happens."""
         self._ledger(kind, name)
 
-    def doubted(self, kind: str) -> None:
-        """Something may have been made."""
+    def record_doubtful(self, kind: str) -> None:
+        """Record that something may have been made."""
         self._doubt(kind)
 
-    def asks(self) -> bool:
+    def may_send(self) -> bool:
         """Whether one more request may be sent."""
         if self._requests >= self._plan.caps.requests:
             self.stop(f"cap: {self._plan.caps.requests} requests")
@@ -123,7 +123,7 @@ class LoadEngine:
                 continue  # another load from now on: what was drawn is void
             self._due = due
             if due < self._ends:
-                record(self._second.lag, max(0.0, perf_counter() - due))
+                record_duration(self._second.lag, max(0.0, perf_counter() - due))
                 self._begin(due)
             if wait <= 0:
                 await asyncio.sleep(0)
@@ -150,8 +150,8 @@ class LoadEngine:
 
     async def _go(self, journey: Journey, due: float, dice: random.Random) -> None:
         try:
-            well = await travel(self, journey, due, dice)
-        except (Forbidden, Unmarked, Unledgered) as error:
+            well = await run_journey(self, journey, due, dice)
+        except (TargetForbidden, DrillMarkMissing, LedgerWriteFailed) as error:
             self.stop(str(error))
             return
         self._second.completed += well
@@ -180,7 +180,7 @@ class LoadEngine:
             used = now
 
     def _count_second(self, cpu: float = 0.0) -> None:
-        second, self._second = self._second, Second()
+        second, self._second = self._second, SecondCounts()
         now = perf_counter()
         oldest = min(self.asking.values(), default=now)
         self._tell({
@@ -192,9 +192,9 @@ class LoadEngine:
     def _add_up(self) -> None:
         if self._name:
             self._tell({"line": "segment", "segment": self._name, **self._total.line()})
-        self._total = Total()
+        self._total = SegmentTotals()
 
 
-def as_line(data: dict[str, Any]) -> str:
-    """One line of JSON."""
+def json_line(data: dict[str, Any]) -> str:
+    """Encode as one line of JSON."""
     return json.dumps(data, separators=(",", ":")) + "\n"

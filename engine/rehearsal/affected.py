@@ -1,6 +1,7 @@
-"""Who is in a file of affected customers: a second opinion, by the rules of docs/customers.md and not by what takes in.
+"""Affected customers of a rehearsal, read from their file independently of the import.
 
-Nobody is named by more than the line that they stand on: a report outlives what it is about.
+A second opinion: it follows the rules of docs/customers.md, not the code that takes customers in. Nobody is
+named by more than the line that they stand on: a report outlives what it is about.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from zoneinfo import available_timezones
 
 from engine.rehearsal.line import RehearsalError
 
-MOST = 10_000  # the inbox keeps the newest 20,000 letters: each customer may get two
+MOST_CUSTOMERS = 10_000  # the inbox keeps the newest 20,000 letters: each customer may get two
 _NAMES = {
     "id", "contact", "language", "order_value", "poor_service_30d", "compensation", "time_zone", "public_complaint",
 }  # fmt: skip
@@ -30,8 +31,8 @@ _LARGEST = Decimal(10) ** 10
 
 
 @dataclass(frozen=True, slots=True)
-class Affected:
-    """A customer of the file who is to be asked, or called: the line they stand on and what the verdict needs."""
+class RehearsedCustomer:
+    """Customer of the file who is to be asked, or called: their line, and what the verdict needs."""
 
     line: int
     id: str
@@ -41,21 +42,21 @@ class Affected:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """A file of affected customers."""
+class CustomerFile:
+    """Contents of a file of affected customers."""
 
-    good: Mapping[str, Affected] = field(default_factory=dict)  # by the number in the CRM; its first line counts
+    good: Mapping[str, RehearsedCustomer] = field(default_factory=dict)  # by the number in the CRM; its first line counts
     bad: frozenset[int] = frozenset()  # lines
     again: int = 0  # good lines of somebody who stood there before
 
 
-def read_file(path: Path) -> File:
-    """Read a file whole.
+def read_customer_file(path: Path) -> CustomerFile:
+    """Read a file of affected customers whole.
 
     Raises:
         RehearsalError: it cannot be read, or holds more customers than a rehearsal takes. One line.
     """
-    good: dict[str, Affected] = {}
+    good: dict[str, RehearsedCustomer] = {}
     bad: set[int] = set()
     again = 0
     try:
@@ -73,12 +74,12 @@ def read_file(path: Path) -> File:
             again += 1
         else:
             good[found.id] = found
-    if len(good) > MOST:
-        raise RehearsalError(f"{path} holds {len(good)} customers: a rehearsal takes {MOST} at most")
-    return File(good, frozenset(bad), again)
+    if len(good) > MOST_CUSTOMERS:
+        raise RehearsalError(f"{path} holds {len(good)} customers: a rehearsal takes {MOST_CUSTOMERS} at most")
+    return CustomerFile(good, frozenset(bad), again)
 
 
-def _customer(line: int, raw: bytes, header: list[str]) -> Affected | None:
+def _customer(line: int, raw: bytes, header: list[str]) -> RehearsedCustomer | None:
     """The customer on a line; None where anything about it is wrong."""
     try:
         text = raw.decode().rstrip("\r")
@@ -94,7 +95,7 @@ def _customer(line: int, raw: bytes, header: list[str]) -> Affected | None:
     language = _LANGUAGES.get(fields.get("language", "").lower())
     if wrong or order is None or paid is None or ways is None or language is None or not _others(fields):
         return None
-    return Affected(line, fields["id"], language, order, ways)
+    return RehearsedCustomer(line, fields["id"], language, order, ways)
 
 
 def _others(fields: Mapping[str, str]) -> bool:
@@ -168,7 +169,7 @@ def _is_phone(text: str) -> bool:
 # --- how they answer ---------------------------------------------------------------------------------------------
 
 
-class Part(StrEnum):
+class SurveyBehaviour(StrEnum):
     """How a simulated customer takes the survey."""
 
     CONTENT = "content"
@@ -179,8 +180,8 @@ class Part(StrEnum):
     SILENT = "silent"
 
 
-_SHARES = {Part.SILENT: 15, Part.LATE: 15, Part.UNHAPPY: 10, Part.UNSOLVED: 8, Part.AGAIN: 2}  # percent
-_SCORES = {Part.UNHAPPY: (1, 2), Part.UNSOLVED: (1, 2, 3)}
+_SHARES = {SurveyBehaviour.SILENT: 15, SurveyBehaviour.LATE: 15, SurveyBehaviour.UNHAPPY: 10, SurveyBehaviour.UNSOLVED: 8, SurveyBehaviour.AGAIN: 2}  # percent
+_SCORES = {SurveyBehaviour.UNHAPPY: (1, 2), SurveyBehaviour.UNSOLVED: (1, 2, 3)}
 _SUGGESTS = 0.25
 _SUGGESTIONS = {
     "en": (
@@ -195,10 +196,10 @@ _SUGGESTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """What one of them does. Waits in simulated minutes."""
+class CustomerManner:
+    """Behaviour of one simulated customer. Waits in simulated minutes."""
 
-    part: Part
+    part: SurveyBehaviour
     csat: int
     solved: bool
     nps: int | None
@@ -206,25 +207,25 @@ class Manner:
     waits: float
 
     def form(self) -> dict[str, str]:
-        """The survey's form, filled in."""
+        """Fill in the survey's form."""
         nps = "" if self.nps is None else str(self.nps)
         solved = "yes" if self.solved else "no"
         return {"csat": str(self.csat), "solved": solved, "nps": nps, "suggestion": self.suggestion}
 
 
-def manner_of(one: Affected, seed: int) -> Manner:
-    """The same for the same seed and customer."""
+def draw_manner(one: RehearsedCustomer, seed: int) -> CustomerManner:
+    """Draw a customer's behaviour; the same for the same seed and customer."""
     drawn = random.Random(f"tocsin customer {seed} {one.id}")  # noqa: S311 - the same every time is what is wanted
     part = _part(drawn.randrange(100))
     csat = drawn.choice(_SCORES.get(part, (3, 4, 5, 5)))
     nps = None if drawn.random() < 0.2 else min(10, max(0, csat * 2 + drawn.choice((-1, 0, 1))))  # noqa: PLR2004
     suggestion = drawn.choice(_SUGGESTIONS[one.language]) if drawn.random() < _SUGGESTS else ""
-    return Manner(part, csat, part is not Part.UNSOLVED, nps, suggestion, round(drawn.uniform(2, 30), 1))
+    return CustomerManner(part, csat, part is not SurveyBehaviour.UNSOLVED, nps, suggestion, round(drawn.uniform(2, 30), 1))
 
 
-def _part(percent: int) -> Part:
+def _part(percent: int) -> SurveyBehaviour:
     for part, share in _SHARES.items():
         if percent < share:
             return part
         percent -= share
-    return Part.CONTENT
+    return SurveyBehaviour.CONTENT

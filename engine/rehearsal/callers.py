@@ -1,4 +1,4 @@
-"""Simulated owners of the follow-up: they call whoever is on the list before they say that it is done."""
+"""Simulated owners of the follow-up, who call every customer on the list before they finish a step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from engine.rehearsal.line import incident_path
-from engine.rehearsal.owners import Owners, Stage
+from engine.rehearsal.owners import SimulatedOwners, OwnerContext
 
 CALLBACKS, REOPENED = "callbacks", "reopened"  # stages of the playbook `customer-follow-up`
 OPEN_AGAIN = frozenset({"not-solved", "complained-again"})  # reasons for which a matter is open again
@@ -14,16 +14,16 @@ _LISTED = 500
 _NOTE = "Rehearsal: called"
 
 
-class Callers(Owners):
-    """Owners who take the steps of `customer-follow-up`."""
+class CallbackOwners(SimulatedOwners):
+    """Simulated owners who take the steps of `customer-follow-up`."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: OwnerContext) -> None:
         super().__init__(stage)
         self.listed: dict[str, set[str]] = {}  # number in the CRM -> the stages on whose list they stood
         self._where = stage
 
     def before(self, step: str, reader: str) -> None:
-        """Call everybody on the list, until nobody is left on it."""
+        """Call every customer on the list, until nobody is left on it."""
         stage = step.partition("/")[0]
         while stage in (CALLBACKS, REOPENED) and (waiting := list(self._waiting(stage))):
             for one in waiting:
@@ -33,7 +33,7 @@ class Callers(Owners):
                 self._where.line.record(path, document, self._where.tokens.get(reader, ""))
 
     def after(self, step: str, reader: str) -> None:
-        """Whoever came on the list in the very moment of its end is called too."""
+        """Call the customers who came on the list in the very moment of its end."""
         self.before(step, reader)
 
     def _waiting(self, stage: str) -> Iterable[dict[str, Any]]:

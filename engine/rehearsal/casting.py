@@ -1,16 +1,16 @@
-"""Choosing the simulated owners: one absent, one late, so that reminders, backups and escalation are seen."""
+"""Selection of simulated owners: one absent, one late, so that reminders, backups and escalation are seen."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
 
-from domain.notices import Purpose
-from domain.playbook import BY_PERSON, Playbook, StepKind
+from domain.notices import NotificationPurpose
+from domain.playbook import PERSON_STEPS, Playbook, StepKind
 from domain.roster import Roster
-from engine.rehearsal.cast import MINUTE, Cast, Manner, people_of
-from engine.rehearsal.expectation import Expectation, expect
-from engine.rehearsal.layout import Clocks, lay_out, related
+from engine.rehearsal.cast import MINUTE, PersonaSet, PersonaManner, make_personas
+from engine.rehearsal.expectation import RehearsalExpectation, compute_expectation
+from engine.rehearsal.layout import RehearsalClocks, schedule_steps, find_related
 from engine.rehearsal.span import NEVER
 
 # Minutes between a step's being done and its deadline: the first that any cast can have. At 240 times real speed
@@ -18,8 +18,8 @@ from engine.rehearsal.span import NEVER
 _TO_SPARE = (10, 5, 2, 0)
 
 
-def choose_cast(playbook: Playbook, roster: Roster, about: Mapping[str, str], clocks: Clocks, seed: int) -> Cast:
-    """The same cast for the same seed, playbook and roster.
+def choose_personas(playbook: Playbook, roster: Roster, about: Mapping[str, str], clocks: RehearsalClocks, seed: int) -> PersonaSet:
+    """Choose the personas; the same for the same seed, playbook and roster.
 
     Exactly one owner is absent, and is relieved by a backup who is there; one is late where that leaves every
     step in time.
@@ -28,33 +28,33 @@ def choose_cast(playbook: Playbook, roster: Roster, about: Mapping[str, str], cl
     drawn = random.Random(f"tocsin cast {seed}")  # noqa: S311 - the same every time is what is wanted
     drawn.shuffle(owners)
     casts = _pairs(playbook, roster, owners, seed)
-    plays = [(cast, expect(playbook, roster, cast, clocks, about)) for cast in casts]
+    plays = [(cast, compute_expectation(playbook, roster, cast, clocks, about)) for cast in casts]
     for minutes in _TO_SPARE:
-        second: Cast | None = None
+        second: PersonaSet | None = None
         for cast, found in plays:
             if not _works(found, cast, minutes * MINUTE):
                 continue
-            if _shows(found, Purpose.REMIND) and _shows(found, Purpose.BACKUP):
+            if _shows(found, NotificationPurpose.REMIND) and _shows(found, NotificationPurpose.BACKUP):
                 return cast
             second = second or cast
         if second:
             return second
-    return people_of(seed, list(roster.people), absent=owners[0] if owners else "")
+    return make_personas(seed, list(roster.people), absent=owners[0] if owners else "")
 
 
-def _owners(playbook: Playbook, roster: Roster, clocks: Clocks) -> list[str]:
+def _owners(playbook: Playbook, roster: Roster, clocks: RehearsalClocks) -> list[str]:
     """Whoever owns a step that is acknowledged, before the close."""
-    laid = lay_out(playbook, clocks).values()
+    laid = schedule_steps(playbook, clocks).values()
     asked = [
         step.plan.owner
         for step in laid
-        if step.stage.clock != "closed" and step.plan.kind in BY_PERSON and step.plan.ack_within
+        if step.stage.clock != "closed" and step.plan.kind in PERSON_STEPS and step.plan.ack_within
         and step.opens.lo < clocks.closed.lo
     ]  # fmt: skip
     return sorted({person for role in asked if (person := roster.primary(role))})
 
 
-def _pairs(playbook: Playbook, roster: Roster, owners: list[str], seed: int) -> Iterator[Cast]:
+def _pairs(playbook: Playbook, roster: Roster, owners: list[str], seed: int) -> Iterator[PersonaSet]:
     names = list(roster.people)
     for late in (True, False):
         for absent in owners:
@@ -64,31 +64,31 @@ def _pairs(playbook: Playbook, roster: Roster, owners: list[str], seed: int) -> 
                 if roster.primary(plan.owner) == absent
             }
             if not late:
-                yield people_of(seed, names, absent=absent)
+                yield make_personas(seed, names, absent=absent)
                 continue
             for other in owners:
                 if other != absent and other not in relieving:
-                    yield people_of(seed, names, absent=absent, late=other)
+                    yield make_personas(seed, names, absent=absent, late=other)
 
 
-def _works(found: Expectation, cast: Cast, to_spare: float) -> bool:
+def _works(found: RehearsalExpectation, cast: PersonaSet, to_spare: float) -> bool:
     """Whether these owners can do every step in time, and nobody would have to approve their own text."""
     doers = {name: course.done_by for name, course in found.courses.items()}
     laid = {name: course.laid for name, course in found.courses.items()}
     for course in found.courses.values():
         plan, step = course.laid.plan, course.laid
-        if course.skipped or plan.kind not in BY_PERSON or course.opens.lo >= step.end.lo:
+        if course.skipped or plan.kind not in PERSON_STEPS or course.opens.lo >= step.end.lo:
             continue
-        if course.done.lo == NEVER or cast.of(course.done_by).manner is Manner.ABSENT:
+        if course.done.lo == NEVER or cast.persona_of(course.done_by).manner is PersonaManner.ABSENT:
             return False
-        slow = cast.of(course.owner).manner is not Manner.PROMPT
+        slow = cast.persona_of(course.owner).manner is not PersonaManner.PROMPT
         if course.done.lo + (to_spare if slow else 0.0) > step.due.lo:
             return False
-        own = plan.kind is StepKind.APPROVE and doers.get(related(laid, step, plan.of or "")) == course.done_by
+        own = plan.kind is StepKind.APPROVE and doers.get(find_related(laid, step, plan.of or "")) == course.done_by
         if own and not plan.self_approval:
             return False
     return True
 
 
-def _shows(found: Expectation, purpose: Purpose) -> bool:
+def _shows(found: RehearsalExpectation, purpose: NotificationPurpose) -> bool:
     return any(due.purpose is purpose and due.person for due in found.required)

@@ -1,6 +1,7 @@
-"""The course of one step: whom it calls, in what window, who takes it, when it is done. Plain arithmetic.
+"""Expected course of one step: whom it calls, in what window, who takes it, when it is done.
 
-Written from the playbook's own rules and from nothing else, so that it is a second opinion on the engine.
+Plain arithmetic from the playbook's own rules and nothing else, so that it is a second opinion on the
+engine.
 """
 
 from __future__ import annotations
@@ -10,121 +11,124 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from domain.notices import Purpose
+from domain.notices import NotificationPurpose
 from domain.playbook import Playbook, Stage, Step, StepKind
 from domain.roster import Roster
-from engine.rehearsal.cast import Call, Task, task_of
-from engine.rehearsal.due import Due, Posting
-from engine.rehearsal.layout import Laid, seconds
-from engine.rehearsal.span import NEVER, NOT_EVER, Span
+from engine.rehearsal.cast import EscalationCall, PersonaTask, make_task
+from engine.rehearsal.due import ExpectedNotice, ExpectedPublication
+from engine.rehearsal.layout import ScheduledStep, to_seconds
+from engine.rehearsal.span import NEVER, NOT_EVER, TimeBounds
 
 _PEOPLE = frozenset({StepKind.ACT, StepKind.DRAFT, StepKind.APPROVE, StepKind.MEET})
 
 
-class Behaviour(Protocol):
-    """What owners do: as their parts say, or as they really did."""
+class OwnerBehaviour(Protocol):
+    """Behaviour of owners: as their personas say, or as they really acted."""
 
-    def takes(self, task: Task, calls: Sequence[Call]) -> tuple[str, Span]:
-        """Who acknowledges of those called so far, and when."""
+    def first_to_acknowledge(self, task: PersonaTask, calls: Sequence[EscalationCall]) -> tuple[str, TimeBounds]:
+        """Find who acknowledges of those called so far, and when."""
         ...
 
-    def finishes(self, task: Task, person: str, acknowledged: Span) -> tuple[str, Span]:
-        """Who does it, and when."""
+    def finished_by(self, task: PersonaTask, person: str, acknowledged: TimeBounds) -> tuple[str, TimeBounds]:
+        """Find who does the step, and when."""
         ...
 
-    def heard(self, step: str, purpose: Purpose, person: str) -> float | None:
+    def received_at(self, step: str, purpose: NotificationPurpose, person: str) -> float | None:
         """When a call was received, if it was."""
         ...
 
-    def posted(self, step: str, opened: Span) -> Span:
+    def published_at(self, step: str, opened: TimeBounds) -> TimeBounds:
         """When a publication stood on all its channels."""
         ...
 
-    def amount(self, draft: str) -> int | None:
+    def draft_cost(self, draft: str) -> int | None:
         """What a draft costs, if it says so."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """What all steps have in common."""
+class ExpectationContext:
+    """What the expectations of all steps have in common."""
 
     playbook: Playbook
     roster: Roster
-    behaviour: Behaviour
+    behaviour: OwnerBehaviour
     about: Mapping[str, str]  # the incident's fields, for `when`
     slack: float = 0.0  # how much later than due a message counts as in time
     prompt: float = 0.0  # how much later than due something may be decided
     after: float = 1.0  # so many times faster goes the clock after the close, and with it both of these
 
-    def at(self, stage: Stage) -> Scene:
-        """The same for a stage by its clock."""
+    def at_stage(self, stage: Stage) -> ExpectationContext:
+        """The same context for a stage, by its clock."""
         if stage.clock != "closed" or self.after == 1.0:
             return self
         return replace(self, slack=self.slack * self.after, prompt=self.prompt * self.after, after=1.0)
 
     def person(self, role: str) -> str:
-        """Who holds a role."""
+        """The person who holds a role."""
         return self.roster.primary(role) or ""
 
     @property
     def commander(self) -> str:
-        """Whoever leads."""
+        """The person who commands the incident."""
         return self.person(self.playbook.commander)
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class ExpectedStep:
     """What is expected of one step."""
 
-    laid: Laid
-    opens: Span
-    done: Span
+    laid: ScheduledStep
+    opens: TimeBounds
+    done: TimeBounds
     owner: str = ""
-    acknowledged: Span = NOT_EVER
+    acknowledged: TimeBounds = NOT_EVER
     taken_by: str = ""
     done_by: str = ""
     skipped: bool = False
-    dues: tuple[Due, ...] = ()
-    postings: tuple[Posting, ...] = ()
+    dues: tuple[ExpectedNotice, ...] = ()
+    postings: tuple[ExpectedPublication, ...] = ()
 
 
-def follow(scene: Scene, laid: Laid, opens: Span, draft: str = "") -> Course:
-    """The course of a step that opens within `opens`. `draft`: the step whose text it approves or publishes."""
-    plan, scene = laid.plan, scene.at(laid.stage)
-    if not holds(plan, scene.about):
-        return Course(laid, opens, opens, skipped=True)
+def expect_step(scene: ExpectationContext, laid: ScheduledStep, opens: TimeBounds, draft: str = "") -> ExpectedStep:
+    """Work out what is expected of a step that opens within `opens`.
+
+    `draft`: the step whose text it approves or publishes.
+    """
+    plan, scene = laid.plan, scene.at_stage(laid.stage)
+    if not condition_met(plan, scene.about):
+        return ExpectedStep(laid, opens, opens, skipped=True)
     owner = _owner(scene, plan, draft)
     if opens.lo >= laid.end.hi:
-        return Course(laid, NOT_EVER, NOT_EVER, owner, dues=tuple(_missed(scene, laid, NOT_EVER, owner, NOT_EVER)))
+        return ExpectedStep(laid, NOT_EVER, NOT_EVER, owner, dues=tuple(_missed(scene, laid, NOT_EVER, owner, NOT_EVER)))
     if plan.kind is StepKind.TELL:
-        purpose = Purpose.BRIEF if plan.brief else Purpose.INFORM
+        purpose = NotificationPurpose.BRIEF if plan.brief else NotificationPurpose.INFORM
         people = (owner, *(scene.person(role) for role in plan.tell))
-        return Course(laid, opens, opens, owner, dues=tuple(_told(scene, laid, opens, people, purpose)))
+        return ExpectedStep(laid, opens, opens, owner, dues=tuple(_told(scene, laid, opens, people, purpose)))
     if plan.kind in _PEOPLE:
         return _by_people(scene, laid, opens, owner)
     return _by_itself(scene, laid, opens, owner)
 
 
-def holds(plan: Step, about: Mapping[str, str]) -> bool:
+def condition_met(plan: Step, about: Mapping[str, str]) -> bool:
     """Whether a step's `when` is met."""
     return all(about.get(name, "") in allowed for name, allowed in plan.when.items())
 
 
-def _owner(scene: Scene, plan: Step, draft: str) -> str:
+def _owner(scene: ExpectationContext, plan: Step, draft: str) -> str:
     """The holder of the step's role; for a sum above their limit, of the role that approves more."""
     owner = scene.person(plan.owner)
-    known, amount = scene.roster.people.get(owner), scene.behaviour.amount(draft) if draft else None
+    known, amount = scene.roster.people.get(owner), scene.behaviour.draft_cost(draft) if draft else None
     limit = known.approval_limit if known else None
     if plan.over_limit and amount is not None and limit is not None and amount > limit:
         return scene.person(plan.over_limit)
     return owner
 
 
-def _told(scene: Scene, laid: Laid, opens: Span, people: Sequence[str], purpose: Purpose) -> list[Due]:
+def _told(scene: ExpectationContext, laid: ScheduledStep, opens: TimeBounds, people: Sequence[str], purpose: NotificationPurpose) -> list[ExpectedNotice]:
     sure = opens.hi + scene.prompt < laid.end.lo
-    window = Span(opens.lo, opens.hi + scene.slack)
-    return [Due(laid.id, purpose, p, window, least=int(sure)) for p in dict.fromkeys(people) if p]
+    window = TimeBounds(opens.lo, opens.hi + scene.slack)
+    return [ExpectedNotice(laid.id, purpose, p, window, least=int(sure)) for p in dict.fromkeys(people) if p]
 
 
 # --- a step that people do ----------------------------------------------------------------------------------
@@ -134,25 +138,25 @@ def _told(scene: Scene, laid: Laid, opens: Span, people: Sequence[str], purpose:
 class _Ladder:
     """How far the ladder of one step was climbed."""
 
-    calls: list[Call] = field(default_factory=list)
-    unmanned: list[Call] = field(default_factory=list)  # rungs on which nobody stands
+    calls: list[EscalationCall] = field(default_factory=list)
+    unmanned: list[EscalationCall] = field(default_factory=list)  # rungs on which nobody stands
     taken_by: str = ""
-    acknowledged: Span = NOT_EVER
-    called: Span = NOT_EVER  # when the last of them was called, as it was heard
+    acknowledged: TimeBounds = NOT_EVER
+    called: TimeBounds = NOT_EVER  # when the last of them was called, as it was heard
     exhausted: bool = False  # everyone was called
 
 
-def _by_people(scene: Scene, laid: Laid, opens: Span, owner: str) -> Course:
-    task = task_of(laid.id, laid.plan, opens.lo, laid.due.lo)
+def _by_people(scene: ExpectationContext, laid: ScheduledStep, opens: TimeBounds, owner: str) -> ExpectedStep:
+    task = make_task(laid.id, laid.plan, opens.lo, laid.due.lo)
     late = opens.lo >= laid.due.lo
     ladder = _climb(scene, laid, task, opens, owner)
-    done_by, done = scene.behaviour.finishes(task, ladder.taken_by, ladder.acknowledged)
+    done_by, done = scene.behaviour.finished_by(task, ladder.taken_by, ladder.acknowledged)
     if done.hi <= opens.lo:  # written before its hour: nobody is called for it
-        return Course(laid, opens, done, owner, ladder.acknowledged, ladder.taken_by, done_by)
+        return ExpectedStep(laid, opens, done, owner, ladder.acknowledged, ladder.taken_by, done_by)
     told = {owner, scene.commander} if late else {owner}
     others = [person for role in laid.plan.tell if (person := scene.person(role)) not in told]
-    dues = _told(scene, laid, opens, others, Purpose.INFORM)
-    dues += _told(scene, laid, opens, sorted(told), Purpose.OVERDUE) if late else []
+    dues = _told(scene, laid, opens, others, NotificationPurpose.INFORM)
+    dues += _told(scene, laid, opens, sorted(told), NotificationPurpose.OVERDUE) if late else []
     dues += _calls(scene, laid, ladder, late=late)
     dues += _reminders(scene, laid, ladder.taken_by, ladder.acknowledged, done)
     if ladder.exhausted or laid.plan.ack_within is None:  # whoever was called last, and the owner
@@ -161,32 +165,32 @@ def _by_people(scene: Scene, laid: Laid, opens: Span, owner: str) -> Course:
     if not late:
         holder = ladder.taken_by or (ladder.calls[-1].person if ladder.calls else "")
         dues += _missed(scene, laid, opens, owner, done, holder)
-    return Course(laid, opens, done, owner, ladder.acknowledged, ladder.taken_by, done_by, dues=tuple(_merged(dues)))
+    return ExpectedStep(laid, opens, done, owner, ladder.acknowledged, ladder.taken_by, done_by, dues=tuple(_merged(dues)))
 
 
-def _climb(scene: Scene, laid: Laid, task: Task, opens: Span, owner: str) -> _Ladder:
+def _climb(scene: ExpectationContext, laid: ScheduledStep, task: PersonaTask, opens: TimeBounds, owner: str) -> _Ladder:
     """Owner, backup, commander, last resort: each is called when the one before had their time."""
     plan, ladder, moment = laid.plan, _Ladder(), opens
     rungs = (
-        (Purpose.ASSIGN, owner),
-        (Purpose.BACKUP, scene.roster.backup(plan.owner, plan.backup) or ""),
-        (Purpose.COMMANDER, scene.commander),
-        (Purpose.LAST_RESORT, scene.person(scene.playbook.last_resort)),
+        (NotificationPurpose.ASSIGN, owner),
+        (NotificationPurpose.BACKUP, scene.roster.backup(plan.owner, plan.backup) or ""),
+        (NotificationPurpose.COMMANDER, scene.commander),
+        (NotificationPurpose.LAST_RESORT, scene.person(scene.playbook.last_resort)),
     )
     for purpose, person in rungs:
         if not person or any(call.person == person for call in ladder.calls):
-            if purpose is Purpose.BACKUP and not person:
-                ladder.unmanned.append(Call(purpose, "", moment))
+            if purpose is NotificationPurpose.BACKUP and not person:
+                ladder.unmanned.append(EscalationCall(purpose, "", moment))
             continue
-        ladder.calls.append(Call(purpose, person, moment))
-        ladder.taken_by, ladder.acknowledged = scene.behaviour.takes(task, ladder.calls)
+        ladder.calls.append(EscalationCall(purpose, person, moment))
+        ladder.taken_by, ladder.acknowledged = scene.behaviour.first_to_acknowledge(task, ladder.calls)
         ladder.called = moment
         if plan.ack_within is None:
             break
-        heard = scene.behaviour.heard(laid.id, purpose, person)
-        called = Span(moment.lo, moment.hi + scene.slack if heard is None else max(heard, moment.lo))
+        heard = scene.behaviour.received_at(laid.id, purpose, person)
+        called = TimeBounds(moment.lo, moment.hi + scene.slack if heard is None else max(heard, moment.lo))
         ladder.called = called
-        moment = called.plus(seconds(plan.ack_within))
+        moment = called.plus(to_seconds(plan.ack_within))
         if ladder.acknowledged.hi <= moment.lo or moment.lo >= laid.end.hi:
             break
     else:
@@ -194,7 +198,7 @@ def _climb(scene: Scene, laid: Laid, task: Task, opens: Span, owner: str) -> _La
     return ladder
 
 
-def _calls(scene: Scene, laid: Laid, ladder: _Ladder, *, late: bool) -> list[Due]:
+def _calls(scene: ExpectationContext, laid: ScheduledStep, ladder: _Ladder, *, late: bool) -> list[ExpectedNotice]:
     dues = []
     for number, call in enumerate(ladder.calls):
         if number == 0 and late:  # its deadline had passed: the notice says that instead
@@ -203,27 +207,27 @@ def _calls(scene: Scene, laid: Laid, ladder: _Ladder, *, late: bool) -> list[Due
         sure = _climbed(scene, laid, higher) or (
             _sure(scene, laid, call) if number == 0 else _unanswered(scene, laid, ladder, call)
         )
-        window = Span(call.at.lo, call.at.hi + scene.slack)
-        dues.append(Due(laid.id, call.purpose, call.person, window, least=int(sure)))
+        window = TimeBounds(call.at.lo, call.at.hi + scene.slack)
+        dues.append(ExpectedNotice(laid.id, call.purpose, call.person, window, least=int(sure)))
     for call in ladder.unmanned:
         if _climbed(scene, laid, ladder.calls[1:]) or _unanswered(scene, laid, ladder, call):
             role, lack = (laid.plan.backup, "holder") if laid.plan.backup else (laid.plan.owner, "backup")
             why = f"the role {role} has no {lack}"
-            window = Span(call.at.lo, call.at.hi + scene.slack)
-            dues.append(Due(laid.id, call.purpose, "", window, cannot=why))
+            window = TimeBounds(call.at.lo, call.at.hi + scene.slack)
+            dues.append(ExpectedNotice(laid.id, call.purpose, "", window, cannot=why))
     return dues
 
 
-def _climbed(scene: Scene, laid: Laid, higher: Sequence[Call]) -> bool:
+def _climbed(scene: ExpectationContext, laid: ScheduledStep, higher: Sequence[EscalationCall]) -> bool:
     """Whether a call further up was heard: then every one below it was due."""
-    return any(scene.behaviour.heard(laid.id, call.purpose, call.person) is not None for call in higher)
+    return any(scene.behaviour.received_at(laid.id, call.purpose, call.person) is not None for call in higher)
 
 
-def _sure(scene: Scene, laid: Laid, call: Call) -> bool:
+def _sure(scene: ExpectationContext, laid: ScheduledStep, call: EscalationCall) -> bool:
     return call.at.hi + scene.prompt < laid.end.lo and call.at.hi + scene.prompt < laid.due.lo
 
 
-def _unanswered(scene: Scene, laid: Laid, ladder: _Ladder, call: Call) -> bool:
+def _unanswered(scene: ExpectationContext, laid: ScheduledStep, ladder: _Ladder, call: EscalationCall) -> bool:
     """Whether the moment of a call surely came before anyone had taken the step."""
     return _sure(scene, laid, call) and ladder.acknowledged.lo >= call.at.hi + scene.prompt
 
@@ -231,37 +235,37 @@ def _unanswered(scene: Scene, laid: Laid, ladder: _Ladder, call: Call) -> bool:
 # --- a step that the system does ----------------------------------------------------------------------------
 
 
-def _by_itself(scene: Scene, laid: Laid, opens: Span, owner: str) -> Course:
+def _by_itself(scene: ExpectationContext, laid: ScheduledStep, opens: TimeBounds, owner: str) -> ExpectedStep:
     plan = laid.plan
-    done = scene.behaviour.posted(laid.id, opens)
-    dues = _told(scene, laid, opens, [scene.person(role) for role in plan.tell], Purpose.INFORM)
+    done = scene.behaviour.published_at(laid.id, opens)
+    dues = _told(scene, laid, opens, [scene.person(role) for role in plan.tell], NotificationPurpose.INFORM)
     dues += _reminders(scene, laid, owner, opens, done)
     dues += _missed(scene, laid, opens, owner, done)
     channels = plan.channels or tuple(scene.roster.public) if plan.kind is StepKind.PUBLISH else ()
-    window = Span(opens.lo, opens.hi + scene.slack)
+    window = TimeBounds(opens.lo, opens.hi + scene.slack)
     sure = window.hi < laid.end.lo
-    postings = [Posting(laid.id, channel, window, sure) for channel in channels]
-    return Course(laid, opens, done, owner, dues=tuple(_merged(dues)), postings=tuple(postings))
+    postings = [ExpectedPublication(laid.id, channel, window, sure) for channel in channels]
+    return ExpectedStep(laid, opens, done, owner, dues=tuple(_merged(dues)), postings=tuple(postings))
 
 
 # --- what both have -----------------------------------------------------------------------------------------
 
 
-def _reminders(scene: Scene, laid: Laid, person: str, since: Span, done: Span) -> list[Due]:
+def _reminders(scene: ExpectationContext, laid: ScheduledStep, person: str, since: TimeBounds, done: TimeBounds) -> list[ExpectedNotice]:
     """From taking it (or its opening) to its being done, at intervals."""
     if laid.plan.remind is None or not person or since.lo == NEVER:
         return []
-    every = seconds(laid.plan.remind)
+    every = to_seconds(laid.plan.remind)
     most = math.floor((min(done.hi, laid.end.hi) - since.lo) / every)
     if most < 1:
         return []
     surely = min(done.lo, laid.end.lo, laid.due.lo) - since.hi
     least = max(0, math.ceil(surely / (every + scene.prompt)) - 1)
-    window = Span(since.lo + every, since.hi + every + scene.slack)
-    return [Due(laid.id, Purpose.REMIND, person, window, min(least, most), most)]
+    window = TimeBounds(since.lo + every, since.hi + every + scene.slack)
+    return [ExpectedNotice(laid.id, NotificationPurpose.REMIND, person, window, min(least, most), most)]
 
 
-def _missed(scene: Scene, laid: Laid, opens: Span, owner: str, done: Span, holder: str = "") -> list[Due]:
+def _missed(scene: ExpectationContext, laid: ScheduledStep, opens: TimeBounds, owner: str, done: TimeBounds, holder: str = "") -> list[ExpectedNotice]:
     """The deadline: whoever has it, its owner, its backup and the commander hear of it once."""
     stop = min(done.hi, laid.end.hi)
     if stop <= laid.due.lo:
@@ -269,22 +273,22 @@ def _missed(scene: Scene, laid: Laid, opens: Span, owner: str, done: Span, holde
     surely = min(done.lo, laid.end.lo) > laid.due.hi + scene.prompt and opens.hi + scene.prompt < laid.due.lo
     backup = scene.roster.backup(laid.plan.owner, laid.plan.backup) or ""
     known = [person for person in (owner, backup, scene.commander) if person]
-    window = Span(laid.due.lo, laid.due.hi + scene.slack)
-    dues = {p: Due(laid.id, Purpose.OVERDUE, p, window, least=int(surely)) for p in known}
+    window = TimeBounds(laid.due.lo, laid.due.hi + scene.slack)
+    dues = {p: ExpectedNotice(laid.id, NotificationPurpose.OVERDUE, p, window, least=int(surely)) for p in known}
     if holder and holder not in dues:
-        dues[holder] = Due(laid.id, Purpose.OVERDUE, holder, window, least=0)
+        dues[holder] = ExpectedNotice(laid.id, NotificationPurpose.OVERDUE, holder, window, least=0)
     return list(dues.values())
 
 
-def _merged(dues: list[Due]) -> list[Due]:
+def _merged(dues: list[ExpectedNotice]) -> list[ExpectedNotice]:
     """One entry for each person and purpose."""
-    found: dict[tuple[str, str, str], Due] = {}
+    found: dict[tuple[str, str, str], ExpectedNotice] = {}
     for due in dues:
         known = found.get(due.key)
         found[due.key] = due if known is None else _together(known, due)
     return list(found.values())
 
 
-def _together(one: Due, other: Due) -> Due:
-    window = Span(min(one.window.lo, other.window.lo), max(one.window.hi, other.window.hi))
+def _together(one: ExpectedNotice, other: ExpectedNotice) -> ExpectedNotice:
+    window = TimeBounds(min(one.window.lo, other.window.lo), max(one.window.hi, other.window.hi))
     return replace(one, window=window, least=one.least + other.least, most=one.most + other.most)

@@ -1,4 +1,4 @@
-"""What a rehearsal's verdict stands on: letters, what owners did, approved texts, the timeline's chain."""
+"""Evidence of a rehearsal: messages received, owners' actions, approved texts, the timeline's chain."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from typing import Any
 
 import pendulum
 
-from domain.playbook import Playbook, StepKind, full_id
+from domain.playbook import Playbook, StepKind, full_step_id
 from domain.roster import Roster
-from engine.house import House
-from engine.rehearsal.deeds import Deed, Deeds
-from engine.rehearsal.expectation import Expectation
-from engine.rehearsal.letters import Letter
-from engine.rehearsal.line import Line, incident_path
-from engine.rehearsal.order import Order
-from engine.rehearsal.owners import Ledger
-from engine.rehearsal.sandbox import leaks
-from engine.rehearsal.span import Span, at
-from engine.rehearsal.verdict import Fault, Finding, Ground
+from engine.house import Installation
+from engine.rehearsal.deeds import OwnerAction, OwnerActions
+from engine.rehearsal.expectation import RehearsalExpectation
+from engine.rehearsal.letters import ReceivedMessage
+from engine.rehearsal.line import RehearsalClient, incident_path
+from engine.rehearsal.order import RehearsalRequest
+from engine.rehearsal.owners import OwnerLedger
+from engine.rehearsal.sandbox import find_leaks
+from engine.rehearsal.span import TimeBounds, exact_moment
+from engine.rehearsal.verdict import RehearsalFault, RehearsalFinding, VerdictEvidence
 
 _GRACE = 0.05  # real seconds between two readings of this machine's clock
 
 
-def first_heard(letters: Iterable[Letter]) -> dict[tuple[str, str, str], float]:
-    """When each notice first came."""
+def first_received(letters: Iterable[ReceivedMessage]) -> dict[tuple[str, str, str], float]:
+    """Find when each notice first came."""
     found: dict[tuple[str, str, str], float] = {}
     for letter in letters:
-        if not letter.public:
+        if not letter.is_public:
             key = (letter.step, letter.purpose, letter.person)
             found[key] = min(letter.at, found.get(key, letter.at))
     return found
 
 
-def posted(playbook: Playbook, roster: Roster, letters: Iterable[Letter], slack: float) -> dict[str, Span]:
-    """When each publication stood on the last of its channels; only those that stand on all."""
+def publication_times(playbook: Playbook, roster: Roster, letters: Iterable[ReceivedMessage], slack: float) -> dict[str, TimeBounds]:
+    """Find when each publication stood on the last of its channels; only those that stand on all."""
     came: dict[str, dict[str, float]] = {}
     for letter in letters:
-        if letter.public:
+        if letter.is_public:
             came.setdefault(letter.step, {}).setdefault(letter.person, letter.at)
     found = {}
     for step, channels in came.items():
@@ -45,26 +45,26 @@ def posted(playbook: Playbook, roster: Roster, letters: Iterable[Letter], slack:
         wanted = playbook.step(stage, short).channels or tuple(roster.public)
         if set(wanted) <= set(channels):
             last = max(channels.values())
-            found[step] = Span(last, last + slack)
+            found[step] = TimeBounds(last, last + slack)
     return found
 
 
 # --- with real owners ---------------------------------------------------------------------------------------
 
 
-Clock = Callable[[str], float]  # a time of the API -> seconds of the rehearsed clock
+ParseClock = Callable[[str], float]  # a time of the API -> seconds of the rehearsed clock
 
 
-def watched_letters(
-    shown: Mapping[str, Any], letters: list[Letter], boxes: Mapping[str, str], clock: Clock
-) -> list[Letter]:
-    """The sandbox's letters, and for people who are reached otherwise what their services took."""
+def observed_messages(
+    shown: Mapping[str, Any], letters: list[ReceivedMessage], boxes: Mapping[str, str], clock: ParseClock
+) -> list[ReceivedMessage]:
+    """The sandbox's messages, and for people reached otherwise, what their services accepted."""
     found = list(letters)
     for notice in shown["notices"]:
         if notice["person"] in boxes or notice["state"] != "sent" or not notice["sent_at"]:
             continue
         found.append(
-            Letter(
+            ReceivedMessage(
                 id=0, box="", at=clock(notice["sent_at"]), step=notice["step"], purpose=notice["purpose"],
                 person=notice["person"], key=notice["key"].rsplit("/", 2)[0], title="", body="", seen=False,
             )
@@ -72,21 +72,21 @@ def watched_letters(
     return sorted(found, key=lambda letter: letter.at)
 
 
-def watched_deeds(order: Order, roster: Roster, shown: Mapping[str, Any], letters: list[Letter], clock: Clock) -> Deeds:
+def observed_actions(order: RehearsalRequest, roster: Roster, shown: Mapping[str, Any], letters: list[ReceivedMessage], clock: ParseClock) -> OwnerActions:
     """What real owners did, as the incident shows it."""
     acknowledged, done, amounts = {}, {}, {}
     for step in _steps(shown):
         if step["acknowledged_at"]:
-            acknowledged[step["id"]] = Deed(step["holder"], at(clock(step["acknowledged_at"])))
+            acknowledged[step["id"]] = OwnerAction(step["holder"], exact_moment(clock(step["acknowledged_at"])))
         if step["done_at"] and step["state"] == "done":
-            done[step["id"]] = Deed(step["done_by"] or step["holder"], at(clock(step["done_at"])))
+            done[step["id"]] = OwnerAction(step["done_by"] or step["holder"], exact_moment(clock(step["done_at"])))
         if step.get("amount") is not None:
             amounts[step["id"]] = step["amount"]
-    return Deeds(
+    return OwnerActions(
         acknowledged,
         done,
-        first_heard(letters),
-        posted(order.playbook, roster, letters, order.slack),
+        first_received(letters),
+        publication_times(order.playbook, roster, letters, order.slack),
         amounts,
     )
 
@@ -94,25 +94,25 @@ def watched_deeds(order: Order, roster: Roster, shown: Mapping[str, Any], letter
 # --- the ground of the verdict ------------------------------------------------------------------------------
 
 
-def ground_of(  # noqa: PLR0913, PLR0917 - a verdict stands on many things
-    house: House, line: Line, order: Order, shown: Mapping[str, Any], letters: list[Letter],
-    planned: Expectation | None, ledger: Ledger | None, boxes: Mapping[str, str], closed: float,
-) -> Ground:  # fmt: skip
-    """Everything that the letters are held against, besides the expectation."""
+def collect_evidence(  # noqa: PLR0913, PLR0917 - a verdict stands on many things
+    house: Installation, line: RehearsalClient, order: RehearsalRequest, shown: Mapping[str, Any], letters: list[ReceivedMessage],
+    planned: RehearsalExpectation | None, ledger: OwnerLedger | None, boxes: Mapping[str, str], closed: float,
+) -> VerdictEvidence:  # fmt: skip
+    """Collect everything that messages are judged by, besides the expectation."""
     roster = house.roster()
     others = list(ledger.troubles) if ledger else []
     others += _records(line, shown, to_the_end=ledger is not None)
     targets = ((publication["step"], publication["target"]) for publication in shown["publications"])
-    others += [Finding(Fault.LEAK, leak) for leak in leaks(targets, roster, house.channels())]
+    others += [RehearsalFinding(RehearsalFault.LEAK, leak) for leak in find_leaks(targets, roster, house.channels())]
     texts = _own_texts(order.playbook, roster, ledger.texts) if ledger else _shown_texts(shown)
-    return Ground(
+    return VerdictEvidence(
         letters=letters, texts=texts, boxes=boxes, promised=_promised(planned, order),
         slack=order.slack,
         others=tuple(others), grace=_GRACE * order.speed, closed=closed, after=order.after,
     )  # fmt: skip
 
 
-def _promised(planned: Expectation | None, order: Order) -> frozenset[str]:
+def _promised(planned: RehearsalExpectation | None, order: RehearsalRequest) -> frozenset[str]:
     """The steps that these owners do in good time before they would be over."""
     if planned is None:
         return frozenset()
@@ -123,17 +123,17 @@ def _promised(planned: Expectation | None, order: Order) -> frozenset[str]:
     )
 
 
-def _records(line: Line, shown: Mapping[str, Any], *, to_the_end: bool) -> Iterator[Finding]:
+def _records(line: RehearsalClient, shown: Mapping[str, Any], *, to_the_end: bool) -> Iterator[RehearsalFinding]:
     ref = shown["ref"]
     checked = line.get(incident_path(ref, "timeline/verify"))
     if not checked["ok"]:
-        yield Finding(Fault.RECORD, f"the timeline of {ref} does not hold: {checked['problem']}")
+        yield RehearsalFinding(RehearsalFault.RECORD, f"the timeline of {ref} does not hold: {checked['problem']}")
     if not shown["drill"]:
-        yield Finding(Fault.RECORD, f"{ref} is not recorded as a drill")
+        yield RehearsalFinding(RehearsalFault.RECORD, f"{ref} is not recorded as a drill")
     if to_the_end and shown["status"] != "completed":  # nobody real should have to write a report for it
         left = [step["id"] for step in _steps(shown) if step["state"] in ("waiting", "open", "acknowledged")]
         waits = f"; still open: {', '.join(left[:5])}" if left else ""
-        yield Finding(Fault.RECORD, f"{ref} is {shown['status']}, not completed{waits}")
+        yield RehearsalFinding(RehearsalFault.RECORD, f"{ref} is {shown['status']}, not completed{waits}")
 
 
 def _own_texts(
@@ -144,7 +144,7 @@ def _own_texts(
     for stage, plan in playbook.each_step():
         if plan.kind is not StepKind.PUBLISH:
             continue
-        source = full_id(stage.id, plan.of or "")
+        source = full_step_id(stage.id, plan.of or "")
         for draft, texts in drafted.items():
             name, hash_, number = draft.partition("#")
             if name != source:
@@ -169,6 +169,6 @@ def _steps(shown: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [step for stage in shown["stages"] for step in stage["steps"]]
 
 
-def seconds_of(iso: str) -> float:
-    """A time of the API as seconds since the epoch."""
+def epoch_seconds(iso: str) -> float:
+    """Convert a time of the API to seconds since the epoch."""
     return float(pendulum.parse(iso).timestamp())  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""What the receivers got: letters of the sandbox, each with what it says it is for."""
+"""Messages that the sandbox received, each with the purpose that it states."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LINK = re.compile(r"https?://[^\s<>\"]+/a/[A-Za-z0-9_.~-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class ReceivedMessage:
     """One message as it was received."""
 
     id: int
@@ -29,30 +29,30 @@ class Letter:
     seen: bool = True  # False: a service took it, and nobody could look at it
 
     @property
-    def public(self) -> bool:
+    def is_public(self) -> bool:
         """Whether it is a publication."""
         return self.purpose == PUBLISH
 
     @property
-    def drill(self) -> bool:
+    def is_drill(self) -> bool:
         """Whether it carries the drill mark where a reader sees it first."""
         return (self.title or self.body).startswith(DRILL_MARK)
 
     @property
-    def repeat(self) -> bool:
+    def is_repeat(self) -> bool:
         """Whether it says that it may be a repeat."""
         seen = self.title or self.body
         return any(mark in seen[: len(DRILL_MARK) + len(mark)] for mark in DUPLICATE_MARKS.values())
 
     @property
     def link(self) -> str:
-        """The acknowledge link that it shows; empty for none."""
+        """The acknowledge link in it; empty for none."""
         found = _LINK.search(self.body)
         return found.group() if found else ""
 
 
-def letter_of(message: Mapping[str, Any], ref: str, at: float) -> Letter | None:
-    """A message of the inbox as a letter of incident `ref`; None if it is of anything else."""
+def parse_message(message: Mapping[str, Any], ref: str, at: float) -> ReceivedMessage | None:
+    """Parse a message of the inbox that is about incident `ref`; None if it is about anything else."""
     key = str(message["document"].get("key") or "")
     incident, _, rest = key.partition("/")
     if incident != ref:
@@ -67,7 +67,7 @@ def letter_of(message: Mapping[str, Any], ref: str, at: float) -> Letter | None:
         case _:
             about = (key, "?", "", key)
     text = (str(message["title"]), str(message["body"]))
-    return Letter(int(message["id"]), str(message["name"]), at, *about, *text)
+    return ReceivedMessage(int(message["id"]), str(message["name"]), at, *about, *text)
 
 
 def _base(key: str) -> str:

@@ -1,4 +1,4 @@
-"""The line to a running installation: its HTTP API and its inbox, as anyone would use them."""
+"""API client of a running installation: its HTTP API and its inbox, as any user has them."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ class RehearsalError(Exception):
     """The rehearsal cannot be held, or cannot go on; one line that says what would be right."""
 
 
-class RefusedError(RehearsalError):
-    """Tocsin answered no."""
+class RequestRefused(RehearsalError):
+    """Tocsin refused a request."""
 
 
-class Line:
-    """Requests to one installation; safe to use from several threads."""
+class RehearsalClient:
+    """Client of one installation; safe to use from several threads."""
 
     def __init__(self, url: str) -> None:
         self._http = httpx.Client(base_url=url, timeout=15.0, trust_env=False, follow_redirects=False)
         self._since = 0
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         self._http.close()
 
     def get(self, path: str, **query: Any) -> Any:
-        """A look.
+        """Send a GET request.
 
         Raises:
             RehearsalError: nobody answers.
-            RefusedError: the answer is no.
+            RequestRefused: the answer is no.
         """
         return self._ask("GET", path, params=query)
 
     def post(self, path: str, document: dict[str, Any], token: str = "") -> Any:
-        """A command, in the name of whoever's token it is; the console's without."""
+        """Post a command in the name of the token's owner; without a token, in the console's."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return self._ask("POST", path, json={"id": str(uuid.uuid4()), **document}, headers=headers)
 
     def record(self, path: str, document: dict[str, Any], token: str = "") -> Any:
-        """The same for what has no id of its own: recorded twice it is the same."""
+        """Post a command that has no id of its own: recorded twice it is the same."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return self._ask("POST", path, json=document, headers=headers)
 
-    def fill_in(self, link: str, form: dict[str, str]) -> str:
-        """Open the page behind a link and send its form; why not, where it did not work."""
+    def submit_form(self, link: str, form: dict[str, str]) -> str:
+        """Open the page behind a link and send its form; the reason where it did not work."""
         try:
             page = self._patiently("GET", link, {})
             if page.status_code >= _OK or 'name="csat"' not in page.text:
@@ -65,15 +65,15 @@ class Line:
         return "" if taken else f"it answered {answer.status_code}"
 
     def acknowledge(self, link: str) -> str:
-        """Press the button behind an acknowledge link; why not, where it did not work."""
+        """Press the button behind an acknowledge link; the reason where it did not work."""
         try:
             answer = self._http.post(link)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return f"nobody answers there ({type(error).__name__})"
         return "" if answer.status_code < _OK else f"it answered {answer.status_code}"
 
-    def letters(self) -> list[dict[str, Any]]:
-        """Letters of the inbox that came since the last look."""
+    def new_messages(self) -> list[dict[str, Any]]:
+        """List messages of the inbox that came since the last call."""
         found: list[dict[str, Any]] = []
         while True:
             page = self.get("/inbox/api/messages", since=self._since, limit=_PAGE)["messages"]
@@ -93,7 +93,7 @@ class Line:
         except ValueError:
             raise RehearsalError(f"what answers there is not Tocsin (HTTP {answer.status_code})") from None
         if answer.status_code >= _OK:
-            raise RefusedError(str(document.get("error") or f"HTTP {answer.status_code}"))
+            raise RequestRefused(str(document.get("error") or f"HTTP {answer.status_code}"))
         return document
 
     def _patiently(self, method: str, path: str, options: dict[str, Any]) -> httpx.Response:
@@ -109,5 +109,5 @@ class Line:
 
 
 def incident_path(ref: str, what: str = "") -> str:
-    """The address of an incident, or of something about it."""
+    """The API path of an incident, or of something about it."""
     return f"/api/incidents/{quote(ref, safe='')}" + (f"/{what}" if what else "")

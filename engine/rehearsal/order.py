@@ -1,4 +1,4 @@
-"""What is ordered of a rehearsal, and what it finds: plain values between its parts."""
+"""Request and result of a rehearsal: plain values between its parts."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from typing import Any
 
 from domain.playbook import CLOCKS, Playbook
 from domain.roster import Roster
-from engine.rehearsal.affected import File
-from engine.rehearsal.cast import Cast
-from engine.rehearsal.expectation import Expectation
-from engine.rehearsal.layout import seconds
-from engine.rehearsal.letters import Letter
-from engine.rehearsal.verdict import Verdict
+from engine.rehearsal.affected import CustomerFile
+from engine.rehearsal.cast import PersonaSet
+from engine.rehearsal.expectation import RehearsalExpectation
+from engine.rehearsal.layout import to_seconds
+from engine.rehearsal.letters import ReceivedMessage
+from engine.rehearsal.verdict import RehearsalVerdict
 
 FOUR_HOURS = 4 * 3600.0
-AFTER = 1_200.0  # seconds that a rehearsal goes on after the last deadline, so that a missed one is seen
-TOLERANCE = 3.0  # real seconds
+CLOSING_SECONDS = 1_200.0  # seconds that a rehearsal goes on after the last deadline, so that a missed one is seen
+TOLERANCE_SECONDS = 3.0  # real seconds
 LEAST_SECONDS = 60.0  # real ones that the 72 hours after the close take at least
 SECONDS_EACH = 0.08  # and for each customer
 USUAL_OBJECTIVE = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
-    """What the import answered."""
+class ImportedCustomers:
+    """Answer of the import: how many customers were taken, and the lines that were bad."""
 
     taken: int
     bad: frozenset[int]  # lines
 
 
 @dataclass(frozen=True, slots=True)
-class Customers:
-    """The customers of a rehearsal: their file as it is read here, and the import as anybody would do it."""
+class RehearsalCustomers:
+    """Customers of a rehearsal: their file as it is read here, and the import as a user would run it."""
 
-    file: File
+    file: CustomerFile
     name: str
-    bring: Callable[[str], Brought]  # the incident's reference -> what the import answered
+    bring: Callable[[str], ImportedCustomers]  # the incident's reference -> what the import answered
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A rehearsal as it is asked for."""
+class RehearsalRequest:
+    """Rehearsal as it is asked for."""
 
     playbook: Playbook
     speed: float = 240.0
     auto: bool = True
     seed: int = 1
     until: timedelta | None = None  # of the rehearsed clock; None: the first four hours of the playbook at most
-    tolerance: float = TOLERANCE  # real seconds by which a message may be later than due
-    customers: Customers | None = None  # whom the incident affects; followed up after its close
+    tolerance: float = TOLERANCE_SECONDS  # real seconds by which a message may be later than due
+    customers: RehearsalCustomers | None = None  # whom the incident affects; followed up after its close
     closed_speed: float | None = None  # times real speed after the close; None: as fast as the customers allow
 
     @property
@@ -73,38 +73,38 @@ class Order:
 
     @property
     def mitigates_at(self) -> float | None:
-        """When service counts as back; None where nothing of the playbook waits for it."""
+        """When service counts as restored; None where nothing of the playbook waits for it."""
         if not any(stage.clock == "mitigated" and not stage.on_demand for stage in self.playbook.stages):
             return None
-        return seconds(self.playbook.objective or USUAL_OBJECTIVE)
+        return to_seconds(self.playbook.objective or USUAL_OBJECTIVE)
 
     @property
     def closes_at(self) -> float:
         """When the rehearsal is over, in seconds of its clock; the closing stage follows."""
         if self.until is not None:
-            return seconds(self.until)
+            return to_seconds(self.until)
         ends = [0.0]
         for stage in self.playbook.stages:
             if stage.on_demand or stage.repeat or stage.clock == "closed":
                 continue
             begins = (self.mitigates_at or 0.0) if stage.clock == "mitigated" else 0.0
-            ends.append(begins + seconds(stage.ends))
-        return min(max(ends), FOUR_HOURS) + AFTER
+            ends.append(begins + to_seconds(stage.ends))
+        return min(max(ends), FOUR_HOURS) + CLOSING_SECONDS
 
     @property
     def slack(self) -> float:
-        """The tolerance on the rehearsed clock."""
+        """The tolerance on the rehearsed clock, in seconds."""
         return self.tolerance * self.speed
 
     @property
     def prompt(self) -> float:
-        """By how much later than due something may be decided, on the rehearsed clock."""
+        """Seconds of the rehearsed clock by which a decision may be later than due."""
         return self.slack / 2
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
-    """What became of the affected customers: figures, and each that is missing or too much, by its line."""
+class FollowUpResult:
+    """Result of the follow-up: figures, and each customer missing or too much, by line."""
 
     figures: Mapping[str, Any]
     missing: tuple[str, ...] = ()
@@ -112,31 +112,31 @@ class Followed:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A rehearsal that was held."""
+class RehearsalResult:
+    """Result of a rehearsal."""
 
-    order: Order
+    order: RehearsalRequest
     roster: Roster
-    cast: Cast | None
+    cast: PersonaSet | None
     shown: Mapping[str, Any]  # the incident as its API shows it, at the end
-    expectation: Expectation
-    verdict: Verdict
-    letters: tuple[Letter, ...]
+    expectation: RehearsalExpectation
+    verdict: RehearsalVerdict
+    letters: tuple[ReceivedMessage, ...]
     lasted: float  # real seconds
-    followed: Followed | None = None
+    followed: FollowUpResult | None = None
     report: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a rehearsal stands, for whoever watches it."""
+class RehearsalProgress:
+    """Progress of a rehearsal, for its observer."""
 
-    order: Order
+    order: RehearsalRequest
     roster: Roster
-    cast: Cast | None
+    cast: PersonaSet | None
     ref: str
     now: float  # seconds of the rehearsed clock
     closes_at: float
     clock: Callable[[str], float]  # a time of the API -> seconds of the rehearsed clock
     shown: Mapping[str, Any] = field(default_factory=dict)
-    letters: tuple[Letter, ...] = ()
+    letters: tuple[ReceivedMessage, ...] = ()

@@ -1,6 +1,7 @@
-"""What customers must get and what must come of it: from the file, the plan and what they did. Plain arithmetic.
+"""Expectation of the follow-up: what customers must get and what must come of it. Plain arithmetic.
 
-Written from docs/customers.md and from nothing else, so that it is a second opinion on the follow-up.
+Worked out from the file, the plan and what customers did, by docs/customers.md and nothing else, so that it
+is a second opinion on the follow-up.
 """
 
 from __future__ import annotations
@@ -10,41 +11,41 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.customers.plan import Plan
-from engine.rehearsal.affected import Affected, File, Manner
+from domain.customers.plan import FollowUpPlan
+from engine.rehearsal.affected import RehearsedCustomer, CustomerFile, CustomerManner
 from engine.rehearsal.callers import CALLBACKS, REOPENED
-from engine.rehearsal.order import Brought, Followed
-from engine.rehearsal.public import ASK, REMINDER, Heard, Survey
-from engine.rehearsal.verdict import Fault, Finding
+from engine.rehearsal.order import ImportedCustomers, FollowUpResult
+from engine.rehearsal.public import ASK, REMINDER, CustomerLedger, ReceivedSurvey
+from engine.rehearsal.verdict import RehearsalFault, RehearsalFinding
 
 _SATISFIED, _NAMED = 4, 20
 
 
 @dataclass(frozen=True, slots=True)
-class Agenda:
-    """What stands on the agenda of the product meeting: each group of suggestions by its wording, with its voices."""
+class MeetingAgenda:
+    """Agenda of the product meeting: each group of suggestions by its wording, with its voices."""
 
     voices: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Aftermath:
-    """All that is known after the follow-up of a rehearsal. Times in seconds of the rehearsed clock.
+class FollowUpEvidence:
+    """Evidence after the follow-up of a rehearsal. Times in seconds of the rehearsed clock.
 
     Attributes:
         known: our id -> the customer as the file has them, and how they take the survey.
         box: where the sandbox of a drill keeps its surveys.
-        listed: number in the CRM -> on which lists they stood (`callbacks`, `reopened`).
+        listed: number in the CRM -> the lists the customer stood on (`callbacks`, `reopened`).
         counted: the figures that the system shows.
         rounds: stage -> the states of its steps, of each time it was begun.
         slack: by how much later than due something may come.
     """
 
-    file: File
-    brought: Brought
-    plan: Plan
-    known: Mapping[str, tuple[Affected, Manner]]
-    heard: Heard
+    file: CustomerFile
+    brought: ImportedCustomers
+    plan: FollowUpPlan
+    known: Mapping[str, tuple[RehearsedCustomer, CustomerManner]]
+    heard: CustomerLedger
     box: str
     listed: Mapping[str, set[str]]
     counted: Mapping[str, Any]
@@ -54,38 +55,38 @@ class Aftermath:
     closed: float
     over: float
     slack: float
-    agenda: Agenda = field(default_factory=Agenda)
+    agenda: MeetingAgenda = field(default_factory=MeetingAgenda)
 
 
-def reachable(one: Affected, plan: Plan) -> bool:
-    """Whether there is a channel to them."""
+def is_reachable(one: RehearsedCustomer, plan: FollowUpPlan) -> bool:
+    """Whether there is a channel to a customer."""
     return any(way in one.ways for way in plan.channels)
 
 
-def judged(found: Aftermath) -> tuple[list[Finding], Followed]:
-    """What is wrong, and the figures with each that is missing or too much."""
+def judge_follow_up(found: FollowUpEvidence) -> tuple[list[RehearsalFinding], FollowUpResult]:
+    """Judge the follow-up: what is wrong, and the figures with each that is missing or too much."""
     must = _Must(found)
     findings = [*_imported(found), *must.surveys(), *must.calls(), *_figures(found, must), *_ended(found, must)]
-    missing = tuple(one.says for one in findings if one.fault is Fault.MISSING)
-    extra = tuple(one.says for one in findings if one.fault in (Fault.UNEXPECTED, Fault.DOUBLED, Fault.LEAK))
-    return findings, Followed(must.document(), missing, extra)
+    missing = tuple(one.says for one in findings if one.fault is RehearsalFault.MISSING)
+    extra = tuple(one.says for one in findings if one.fault in (RehearsalFault.UNEXPECTED, RehearsalFault.DOUBLED, RehearsalFault.LEAK))
+    return findings, FollowUpResult(must.document(), missing, extra)
 
 
 class _Must:
     """Each customer's due, held against what they got."""
 
-    def __init__(self, found: Aftermath) -> None:
+    def __init__(self, found: FollowUpEvidence) -> None:
         self._found = found
-        self._got: dict[tuple[str, str], list[Survey]] = defaultdict(list)
+        self._got: dict[tuple[str, str], list[ReceivedSurvey]] = defaultdict(list)
         for survey in found.heard.surveys:
             self._got[survey.customer, survey.purpose].append(survey)
-        self.asked = {ours for ours, (one, _) in found.known.items() if reachable(one, found.plan)}
+        self.asked = {ours for ours, (one, _) in found.known.items() if is_reachable(one, found.plan)}
         self.callbacks = dict(self._to_call())
         self.reopened = {one for one, stages in self.callbacks.items() if REOPENED in stages}
 
     # --- surveys
 
-    def surveys(self) -> Iterator[Finding]:
+    def surveys(self) -> Iterator[RehearsalFinding]:
         """Asked once, reminded once where they kept silent; nobody else, and everything in the sandbox, marked."""
         for ours, (one, _manner) in self._found.known.items():
             wanted = (1, 1) if ours in self.asked else (0, 0)
@@ -95,12 +96,12 @@ class _Must:
             if survey.customer not in self._found.known:
                 yield _extra(f"{survey.key}: asked, and stands on no good line of the file")
             if survey.box != self._found.box:
-                yield Finding(Fault.LEAK, f"{survey.key}: lay in the box {survey.box}, not in the sandbox of a drill")
+                yield RehearsalFinding(RehearsalFault.LEAK, f"{survey.key}: lay in the box {survey.box}, not in the sandbox of a drill")
             if not survey.drill:
-                yield Finding(Fault.UNMARKED, f"{survey.key}: does not carry the drill mark")
+                yield RehearsalFinding(RehearsalFault.UNMARKED, f"{survey.key}: does not carry the drill mark")
             if survey.at < self._found.closed:
-                yield Finding(Fault.EARLY, f"{survey.key}: came before the incident was closed")
-        yield from (Finding(Fault.LINK, trouble) for trouble in self._found.heard.troubles)
+                yield RehearsalFinding(RehearsalFault.EARLY, f"{survey.key}: came before the incident was closed")
+        yield from (RehearsalFinding(RehearsalFault.LINK, trouble) for trouble in self._found.heard.troubles)
 
     def _reminders(self, ours: str) -> tuple[int, int]:
         """How many reminders somebody must and may get."""
@@ -126,10 +127,10 @@ class _Must:
             unhappy = answered and manner.csat <= found.plan.unhappy_at_most
             if again:
                 yield one.id, {REOPENED}
-            elif high or unhappy or not reachable(one, found.plan):
+            elif high or unhappy or not is_reachable(one, found.plan):
                 yield one.id, {CALLBACKS}
 
-    def calls(self) -> Iterator[Finding]:
+    def calls(self) -> Iterator[RehearsalFinding]:
         """Everybody who has to be called was on the right list, and nobody else was on any."""
         for number, one in self._found.file.good.items():
             wanted, got = self.callbacks.get(number, set()), self._found.listed.get(number, set())
@@ -177,10 +178,10 @@ class _Must:
         return sum(1 for ours in self._found.heard.answered if self._found.known[ours][1].suggestion)
 
 
-def _imported(found: Aftermath) -> Iterator[Finding]:
+def _imported(found: FollowUpEvidence) -> Iterator[RehearsalFinding]:
     if found.brought.taken != len(found.file.good):
-        yield Finding(
-            Fault.RECORD, f"{found.brought.taken} customers were taken in of {len(found.file.good)} good ones"
+        yield RehearsalFinding(
+            RehearsalFault.RECORD, f"{found.brought.taken} customers were taken in of {len(found.file.good)} good ones"
         )
     for line in sorted(found.file.bad - found.brought.bad):
         yield _extra(f"line {line}: was taken in, and is a bad one")
@@ -188,7 +189,7 @@ def _imported(found: Aftermath) -> Iterator[Finding]:
         yield _missing(f"line {line}: was refused, and is a good one")
 
 
-def _figures(found: Aftermath, must: _Must) -> Iterator[Finding]:
+def _figures(found: FollowUpEvidence, must: _Must) -> Iterator[RehearsalFinding]:
     """The figures that the system shows, worked out from what the customers did."""
     said = [found.known[ours][1] for ours in found.heard.answered]
     rated = [manner.nps for manner in said if manner.nps is not None]
@@ -211,10 +212,10 @@ def _figures(found: Aftermath, must: _Must) -> Iterator[Finding]:
     for name, value in worked_out.items():
         shown = found.counted.get(name)
         if shown != value:
-            yield Finding(Fault.RECORD, f"the follow-up shows {shown} as `{name}`, and it is {value}")
+            yield RehearsalFinding(RehearsalFault.RECORD, f"the follow-up shows {shown} as `{name}`, and it is {value}")
 
 
-def _ended(found: Aftermath, must: _Must) -> Iterator[Finding]:
+def _ended(found: FollowUpEvidence, must: _Must) -> Iterator[RehearsalFinding]:
     for stage, expected in ((CALLBACKS, set(must.callbacks) - must.reopened), (REOPENED, must.reopened)):
         states = found.rounds.get(stage, ())
         if expected and not states:
@@ -222,9 +223,9 @@ def _ended(found: Aftermath, must: _Must) -> Iterator[Finding]:
         if states and not must.callbacks:
             yield _extra(f"the list `{stage}` was begun, and nobody belongs on it")
         if any(state != "done" for state in states):
-            yield Finding(Fault.STEP, f"the list `{stage}` is {', '.join(states)}, not done")
+            yield RehearsalFinding(RehearsalFault.STEP, f"the list `{stage}` is {', '.join(states)}, not done")
     if found.results != 1:
-        yield Finding(Fault.RECORD, f"the result stands {found.results} times on the timeline, not once")
+        yield RehearsalFinding(RehearsalFault.RECORD, f"the result stands {found.results} times on the timeline, not once")
     said = Counter(m.suggestion for ours in found.heard.answered if (m := found.known[ours][1]).suggestion)
     voices = sum(found.agenda.voices.values())
     if voices < said.total():
@@ -235,19 +236,19 @@ def _ended(found: Aftermath, must: _Must) -> Iterator[Finding]:
         yield _extra(f"the agenda of the product meeting shows {wording!r}, which nobody said")
 
 
-def _counted(one: Affected, what: str, got: Sequence[Survey], wanted: tuple[int, int]) -> Iterator[Finding]:
+def _counted(one: RehearsedCustomer, what: str, got: Sequence[ReceivedSurvey], wanted: tuple[int, int]) -> Iterator[RehearsalFinding]:
     least, most = wanted
     if len(got) < least:
         yield _missing(f"line {one.line}: never {what}")
     elif len(got) > most and most:
-        yield Finding(Fault.DOUBLED, f"line {one.line}: {what} {len(got)} times")
+        yield RehearsalFinding(RehearsalFault.DOUBLED, f"line {one.line}: {what} {len(got)} times")
     elif len(got) > most:
         yield _extra(f"line {one.line}: {what}, and should not have been")
 
 
-def _missing(says: str) -> Finding:
-    return Finding(Fault.MISSING, says)
+def _missing(says: str) -> RehearsalFinding:
+    return RehearsalFinding(RehearsalFault.MISSING, says)
 
 
-def _extra(says: str) -> Finding:
-    return Finding(Fault.UNEXPECTED, says)
+def _extra(says: str) -> RehearsalFinding:
+    return RehearsalFinding(RehearsalFault.UNEXPECTED, says)

@@ -1,4 +1,4 @@
-"""Simulated owners: they read their letters, press the link, and do the step, each in their own time."""
+"""Simulated owners: they read their messages, press the link, and do the step, each in their own time."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from domain.notices import Purpose
-from domain.playbook import Playbook, Step, StepKind, full_id
+from domain.notices import NotificationPurpose
+from domain.playbook import Playbook, Step, StepKind, full_step_id
 from domain.roster import Roster
-from engine.rehearsal.cast import MINUTE, Call, Cast, Manner, Task, task_of
-from engine.rehearsal.deeds import Deed
-from engine.rehearsal.due import clock
-from engine.rehearsal.letters import Letter
-from engine.rehearsal.line import Line, RehearsalError, incident_path
-from engine.rehearsal.span import NEVER, Span, at
-from engine.rehearsal.verdict import Fault, Finding
+from engine.rehearsal.cast import MINUTE, EscalationCall, PersonaSet, PersonaManner, PersonaTask, make_task
+from engine.rehearsal.deeds import OwnerAction
+from engine.rehearsal.due import format_clock
+from engine.rehearsal.letters import ReceivedMessage
+from engine.rehearsal.line import RehearsalClient, RehearsalError, incident_path
+from engine.rehearsal.span import NEVER, TimeBounds, exact_moment
+from engine.rehearsal.verdict import RehearsalFault, RehearsalFinding
 
 _CALLS = frozenset({"assign", "backup", "commander", "last-resort", "overdue", "reassign"})
 _LOOK_AGAIN = 0.25  # minutes
@@ -26,14 +26,14 @@ _HANDS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """Where the owners act."""
+class OwnerContext:
+    """Where the simulated owners act."""
 
-    line: Line
+    line: RehearsalClient
     ref: str
     playbook: Playbook
     roster: Roster
-    cast: Cast
+    cast: PersonaSet
     tokens: Mapping[str, str]
     boxes: Mapping[str, str]  # box -> the person who reads it
     clock: Callable[[], float]  # seconds of the rehearsed clock since the declaration
@@ -41,22 +41,22 @@ class Stage:
 
 
 @dataclass(slots=True)
-class Ledger:
-    """What the owners did."""
+class OwnerLedger:
+    """Record of what the simulated owners did."""
 
-    acknowledged: dict[str, Deed] = field(default_factory=dict)
-    done: dict[str, Deed] = field(default_factory=dict)
+    acknowledged: dict[str, OwnerAction] = field(default_factory=dict)
+    done: dict[str, OwnerAction] = field(default_factory=dict)
     texts: dict[str, dict[str, str]] = field(default_factory=dict)  # draft step -> language or channel -> text
     amounts: dict[str, int] = field(default_factory=dict)
-    troubles: list[Finding] = field(default_factory=list)
+    troubles: list[RehearsalFinding] = field(default_factory=list)
     links: int = 0
 
 
-class Owners:
-    """Everyone of the cast: `hear` gives them their letters, `act` lets them do what they meant to do."""
+class SimulatedOwners:
+    """Simulated owners of a rehearsal: `receive` gives them messages, `act` lets them do what is due."""
 
-    def __init__(self, stage: Stage) -> None:
-        self.ledger = Ledger()
+    def __init__(self, stage: OwnerContext) -> None:
+        self.ledger = OwnerLedger()
         self._stage = stage
         self._plans: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()
@@ -72,11 +72,11 @@ class Owners:
         """Stop acting; what is under way is seen to its end."""
         self._hands.shutdown(wait=True, cancel_futures=True)
 
-    def hear(self, letters: Sequence[Letter]) -> None:
-        """New letters lie in the boxes."""
+    def receive(self, letters: Sequence[ReceivedMessage]) -> None:
+        """Receive new messages."""
         for letter in letters:
             reader = self._stage.boxes.get(letter.box)
-            if reader is None or letter.public:
+            if reader is None or letter.is_public:
                 continue
             with self._lock:
                 known = any((letter.step, call, reader) in self._heard for call in _CALLS)
@@ -84,20 +84,20 @@ class Owners:
             if letter.purpose in _CALLS and letter.step and not known:
                 self._mean_to_answer(letter, reader)
 
-    def over(self) -> None:
-        """The incident was closed: what it was about is left; only what follows the close goes on."""
+    def drop_incident(self) -> None:
+        """Drop what the closed incident was about; only what follows the close goes on."""
         self._over = True
 
-    def lose(self, person: str) -> None:
-        """Somebody can no longer be reached: they answer nothing, and finish nothing."""
+    def make_unreachable(self, person: str) -> None:
+        """Make somebody unreachable: they answer nothing, and finish nothing."""
         self._lost.add(person)
 
-    def keep_back(self, step: str) -> None:
-        """A step that somebody else takes a hand in: it is not finished here."""
+    def hold_step(self, step: str) -> None:
+        """Hold a step that somebody else takes a hand in: it is not finished here."""
         self._kept_back.add(step)
 
     def act(self) -> None:
-        """Whatever somebody meant to have done by now is done."""
+        """Carry out what the owners meant to have done by now."""
         now = self._stage.clock()
         while True:
             with self._lock:
@@ -118,18 +118,18 @@ class Owners:
 
     # --- acknowledging
 
-    def _mean_to_answer(self, letter: Letter, reader: str) -> None:
+    def _mean_to_answer(self, letter: ReceivedMessage, reader: str) -> None:
         plan = self._plan(letter.step)
         if plan is None:
             return
         owner = self._stage.roster.primary(plan.owner) or ""
-        purpose = Purpose(letter.purpose) if letter.purpose in {"backup", "assign"} else Purpose.COMMANDER
-        call = Call(purpose, reader, at(letter.at))
+        purpose = NotificationPurpose(letter.purpose) if letter.purpose in {"backup", "assign"} else NotificationPurpose.COMMANDER
+        call = EscalationCall(purpose, reader, exact_moment(letter.at))
         seconds = self._stage.cast.answer_seconds(call, owner, self._task(letter, plan))
         if seconds != NEVER:
             self._at(letter.at + seconds, lambda: self._acknowledge(letter, reader, plan))
 
-    def _acknowledge(self, letter: Letter, reader: str, plan: Step) -> None:
+    def _acknowledge(self, letter: ReceivedMessage, reader: str, plan: Step) -> None:
         wait = self._waits_for_backup(letter, reader, plan)
         with self._lock:
             if letter.step in self._taken or self._left(letter.step) or reader in self._lost:
@@ -147,14 +147,14 @@ class Owners:
             self._taken.pop(letter.step, None)
             self._trouble(letter.step, reader, f"the acknowledge link did not work: {why}", letter.purpose)
             return
-        self.ledger.acknowledged[letter.step] = Deed(reader, Span(asked, known))
+        self.ledger.acknowledged[letter.step] = OwnerAction(reader, TimeBounds(asked, known))
         task = self._task(letter, plan)
         works = self._stage.cast.work_seconds(reader, task, known)
         self._at(known + works, lambda: self._work(letter, reader, plan, known))
 
-    def _waits_for_backup(self, letter: Letter, reader: str, plan: Step) -> bool:
+    def _waits_for_backup(self, letter: ReceivedMessage, reader: str, plan: Step) -> bool:
         """Someone late lets the backup be called first; and does not wait for ever."""
-        late = self._stage.cast.of(reader).manner is Manner.LATE and letter.purpose == "assign"
+        late = self._stage.cast.persona_of(reader).manner is PersonaManner.LATE and letter.purpose == "assign"
         if not late or plan.ack_within is None:
             return False
         with self._lock:
@@ -164,7 +164,7 @@ class Owners:
 
     # --- doing the step
 
-    def _work(self, letter: Letter, reader: str, plan: Step, since: float) -> None:
+    def _work(self, letter: ReceivedMessage, reader: str, plan: Step, since: float) -> None:
         if self._waits_for_reminder(letter, reader, plan, since):
             again = self._stage.clock() + _LOOK_AGAIN * MINUTE
             self._at(again, lambda: self._work(letter, reader, plan, since))
@@ -181,16 +181,16 @@ class Owners:
         except RehearsalError as error:
             self._trouble(letter.step, reader, f"{reader} could not do it: {error}", what)
             return
-        self.ledger.done[letter.step] = Deed(reader, Span(asked, self._stage.clock()))
+        self.ledger.done[letter.step] = OwnerAction(reader, TimeBounds(asked, self._stage.clock()))
         self.after(letter.step, reader)
 
     def before(self, step: str, reader: str) -> None:
-        """What somebody does before they say that a step is done."""
+        """Do what an owner does before they say that a step is done."""
 
     def after(self, step: str, reader: str) -> None:
-        """What somebody does once they have said so."""
+        """Do what an owner does once they have said so."""
 
-    def _waits_for_reminder(self, letter: Letter, reader: str, plan: Step, since: float) -> bool:
+    def _waits_for_reminder(self, letter: ReceivedMessage, reader: str, plan: Step, since: float) -> bool:
         """Someone late who has the time for it finishes only when reminded."""
         task = self._task(letter, plan)
         works = self._stage.cast.work_seconds(reader, task, since)
@@ -212,7 +212,7 @@ class Owners:
             return "approve", {"digest": self._digest(step)}
         if plan.attaches:  # what would begin then has a rehearsal of its own
             return "done", {"choice": "no"}
-        return "done", {"evidence": f"Rehearsal: done at {clock(self._stage.clock())} of the rehearsed clock"}
+        return "done", {"evidence": f"Rehearsal: done at {format_clock(self._stage.clock())} of the rehearsed clock"}
 
     def _texts(self, plan: Step) -> dict[str, str]:
         """The playbook's own template, in both languages; shorter where a channel takes less."""
@@ -228,7 +228,7 @@ class Owners:
         """A sum that whoever may have to approve it may approve; none where sums decide nothing."""
         stage, _, short = step.partition("#")[0].partition("/")
         for own, plan in self._stage.playbook.each_step():
-            if plan.over_limit and full_id(own.id, plan.of or "") == f"{stage}/{short}":
+            if plan.over_limit and full_step_id(own.id, plan.of or "") == f"{stage}/{short}":
                 roster = self._stage.roster
                 people = (roster.primary(plan.owner), roster.backup(plan.owner, plan.backup))
                 known = [roster.people[name].approval_limit for name in people if name and name in roster.people]
@@ -255,7 +255,7 @@ class Owners:
         except KeyError:
             return None
 
-    def _task(self, letter: Letter, plan: Step) -> Task:
+    def _task(self, letter: ReceivedMessage, plan: Step) -> PersonaTask:
         """The task as its reader sees it: from the call to the deadline that the playbook gives it."""
         stage = self._stage.playbook.stage(letter.step.partition("/")[0])
         number = int(letter.step.partition("#")[2] or 1)
@@ -264,8 +264,8 @@ class Owners:
             due = begins + (plan.due or stage.repeat).total_seconds()
         else:
             due = (plan.due or stage.ends).total_seconds() + (letter.at if stage.clock != "declared" else 0.0)
-        return task_of(letter.step, plan, letter.at, due)
+        return make_task(letter.step, plan, letter.at, due)
 
     def _trouble(self, step: str, person: str, says: str, purpose: str = "") -> None:
         where = f"{step}: " if step else ""
-        self.ledger.troubles.append(Finding(Fault.LINK, f"{where}{says}", step, purpose, person))
+        self.ledger.troubles.append(RehearsalFinding(RehearsalFault.LINK, f"{where}{says}", step, purpose, person))

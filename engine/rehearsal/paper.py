@@ -1,4 +1,4 @@
-"""The report of a rehearsal among the documents: on the pages of the console, in both languages."""
+"""Rehearsal report among the documents: on the console's pages, in both languages."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from pendulum import DateTime
 
 from domain.text import N_, Text
-from engine.review.blocks import Block, Cell, Heading, Sheet, Table, Tile, Tiles, Words
-from engine.review.html import page
-from engine.review.markdown import markdown
+from engine.review.blocks import Block, Cell, Heading, DocumentSheet, TableBlock, Tile, Tiles, Paragraph
+from engine.review.html import render_html
+from engine.review.markdown import render_markdown
 from locales import translator
 from storage.documents import Document
 
@@ -21,21 +21,21 @@ STATES = {
 }  # fmt: skip
 
 
-def paper(found: Mapping[str, Any], now: DateTime) -> Document:
-    """The document of a rehearsal, from the answer of `tocsin rehearse --json`."""
+def make_document(found: Mapping[str, Any], now: DateTime) -> Document:
+    """Make the document of a rehearsal from the answer of `tocsin rehearse --json`."""
     sheets = {"en": _sheet(found, "en"), "zh": _sheet(found, "zh_CN")}
     return Document(
         id=f"{KIND}/{found['incident']}",
         title=Text(sheets["en"].title, sheets["zh"].title),
         about=found["incident"],
         made_at=now,
-        pages={name: page(sheet) for name, sheet in sheets.items()},
-        texts={name: markdown(sheet) for name, sheet in sheets.items()},
+        pages={name: render_html(sheet) for name, sheet in sheets.items()},
+        texts={name: render_markdown(sheet) for name, sheet in sheets.items()},
         data=dict(found),
     )
 
 
-def _sheet(found: Mapping[str, Any], language: str) -> Sheet:
+def _sheet(found: Mapping[str, Any], language: str) -> DocumentSheet:
     _ = translator(language)
     notices, passed = found["notices"], found["verdict"] == "PASS"
     title = _("{verdict}: rehearsal of {playbook}, {ref}").format(
@@ -49,12 +49,12 @@ def _sheet(found: Mapping[str, Any], language: str) -> Sheet:
     ])  # fmt: skip
     blocks: list[Block] = [tiles]
     if found["reasons"]:
-        blocks += [Heading(_("Why it failed")), *(Words(reason, "bad") for reason in found["reasons"])]
+        blocks += [Heading(_("Why it failed")), *(Paragraph(reason, "bad") for reason in found["reasons"])]
     blocks += [Heading(_("Steps")), _steps(found, language)]
-    return Sheet(language, title, _("DRILL: nothing of it was real"), blocks, badges=["DRILL 演练"])
+    return DocumentSheet(language, title, _("DRILL: nothing of it was real"), blocks, badges=["DRILL 演练"])
 
 
-def _steps(found: Mapping[str, Any], language: str) -> Table:
+def _steps(found: Mapping[str, Any], language: str) -> TableBlock:
     _ = translator(language)
     rows = []
     for step in found["steps"]:
@@ -62,4 +62,4 @@ def _steps(found: Mapping[str, Any], language: str) -> Table:
         title = step["title"]["zh" if language == "zh_CN" else "en"]
         people = [step[name] or "-" for name in ("owner", "acknowledged_by", "done_by")]
         rows.append([title, *people, Cell(_(STATES.get(state, state)), "bad" if step["late"] else "")])
-    return Table([_("Step"), _("Owner"), _("Acknowledged by"), _("Done by"), _("State")], rows)
+    return TableBlock([_("Step"), _("Owner"), _("Acknowledged by"), _("Done by"), _("State")], rows)

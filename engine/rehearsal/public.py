@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from channels.rendering import DRILL_MARK
-from engine.rehearsal.affected import Affected, Manner, Part
+from engine.rehearsal.affected import RehearsedCustomer, CustomerManner, SurveyBehaviour
 from engine.rehearsal.cast import MINUTE
-from engine.rehearsal.line import Line, RehearsalError, incident_path
-from engine.rehearsal.span import Span
+from engine.rehearsal.line import RehearsalClient, RehearsalError, incident_path
+from engine.rehearsal.span import TimeBounds
 
 ASK, REMINDER = "ask", "reminder"
 _LINK = re.compile(r"https?://[^\s<>\"]+/a/s/[A-Za-z0-9_.~-]+")
@@ -24,8 +24,8 @@ _GOES_WRONG_AGAIN = 60.0  # simulated minutes after an answer
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
-    """A survey or its reminder as somebody received it."""
+class ReceivedSurvey:
+    """Survey or its reminder as somebody received it."""
 
     customer: str  # our id
     purpose: str
@@ -36,36 +36,36 @@ class Survey:
     link: str
 
 
-def survey_of(message: Mapping[str, Any], ref: str, at: float) -> Survey | None:
-    """A message of the inbox as a survey of that incident; None if it is of anything else."""
+def parse_survey(message: Mapping[str, Any], ref: str, at: float) -> ReceivedSurvey | None:
+    """Parse a message of the inbox as a survey of that incident; None if it is of anything else."""
     key = str(message["document"].get("key") or "")
     match key.split("/"):
         case ["SURVEY", incident, _round, customer, purpose, _position] if incident == ref:
             title, body = str(message["title"]), str(message["body"])
             found = _LINK.search(body)
             marked = (title or body).startswith(DRILL_MARK)
-            return Survey(customer, purpose, key, str(message["name"]), at, marked, found.group() if found else "")
+            return ReceivedSurvey(customer, purpose, key, str(message["name"]), at, marked, found.group() if found else "")
         case _:
             return None
 
 
 @dataclass(slots=True)
-class Heard:
+class CustomerLedger:
     """What the customers got, and what they did: the rehearsal's own record."""
 
-    surveys: list[Survey] = field(default_factory=list)
-    answered: dict[str, Span] = field(default_factory=dict)  # our id -> when they pressed the button
-    again: dict[str, Span] = field(default_factory=dict)  # who complained again
+    surveys: list[ReceivedSurvey] = field(default_factory=list)
+    answered: dict[str, TimeBounds] = field(default_factory=dict)  # our id -> when they pressed the button
+    again: dict[str, TimeBounds] = field(default_factory=dict)  # who complained again
     troubles: list[str] = field(default_factory=list)
 
 
-class Public:
-    """The customers of one incident: `hear` gives them their surveys, `act` lets them do what they meant to do."""
+class SimulatedCustomers:
+    """Simulated customers of one incident: `receive` gives them surveys, `act` lets them do what is due."""
 
     def __init__(
-        self, line: Line, ref: str, known: Mapping[str, tuple[Affected, Manner]], clock: Callable[[], float]
+        self, line: RehearsalClient, ref: str, known: Mapping[str, tuple[RehearsedCustomer, CustomerManner]], clock: Callable[[], float]
     ) -> None:
-        self.heard = Heard()
+        self.ledger = CustomerLedger()
         self._line, self._ref, self._known, self._clock = line, ref, known, clock
         self._plans: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()
@@ -77,21 +77,21 @@ class Public:
         """Stop acting; what is under way is seen to its end."""
         self._hands.shutdown(wait=True, cancel_futures=True)
 
-    def hear(self, surveys: Iterable[Survey]) -> None:
-        """New surveys lie in the box."""
+    def receive(self, surveys: Iterable[ReceivedSurvey]) -> None:
+        """Receive new surveys."""
         for survey in surveys:
-            self.heard.surveys.append(survey)
+            self.ledger.surveys.append(survey)
             known = self._known.get(survey.customer)
             if known is None or survey.customer in self._meant:
                 continue
             one, manner = known
-            if manner.part is Part.SILENT or (manner.part is Part.LATE and survey.purpose != REMINDER):
+            if manner.part is SurveyBehaviour.SILENT or (manner.part is SurveyBehaviour.LATE and survey.purpose != REMINDER):
                 continue
             self._meant.add(survey.customer)
             self._at(survey.at + manner.waits * MINUTE, lambda s=survey, o=one, m=manner: self._answer(s, o, m))  # type: ignore[misc]
 
     def act(self) -> None:
-        """Whatever somebody meant to have done by now is done."""
+        """Carry out what the customers meant to have done by now."""
         now = self._clock()
         while True:
             with self._lock:
@@ -104,23 +104,23 @@ class Public:
         with self._lock:
             heapq.heappush(self._plans, (moment, next(self._number), deed))
 
-    def _answer(self, survey: Survey, one: Affected, manner: Manner) -> None:
+    def _answer(self, survey: ReceivedSurvey, one: RehearsedCustomer, manner: CustomerManner) -> None:
         asked = self._clock()
-        wrong = self._line.fill_in(survey.link, manner.form()) if survey.link else "there is no link in it"
+        wrong = self._line.submit_form(survey.link, manner.form()) if survey.link else "there is no link in it"
         known = self._clock()
         if wrong:
-            self.heard.troubles.append(f"line {one.line}: the survey's page did not take the answer: {wrong}")
+            self.ledger.troubles.append(f"line {one.line}: the survey's page did not take the answer: {wrong}")
             return
-        self.heard.answered[survey.customer] = Span(asked, known)
-        if manner.part is Part.AGAIN:
+        self.ledger.answered[survey.customer] = TimeBounds(asked, known)
+        if manner.part is SurveyBehaviour.AGAIN:
             self._at(known + _GOES_WRONG_AGAIN * MINUTE, lambda: self._complain(survey.customer, one))
 
-    def _complain(self, customer: str, one: Affected) -> None:
+    def _complain(self, customer: str, one: RehearsedCustomer) -> None:
         """They ring up again, and whoever takes the call records it."""
         asked = self._clock()
         try:
             self._line.post(incident_path(self._ref, "customers/again"), {"customer": one.id})
         except RehearsalError as error:
-            self.heard.troubles.append(f"line {one.line}: complaining again was not recorded: {error}")
+            self.ledger.troubles.append(f"line {one.line}: complaining again was not recorded: {error}")
             return
-        self.heard.again[customer] = Span(asked, self._clock())
+        self.ledger.again[customer] = TimeBounds(asked, self._clock())

@@ -1,4 +1,4 @@
-"""The report of a rehearsal: a document for programs, a page in Markdown for people."""
+"""Report of a rehearsal: a document for programs, a page in Markdown for people."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.rehearsal.cast import Manner
-from engine.rehearsal.course import Course
-from engine.rehearsal.due import clock
-from engine.rehearsal.letters import Letter
-from engine.rehearsal.order import Held
+from engine.rehearsal.cast import PersonaManner
+from engine.rehearsal.course import ExpectedStep
+from engine.rehearsal.due import format_clock
+from engine.rehearsal.letters import ReceivedMessage
+from engine.rehearsal.order import RehearsalResult
 from engine.rehearsal.span import NEVER
-from engine.rehearsal.verdict import Fault, Finding
+from engine.rehearsal.verdict import RehearsalFault, RehearsalFinding
 
 CALLS = ("assign", "backup", "commander", "last-resort", "overdue")
 
 
-def document(held: Held, path: str) -> dict[str, Any]:
-    """The answer of `tocsin rehearse --json`; described by its schema."""
+def build_document(held: RehearsalResult, path: str) -> dict[str, Any]:
+    """Build the answer of `tocsin rehearse --json`, described by its schema."""
     verdict, order = held.verdict, held.order
     return {
         "verdict": "PASS" if verdict.passed else "FAIL",
@@ -29,16 +29,16 @@ def document(held: Held, path: str) -> dict[str, Any]:
         "seed": order.seed,
         "tolerance_seconds": order.tolerance,
         "lasted_seconds": round(held.lasted, 1),
-        "absent": held.cast.named(Manner.ABSENT) if held.cast else [],
-        "late_owners": held.cast.named(Manner.LATE) if held.cast else [],
+        "absent": held.cast.people_with(PersonaManner.ABSENT) if held.cast else [],
+        "late_owners": held.cast.people_with(PersonaManner.LATE) if held.cast else [],
         "steps": [_step(held, course) for course in held.expectation.courses.values()],
         "notices": {
             "due": verdict.due,
             "sent": verdict.sent,
             "marked_repeats": verdict.marked_repeats,
-            "missing": [_named(finding) for finding in verdict.of(Fault.MISSING) if finding.purpose],
-            "late": [_named(finding) for finding in verdict.of(Fault.LATE)],
-            "unexpected": [_named(one) for one in verdict.of(Fault.UNEXPECTED, Fault.EARLY) if one.purpose],
+            "missing": [_named(finding) for finding in verdict.findings_of(RehearsalFault.MISSING) if finding.purpose],
+            "late": [_named(finding) for finding in verdict.findings_of(RehearsalFault.LATE)],
+            "unexpected": [_named(one) for one in verdict.findings_of(RehearsalFault.UNEXPECTED, RehearsalFault.EARLY) if one.purpose],
         },
         "customers": _customers(held),
         "reasons": [finding.says for finding in verdict.findings],
@@ -47,7 +47,7 @@ def document(held: Held, path: str) -> dict[str, Any]:
     }
 
 
-def _customers(held: Held) -> dict[str, Any] | None:
+def _customers(held: RehearsalResult) -> dict[str, Any] | None:
     """What became of the affected customers; None where there were none."""
     followed, asked = held.followed, held.order.customers
     if followed is None or asked is None:
@@ -58,7 +58,7 @@ def _customers(held: Held) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _step(held: Held, course: Course) -> dict[str, Any]:
+def _step(held: RehearsalResult, course: ExpectedStep) -> dict[str, Any]:
     calls = _calls(held.letters, course.laid.id)
     return {
         "id": course.laid.id,
@@ -69,7 +69,7 @@ def _step(held: Held, course: Course) -> dict[str, Any]:
         "kind": str(course.laid.plan.kind),
         "state": _state(course),
         "owner": course.owner,
-        "called": [{"person": letter.person, "why": letter.purpose, "at": clock(letter.at)} for letter in calls],
+        "called": [{"person": letter.person, "why": letter.purpose, "at": format_clock(letter.at)} for letter in calls],
         "acknowledged_by": course.taken_by or None,
         "done_by": course.done_by or None,
         "opens_at": _when(course.opens.lo),
@@ -80,7 +80,7 @@ def _step(held: Held, course: Course) -> dict[str, Any]:
     }
 
 
-def _state(course: Course) -> str:
+def _state(course: ExpectedStep) -> str:
     if course.skipped:
         return "skipped"
     if course.done.lo < NEVER:
@@ -88,15 +88,15 @@ def _state(course: Course) -> str:
     return "not done" if course.opens.lo < NEVER else "not begun"
 
 
-def _calls(letters: tuple[Letter, ...], step: str) -> list[Letter]:
+def _calls(letters: tuple[ReceivedMessage, ...], step: str) -> list[ReceivedMessage]:
     return [letter for letter in letters if letter.step == step and letter.purpose in CALLS]
 
 
 def _when(seconds: float) -> str | None:
-    return None if seconds == NEVER else clock(seconds)
+    return None if seconds == NEVER else format_clock(seconds)
 
 
-def _named(finding: Finding) -> dict[str, Any]:
+def _named(finding: RehearsalFinding) -> dict[str, Any]:
     return {
         "step": finding.step,
         "purpose": finding.purpose,
@@ -106,17 +106,17 @@ def _named(finding: Finding) -> dict[str, Any]:
     }
 
 
-def keep(held: Held, folder: Path) -> dict[str, Any]:
+def save_report(held: RehearsalResult, folder: Path) -> dict[str, Any]:
     """Write the report into `folder`; the document that names it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"rehearsal-{held.shown['ref']}.md"
-    found = document(held, str(path))
-    path.write_text(markdown(held, found), encoding="utf-8")
+    found = build_document(held, str(path))
+    path.write_text(render_markdown(held, found), encoding="utf-8")
     return found
 
 
-def markdown(held: Held, found: Mapping[str, Any]) -> str:
-    """The report as a page."""
+def render_markdown(held: RehearsalResult, found: Mapping[str, Any]) -> str:
+    """Render the report as a page."""
     notices = found["notices"]
     lines = [
         f"# {found['verdict']}: rehearsal of {found['playbook']} ({found['incident']}, DRILL 演练)",
@@ -176,11 +176,11 @@ def _counted(notices: Mapping[str, Any]) -> str:
     )
 
 
-def _names(held: Held, people: list[str]) -> str:
+def _names(held: RehearsalResult, people: list[str]) -> str:
     return ", ".join(held.roster.name(person) for person in people) or "nobody"
 
 
-def _row(held: Held, step: Mapping[str, Any]) -> str:
+def _row(held: RehearsalResult, step: Mapping[str, Any]) -> str:
     called = ", ".join(f"{held.roster.name(call['person'])} ({call['why']} {call['at']})" for call in step["called"])
     if step["state"] == "skipped":
         return f"| {step['id']} | - | - | skipped | - |"

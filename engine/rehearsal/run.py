@@ -1,4 +1,4 @@
-"""Holding a rehearsal against the running installation, from the declaration to the verdict."""
+"""One rehearsal against the running installation, from the declaration to the verdict."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Any
 import pendulum
 
 from domain.playbook import Playbook
-from engine.house import House
+from engine.house import Installation
 from engine.rehearsal import report
-from engine.rehearsal.cast import Cast
-from engine.rehearsal.casting import choose_cast
-from engine.rehearsal.deeds import Deeds
+from engine.rehearsal.cast import PersonaSet
+from engine.rehearsal.casting import choose_personas
+from engine.rehearsal.deeds import OwnerActions
 from engine.rehearsal.evidence import (
-    first_heard,
-    ground_of,
-    posted,
-    seconds_of,
-    watched_deeds,
-    watched_letters,
+    first_received,
+    collect_evidence,
+    publication_times,
+    epoch_seconds,
+    observed_actions,
+    observed_messages,
 )  # fmt: skip
-from engine.rehearsal.expectation import expect
-from engine.rehearsal.following import Ending, FollowUp, together
-from engine.rehearsal.layout import Clocks
-from engine.rehearsal.letters import Letter, letter_of
-from engine.rehearsal.line import Line, RehearsalError, incident_path
-from engine.rehearsal.order import Held, Order, Progress
-from engine.rehearsal.owners import Ledger, Owners, Stage
-from engine.rehearsal.paper import paper
-from engine.rehearsal.sandbox import boxes_of, callable_people, require_sandbox
-from engine.rehearsal.span import Span, at
-from engine.rehearsal.verdict import judge
+from engine.rehearsal.expectation import compute_expectation
+from engine.rehearsal.following import RehearsalEnding, RehearsedFollowUp, merge_verdicts
+from engine.rehearsal.layout import RehearsalClocks
+from engine.rehearsal.letters import ReceivedMessage, parse_message
+from engine.rehearsal.line import RehearsalClient, RehearsalError, incident_path
+from engine.rehearsal.order import RehearsalResult, RehearsalRequest, RehearsalProgress
+from engine.rehearsal.owners import OwnerLedger, SimulatedOwners, OwnerContext
+from engine.rehearsal.paper import make_document
+from engine.rehearsal.sandbox import inbox_boxes, list_callable_people, require_sandbox
+from engine.rehearsal.span import TimeBounds, exact_moment
+from engine.rehearsal.verdict import judge_rehearsal
 from storage import documents, people
 
 _LOOK = 0.06  # real seconds between two looks into the inbox
@@ -42,34 +42,34 @@ _LONGEST_CLOSING = 45.0  # real seconds that the closing stage is waited for, be
 _OVER = ("completed", "cancelled")
 
 
-def rehearse(house: House, line: Line, order: Order, watch: Callable[[Progress], None]) -> tuple[Held, dict[str, Any]]:
-    """Hold a rehearsal and keep its report; the tokens made for its owners are gone when this returns, however it ends.
+def run_rehearsal(house: Installation, line: RehearsalClient, order: RehearsalRequest, watch: Callable[[RehearsalProgress], None]) -> tuple[RehearsalResult, dict[str, Any]]:
+    """Run a rehearsal and keep its report; its owners' tokens are void when this returns or fails.
 
     Raises:
         RehearsalError: it cannot be held, or Tocsin went away. One line.
     """
     roster = house.roster()
-    about = about_of(order.playbook)
+    about = choose_incident_fields(order.playbook)
     cast = None
     if order.auto:
         require_sandbox(order.playbook, roster, house.channels())
-        cast = choose_cast(order.playbook, roster, about, _planned(order), order.seed)
-    follow = FollowUp(house, line, order, order.customers) if order.customers and cast else None
+        cast = choose_personas(order.playbook, roster, about, _planned(order), order.seed)
+    follow = RehearsedFollowUp(house, line, order, order.customers) if order.customers and cast else None
     playbooks = [order.playbook, *([follow.playbook] if follow else [])]
-    names = [name for playbook in playbooks for name in callable_people(playbook, roster)] if cast else []
-    tokens = lend_tokens(house, list(dict.fromkeys(names)))
+    names = [name for playbook in playbooks for name in list_callable_people(playbook, roster)] if cast else []
+    tokens = issue_tokens(house, list(dict.fromkeys(names)))
     try:
         held = _Rehearsal(house, line, order, cast, about, tokens, follow).hold(watch)
-        found = report.keep(held, house.settings.home / "reports")
+        found = report.save_report(held, house.settings.home / "reports")
         with house.database.write() as connection:
-            documents.keep(connection, paper(found, pendulum.now("UTC")))
+            documents.save_document(connection, make_document(found, pendulum.now("UTC")))
         return held, found
     finally:
-        take_back(house, tokens)
+        revoke_tokens(house, tokens)
 
 
-def about_of(playbook: Playbook) -> dict[str, str]:
-    """Fields of the incident by which as many steps as possible apply."""
+def choose_incident_fields(playbook: Playbook) -> dict[str, str]:
+    """Choose fields of the incident by which as many steps as possible apply."""
     about = {"severity": playbook.severity, "drill": "true", "origin": "", "service": "", "kind": ""}
     for _, step in playbook.each_step():
         for name, allowed in step.when.items():
@@ -78,23 +78,23 @@ def about_of(playbook: Playbook) -> dict[str, str]:
     return about
 
 
-def _planned(order: Order) -> Clocks:
-    mitigated = at(order.mitigates_at) if order.mitigates_at is not None else None
-    return Clocks(at(order.closes_at), order.closes_at + _DAY * 3, mitigated)
+def _planned(order: RehearsalRequest) -> RehearsalClocks:
+    mitigated = exact_moment(order.mitigates_at) if order.mitigates_at is not None else None
+    return RehearsalClocks(exact_moment(order.closes_at), order.closes_at + _DAY * 3, mitigated)
 
 
-def lend_tokens(house: House, names: list[str]) -> dict[str, str]:
-    """A token for each of these people, until `take_back`."""
+def issue_tokens(house: Installation, names: list[str]) -> dict[str, str]:
+    """Issue a token for each of these people, valid until `revoke_tokens`."""
     now = pendulum.now("UTC")
     with house.database.write() as connection:
-        return {name: people.add_token(connection, name, now) for name in names}
+        return {name: people.add_person_token(connection, name, now) for name in names}
 
 
-def take_back(house: House, tokens: dict[str, str]) -> None:
-    """The lent tokens are void from now on."""
+def revoke_tokens(house: Installation, tokens: dict[str, str]) -> None:
+    """Revoke the issued tokens."""
     with house.database.write() as connection:
         for token in tokens.values():
-            people.remove_token(connection, token)
+            people.remove_person_token(connection, token)
 
 
 class _Rehearsal:
@@ -102,32 +102,32 @@ class _Rehearsal:
 
     def __init__(
         self,
-        house: House,
-        line: Line,
-        order: Order,
-        cast: Cast | None,
+        house: Installation,
+        line: RehearsalClient,
+        order: RehearsalRequest,
+        cast: PersonaSet | None,
         about: dict[str, str],
         tokens: dict[str, str],
-        follow: FollowUp | None,
+        follow: RehearsedFollowUp | None,
     ) -> None:
         self._house, self._line, self._order, self._cast = house, line, order, cast
         self._roster = house.roster()
         self._about = about
         self._follow = follow
-        self._boxes = boxes_of(self._roster, house.channels(), house.settings.port)
+        self._boxes = inbox_boxes(self._roster, house.channels(), house.settings.port)
         self._tokens = tokens
-        self._letters: list[Letter] = []
+        self._letters: list[ReceivedMessage] = []
         self._shown: dict[str, Any] = {}
         self._declared = 0.0
         self._closed_at = float("inf")  # the machine's clock, as `_declared`
-        self._closed: Span | None = None
-        self._mitigated: Span | None = None
+        self._closed: TimeBounds | None = None
+        self._mitigated: TimeBounds | None = None
         self._ref = ""
 
-    def hold(self, watch: Callable[[Progress], None]) -> Held:
+    def hold(self, watch: Callable[[RehearsalProgress], None]) -> RehearsalResult:
         """From the declaration to the verdict."""
         begun = time.monotonic()
-        self._line.letters()  # what lay there before is nobody's business
+        self._line.new_messages()  # what lay there before is nobody's business
         self._declare()
         owners = self._owners() if self._cast else None
         try:
@@ -154,15 +154,15 @@ class _Rehearsal:
         }  # fmt: skip
         self._ref = self._line.post("/api/incidents", document)["ref"]
         self._shown = self._line.get(incident_path(self._ref))
-        self._declared = seconds_of(self._shown["declared_at"])
+        self._declared = epoch_seconds(self._shown["declared_at"])
         if self._follow and self._cast:
             self._follow.begin(self._ref, self._cast, self._tokens, self._boxes, self._now)
 
-    def _owners(self) -> Owners:
+    def _owners(self) -> SimulatedOwners:
         readers = {box: person for person, box in self._boxes.items()}
         assert self._cast is not None  # noqa: S101 - for the type checker; asked by the caller
-        return Owners(
-            Stage(
+        return SimulatedOwners(
+            OwnerContext(
                 self._line,
                 self._ref,
                 self._order.playbook,
@@ -183,7 +183,7 @@ class _Rehearsal:
         before = (min(at, self._closed_at) - self._declared) * self._order.speed
         return before + max(0.0, at - self._closed_at) * self._order.speed_closed
 
-    def _live(self, owners: Owners | None, watch: Callable[[Progress], None]) -> None:
+    def _live(self, owners: SimulatedOwners | None, watch: Callable[[RehearsalProgress], None]) -> None:
         seen, ends = 0.0, float("inf")
         while True:
             self._read(owners)
@@ -205,46 +205,46 @@ class _Rehearsal:
         self._look()
         watch(self._progress())
 
-    def _read(self, owners: Owners | None) -> None:
+    def _read(self, owners: SimulatedOwners | None) -> None:
         new, theirs = [], []
-        for message in self._line.letters():
+        for message in self._line.new_messages():
             at_ = self._moment(message["received_at"])
-            letter = letter_of(message, self._ref, at_)
-            if self._follow and self._follow.is_mine(message):
+            letter = parse_message(message, self._ref, at_)
+            if self._follow and self._follow.owns_message(message):
                 theirs.append((message, at_, letter))
             elif letter:
                 new.append(letter)
         self._letters += new
         if self._follow:
-            self._follow.hear(self._ref, theirs)
+            self._follow.receive(self._ref, theirs)
             self._follow.act()
         if owners:
-            owners.hear(new)
+            owners.receive(new)
             owners.act()
 
-    def _move(self, owners: Owners | None) -> None:
+    def _move(self, owners: SimulatedOwners | None) -> None:
         """What is done to the incident as a whole: service is back, it is over."""
         moment = self._order.mitigates_at
         if moment is not None and self._mitigated is None and self._closed is None and self._now() >= moment:
             self._mitigated = self._asked("mitigate", "rehearsal: service is back")
         if self._closed is None and self._now() >= self._order.closes_at:
             if owners:
-                owners.over()
+                owners.drop_incident()
             asked = self._asked("close", "rehearsal over")
             self._look()
-            self._closed = Span(asked.lo, min(asked.hi, self._clock(self._closed_at)))
+            self._closed = TimeBounds(asked.lo, min(asked.hi, self._clock(self._closed_at)))
 
-    def _asked(self, what: str, reason: str) -> Span:
+    def _asked(self, what: str, reason: str) -> TimeBounds:
         asked = self._now()
         self._line.post(incident_path(self._ref, what), {"reason": reason})
-        return Span(asked, self._now())
+        return TimeBounds(asked, self._now())
 
     def _look(self) -> None:
         self._shown = self._line.get(incident_path(self._ref))
         if self._closed_at == float("inf") and self._shown["closed_at"]:
-            self._closed_at = seconds_of(self._shown["closed_at"])
+            self._closed_at = epoch_seconds(self._shown["closed_at"])
         if self._closed is None and self._shown["closed_at"]:  # by somebody who takes part
-            self._closed = at(self._moment(self._shown["closed_at"]))
+            self._closed = exact_moment(self._moment(self._shown["closed_at"]))
 
     def _closing_takes(self) -> float:
         """Seconds of the rehearsed clock that the closing stage needs with these owners."""
@@ -252,8 +252,8 @@ class _Rehearsal:
             steps = [plan for stage, plan in self._order.playbook.each_step() if stage.clock == "closed"]
             return max((plan.ack_within.total_seconds() for plan in steps if plan.ack_within), default=0.0)
         if self._follow:
-            return self._follow.lasts
-        planned = expect(self._order.playbook, self._roster, self._cast, _planned(self._order), self._about)
+            return self._follow.duration
+        planned = compute_expectation(self._order.playbook, self._roster, self._cast, _planned(self._order), self._about)
         done = [c.done.lo for c in planned.courses.values() if c.laid.stage.clock == "closed"]
         return max(
             (when - self._order.closes_at for when in done if when < self._order.closes_at + _DAY),
@@ -267,9 +267,9 @@ class _Rehearsal:
         except RehearsalError:
             return
 
-    def _progress(self) -> Progress:
+    def _progress(self) -> RehearsalProgress:
         closes = self._order.closes_at
-        return Progress(
+        return RehearsalProgress(
             self._order,
             self._roster,
             self._cast,
@@ -283,45 +283,45 @@ class _Rehearsal:
 
     # --- its end
 
-    def _judged(self, owners: Owners | None, lasted: float) -> Held:
+    def _judged(self, owners: SimulatedOwners | None, lasted: float) -> RehearsalResult:
         order, ledger = self._order, owners.ledger if owners else None
-        clocks = Clocks(self._closed or at(self._now()), self._now(), self._mitigated)
+        clocks = RehearsalClocks(self._closed or exact_moment(self._now()), self._now(), self._mitigated)
         letters, deeds = self._letters, self._deeds(ledger)
         if ledger is None:
-            letters = watched_letters(self._shown, letters, self._boxes, self._moment)
-            deeds = watched_deeds(order, self._roster, self._shown, letters, self._moment)
-        expectation = expect(
+            letters = observed_messages(self._shown, letters, self._boxes, self._moment)
+            deeds = observed_actions(order, self._roster, self._shown, letters, self._moment)
+        expectation = compute_expectation(
             order.playbook, self._roster, deeds, clocks, self._about, slack=order.slack, prompt=order.prompt,
-            spoken=tuple(letter.at for letter in letters if letter.public), after=order.after,
+            spoken=tuple(letter.at for letter in letters if letter.is_public), after=order.after,
         )  # fmt: skip
         planned = None
         if self._cast is not None:
-            planned = expect(order.playbook, self._roster, self._cast, _planned(order), self._about)
-        ground = ground_of(
+            planned = compute_expectation(order.playbook, self._roster, self._cast, _planned(order), self._about)
+        ground = collect_evidence(
             self._house, self._line, order, self._shown, letters, planned, ledger, self._boxes, clocks.closed.lo
         )
-        verdict, followed = judge(expectation, ground), None
+        verdict, followed = judge_rehearsal(expectation, ground), None
         if self._follow:
-            ending = Ending(self._shown, clocks.closed, clocks.over, self._boxes, self._about)
-            calls, followed = self._follow.judged(ending)
-            verdict = together(verdict, calls)
-        return Held(
+            ending = RehearsalEnding(self._shown, clocks.closed, clocks.over, self._boxes, self._about)
+            calls, followed = self._follow.judge(ending)
+            verdict = merge_verdicts(verdict, calls)
+        return RehearsalResult(
             order, self._roster, self._cast, self._shown, expectation, verdict, tuple(letters), lasted, followed
         )
 
-    def _deeds(self, ledger: Ledger | None) -> Deeds:
+    def _deeds(self, ledger: OwnerLedger | None) -> OwnerActions:
         """What the simulated owners did, by their own ledger, and when they heard."""
         if ledger is None:
-            return Deeds()
-        stood = posted(self._order.playbook, self._roster, self._letters, self._order.slack)
-        return Deeds(
+            return OwnerActions()
+        stood = publication_times(self._order.playbook, self._roster, self._letters, self._order.slack)
+        return OwnerActions(
             dict(ledger.acknowledged),
             dict(ledger.done),
-            first_heard(self._letters),
+            first_received(self._letters),
             stood,
             dict(ledger.amounts),
         )
 
     def _moment(self, iso: str) -> float:
         """A time of the API on the rehearsed clock."""
-        return self._clock(seconds_of(iso))
+        return self._clock(epoch_seconds(iso))

@@ -1,4 +1,4 @@
-"""Before simulated owners act: nobody outside this machine may be reached, and nothing public may be real."""
+"""Sandbox check before simulated owners act: no message may leave this machine, nothing public may be real."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from domain.roster import Roster
 from engine.rehearsal.line import RehearsalError
 
 
-def callable_people(playbook: Playbook, roster: Roster) -> list[str]:
-    """Everyone whom this playbook may call: holders and backups of its roles."""
+def list_callable_people(playbook: Playbook, roster: Roster) -> list[str]:
+    """List everyone whom this playbook may call: holders and backups of its roles."""
     roles = [roster.roles[role] for role in sorted(playbook.roles()) if role in roster.roles]
     people = [person for role in roles for person in (role.primary, role.backup)]
     return list(dict.fromkeys(person for person in people if person and person in roster.people))
 
 
-def official(playbook: Playbook, roster: Roster) -> dict[str, str | None]:
-    """The official channels that this playbook publishes on, and the sandbox that a drill uses for each."""
+def official_channels(playbook: Playbook, roster: Roster) -> dict[str, str | None]:
+    """Map each official channel that this playbook publishes on to the sandbox that a drill uses for it."""
     steps = [step for _, step in playbook.each_step() if step.kind is StepKind.PUBLISH]
     named = {channel for step in steps for channel in (step.channels or tuple(roster.public))}
-    return {channel: roster.for_drill(channel) for channel in sorted(named)}
+    return {channel: roster.drill_channel(channel) for channel in sorted(named)}
 
 
 def require_sandbox(playbook: Playbook, roster: Roster, directory: ChannelDirectory) -> None:
@@ -39,19 +39,19 @@ def require_sandbox(playbook: Playbook, roster: Roster, directory: ChannelDirect
         )
 
 
-def leading_out(playbook: Playbook, roster: Roster, directory: ChannelDirectory) -> list[str]:
-    """The channels of whoever this playbook may call that do not stay on this machine, each as a clause."""
+def find_outside_channels(playbook: Playbook, roster: Roster, directory: ChannelDirectory) -> list[str]:
+    """Find channels of the people this playbook may call that leave this machine, each as a clause."""
     return [
         f"channel {tag} of {person} leads elsewhere"
-        for person in callable_people(playbook, roster)
+        for person in list_callable_people(playbook, roster)
         for tag in roster.people[person].channels
         if not _stays_here(directory, tag)
     ]
 
 
 def _wrong(playbook: Playbook, roster: Roster, directory: ChannelDirectory) -> Iterator[str]:
-    yield from leading_out(playbook, roster, directory)
-    for channel, target in official(playbook, roster).items():
+    yield from find_outside_channels(playbook, roster, directory)
+    for channel, target in official_channels(playbook, roster).items():
         if target is None:
             yield f"no sandbox stands in for the official channel {channel}"
         elif not _stays_here(directory, roster.public[target].channel):
@@ -63,8 +63,8 @@ def _stays_here(directory: ChannelDirectory, tag: str) -> bool:
     return all(directory.is_loopback_sandbox(service.id) for service in directory.services(tag))
 
 
-def boxes_of(roster: Roster, directory: ChannelDirectory, port: int) -> dict[str, str]:
-    """The inbox box of each person (of their first channel); whoever is reached otherwise is not in it."""
+def inbox_boxes(roster: Roster, directory: ChannelDirectory, port: int) -> dict[str, str]:
+    """Map people to their inbox box (of their first channel); those who are reached otherwise are left out."""
     found = {}
     for person in roster.people.values():
         tag = person.channels[0] if person.channels else ""
@@ -74,8 +74,8 @@ def boxes_of(roster: Roster, directory: ChannelDirectory, port: int) -> dict[str
     return found
 
 
-def leaks(shown_targets: Iterator[tuple[str, str]], roster: Roster, directory: ChannelDirectory) -> list[str]:
-    """Publications (step, where it went) that did not stay in a sandbox."""
+def find_leaks(shown_targets: Iterator[tuple[str, str]], roster: Roster, directory: ChannelDirectory) -> list[str]:
+    """Find publications (step, where it went) that did not stay in a sandbox."""
     found = []
     for step, target in shown_targets:
         channel = roster.public.get(target)

@@ -1,4 +1,4 @@
-"""What a scenario puts into a rehearsal as it runs: a call, an absence, a text sent back, a second incident."""
+"""Injections of a scenario into a rehearsal: a call, an absence, a rejected text, a second incident."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ from datetime import timedelta
 from pendulum import DateTime
 
 from domain.commands import Approve, Declare, Draft, Reject
-from domain.incident import Nature, Snapshot
+from domain.incident import CaseType, Snapshot
 from domain.playbook import CLOCKS, Playbook, Stage, Step, StepKind
 from domain.tabletop.scenario import Injection, Scenario
 from domain.text import Text
 from engine import commands
-from engine.asked import checked
-from engine.declaring import begin_within
-from engine.house import House
+from engine.asked import validate_declaration
+from engine.declaring import begin_in_transaction
+from engine.house import Installation
 from storage import incidents
 
-ANSWER = "sudden/answer"
+ANSWER_STEP = "sudden/answer"
 _ANSWERS = 3  # times what an acknowledgement may take, where nothing is said of an answer
 
 
 @dataclass(slots=True)
-class Happened:
-    """An injection that took place. `matter`: what it began; `person`: whom it hit; `at` by the machine's clock."""
+class InjectedEvent:
+    """Injection that took place.
+
+    `matter`: what it began; `person`: whom it hit; `at` by the machine's clock.
+    """
 
     injection: Injection
     at: DateTime
@@ -34,8 +37,8 @@ class Happened:
     step: str = ""
 
 
-def procedure(scenario: Scenario, injection: Injection) -> Playbook:
-    """What a message asks for: somebody has it, and says what is done about it; else their backup is called."""
+def make_answer_playbook(scenario: Scenario, injection: Injection) -> Playbook:
+    """Make the playbook a message asks for: its owner says what is done about it, or the backup is called."""
     within = injection.within or timedelta(minutes=5)
     due = injection.due or within * _ANSWERS
     step = Step(
@@ -46,51 +49,51 @@ def procedure(scenario: Scenario, injection: Injection) -> Playbook:
     return Playbook(id="sudden-situation", title=scenario.title, stages=(stage,), severity="minor")
 
 
-def call(house: House, scenario: Scenario, injection: Injection, speed: float, now: DateTime) -> str:
-    """Put a message to its role; the reference of what carries it."""
+def call_role(house: Installation, scenario: Scenario, injection: Injection, speed: float, now: DateTime) -> str:
+    """Call the role that a message is for; the reference of the case that carries it."""
     text = injection.text
     command = Declare(
         id=str(uuid.uuid4()), title=f"{text.en} {text.zh}"[:200], playbook="sudden-situation", drill=True,
-        pace=dict.fromkeys(CLOCKS, speed), nature=Nature.ACTION, origin=f"scenario {scenario.id}"[:80], kind="scenario",
+        pace=dict.fromkeys(CLOCKS, speed), nature=CaseType.ACTION, origin=f"scenario {scenario.id}"[:80], kind="scenario",
     )  # fmt: skip
     with house.database.write() as connection:
-        wanted = [(checked(command, now), procedure(scenario, injection))]
-        (answer,) = begin_within(connection, house.roster(), wanted, now)
+        wanted = [(validate_declaration(command, now), make_answer_playbook(scenario, injection))]
+        (answer,) = begin_in_transaction(connection, house.roster(), wanted, now)
     return answer.ref
 
 
-def snapshots(house: House, ref: str) -> list[Snapshot]:
-    """Every response of a matter as it stands."""
+def load_snapshots(house: Installation, ref: str) -> list[Snapshot]:
+    """Load every response of a case."""
     with house.database.read() as connection:
-        ids = incidents.responses_of(connection, incidents.find(connection, ref))
-        return [incidents.load(connection, one, house.roster()) for one in ids]
+        ids = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))
+        return [incidents.load_snapshot(connection, one, house.roster()) for one in ids]
 
 
-def send_back(house: House, ref: str, step: str, reason: Text, now: DateTime) -> str:
-    """The approver rejects the text, if there is one to reject; who that was, else nobody."""
-    state = snapshots(house, ref)[0].steps.get(step)
+def reject_text(house: Installation, ref: str, step: str, reason: Text, now: DateTime) -> str:
+    """Reject the text as its approver, if there is one to reject; who that was, else nobody."""
+    state = load_snapshots(house, ref)[0].steps.get(step)
     if state is None or state.acknowledged_at is None or state.done_at is not None:
         return ""
     name = str(uuid.uuid4())
-    commands.carry_out(house, Reject(id=name, incident=ref, by=state.holder, step=step, reason=reason.en), now)
+    commands.carry_out_command(house, Reject(id=name, incident=ref, by=state.holder, step=step, reason=reason.en), now)
     return state.holder
 
 
-def write_anew(house: House, ref: str, approval: str, now: DateTime) -> None:
-    """A simulated author writes the text anew, another word in it."""
-    snapshot = snapshots(house, ref)[0]
+def rewrite_text(house: Installation, ref: str, approval: str, now: DateTime) -> None:
+    """Write the text anew as a simulated author, with another word in it."""
+    snapshot = load_snapshots(house, ref)[0]
     draft = snapshot.steps[_draft_of(snapshot, approval)]
     texts = {name: f"{text}\n—" for name, text in draft.texts.items()}
     command = Draft(id=str(uuid.uuid4()), incident=ref, by=draft.author or draft.owner, step=draft.id, texts=texts)
-    commands.carry_out(house, command, now)
+    commands.carry_out_command(house, command, now)
 
 
-def approve_anew(house: House, ref: str, approval: str, by: str, now: DateTime) -> None:
-    """And the simulated approver approves exactly that."""
-    snapshot = snapshots(house, ref)[0]
+def approve_rewrite(house: Installation, ref: str, approval: str, by: str, now: DateTime) -> None:
+    """Approve exactly the rewritten text as the simulated approver."""
+    snapshot = load_snapshots(house, ref)[0]
     digest = snapshot.steps[_draft_of(snapshot, approval)].digest
     command = Approve(id=str(uuid.uuid4()), incident=ref, by=by, step=approval, digest=digest)
-    commands.carry_out(house, command, now)
+    commands.carry_out_command(house, command, now)
 
 
 def _draft_of(snapshot: Snapshot, approval: str) -> str:

@@ -1,4 +1,4 @@
-"""What a sudden situation found: a document for programs, a page for people, kept among the documents."""
+"""Tabletop report: a document for programs, a page for people, kept among the documents."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ from typing import Any
 import pendulum
 from pendulum import DateTime
 
-from domain.tabletop.scenario import MOST, Question, Scale
-from domain.tabletop.scoring import Item, Score, answered, score
+from domain.tabletop.scenario import MAX_ANSWER, ObserverQuestion, ScoringScale
+from domain.tabletop.scoring import ScoredItem, ScenarioScore, score_answers, score_items
 from domain.text import N_, Text
 from engine.clock import now
-from engine.house import House
-from engine.rehearsal.due import clock
-from engine.rehearsal.tabletop import Played
+from engine.house import Installation
+from engine.rehearsal.due import format_clock
+from engine.rehearsal.tabletop import TabletopRun
 from engine.review import html, markdown
-from engine.review.blocks import Block, Cell, Heading, Sheet, Table, Tile, Tiles, Words
+from engine.review.blocks import Block, Cell, Heading, DocumentSheet, TableBlock, Tile, Tiles, Paragraph
 from engine.review.holding import LANGUAGES
 from locales import Translator, translator
 from storage import documents
 from storage.documents import Document
 
 KIND = "tabletop"
-SCALES = {Scale.ADAPTABILITY: N_("Adaptability"), Scale.MANNER: N_("Manner"), Scale.SKILL: N_("Skill")}
+SCALES = {ScoringScale.ADAPTABILITY: N_("Adaptability"), ScoringScale.MANNER: N_("Manner"), ScoringScale.SKILL: N_("Skill")}
 
 
-def keep(
-    house: House, played: Played, found: Sequence[Item], answers: Mapping[str, int], observer: str, remarks: str
+def save_report(
+    house: Installation, played: TabletopRun, found: Sequence[ScoredItem], answers: Mapping[str, int], observer: str, remarks: str
 ) -> dict[str, Any]:
-    """What was measured with what the observer says, on record; the document as its schema has it.
+    """Save what was measured with the observer's answers; the document as its schema has it.
 
     Raises:
         ValueError: an answer that fits no question.
     """
     order, scenario = played.order, played.order.scenario
-    items = [*found, *answered(scenario.asked, answers)]
+    items = [*found, *score_answers(scenario.asked, answers)]
     happened = [
         {
             "id": one.injection.id, "effect": str(one.injection.effect), "text": _both(one.injection.text),
-            "at": clock((one.at - played.began).total_seconds() * order.speed), "person": one.person,
+            "at": format_clock((one.at - played.began).total_seconds() * order.speed), "person": one.person,
             "matter": one.matter,
         }
         for one in played.happened
@@ -53,43 +53,43 @@ def keep(
     return _kept(house, data, items)
 
 
-def score_again(house: House, ref: str, answers: Mapping[str, int], observer: str, remarks: str) -> dict[str, Any]:
-    """Add an observer's answers to one that was held: what was measured stays.
+def score_again(house: Installation, ref: str, answers: Mapping[str, int], observer: str, remarks: str) -> dict[str, Any]:
+    """Add an observer's answers to a tabletop on record: what was measured stays.
 
     Raises:
         KeyError: there is none of that reference.
         ValueError: an answer that fits no question.
     """
-    data = dict(load(house, ref))
+    data = dict(load_report(house, ref))
     rows = data.pop("items")
-    asked = [Question(row["id"], Scale(row["scale"]), _text(row["text"])) for row in rows if not row["measured"]]
-    before = {row["id"]: round(row["share"] * MOST) for row in rows if not row["measured"] and row["share"] is not None}
-    items = [_item(row) for row in rows if row["measured"]] + answered(asked, {**before, **answers})
+    asked = [ObserverQuestion(row["id"], ScoringScale(row["scale"]), _text(row["text"])) for row in rows if not row["measured"]]
+    before = {row["id"]: round(row["share"] * MAX_ANSWER) for row in rows if not row["measured"] and row["share"] is not None}
+    items = [_item(row) for row in rows if row["measured"]] + score_answers(asked, {**before, **answers})
     data |= {"observer": observer or data["observer"], "remarks": remarks or data["remarks"]}
     for name in ("score", "report"):
         data.pop(name, None)
     return _kept(house, data, items)
 
 
-def load(house: House, ref: str) -> Mapping[str, Any]:
-    """One that was held; KeyError where there is none."""
+def load_report(house: Installation, ref: str) -> Mapping[str, Any]:
+    """Load a tabletop on record; KeyError where there is none."""
     with house.database.read() as connection:
-        found = documents.load(connection, f"{KIND}/{ref}")
+        found = documents.load_document(connection, f"{KIND}/{ref}")
     if found is None:
         raise KeyError(ref)
     return found.data
 
 
-def listed(house: House, limit: int = 50) -> list[dict[str, Any]]:
-    """Those that were held, the newest first: their reference, scenario, when, and score."""
+def list_reports(house: Installation, limit: int = 50) -> list[dict[str, Any]]:
+    """List tabletops, the newest first: reference, scenario, time, and score."""
     with house.database.read() as connection:
-        names = [one.id.partition("/")[2] for one in documents.listing(connection, kind=KIND, limit=limit)]
-    rows = [load(house, name) for name in names]
+        names = [one.id.partition("/")[2] for one in documents.list_documents(connection, kind=KIND, limit=limit)]
+    rows = [load_report(house, name) for name in names]
     return [{name: row[name] for name in ("id", "scenario", "category", "title", "began_at", "score")} for row in rows]
 
 
-def _kept(house: House, data: Mapping[str, Any], items: Sequence[Item]) -> dict[str, Any]:
-    found = score(items)
+def _kept(house: Installation, data: Mapping[str, Any], items: Sequence[ScoredItem]) -> dict[str, Any]:
+    found = score_items(items)
     whole = {
         **data, "score": _score(found), "items": [_row(item) for item in items], "report": f"{KIND}/{data['id']}",
     }  # fmt: skip
@@ -99,15 +99,15 @@ def _kept(house: House, data: Mapping[str, Any], items: Sequence[Item]) -> dict[
     document = Document(
         id=f"{KIND}/{data['id']}", title=Text(f"Tabletop {title.en}: {points}", f"桌面推演 {title.zh}：{points}"),
         made_at=now(), about=str(data["id"]), from_at=_moment(data["began_at"]), to_at=_moment(data["ended_at"]),
-        pages={key: html.page(one) for key, one in sheets.items()},
-        texts={key: markdown.markdown(one) for key, one in sheets.items()}, data=whole,
+        pages={key: html.render_html(one) for key, one in sheets.items()},
+        texts={key: markdown.render_markdown(one) for key, one in sheets.items()}, data=whole,
     )  # fmt: skip
     with house.database.write() as connection:
-        documents.keep(connection, document)
+        documents.save_document(connection, document)
     return whole
 
 
-def _score(found: Score) -> dict[str, Any]:
+def _score(found: ScenarioScore) -> dict[str, Any]:
     parts = [
         {"scale": str(part.scale), "weight": part.weight, "points": part.points, "known": part.known,
          "items": part.items}
@@ -116,16 +116,16 @@ def _score(found: Score) -> dict[str, Any]:
     return {"points": found.points, "of": found.of, "parts": parts}
 
 
-def _row(item: Item) -> dict[str, Any]:
+def _row(item: ScoredItem) -> dict[str, Any]:
     return {
         "id": item.id, "scale": str(item.scale), "text": _both(item.text), "share": item.share,
         "measured": item.measured, "because": item.because,
     }  # fmt: skip
 
 
-def _item(row: Mapping[str, Any]) -> Item:
-    return Item(
-        row["id"], Scale(row["scale"]), _text(row["text"]), row["share"], measured=row["measured"],
+def _item(row: Mapping[str, Any]) -> ScoredItem:
+    return ScoredItem(
+        row["id"], ScoringScale(row["scale"]), _text(row["text"]), row["share"], measured=row["measured"],
         because=row["because"],
     )  # fmt: skip
 
@@ -133,9 +133,9 @@ def _item(row: Mapping[str, Any]) -> Item:
 # --- for people ---
 
 
-def _sheet(data: Mapping[str, Any], items: Sequence[Item], found: Score, language: str) -> Sheet:
+def _sheet(data: Mapping[str, Any], items: Sequence[ScoredItem], found: ScenarioScore, language: str) -> DocumentSheet:
     _ = translator(language)
-    return Sheet(
+    return DocumentSheet(
         language=language, title=_text(data["title"]).in_(language), badges=(_("DRILL"), _("Tabletop")),
         subtitle=f"{data['id']} · {data['playbook']} · {data['began_at'][:16].replace('T', ' ')}",
         blocks=[*_scores(found, _), *_story(data, language, _), *_items(items, language, _)],
@@ -143,7 +143,7 @@ def _sheet(data: Mapping[str, Any], items: Sequence[Item], found: Score, languag
     )  # fmt: skip
 
 
-def _scores(found: Score, _: Translator) -> Iterator[Block]:
+def _scores(found: ScenarioScore, _: Translator) -> Iterator[Block]:
     whole = Tile(_("Score"), f"{found.points:g}" if found.of else _("not scored"), _("of {of}").format(of=found.of))
     yield Tiles([
         whole,
@@ -159,22 +159,22 @@ def _scores(found: Score, _: Translator) -> Iterator[Block]:
 
 
 def _story(data: Mapping[str, Any], language: str, _: Translator) -> Iterator[Block]:
-    yield Words(_text(data["story"]).in_(language))
+    yield Paragraph(_text(data["story"]).in_(language))
     yield Heading(_("What happened"))
     rows = [[one["at"], _text(one["text"]).in_(language), one["person"], one["matter"]] for one in data["happened"]]
-    yield Table([_("At"), _("What"), _("Whom"), _("On record as")], rows, steady=frozenset({0, 3}))
+    yield TableBlock([_("At"), _("What"), _("Whom"), _("On record as")], rows, steady=frozenset({0, 3}))
     if data["remarks"]:
-        yield Words(f"{data['observer']}: {data['remarks']}".strip(": "))
+        yield Paragraph(f"{data['observer']}: {data['remarks']}".strip(": "))
 
 
-def _items(items: Sequence[Item], language: str, _: Translator) -> Iterator[Block]:
+def _items(items: Sequence[ScoredItem], language: str, _: Translator) -> Iterator[Block]:
     yield Heading(_("How it was met"))
     rows: list[list[str | Cell]] = []
     for item in items:
         share = Cell(_("not scored"), "soft") if item.share is None else Cell(f"{item.share:.0%}", _tone(item.share))
         how = item.because if item.measured else _("observer")
         rows.append([_(SCALES[item.scale]), item.text.in_(language), how, share])
-    yield Table([_("Scale"), _("What"), _("Evidence"), _("Met")], rows, numbers=frozenset({3}))
+    yield TableBlock([_("Scale"), _("What"), _("Evidence"), _("Met")], rows, numbers=frozenset({3}))
 
 
 def _tone(share: float) -> Any:

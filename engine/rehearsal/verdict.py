@@ -1,4 +1,4 @@
-"""The verdict: what was received, held against what was due. Pure."""
+"""Verdict of a rehearsal: what was received, judged by what was due. Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from channels.rendering import DRILL_MARK
-from engine.rehearsal.due import Due, Posting, clock
-from engine.rehearsal.expectation import Expectation
-from engine.rehearsal.letters import Letter
+from engine.rehearsal.due import ExpectedNotice, ExpectedPublication, format_clock
+from engine.rehearsal.expectation import RehearsalExpectation
+from engine.rehearsal.letters import ReceivedMessage
 from engine.rehearsal.span import NEVER
 
 
-class Fault(StrEnum):
-    """What may be wrong. Each fails the rehearsal."""
+class RehearsalFault(StrEnum):
+    """Kinds of fault. Each fails the rehearsal."""
 
     MISSING = "missing"
     GAP = "gap"  # the roster lacks someone
@@ -34,10 +34,10 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RehearsalFinding:
     """One thing that is wrong, named."""
 
-    fault: Fault
+    fault: RehearsalFault
     says: str
     step: str = ""
     purpose: str = ""
@@ -46,29 +46,29 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """What the verdict stands on, besides the expectation."""
+class VerdictEvidence:
+    """Evidence for the verdict, besides the expectation."""
 
-    letters: Sequence[Letter]
+    letters: Sequence[ReceivedMessage]
     texts: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (publish step, channel) -> approved
     boxes: Mapping[str, str] = field(default_factory=dict)  # person -> the box that is theirs
     promised: frozenset[str] = frozenset()  # steps that must be done
-    others: tuple[Finding, ...] = ()  # links, timeline, leaks: looked at elsewhere
+    others: tuple[RehearsalFinding, ...] = ()  # links, timeline, leaks: looked at elsewhere
     grace: float = 0.0  # seconds of the rehearsed clock that two clock reads may differ by
     slack: float = 0.0  # by which something may be later than due
     closed: float = NEVER  # from when on the clock goes `after` times faster, and with it both of these
     after: float = 1.0
 
-    def at(self, moment: float) -> float:
-        """By how much both are longer at that moment."""
+    def tolerance_factor(self, moment: float) -> float:
+        """Factor by which grace and slack are longer at that moment."""
         return self.after if moment >= self.closed else 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RehearsalVerdict:
     """PASS or FAIL, and why."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[RehearsalFinding, ...]
     due: int
     sent: int
     marked_repeats: int
@@ -78,78 +78,81 @@ class Verdict:
         """Whether nothing is wrong."""
         return not self.findings
 
-    def of(self, *faults: Fault) -> list[Finding]:
-        """The findings of these kinds."""
+    def findings_of(self, *faults: RehearsalFault) -> list[RehearsalFinding]:
+        """List the findings of these kinds."""
         return [finding for finding in self.findings if finding.fault in faults]
 
 
-def judge(expectation: Expectation, ground: Ground) -> Verdict:
-    """Every notice in its window, every publication once with its text, nothing else, everything marked."""
-    notices = [letter for letter in ground.letters if not letter.public]
-    public = [letter for letter in ground.letters if letter.public]
-    found: list[Finding] = [Finding(Fault.GAP, gap) for gap in expectation.gaps]
+def judge_rehearsal(expectation: RehearsalExpectation, ground: VerdictEvidence) -> RehearsalVerdict:
+    """Judge a rehearsal: every notice in its window, every publication once with its text, nothing else.
+
+    Everything must be marked as a drill.
+    """
+    notices = [letter for letter in ground.letters if not letter.is_public]
+    public = [letter for letter in ground.letters if letter.is_public]
+    found: list[RehearsalFinding] = [RehearsalFinding(RehearsalFault.GAP, gap) for gap in expectation.gaps]
     found += _notices(expectation.dues, notices, ground)
     found += _publications(expectation.postings, public, ground)
     found += _each_letter(ground)
     found += _steps(expectation, ground)
     found += ground.others
     received = {letter.key for letter in notices}
-    return Verdict(
+    return RehearsalVerdict(
         findings=tuple(sorted(found, key=lambda finding: _ORDER.index(finding.fault))),
         due=len(expectation.required) + sum(posting.sure for posting in expectation.postings),
         sent=len(received) + len({letter.key for letter in public}),
-        marked_repeats=sum(1 for letter in notices if letter.repeat),
+        marked_repeats=sum(1 for letter in notices if letter.is_repeat),
     )
 
 
-_ORDER = list(Fault)
+_ORDER = list(RehearsalFault)
 
 
 # --- notices ------------------------------------------------------------------------------------------------
 
 
-def _notices(dues: Iterable[Due], letters: Sequence[Letter], ground: Ground) -> Iterator[Finding]:
-    by_key: dict[tuple[str, str, str], list[Letter]] = defaultdict(list)
+def _notices(dues: Iterable[ExpectedNotice], letters: Sequence[ReceivedMessage], ground: VerdictEvidence) -> Iterator[RehearsalFinding]:
+    by_key: dict[tuple[str, str, str], list[ReceivedMessage]] = defaultdict(list)
     for letter in sorted(letters, key=lambda letter: letter.at):
         by_key[letter.step, letter.purpose, letter.person].append(letter)
     for due in dues:
-        yield from _one_due(due, by_key.pop(due.key, []), ground.grace * ground.at(due.window.lo))
+        yield from _one_due(due, by_key.pop(due.key, []), ground.grace * ground.tolerance_factor(due.window.lo))
     for (step, purpose, person), extra in by_key.items():
         if purpose != "reassign":  # only ever by a person's own command
-            says = f"{step or 'silence'}: {purpose} to {person} at {clock(extra[0].at)}: nothing asked for it"
-            yield Finding(Fault.UNEXPECTED, says, step, purpose, person)
+            says = f"{step or 'silence'}: {purpose} to {person} at {format_clock(extra[0].at)}: nothing asked for it"
+            yield RehearsalFinding(RehearsalFault.UNEXPECTED, says, step, purpose, person)
 
 
-def _one_due(due: Due, letters: list[Letter], grace: float) -> Iterator[Finding]:
+def _one_due(due: ExpectedNotice, letters: list[ReceivedMessage], grace: float) -> Iterator[RehearsalFinding]:
     about = {"step": due.step, "purpose": str(due.purpose), "person": due.person, "due_by": due.window.hi}
-    copies: dict[str, list[Letter]] = defaultdict(list)
+    copies: dict[str, list[ReceivedMessage]] = defaultdict(list)
     for letter in letters:
         copies[letter.key].append(letter)
     if len(copies) < due.least:
         more = f" ({len(copies)} of {due.least} came)" if copies else ""
-        yield Finding(Fault.MISSING, f"{due}: {due.cannot or 'it never came'}{more}", **about)  # type: ignore[arg-type]
+        yield RehearsalFinding(RehearsalFault.MISSING, f"{due}: {due.cannot or 'it never came'}{more}", **about)  # type: ignore[arg-type]
     if not copies:
         return
     first = letters[0].at
     if first > due.window.hi:
-        yield Finding(Fault.LATE, f"{due}: it came at {clock(first)}", **about)  # type: ignore[arg-type]
+        yield RehearsalFinding(RehearsalFault.LATE, f"{due}: it came at {format_clock(first)}", **about)  # type: ignore[arg-type]
     if first < due.window.lo - grace:
-        says = f"{due}: it came at {clock(first)}, before {clock(due.window.lo)}"
-        yield Finding(Fault.EARLY, says, **about)  # type: ignore[arg-type]
+        says = f"{due}: it came at {format_clock(first)}, before {format_clock(due.window.lo)}"
+        yield RehearsalFinding(RehearsalFault.EARLY, says, **about)  # type: ignore[arg-type]
     if len(copies) > due.most:
         says = f"{due}: it came {len(copies)} times, {due.most} at most were called for"
-        yield Finding(Fault.UNEXPECTED, says, **about)  # type: ignore[arg-type]
+        yield RehearsalFinding(RehearsalFault.UNEXPECTED, says, **about)  # type: ignore[arg-type]
     for same in copies.values():
-        if any(not letter.repeat for letter in same[1:]):
+        if any(not letter.is_repeat for letter in same[1:]):
             says = f"{due}: it came {len(same)} times, and the repeat does not say so"
-            yield Finding(Fault.DOUBLED, says, **about)  # type: ignore[arg-type]
+            yield RehearsalFinding(RehearsalFault.DOUBLED, says, **about)  # type: ignore[arg-type]
 
 
 # --- publications -------------------------------------------------------------------------------------------
 
 
-def _publications(postings: Iterable[Posting], letters: Sequence[Letter], ground: Ground) -> Iterator[Finding]:
-    by_key: dict[tuple[str, str], list[Letter]] = defaultdict(list)
+def _publications(postings: Iterable[ExpectedPublication], letters: Sequence[ReceivedMessage], ground: VerdictEvidence) -> Iterator[RehearsalFinding]:
+    by_key: dict[tuple[str, str], list[ReceivedMessage]] = defaultdict(list)
     for letter in letters:
         by_key[letter.step, letter.person].append(letter)
     for posting in postings:
@@ -161,20 +164,20 @@ def _publications(postings: Iterable[Posting], letters: Sequence[Letter], ground
             "due_by": posting.window.hi,
         }
         if not got and posting.sure:
-            yield Finding(Fault.MISSING, f"{posting}: it never came", **about)  # type: ignore[arg-type]
+            yield RehearsalFinding(RehearsalFault.MISSING, f"{posting}: it never came", **about)  # type: ignore[arg-type]
         if not got:
             continue
         if got[0].at > posting.window.hi:
-            yield Finding(Fault.LATE, f"{posting}: it came at {clock(got[0].at)}", **about)  # type: ignore[arg-type]
+            yield RehearsalFinding(RehearsalFault.LATE, f"{posting}: it came at {format_clock(got[0].at)}", **about)  # type: ignore[arg-type]
         if len(got) > 1:
-            yield Finding(Fault.DOUBLED, f"{posting}: it stands there {len(got)} times", **about)  # type: ignore[arg-type]
+            yield RehearsalFinding(RehearsalFault.DOUBLED, f"{posting}: it stands there {len(got)} times", **about)  # type: ignore[arg-type]
         approved = ground.texts.get((posting.step, posting.channel))
         if approved is None or any(letter.body != DRILL_MARK + approved for letter in got):
             says = f"{posting}: its text is not the one that was approved"
-            yield Finding(Fault.TEXT, says, **about)  # type: ignore[arg-type]
+            yield RehearsalFinding(RehearsalFault.TEXT, says, **about)  # type: ignore[arg-type]
     for (step, channel), got in by_key.items():
-        says = f"{step}: publication on {channel} at {clock(got[0].at)}: nothing asked for it"
-        yield Finding(Fault.UNEXPECTED, says, step, "publish", channel)
+        says = f"{step}: publication on {channel} at {format_clock(got[0].at)}: nothing asked for it"
+        yield RehearsalFinding(RehearsalFault.UNEXPECTED, says, step, "publish", channel)
 
 
 # --- each letter, and each step -----------------------------------------------------------------------------
@@ -183,26 +186,26 @@ def _publications(postings: Iterable[Posting], letters: Sequence[Letter], ground
 _WITH_LINK = frozenset({"assign", "backup", "commander", "last-resort", "overdue", "remind"})
 
 
-def _each_letter(ground: Ground) -> Iterator[Finding]:
+def _each_letter(ground: VerdictEvidence) -> Iterator[RehearsalFinding]:
     for letter in ground.letters:
         if not letter.seen:
             continue
-        name = f"{letter.step or 'silence'}: {letter.purpose} to {letter.person} at {clock(letter.at)}"
+        name = f"{letter.step or 'silence'}: {letter.purpose} to {letter.person} at {format_clock(letter.at)}"
         about = (letter.step, letter.purpose, letter.person)
-        if not letter.drill:
-            yield Finding(Fault.UNMARKED, f"{name}: it does not carry the drill mark", *about)
+        if not letter.is_drill:
+            yield RehearsalFinding(RehearsalFault.UNMARKED, f"{name}: it does not carry the drill mark", *about)
         if letter.purpose in _WITH_LINK and not letter.link:
-            yield Finding(Fault.NO_LINK, f"{name}: it shows no acknowledge link", *about)
-        box = None if letter.public else ground.boxes.get(letter.person)
+            yield RehearsalFinding(RehearsalFault.NO_LINK, f"{name}: it shows no acknowledge link", *about)
+        box = None if letter.is_public else ground.boxes.get(letter.person)
         if box is not None and box != letter.box:
-            yield Finding(Fault.ASTRAY, f"{name}: it lay in the box {letter.box}", *about)
+            yield RehearsalFinding(RehearsalFault.ASTRAY, f"{name}: it lay in the box {letter.box}", *about)
 
 
-def _steps(expectation: Expectation, ground: Ground) -> Iterator[Finding]:
+def _steps(expectation: RehearsalExpectation, ground: VerdictEvidence) -> Iterator[RehearsalFinding]:
     for name in ground.promised:
         course = expectation.courses.get(name)
         if course is None or course.done.lo == NEVER:
-            yield Finding(Fault.STEP, f"{name}: it was never done", name)
-        elif course.done.lo > course.laid.due.hi + ground.slack * ground.at(course.laid.due.lo) and not course.skipped:
-            says = f"{name}: done at {clock(course.done.lo)}, after its deadline {clock(course.laid.due.hi)}"
-            yield Finding(Fault.STEP, says, name)
+            yield RehearsalFinding(RehearsalFault.STEP, f"{name}: it was never done", name)
+        elif course.done.lo > course.laid.due.hi + ground.slack * ground.tolerance_factor(course.laid.due.lo) and not course.skipped:
+            says = f"{name}: done at {format_clock(course.done.lo)}, after its deadline {format_clock(course.laid.due.hi)}"
+            yield RehearsalFinding(RehearsalFault.STEP, says, name)

@@ -1,1 +1,1 @@
-"""Reviews: documents written from facts and figures, each period once, and who is called for them."""
+"""Reviews: documents written from facts and figures, each period once, and the owner called for each."""

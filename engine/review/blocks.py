@@ -1,4 +1,4 @@
-"""A document as blocks, written once and drawn as a page and as Markdown."""
+"""Blocks of a document, written once and drawn as a page and as Markdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Tone = Literal["", "good", "bad", "soft"]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A field of a table that stands out."""
+    """Field of a table that stands out."""
 
     text: str
     tone: Tone = ""
@@ -19,14 +19,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A section begins."""
+    """Heading of a section."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """A paragraph."""
+class Paragraph:
+    """Paragraph of text."""
 
     text: str
     tone: Tone = ""
@@ -34,7 +34,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A figure to be seen at a glance."""
+    """Figure to be seen at a glance."""
 
     label: str
     value: str
@@ -44,14 +44,14 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """Some of them, side by side."""
+    """Figures side by side."""
 
     tiles: Sequence[Tile]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of fields. `numbers`: columns that are set to the right; `steady`: those that are never broken."""
+class TableBlock:
+    """Table of fields. `numbers`: columns set to the right; `steady`: columns that are never broken."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str | Cell]]
@@ -61,8 +61,8 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """A share against its aim, 0 to 1; None: not known."""
+class ShareBar:
+    """Share against its aim, 0 to 1; None: not known."""
 
     label: str
     share: float | None
@@ -72,34 +72,34 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
+class ShareBars:
     """Shares one below the other."""
 
-    bars: Sequence[Bar]
+    bars: Sequence[ShareBar]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A plot: SVG of ours, and what it shows for whoever cannot see it."""
+    """Plot: SVG of ours, and a caption for readers who cannot see it."""
 
     svg: str
     caption: str
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
-    """A section for people: what they wrote, else what to write there."""
+class FillInSection:
+    """Section for people: what they wrote, else the question to answer there."""
 
     question: str
     answer: str = ""
 
 
-Block = Heading | Words | Tiles | Table | Bars | Picture | Fill
+Block = Heading | Paragraph | Tiles | TableBlock | ShareBars | Picture | FillInSection
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """A whole document in one language."""
+class DocumentSheet:
+    """Whole document in one language."""
 
     language: str
     title: str

@@ -1,4 +1,4 @@
-"""What nobody else did: retrospectives, effects, reviews that were missed. Prefect drives it; without it, we do."""
+"""Missed reviews: retrospectives, effects and reviews that are overdue. Prefect drives it, else the engine."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from typing import Final
 
 from pendulum import DateTime
 
-from engine.house import House
+from engine.house import Installation
 from storage import turns
 
-LOOKED: Final = "reviews-look"  # kept: when somebody looked last
-FORGOTTEN: Final = timedelta(hours=2)  # four of Prefect's own looks
+LAST_LOOK_KEY: Final = "reviews-look"  # kept: when somebody looked last
+OVERDUE_AFTER: Final = timedelta(hours=2)  # four of Prefect's own looks
 
 
-def catch_up(house: House, now: DateTime) -> list[str]:
-    """Draft the retrospectives that are wanted, renew effects, hold reviews that were missed; the reviews' documents.
+def catch_up_reviews(house: Installation, now: DateTime) -> list[str]:
+    """Draft wanted retrospectives, renew effects, run missed reviews; return the reviews' documents.
 
     Raises:
         StorageError: the database cannot be used; what was not committed is still due.
     """
-    from engine.review.desk import desk_of  # noqa: PLC0415 - heavy, and most processes never do it
-    from engine.review.holding import hold_overdue  # noqa: PLC0415
-    from engine.review.retrospective import look  # noqa: PLC0415
+    from engine.review.desk import get_review_service  # noqa: PLC0415 - heavy, and most processes never do it
+    from engine.review.holding import run_overdue_reviews  # noqa: PLC0415
+    from engine.review.retrospective import draft_due  # noqa: PLC0415
 
     with house.database.write() as connection:
-        turns.keep(connection, LOOKED, {}, now)
-    desk = desk_of(house)
-    made = [held.document for held in hold_overdue(desk, now)]
-    look(desk, now)
+        turns.save_installation_fact(connection, LAST_LOOK_KEY, {}, now)
+    desk = get_review_service(house)
+    made = [held.document for held in run_overdue_reviews(desk, now)]
+    draft_due(desk, now)
     return made
 
 
-def catch_up_if_forgotten(house: House, now: DateTime) -> bool:
-    """The same where nobody has looked for two hours: Prefect is away. The first look only begins to wait."""
+def catch_up_if_overdue(house: Installation, now: DateTime) -> bool:
+    """Catch up where nobody has for two hours, because Prefect is away. The first call only begins to wait."""
     with house.database.read() as connection:
-        looked = turns.kept(connection, LOOKED)
+        looked = turns.load_installation_fact(connection, LAST_LOOK_KEY)
     if looked is None:
         with house.database.write() as connection:
-            turns.keep(connection, LOOKED, {}, now)
+            turns.save_installation_fact(connection, LAST_LOOK_KEY, {}, now)
         return False
-    if now - looked[1] < FORGOTTEN:
+    if now - looked[1] < OVERDUE_AFTER:
         return False
-    catch_up(house, now)
+    catch_up_reviews(house, now)
     return True

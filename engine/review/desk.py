@@ -1,4 +1,4 @@
-"""What the reviews of one installation consist of: the plan, the figures, the names of figures, where links lead."""
+"""Service of reviews: the plan, the figures and their names, where links lead."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from sqlalchemy.exc import DBAPIError
 from domain.review.plan import ReviewPlan
 from domain.warning.figures import Metric
 from domain.warning.rule import Rule
-from engine.house import House
+from engine.house import Installation
 from playbooks.reviews import ReviewsFile
 from playbooks.rulebook import Rulebook, UnknownRule
-from storage.database import plain
-from storage.figures import Figures, open_figures
+from storage.database import to_storage_error
+from storage.figures import SampleStore, open_sample_store
 
 FILE = "reviews.yaml"
 
 
-class ReviewDesk:
-    """The reviews of one house. Threads may share one."""
+class ReviewService:
+    """Reviews of one installation. Threads may share one."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, house: Installation) -> None:
+        self.installation = house
         self.file = ReviewsFile(house.settings.home / FILE)
         self._book = Rulebook(house.settings.home)
-        self._figures: Figures | None = None
+        self._figures: SampleStore | None = None
         self._lock = Lock()
 
     @property
@@ -38,23 +38,23 @@ class ReviewDesk:
         return self.file.current()
 
     @property
-    def figures(self) -> Figures:
-        """The figures, opened by the first who asks."""
+    def figures(self) -> SampleStore:
+        """The samples, opened at the first use."""
         with self._lock:
             if self._figures is None:
-                self._figures = open_figures(self.house.settings)
+                self._figures = open_sample_store(self.installation.settings)
             return self._figures
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A long look at the database: statement by statement, for a report takes seconds and holds nothing up.
+    def open_for_reading(self) -> Iterator[Connection]:
+        """Open the database for long reading, statement by statement: a report takes seconds and blocks nothing.
 
         PostgreSQL would end a session that is idle in a transaction for so long.
 
         Raises:
             StorageError: the database cannot be read.
         """
-        database = self.house.database
+        database = self.installation.database
         if database.is_sqlite:
             with database.read() as connection:
                 yield connection
@@ -63,36 +63,36 @@ class ReviewDesk:
             with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 yield connection
         except DBAPIError as error:
-            raise plain(error) from error
+            raise to_storage_error(error) from error
 
     def metrics(self) -> Mapping[str, Metric]:
-        """Every figure that the house knows by name."""
+        """Return every metric that the installation knows by name."""
         return self._book.metrics()
 
-    def rule(self, name: str) -> Rule | None:
-        """The warning rule of that id; None: the house has none."""
+    def find_rule(self, name: str) -> Rule | None:
+        """Return the warning rule of that id; None: the installation has none."""
         try:
             return self._book.get(name)
         except UnknownRule:
             return None
 
-    def link(self, document: str) -> str:
-        """Where people read a document."""
-        return f"{self.house.settings.links_url}/documents/{document}"
+    def document_link(self, document: str) -> str:
+        """Return the address at which people read a document."""
+        return f"{self.installation.settings.links_url}/documents/{document}"
 
     def close(self) -> None:
-        """Give back what is held."""
+        """Close the samples."""
         if self._figures is not None:
             self._figures.close()
 
 
-_DESKS: WeakKeyDictionary[House, ReviewDesk] = WeakKeyDictionary()
+_DESKS: WeakKeyDictionary[Installation, ReviewService] = WeakKeyDictionary()
 _GUARD = Lock()
 
 
-def desk_of(house: House) -> ReviewDesk:
-    """The one desk of a house."""
+def get_review_service(house: Installation) -> ReviewService:
+    """Return the one review service of an installation."""
     with _GUARD:
         if house not in _DESKS:
-            _DESKS[house] = ReviewDesk(house)
+            _DESKS[house] = ReviewService(house)
         return _DESKS[house]

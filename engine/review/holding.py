@@ -1,4 +1,4 @@
-"""Holding reviews: each period once, however many servers ask; its document kept, its owner called, all in one."""
+"""Runs of reviews: each period once, however many servers ask; document and owner's call in one commit."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from pendulum import DateTime
 from sqlalchemy import Connection
 
 from domain.commands import Declare
-from domain.handle import Refused
-from domain.incident import Nature
+from domain.handle import CommandRefused
+from domain.incident import CaseType
 from domain.playbook import Playbook
-from domain.review.period import SPANS, Period, ReviewKind, owed, period_named
+from domain.review.period import REVIEW_LENGTHS, Period, ReviewKind, unreviewed_periods, parse_period
 from domain.text import Text
-from engine.asked import checked, playbook_of
-from engine.declaring import begin_within
+from engine.asked import validate_declaration, require_playbook
+from engine.declaring import begin_in_transaction
 from engine.review import html, markdown, measuring
-from engine.review.blocks import Sheet
-from engine.review.desk import ReviewDesk
-from engine.review.occasions import FIGURES
-from engine.review.occasions_sheet import BLOCKS
+from engine.review.blocks import DocumentSheet
+from engine.review.desk import ReviewService
+from engine.review.occasions import FIGURES_BY_KIND
+from engine.review.occasions_sheet import BLOCKS_BY_KIND
 from locales import Translator, translator
 from storage import documents, reviews, turns
-from storage.board import both
+from storage.board import both_languages
 from storage.documents import Document
 
 log = logging.getLogger("tocsin.reviews")
 LANGUAGES: Final = {"en": "en", "zh": "zh_CN"}
-BEGUN: Final = "reviews"  # kept: since when this house is reviewed
-OVERDUE: Final = timedelta(hours=26)  # its own schedule did not fire: somebody else makes it
-EXAMPLE: Final = "INC-1"  # in the texts of a procedure
-EVERY: Final = timedelta(hours=1)  # shares of the day are kept so often
+REVIEWED_SINCE_KEY: Final = "reviews"  # kept: since when this house is reviewed
+OVERDUE_AFTER: Final = timedelta(hours=26)  # its own schedule did not fire: somebody else makes it
+EXAMPLE_REF: Final = "INC-1"  # in the texts of a procedure
+SHARES_EVERY: Final = timedelta(hours=1)  # shares of the day are kept so often
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A period that was reviewed now."""
+class ReviewResult:
+    """Result of a review that was run now."""
 
     kind: ReviewKind
     period: str
@@ -49,71 +49,71 @@ class Held:
     late: bool
 
 
-def hold(desk: ReviewDesk, kind: ReviewKind, now: DateTime) -> list[Held]:
-    """Review every period of a kind that is over and was not reviewed; none where nothing is due.
+def run_due_reviews(desk: ReviewService, kind: ReviewKind, now: DateTime) -> list[ReviewResult]:
+    """Run every review of a kind whose period is over and was not reviewed; none where nothing is due.
 
     Raises:
         StorageError: the database cannot be used; what was not committed is still due.
     """
-    keep_days(desk, now, anew=kind is ReviewKind.DAILY)
+    keep_daily_shares(desk, now, anew=kind is ReviewKind.DAILY)
     return _hold(desk, kind, _owed(desk, kind, now), now)
 
 
-def hold_overdue(desk: ReviewDesk, now: DateTime) -> list[Held]:
-    """The same for every kind whose schedule should have fired a day ago and did not."""
-    keep_days(desk, now)
-    found: list[Held] = []
+def run_overdue_reviews(desk: ReviewService, now: DateTime) -> list[ReviewResult]:
+    """Run every review, of any kind, whose schedule should have fired 26 hours ago and did not."""
+    keep_daily_shares(desk, now)
+    found: list[ReviewResult] = []
     for kind in ReviewKind:
-        periods = [period for period in _owed(desk, kind, now) if period.ends + OVERDUE <= now]
+        periods = [period for period in _owed(desk, kind, now) if period.ends + OVERDUE_AFTER <= now]
         found += _hold(desk, kind, periods, now)
     return found
 
 
-def make(desk: ReviewDesk, kind: ReviewKind, name: str, now: DateTime) -> Document:
-    """Make the document of a period anew, of one that runs as far as it is; nobody is called.
+def remake_document(desk: ReviewService, kind: ReviewKind, name: str, now: DateTime) -> Document:
+    """Make the document of a period anew, as far as a running period is; nobody is called.
 
     Raises:
         BadPeriod: no such period.
         Refused: it has not begun yet.
     """
-    period = period_named(SPANS[kind], name, desk.plan.zone)
+    period = parse_period(REVIEW_LENGTHS[kind], name, desk.plan.zone)
     if period.begins >= now:
-        raise Refused(f"{period.name} has not begun yet")
-    keep_days(desk, now, anew=True)
-    with desk.reading() as connection:
+        raise CommandRefused(f"{period.name} has not begun yet")
+    keep_daily_shares(desk, now, anew=True)
+    with desk.open_for_reading() as connection:
         document = _document(desk, connection, kind, period, now)
-    with desk.house.database.write() as connection:
-        documents.keep(connection, document)
+    with desk.installation.database.write() as connection:
+        documents.save_document(connection, document)
     return document
 
 
-def keep_days(desk: ReviewDesk, now: DateTime, *, anew: bool = False) -> None:
+def keep_daily_shares(desk: ReviewService, now: DateTime, *, anew: bool = False) -> None:
     """Keep the shares of yesterday and today, once an hour at most."""
-    with desk.house.database.read() as connection:
-        newest = reviews.newest_day(connection)
-    if newest is not None and newest + EVERY > now and not anew:
+    with desk.installation.database.read() as connection:
+        newest = reviews.newest_day_figure_at(connection)
+    if newest is not None and newest + SHARES_EVERY > now and not anew:
         return
-    found = measuring.shares_of_days(desk.figures, desk.metrics(), now, desk.plan.zone)
-    with desk.house.database.write() as connection:
+    found = measuring.compute_daily_shares(desk.figures, desk.metrics(), now, desk.plan.zone)
+    with desk.installation.database.write() as connection:
         for one in found:
-            reviews.keep_day(connection, one.day, one.metric, one.events, one.good, now)
+            reviews.save_day_figure(connection, one.day, one.metric, one.events, one.good, now)
 
 
-def _owed(desk: ReviewDesk, kind: ReviewKind, now: DateTime) -> list[Period]:
-    with desk.house.database.read() as connection:
+def _owed(desk: ReviewService, kind: ReviewKind, now: DateTime) -> list[Period]:
+    with desk.installation.database.read() as connection:
         last = reviews.last_run(connection, kind)
-        begun = turns.kept(connection, BEGUN)
+        begun = turns.load_installation_fact(connection, REVIEWED_SINCE_KEY)
     if begun is None:
-        with desk.house.database.write() as connection:
-            turns.keep(connection, BEGUN, {}, now)
+        with desk.installation.database.write() as connection:
+            turns.save_installation_fact(connection, REVIEWED_SINCE_KEY, {}, now)
         return []
-    return owed(SPANS[kind], last, begun[1], now, desk.plan.zone)
+    return unreviewed_periods(REVIEW_LENGTHS[kind], last, begun[1], now, desk.plan.zone)
 
 
-def _hold(desk: ReviewDesk, kind: ReviewKind, periods: Iterable[Period], now: DateTime) -> list[Held]:
+def _hold(desk: ReviewService, kind: ReviewKind, periods: Iterable[Period], now: DateTime) -> list[ReviewResult]:
     """Each of these periods; of several the newest calls its owner, and says which ones had been missed."""
     wanted = list(periods)
-    found: list[Held] = []
+    found: list[ReviewResult] = []
     for period in wanted:
         newest = period is wanted[-1]
         missed = [one.name for one in wanted[:-1]] if newest else []
@@ -123,47 +123,47 @@ def _hold(desk: ReviewDesk, kind: ReviewKind, periods: Iterable[Period], now: Da
 
 
 def _hold_one(
-    desk: ReviewDesk, kind: ReviewKind, period: Period, now: DateTime, missed: list[str], *, late: bool
-) -> Held | None:
-    with desk.reading() as connection:
+    desk: ReviewService, kind: ReviewKind, period: Period, now: DateTime, missed: list[str], *, late: bool
+) -> ReviewResult | None:
+    with desk.open_for_reading() as connection:
         document = _document(desk, connection, kind, period, now, missed=missed, late=late)
     trouble, procedure = "", None
     try:
-        procedure = None if late else playbook_of(desk.house, str(kind))
-    except Refused as refused:  # a role that nobody holds any more: the document is made, and the list says so
+        procedure = None if late else require_playbook(desk.installation, str(kind))
+    except CommandRefused as refused:  # a role that nobody holds any more: the document is made, and the list says so
         trouble = str(refused)
         log.error("%s %s: nobody is called: %s", kind, period.name, trouble)  # noqa: TRY400 - one line, no traceback
-    with desk.house.database.write() as connection:
+    with desk.installation.database.write() as connection:
         values = {"ends_at": period.ends, "made_at": now, "late": late, "document": document.id, "trouble": trouble}
-        if not reviews.claim(connection, str(kind), period.name, matter="", **values):
+        if not reviews.claim_period(connection, str(kind), period.name, matter="", **values):
             return None
-        documents.keep(connection, document)
+        documents.save_document(connection, document)
         matter = ""
         if procedure is not None:
             command_id = f"review:{kind}:{period.name}"
             title = f"{document.title.en} · {document.title.zh}"
             matter = open_review(connection, desk, procedure, command_id, title, document, now)
-            reviews.note_run(connection, str(kind), period.name, matter=matter)
-    return Held(kind, period.name, document.id, matter, late)
+            reviews.update_run(connection, str(kind), period.name, matter=matter)
+    return ReviewResult(kind, period.name, document.id, matter, late)
 
 
 def open_review(  # noqa: PLR0913 - what a review is made of
-    connection: Connection, desk: ReviewDesk, procedure: Playbook, command_id: str, title: str, document: Document,
+    connection: Connection, desk: ReviewService, procedure: Playbook, command_id: str, title: str, document: Document,
     now: DateTime, *, origin: str = "",
 ) -> str:  # fmt: skip
-    """Open the review that carries a document to its owner, in the caller's transaction; its reference.
+    """Open the review that carries a document to its owner, in the caller's transaction; return its reference.
 
     Known already by its id, it is not opened again, and the answer is empty.
     """
-    turns.hold(connection, [command_id])
-    if turns.carried_out(connection, command_id):
+    turns.lock_commands(connection, [command_id])
+    if turns.find_carried_out(connection, command_id):
         return ""
     command = Declare(
         id=command_id, title=title, playbook=procedure.id, origin=origin or document.id, kind=document.kind,
-        nature=Nature.REVIEW,
+        nature=CaseType.REVIEW,
     )  # fmt: skip
-    wanted = [(checked(command, now), _with_link(procedure, desk.link(document.id), document.about))]
-    (answer,) = begin_within(connection, desk.house.roster(), wanted, now)
+    wanted = [(validate_declaration(command, now), _with_link(procedure, desk.document_link(document.id), document.about))]
+    (answer,) = begin_in_transaction(connection, desk.installation.roster(), wanted, now)
     return answer.ref
 
 
@@ -171,7 +171,7 @@ def _with_link(procedure: Playbook, link: str, about: str) -> Playbook:
     """Every step says where its document is, and names the matter that it is about where it names an example."""
 
     def told(text: Text) -> Text:
-        en, zh = (words.replace(EXAMPLE, about or EXAMPLE) for words in (text.en, text.zh or text.en))
+        en, zh = (words.replace(EXAMPLE_REF, about or EXAMPLE_REF) for words in (text.en, text.zh or text.en))
         return Text(f"{en}\n{link}", f"{zh}\n{link}?lang=zh_CN")
 
     stages = tuple(
@@ -182,11 +182,11 @@ def _with_link(procedure: Playbook, link: str, about: str) -> Playbook:
 
 
 def _document(
-    desk: ReviewDesk, connection: Connection, kind: ReviewKind, period: Period, now: DateTime, *,
+    desk: ReviewService, connection: Connection, kind: ReviewKind, period: Period, now: DateTime, *,
     missed: Iterable[str] = (), late: bool = False,
 ) -> Document:  # fmt: skip
     data = {
-        **FIGURES[kind](desk, connection, period, now),
+        **FIGURES_BY_KIND[kind](desk, connection, period, now),
         "kind": str(kind), "period": period.name, "from": period.begins.isoformat(), "to": period.ends.isoformat(),
         "zone": desk.plan.zone, "whole": period.ends <= now, "late": late, "missed": list(missed),
     }  # fmt: skip
@@ -194,12 +194,12 @@ def _document(
     return Document(
         id=f"{kind}/{period.name}", title=Text(sheets["en"].title, sheets["zh"].title), made_at=now,
         from_at=period.begins, to_at=period.ends, data=data,
-        pages={name: html.page(sheet) for name, sheet in sheets.items()},
-        texts={name: markdown.markdown(sheet) for name, sheet in sheets.items()},
+        pages={name: html.render_html(sheet) for name, sheet in sheets.items()},
+        texts={name: markdown.render_markdown(sheet) for name, sheet in sheets.items()},
     )  # fmt: skip
 
 
-def _sheet(desk: ReviewDesk, kind: ReviewKind, data: Mapping[str, Any], now: DateTime, language: str) -> Sheet:
+def _sheet(desk: ReviewService, kind: ReviewKind, data: Mapping[str, Any], now: DateTime, language: str) -> DocumentSheet:
     _ = translator(language)
     zone = str(data["zone"])
     begins, ends = pendulum.parse(data["from"]), pendulum.parse(data["to"])
@@ -215,9 +215,9 @@ def _sheet(desk: ReviewDesk, kind: ReviewKind, data: Mapping[str, Any], now: Dat
     if data["missed"]:
         badges.append(_("made up for now: {periods}").format(periods=", ".join(data["missed"])))
     made = now.in_timezone(zone).format("YYYY-MM-DD HH:mm")
-    return Sheet(
-        language, f"{title_of(kind)[language]} {data['period']}", subtitle,
-        BLOCKS[kind](data, desk.metrics(), zone, language), _foot(made, _), badges,
+    return DocumentSheet(
+        language, f"{review_title(kind)[language]} {data['period']}", subtitle,
+        BLOCKS_BY_KIND[kind](data, desk.metrics(), zone, language), _foot(made, _), badges,
     )  # fmt: skip
 
 
@@ -228,13 +228,13 @@ def _foot(made: str, _: Translator) -> str:
     ).format(made=made)
 
 
-def title_of(kind: ReviewKind) -> dict[str, str]:
-    """What a kind of review is called, by language."""
+def review_title(kind: ReviewKind) -> dict[str, str]:
+    """Return what a kind of review is called, by language."""
     from playbooks.library import CATALOG  # noqa: PLC0415
     from playbooks.loader import load_playbook  # noqa: PLC0415
 
     if kind not in _TITLES:
-        words = both(load_playbook(CATALOG / f"{kind}.yaml").title)
+        words = both_languages(load_playbook(CATALOG / f"{kind}.yaml").title)
         _TITLES[kind] = {"en": words["en"], "zh_CN": words["zh"]}
     return _TITLES[kind]
 

@@ -1,11 +1,11 @@
-"""A document as a page of its own: styles and plots within, nothing loaded from elsewhere, fit to be printed."""
+"""Document as an HTML page: styles and plots within, nothing loaded from elsewhere, fit to be printed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
 
-from engine.review.blocks import Bar, Bars, Block, Cell, Fill, Heading, Picture, Sheet, Table, Tile, Tiles, Words
+from engine.review.blocks import ShareBar, ShareBars, Block, Cell, FillInSection, Heading, Picture, DocumentSheet, TableBlock, Tile, Tiles, Paragraph
 
 STYLE = """
 :root{--ground:#f4f6f9;--page:#fff;--ink:#1c2430;--dim:#566171;--edge:#dfe4eb;--bar:#1f6feb;--ok:#146c3e;--no:#b3261e;
@@ -54,8 +54,8 @@ border:0}h2{break-after:avoid}.tile,figure,tr,.bars,.fill{break-inside:avoid}
 """.replace("\n", "")
 
 
-def page(sheet: Sheet) -> str:
-    """The whole page."""
+def render_html(sheet: DocumentSheet) -> str:
+    """Draw the whole document as a page."""
     language = "zh-CN" if sheet.language == "zh_CN" else "en"
     parts = [
         f'<!doctype html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">',
@@ -75,21 +75,21 @@ def _block(block: Block) -> Iterator[str]:
     match block:
         case Heading():
             yield f"<h2>{escape(block.text)}</h2>"
-        case Words():
+        case Paragraph():
             yield f'<p class="{"dim" if block.tone == "soft" else block.tone}">{escape(block.text)}</p>'
         case Tiles():
             yield '<div class="tiles">'
             yield from (_tile(tile) for tile in block.tiles)
             yield "</div>"
-        case Table():
+        case TableBlock():
             yield from _table(block)
-        case Bars():
+        case ShareBars():
             yield '<div class="bars">'
             yield from (_bar(bar) for bar in block.bars)
             yield "</div>"
         case Picture():
             yield f'<figure aria-label="{escape(block.caption)}">{block.svg}</figure>'
-        case Fill():
+        case FillInSection():
             yield f'<div class="fill"><strong>{escape(block.question)}</strong>'
             answered = f'<p class="answer">{escape(block.answer)}</p>' if block.answer else '<div class="lines"></div>'
             yield f"{answered}</div>"
@@ -103,7 +103,7 @@ def _tile(tile: Tile) -> str:
     )
 
 
-def _bar(bar: Bar) -> str:
+def _bar(bar: ShareBar) -> str:
     width = f'<span style="width:{min(max(bar.share, 0.0), 1.0) * 100:.1f}%"></span>' if bar.share is not None else ""
     mark = f'<i style="left:{min(bar.aim, 1.0) * 100:.1f}%"></i>' if bar.aim is not None else ""
     return (
@@ -112,7 +112,7 @@ def _bar(bar: Bar) -> str:
     )
 
 
-def _table(table: Table) -> Iterator[str]:
+def _table(table: TableBlock) -> Iterator[str]:
     if not table.rows:
         yield f'<p class="dim">{escape(table.empty)}</p>'
         return
@@ -130,7 +130,7 @@ def _table(table: Table) -> Iterator[str]:
     yield "</tbody></table></div>"
 
 
-def _class(place: int, table: Table, tone: str = "") -> str:
+def _class(place: int, table: TableBlock, tone: str = "") -> str:
     shape = "n" if place in table.numbers else "s" if place in table.steady else ""
     names = [name for name in (shape, "dim" if tone == "soft" else tone) if name]
     return f' class="{" ".join(names)}"' if names else ""

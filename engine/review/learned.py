@@ -1,4 +1,4 @@
-"""What was learned, as the reports count it."""
+"""Improvements, as the reports count them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from domain.review.period import Period
-from storage.learning import improvement_share
+from storage.learning import compute_improvement_share
 
 
-def improvements(connection: Connection, period: Period, aim: float) -> dict[str, Any]:
-    """How many complaints of the period became a recorded improvement, against its aim."""
-    found = improvement_share(connection, period.begins, period.ends)
+def count_improvements(connection: Connection, period: Period, aim: float) -> dict[str, Any]:
+    """Count the complaints of a period that became a recorded improvement, against the aim."""
+    found = compute_improvement_share(connection, period.begins, period.ends)
     return {"share": found.share, "complaints": found.complaints, "improved": found.improved, "aim": aim}

@@ -1,4 +1,4 @@
-"""What happened in a span of time: matters, clocks met and missed, words in public, what customers answered."""
+"""Cases of a period: clocks met and missed, first statements, warnings, customers' answers, recurrences."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from pendulum import DateTime
 from sqlalchemy import Connection, Row, func, select
 
-from domain.customers.survey import Result
+from domain.customers.survey import SurveyResult
 from domain.durations import elapsed
 from domain.facts import FactKind
-from domain.incident import Incident, Nature, Snapshot, StepState
+from domain.incident import Incident, CaseType, Snapshot, StepState
 from domain.review import clocks
-from domain.review.clocks import Outcome, Spread, Tally
+from domain.review.clocks import ClockOutcome, DurationSummary, ClockTally
 from domain.review.period import Period
 from domain.review.plan import ReviewPlan
 from domain.roster import Roster
@@ -25,13 +25,13 @@ from storage.timeline import FACT
 from storage.warnings import WARNING
 
 LIVE = ""
-RECURS = 3  # of one kind
-RECURS_WITHIN = timedelta(days=90)
+RECURRENCE_COUNT = 3  # of one kind
+RECURRENCE_WINDOW = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A matter with its responses."""
+class CaseRecord:
+    """A case with its responses."""
 
     incident: Incident
     responses: Sequence[Snapshot]
@@ -44,45 +44,45 @@ class Case:
 
     @property
     def over_at(self) -> DateTime | None:
-        """When service was back, or the matter closed."""
+        """When service was back, or the case closed."""
         return self.incident.mitigated_at or self.incident.closed_at
 
 
-def case_of(connection: Connection, incident: Incident, roster: Roster) -> Case:
-    """A matter read whole."""
-    ids = incidents.responses_of(connection, incident.id)
+def load_case(connection: Connection, incident: Incident, roster: Roster) -> CaseRecord:
+    """Load a case with its responses."""
+    ids = incidents.list_response_ids(connection, incident.id)
     published = select(func.min(FACT.c.at)).where(
         FACT.c.incident_id == incident.id, FACT.c.kind == str(FactKind.PUBLISHED)
     )
     first: DateTime | None = connection.execute(published).scalar_one_or_none()
-    return Case(incident, [incidents.load(connection, one, roster) for one in ids], first)
+    return CaseRecord(incident, [incidents.load_snapshot(connection, one, roster) for one in ids], first)
 
 
-def cases(connection: Connection, period: Period, roster: Roster, natures: Sequence[Nature]) -> list[Case]:
-    """The matters declared in a period."""
-    rows = reviews.matters(connection, period.begins, period.ends, natures)
-    return [case_of(connection, incidents.incident_of(row), roster) for row in rows]
+def list_cases(connection: Connection, period: Period, roster: Roster, natures: Sequence[CaseType]) -> list[CaseRecord]:
+    """List the cases declared in a period."""
+    rows = reviews.list_cases(connection, period.begins, period.ends, natures)
+    return [load_case(connection, incidents.incident_from_row(row), roster) for row in rows]
 
 
-def real(found: Iterable[Case]) -> list[Case]:
-    """Without drills, and without what was declared by mistake."""
+def exclude_drills(found: Iterable[CaseRecord]) -> list[CaseRecord]:
+    """Return the cases without drills and without those cancelled."""
     return [case for case in found if not case.incident.drill and str(case.incident.status) != "cancelled"]
 
 
-def cases_of_kind(connection: Connection, period: Period, kind: str) -> list[dict[str, Any]]:
-    """Promises of a kind that were made in a period, in short."""
-    rows = reviews.matters(connection, period.begins, period.ends, [Nature.ACTION])
+def list_actions_of_kind(connection: Connection, period: Period, kind: str) -> list[dict[str, Any]]:
+    """List the actions of a kind that were opened in a period, in short."""
+    rows = reviews.list_cases(connection, period.begins, period.ends, [CaseType.ACTION])
     return [{"ref": row.ref, "title": row.title, "status": row.status} for row in rows if row.kind == kind]
 
 
 # --- clocks ------------------------------------------------------------------------------------------------------
 
 
-def tallies(found: Sequence[Case], plan: ReviewPlan, now: DateTime) -> dict[str, Tally]:
-    """Each clock of the plan, acknowledgements, recovery, and every deadline together."""
+def tally_clocks(found: Sequence[CaseRecord], plan: ReviewPlan, now: DateTime) -> dict[str, ClockTally]:
+    """Tally each clock of the plan, acknowledgements, recovery, and every deadline together."""
     counted = {
-        one.id: clocks.tally(
-            clocks.deadline(state, now)
+        one.id: clocks.tally_outcomes(
+            clocks.judge_deadline(state, now)
             for case in found
             for response in case.responses
             if response.response.playbook.id == one.playbook
@@ -91,60 +91,60 @@ def tallies(found: Sequence[Case], plan: ReviewPlan, now: DateTime) -> dict[str,
         )
         for one in plan.clocks
     }
-    answered = (clocks.acknowledgement(state, now) for case in found for state in case.steps())
-    back = (clocks.recovery(case.incident, one.response, now) for case in found for one in case.responses)
-    every = (clocks.deadline(state, now) for case in found for state in case.steps())
-    return {**counted, "acknowledge": clocks.tally(answered), "rto": clocks.tally(back), "steps": clocks.tally(every)}
+    answered = (clocks.judge_acknowledgement(state, now) for case in found for state in case.steps())
+    back = (clocks.judge_recovery(case.incident, one.response, now) for case in found for one in case.responses)
+    every = (clocks.judge_deadline(state, now) for case in found for state in case.steps())
+    return {**counted, "acknowledge": clocks.tally_outcomes(answered), "rto": clocks.tally_outcomes(back), "steps": clocks.tally_outcomes(every)}
 
 
-def missed_steps(case: Case, now: DateTime) -> list[StepState]:
-    """The steps of a matter that were late or never done."""
-    return [state for state in case.steps() if clocks.deadline(state, now) is Outcome.MISSED]
+def list_missed_steps(case: CaseRecord, now: DateTime) -> list[StepState]:
+    """List the steps of a case that were late or never done."""
+    return [state for state in case.steps() if clocks.judge_deadline(state, now) is ClockOutcome.MISSED]
 
 
-def answers(found: Iterable[Case]) -> Spread:
-    """Time to acknowledge: from the first call of a step until somebody took it."""
+def acknowledge_times(found: Iterable[CaseRecord]) -> DurationSummary:
+    """Return times to acknowledge: from the first call of a step until a person took it."""
     times = (clocks.answer_time(state) for case in found for state in case.steps())
-    return clocks.spread([time for time in times if time is not None])
+    return clocks.summarize_durations([time for time in times if time is not None])
 
 
-def first_words(found: Iterable[Case]) -> Spread:
-    """From the beginning of a matter to its first public word, of those that had one."""
-    return clocks.spread([elapsed(case.incident.declared_at, case.first_word) for case in found if case.first_word])
+def first_statement_times(found: Iterable[CaseRecord]) -> DurationSummary:
+    """Return times from the beginning of a case to its first public statement, of those that had one."""
+    return clocks.summarize_durations([elapsed(case.incident.declared_at, case.first_word) for case in found if case.first_word])
 
 
-def recoveries(found: Iterable[Case]) -> Spread:
-    """From the beginning of a matter until service was back."""
-    return clocks.spread([elapsed(case.incident.declared_at, case.over_at) for case in found if case.over_at])
+def recovery_times(found: Iterable[CaseRecord]) -> DurationSummary:
+    """Return times from the beginning of a case until service was back."""
+    return clocks.summarize_durations([elapsed(case.incident.declared_at, case.over_at) for case in found if case.over_at])
 
 
 # --- warnings, customers, recurrences ----------------------------------------------------------------------------
 
 
-def warnings_of(connection: Connection, period: Period) -> list[Row[Any]]:
-    """The live warnings that began in a period."""
+def list_warnings(connection: Connection, period: Period) -> list[Row[Any]]:
+    """List the live warnings that began in a period."""
     when = WARNING.c.began_at
     query = select(WARNING).where(WARNING.c.lane == LIVE, when >= period.begins, when < period.ends)
     return list(connection.execute(query.order_by(when)))
 
 
-def followed_up(connection: Connection, period: Period) -> tuple[int, Result]:
-    """What customers of the incidents closed in a period said; and of how many incidents any were asked."""
-    rows = reviews.matters(connection, period.begins, period.ends, [Nature.INCIDENT], column="closed_at")
+def follow_up_results(connection: Connection, period: Period) -> tuple[int, SurveyResult]:
+    """Return of how many incidents closed in a period customers were asked, and what they said."""
+    rows = reviews.list_cases(connection, period.begins, period.ends, [CaseType.INCIDENT], column="closed_at")
     total: Counter[str] = Counter()
     count = 0
     for row in rows:
         if row.drill:
             continue
-        found = asdict(customers.result(connection, row.id))
+        found = asdict(customers.compute_result(connection, row.id))
         count += found["customers"] > 0
         total.update(found)
-    return count, Result(**{field.name: total[field.name] for field in fields(Result)})
+    return count, SurveyResult(**{field.name: total[field.name] for field in fields(SurveyResult)})
 
 
-def recurrences(connection: Connection, period: Period) -> list[dict[str, Any]]:
-    """Kinds of incident that came three times or more within 90 days, the last time in this period."""
-    rows = reviews.matters(connection, period.ends - RECURS_WITHIN, period.ends, [Nature.INCIDENT])
+def list_recurrences(connection: Connection, period: Period) -> list[dict[str, Any]]:
+    """List kinds of incident that came three times within 90 days, the last time in this period."""
+    rows = reviews.list_cases(connection, period.ends - RECURRENCE_WINDOW, period.ends, [CaseType.INCIDENT])
     groups: dict[tuple[str, str], list[Row[Any]]] = {}
     for row in rows:
         if not row.drill and row.status != "cancelled" and row.kind:
@@ -152,22 +152,23 @@ def recurrences(connection: Connection, period: Period) -> list[dict[str, Any]]:
     return [
         {"kind": kind, "service": service, "count": len(those), "refs": [row.ref for row in those]}
         for (kind, service), those in sorted(groups.items())
-        if len(those) >= RECURS and those[-1].declared_at >= period.begins
+        if len(those) >= RECURRENCE_COUNT and those[-1].declared_at >= period.begins
     ]
 
 
-def covered(found: Sequence[Case]) -> Tally:
-    """Situations: kinds of incident (kind and service) of a span, and how many of them a playbook covered.
+def tally_covered_situations(found: Sequence[CaseRecord]) -> ClockTally:
+    """Tally situations (kinds of incident on a service) by whether a playbook covered them.
 
-    A playbook covered it where its steps were used: one at least was done by its deadline, and none of what people
-    had to do was given up undone. An incident declared in want of anything better, and then abandoned, is not covered.
+    A playbook covered it where its steps were used: one at least was done by its deadline, and none of what
+    people had to do was given up undone. An incident declared in want of anything better, and then abandoned,
+    is not covered.
     """
     outcomes = [all(_was_covered(case) for case in those) for those in _situations(found).values()]
-    return Tally(outcomes.count(True), outcomes.count(False))
+    return ClockTally(outcomes.count(True), outcomes.count(False))
 
 
-def uncovered(found: Sequence[Case]) -> list[dict[str, Any]]:
-    """The situations that no playbook covered, with the matters that show it."""
+def list_uncovered_situations(found: Sequence[CaseRecord]) -> list[dict[str, Any]]:
+    """List the situations that no playbook covered, with the cases that show it."""
     return [
         {"kind": kind, "service": service, "refs": [case.incident.ref for case in those if not _was_covered(case)]}
         for (kind, service), those in sorted(_situations(found).items())
@@ -175,8 +176,8 @@ def uncovered(found: Sequence[Case]) -> list[dict[str, Any]]:
     ]
 
 
-def _situations(found: Sequence[Case]) -> dict[tuple[str, str], list[Case]]:
-    situations: dict[tuple[str, str], list[Case]] = {}
+def _situations(found: Sequence[CaseRecord]) -> dict[tuple[str, str], list[CaseRecord]]:
+    situations: dict[tuple[str, str], list[CaseRecord]] = {}
     for case in found:
         incident = case.incident
         first = next((one.response.playbook.id for one in case.responses), "")
@@ -185,13 +186,13 @@ def _situations(found: Sequence[Case]) -> dict[tuple[str, str], list[Case]]:
     return situations
 
 
-def _was_covered(case: Case) -> bool:
+def _was_covered(case: CaseRecord) -> bool:
     states = [str(state.status) for state in case.steps()]
     return "done" in states and "abandoned" not in states
 
 
-def in_short(case: Case, now: DateTime) -> dict[str, Any]:
-    """A matter as a report lists it. Times ISO 8601, durations in seconds."""
+def summarise_case(case: CaseRecord, now: DateTime) -> dict[str, Any]:
+    """Summarise a case as a report lists it. Times ISO 8601, durations in seconds."""
     incident = case.incident
     over, word = case.over_at, case.first_word
     return {
@@ -201,5 +202,5 @@ def in_short(case: Case, now: DateTime) -> dict[str, Any]:
         "declared_at": incident.declared_at.isoformat(),
         "recovered_seconds": elapsed(incident.declared_at, over).total_seconds() if over else None,
         "first_word_seconds": elapsed(incident.declared_at, word).total_seconds() if word else None,
-        "missed": len(missed_steps(case, now)),
+        "missed": len(list_missed_steps(case, now)),
     }  # fmt: skip

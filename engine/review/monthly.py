@@ -1,4 +1,4 @@
-"""The monthly service report: its figures."""
+"""Figures of the monthly service report."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 from pendulum import DateTime
 from sqlalchemy import Connection
 
-from domain.customers.survey import Result
-from domain.incident import ALARMS, Nature
-from domain.review.clocks import Tally
-from domain.review.period import Period, before
+from domain.customers.survey import SurveyResult
+from domain.incident import ALARM_TYPES, CaseType
+from domain.review.clocks import ClockTally
+from domain.review.period import Period, previous_period
 from domain.review.plan import ReviewPlan
-from domain.review.value import work_out
-from engine.customers.desk import desk_of as customer_desk
+from domain.review.value import compute_return
+from engine.customers.desk import get_customer_service as customer_desk
 from engine.review import matters
-from engine.review.desk import ReviewDesk
-from engine.review.learned import improvements
-from engine.review.measuring import Amount, Measured
+from engine.review.desk import ReviewService
+from engine.review.learned import count_improvements
+from engine.review.measuring import MetricAmount, PeriodMetrics
 from storage import documents
-from storage.board import both
+from storage.board import both_languages
 
 FIGURES = (
     "contacts", "complaints", "complaint_rate", "csat", "response_time", "frt", "aht", "fcr", "resolution_time",
@@ -33,69 +33,69 @@ DRILLS = "drill"  # documents of load drills
 CHURN = "churn"  # lost customers as figures, with the label category for the cause
 
 
-def figures_of_month(desk: ReviewDesk, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
-    """Every figure of the report, JSON-able. Shares are 0 to 1, durations seconds; null: not known."""
-    plan, roster = desk.plan, desk.house.roster()
-    everything = matters.cases(connection, period, roster, ALARMS)
-    found = matters.real(everything)
-    incidents = [case for case in found if case.incident.nature is Nature.INCIDENT]
-    measured = Measured(desk.figures, connection, desk.metrics(), period)
-    earlier = Measured(desk.figures, connection, desk.metrics(), before(period, plan.zone))
-    counted = matters.tallies(found, plan, now)
+def figures_of_month(desk: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
+    """Return every figure of the report, JSON-able. Shares are 0 to 1, durations seconds; null: not known."""
+    plan, roster = desk.plan, desk.installation.roster()
+    everything = matters.list_cases(connection, period, roster, ALARM_TYPES)
+    found = matters.exclude_drills(everything)
+    incidents = [case for case in found if case.incident.nature is CaseType.INCIDENT]
+    measured = PeriodMetrics(desk.figures, connection, desk.metrics(), period)
+    earlier = PeriodMetrics(desk.figures, connection, desk.metrics(), previous_period(period, plan.zone))
+    counted = matters.tally_clocks(found, plan, now)
     return {
         "currency": roster.currency,
-        "incidents": [matters.in_short(case, now) for case in incidents],
+        "incidents": [matters.summarise_case(case, now) for case in incidents],
         "warnings": _warnings(connection, period),
         "clocks": _clocks(counted, plan),
-        "acknowledge": asdict(matters.answers(found)),
-        "first_word": asdict(matters.first_words(incidents)),
-        "recovery": asdict(matters.recoveries(incidents)),
-        "follow_up": follow_up(desk, connection, period),
-        "improvements": improvements(connection, period, plan.improvements),
+        "acknowledge": asdict(matters.acknowledge_times(found)),
+        "first_word": asdict(matters.first_statement_times(incidents)),
+        "recovery": asdict(matters.recovery_times(incidents)),
+        "follow_up": follow_up_figures(desk, connection, period),
+        "improvements": count_improvements(connection, period, plan.improvements),
         "drills": _drills(connection, period, everything, now),
-        "recurrences": matters.recurrences(connection, period),
-        "levels": levels(measured, plan),
-        "figures": [compared(measured, earlier, name, plan) for name in FIGURES],
+        "recurrences": matters.list_recurrences(connection, period),
+        "levels": level_figures(measured, plan),
+        "figures": [compare_metric(measured, earlier, name, plan) for name in FIGURES],
         "days": [measured.days[0].format("YYYY-MM-DD"), measured.days[-1].format("YYYY-MM-DD")],
         "plots": {name: dict(measured.amount(name).by_day) for name in PLOTTED},
         "value": _value(measured, plan),
     }
 
 
-def compared(measured: Measured, earlier: Measured, name: str, plan: ReviewPlan) -> dict[str, Any]:
-    """A figure, the one of the span before, and its aim."""
-    amount: Amount = measured.amount(name)
+def compare_metric(measured: PeriodMetrics, earlier: PeriodMetrics, name: str, plan: ReviewPlan) -> dict[str, Any]:
+    """Return a metric with the value of the period before, and its aim."""
+    amount: MetricAmount = measured.amount(name)
     known = measured.known(name)
     return {
-        "metric": name, "title": both(known.title) if known else {"en": name, "zh": name}, "value": amount.value,
+        "metric": name, "title": both_languages(known.title) if known else {"en": name, "zh": name}, "value": amount.value,
         "before": earlier.amount(name).value, "days": len(amount.by_day), "aim": plan.aims.get(name),
         "better": measured.better(name),
     }  # fmt: skip
 
 
-def levels(measured: Measured, plan: ReviewPlan) -> list[dict[str, Any]]:
-    """The three levels of handling: contacts, and the share closed in time against its objective."""
+def level_figures(measured: PeriodMetrics, plan: ReviewPlan) -> list[dict[str, Any]]:
+    """Return the three levels of handling: contacts, and the share closed in time against its objective."""
     volume = measured.by_label("contacts", "level")
     found = []
     for level in plan.levels:
         amount = measured.amount("level_attainment", level=str(level.number))
         met = None if amount.value is None or level.objective is None else amount.value >= level.objective
         found.append({
-            "level": level.number, "title": both(level.title), "share": amount.value, "measured": amount.events,
+            "level": level.number, "title": both_languages(level.title), "share": amount.value, "measured": amount.events,
             "contacts": volume.get(str(level.number)), "objective": level.objective, "met": met,
             "within_seconds": level.within.total_seconds() if level.within else None,
         })  # fmt: skip
     return found
 
 
-def follow_up(desk: ReviewDesk, connection: Connection, period: Period) -> dict[str, Any]:
-    """What customers said of the incidents closed in the period: counts and shares, nobody's words."""
-    count, result = matters.followed_up(connection, period)
-    return {"incidents": count, **answered(result), "aim": customer_desk(desk.house).plan.second_aim}
+def follow_up_figures(desk: ReviewService, connection: Connection, period: Period) -> dict[str, Any]:
+    """Return what customers said of incidents closed in the period: counts and shares, nobody's words."""
+    count, result = matters.follow_up_results(connection, period)
+    return {"incidents": count, **survey_figures(result), "aim": customer_desk(desk.installation).plan.second_aim}
 
 
-def answered(result: Result) -> dict[str, Any]:
-    """A survey's result in counts and shares."""
+def survey_figures(result: SurveyResult) -> dict[str, Any]:
+    """Return a survey's result in counts and shares."""
     return {
         "customers": result.customers, "asked": result.asked, "answered": result.answered, "solved": result.solved,
         "csat": result.csat, "nps": result.nps, "second_complaints": result.second_complaints,
@@ -104,7 +104,7 @@ def answered(result: Result) -> dict[str, Any]:
 
 
 def _warnings(connection: Connection, period: Period) -> dict[str, Any]:
-    rows = matters.warnings_of(connection, period)
+    rows = matters.list_warnings(connection, period)
     titles: dict[str, Mapping[str, str]] = {row.rule: row.title for row in rows}
     by_rule = Counter(row.rule for row in rows)
     return {
@@ -120,8 +120,8 @@ def _warnings(connection: Connection, period: Period) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _clocks(counted: Mapping[str, Tally], plan: ReviewPlan) -> list[dict[str, Any]]:
-    titles = {one.id: both(one.title) for one in plan.clocks}
+def _clocks(counted: Mapping[str, ClockTally], plan: ReviewPlan) -> list[dict[str, Any]]:
+    titles = {one.id: both_languages(one.title) for one in plan.clocks}
     return [
         {"id": name, "title": titles.get(name), "met": tally.met, "missed": tally.missed, "open": tally.open,
          "share": tally.share}
@@ -130,20 +130,20 @@ def _clocks(counted: Mapping[str, Tally], plan: ReviewPlan) -> list[dict[str, An
 
 
 def _drills(
-    connection: Connection, period: Period, everything: list[matters.Case], now: DateTime
+    connection: Connection, period: Period, everything: list[matters.CaseRecord], now: DateTime
 ) -> list[dict[str, Any]]:
     """Rehearsals on record, load drills with their verdict, and what a failed one left to do."""
-    found = [{"what": "rehearsal", **matters.in_short(case, now)} for case in everything if case.incident.drill]
+    found = [{"what": "rehearsal", **matters.summarise_case(case, now)} for case in everything if case.incident.drill]
     loads = [
-        {"what": "load", "ref": one.id, "title": both(one.title), "verdict": one.data.get("verdict"),
+        {"what": "load", "ref": one.id, "title": both_languages(one.title), "verdict": one.data.get("verdict"),
          "rto_seconds": one.data.get("rto_seconds")}
-        for one in documents.within(connection, DRILLS, period.begins, period.ends)
+        for one in documents.documents_between(connection, DRILLS, period.begins, period.ends)
     ]  # fmt: skip
-    actions = matters.cases_of_kind(connection, period, "drill")
+    actions = matters.list_actions_of_kind(connection, period, "drill")
     return [*found, *loads, *({"what": "action", **one} for one in actions)]
 
 
-def _value(measured: Measured, plan: ReviewPlan) -> dict[str, Any]:
+def _value(measured: PeriodMetrics, plan: ReviewPlan) -> dict[str, Any]:
     contacts, share = measured.amount("contacts").value, measured.amount("self_service").value
-    value = work_out(plan.inputs, contacts, share)
+    value = compute_return(plan.inputs, contacts, share)
     return {"inputs": asdict(plan.inputs), "contacts": contacts, "self_service": share, **asdict(value)}

@@ -1,4 +1,4 @@
-"""The monthly service report as people read it."""
+"""Monthly service report as a document of blocks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from domain.text import N_
 from domain.warning.figures import Metric
 from engine.review import saying
-from engine.review.blocks import Bar, Bars, Block, Cell, Heading, Picture, Table, Tile, Tiles, Tone, Words
-from engine.review.plots import Course, plot
-from engine.review.saying import figure, money, percent, seconds
+from engine.review.blocks import ShareBar, ShareBars, Block, Cell, Heading, Picture, TableBlock, Tile, Tiles, Tone, Paragraph
+from engine.review.plots import PlotSeries, draw_plot
+from engine.review.saying import format_figure, format_money, format_percent, format_seconds
 from locales import Translator, translator
 
 Metrics = Mapping[str, Metric]
@@ -29,8 +29,8 @@ _INPUTS = (
 _MONEY = frozenset({"labour_cost_per_hour", "lifetime_value", "investment"})
 
 
-def blocks(data: Mapping[str, Any], metrics: Metrics, zone: str, language: str) -> list[Block]:
-    """The report's sections."""
+def monthly_blocks(data: Mapping[str, Any], metrics: Metrics, zone: str, language: str) -> list[Block]:
+    """Return the report's sections."""
     _ = translator(language)
     parts = (
         _glance(data, metrics, _), _matters(data, zone, _), _clocks(data, _), _follow_up(data, _), _levels(data, _),
@@ -49,17 +49,17 @@ def _glance(data: Mapping[str, Any], metrics: Metrics, _: Translator) -> Iterato
             count=sum(one["severity"] == "critical" for one in data["incidents"])
         )),
         Tile(_("Warnings"), str(data["warnings"]["count"]), _("{red} red, {yellow} yellow").format(**data["warnings"])),
-        Tile(_("Deadlines met"), percent(steps["share"], _), _("{met} met, {missed} missed").format(**steps)),
-        Tile(_("Time to acknowledge"), seconds(data["acknowledge"]["mean"], _), _("mean of {count} calls").format(
+        Tile(_("Deadlines met"), format_percent(steps["share"], _), _("{met} met, {missed} missed").format(**steps)),
+        Tile(_("Time to acknowledge"), format_seconds(data["acknowledge"]["mean"], _), _("mean of {count} calls").format(
             count=data["acknowledge"]["count"]
         )),
     ]  # fmt: skip
     for name in ("csat", "complaint_rate", "contacts"):
         one = known[name]
-        aim = _("aim {value}").format(value=figure(one["aim"], metrics.get(name), _)) if one["aim"] else ""
-        tone = saying.meets(one["value"], one["aim"], one["better"])
-        tiles.append(Tile(saying.two(one["title"], _.language), figure(one["value"], metrics.get(name), _), aim, tone))
-    tiles.append(Tile(_("Return on investment"), percent(back, _, _("not stated"))))
+        aim = _("aim {value}").format(value=format_figure(one["aim"], metrics.get(name), _)) if one["aim"] else ""
+        tone = saying.tone_against_aim(one["value"], one["aim"], one["better"])
+        tiles.append(Tile(saying.pick_language(one["title"], _.language), format_figure(one["value"], metrics.get(name), _), aim, tone))
+    tiles.append(Tile(_("Return on investment"), format_percent(back, _, _("not stated"))))
     yield Tiles(tiles)
 
 
@@ -72,19 +72,19 @@ def _matters(data: Mapping[str, Any], zone: str, _: Translator) -> Iterator[Bloc
     rows = [
         (
             one["ref"], one["title"], _severity(one["severity"], _),
-            saying.local(one["declared_at"], zone, "%m-%d %H:%M"),
+            saying.format_local_time(one["declared_at"], zone, "%m-%d %H:%M"),
             _after(one["first_word_seconds"], _), _after(one["recovered_seconds"], _),
             Cell(str(one["missed"]), "bad" if one["missed"] else ""),
         )
         for one in data["incidents"]
     ]  # fmt: skip
-    yield Table(head, rows, frozenset({6}), _("There was no incident."), steady=frozenset({0, 3}))
-    found = [(saying.two(one["title"], _.language), str(one["count"])) for one in data["warnings"]["by_rule"]]
-    yield Table((_("Warning"), _("How often")), found, frozenset({1}), _("There was no warning."))
+    yield TableBlock(head, rows, frozenset({6}), _("There was no incident."), steady=frozenset({0, 3}))
+    found = [(saying.pick_language(one["title"], _.language), str(one["count"])) for one in data["warnings"]["by_rule"]]
+    yield TableBlock((_("Warning"), _("How often")), found, frozenset({1}), _("There was no warning."))
 
 
 def _after(count: float | None, _: Translator) -> str:
-    return "–" if count is None else seconds(count, _)
+    return "–" if count is None else format_seconds(count, _)
 
 
 def _severity(name: str, _: Translator) -> str:
@@ -97,80 +97,80 @@ def _clocks(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
     bars = []
     for one in data["clocks"]:
         ours = _CLOCK_TITLES.get(one["id"], "")
-        name = _(ours) if ours else saying.two(one["title"], _.language)
+        name = _(ours) if ours else saying.pick_language(one["title"], _.language)
         over = one["met"] + one["missed"]
-        text = f"{one['met']} / {over} · {percent(one['share'], _)}" if over else _("none ran out")
+        text = f"{one['met']} / {over} · {format_percent(one['share'], _)}" if over else _("none ran out")
         tone: Tone = "" if one["share"] is None else "good" if one["share"] == 1 else "bad"
-        bars.append(Bar(name, one["share"], text, tone=tone))
-    yield Bars(bars)
+        bars.append(ShareBar(name, one["share"], text, tone=tone))
+    yield ShareBars(bars)
     head = (_("How quickly"), _("Count"), _("Mean"), _("Median"))
     lines = ((N_("Acknowledged after the first call"), "acknowledge"), (N_("First public word"), "first_word"),
              (N_("Service back"), "recovery"))  # fmt: skip
     rows = [
-        (_(name), str(data[key]["count"]), seconds(data[key]["mean"], _), seconds(data[key]["median"], _))
+        (_(name), str(data[key]["count"]), format_seconds(data[key]["mean"], _), format_seconds(data[key]["median"], _))
         for name, key in lines
     ]
-    yield Table(head, rows, frozenset({1, 2, 3}))
+    yield TableBlock(head, rows, frozenset({1, 2, 3}))
 
 
 def _follow_up(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
     found = data["follow_up"]
     yield Heading(_("72-hour follow-up"))
     if not found["customers"]:
-        yield Words(_("No customers of an incident closed in this time are on record."), "soft")
+        yield Paragraph(_("No customers of an incident closed in this time are on record."), "soft")
         return
-    second = saying.meets(found["second_share"], found["aim"], "down")
+    second = saying.tone_against_aim(found["second_share"], found["aim"], "down")
     of = _("{count} of {customers}, aim below {aim}").format(
-        count=found["second_complaints"], customers=found["customers"], aim=percent(found["aim"], _)
+        count=found["second_complaints"], customers=found["customers"], aim=format_percent(found["aim"], _)
     )
     yield Tiles([
         Tile(_("Affected customers"), f"{found['customers']:,}", _("of {count} incidents").format(
             count=found["incidents"])),
-        Tile(_("Answered"), percent(found["response_share"], _), _("{answered} of {asked} asked").format(**found)),
-        Tile(_("Satisfied (4 and 5 of 5)"), percent(found["csat"], _)),
-        Tile(_("Net promoter score (NPS)"), "–" if found["nps"] is None else saying.signed(found["nps"])),
-        Tile(_("Second complaints"), percent(found["second_share"], _), of, second),
+        Tile(_("Answered"), format_percent(found["response_share"], _), _("{answered} of {asked} asked").format(**found)),
+        Tile(_("Satisfied (4 and 5 of 5)"), format_percent(found["csat"], _)),
+        Tile(_("Net promoter score (NPS)"), "–" if found["nps"] is None else saying.format_signed(found["nps"])),
+        Tile(_("Second complaints"), format_percent(found["second_share"], _), of, second),
     ])  # fmt: skip
 
 
 def _levels(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
     yield Heading(_("Three levels of handling"))
-    yield Bars([level_bar(one, _) for one in data["levels"]])
+    yield ShareBars([make_level_bar(one, _) for one in data["levels"]])
 
 
-def level_bar(one: Mapping[str, Any], _: Translator) -> Bar:
-    """A level of handling against its objective."""
-    title = f"{one['level']} · {saying.two(one['title'], _.language)}"
-    parts = [percent(one["share"], _)]
+def make_level_bar(one: Mapping[str, Any], _: Translator) -> ShareBar:
+    """Make the bar of a level of handling against its objective."""
+    title = f"{one['level']} · {saying.pick_language(one['title'], _.language)}"
+    parts = [format_percent(one["share"], _)]
     if one["objective"] is not None and one["within_seconds"] is not None:
-        aim = percent(one["objective"], _)
-        parts.append(_("aim {share} within {time}").format(share=aim, time=seconds(one["within_seconds"], _)))
+        aim = format_percent(one["objective"], _)
+        parts.append(_("aim {share} within {time}").format(share=aim, time=format_seconds(one["within_seconds"], _)))
     else:
         parts.append(_("no objective stated"))
     if one["contacts"] is not None:
         parts.append(_("{count} contacts").format(count=f"{one['contacts']:,.0f}"))
     tone: Tone = "" if one["met"] is None else "good" if one["met"] else "bad"
-    return Bar(title, one["share"], " · ".join(parts), one["objective"], tone)
+    return ShareBar(title, one["share"], " · ".join(parts), one["objective"], tone)
 
 
 def _figures(data: Mapping[str, Any], metrics: Metrics, _: Translator) -> Iterator[Block]:
     yield Heading(_("Service figures"))
-    yield figures_table(data["figures"], metrics, _, _("Month before"))
+    yield make_figures_table(data["figures"], metrics, _, _("Month before"))
 
 
-def figures_table(found: list[Mapping[str, Any]], metrics: Metrics, _: Translator, earlier: str) -> Table:
-    """Figures against the span before and against their aims."""
+def make_figures_table(found: list[Mapping[str, Any]], metrics: Metrics, _: Translator, earlier: str) -> TableBlock:
+    """Make a table of figures against the period before and against their aims."""
     head = (_("Figure"), _("Value"), earlier, _("Change"), _("Aim"), _("Days with figures"))
     rows = []
     for one in found:
         metric = metrics.get(one["metric"])
-        tone = saying.meets(one["value"], one["aim"], one["better"])
+        tone = saying.tone_against_aim(one["value"], one["aim"], one["better"])
         rows.append((
-            saying.two(one["title"], _.language), Cell(figure(one["value"], metric, _), tone),
-            figure(one["before"], metric, _), saying.change(one["value"], one["before"], _),
-            figure(one["aim"], metric, _) if one["aim"] is not None else "–", str(one["days"]),
+            saying.pick_language(one["title"], _.language), Cell(format_figure(one["value"], metric, _), tone),
+            format_figure(one["before"], metric, _), saying.format_change(one["value"], one["before"], _),
+            format_figure(one["aim"], metric, _) if one["aim"] is not None else "–", str(one["days"]),
         ))  # fmt: skip
-    return Table(head, rows, frozenset({1, 2, 3, 4, 5}))
+    return TableBlock(head, rows, frozenset({1, 2, 3, 4, 5}))
 
 
 def _plots(data: Mapping[str, Any], metrics: Metrics, zone: str, _: Translator) -> Iterator[Block]:
@@ -179,14 +179,14 @@ def _plots(data: Mapping[str, Any], metrics: Metrics, zone: str, _: Translator) 
         if not by_day:
             continue
         metric = metrics.get(name)
-        title = saying.title(metric, name, _)
+        title = saying.metric_title(metric, name, _)
         share = metric is not None and saying.is_share(metric)
         unit = "%" if share else metric.unit if metric and metric.unit == "s" else ""
-        course = Course("", by_day, 100.0 if share else 1.0)
+        course = PlotSeries("", by_day, 100.0 if share else 1.0)
         subtitle = _("By the day, {unit}").format(unit=unit) if unit else _("By the day")
         aim = next((one["aim"] for one in data["figures"] if one["metric"] == name), None)
         limit = None if aim is None else (_("Aim"), aim * (100.0 if share else 1.0))
-        yield Picture(plot(title, subtitle, [course], (first, last), zone, aim=limit), f"{title}. {subtitle}")
+        yield Picture(draw_plot(title, subtitle, [course], (first, last), zone, aim=limit), f"{title}. {subtitle}")
 
 
 def _learned(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
@@ -196,21 +196,21 @@ def _learned(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
         for one in data["recurrences"]
     ]
     head = (_("Kind of incident"), _("Within 90 days"), _("References"))
-    yield Table(head, rows, frozenset({1}), _("No kind of incident came three times within 90 days."))
+    yield TableBlock(head, rows, frozenset({1}), _("No kind of incident came three times within 90 days."))
     found = data["improvements"]
     if found["share"] is None:
-        yield Words(_("No complaint of a follow-up was heard in this time."), "soft")
+        yield Paragraph(_("No complaint of a follow-up was heard in this time."), "soft")
     else:
         tone: Tone = "good" if found["share"] >= found["aim"] else "bad"
-        text = f"{found['improved']} / {found['complaints']} · {percent(found['share'], _)}"
-        yield Bars([Bar(_("Complaints that became a recorded improvement"), found["share"], text, found["aim"], tone)])
+        text = f"{found['improved']} / {found['complaints']} · {format_percent(found['share'], _)}"
+        yield ShareBars([ShareBar(_("Complaints that became a recorded improvement"), found["share"], text, found["aim"], tone)])
 
 
 def _drills(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
     yield Heading(_("Drills"))
     rows = [_drill(one, _) for one in data["drills"]]
     head = (_("Reference"), _("What"), _("Kind"), _("Result"))
-    yield Table(head, rows, frozenset(), _("No drill is on record in this time."))
+    yield TableBlock(head, rows, frozenset(), _("No drill is on record in this time."))
 
 
 def _drill(one: Mapping[str, Any], _: Translator) -> tuple[str | Cell, ...]:
@@ -220,36 +220,36 @@ def _drill(one: Mapping[str, Any], _: Translator) -> tuple[str | Cell, ...]:
     if one["what"] == "action":
         return one["ref"], one["title"], _("action of a failed drill"), one["status"]
     verdict = str(one["verdict"])
-    back = "" if one["rto_seconds"] is None else " · RTO " + seconds(one["rto_seconds"], _)
+    back = "" if one["rto_seconds"] is None else " · RTO " + format_seconds(one["rto_seconds"], _)
     cell = Cell(f"{verdict}{back}", "good" if verdict == "PASS" else "bad")
-    return one["ref"], saying.two(one["title"], _.language), _("load drill"), cell
+    return one["ref"], saying.pick_language(one["title"], _.language), _("load drill"), cell
 
 
 def _value(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
     found, currency = data["value"], data["currency"]
     yield Heading(_("Saving and return on investment"))
-    yield Words(_("Saving = labour cost saved + lifetime value gained. Return = (saving − investment) / investment."))
+    yield Paragraph(_("Saving = labour cost saved + lifetime value gained. Return = (saving − investment) / investment."))
     stated = _("reviews.yaml")
     rows: list[tuple[str | Cell, ...]] = []
     for name, title in _INPUTS:
         value = found["inputs"][name]
-        shown = money(value, currency, _) if name in _MONEY else saying.plain(value, _)
+        shown = format_money(value, currency, _) if name in _MONEY else saying.format_number(value, _)
         rows.append((_(title), Cell(shown, "" if value is not None else "soft"), stated if value is not None else "–"))
     source = (
         stated
         if not found["cases_measured"]
         else _("measured: {contacts} contacts × {share} self-service").format(
-            contacts=f"{found['contacts']:,.0f}", share=percent(found["self_service"], _)
+            contacts=f"{found['contacts']:,.0f}", share=format_percent(found["self_service"], _)
         )
     )
     cases = found["cases"]
-    rows.insert(2, (_("Cases that needed no agent"), Cell(saying.plain(cases, _), "" if cases is not None else "soft"),
+    rows.insert(2, (_("Cases that needed no agent"), Cell(saying.format_number(cases, _), "" if cases is not None else "soft"),
                     source if cases is not None else "–"))  # fmt: skip
-    yield Table((_("Input"), _("Value"), _("From")), rows, frozenset({1}))
+    yield TableBlock((_("Input"), _("Value"), _("From")), rows, frozenset({1}))
     results = [
-        (_("Labour cost saved"), money(found["labour"], currency, _), _("cases × hours × cost of an hour")),
-        (_("Lifetime value gained"), money(found["lifetime"], currency, _), _("customers kept × lifetime value")),
-        (_("Saving"), money(found["saving"], currency, _), _("both together")),
-        (_("Return on investment"), percent(found["returned"], _, _("not stated")), ""),
+        (_("Labour cost saved"), format_money(found["labour"], currency, _), _("cases × hours × cost of an hour")),
+        (_("Lifetime value gained"), format_money(found["lifetime"], currency, _), _("customers kept × lifetime value")),
+        (_("Saving"), format_money(found["saving"], currency, _), _("both together")),
+        (_("Return on investment"), format_percent(found["returned"], _, _("not stated")), ""),
     ]
-    yield Table((_("Result"), _("Value"), _("How")), results, frozenset({1}))
+    yield TableBlock((_("Result"), _("Value"), _("How")), results, frozenset({1}))

@@ -1,4 +1,4 @@
-"""The figures of every other review: the day, the week, topics, risks, the audit, the half-year, the playbooks."""
+"""Figures of the other periodic reports: day, week, topics, risks, audit, half-year, playbooks."""
 
 from __future__ import annotations
 
@@ -10,117 +10,117 @@ from typing import Any, Final
 from pendulum import DateTime
 from sqlalchemy import Connection
 
-from domain.incident import ALARMS, Nature
-from domain.review.clocks import Outcome, deadline
-from domain.review.period import Period, ReviewKind, Span, before, period_at
+from domain.incident import ALARM_TYPES, CaseType
+from domain.review.clocks import ClockOutcome, judge_deadline
+from domain.review.period import Period, ReviewKind, PeriodLength, previous_period, period_at
 from engine.review import matters
-from engine.review.desk import ReviewDesk
-from engine.review.learned import improvements
-from engine.review.measuring import Measured
-from engine.review.monthly import CHURN, compared, figures_of_month, levels
+from engine.review.desk import ReviewService
+from engine.review.learned import count_improvements
+from engine.review.measuring import PeriodMetrics
+from engine.review.monthly import CHURN, compare_metric, figures_of_month, level_figures
 from storage import board, incidents, warnings
-from storage.figures import LIVE
+from storage.figures import LIVE_FEED
 
-TOP: Final = 20
+MAX_ROWS: Final = 20
 FRT_RULE: Final = "slow-first-response"
 FRT_DAYS: Final = 3
-MOST_ACTIONS: Final = 30
-DAILY: Final = (
+MAX_ACTIONS: Final = 30
+DAILY_METRICS: Final = (
     "contacts", "complaints", "complaint_rate", "csat", "response_time", "frt", "aht", "fcr", "abandonment",
     "attainment", "backlog",
 )  # fmt: skip
 
-Figures = Callable[[ReviewDesk, Connection, Period, DateTime], dict[str, Any]]
+FiguresFunction = Callable[[ReviewService, Connection, Period, DateTime], dict[str, Any]]
 
 
-def figures_of_day(desk: ReviewDesk, connection: Connection, period: Period, _now: DateTime) -> dict[str, Any]:
-    """Yesterday against the day before, and the rule of first responses slow on three days in a row."""
+def figures_of_day(desk: ReviewService, connection: Connection, period: Period, _now: DateTime) -> dict[str, Any]:
+    """Return yesterday against the day before, and the rule of slow first responses on three days in a row."""
     measured, earlier = _two(desk, connection, period)
-    rule = desk.rule(FRT_RULE)
+    rule = desk.find_rule(FRT_RULE)
     days = [period]
     while len(days) < (rule.consecutive_days if rule else FRT_DAYS):
-        days.insert(0, before(days[0], desk.plan.zone))
+        days.insert(0, previous_period(days[0], desk.plan.zone))
     frt = [
-        {"day": one.name, "value": Measured(desk.figures, connection, desk.metrics(), one).amount("frt").value}
+        {"day": one.name, "value": PeriodMetrics(desk.figures, connection, desk.metrics(), one).amount("frt").value}
         for one in days
     ]
-    standing = warnings.standings(connection, LIVE)
+    standing = warnings.load_rule_states(connection, LIVE_FEED)
     phases = [str(one.phase) for (rule, _), one in standing.items() if rule == FRT_RULE]
     return {
-        "figures": [compared(measured, earlier, name, desk.plan) for name in DAILY],
+        "figures": [compare_metric(measured, earlier, name, desk.plan) for name in DAILY_METRICS],
         "frt": frt,
         "frt_limit": rule.levels[0].threshold if rule else None,
         "frt_rule": "firing" if "firing" in phases else phases[0] if phases else "",
         "frt_matter": _matter_of(connection, FRT_RULE),
-        "levels": levels(measured, desk.plan),
+        "levels": level_figures(measured, desk.plan),
     }
 
 
-def figures_of_week(desk: ReviewDesk, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
-    """The service-value review: five figures, causes of churn, levels, and what became of earlier actions."""
+def figures_of_week(desk: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
+    """Return the service-value review: five figures, causes of churn, levels, state of earlier actions."""
     measured, earlier = _two(desk, connection, period)
-    found = matters.real(matters.cases(connection, period, desk.house.roster(), ALARMS))
+    found = matters.exclude_drills(matters.list_cases(connection, period, desk.installation.roster(), ALARM_TYPES))
     return {
-        "five": [compared(measured, earlier, name, desk.plan) for name in desk.plan.five],
+        "five": [compare_metric(measured, earlier, name, desk.plan) for name in desk.plan.five],
         "days": [measured.days[0].format("YYYY-MM-DD"), measured.days[-1].format("YYYY-MM-DD")],
         "plots": {name: dict(measured.amount(name).by_day) for name in desk.plan.five},
         "churn": _by_category(measured, earlier, CHURN),
-        "levels": levels(measured, desk.plan),
-        "incidents": [matters.in_short(case, now) for case in found if case.incident.nature is Nature.INCIDENT],
-        "warnings": len(matters.warnings_of(connection, period)),
+        "levels": level_figures(measured, desk.plan),
+        "incidents": [matters.summarise_case(case, now) for case in found if case.incident.nature is CaseType.INCIDENT],
+        "warnings": len(matters.list_warnings(connection, period)),
         "actions": _actions(desk, connection, now),
     }
 
 
-def topics_of_week(desk: ReviewDesk, connection: Connection, period: Period, _now: DateTime) -> dict[str, Any]:
-    """Complaints and questions by category, as the house pushes them: texts themselves are not kept."""
+def topics_of_week(desk: ReviewService, connection: Connection, period: Period, _now: DateTime) -> dict[str, Any]:
+    """Return complaints and questions by category, as they are pushed: texts themselves are not kept."""
     measured, earlier = _two(desk, connection, period)
     return {
         "complaints": _by_category(measured, earlier, "complaints"),
         "questions": _by_category(measured, earlier, "contacts"),
         "red_words": _by_category(measured, earlier, "red_words"),
-        "top": TOP,
+        "top": MAX_ROWS,
     }
 
 
-def risks_of_month(desk: ReviewDesk, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
-    """For the risk meeting: what warned, what was late, what recurs, which promises are overdue."""
-    found = matters.real(matters.cases(connection, period, desk.house.roster(), ALARMS))
-    rows = matters.warnings_of(connection, period)
+def risks_of_month(desk: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
+    """Return figures for the risk meeting: warnings, late steps, recurrences, overdue actions."""
+    found = matters.exclude_drills(matters.list_cases(connection, period, desk.installation.roster(), ALARM_TYPES))
+    rows = matters.list_warnings(connection, period)
     return {
         "warnings": _ruled(rows),
         "late_steps": _late(found, now),
-        "recurrences": matters.recurrences(connection, period),
+        "recurrences": matters.list_recurrences(connection, period),
         "actions": _actions(desk, connection, now),
     }
 
 
-def audit_of_quarter(desk: ReviewDesk, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
-    """The process review: situations covered by a playbook against the aim of 80 %, and which steps were late."""
-    found = matters.real(matters.cases(connection, period, desk.house.roster(), ALARMS))
-    covered = matters.covered(found)
+def audit_of_quarter(desk: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
+    """Return the process audit: situations covered by a playbook against the aim of 80 %, and late steps."""
+    found = matters.exclude_drills(matters.list_cases(connection, period, desk.installation.roster(), ALARM_TYPES))
+    covered = matters.tally_covered_situations(found)
     return {
         "matters": len(found), "situations": covered.met + covered.missed, "covered": covered.met,
-        "share": covered.share, "aim": desk.plan.situations, "uncovered": matters.uncovered(found),
-        "clocks": {name: asdict(tally) for name, tally in matters.tallies(found, desk.plan, now).items()},
+        "share": covered.share, "aim": desk.plan.situations, "uncovered": matters.list_uncovered_situations(found),
+        "clocks": {name: asdict(tally) for name, tally in matters.tally_clocks(found, desk.plan, now).items()},
         "late_steps": _late(found, now),
     }  # fmt: skip
 
 
-def evaluation_of_half(desk: ReviewDesk, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
-    """Month by month: incidents, time to acknowledge, deadlines met, second complaints, improvements."""
+def evaluation_of_half(desk: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
+    """Return by month: incidents, time to acknowledge, deadlines met, second complaints, improvements."""
     zone, months = desk.plan.zone, []
     at = period.begins
     while at < period.ends:
-        month = period_at(Span.MONTH, at, zone)
-        found = matters.real(matters.cases(connection, month, desk.house.roster(), ALARMS))
-        _count, result = matters.followed_up(connection, month)
-        steps = matters.tallies(found, desk.plan, now)["steps"]
+        month = period_at(PeriodLength.MONTH, at, zone)
+        found = matters.exclude_drills(matters.list_cases(connection, month, desk.installation.roster(), ALARM_TYPES))
+        _count, result = matters.follow_up_results(connection, month)
+        steps = matters.tally_clocks(found, desk.plan, now)["steps"]
         months.append({
             "month": month.name,
-            "incidents": sum(case.incident.nature is Nature.INCIDENT for case in found),
-            "warnings": len(matters.warnings_of(connection, month)),
-            "acknowledge_seconds": matters.answers(found).mean,
+            "incidents": sum(case.incident.nature is CaseType.INCIDENT for case in found),
+            "warnings": len(matters.list_warnings(connection, month)),
+            "acknowledge_seconds": matters.acknowledge_times(found).mean,
             "deadlines_share": steps.share,
             "second_share": result.second_share,
             "csat": result.csat,
@@ -128,14 +128,14 @@ def evaluation_of_half(desk: ReviewDesk, connection: Connection, period: Period,
         at = month.ends
     return {
         "months": months,
-        "improvements": improvements(connection, period, desk.plan.improvements),
-        "recurrences": matters.recurrences(connection, period),
+        "improvements": count_improvements(connection, period, desk.plan.improvements),
+        "recurrences": matters.list_recurrences(connection, period),
     }
 
 
-def playbooks_of_year(desk: ReviewDesk, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
-    """Every playbook in force: how often it was used and rehearsed, and how often its deadlines were missed."""
-    everything = matters.cases(connection, period, desk.house.roster(), (*ALARMS, Nature.REVIEW))
+def playbooks_of_year(desk: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
+    """Return for every playbook in force how often it was used, rehearsed, and its deadlines missed."""
+    everything = matters.list_cases(connection, period, desk.installation.roster(), (*ALARM_TYPES, CaseType.REVIEW))
     used: Counter[str] = Counter()
     rehearsed: Counter[str] = Counter()
     missed: Counter[str] = Counter()
@@ -143,23 +143,23 @@ def playbooks_of_year(desk: ReviewDesk, connection: Connection, period: Period, 
     for case in everything:
         if case.incident.drill:
             rehearsed.update(one.response.playbook.id for one in case.responses)
-    for case in matters.real(everything):
+    for case in matters.exclude_drills(everything):
         for one in case.responses:
             name = one.response.playbook.id
             used[name] += 1
-            outcomes = [deadline(state, now) for state in one.steps.values()]
-            missed[name] += outcomes.count(Outcome.MISSED)
-            met[name] += outcomes.count(Outcome.MET)
+            outcomes = [judge_deadline(state, now) for state in one.steps.values()]
+            missed[name] += outcomes.count(ClockOutcome.MISSED)
+            met[name] += outcomes.count(ClockOutcome.MET)
     return {
         "playbooks": [
-            {"playbook": one.id, "title": board.both(one.title), "version": one.version, "used": used[one.id],
+            {"playbook": one.id, "title": board.both_languages(one.title), "version": one.version, "used": used[one.id],
              "rehearsed": rehearsed[one.id], "met": met[one.id], "missed": missed[one.id]}
-            for one in desk.house.library.all()
+            for one in desk.installation.library.all()
         ]
     }  # fmt: skip
 
 
-FIGURES: Mapping[ReviewKind, Figures] = {
+FIGURES_BY_KIND: Mapping[ReviewKind, FiguresFunction] = {
     ReviewKind.DAILY: figures_of_day,
     ReviewKind.WEEKLY: figures_of_week,
     ReviewKind.TOPICS: topics_of_week,
@@ -173,30 +173,30 @@ FIGURES: Mapping[ReviewKind, Figures] = {
 
 def _matter_of(connection: Connection, rule: str) -> str:
     """The reference of the matter that a rule's open warning runs; empty where there is none."""
-    for raised in warnings.open_warnings(connection, LIVE):
+    for raised in warnings.list_open_warnings(connection, LIVE_FEED):
         if raised.rule == rule and raised.matter:
             return incidents.load_incident(connection, raised.matter).ref
     return ""
 
 
-def _two(desk: ReviewDesk, connection: Connection, period: Period) -> tuple[Measured, Measured]:
+def _two(desk: ReviewService, connection: Connection, period: Period) -> tuple[PeriodMetrics, PeriodMetrics]:
     """The span's figures, and those of the span before."""
     metrics, zone = desk.metrics(), desk.plan.zone
     return (
-        Measured(desk.figures, connection, metrics, period),
-        Measured(desk.figures, connection, metrics, before(period, zone)),
+        PeriodMetrics(desk.figures, connection, metrics, period),
+        PeriodMetrics(desk.figures, connection, metrics, previous_period(period, zone)),
     )
 
 
-def _by_category(measured: Measured, earlier: Measured, metric: str) -> dict[str, Any]:
+def _by_category(measured: PeriodMetrics, earlier: PeriodMetrics, metric: str) -> dict[str, Any]:
     """A volume by category, the largest first; how much of it has no category."""
     now, then = measured.by_label(metric, "category"), earlier.by_label(metric, "category")
     named = sorted(((name, count) for name, count in now.items() if name and count), key=lambda one: (-one[1], one[0]))
     return {
         "total": sum(now.values()),
         "without": now.get("", 0.0),
-        "rows": [{"category": name, "count": count, "before": then.get(name)} for name, count in named[:TOP]],
-        "more": max(0, len(named) - TOP),
+        "rows": [{"category": name, "count": count, "before": then.get(name)} for name, count in named[:MAX_ROWS]],
+        "more": max(0, len(named) - MAX_ROWS),
     }
 
 
@@ -208,26 +208,26 @@ def _ruled(rows: list[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _late(found: list[matters.Case], now: DateTime) -> list[dict[str, Any]]:
+def _late(found: list[matters.CaseRecord], now: DateTime) -> list[dict[str, Any]]:
     """Steps that were late or never done, by playbook and step, the most frequent first."""
     counted: Counter[tuple[str, str]] = Counter()
     titles: dict[tuple[str, str], dict[str, str]] = {}
     for case in found:
         for one in case.responses:
             for state in one.steps.values():
-                if deadline(state, now) is Outcome.MISSED:
+                if judge_deadline(state, now) is ClockOutcome.MISSED:
                     name = (one.response.playbook.id, f"{state.stage}/{state.step}")
                     counted[name] += 1
-                    titles[name] = board.both(one.plan(state).title)
+                    titles[name] = board.both_languages(one.plan(state).title)
     return [
         {"playbook": name[0], "step": name[1], "title": titles[name], "count": count}
-        for name, count in counted.most_common(TOP)
+        for name, count in counted.most_common(MAX_ROWS)
     ]
 
 
-def _actions(desk: ReviewDesk, connection: Connection, now: DateTime) -> list[dict[str, Any]]:
+def _actions(desk: ReviewService, connection: Connection, now: DateTime) -> list[dict[str, Any]]:
     """Promises that are open, the late ones first."""
-    rows = board.rows(connection, desk.house.roster(), now, limit=MOST_ACTIONS, natures=[Nature.ACTION])
+    rows = board.list_board_rows(connection, desk.installation.roster(), now, limit=MAX_ACTIONS, natures=[CaseType.ACTION])
     found = [
         {"ref": row["ref"], "title": row["title"], "late": bool(row["late_steps"]),
          "due_at": row["next"]["due_at"] if row["next"] else None,

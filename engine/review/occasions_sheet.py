@@ -1,4 +1,4 @@
-"""Every other review as people read it."""
+"""Periodic reports other than the monthly one, as documents of blocks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from domain.review.period import ReviewKind
 from domain.text import N_
 from domain.warning.figures import Metric
 from engine.review import monthly_sheet, saying
-from engine.review.blocks import Bar, Bars, Block, Cell, Fill, Heading, Picture, Table, Tile, Tiles, Tone, Words
-from engine.review.monthly_sheet import figures_table, level_bar
-from engine.review.plots import Course, plot
-from engine.review.saying import figure, percent, seconds
+from engine.review.blocks import ShareBar, ShareBars, Block, Cell, FillInSection, Heading, Picture, TableBlock, Tile, Tiles, Tone, Paragraph
+from engine.review.monthly_sheet import make_figures_table, make_level_bar
+from engine.review.plots import PlotSeries, draw_plot
+from engine.review.saying import format_figure, format_percent, format_seconds
 from locales import Translator, translator
 
 Metrics = Mapping[str, Metric]
 Data = Mapping[str, Any]
-Blocks = Callable[[Data, Metrics, str, str], list[Block]]
+BlocksFunction = Callable[[Data, Metrics, str, str], list[Block]]
 _PHASES = {
     "ok": N_("The rule is at rest."),
     "pending": N_("The rule is on its way: the days in a row are not complete."),
@@ -28,30 +28,30 @@ _PHASES = {
 }
 
 
-def day(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:  # noqa: ARG001 - one signature
-    """Yesterday."""
+def daily_blocks(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:  # noqa: ARG001 - one signature
+    """Return the blocks of the daily report."""
     _ = translator(language)
     rows = []
     for one in data["frt"]:
         over = one["value"] is not None and data["frt_limit"] is not None and one["value"] > data["frt_limit"]
         tone: Tone = "bad" if over else ""
-        rows.append((one["day"], Cell(figure(one["value"], metrics.get("frt"), _), tone)))
+        rows.append((one["day"], Cell(format_figure(one["value"], metrics.get("frt"), _), tone)))
     said = _PHASES.get(data["frt_rule"]) or str(data["frt_rule"])
-    limit, count = figure(data["frt_limit"], metrics.get("frt"), _), len(data["frt"])
+    limit, count = format_figure(data["frt_limit"], metrics.get("frt"), _), len(data["frt"])
     return [
-        figures_table(data["figures"], metrics, _, _("Day before")),
+        make_figures_table(data["figures"], metrics, _, _("Day before")),
         Heading(_("First response, day by day")),
-        Words(_("The service process is improved when the daily mean is over {limit} on {count} days in a row.").format(
+        Paragraph(_("The service process is improved when the daily mean is over {limit} on {count} days in a row.").format(
             limit=limit, count=count)),
-        Table((_("Day"), _("First response time, mean")), rows, frozenset({1})),
-        Words(" ".join(filter(None, (_(said), data["frt_matter"])))),
+        TableBlock((_("Day"), _("First response time, mean")), rows, frozenset({1})),
+        Paragraph(" ".join(filter(None, (_(said), data["frt_matter"])))),
         Heading(_("Three levels of handling")),
-        Bars([level_bar(one, _) for one in data["levels"]]),
+        ShareBars([make_level_bar(one, _) for one in data["levels"]]),
     ]  # fmt: skip
 
 
-def week(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:
-    """The service-value review."""
+def weekly_blocks(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:
+    """Return the blocks of the weekly service-value review."""
     _ = translator(language)
     found: list[Block] = [
         Tiles(
@@ -66,36 +66,36 @@ def week(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:
             ]
         ),
         Heading(_("Five figures")),
-        figures_table(data["five"], metrics, _, _("Week before")),
+        make_figures_table(data["five"], metrics, _, _("Week before")),
         *_courses(data, metrics, zone, _),
         Heading(_("Why customers left")),
         *_categories(data["churn"], _, _("Cause"), _("No figure `churn` with a label `category` was pushed.")),
         Heading(_("Three levels of handling")),
-        Bars([level_bar(one, _) for one in data["levels"]]),
+        ShareBars([make_level_bar(one, _) for one in data["levels"]]),
         Heading(_("Actions")),
         *_actions(data["actions"], zone, _),
     ]
-    return [*found, Fill(_("What do we change this week, who does it, by when?"))]
+    return [*found, FillInSection(_("What do we change this week, who does it, by when?"))]
 
 
-def topics(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:  # noqa: ARG001 - one signature
-    """Complaint topics and questions."""
+def topics_blocks(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:  # noqa: ARG001 - one signature
+    """Return the blocks of the complaint topics and questions."""
     _ = translator(language)
     top = _("Top {count} questions").format(count=data["top"])
     return [
-        Words(_("Counted by the label `category` of the figures; what customers wrote is not kept."), "soft"),
+        Paragraph(_("Counted by the label `category` of the figures; what customers wrote is not kept."), "soft"),
         Heading(_("Complaint topics")),
         *_categories(data["complaints"], _, _("Topic"), _("No complaint with a category was pushed.")),
         Heading(top),
         *_categories(data["questions"], _, _("Question"), _("No contact with a category was pushed.")),
         Heading(_("Red words")),
         *_categories(data["red_words"], _, _("Topic"), _("No conversation with a red word.")),
-        Fill(_("Which one topic do we take away at its root?")),
+        FillInSection(_("Which one topic do we take away at its root?")),
     ]
 
 
-def risk(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:  # noqa: ARG001 - one signature
-    """The risk meeting."""
+def risk_blocks(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:  # noqa: ARG001 - one signature
+    """Return the blocks of the risk meeting."""
     _ = translator(language)
     return [
         Heading(_("What warned")),
@@ -106,34 +106,34 @@ def risk(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:
         _recurring(data["recurrences"], _),
         Heading(_("Promises that are open")),
         *_actions(data["actions"], zone, _),
-        Fill(_("Which risks do we see ahead, how likely, how bad?")),
-        Fill(_("What do we do about them, who, by when?")),
+        FillInSection(_("Which risks do we see ahead, how likely, how bad?")),
+        FillInSection(_("What do we do about them, who, by when?")),
     ]
 
 
-def audit(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:  # noqa: ARG001 - one signature
-    """The process review and audit."""
+def audit_blocks(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:  # noqa: ARG001 - one signature
+    """Return the blocks of the process review and audit."""
     _ = translator(language)
     tone: Tone = "" if data["share"] is None else "good" if data["share"] >= data["aim"] else "bad"
-    text = f"{data['covered']} / {data['situations']} · {percent(data['share'], _)}"
+    text = f"{data['covered']} / {data['situations']} · {format_percent(data['share'], _)}"
     rows = [(one["kind"] or "–", one["service"] or "–", ", ".join(one["refs"])) for one in data["uncovered"]]
     return [
         Heading(_("Situations covered")),
-        Words(_(
+        Paragraph(_(
             "A situation is a kind of incident or warning on a service. It is covered where people worked by its "
             "playbook to the end: a step was done and none was given up."
         )),
-        Bars([Bar(_("Situations covered"), data["share"], text, data["aim"], tone)]),
-        Table((_("Kind"), _("Service"), _("References")), rows, frozenset(), _("Every situation was covered.")),
+        ShareBars([ShareBar(_("Situations covered"), data["share"], text, data["aim"], tone)]),
+        TableBlock((_("Kind"), _("Service"), _("References")), rows, frozenset(), _("Every situation was covered.")),
         Heading(_("What was late")),
         _late(data["late_steps"], _),
-        Fill(_("Which situation lacks a playbook, and who writes it?")),
-        Fill(_("Which step is late by design: too short a time, the wrong owner?")),
+        FillInSection(_("Which situation lacks a playbook, and who writes it?")),
+        FillInSection(_("Which step is late by design: too short a time, the wrong owner?")),
     ]  # fmt: skip
 
 
-def evaluation(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:  # noqa: ARG001 - one signature
-    """The half-yearly evaluation."""
+def evaluation_blocks(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:  # noqa: ARG001 - one signature
+    """Return the blocks of the half-yearly evaluation."""
     _ = translator(language)
     head = (
         _("Month"), _("Incidents"), _("Warnings"), _("Time to acknowledge"), _("Deadlines met"),
@@ -141,25 +141,25 @@ def evaluation(data: Data, metrics: Metrics, zone: str, language: str) -> list[B
     )  # fmt: skip
     rows = [
         (
-            one["month"], str(one["incidents"]), str(one["warnings"]), seconds(one["acknowledge_seconds"], _),
-            percent(one["deadlines_share"], _), percent(one["csat"], _), percent(one["second_share"], _),
+            one["month"], str(one["incidents"]), str(one["warnings"]), format_seconds(one["acknowledge_seconds"], _),
+            format_percent(one["deadlines_share"], _), format_percent(one["csat"], _), format_percent(one["second_share"], _),
         )
         for one in data["months"]
     ]  # fmt: skip
     found = data["improvements"]
     return [
         Heading(_("Month by month")),
-        Table(head, rows, frozenset(range(1, 7))),
+        TableBlock(head, rows, frozenset(range(1, 7))),
         Heading(_("What was learned")),
-        Bars([Bar(_("Complaints that became a recorded improvement"), found["share"], percent(found["share"], _),
+        ShareBars([ShareBar(_("Complaints that became a recorded improvement"), found["share"], format_percent(found["share"], _),
                   found["aim"])]),
         _recurring(data["recurrences"], _),
-        Fill(_("What did the half-year teach us, and what do we stop doing?")),
+        FillInSection(_("What did the half-year teach us, and what do we stop doing?")),
     ]  # fmt: skip
 
 
-def revision(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:  # noqa: ARG001 - one signature
-    """The yearly revision of playbooks."""
+def revision_blocks(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:  # noqa: ARG001 - one signature
+    """Return the blocks of the yearly revision of playbooks."""
     _ = translator(language)
     rows = []
     for one in data["playbooks"]:
@@ -167,33 +167,33 @@ def revision(data: Data, metrics: Metrics, zone: str, language: str) -> list[Blo
         drilled = Cell(str(one["rehearsed"]), "" if one["used"] or one["rehearsed"] else "bad")
         missed = Cell(str(one["missed"]), "bad" if one["missed"] else "")
         rows.append((
-            saying.two(one["title"], language), one["playbook"], str(one["version"]), used, drilled, str(one["met"]),
+            saying.pick_language(one["title"], language), one["playbook"], str(one["version"]), used, drilled, str(one["met"]),
             missed,
         ))  # fmt: skip
     head = (
         _("Playbook"), _("Id"), _("Version"), _("Used"), _("Rehearsed"), _("Deadlines met"), _("Deadlines missed"),
     )  # fmt: skip
     return [
-        Words(
+        Paragraph(
             _(
                 "Each playbook: still right, to be changed, or to be given up? "
                 "One that was neither used nor rehearsed in a year is only paper."
             )
         ),
-        Table(head, rows, frozenset({2, 3, 4, 5, 6})),
-        Fill(_("What is changed, by whom, by when?")),
+        TableBlock(head, rows, frozenset({2, 3, 4, 5, 6})),
+        FillInSection(_("What is changed, by whom, by when?")),
     ]
 
 
-BLOCKS: Mapping[ReviewKind, Blocks] = {
-    ReviewKind.DAILY: day,
-    ReviewKind.WEEKLY: week,
-    ReviewKind.TOPICS: topics,
-    ReviewKind.MONTHLY: monthly_sheet.blocks,
-    ReviewKind.RISK: risk,
-    ReviewKind.AUDIT: audit,
-    ReviewKind.EVALUATION: evaluation,
-    ReviewKind.REVISION: revision,
+BLOCKS_BY_KIND: Mapping[ReviewKind, BlocksFunction] = {
+    ReviewKind.DAILY: daily_blocks,
+    ReviewKind.WEEKLY: weekly_blocks,
+    ReviewKind.TOPICS: topics_blocks,
+    ReviewKind.MONTHLY: monthly_sheet.monthly_blocks,
+    ReviewKind.RISK: risk_blocks,
+    ReviewKind.AUDIT: audit_blocks,
+    ReviewKind.EVALUATION: evaluation_blocks,
+    ReviewKind.REVISION: revision_blocks,
 }
 
 
@@ -203,55 +203,55 @@ def _courses(data: Data, metrics: Metrics, zone: str, _: Translator) -> Iterator
         if not by_day:
             continue
         metric = metrics.get(name)
-        title = saying.title(metric, name, _)
+        title = saying.metric_title(metric, name, _)
         percents = metric is not None and saying.is_share(metric)
         unit = "%" if percents else metric.unit if metric and metric.unit == "s" else ""
         subtitle = _("By the day, {unit}").format(unit=unit) if unit else _("By the day")
-        course = Course("", by_day, 100.0 if percents else 1.0)
-        yield Picture(plot(title, subtitle, [course], (first, last), zone), f"{title}. {subtitle}")
+        course = PlotSeries("", by_day, 100.0 if percents else 1.0)
+        yield Picture(draw_plot(title, subtitle, [course], (first, last), zone), f"{title}. {subtitle}")
 
 
 def _categories(found: Data, _: Translator, name: str, empty: str) -> Iterator[Block]:
     total = found["total"]
     rows = [
         (
-            str(place), one["category"], f"{one['count']:,.0f}", percent(one["count"] / total if total else None, _),
-            saying.change(one["count"], one["before"], _),
+            str(place), one["category"], f"{one['count']:,.0f}", format_percent(one["count"] / total if total else None, _),
+            saying.format_change(one["count"], one["before"], _),
         )
         for place, one in enumerate(found["rows"], 1)
     ]  # fmt: skip
     head = ("", name, _("Count"), _("Share"), _("Against the week before"))
-    yield Table(head, rows, frozenset({0, 2, 3, 4}), empty)
+    yield TableBlock(head, rows, frozenset({0, 2, 3, 4}), empty)
     if rows and found["without"]:
-        share = percent(found["without"] / total, _)
-        yield Words(_("{share} of {total} have no category.").format(share=share, total=f"{total:,.0f}"), "soft")
+        share = format_percent(found["without"] / total, _)
+        yield Paragraph(_("{share} of {total} have no category.").format(share=share, total=f"{total:,.0f}"), "soft")
     if found["more"]:
-        yield Words(_("{count} more categories are not listed.").format(count=found["more"]), "soft")
+        yield Paragraph(_("{count} more categories are not listed.").format(count=found["more"]), "soft")
 
 
 def _warned(found: list[Data], _: Translator) -> Iterator[Block]:
-    rows = [(saying.two(one["title"], _.language), str(one["count"])) for one in found]
-    yield Table((_("Warning"), _("How often")), rows, frozenset({1}), _("There was no warning."))
+    rows = [(saying.pick_language(one["title"], _.language), str(one["count"])) for one in found]
+    yield TableBlock((_("Warning"), _("How often")), rows, frozenset({1}), _("There was no warning."))
 
 
-def _late(found: list[Data], _: Translator) -> Table:
-    rows = [(saying.two(one["title"], _.language), one["playbook"], one["step"], str(one["count"])) for one in found]
+def _late(found: list[Data], _: Translator) -> TableBlock:
+    rows = [(saying.pick_language(one["title"], _.language), one["playbook"], one["step"], str(one["count"])) for one in found]
     head = (_("Step"), _("Playbook"), _("Id"), _("How often"))
-    return Table(head, rows, frozenset({3}), _("No deadline was missed."))
+    return TableBlock(head, rows, frozenset({3}), _("No deadline was missed."))
 
 
-def _recurring(found: list[Data], _: Translator) -> Table:
+def _recurring(found: list[Data], _: Translator) -> TableBlock:
     rows = [(f"{one['kind']} {one['service']}".strip(), str(one["count"]), ", ".join(one["refs"])) for one in found]
     head = (_("Kind of incident"), _("Within 90 days"), _("References"))
-    return Table(head, rows, frozenset({1}), _("No kind of incident came three times within 90 days."))
+    return TableBlock(head, rows, frozenset({1}), _("No kind of incident came three times within 90 days."))
 
 
 def _actions(found: list[Data], zone: str, _: Translator) -> Iterator[Block]:
     rows = [
         (
             one["ref"], one["title"], one["owner"],
-            Cell(saying.local(one["due_at"], zone, "%Y-%m-%d") if one["due_at"] else "–", "bad" if one["late"] else ""),
+            Cell(saying.format_local_time(one["due_at"], zone, "%Y-%m-%d") if one["due_at"] else "–", "bad" if one["late"] else ""),
         )
         for one in found
     ]  # fmt: skip
-    yield Table((_("Reference"), _("What"), _("Owner"), _("Due")), rows, frozenset(), _("No promise is open."))
+    yield TableBlock((_("Reference"), _("What"), _("Owner"), _("Due")), rows, frozenset(), _("No promise is open."))

@@ -1,4 +1,4 @@
-"""Plots of day values for documents, by the one drawing that warnings have."""
+"""Plots of daily values for documents, drawn by the plotting of warnings."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """A figure by the day (`2026-10-31`)."""
+class PlotSeries:
+    """Series of a plot: a figure by the day (`2026-10-31`)."""
 
     name: str
     by_day: Mapping[str, float]
@@ -18,22 +18,22 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """A time that stands out: from, to."""
+class MarkedSpan:
+    """Marked time span of a plot: from, to, note."""
 
     begins: datetime
     ends: datetime
     note: str
 
 
-def plot(
-    title: str, subtitle: str, courses: Sequence[Course], days: tuple[str, str], zone: str, *,
-    stretches: Sequence[Stretch] = (), aim: tuple[str, float] | None = None,
+def draw_plot(
+    title: str, subtitle: str, courses: Sequence[PlotSeries], days: tuple[str, str], zone: str, *,
+    stretches: Sequence[MarkedSpan] = (), aim: tuple[str, float] | None = None,
 ) -> str:  # fmt: skip
-    """An SVG of one or more figures over the days from first to last, a point in the middle of each day."""
+    """Draw an SVG of one or more figures over the days from first to last, a point at noon of each."""
     import numpy as np  # noqa: PLC0415 - heavy, and only who makes a document needs it
 
-    from engine.warning.plotting import Band, Line, Plot  # noqa: PLC0415
+    from engine.warning.plotting import PlotBand, PlotLine, Plot  # noqa: PLC0415
 
     where = ZoneInfo(zone)
 
@@ -47,13 +47,13 @@ def plot(
         values = [course.by_day[day] * course.factor if day in course.by_day else float("nan") for day in names]
         times = np.array([at(day, 12) for day in names], dtype=np.int64)
         shape = "value" if place == 0 else "base"
-        lines.append(Line(course.name, times, np.array(values, dtype=np.float64), shape))
+        lines.append(PlotLine(course.name, times, np.array(values, dtype=np.float64), shape))
     start, end = at(days[0], 0), at(days[1], 24)
     if aim is not None:
         ends = np.array([start, end], dtype=np.int64)
-        lines.append(Line(aim[0], ends, np.full(2, aim[1], dtype=np.float64), "limit red"))
+        lines.append(PlotLine(aim[0], ends, np.full(2, aim[1], dtype=np.float64), "limit red"))
     bands = [
-        Band(round(one.begins.timestamp() * 1e6), round(one.ends.timestamp() * 1e6), "red", one.note)
+        PlotBand(round(one.begins.timestamp() * 1e6), round(one.ends.timestamp() * 1e6), "red", one.note)
         for one in stretches
     ]
     return Plot(title, subtitle, start, end, lines, where, bands).svg()

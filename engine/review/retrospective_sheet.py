@@ -1,4 +1,4 @@
-"""A retrospective as people read it, and what it asks them. Blameless: roles, and what the process let happen."""
+"""Retrospective as a document, with its questions. Blameless: roles, and what the process let happen."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from domain.text import N_
 from domain.trend import Trend
 from domain.warning.figures import Metric
 from engine.review import saying
-from engine.review.blocks import Block, Cell, Fill, Heading, Picture, Sheet, Table, Tile, Tiles, Tone, Words
-from engine.review.plots import Course, Stretch, plot
-from engine.review.saying import figure, percent, seconds
+from engine.review.blocks import Block, Cell, FillInSection, Heading, Picture, DocumentSheet, TableBlock, Tile, Tiles, Tone, Paragraph
+from engine.review.plots import PlotSeries, MarkedSpan, draw_plot
+from engine.review.saying import format_figure, format_percent, format_seconds
 from locales import Translator, translator
 
 Data = Mapping[str, Any]
@@ -31,7 +31,7 @@ _SAYS = {
     K.WORSENED: N_("It got worse: {rule}"),
     K.EASED: N_("It got less bad: {rule}"),
     K.RECOVERED: N_("The figures were good again: {rule}"),
-    K.SILENCE: N_("Nothing public for too long: a reminder went out"),
+    K.UPDATE_OVERDUE: N_("Nothing public for too long: a reminder went out"),
     K.ACKNOWLEDGED: N_("Acknowledged: {step}"),
     K.ESCALATED: N_("No answer in time, the next one was called: {step}"),
     K.MISSED: N_("Deadline passed: {step}"),
@@ -63,8 +63,8 @@ _OUTCOMES = {"met": N_("in time"), "missed": N_("too late"), "open": N_("still o
 _RECOVERIES = {"met": N_("met"), "missed": N_("missed"), "open": N_("still down")}
 
 
-def sheet(data: Data, metrics: Metrics, now: DateTime, language: str) -> Sheet:
-    """The whole document."""
+def make_sheet(data: Data, metrics: Metrics, now: DateTime, language: str) -> DocumentSheet:
+    """Make the whole document in a language."""
     _ = translator(language)
     zone = data["zone"]
     parts = (_glance(data, _), _course(data, zone, _), _called(data, zone, _), _customers(data, _),
@@ -73,7 +73,7 @@ def sheet(data: Data, metrics: Metrics, now: DateTime, language: str) -> Sheet:
     if not data["closed_at"]:
         badges.append(_("as far as it is"))
     made = now.in_timezone(zone).format("YYYY-MM-DD HH:mm")
-    return Sheet(
+    return DocumentSheet(
         language, _("Retrospective {ref}").format(ref=data["ref"]), data["title"],
         [block for part in parts for block in part],
         _("Made by Tocsin at {made} from the facts on record; times in {zone}. People appear by their roles: a "
@@ -101,7 +101,7 @@ def _glance(data: Data, _: Translator) -> Iterator[Block]:
     yield Tiles(tiles)
     impact = data["impact"]
     if any(impact.values()):
-        yield Words(_("Impact: {customers} customers, {orders} orders, {money} {currency}.").format(
+        yield Paragraph(_("Impact: {customers} customers, {orders} orders, {money} {currency}.").format(
             currency=data["currency"], **{name: impact[name] for name in ("customers", "orders", "money")}
         ))  # fmt: skip
 
@@ -109,39 +109,39 @@ def _glance(data: Data, _: Translator) -> Iterator[Block]:
 def _between(start: str, end: str | None, _: Translator) -> str:
     if end is None:
         return "–"
-    return seconds((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), _)
+    return format_seconds((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), _)
 
 
 def _course(data: Data, zone: str, _: Translator) -> Iterator[Block]:
     yield Heading(_("What happened"))
-    rows = [(saying.local(one["at"], zone, "%m-%d %H:%M:%S"), _told(one, _)) for one in data["timeline"]]
-    yield Table((_("Time"), _("What")), rows, steady=frozenset({0}))
+    rows = [(saying.format_local_time(one["at"], zone, "%m-%d %H:%M:%S"), _told(one, _)) for one in data["timeline"]]
+    yield TableBlock((_("Time"), _("What")), rows, steady=frozenset({0}))
 
 
 def _told(one: Data, _: Translator) -> str:
     values = dict.fromkeys(("reason", "step", "rule", "channel", "playbook", "text"), "") | dict(one["data"])
     if one["step"]:
-        values["step"] = saying.two(one["step"], _.language)
+        values["step"] = saying.pick_language(one["step"], _.language)
     words = _(_SAYS.get(FactKind(one["kind"])) or str(one["kind"])).format_map(values).strip()
     late = one["data"].get("late_seconds")
-    return words + " · " + _("late by {span}").format(span=seconds(late, _)) if late else words
+    return words + " · " + _("late by {span}").format(span=format_seconds(late, _)) if late else words
 
 
 def _called(data: Data, zone: str, _: Translator) -> Iterator[Block]:
     yield Heading(_("Who was called, and the clocks"))
     rows = []
     for one in data["steps"]:
-        answer = "–" if one["answer_seconds"] is None else seconds(one["answer_seconds"], _)
+        answer = "–" if one["answer_seconds"] is None else format_seconds(one["answer_seconds"], _)
         outcome = _OUTCOMES[one["deadline"]]
         deadline = _(outcome)
         if one["late_seconds"]:
-            deadline += f" (+{seconds(one['late_seconds'], _)})"
+            deadline += f" (+{format_seconds(one['late_seconds'], _)})"
         rows.append((
-            saying.two(one["title"], _.language), one["role"], saying.local(one["opened_at"], zone, "%m-%d %H:%M"),
+            saying.pick_language(one["title"], _.language), one["role"], saying.format_local_time(one["opened_at"], zone, "%m-%d %H:%M"),
             Cell(answer, _tone(one["acknowledged"])), str(one["level"]), Cell(deadline, _tone(one["deadline"])),
         ))  # fmt: skip
     head = (_("Step"), _("Role"), _("Called"), _("Answered after"), _("Ladder climbed"), _("Deadline"))
-    yield Table(head, rows, frozenset({3, 4}), _("Nobody was called."), steady=frozenset({2}))
+    yield TableBlock(head, rows, frozenset({3, 4}), _("Nobody was called."), steady=frozenset({2}))
 
 
 def _tone(outcome: str) -> Tone:
@@ -152,21 +152,21 @@ def _customers(data: Data, _: Translator) -> Iterator[Block]:
     found = data["customers"]
     yield Heading(_("What customers said"))
     if not found["customers"]:
-        yield Words(_("No affected customers were taken in."), "soft")
+        yield Paragraph(_("No affected customers were taken in."), "soft")
         return
     yield Tiles([
         Tile(_("Affected customers"), f"{found['customers']:,}"),
-        Tile(_("Answered"), percent(found["response_share"], _), _("{answered} of {asked} asked").format(**found)),
-        Tile(_("Satisfied (4 and 5 of 5)"), percent(found["csat"], _)),
+        Tile(_("Answered"), format_percent(found["response_share"], _), _("{answered} of {asked} asked").format(**found)),
+        Tile(_("Satisfied (4 and 5 of 5)"), format_percent(found["csat"], _)),
         Tile(_("Solved"), f"{found['solved']} / {found['answered']}"),
-        Tile(_("Second complaints"), str(found["second_complaints"]), percent(found["second_share"], _)),
+        Tile(_("Second complaints"), str(found["second_complaints"]), format_percent(found["second_share"], _)),
     ])  # fmt: skip
 
 
 def _effects(data: Data, metrics: Metrics, zone: str, _: Translator) -> Iterator[Block]:
     found = data["effects"]
     yield Heading(_("Effects, before and after"))
-    yield Words(_("Day {day} of {days}. Four weeks before are held against the days since.").format(
+    yield Paragraph(_("Day {day} of {days}. Four weeks before are held against the days since.").format(
         day=found["days_after"], days=found["of_days"]))  # fmt: skip
     rows = []
     for one in found["figures"]:
@@ -174,16 +174,16 @@ def _effects(data: Data, metrics: Metrics, zone: str, _: Translator) -> Iterator
         verdict = Trend(one["verdict"])
         tone: Tone = "good" if verdict is Trend.BETTER else "bad" if verdict is Trend.WORSE else "soft"
         rows.append((
-            f"{saying.two(one['title'], _.language)} {one['service']}".strip(), _known(one["before"], metric, _),
+            f"{saying.pick_language(one['title'], _.language)} {one['service']}".strip(), _known(one["before"], metric, _),
             _known(one["during"], metric, _), _known(one["after"], metric, _), _difference(one, metric, _),
             Cell(_(_VERDICTS[verdict]), tone),
         ))  # fmt: skip
     head = (_("Figure"), _("Before"), _("During"), _("Afterwards"), _("Difference, 95 % interval"), _("Trend"))
-    yield Table(head, rows, frozenset({1, 2, 3, 4}), _("No figure is traced."))
+    yield TableBlock(head, rows, frozenset({1, 2, 3, 4}), _("No figure is traced."))
     for one in found["figures"]:
         if one["by_day"]:
             yield _plot(data, one, metrics.get(one["metric"]), zone, _)
-    yield Words(_(
+    yield Paragraph(_(
         "Before and after are medians of days. Better or worse: the interval of their difference (bootstrap) lies on "
         "one side of zero. The same: it lies within a tenth of the value before. Otherwise, or with fewer than five "
         "days on a side, the figures cannot tell."
@@ -191,7 +191,7 @@ def _effects(data: Data, metrics: Metrics, zone: str, _: Translator) -> Iterator
 
 
 def _known(value: float | None, metric: Metric | None, _: Translator) -> str:
-    return "–" if value is None else figure(value, metric, _)
+    return "–" if value is None else format_figure(value, metric, _)
 
 
 def _difference(one: Data, metric: Metric | None, _: Translator) -> str:
@@ -200,12 +200,12 @@ def _difference(one: Data, metric: Metric | None, _: Translator) -> str:
     share = metric is not None and saying.is_share(metric)
     low, high = (value * (100 if share else 1) for value in (one["low"], one["high"]))
     unit = _("points") if share else metric.unit if metric and metric.unit == "s" else ""
-    return f"{saying.signed(low, '.3g')} … {saying.signed(high, '.3g')} {unit}".strip()
+    return f"{saying.format_signed(low, '.3g')} … {saying.format_signed(high, '.3g')} {unit}".strip()
 
 
 def _plot(data: Data, one: Data, metric: Metric | None, zone: str, _: Translator) -> Picture:
     share = metric is not None and saying.is_share(metric)
-    title = saying.two(one["title"], _.language)
+    title = saying.pick_language(one["title"], _.language)
     unit = "%" if share else metric.unit if metric and metric.unit == "s" else ""
     subtitle = _("By the day; the incident is marked")
     if unit:
@@ -213,21 +213,21 @@ def _plot(data: Data, one: Data, metric: Metric | None, zone: str, _: Translator
     began = datetime.fromisoformat(data["declared_at"])
     ended = datetime.fromisoformat(data["closed_at"]) if data["closed_at"] else began + timedelta(hours=1)
     days = data["effects"]["days"]
-    course = Course("", one["by_day"], 100.0 if share else 1.0)
-    svg = plot(title, subtitle, [course], (days[0], days[1]), zone, stretches=[Stretch(began, ended, data["ref"])])
+    course = PlotSeries("", one["by_day"], 100.0 if share else 1.0)
+    svg = draw_plot(title, subtitle, [course], (days[0], days[1]), zone, stretches=[MarkedSpan(began, ended, data["ref"])])
     return Picture(svg, f"{title}. {subtitle}")
 
 
 def _people(data: Data, _: Translator) -> Iterator[Block]:
     yield Heading(_("For people"))
     for name, question in _QUESTIONS:
-        yield Fill(_(question), data["words"].get(name, ""))
+        yield FillInSection(_(question), data["words"].get(name, ""))
     yield Heading(_("Actions"))
     rows = [(one["ref"], one["title"], _state(one["status"], _)) for one in data["actions"]]
     empty = _("No action is on record yet: `tocsin retrospective {ref} --action ... --owner ROLE --due 14d`").format(
         ref=data["ref"]
     )
-    yield Table((_("Reference"), _("What"), _("State")), rows, frozenset(), empty)
+    yield TableBlock((_("Reference"), _("What"), _("State")), rows, frozenset(), empty)
 
 
 def _state(name: str, _: Translator) -> str:

@@ -1,4 +1,4 @@
-"""Figures as people read them, in the language of a document."""
+"""Formatting of figures in the language of a document."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from domain.warning.figures import Kind, Metric, show
+from domain.warning.figures import MetricKind, Metric, format_metric
 from domain.warning.rule import Aggregate
 from engine.review.blocks import Tone
 from locales import Translator, format_span
@@ -16,75 +16,75 @@ SHARES = (Aggregate.SHARE,)
 
 
 def is_share(metric: Metric) -> bool:
-    """Whether it is read in percent."""
-    return metric.aggregate in SHARES or metric.kind is Kind.SHARE
+    """Return whether a metric is read in percent."""
+    return metric.aggregate in SHARES or metric.kind is MetricKind.SHARE
 
 
-def percent(share: float | None, _: Translator, missing: str = "") -> str:
-    """`93.3 %`."""
-    return missing or _("no data") if share is None else show(round(share, 4), Kind.SHARE)
+def format_percent(share: float | None, _: Translator, missing: str = "") -> str:
+    """Format a share as `93.3 %`."""
+    return missing or _("no data") if share is None else format_metric(round(share, 4), MetricKind.SHARE)
 
 
-def seconds(count: float | None, _: Translator) -> str:
-    """`2 min`; of less than two minutes to the second."""
+def format_seconds(count: float | None, _: Translator) -> str:
+    """Format seconds as `2 min`; less than two minutes to the second."""
     if count is None:
         return _("no data")
     return format_span(timedelta(seconds=count), _.language)
 
 
-def figure(value: float | None, metric: Metric | None, _: Translator) -> str:
-    """A figure with its unit."""
+def format_figure(value: float | None, metric: Metric | None, _: Translator) -> str:
+    """Format a figure with its unit."""
     if value is None:
         return _("no data")
     if metric is None:
-        return show(value, Kind.GAUGE)
+        return format_metric(value, MetricKind.GAUGE)
     if is_share(metric):
-        return percent(value, _)
-    return seconds(value, _) if metric.kind is Kind.DURATION and value >= 60 else show(value, metric.kind)  # noqa: PLR2004
+        return format_percent(value, _)
+    return format_seconds(value, _) if metric.kind is MetricKind.DURATION and value >= 60 else format_metric(value, metric.kind)  # noqa: PLR2004
 
 
-def money(amount: float | None, currency: str, _: Translator) -> str:
-    """`12,000 CNY`."""
+def format_money(amount: float | None, currency: str, _: Translator) -> str:
+    """Format money as `12,000 CNY`."""
     return _("not stated") if amount is None else f"{amount:,.0f} {currency}"
 
 
-def plain(number: float | None, _: Translator) -> str:
-    """`1,250`, `0.1`."""
-    return _("not stated") if number is None else show(number, Kind.GAUGE)
+def format_number(number: float | None, _: Translator) -> str:
+    """Format a number as `1,250`, `0.1`."""
+    return _("not stated") if number is None else format_metric(number, MetricKind.GAUGE)
 
 
-def change(value: float | None, earlier: float | None, _: Translator) -> str:
-    """`+12 %` against the span before."""
+def format_change(value: float | None, earlier: float | None, _: Translator) -> str:
+    """Format a change as `+12 %` against the period before."""
     if value is None or not earlier:
         return "–"
     share = (value - earlier) / abs(earlier)
-    return f"{signed(share * 100, '.1f')} %"
+    return f"{format_signed(share * 100, '.1f')} %"
 
 
-def signed(number: float, digits: str = ".0f") -> str:
-    """`+12`, `−3`, `0`."""
+def format_signed(number: float, digits: str = ".0f") -> str:
+    """Format a signed number as `+12`, `−3`, `0`."""
     shown = f"{number:+,{digits}}"
     return "0" if float(shown.replace(",", "")) == 0 else shown.replace("-", "−")
 
 
-def meets(value: float | None, aim: float | None, better: str) -> Tone:
-    """How a figure stands against its aim."""
+def tone_against_aim(value: float | None, aim: float | None, better: str) -> Tone:
+    """Return the tone of a figure against its aim."""
     if value is None or aim is None:
         return ""
     met = value >= aim if better == "up" else value <= aim
     return "good" if met else "bad"
 
 
-def title(metric: Metric | None, name: str, _: Translator) -> str:
-    """A figure's name."""
+def metric_title(metric: Metric | None, name: str, _: Translator) -> str:
+    """Return a metric's title."""
     return metric.title.in_(_.language) if metric else name
 
 
-def local(moment: str, zone: str, form: str = "%Y-%m-%d %H:%M") -> str:
-    """A moment of the data, in the zone of the house."""
+def format_local_time(moment: str, zone: str, form: str = "%Y-%m-%d %H:%M") -> str:
+    """Format a moment of the data, in the installation's zone."""
     return datetime.fromisoformat(moment).astimezone(ZoneInfo(zone)).strftime(form)
 
 
-def two(words: Mapping[str, Any], language: str) -> str:
-    """A text of the data that is there in both languages."""
+def pick_language(words: Mapping[str, Any], language: str) -> str:
+    """Return a text of the data in the document's language, of the two it has."""
     return str(words["zh"] if language == "zh_CN" else words["en"])

@@ -1,1 +1,1 @@
-"""Who is on duty now: calendars, overrides by hand, hand-overs."""
+"""On call: calendars, overrides, handovers, and who has each role now."""

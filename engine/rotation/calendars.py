@@ -1,6 +1,6 @@
 """Calendars of roles: fetched in the background, the last good copy kept in the home.
 
-`ROLE.ics` is the copy, `ROLE.json` its shifts of the coming weeks: what every process reads, and cheap to read.
+`ROLE.ics` is the copy, `ROLE.json` its shifts of the coming weeks: what every process reads, cheaply.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from pendulum import DateTime
 
 from domain.durations import elapsed, later
 from domain.roster import Role, Roster
-from playbooks.shifts import BadCalendar, Entry, entry_of, read_shifts
+from playbooks.shifts import BadCalendar, CalendarShift, shift_from_document, parse_shifts
 
 log = logging.getLogger("tocsin.rotation")
-MOST_BYTES = 2_000_000
-EVERY = timedelta(minutes=5)  # between two fetches of an address
-AGAIN = timedelta(minutes=1)  # after one that failed
-ANEW = timedelta(hours=6)  # the shifts of the coming weeks are laid out anew, though the calendar is the same
-BEFORE, AHEAD = timedelta(days=7), timedelta(days=35)
+MAX_BYTES = 2_000_000
+FETCH_EVERY = timedelta(minutes=5)  # between two fetches of an address
+RETRY_AFTER = timedelta(minutes=1)  # after one that failed
+RELAY_AFTER = timedelta(hours=6)  # the shifts of the coming weeks are laid out anew, though the calendar is the same
+PAST_WINDOW, FUTURE_WINDOW = timedelta(days=7), timedelta(days=35)
 _CONNECT_SECONDS = 10.0
 _WHOLE_SECONDS = 20.0
 _SAFE_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
-class Unreachable(OSError):
-    """The calendar could not be fetched; the message never has its address, which may be a secret."""
+class CalendarUnreachable(OSError):
+    """A calendar could not be fetched; the message never has its address, which may be a secret."""
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """What is known of a role's calendar.
+class CalendarCopy:
+    """Kept copy of a role's calendar.
 
     Attributes:
         of: digest of where it comes from; a copy of another calendar is worth nothing.
@@ -59,27 +59,27 @@ class Copy:
     trouble: str
     start: DateTime
     end: DateTime
-    entries: tuple[Entry, ...]
+    entries: tuple[CalendarShift, ...]
     mark: str = ""  # of a file: by which its change is seen
 
 
-def digest_of(calendar: str) -> str:
-    """What a copy is kept under: the address itself may be a secret."""
+def calendar_digest(calendar: str) -> str:
+    """Return the digest under which a copy is kept: the address itself may be a secret."""
     return hashlib.sha256(calendar.encode()).hexdigest()[:16]
 
 
-def read_copy(path: Path) -> Copy | None:
-    """The copy in a file; None where there is none that can be read."""
+def read_copy(path: Path) -> CalendarCopy | None:
+    """Return the copy in a file; None where there is none that can be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return Copy(
+        return CalendarCopy(
             found["of"],
             _time(found["read_at"]) if found["read_at"] else None,
             _time(found["tried_at"]),
             str(found["trouble"]),
             _time(found["start"]),
             _time(found["end"]),
-            tuple(entry_of(one) for one in found["entries"]),
+            tuple(shift_from_document(one) for one in found["entries"]),
             str(found["mark"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
@@ -90,11 +90,11 @@ def _time(text: str) -> DateTime:
     return pendulum.instance(datetime.fromisoformat(text))
 
 
-def _write(path: Path, copy: Copy) -> None:
+def _write(path: Path, copy: CalendarCopy) -> None:
     document = {
         "of": copy.of, "read_at": copy.read_at.isoformat() if copy.read_at else None,
         "tried_at": copy.tried_at.isoformat(), "trouble": copy.trouble, "start": copy.start.isoformat(),
-        "end": copy.end.isoformat(), "mark": copy.mark, "entries": [one.document() for one in copy.entries],
+        "end": copy.end.isoformat(), "mark": copy.mark, "entries": [one.to_document() for one in copy.entries],
     }  # fmt: skip
     _replace(path, json.dumps(document, ensure_ascii=False))
 
@@ -111,50 +111,50 @@ def _replace(path: Path, text: str) -> None:
         draft.unlink(missing_ok=True)
 
 
-class Calendars:
-    """The calendars of one home. `folder` holds the copies; a calendar's file is looked for beside the roster."""
+class RoleCalendars:
+    """Calendars of one home. `folder` holds the copies; a calendar's file is looked for beside the roster."""
 
     def __init__(self, folder: Path, beside: Path) -> None:
         self._folder, self._beside = folder, beside
 
     def refresh(self, roster: Roster, now: DateTime) -> int:
-        """Fetch what is due, of every role with a calendar; how many were."""
+        """Fetch the calendars that are due, of every role with one; return how many."""
         return sum(self._look(roster, role, now) for role in roster.roles.values() if role.calendar)
 
     def _look(self, roster: Roster, role: Role, now: DateTime) -> bool:
         known = read_copy(self._folder / f"{role.id}.json")
-        if known is not None and known.of != digest_of(role.calendar):
+        if known is not None and known.of != calendar_digest(role.calendar):
             known = None
         mark = self._mark(role)
         if known is not None and not _due(known, mark, now):
             return False
         try:
             text = self._fetch(role)
-            entries = read_shifts(text, later(now, -BEFORE), later(now, AHEAD), _zone(roster, role))
+            entries = parse_shifts(text, later(now, -PAST_WINDOW), later(now, FUTURE_WINDOW), _zone(roster, role))
         except (OSError, BadCalendar) as error:
             self._failed(role, known, _reason(error), mark, now)
             return True
         _replace(self._folder / f"{role.id}.ics", text)
-        copy = Copy(
-            digest_of(role.calendar), now, now, "", later(now, -BEFORE), later(now, AHEAD), tuple(entries), mark
+        copy = CalendarCopy(
+            calendar_digest(role.calendar), now, now, "", later(now, -PAST_WINDOW), later(now, FUTURE_WINDOW), tuple(entries), mark
         )
         _write(self._folder / f"{role.id}.json", copy)
         return True
 
-    def _failed(self, role: Role, known: Copy | None, why: str, mark: str, now: DateTime) -> None:
+    def _failed(self, role: Role, known: CalendarCopy | None, why: str, mark: str, now: DateTime) -> None:
         if known is None or not known.trouble:
             log.warning("the calendar of %s cannot be used: %s", role.id, why)
-        of = digest_of(role.calendar)
-        good = known or Copy(of, None, now, "", later(now, -BEFORE), later(now, AHEAD), ())
+        of = calendar_digest(role.calendar)
+        good = known or CalendarCopy(of, None, now, "", later(now, -PAST_WINDOW), later(now, FUTURE_WINDOW), ())
         entries, start, end = good.entries, good.start, good.end
         if good.read_at is not None:  # the last good copy, on into the coming weeks
             try:
                 text = (self._folder / f"{role.id}.ics").read_text(encoding="utf-8")
-                start, end = later(now, -BEFORE), later(now, AHEAD)
-                entries = tuple(read_shifts(text, start, end, ZoneInfo("UTC")))
+                start, end = later(now, -PAST_WINDOW), later(now, FUTURE_WINDOW)
+                entries = tuple(parse_shifts(text, start, end, ZoneInfo("UTC")))
             except (OSError, BadCalendar):
                 entries, start, end = good.entries, good.start, good.end
-        _write(self._folder / f"{role.id}.json", Copy(of, good.read_at, now, why, start, end, entries, mark))
+        _write(self._folder / f"{role.id}.json", CalendarCopy(of, good.read_at, now, why, start, end, entries, mark))
 
     def _mark(self, role: Role) -> str:
         if "://" in role.calendar:
@@ -167,18 +167,18 @@ class Calendars:
 
     def _fetch(self, role: Role) -> str:
         if "://" in role.calendar:
-            return fetch(role.calendar)
+            return fetch_calendar(role.calendar)
         with (self._beside / role.calendar).open("rb") as file:
-            return _text(file.read(MOST_BYTES + 1))
+            return _text(file.read(MAX_BYTES + 1))
 
 
-def _due(known: Copy, mark: str, now: DateTime) -> bool:
+def _due(known: CalendarCopy, mark: str, now: DateTime) -> bool:
     waited = elapsed(known.tried_at, now)
-    if waited < timedelta(0) or waited >= ANEW or mark != known.mark:
+    if waited < timedelta(0) or waited >= RELAY_AFTER or mark != known.mark:
         return True
     if mark:  # a file is read when it changes
         return False
-    return waited >= (AGAIN if known.trouble else EVERY)
+    return waited >= (RETRY_AFTER if known.trouble else FETCH_EVERY)
 
 
 def _zone(roster: Roster, role: Role) -> ZoneInfo:
@@ -187,7 +187,7 @@ def _zone(roster: Roster, role: Role) -> ZoneInfo:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, (Unreachable, BadCalendar)):
+    if isinstance(error, (CalendarUnreachable, BadCalendar)):
         return str(error)
     return f"its file cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})"
 
@@ -195,7 +195,7 @@ def _reason(error: Exception) -> str:
 class _Careful(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if not _may_be_asked(newurl):
-            raise Unreachable("it leads to an address that is not https")
+            raise CalendarUnreachable("it leads to an address that is not https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -204,38 +204,38 @@ def _may_be_asked(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _SAFE_HOSTS)
 
 
-def fetch(url: str) -> str:
-    """The text behind an address, within 20 s and 2 MB.
+def fetch_calendar(url: str) -> str:
+    """Return the text behind an address, within 20 s and 2 MB.
 
     Raises:
-        Unreachable: it is not there, too slow or too long.
+        CalendarUnreachable: it is not there, too slow or too long.
         BadCalendar: it is no text.
     """
     try:
         with urllib.request.build_opener(_Careful).open(url, timeout=_CONNECT_SECONDS) as answer:
             body = _body(answer)
-    except Unreachable:
+    except CalendarUnreachable:
         raise
     except (OSError, ValueError) as error:  # urllib's errors are OSErrors
         code = getattr(error, "code", None)
         said = f"HTTP {code}" if code else type(getattr(error, "reason", error)).__name__
-        raise Unreachable(f"its address does not give it ({said})") from None
+        raise CalendarUnreachable(f"its address does not give it ({said})") from None
     return _text(body)
 
 
 def _body(answer: Any) -> bytes:
     ends = time.monotonic() + _WHOLE_SECONDS
     body = b""
-    while len(body) <= MOST_BYTES and (part := answer.read1(65_536)):
+    while len(body) <= MAX_BYTES and (part := answer.read1(65_536)):
         body += part
         if time.monotonic() > ends:
-            raise Unreachable(f"it takes longer than {_WHOLE_SECONDS:g} s")
+            raise CalendarUnreachable(f"it takes longer than {_WHOLE_SECONDS:g} s")
     return body
 
 
 def _text(body: bytes) -> str:
-    if len(body) > MOST_BYTES:
-        raise BadCalendar(f"it is longer than {MOST_BYTES // 1_000_000} MB")
+    if len(body) > MAX_BYTES:
+        raise BadCalendar(f"it is longer than {MAX_BYTES // 1_000_000} MB")
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""What this installation knows of its duties, kept current: copies of calendars, overrides, the roster made of both."""
+"""Duties of an installation, kept current: calendar copies, overrides, and the roster resolved from both."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pendulum import DateTime
 
 from domain.durations import later
 from domain.roster import Role, Roster
-from domain.rotation import AROUND, Duties, Override, Rota, Shift, resolved
-from engine.rotation.calendars import Copy, digest_of, read_copy
-from playbooks.shifts import holder
+from domain.rotation import LOOKBACK, Duties, DutyOverride, ShiftCalendar, OncallShift, resolve_roster
+from engine.rotation.calendars import CalendarCopy, calendar_digest, read_copy
+from playbooks.shifts import find_shift_holder
 from storage import rotations
 from storage.database import Database, StorageError
 
 log = logging.getLogger("tocsin.rotation")
-LOOK_SECONDS = 1.0  # of the monotonic clock, between two looks at files and overrides
+POLL_SECONDS = 1.0  # of the monotonic clock, between two looks at files and overrides
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +33,16 @@ class _Resolved:
     until: DateTime
 
 
-class OnDuty:
-    """The roster as it is now. Threads may share one."""
+class OnDutyResolver:
+    """Resolver of the roster as it is now. Threads may share one."""
 
     def __init__(self, folder: Path, database: Database, clock: Callable[[], DateTime]) -> None:
         self.clock = clock
         self._folder, self._database = folder, database
         self._lock = threading.Lock()
         self._looked: float | None = None
-        self._copies: dict[str, tuple[tuple[int, ...], Copy | None]] = {}
-        self._overrides: tuple[Override, ...] = ()
+        self._copies: dict[str, tuple[tuple[int, ...], CalendarCopy | None]] = {}
+        self._overrides: tuple[DutyOverride, ...] = ()
         self._duties = Duties()
         self._findings: tuple[str, ...] = ()
         self._state: object = None
@@ -50,7 +50,7 @@ class OnDuty:
         self._last: _Resolved | None = None
 
     def resolve(self, written: Roster) -> Roster:
-        """Each role with whoever is on duty now."""
+        """Return the roster with each role held by the person on duty now."""
         with self._lock:
             self._look(written)
             if not self._duties.roles():
@@ -58,30 +58,30 @@ class OnDuty:
             now, last = self.clock(), self._last
             fits = last and last.written is written and last.duties is self._duties and last.since <= now < last.until
             if not last or not fits:
-                roster, until = resolved(written, self._duties, now)
+                roster, until = resolve_roster(written, self._duties, now)
                 self._last = last = _Resolved(written, self._duties, roster, now, until)
             return last.roster
 
     def duties(self, written: Roster) -> Duties:
-        """What moves people in and out of the roles of this roster."""
+        """Return the duties that move people in and out of the roles of this roster."""
         with self._lock:
             self._look(written)
             return self._duties
 
     def findings(self, written: Roster) -> list[str]:
-        """What is wrong with the calendars, each a line that says who is called instead."""
+        """Return what is wrong with the calendars, each a line that says who is called instead."""
         with self._lock:
             self._look(written)
             return list(self._findings)
 
     def forget(self) -> None:
-        """Look again at the next call: something was changed just now."""
+        """Forget what was read, so that the next call reads again: something was changed just now."""
         with self._lock:
             self._looked = None
 
     def _look(self, written: Roster) -> None:
         now = time.monotonic()
-        fresh = self._looked is not None and now - self._looked < LOOK_SECONDS
+        fresh = self._looked is not None and now - self._looked < POLL_SECONDS
         if fresh and written is self._of:
             return
         self._looked = now
@@ -96,16 +96,16 @@ class OnDuty:
         self._duties = Duties({name: rota for name, (rota, _) in made.items()}, overrides)
         self._findings = tuple(line for _, lines in made.values() for line in lines)
 
-    def _read_overrides(self) -> tuple[Override, ...]:
+    def _read_overrides(self) -> tuple[DutyOverride, ...]:
         if self._database.is_sqlite and not Path(str(self._database.engine.url.database)).exists():
             return ()  # asking would make the file
         try:
             with self._database.read() as connection:
-                return rotations.overrides(connection, later(self.clock(), -AROUND - timedelta(days=1)))
+                return rotations.list_overrides(connection, later(self.clock(), -LOOKBACK - timedelta(days=1)))
         except StorageError:  # those known hold; that the database is away is said by others
             return self._overrides
 
-    def _copy(self, role: Role) -> Copy | None:
+    def _copy(self, role: Role) -> CalendarCopy | None:
         path = self._folder / f"{role.id}.json"
         try:
             stat = path.stat()
@@ -115,23 +115,23 @@ class OnDuty:
         if role.id not in self._copies or self._copies[role.id][0] != mark:
             self._copies[role.id] = (mark, read_copy(path) if mark else None)
         copy = self._copies[role.id][1]
-        return copy if copy is not None and copy.of == digest_of(role.calendar) else None
+        return copy if copy is not None and copy.of == calendar_digest(role.calendar) else None
 
 
-def _rota(written: Roster, role: Role, copy: Copy | None, now: DateTime) -> tuple[Rota, list[str]]:
+def _rota(written: Roster, role: Role, copy: CalendarCopy | None, now: DateTime) -> tuple[ShiftCalendar, list[str]]:
     """A role's shifts, and what is wrong with them."""
     instead = role.primary + (f", then {role.backup}" if role.backup else "")
     if copy is None or copy.read_at is None:
         why = copy.trouble if copy else "it has not been read yet"
-        start, end = later(now, -AROUND), later(now, AROUND)
-        return Rota((), start, end), [f"calendar of {role.id}: {why}; {instead} is called instead"]
+        start, end = later(now, -LOOKBACK), later(now, LOOKBACK)
+        return ShiftCalendar((), start, end), [f"calendar of {role.id}: {why}; {instead} is called instead"]
     shifts, strangers = [], []
     for entry in copy.entries:
-        person = holder(entry, written.people)
+        person = find_shift_holder(entry, written.people)
         if person is None:
             strangers.append(entry)
         else:
-            shifts.append(Shift(entry.start, entry.end, person))
+            shifts.append(OncallShift(entry.start, entry.end, person))
     found = []
     if copy.trouble:
         found.append(
@@ -147,4 +147,4 @@ def _rota(written: Roster, role: Role, copy: Copy | None, now: DateTime) -> tupl
             f"calendar of {role.id}: the shift of {stranger.start:%Y-%m-%d %H:%M} UTC names nobody of the roster: "
             "give the person its `mail`, or write their id into its title"
         )
-    return Rota(tuple(shifts), copy.start, copy.end), found
+    return ShiftCalendar(tuple(shifts), copy.start, copy.end), found

@@ -1,24 +1,24 @@
-"""One look at the rotations: by the engine every few seconds, by the sweep, by a test with its own clock."""
+"""Poll of on-call: run by the engine every few seconds, by the sweep, and by tests with their own clock."""
 
 from __future__ import annotations
 
 from pendulum import DateTime
 
-from engine.house import House
-from engine.rotation.calendars import Calendars
+from engine.house import Installation
+from engine.rotation.calendars import RoleCalendars
 from engine.rotation.handing import hand_over_shifts
 
 
-def calendars_of(house: House) -> Calendars:
-    """The calendars of a house."""
-    return Calendars(house.settings.calendars_dir, house.settings.roster_file.parent)
+def get_role_calendars(house: Installation) -> RoleCalendars:
+    """Return the role calendars of an installation."""
+    return RoleCalendars(house.settings.calendars_dir, house.settings.roster_file.parent)
 
 
-def fetch_calendars(house: House, now: DateTime) -> int:
-    """Fetch what is due. It may take as long as a slow address does: in a thread of its own."""
-    return calendars_of(house).refresh(house.written_roster(), now)
+def fetch_calendars(house: Installation, now: DateTime) -> int:
+    """Fetch the calendars that are due, in a thread of its own: it takes as long as a slow address does."""
+    return get_role_calendars(house).refresh(house.written_roster(), now)
 
 
-def look(house: House, now: DateTime) -> int:
-    """Hand over the changes of shift that have come; how many."""
+def hand_over_due(house: Installation, now: DateTime) -> int:
+    """Hand over the changes of shift that have come; return how many."""
     return hand_over_shifts(house, now)

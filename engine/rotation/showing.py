@@ -1,4 +1,4 @@
-"""Who is on duty, as pages, the terminal and programs read it. JSON-able, times in ISO 8601."""
+"""Read model of on-call, for pages, the terminal and programs. JSON-able, times in ISO 8601."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pendulum import DateTime
 
 from domain.durations import later
 from domain.roster import Roster
-from domain.rotation import Duties, Override, Span, resolved, spans_of
-from engine.house import House
+from domain.rotation import Duties, DutyOverride, DutyPeriod, resolve_roster, list_role_periods
+from engine.house import Installation
 from storage import rotations
 
 DAYS = 14
 
 
-def days(house: House, now: DateTime, *, role: str = "", count: int = DAYS) -> dict[str, Any]:
-    """The next days of every role, or of one: spans without hole or overlap, and where a calendar has a gap.
+def list_shifts(house: Installation, now: DateTime, *, role: str = "", count: int = DAYS) -> dict[str, Any]:
+    """List the next days of every role, or of one: spans without hole or overlap, and gaps of calendars.
 
     Raises:
         BadFile: there has been no readable roster yet.
@@ -37,7 +37,7 @@ def days(house: House, now: DateTime, *, role: str = "", count: int = DAYS) -> d
 
 
 def _role(roster: Roster, duties: Duties, name: str, start: DateTime, end: DateTime) -> dict[str, Any]:
-    found = spans_of(roster, duties, name, start, end)
+    found = list_role_periods(roster, duties, name, start, end)
     return {
         "role": name,
         "title": roster.roles[name].title,
@@ -47,7 +47,7 @@ def _role(roster: Roster, duties: Duties, name: str, start: DateTime, end: DateT
     }
 
 
-def _span(roster: Roster, span: Span) -> dict[str, Any]:
+def _span(roster: Roster, span: DutyPeriod) -> dict[str, Any]:
     return {
         "from": span.start.isoformat(),
         "to": span.end.isoformat(),
@@ -59,18 +59,18 @@ def _span(roster: Roster, span: Span) -> dict[str, Any]:
     }
 
 
-def who(house: House, at: DateTime, *, role: str = "") -> list[dict[str, Any]]:
-    """Who has each role, or one, at a moment, until when, and why.
+def list_on_duty(house: Installation, at: DateTime, *, role: str = "") -> list[dict[str, Any]]:
+    """List who has each role, or one, at a moment, until when, and why.
 
     Raises:
         KeyError: the roster has no such role.
     """
     roster, duties = house.written_roster(), house.duties()
     wanted = [roster.roles[role].id] if role else list(roster.roles)
-    then, _ = resolved(roster, duties, at)
+    then, _ = resolve_roster(roster, duties, at)
     found = []
     for name in wanted:
-        span = spans_of(roster, duties, name, at, later(at, timedelta(days=DAYS)))[0]
+        span = list_role_periods(roster, duties, name, at, later(at, timedelta(days=DAYS)))[0]
         moves = name in duties.roles()
         found.append(
             {
@@ -86,16 +86,16 @@ def who(house: House, at: DateTime, *, role: str = "") -> list[dict[str, Any]]:
     return found
 
 
-def overrides(house: House, now: DateTime, *, past: bool = False) -> list[dict[str, Any]]:
-    """What was decided by hand and is not over; `past`: what was over in the last 92 days too."""
+def list_overrides(house: Installation, now: DateTime, *, past: bool = False) -> list[dict[str, Any]]:
+    """List overrides that are not over; `past`: also those over in the last 92 days."""
     since = later(now, -timedelta(days=92)) if past else now
     with house.database.read() as connection:
-        found = rotations.overrides(connection, since)
+        found = rotations.list_overrides(connection, since)
     return [override_row(one, now) for one in found if past or not _is_over(one, now)]
 
 
-def override_row(one: Override, now: DateTime) -> dict[str, Any]:
-    """One override."""
+def override_row(one: DutyOverride, now: DateTime) -> dict[str, Any]:
+    """Return one override as a row."""
     return {
         "id": one.id,
         "role": one.role,
@@ -110,6 +110,6 @@ def override_row(one: Override, now: DateTime) -> dict[str, Any]:
     }
 
 
-def _is_over(one: Override, now: DateTime) -> bool:
+def _is_over(one: DutyOverride, now: DateTime) -> bool:
     """Also where it was ended before it began."""
     return one.ended_at is not None or one.until <= now

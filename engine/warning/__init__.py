@@ -1,1 +1,1 @@
-"""Evaluation of warning rules on live figures: windows in memory, the tick, the backtest. Needs numpy, no Prefect."""
+"""Evaluation of warning rules on live samples: windows in memory, ticks, backtest. Needs numpy, no Prefect."""

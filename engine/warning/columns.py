@@ -1,4 +1,4 @@
-"""What comes in, as numpy columns: samples, and rows of history."""
+"""Samples, and rows of history, as numpy columns."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MINUTE: Final = 60 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
-    """Who a number stands for: the metric and labels of a series of samples."""
+class SeriesDescriptor:
+    """Metric and labels of a series of samples, behind its number."""
 
     id: int
     metric: str
@@ -29,7 +29,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class SampleArrays:
     """Samples, one a row. Times in microseconds; `count` is the number of events that the value stands for."""
 
     series: Ints
@@ -38,9 +38,9 @@ class Columns:
     count: Floats
 
     @staticmethod
-    def of(series: Any, at: Any, value: Any, count: Any) -> Columns:
-        """From whatever numpy takes as arrays."""
-        return Columns(
+    def of(series: Any, at: Any, value: Any, count: Any) -> SampleArrays:
+        """Make the columns from anything that numpy takes as arrays."""
+        return SampleArrays(
             np.asarray(series, dtype=np.int64), np.asarray(at, dtype=np.int64),
             np.asarray(value, dtype=np.float64), np.asarray(count, dtype=np.float64),
         )  # fmt: skip
@@ -48,13 +48,13 @@ class Columns:
     def __len__(self) -> int:
         return int(self.series.size)
 
-    def where(self, chosen: Truths | Slots) -> Columns:
+    def select(self, chosen: Truths | Slots) -> SampleArrays:
         """The rows that are chosen."""
-        return Columns(self.series[chosen], self.at[chosen], self.value[chosen], self.count[chosen])
+        return SampleArrays(self.series[chosen], self.at[chosen], self.value[chosen], self.count[chosen])
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class HistoryArrays:
     """Rows of history, each the samples of one series in one minute (or one sample): sums that add up."""
 
     series: Ints
@@ -65,15 +65,15 @@ class Past:
     weighted: Floats  # sum of value times count
 
     @staticmethod
-    def of_samples(columns: Columns) -> Past:
-        """Every sample as a row of its own."""
+    def of_samples(columns: SampleArrays) -> HistoryArrays:
+        """Make every sample a row of its own."""
         value, count = columns.value, columns.count
-        return Past(columns.series, columns.at, np.ones_like(value), count, value, value * count)
+        return HistoryArrays(columns.series, columns.at, np.ones_like(value), count, value, value * count)
 
 
-class History(Protocol):
-    """Figures of past weeks, for baselines."""
+class BaselineHistory(Protocol):
+    """Samples of past weeks, for baselines."""
 
-    def rows(self, metric: str, start: int, end: int) -> Past:
+    def rows(self, metric: str, start: int, end: int) -> HistoryArrays:
         """All series of a metric, `start <= at < end`, in microseconds on whole minutes. Order does not matter."""
         ...

@@ -1,43 +1,43 @@
-"""A backtest as a picture: the figure, what it was compared with, the thresholds, and the firing marked."""
+"""Chart of a backtest: the metric, its baseline, the thresholds, and the firings marked."""
 
 from __future__ import annotations
 
 from datetime import tzinfo
 
 from domain.warning.rule import Tier
-from engine.warning.backtest import Outcome, thresholds
-from engine.warning.plotting import Band, Line, Plot
+from engine.warning.backtest import BacktestResult, threshold_lines
+from engine.warning.plotting import PlotBand, PlotLine, Plot
 from locales import translator
-from storage.figures import micros
+from storage.figures import to_micros
 
 
-def picture(outcome: Outcome, zone: tzinfo, language: str) -> str:
-    """SVG of the series with the first firing. Times in `zone`."""
+def draw_backtest(outcome: BacktestResult, zone: tzinfo, language: str) -> str:
+    """Draw the series with the first firing as SVG. Times in `zone`."""
     _ = translator(language)
     rule, track = outcome.rule, outcome.track
     named = " ".join(f"{name}={label}" for name, label in track.series)
-    begins = track.at[0] if track.at.size else micros(outcome.began)
-    ends = track.at[-1] if track.at.size else micros(outcome.ended)
+    begins = track.at[0] if track.at.size else to_micros(outcome.began)
+    ends = track.at[-1] if track.at.size else to_micros(outcome.ended)
     colours = {Tier.YELLOW: _("yellow"), Tier.RED: _("red")}
     lines = [
-        Line(colours[level.tier], track.at, limit, f"limit {level.tier}")
-        for level, limits in thresholds(rule, track).items()
+        PlotLine(colours[level.tier], track.at, limit, f"limit {level.tier}")
+        for level, limits in threshold_lines(rule, track).items()
         for limit in limits
     ]
     if rule.condition.compares:
-        lines.append(Line(_("baseline"), track.at, track.baseline, "base"))
-    lines.append(Line(rule.metric, track.at, track.value))  # last, so that it lies on top
+        lines.append(PlotLine(_("baseline"), track.at, track.baseline, "base"))
+    lines.append(PlotLine(rule.metric, track.at, track.value))  # last, so that it lies on top
     bands = [
-        Band(
-            micros(firing.began),
-            micros(firing.until) if firing.until else int(ends),
+        PlotBand(
+            to_micros(firing.began),
+            to_micros(firing.until) if firing.until else int(ends),
             str(firing.level),
             f"{firing.level} {firing.began.in_timezone(_name(zone)).to_datetime_string()}",
         )
         for firing in outcome.firings
         if firing.series == track.series
     ]
-    count = _("{firings} warnings, {rate} a day").format(firings=len(bands), rate=f"{outcome.a_day:.2g}")
+    count = _("{firings} warnings, {rate} a day").format(firings=len(bands), rate=f"{outcome.warnings_per_day:.2g}")
     subtitle = " · ".join(part for part in (rule.id, named, count) if part)
     return Plot(rule.title.in_(language), subtitle, int(begins), int(ends), lines, zone, bands).svg()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.warning.columns import Floats, Ints, Slots
-from engine.warning.windows import Batch, Log, grown
+from engine.warning.windows import SlotBatch, BucketLog, grow_array
 
 _NEVER = np.iinfo(np.int64).min
 
@@ -22,20 +22,20 @@ class _Edge:
 
 
 class ExtremeWindow:
-    """The greatest value (`sign` 1) or the least (`sign` -1) of the window, by slot."""
+    """Greatest value (`sign` 1) or least value (`sign` -1) of the window, by slot."""
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
-        self._log: Log[_Edge] = Log()
+        self._log: BucketLog[_Edge] = BucketLog()
         self._start = self._end = 0
         self._best = np.zeros(0)  # of value * sign
 
     def grow(self, size: int) -> None:
-        """Have room for so many slots."""
-        self._best = grown(self._best, size, -np.inf)
+        """Make room for so many slots."""
+        self._best = grow_array(self._best, size, -np.inf)
 
-    def insert(self, bucket: int, batch: Batch) -> None:
-        """Take samples of a bucket."""
+    def insert(self, bucket: int, batch: SlotBatch) -> None:
+        """Insert samples of a bucket."""
         best = np.full(self._best.size, -np.inf)
         np.maximum.at(best, batch.slots, batch.value * self.sign)
         slots = np.flatnonzero(best > -np.inf)
@@ -48,17 +48,17 @@ class ExtremeWindow:
         self._best[edge.slots] = np.maximum(self._best[edge.slots], edge.value)
 
     def move(self, start: int, end: int) -> None:
-        """Move on: what leaves and was the best makes its slot look for another."""
+        """Move the window; a slot whose best value leaves looks for another."""
         orphaned = np.zeros(self._best.size, dtype=np.bool_)
-        for edge in self._log.over(self._start, min(start, self._end)):
+        for edge in self._log.chunks_between(self._start, min(start, self._end)):
             orphaned[edge.slots] |= edge.value >= self._best[edge.slots]
         if start < self._start or end < self._end:
             orphaned[:] = True
-        for edge in self._log.over(max(start, self._end), end):
+        for edge in self._log.chunks_between(max(start, self._end), end):
             self._add(edge)
         if orphaned.any():
             self._best[orphaned] = -np.inf
-            for edge in self._log.over(start, end):
+            for edge in self._log.chunks_between(start, end):
                 again = orphaned[edge.slots]
                 slots = edge.slots[again]
                 self._best[slots] = np.maximum(self._best[slots], edge.value[again])
@@ -66,28 +66,28 @@ class ExtremeWindow:
         self._log.forget(start)
 
     def read(self) -> Floats:
-        """The extreme by slot; of use only where the window has samples."""
+        """The extreme by slot; meaningful only where the window has samples."""
         return self._best * self.sign
 
 
 class LastWindow:
-    """The newest value of the window, by slot; of two at the same moment the greater one."""
+    """Newest value of the window, by slot; of two at the same moment the greater one."""
 
     def __init__(self) -> None:
-        self._log: Log[_Edge] = Log()
+        self._log: BucketLog[_Edge] = BucketLog()
         self._start = self._end = 0
         self._value = np.zeros(0)
         self._at = np.zeros(0, dtype=np.int64)
 
     def grow(self, size: int) -> None:
-        """Have room for so many slots."""
+        """Make room for so many slots."""
         missing = size - self._at.size
-        self._value = grown(self._value, size)
+        self._value = grow_array(self._value, size)
         if missing > 0:
             self._at = np.concatenate([self._at, np.full(missing, _NEVER)])
 
-    def insert(self, bucket: int, batch: Batch) -> None:
-        """Take samples of a bucket."""
+    def insert(self, bucket: int, batch: SlotBatch) -> None:
+        """Insert samples of a bucket."""
         order = np.lexsort((batch.value, batch.at, batch.slots))
         slots = batch.slots[order]
         newest = np.flatnonzero(np.append(slots[1:] != slots[:-1], True))
@@ -103,17 +103,17 @@ class LastWindow:
         self._value[edge.slots[newer]] = edge.value[newer]
 
     def move(self, start: int, end: int) -> None:
-        """Move on."""
+        """Move the window."""
         if start < self._start or end < self._end:
             self._at[:] = _NEVER
             come = start
         else:
             come = max(start, self._end)
-        for edge in self._log.over(come, end):
+        for edge in self._log.chunks_between(come, end):
             self._add(edge)
         self._start, self._end = start, end
         self._log.forget(start)
 
     def read(self) -> Floats:
-        """The newest value by slot; of use only where the window has samples."""
+        """The newest value by slot; meaningful only where the window has samples."""
         return self._value

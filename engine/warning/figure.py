@@ -1,4 +1,7 @@
-"""The aggregate of a rule over a range of time, for every slot at once. The reference is domain/warning/window.py."""
+"""Moving aggregate of a rule over a range of time, for every slot at once.
+
+The reference is domain/warning/window.py.
+"""
 
 from __future__ import annotations
 
@@ -10,50 +13,53 @@ import numpy as np
 from domain.warning.rule import PERCENTILES, Aggregate, Rule
 from engine.warning.columns import MINUTE, SECOND, Floats
 from engine.warning.edges import ExtremeWindow, LastWindow
-from engine.warning.groups import Kind
+from engine.warning.groups import SumKind
 from engine.warning.quantiles import QuantileWindow
-from engine.warning.windows import SumLog, Window
+from engine.warning.windows import SumLog, MovingWindow
 
 SUMMED = frozenset({Aggregate.MEAN, Aggregate.SUM, Aggregate.COUNT, Aggregate.RATE})  # what rows of minutes tell too
-_SHAPES: dict[Aggregate, Callable[[], Window]] = {
+_SHAPES: dict[Aggregate, Callable[[], MovingWindow]] = {
     Aggregate.MIN: lambda: ExtremeWindow(-1),
     Aggregate.MAX: lambda: ExtremeWindow(1),
     Aggregate.LAST: LastWindow,
 }
 
 
-class Source(Protocol):
-    """What sums and windows are made of."""
+class WindowSource(Protocol):
+    """Source of sums and windows."""
 
-    def log(self, kind: Kind) -> SumLog:
+    def log(self, kind: SumKind) -> SumLog:
         """The sums of a kind."""
         ...
 
-    def add(self, window: Window) -> None:
-        """A window of another kind."""
+    def add(self, window: MovingWindow) -> None:
+        """Add a window of another kind."""
         ...
 
 
-def kind_of(rule: Rule) -> Kind:
-    """What of the samples the rule sums up."""
+def sum_kind_of(rule: Rule) -> SumKind:
+    """The kind of sums that a rule needs of its samples."""
     if rule.per is not None or rule.aggregate in (Aggregate.SUM, Aggregate.RATE):
-        return Kind("volume")
+        return SumKind("volume")
     if rule.aggregate is Aggregate.SHARE:
-        return Kind("share", 1.0 if rule.at_least is None else rule.at_least)
-    return Kind("events")
+        return SumKind("share", 1.0 if rule.at_least is None else rule.at_least)
+    return SumKind("events")
 
 
-class Figure:
+class MovingAggregate:
     """One aggregate over one moving range."""
 
-    def __init__(self, rule: Rule, sources: Sequence[Source], grain: int, back: int = 0) -> None:
-        """`back`: how much earlier than the rule's own window it looks; rules with the same range share sums."""
+    def __init__(self, rule: Rule, sources: Sequence[WindowSource], grain: int, back: int = 0) -> None:
+        """Make the aggregate; it looks `back` microseconds earlier than the rule's own window.
+
+        Rules with the same range share sums.
+        """
         self._rule, self._grain = rule, grain
         self._minutes = rule.window.total_seconds() * SECOND / MINUTE
-        kind = kind_of(rule)
+        kind = sum_kind_of(rule)
         key = (rule.window, rule.zone if rule.daily else "", back)
         self._sums = [(log, log.window(key)) for log in (source.log(kind) for source in sources)]
-        self._shape: Window | None = None
+        self._shape: MovingWindow | None = None
         if rule.per is None:
             if rule.aggregate in PERCENTILES:
                 self._shape = QuantileWindow(PERCENTILES[rule.aggregate])

@@ -1,4 +1,4 @@
-"""What a rule sees at a tick, of all its series at once: value, events, baseline."""
+"""Reader of what a rule sees at a tick, on all its series at once: value, events, baseline."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from domain.warning.days import day_before
+from domain.warning.days import last_whole_day
 from domain.warning.rule import VOLUMES, Rule
-from engine.warning.columns import SECOND, Floats, History
-from engine.warning.figure import Figure
-from engine.warning.groups import Groups
-from engine.warning.weeks import SameHours, has_same_hours
-from storage.figures import micros, moment
+from engine.warning.columns import SECOND, Floats, BaselineHistory
+from engine.warning.figure import MovingAggregate
+from engine.warning.groups import SeriesGroups
+from engine.warning.weeks import SameHoursBaseline, has_same_hours
+from storage.figures import to_micros, from_micros
 
 
 @dataclass(frozen=True, slots=True)
-class Readings:
-    """By slot. NaN: there is none."""
+class SlotReadings:
+    """Readings by slot. NaN: there is none."""
 
     value: Floats
     events: Floats
@@ -26,8 +26,8 @@ class Readings:
     baseline_events: Floats
 
 
-def reach(rule: Rule) -> int:
-    """How far back it looks at samples, in microseconds: what must be loaded before its first tick."""
+def look_back(rule: Rule) -> int:
+    """How far back a rule looks at samples, in microseconds: what must be loaded before its first tick."""
     length = int(rule.window.total_seconds() * SECOND)
     if rule.daily:
         length = 49 * 3600 * SECOND  # yesterday, from the end of today, with a change of clocks
@@ -36,25 +36,25 @@ def reach(rule: Rule) -> int:
     return length + int(rule.no_data_after.total_seconds() * SECOND) + 10 * SECOND
 
 
-class Gauge:
-    """The readings of one rule."""
+class RuleReader:
+    """Reads the value, events and baseline of one rule."""
 
-    def __init__(self, rule: Rule, groups: Groups, history: History | None, holidays: Collection[str]) -> None:
+    def __init__(self, rule: Rule, groups: SeriesGroups, history: BaselineHistory | None, holidays: Collection[str]) -> None:
         self._rule, self._groups = rule, groups
         self._length = int(rule.window.total_seconds() * SECOND)
-        self._figure = Figure(rule, groups.feeds, groups.grain)
-        self._before: Figure | None = None
-        self._weeks: SameHours | None = None
+        self._figure = MovingAggregate(rule, groups.feeds, groups.grain)
+        self._before: MovingAggregate | None = None
+        self._weeks: SameHoursBaseline | None = None
         base = rule.baseline if rule.condition.compares else None
         self._back = self._length
         if base is not None and base.kind == "previous":
             self._back = self._length if base.offset is None else int(base.offset.total_seconds() * SECOND)
-            self._before = Figure(rule, groups.feeds, groups.grain, self._back)
+            self._before = MovingAggregate(rule, groups.feeds, groups.grain, self._back)
         elif base is not None and history is not None and has_same_hours(rule):
-            self._weeks = SameHours(rule, base, groups, history, holidays)
+            self._weeks = SameHoursBaseline(rule, base, groups, history, holidays)
         listens = base is not None and rule.aggregate in VOLUMES
         longest = int(rule.no_data_after.total_seconds() * SECOND)
-        self._heard = groups.feeds[0].heard(longest) if listens else None
+        self._heard = groups.feeds[0].gaps(longest) if listens else None
 
     def prepare(self, at: int) -> None:
         """Read history ahead."""
@@ -62,26 +62,26 @@ class Gauge:
             self._weeks.prepare(at)
 
     def range(self, at: int) -> tuple[int, int]:
-        """Its window at a tick: the last `window`, or the last calendar day that is over."""
+        """The rule's window at a tick: the last `window`, or the last calendar day that is over."""
         if not self._rule.daily:
             return at - self._length, at
-        _, start, end = day_before(moment(at), self._rule.zone)
-        return micros(start), micros(end)
+        _, start, end = last_whole_day(from_micros(at), self._rule.zone)
+        return to_micros(start), to_micros(end)
 
-    def read(self, at: int) -> Readings:
-        """What it sees at a tick; every sample before it is in."""
+    def read(self, at: int) -> SlotReadings:
+        """Read what the rule sees at a tick; every sample before it is in."""
         start, end = self.range(at)
         value, events = self._figure.read(start, end)
         nothing = np.full(value.size, np.nan)
         if self._before is not None:
             base = self._before.read(start - self._back, end - self._back)
             if self._heard is not None:
-                base = np.where(self._heard.whole(start - self._back, end - self._back), base[0], np.nan), base[1]
+                base = np.where(self._heard.is_whole(start - self._back, end - self._back), base[0], np.nan), base[1]
         elif self._weeks is not None:
             base = self._weeks.read(end)
         else:
-            return Readings(value, events, nothing, np.zeros(value.size))
+            return SlotReadings(value, events, nothing, np.zeros(value.size))
         known = ~np.isnan(base[0])
         if self._heard is not None:
-            known &= self._heard.whole(start, end)
-        return Readings(value, events, np.where(known, base[0], np.nan), np.where(known, base[1], 0.0))
+            known &= self._heard.is_whole(start, end)
+        return SlotReadings(value, events, np.where(known, base[0], np.nan), np.where(known, base[1], 0.0))

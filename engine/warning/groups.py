@@ -1,4 +1,7 @@
-"""Which series belong together for a rule: each label set of its `by` has a slot, a place in every array."""
+"""Groups of series that belong together for a rule.
+
+Each label set of the rule's `by` has a slot, a place in every array.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ from typing import Final
 import numpy as np
 
 from domain.warning.rule import SeriesKey
-from engine.warning.columns import Columns, Floats, Ints, Series, Slots, Truths
-from engine.warning.heard import Heard
-from engine.warning.windows import Batch, SumLog, Window
+from engine.warning.columns import SampleArrays, Floats, Ints, SeriesDescriptor, Slots, Truths
+from engine.warning.heard import SeriesGaps
+from engine.warning.windows import SlotBatch, SumLog, MovingWindow
 
 NEVER: Final = np.iinfo(np.int64).min
 _NOT_OURS, _ASLEEP = -1, -2
@@ -19,17 +22,17 @@ _ROOM: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """What of the samples is summed up: three rows, the first of which counts the samples.
+class SumKind:
+    """Kind of sums kept of samples: three rows, the first of which counts the samples.
 
-    `events`: events, value times events. `volume`: values, and those above zero (a volume's events are its value).
-    `share`: events, and those of them whose value is at least `limit`.
+    `events`: events, value times events. `volume`: values, and those above zero (a volume's events are its
+    value). `share`: events, and those of them whose value is at least `limit`.
     """
 
     name: str
     limit: float = 0.0
 
-    def rows(self, batch: Batch) -> Sequence[Floats]:
+    def rows(self, batch: SlotBatch) -> Sequence[Floats]:
         """The rows of a batch."""
         value, count, one = batch.value, batch.count, np.ones_like(batch.value)
         if self.name == "volume":
@@ -37,50 +40,50 @@ class Kind:
         return one, count, (np.where(value >= self.limit, count, 0.0) if self.name == "share" else value * count)
 
 
-class Feed:
-    """The samples of one metric, by slot: what each bucket holds, and every window on it."""
+class MetricSamples:
+    """Samples of one metric, by slot: what each bucket holds, and every window on it."""
 
     def __init__(self, metric: str) -> None:
         self.metric = metric
         self.newest: Ints = np.full(0, NEVER)
-        self._logs: dict[Kind, SumLog] = {}
-        self._shapes: list[Window] = []
-        self._heard: dict[int, Heard] = {}
+        self._logs: dict[SumKind, SumLog] = {}
+        self._shapes: list[MovingWindow] = []
+        self._heard: dict[int, SeriesGaps] = {}
         self._place: Slots = np.full(_ROOM, _NOT_OURS, dtype=np.intp)  # series -> slot
         self._size = 0
 
-    def log(self, kind: Kind) -> SumLog:
+    def log(self, kind: SumKind) -> SumLog:
         """The sums of a kind, made when it is new."""
         if kind not in self._logs:
             self._logs[kind] = SumLog(kind.rows, 3, self._size)
         return self._logs[kind]
 
-    def add(self, window: Window) -> None:
-        """From now on every sample goes to that window too."""
+    def add(self, window: MovingWindow) -> None:
+        """Add a window, which gets every sample from now on."""
         window.grow(self._size)
         self._shapes.append(window)
 
-    def heard(self, longest: int) -> Heard:
-        """Where its series were heard, with holes of at least `longest` microseconds."""
+    def gaps(self, longest: int) -> SeriesGaps:
+        """The gaps of its series, of at least `longest` microseconds."""
         if longest not in self._heard:
-            self._heard[longest] = Heard(longest, self._size)
+            self._heard[longest] = SeriesGaps(longest, self._size)
         return self._heard[longest]
 
     def place(self, series: int, slot: int) -> None:
-        """From now on that series' samples belong to that slot."""
+        """Place a series' samples in that slot from now on."""
         if series >= self._place.size:
             more = np.full(max(series + 1, 2 * self._place.size) - self._place.size, _NOT_OURS, dtype=np.intp)
             self._place = np.concatenate([self._place, more])
         self._place[series] = slot
 
     def slots_of(self, series: Ints) -> Slots:
-        """Their slots; below zero for those that have none."""
+        """Slots of these series; below zero for those that have none."""
         known = np.minimum(series, self._place.size - 1)
         slots: Slots = np.where(series < self._place.size, self._place[known], _NOT_OURS)
         return slots
 
     def grow(self, size: int) -> None:
-        """Have room for so many slots."""
+        """Make room for so many slots."""
         self._size = size
         self.newest = np.concatenate([self.newest, np.full(max(0, size - self.newest.size), NEVER)])
         for log in self._logs.values():
@@ -90,38 +93,38 @@ class Feed:
         for heard in self._heard.values():
             heard.grow(size)
 
-    def insert(self, bucket: int, batch: Batch) -> None:
-        """Take samples of a bucket that are visible from now on."""
+    def insert(self, bucket: int, batch: SlotBatch) -> None:
+        """Insert samples of a bucket that are visible from now on."""
         np.maximum.at(self.newest, batch.slots, batch.at)
         for log in self._logs.values():
             log.insert(bucket, batch)
         for window in self._shapes:
             window.insert(bucket, batch)
         for heard in self._heard.values():
-            heard.hear(batch.slots, batch.at)
+            heard.add_samples(batch.slots, batch.at)
 
     def forget(self, before: int) -> None:
-        """Let go of what no window reaches any more; holes that ended before that time."""
+        """Drop what no window reaches any more, and gaps that ended before that time."""
         for log in self._logs.values():
             log.forget()
         for heard in self._heard.values():
             heard.forget(before)
 
-    def sleep(self, slots: list[int]) -> None:
-        """These slots are empty again."""
+    def clear_slots(self, slots: list[int]) -> None:
+        """Clear these slots."""
         self.newest[slots] = NEVER
         for heard in self._heard.values():
-            heard.sleep(slots)
+            heard.clear_slots(slots)
 
 
-class Groups:
-    """The series of one selection (metric, `per`, labels, by), shared by all rules that select the same."""
+class SeriesGroups:
+    """Series of one selection (metric, `per`, labels, by), shared by all rules that select the same."""
 
     def __init__(self, metrics: Iterable[str], labels: Mapping[str, str], by: tuple[str, ...], grain: int) -> None:
         self.grain = grain
-        self.feeds = tuple(Feed(metric) for metric in dict.fromkeys(metrics))
+        self.feeds = tuple(MetricSamples(metric) for metric in dict.fromkeys(metrics))
         self._labels, self._by = dict(labels), by
-        self._members: dict[SeriesKey, list[tuple[Feed, int]]] = {}
+        self._members: dict[SeriesKey, list[tuple[MetricSamples, int]]] = {}
         self._key_of: dict[tuple[str, int], SeriesKey] = {}
         self.slots: dict[SeriesKey, int] = {}
         self.keys: list[SeriesKey | None] = []
@@ -131,8 +134,8 @@ class Groups:
         self.version = 0  # another one whenever a series got a slot
         self.generation = 0  # another one whenever slots were given back
 
-    def know(self, series: Series) -> None:
-        """Learn of a series; it gets a slot with its first sample, or at once where its group has one."""
+    def add_series(self, series: SeriesDescriptor) -> None:
+        """Add a series; it gets a slot with its first sample, or at once where its group has one."""
         if any(series.labels.get(name) != value for name, value in self._labels.items()):
             return
         key = tuple(sorted((name, series.labels.get(name, "")) for name in self._by))
@@ -169,8 +172,8 @@ class Groups:
         for feed in self.feeds:
             feed.grow(size)
 
-    def sleep(self, slots: list[int]) -> None:
-        """Give back the slots of label sets that have gone quiet; their windows hold nothing any more."""
+    def free_slots(self, slots: list[int]) -> None:
+        """Free the slots of label sets that have gone quiet; their windows hold nothing any more."""
         for slot in slots:
             key = self.keys[slot]
             if key is None:
@@ -183,10 +186,10 @@ class Groups:
             self._free.append(slot)
         self.generation += 1
         for feed in self.feeds:
-            feed.sleep(slots)
+            feed.clear_slots(slots)
 
-    def batch(self, feed: Feed, columns: Columns) -> Batch | None:
-        """The rows that are this feed's, by slot; series that slept wake up."""
+    def batch(self, feed: MetricSamples, columns: SampleArrays) -> SlotBatch | None:
+        """The rows that are this metric's, by slot; series whose slot was freed get one again."""
         slots = feed.slots_of(columns.series)
         if (slots == _ASLEEP).any():
             for series in np.unique(columns.series[slots == _ASLEEP]).tolist():
@@ -194,10 +197,10 @@ class Groups:
             slots = feed.slots_of(columns.series)
         ours = slots >= 0
         if ours.all():
-            return Batch(slots, columns.at, columns.value, columns.count) if slots.size else None
+            return SlotBatch(slots, columns.at, columns.value, columns.count) if slots.size else None
         if not ours.any():
             return None
-        return Batch(slots[ours], columns.at[ours], columns.value[ours], columns.count[ours])
+        return SlotBatch(slots[ours], columns.at[ours], columns.value[ours], columns.count[ours])
 
     def newest(self) -> Ints:
         """Time of the newest sample by slot; with two metrics, the older of the two."""

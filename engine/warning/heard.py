@@ -1,4 +1,4 @@
-"""Where a series was heard all through: a volume is compared only between windows without holes.
+"""Gaps of series: a volume is compared only between windows without one.
 
 The reference is `whole` in domain/warning/window.py.
 """
@@ -15,8 +15,8 @@ _NEVER: Final = np.iinfo(np.int64).min
 _ALWAYS: Final = np.iinfo(np.int64).max
 
 
-class Heard:
-    """First and newest sample of each slot, and every hole of at least `longest` microseconds between two samples."""
+class SeriesGaps:
+    """First and newest sample of each slot, and every gap of at least `longest` microseconds."""
 
     def __init__(self, longest: int, size: int = 0) -> None:
         self.longest = longest
@@ -28,14 +28,14 @@ class Heard:
         self.grow(size)
 
     def grow(self, size: int) -> None:
-        """Have room for so many slots."""
+        """Make room for so many slots."""
         missing = size - self._first.size
         if missing > 0:
             self._first = np.concatenate([self._first, np.full(missing, _ALWAYS)])
             self._newest = np.concatenate([self._newest, np.full(missing, _NEVER)])
 
-    def hear(self, slots: Slots, at: Ints) -> None:
-        """Samples of these slots at these times."""
+    def add_samples(self, slots: Slots, at: Ints) -> None:
+        """Add samples of these slots at these times."""
         order = np.lexsort((at, slots))
         slots, at = slots[order], at[order]
         late = at < self._newest[slots]
@@ -75,10 +75,10 @@ class Heard:
     def _keep(self, chosen: Truths) -> None:
         self._slots, self._left, self._right = self._slots[chosen], self._left[chosen], self._right[chosen]
 
-    def whole(self, start: int, end: int, *, past: bool = False) -> Truths:
-        """By slot: begun by `start`, and no hole of `longest` touches [start, end).
+    def is_whole(self, start: int, end: int, *, past: bool = False) -> Truths:
+        """By slot: begun by `start`, and no gap of `longest` touches [start, end).
 
-        `past`: the present is heard elsewhere, so that after the newest sample here there is a hole.
+        `past`: the present is known elsewhere, so that after the newest sample here there is a gap.
         """
         known = self._newest != _NEVER
         newest = np.where(known, self._newest, 0)
@@ -90,12 +90,12 @@ class Heard:
         return sound
 
     def forget(self, before: int) -> None:
-        """Let go of holes that ended before then."""
+        """Drop gaps that ended before then."""
         if self._right.size and bool((self._right < before).any()):
             self._keep(self._right >= before)
 
-    def sleep(self, slots: list[int]) -> None:
-        """These slots are empty again."""
+    def clear_slots(self, slots: list[int]) -> None:
+        """Clear these slots."""
         self._first[slots] = _ALWAYS
         self._newest[slots] = _NEVER
         if self._slots.size:

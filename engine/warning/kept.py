@@ -5,44 +5,44 @@ from __future__ import annotations
 import time
 
 from domain.warning.rule import Aggregate, Rule
-from engine.figures.files import BadFigures
-from engine.warning.backtest import Recorded, recorded
-from engine.warning.columns import MINUTE, SECOND, Series
-from engine.warning.figure import kind_of
-from storage.figures import LIVE, moment, open_figures
-from storage.figures_history import HISTORY, Sums, course
+from engine.figures.files import BadSamplesFile
+from engine.warning.backtest import RecordedSamples, collect_samples
+from engine.warning.columns import MINUTE, SECOND, SeriesDescriptor
+from engine.warning.figure import sum_kind_of
+from storage.figures import LIVE_FEED, from_micros, open_sample_store
+from storage.figures_history import ROLLUP_RETENTION, RollupSums, read_history
 from storage.settings import Settings
 
 
-def read_store(settings: Settings, rule: Rule, now: float | None = None) -> Recorded:
-    """The live figures that the rule looks at, each minute of a series as one sample.
+def read_stored_samples(settings: Settings, rule: Rule, now: float | None = None) -> RecordedSamples:
+    """Read the live samples that the rule looks at, each minute of a series as one sample.
 
-    What a minute was in the mean, in sum, at least or at most is known; how its values were spread is not.
+    Of a minute the mean, the sum, the least and the greatest are known; how its values were spread is not.
 
     Raises:
-        BadFigures: there are none.
+        BadSamplesFile: there are none.
         StorageError: the store cannot be read.
     """
     at = int((time.time() if now is None else now) * SECOND)
-    start = (at // MINUTE) * MINUTE - int(HISTORY.total_seconds()) * SECOND
-    figures = open_figures(settings)
+    start = (at // MINUTE) * MINUTE - int(ROLLUP_RETENTION.total_seconds()) * SECOND
+    figures = open_sample_store(settings)
     try:
         metrics = {rule.metric, rule.per} - {None}
-        series = [Series(one.id, one.metric, one.labels) for one in figures.series() if one.lane == LIVE]
-        found = [row for name in metrics if name for row in course(figures, LIVE, name, moment(start), moment(at))]
+        series = [SeriesDescriptor(one.id, one.metric, one.labels) for one in figures.series() if one.lane == LIVE_FEED]
+        found = [row for name in metrics if name for row in read_history(figures, LIVE_FEED, name, from_micros(start), from_micros(at))]
     finally:
         figures.close()
     if not found:
-        raise BadFigures(f"no figures of {rule.metric} are kept: push some, or name a CSV file")
+        raise BadSamplesFile(f"no figures of {rule.metric} are kept: push some, or name a CSV file")
     rows = [(one.series, start + one.bucket * MINUTE, *_sample(rule, one)) for one in found]
-    return recorded(rows, [one for one in series if one.metric in metrics])
+    return collect_samples(rows, [one for one in series if one.metric in metrics])
 
 
-def _sample(rule: Rule, one: Sums) -> tuple[float, float]:
+def _sample(rule: Rule, one: RollupSums) -> tuple[float, float]:
     if rule.aggregate is Aggregate.MIN:
         return one.least, one.events
     if rule.aggregate is Aggregate.MAX:
         return one.most, one.events
-    if kind_of(rule).name == "volume":
+    if sum_kind_of(rule).name == "volume":
         return one.total, one.events
     return one.weighted / one.events, one.events

@@ -1,4 +1,4 @@
-"""Plots as self-contained SVG: no script, no font, nothing fetched; light and dark as the reader's screen is."""
+"""Plots as self-contained SVG: no script, no font, nothing fetched; light or dark as the reader's screen."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ text{fill:var(--ink)}.soft{fill:var(--soft)}.grid{stroke:var(--grid)}.value{stro
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A figure over time. NaN leaves a gap. `shape`: its class in the style, such as `value` or `limit red`."""
+class PlotLine:
+    """Metric over time. NaN leaves a gap. `shape`: its class in the style, such as `value` or `limit red`."""
 
     name: str
     at: Ints
@@ -43,8 +43,8 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
-    """A stretch of time that stands out; its beginning is marked."""
+class PlotBand:
+    """Stretch of time that stands out; its beginning is marked."""
 
     start: int
     end: int
@@ -60,12 +60,12 @@ class Plot:
     subtitle: str
     start: int
     end: int
-    lines: Sequence[Line]
+    lines: Sequence[PlotLine]
     zone: tzinfo
-    bands: Sequence[Band] = field(default_factory=tuple)
+    bands: Sequence[PlotBand] = field(default_factory=tuple)
 
     def svg(self) -> str:
-        """The whole document."""
+        """Render the whole document."""
         low, high = self._range()
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
@@ -120,8 +120,8 @@ class Plot:
             yield f'<rect class="band {band.shape}" x="{x:.1f}" y="{_TOP}" width="{wide:.1f}" height="{height}"/>'
             yield f'<path class="mark {band.shape}" d="M{x:.1f} {_TOP - 6}V{HEIGHT - _BOTTOM}"/></g>'
 
-    def _line(self, line: Line, low: float, high: float) -> str:
-        at, value = thinned(line.at, line.value)
+    def _line(self, line: PlotLine, low: float, high: float) -> str:
+        at, value = thin_points(line.at, line.value)
         pieces, open_ = [], False
         for one, figure in zip(at.tolist(), value.tolist(), strict=True):
             if not math.isfinite(figure):
@@ -139,8 +139,8 @@ class Plot:
             x += 56 + sum(13 if ord(letter) > 0x2E80 else 7 for letter in line.name)  # noqa: PLR2004 - CJK is wider
 
 
-def thinned(at: Ints, value: Floats) -> tuple[Ints, Floats]:
-    """No more points than can be seen: first, least and greatest of each column, so that no peak is lost."""
+def thin_points(at: Ints, value: Floats) -> tuple[Ints, Floats]:
+    """Reduce to what can be seen: first, least and greatest of each column, so that no peak is lost."""
     if at.size <= 2 * _COLUMNS:
         return at, value
     chosen: list[int] = []

@@ -1,9 +1,9 @@
 """Percentiles of moving windows: a logarithmic histogram a slot, and a pointer that follows the rank.
 
-A value falls into the bin of its logarithm; bins are 1 % wide, and a bin answers with the mean of what it holds. So a
-percentile is within 1 % of the value at that rank, and exact where the bin holds one value only (DDSketch: Masson,
-Rim, Lee, VLDB 2019, section 2, is the same idea with the bin's middle). Values from 1e-9 to 1e12 either side of zero
-are told apart; what is nearer to zero is zero.
+A value falls into the bin of its logarithm; bins are 1 % wide, and a bin answers with the mean of what it
+holds. So a percentile is within 1 % of the value at that rank, and exact where the bin holds one value only
+(DDSketch: Masson, Rim, Lee, VLDB 2019, section 2, is the same idea with the bin's middle). Values from 1e-9
+to 1e12 either side of zero are told apart; what is nearer to zero is zero.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from engine.warning.columns import Floats, Slots
-from engine.warning.windows import Batch, Log, grown
+from engine.warning.windows import SlotBatch, BucketLog, grow_array
 
 _SMALLEST: Final = 1e-9
 _LOG_WIDTH: Final = float(np.log(1.01))
@@ -35,11 +35,11 @@ class _Bins:
 
 
 class QuantileWindow:
-    """The value at rank `share` of the events of a window, by slot: the least one that as many do not exceed."""
+    """Value at rank `share` of a window's events, by slot: the least one that as many do not exceed."""
 
     def __init__(self, share: float) -> None:
         self.share = share
-        self._log: Log[_Bins] = Log()
+        self._log: BucketLog[_Bins] = BucketLog()
         self._start = self._end = 0
         self._size = 0
         # Columns stay where they were made, new ones come behind; `_order` tells them by their bins.
@@ -54,48 +54,48 @@ class QuantileWindow:
         self._below = np.zeros(0)  # events left of the pointer
 
     def grow(self, size: int) -> None:
-        """Have room for so many slots."""
+        """Make room for so many slots."""
         if size <= self._size:
             return
         rows = ((0, size - self._size), (0, 0))
         self._weight, self._total = np.pad(self._weight, rows), np.pad(self._total, rows)
-        self._all, self._below = grown(self._all, size), grown(self._below, size)
+        self._all, self._below = grow_array(self._all, size), grow_array(self._below, size)
         self._pointer = np.pad(self._pointer, (0, size - self._size))
         self._size = size
 
-    def insert(self, bucket: int, batch: Batch) -> None:
-        """Take samples of a bucket."""
+    def insert(self, bucket: int, batch: SlotBatch) -> None:
+        """Insert samples of a bucket."""
         chunk = self._binned(batch)
         self._log.put(bucket, chunk)
         if self._start <= bucket < self._end:
             self._add(chunk, 1.0)
 
     def move(self, start: int, end: int) -> None:
-        """Go to another range: what left is taken away, what came is added."""
+        """Move to another range: what left is taken away, what came is added."""
         gone, come = (self._start, start), (self._end, end)
         if start >= self._end or start < self._start or end < self._end:
             for array in (self._weight, self._total, self._all, self._below):
                 array[:] = 0.0
             self._pointer[:] = 0
             gone, come = (0, 0), (start, end)
-        for chunk in self._log.over(*gone):
+        for chunk in self._log.chunks_between(*gone):
             self._add(chunk, -1.0)
-        for chunk in self._log.over(*come):
+        for chunk in self._log.chunks_between(*come):
             self._add(chunk, 1.0)
         self._start, self._end = start, end
         self._log.forget(start)
 
     def read(self) -> Floats:
-        """The percentile by slot; of use only where the window has samples."""
+        """The percentile by slot; meaningful only where the window has samples."""
         if not self._bins.size:
             return np.full(self._size, np.nan)
         self._follow()
         flat = np.arange(self._size) * self._weight.shape[1] + self._order[self._pointer]
         weight, total = self._weight.ravel()[flat], self._total.ravel()[flat]
         with np.errstate(invalid="ignore", divide="ignore"):
-            return rounded(total / weight)
+            return round_values(total / weight)
 
-    def _binned(self, batch: Batch) -> _Bins:
+    def _binned(self, batch: SlotBatch) -> _Bins:
         bins = bin_of(batch.value)
         slots, weight, total = batch.slots, batch.count, batch.value * batch.count
         if slots.size > 2 * self._size:  # a busy bucket: keep one row a slot and bin
@@ -196,8 +196,8 @@ def bin_of(values: Floats) -> Slots:
     return bins
 
 
-def rounded(values: Floats) -> Floats:
-    """To twelve digits: what a sum and its division leave behind the thirteenth is nobody's figure."""
+def round_values(values: Floats) -> Floats:
+    """Round to twelve digits: beyond them is only the rounding error of a sum and its division."""
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.floor(np.log10(np.abs(values)))
     scale = 10.0 ** np.clip(_DIGITS - 1 - np.nan_to_num(size, posinf=0.0, neginf=0.0), -300, 300)

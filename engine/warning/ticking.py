@@ -1,7 +1,8 @@
-"""The loop that evaluates: live figures every ten seconds, replays as far as they have come.
+"""Ticker: evaluates live samples every ten seconds, and replays as far as they have come.
 
-It survives a kill at any moment: changes are committed with the tick that made them, standings and the last tick are
-read back, windows are filled again from stored samples, and the ticks between are evaluated in order.
+It survives a kill at any moment: changes are committed with the tick that made them, rule states and the
+last tick are read back, windows are filled again from stored samples, and the ticks between are evaluated
+in order.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from pendulum import DateTime
 from domain.durations import elapsed, later
 from domain.warning.calendar import Campaign, rule_at
 from domain.warning.rule import TICK, Rule, SeriesKey
-from domain.warning.standing import Change, Standing
+from domain.warning.standing import RuleStateChange, RuleState
 from engine.warning import marks
-from engine.warning.columns import GRAIN, Columns, Ints, Series
+from engine.warning.columns import GRAIN, SampleArrays, Ints, SeriesDescriptor
 from engine.warning.evaluator import Evaluator
-from engine.warning.stored import StoredHistory, in_batches, samples_between
+from engine.warning.stored import StoredHistory, read_new_samples, samples_between
 from storage.database import Database, StorageError
-from storage.figures import LIVE, Figures, micros, moment
-from storage.figures_replays import Replay, replays
+from storage.figures import LIVE_FEED, SampleStore, to_micros, from_micros
+from storage.figures_replays import Replay, list_replays
 
 log = logging.getLogger("tocsin.warning")
 MOST_MISSED: Final = timedelta(minutes=30)  # of live ticks that are made up for after a pause
@@ -37,34 +38,34 @@ _STEP_SECONDS: Final = 0.5  # of a replay's ticks between two looks at what else
 _AHEAD: Final = timedelta(minutes=5)
 
 
-class Ledger(Protocol):
-    """Where standings are kept, and what their changes cause; it writes only while `lease` is in force."""
+class RuleStateStore(Protocol):
+    """Store of rule states and of what their changes cause; it writes only while `lease` is in force."""
 
-    lease: marks.Lease | None
+    lease: marks.EvaluatorLease | None
 
-    def load(self, lane: str) -> dict[tuple[str, SeriesKey], Standing]:
-        """Where every rule stands on the lane."""
+    def load(self, lane: str) -> dict[tuple[str, SeriesKey], RuleState]:
+        """Load the state of every rule on the feed."""
         ...
 
-    def commit(self, lane: str, changes: Sequence[Change], at: DateTime) -> None:
-        """Record changes, in their order, with all they cause, and mark `at` as done, in one transaction."""
+    def commit(self, lane: str, changes: Sequence[RuleStateChange], at: DateTime) -> None:
+        """Commit changes, in their order, with all they cause, and mark `at` as done, in one transaction."""
         ...
 
     def review(self, lane: str, at: DateTime) -> None:
-        """Look again, after ticks without a change, at what waits for time alone: the end of a silence."""
+        """Reconsider, after ticks without a change, what waits for time alone: the end of a silence."""
         ...
 
 
 @dataclass(frozen=True)
 class RuleSet:
-    """What is evaluated. Equal sets need no new beginning."""
+    """Set of rules that is evaluated. An equal set needs no new beginning."""
 
     rules: tuple[Rule, ...]
     campaigns: tuple[Campaign, ...] = ()
     holidays: Collection[str] = frozenset()
 
-    def evaluator(self, figures: Figures, lane: str) -> Evaluator:
-        """An evaluator of these rules for a lane."""
+    def make_evaluator(self, figures: SampleStore, lane: str) -> Evaluator:
+        """Make an evaluator of these rules for a feed."""
         return Evaluator(
             self.rules,
             history=StoredHistory(figures, lane),
@@ -82,13 +83,13 @@ class _Lane:
     at: DateTime  # the last tick
     done: DateTime  # the last tick that is committed or marked
     reviewed: DateTime
-    waiting: list[Change] = field(default_factory=list)
+    waiting: list[RuleStateChange] = field(default_factory=list)
     committed: float = 0.0  # when, by the monotonic clock
 
 
 @dataclass
-class Counts:
-    """What the evaluation counts of itself since it began."""
+class EvaluationCounts:
+    """Counts that the evaluation keeps of itself since it began."""
 
     ticks: int = 0
     overrun: int = 0  # ticks that were not done when the next one was due
@@ -98,13 +99,13 @@ class Counts:
 
 
 class Ticker:
-    """Evaluates every lane. `rules` gives what is in force now; `clock` is wall time."""
+    """Evaluates every feed. `rules` gives what is in force now; `clock` is wall time."""
 
     def __init__(
         self,
         database: Database,
-        figures: Figures,
-        ledger: Ledger,
+        figures: SampleStore,
+        ledger: RuleStateStore,
         rules: Callable[[], RuleSet],
         clock: Callable[[], DateTime],
         holder: str,
@@ -117,20 +118,20 @@ class Ticker:
         self._lanes: dict[str, _Lane] = {}
         self._ended: set[str] = set()
         self._cursor = 0
-        self._series: list[Series] = []
+        self._series: list[SeriesDescriptor] = []
         self._lane_of: Ints = np.zeros(64, dtype=np.int64)
-        self._lane_numbers: dict[str, int] = {LIVE: 1}  # 0: unknown
+        self._lane_numbers: dict[str, int] = {LIVE_FEED: 1}  # 0: unknown
         self._newest_series = 0
         self._stopped = threading.Event()
         self._said = 0.0
-        self.lease: marks.Lease | None = None
-        self._leased_at = moment(0)
-        self.counts = Counts()
+        self.lease: marks.EvaluatorLease | None = None
+        self._leased_at = from_micros(0)
+        self.counts = EvaluationCounts()
 
     # --- the loop
 
     def run(self) -> None:
-        """Until `stop`."""
+        """Run until `stop`."""
         failing = False
         while not self._stopped.is_set():
             try:
@@ -138,7 +139,7 @@ class Ticker:
                 if failing:
                     log.warning("warnings are evaluated again")
                 failing = False
-            except marks.LeaseLost:
+            except marks.EvaluatorLeaseLost:
                 self._let_go()
                 busy = False
             except StorageError as error:
@@ -160,7 +161,7 @@ class Ticker:
     def _pause(self) -> float:
         """Seconds until it is worth looking again: at the next tick at the latest."""
         now = self._clock()
-        due = elapsed(now, later(floor(now), TICK)).total_seconds()
+        due = elapsed(now, later(floor_to_tick(now), TICK)).total_seconds()
         return min(max(due, 0.01), 0.25 if len(self._lanes) > 1 else 1.0)
 
     def _end(self) -> None:
@@ -169,12 +170,12 @@ class Ticker:
                 self._commit(lane, at_once=True)
             self._say(at_once=True)
             if self.lease is not None:
-                marks.give_back(self._database, self.lease)
-        except (StorageError, marks.LeaseLost) as error:
+                marks.release_lease(self._database, self.lease)
+        except (StorageError, marks.EvaluatorLeaseLost) as error:
             log.warning("the last ticks are evaluated again at the next start: %s", error)
 
     def step(self) -> bool:
-        """Look once: take what arrived, evaluate what is due, commit what changed. Whether there is more to do at once.
+        """Add what arrived, evaluate what is due, commit what changed; whether there is more to do at once.
 
         Raises:
             StorageError: the database cannot be read or written; nothing is lost, the same is tried again.
@@ -185,7 +186,7 @@ class Ticker:
         self._look_at_rules()
         running = self._look_at_lanes(now)
         self._drain()
-        more = self._tick_live(floor(now))
+        more = self._tick_live(floor_to_tick(now))
         for replay in running:
             more |= self._tick_replay(replay)
         for lane in self._lanes.values():
@@ -198,7 +199,7 @@ class Ticker:
 
     def _leads(self, now: DateTime) -> bool:
         """Whether this engine is the one that evaluates. The lease is renewed with every tick."""
-        if self.lease is not None and floor(now) <= self._leased_at:
+        if self.lease is not None and floor_to_tick(now) <= self._leased_at:
             return True
         lease = marks.take_lease(self._database, self._holder, now)
         if lease is None or (self.lease is not None and lease != self.lease):
@@ -206,7 +207,7 @@ class Ticker:
         elif self.lease is None:
             log.info("this engine evaluates the rules (%s)", lease.holder)
         self.lease = self._ledger.lease = lease
-        self._leased_at = floor(now)
+        self._leased_at = floor_to_tick(now)
         return lease is not None
 
     def _let_go(self) -> None:
@@ -234,13 +235,13 @@ class Ticker:
 
     def _look_at_lanes(self, now: DateTime) -> list[Replay]:
         """Open what is not open yet; the replays that have come further."""
-        if LIVE not in self._lanes:
-            self._open(LIVE, None, floor(now))
+        if LIVE_FEED not in self._lanes:
+            self._open(LIVE_FEED, None, floor_to_tick(now))
         running = []
-        for replay in replays(self._figures):
+        for replay in list_replays(self._figures):
             if replay.lane not in self._ended and not self._is_over(replay):
                 if replay.lane not in self._lanes:
-                    self._open(replay.lane, floor(replay.began), floor(replay.position))
+                    self._open(replay.lane, floor_to_tick(replay.began), floor_to_tick(replay.position))
                 running.append(replay)
         return running
 
@@ -249,8 +250,8 @@ class Ticker:
         if replay.ended_at is None or replay.lane in self._lanes:
             return False
         with self._database.read() as connection:
-            done = marks.marked(connection, replay.lane)
-        if done is not None and done >= floor(replay.position):
+            done = marks.load_checkpoint(connection, replay.lane)
+        if done is not None and done >= floor_to_tick(replay.position):
             self._ended.add(replay.lane)
         return replay.lane in self._ended
 
@@ -259,7 +260,7 @@ class Ticker:
         assert self._rules is not None  # noqa: S101 - looked at first
         self._drain()
         with self._database.read() as connection:
-            done = marks.marked(connection, name)
+            done = marks.load_checkpoint(connection, name)
         start = done if done is not None else began if began is not None else later(now, -TICK)
         if began is None and elapsed(start, now) > MOST_MISSED:
             missed = elapsed(start, now)
@@ -267,12 +268,12 @@ class Ticker:
             log.warning("nothing was evaluated for %s; the last %s are made up for", missed, MOST_MISSED)
             start = later(now, -MOST_MISSED)
         start = min(start, now) if began is None else start
-        evaluator = self._rules.evaluator(self._figures, name)
-        evaluator.know(one for one in self._series if self._lane_of[one.id] == self._number(name))
+        evaluator = self._rules.make_evaluator(self._figures, name)
+        evaluator.add_series(one for one in self._series if self._lane_of[one.id] == self._number(name))
         evaluator.restore(self._ledger.load(name), start)
         evaluator.prepare(start)
         before = later(start, -evaluator.reach)
-        evaluator.take(samples_between(self._figures, name, before, later(now, timedelta(days=36_500)), self._cursor))
+        evaluator.add_samples(samples_between(self._figures, name, before, later(now, timedelta(days=36_500)), self._cursor))
         self._lanes[name] = _Lane(name, evaluator, start, start, start)
 
     def _number(self, lane: str) -> int:
@@ -284,9 +285,9 @@ class Ticker:
             self._cursor = self._figures.head()
             self._learn()
             return
-        self._cursor = in_batches(self._figures, self._cursor, self._hand_out)
+        self._cursor = read_new_samples(self._figures, self._cursor, self._hand_out)
 
-    def _hand_out(self, columns: Columns) -> None:
+    def _hand_out(self, columns: SampleArrays) -> None:
         if not len(columns):
             return
         if int(columns.series.max()) > self._newest_series:
@@ -295,12 +296,12 @@ class Ticker:
         for lane in self._lanes.values():
             mine = lanes == self._number(lane.name)
             if mine.any():
-                lane.evaluator.take(columns if mine.all() else columns.where(mine))
+                lane.evaluator.add_samples(columns if mine.all() else columns.select(mine))
 
     def _learn(self) -> None:
         """New series, with their lanes."""
         for one in self._figures.series(self._newest_series):
-            series = Series(one.id, one.metric, one.labels)
+            series = SeriesDescriptor(one.id, one.metric, one.labels)
             self._series.append(series)
             self._newest_series = one.id
             if one.id >= self._lane_of.size:
@@ -308,12 +309,12 @@ class Ticker:
                 self._lane_of = np.concatenate([self._lane_of, np.zeros(more, dtype=np.int64)])
             self._lane_of[one.id] = self._number(one.lane)
             if one.lane in self._lanes:
-                self._lanes[one.lane].evaluator.know([series])
+                self._lanes[one.lane].evaluator.add_series([series])
 
     # --- ticks
 
     def _tick_live(self, until: DateTime) -> bool:
-        lane = self._lanes[LIVE]
+        lane = self._lanes[LIVE_FEED]
         if lane.at >= until:
             return False
         begun, first = time.monotonic(), lane.at
@@ -332,7 +333,7 @@ class Ticker:
 
     def _tick_replay(self, replay: Replay) -> bool:
         """Every tick of the replay up to where it has come, for half a second; whether there are more."""
-        lane, until = self._lanes[replay.lane], floor(replay.position)
+        lane, until = self._lanes[replay.lane], floor_to_tick(replay.position)
         ends = time.monotonic() + _STEP_SECONDS
         while lane.at < until and time.monotonic() < ends:
             self._tick(lane)
@@ -361,8 +362,8 @@ class Ticker:
 
     def _mark(self, lane: _Lane) -> None:
         with self._database.write() as connection:
-            marks.fence(connection, self.lease)
-            marks.mark(connection, lane.name, lane.at, self._clock())
+            marks.require_lease(connection, self.lease)
+            marks.save_checkpoint(connection, lane.name, lane.at, self._clock())
         lane.done = lane.at
 
     def _say(self, *, at_once: bool = False) -> None:
@@ -372,15 +373,15 @@ class Ticker:
         self._said = time.monotonic()
         now = self._clock()
         with self._database.write() as connection:
-            marks.fence(connection, self.lease)
+            marks.require_lease(connection, self.lease)
             for lane in self._lanes.values():
                 if not lane.waiting:
-                    marks.mark(connection, lane.name, lane.at, now)
+                    marks.save_checkpoint(connection, lane.name, lane.at, now)
                     lane.done = lane.at
-            marks.say(connection, self.facts(), now)
+            marks.save_evaluator_facts(connection, self.facts(), now)
 
     def facts(self) -> dict[str, Any]:
-        """What the evaluation shows of itself."""
+        """What the evaluation reports of itself."""
         return {
             "engine": self._holder,
             "lease": self.lease.number if self.lease else 0,
@@ -391,6 +392,6 @@ class Ticker:
         }
 
 
-def floor(at: DateTime) -> DateTime:
+def floor_to_tick(at: DateTime) -> DateTime:
     """The last tick at or before a time."""
-    return moment(micros(at) // GRAIN * GRAIN)
+    return from_micros(to_micros(at) // GRAIN * GRAIN)

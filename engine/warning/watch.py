@@ -1,7 +1,8 @@
-"""Where a rule stands on each of its series. Numbers in bulk tell which cannot change; the rest take the machine's way.
+"""Tracker of a rule's state on each of its series.
 
-What is skipped here would come out of `domain.warning.machine.advance` as the same object. Whatever lies within a hair
-of a limit, or needs a test of chance, is not skipped.
+Numbers in bulk tell which cannot change; the rest go through the state machine. What is skipped here would
+come out of `domain.warning.machine.advance` as the same object. Whatever lies within a hair of a limit, or
+needs a test of chance, is not skipped.
 """
 
 from __future__ import annotations
@@ -10,51 +11,51 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from domain.warning.days import day_before
-from domain.warning.machine import advance
-from domain.warning.reading import Reading
+from domain.warning.days import last_whole_day
+from domain.warning.machine import advance_state
+from domain.warning.reading import RuleReading
 from domain.warning.rule import VOLUMES, Condition, Rule, SeriesKey
-from domain.warning.standing import Change, Phase, Standing
+from domain.warning.standing import RuleStateChange, RulePhase, RuleState
 from engine.warning.columns import SECOND, Floats, Ints, Truths
-from engine.warning.gauge import Gauge, Readings
-from engine.warning.groups import NEVER, Groups
-from storage.figures import micros, moment
+from engine.warning.gauge import RuleReader, SlotReadings
+from engine.warning.groups import NEVER, SeriesGroups
+from storage.figures import to_micros, from_micros
 
-_PHASES = tuple(Phase)
+_PHASES = tuple(RulePhase)
 _OK, _PENDING, _FIRING, _RECOVERING, _NO_DATA = range(5)
 _HAIR = 1e-8
-_START = Standing()
+_START = RuleState()
 _FEW = 4  # series that are judged one by one sooner than in bulk
 
 
-class Watch:
-    """One rule on all its series."""
+class RuleTracker:
+    """Tracks one rule on all its series."""
 
-    def __init__(self, rule: Rule, groups: Groups, gauge: Gauge) -> None:
-        self.rule, self.groups, self.gauge = rule, groups, gauge
-        self._standings: list[Standing] = []
+    def __init__(self, rule: Rule, groups: SeriesGroups, gauge: RuleReader) -> None:
+        self.rule, self.groups, self.reader = rule, groups, gauge
+        self._standings: list[RuleState] = []
         self._phase = np.zeros(0, dtype=np.int8)
         self._tier = np.zeros(0, dtype=np.int8)  # place in the rule's levels; -1: none
         self._since = np.zeros(0, dtype=np.int64)
         self._plain = np.zeros(0, dtype=np.bool_)  # nothing worse is waiting, and it is not silent
         self._hushed = np.zeros(0, dtype=np.bool_)  # silent, nothing worse waiting
         self._day = ""
-        self.readings: Readings | None = None  # of the last tick at which it looked
+        self.readings: SlotReadings | None = None  # of the last tick at which it looked
         if not rule.by:
             groups.slot(())
 
     # --- standings
 
-    def restore(self, standings: Mapping[SeriesKey, Standing]) -> None:
-        """Go on from what was recorded."""
+    def restore(self, standings: Mapping[SeriesKey, RuleState]) -> None:
+        """Restore the recorded states."""
         for key, standing in standings.items():
             if {name for name, _ in key} == set(self.rule.by):
                 slot = self.groups.slot(key)
                 self._grow()
                 self._set(slot, standing)
 
-    def standings(self) -> Iterator[tuple[SeriesKey, Standing]]:
-        """Every series with where it stands."""
+    def rule_states(self) -> Iterator[tuple[SeriesKey, RuleState]]:
+        """Yield every series with its state."""
         self._grow()
         for slot, key in enumerate(self.groups.keys):
             if key is not None:
@@ -71,42 +72,42 @@ class Watch:
         self._plain = np.concatenate([self._plain, np.ones(missing, dtype=np.bool_)])
         self._hushed = np.concatenate([self._hushed, np.zeros(missing, dtype=np.bool_)])
 
-    def _set(self, slot: int, standing: Standing) -> None:
+    def _set(self, slot: int, standing: RuleState) -> None:
         self._standings[slot] = standing
         self._phase[slot] = _PHASES.index(standing.phase)
         tiers = [level.tier for level in self.rule.levels]
         self._tier[slot] = tiers.index(standing.tier) if standing.tier in tiers else -1
-        self._since[slot] = NEVER if standing.since is None else micros(standing.since)
+        self._since[slot] = NEVER if standing.since is None else to_micros(standing.since)
         self._plain[slot] = standing.worse is None and not standing.silent
         self._hushed[slot] = standing.worse is None and standing.silent
 
     def idle(self) -> Truths:
-        """By slot: ok or without figures, so that nothing is lost when it is forgotten."""
+        """By slot: ok or without data, so that nothing is lost when it is forgotten."""
         self._grow()
         idle: Truths = (self._phase == _OK) | (self._phase == _NO_DATA)
         return idle
 
-    def forget(self, slots: list[int], at: int) -> list[Change]:
-        """These series are gone: what stood there is over."""
+    def forget(self, slots: list[int], at: int) -> list[RuleStateChange]:
+        """Forget series that are gone; a state that held there is over."""
         changes = []
         for slot in slots:
             key, before = self.groups.keys[slot], self._standings[slot]
             if key is not None and before != _START:
-                changes.append(Change(self.rule.id, key, before, _START, Reading(moment(at), None)))
+                changes.append(RuleStateChange(self.rule.id, key, before, _START, RuleReading(from_micros(at), None)))
             self._set(slot, _START)
         return changes
 
     # --- a tick
 
-    def tick(self, rule: Rule, at: int) -> list[Change]:
+    def tick(self, rule: Rule, at: int) -> list[RuleStateChange]:
         """Read and judge. `rule`: as it is in force now (a campaign may have its own thresholds)."""
         if rule.daily:
-            day, _, _ = day_before(moment(at), rule.zone)
+            day, _, _ = last_whole_day(from_micros(at), rule.zone)
             if day == self._day:  # every series of that day has been judged
                 return []
             self._day = day
         self._grow()
-        readings = self.readings = self.gauge.read(at)
+        readings = self.readings = self.reader.read(at)
         newest = self.groups.newest()
         if rule.daily or len(self.groups.slots) <= _FEW:
             ask = list(self.groups.slots.values())
@@ -114,22 +115,22 @@ class Watch:
             ask = np.flatnonzero(self.groups.live & ~self._settled(rule, readings, newest, at)).tolist()
         return list(self._advance(rule, readings, newest, ask, at))
 
-    def _advance(self, rule: Rule, readings: Readings, newest: Ints, slots: list[int], at: int) -> Iterator[Change]:
-        now = moment(at)
+    def _advance(self, rule: Rule, readings: SlotReadings, newest: Ints, slots: list[int], at: int) -> Iterator[RuleStateChange]:
+        now = from_micros(at)
         for slot in slots:
             key, before = self.groups.keys[slot], self._standings[slot]
             last = int(newest[slot])
-            reading = Reading(
+            reading = RuleReading(
                 now, _or_none(readings.value[slot]), float(readings.events[slot]), _or_none(readings.baseline[slot]),
-                float(readings.baseline_events[slot]), None if last == NEVER else moment(last),
+                float(readings.baseline_events[slot]), None if last == NEVER else from_micros(last),
             )  # fmt: skip
-            after = advance(rule, before, reading)
+            after = advance_state(rule, before, reading)
             if after is not before:
                 self._set(slot, after)
                 if key is not None and after != before:
-                    yield Change(rule.id, key, before, after, reading)
+                    yield RuleStateChange(rule.id, key, before, after, reading)
 
-    def _settled(self, rule: Rule, readings: Readings, newest: Ints, at: int) -> Truths:
+    def _settled(self, rule: Rule, readings: SlotReadings, newest: Ints, at: int) -> Truths:
         """By slot: surely nothing happens at this tick."""
         phase, plain = self._phase, self._plain
         known = newest != NEVER
@@ -177,7 +178,7 @@ def _or_none(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _measure(rule: Rule, readings: Readings) -> Floats:
+def _measure(rule: Rule, readings: SlotReadings) -> Floats:
     """As `domain.warning.judging.measure`."""
     if not rule.condition.compares:
         return readings.value
@@ -187,7 +188,7 @@ def _measure(rule: Rule, readings: Readings) -> Floats:
     return np.where(change == 0, 0.0, change / np.abs(readings.baseline))
 
 
-def _enough(rule: Rule, readings: Readings) -> Truths:
+def _enough(rule: Rule, readings: SlotReadings) -> Truths:
     """As `domain.warning.judging.enough`."""
     events = readings.events
     if rule.condition.compares:

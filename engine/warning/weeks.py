@@ -1,4 +1,4 @@
-"""The baseline of the same hours: the median over the last weeks, from history that is read ahead of the tick."""
+"""Baseline of the same hours: the median over the last weeks, from history read ahead of the tick."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import Final
 import numpy as np
 
 from domain.warning.rule import VOLUMES, Baseline, Rule
-from engine.warning.columns import MINUTE, SECOND, Floats, History, Ints, Past, Slots, Truths
-from engine.warning.figure import SUMMED, Figure
-from engine.warning.groups import Feed, Groups, Kind
-from engine.warning.heard import Heard
-from engine.warning.windows import Batch, SumLog, Window
-from storage.figures import micros, moment
+from engine.warning.columns import MINUTE, SECOND, Floats, BaselineHistory, Ints, HistoryArrays, Slots, Truths
+from engine.warning.figure import SUMMED, MovingAggregate
+from engine.warning.groups import MetricSamples, SeriesGroups, SumKind
+from engine.warning.heard import SeriesGaps
+from engine.warning.windows import SlotBatch, SumLog, MovingWindow
+from storage.figures import to_micros, from_micros
 
 _QUARTER: Final = 15 * MINUTE  # clocks change, and days begin, on quarters of an hour
 AHEAD: Final = 10 * MINUTE  # so much history is read at a time, before a tick needs it
 
 
 @dataclass(frozen=True, slots=True)
-class _PastBatch(Batch):
+class _PastBatch(SlotBatch):
     """Rows of history by slot: `value` holds the sums of values, `count` the events."""
 
     samples: Floats = field(default_factory=lambda: np.zeros(0))
     weighted: Floats = field(default_factory=lambda: np.zeros(0))
 
 
-def _rows(kind: Kind) -> SumLog:
-    def volume(batch: Batch) -> tuple[Floats, Floats, Floats]:
+def _rows(kind: SumKind) -> SumLog:
+    def volume(batch: SlotBatch) -> tuple[Floats, Floats, Floats]:
         assert isinstance(batch, _PastBatch)  # noqa: S101 - what a _PastFeed is given
         return batch.samples, batch.value, np.maximum(batch.value, 0.0)
 
-    def events(batch: Batch) -> tuple[Floats, Floats, Floats]:
+    def events(batch: SlotBatch) -> tuple[Floats, Floats, Floats]:
         assert isinstance(batch, _PastBatch)  # noqa: S101
         return batch.samples, batch.count, batch.weighted
 
@@ -43,18 +43,18 @@ def _rows(kind: Kind) -> SumLog:
 class _PastFeed:
     """One metric's history, by the slots of the live figures."""
 
-    def __init__(self, live: Feed, longest: int | None) -> None:
+    def __init__(self, live: MetricSamples, longest: int | None) -> None:
         self.live = live
-        self._logs: dict[Kind, SumLog] = {}
-        self.heard = Heard(longest) if longest is not None else None
-        self.waiting: list[Past] = []  # rows of series that have no slot yet
+        self._logs: dict[SumKind, SumLog] = {}
+        self.heard = SeriesGaps(longest) if longest is not None else None
+        self.waiting: list[HistoryArrays] = []  # rows of series that have no slot yet
 
-    def log(self, kind: Kind) -> SumLog:
+    def log(self, kind: SumKind) -> SumLog:
         if kind not in self._logs:
             self._logs[kind] = _rows(kind)
         return self._logs[kind]
 
-    def add(self, window: Window) -> None:
+    def add(self, window: MovingWindow) -> None:
         raise NotImplementedError(type(window).__name__)  # rows of minutes hold no percentiles
 
     def grow(self, size: int) -> None:
@@ -63,14 +63,14 @@ class _PastFeed:
         if self.heard is not None:
             self.heard.grow(size)
 
-    def insert(self, past: Past, grain: int) -> None:
+    def insert(self, past: HistoryArrays, grain: int) -> None:
         slots = self.live.slots_of(past.series)
         known = slots >= 0
         if not known.all():
             self.waiting.append(_chosen(past, ~known))
             past, slots = _chosen(past, known), slots[known]
         if self.heard is not None:
-            self.heard.hear(slots, past.at)
+            self.heard.add_samples(slots, past.at)
         buckets = past.at // grain
         for bucket in np.unique(buckets).tolist():
             mine = buckets == bucket
@@ -93,11 +93,11 @@ class _PastFeed:
             self.heard.forget(before)
 
 
-def _chosen(past: Past, rows: Truths) -> Past:
-    return Past(*(getattr(past, name)[rows] for name in ("series", "at", "samples", "events", "total", "weighted")))
+def _chosen(past: HistoryArrays, rows: Truths) -> HistoryArrays:
+    return HistoryArrays(*(getattr(past, name)[rows] for name in ("series", "at", "samples", "events", "total", "weighted")))
 
 
-def _batch(slots: Slots, past: Past, rows: Truths) -> _PastBatch:
+def _batch(slots: Slots, past: HistoryArrays, rows: Truths) -> _PastBatch:
     at: Ints = past.at[rows]
     return _PastBatch(
         slots[rows], at, past.total[rows], past.events[rows], samples=past.samples[rows], weighted=past.weighted[rows]
@@ -107,12 +107,12 @@ def _batch(slots: Slots, past: Past, rows: Truths) -> _PastBatch:
 class _Week:
     """One of the weeks: what was, `back` microseconds ago."""
 
-    def __init__(self, rule: Rule, groups: Groups, grain: int) -> None:
+    def __init__(self, rule: Rule, groups: SeriesGroups, grain: int) -> None:
         volume = rule.aggregate in VOLUMES
         self._margin = int(rule.no_data_after.total_seconds() * SECOND) + MINUTE if volume else 0
         longest = int(rule.no_data_after.total_seconds() * SECOND) if volume else None
         self.feeds = [_PastFeed(feed, longest if place == 0 else None) for place, feed in enumerate(groups.feeds)]
-        self._figure = Figure(rule, self.feeds, grain)
+        self._figure = MovingAggregate(rule, self.feeds, grain)
         self._grain = grain
         self._groups = groups
         self._loaded: int | None = None  # up to here
@@ -125,7 +125,7 @@ class _Week:
             for feed in self.feeds:
                 feed.grow(self._size)
 
-    def load(self, history: History, start: int, end: int, ahead: int) -> None:
+    def load(self, history: BaselineHistory, start: int, end: int, ahead: int) -> None:
         """Have what the range needs, and a little more."""
         if self._loaded is not None and self._loaded >= end + self._margin:
             return
@@ -145,20 +145,20 @@ class _Week:
         value, events = self._figure.read(start, end)
         heard = self.feeds[0].heard
         if heard is not None:
-            value = np.where(heard.whole(start, end, past=True), value, np.nan)
+            value = np.where(heard.is_whole(start, end, past=True), value, np.nan)
         for feed in self.feeds:
             feed.forget(start - self._margin)
         return value, events
 
 
-class SameHours:
+class SameHoursBaseline:
     """Median of the same window of the week over the last weeks, by slot.
 
     Windows go by whole minutes, as history does. Percentiles, extremes and shares of single values have no such
     baseline: the rows of history do not hold them.
     """
 
-    def __init__(self, rule: Rule, base: Baseline, groups: Groups, history: History, holidays: Collection[str]) -> None:
+    def __init__(self, rule: Rule, base: Baseline, groups: SeriesGroups, history: BaselineHistory, holidays: Collection[str]) -> None:
         self._rule, self._base, self._groups, self._history = rule, base, groups, history
         self._holidays = frozenset(holidays)
         self._length = int(rule.window.total_seconds() * SECOND)
@@ -176,7 +176,7 @@ class SameHours:
             self._load(at, back, AHEAD)
 
     def read(self, at: int) -> tuple[Floats, Floats]:
-        """Baseline and the events behind it, at a tick."""
+        """The baseline and the events behind it, at a tick."""
         minute, size = at // MINUTE * MINUTE, self._groups.size
         seen = (minute, size, self._groups.version)
         if seen != self._seen:
@@ -226,17 +226,17 @@ class SameHours:
         return self._known_backs
 
     def _find_backs(self, at: int) -> list[int]:
-        end = moment(at // MINUTE * MINUTE).in_timezone(self._base.zone)
+        end = from_micros(at // MINUTE * MINUTE).in_timezone(self._base.zone)
         start_day = self._day(at // MINUTE * MINUTE - self._length)
         if start_day in self._holidays:
             return []
-        ends = [micros(end.subtract(weeks=week)) for week in range(1, self._base.weeks + 1)]
-        return [micros(end) - one for one in ends if self._day(one - self._length) not in self._holidays]
+        ends = [to_micros(end.subtract(weeks=week)) for week in range(1, self._base.weeks + 1)]
+        return [to_micros(end) - one for one in ends if self._day(one - self._length) not in self._holidays]
 
     def _day(self, at: int) -> str:
-        return moment(at).in_timezone(self._base.zone).to_date_string()
+        return from_micros(at).in_timezone(self._base.zone).to_date_string()
 
 
 def has_same_hours(rule: Rule) -> bool:
-    """Whether history can tell the rule's aggregate."""
+    """Whether history can give the rule's aggregate."""
     return rule.per is not None or rule.aggregate in SUMMED

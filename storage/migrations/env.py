@@ -11,12 +11,12 @@ from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
 from storage import tables  # noqa: F401 - fills the metadata
-from storage.types import Span, UtcDateTime
+from storage.types import DurationType, UtcDateTime
 
 
 def _render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
     """Migrations say `UtcDateTime()` and not what a database makes of it."""
-    if kind == "type" and isinstance(item, UtcDateTime | Span):
+    if kind == "type" and isinstance(item, UtcDateTime | DurationType):
         autogen.imports.add("from storage.types import Span, UtcDateTime")
         return f"{type(item).__name__}()"
     return False

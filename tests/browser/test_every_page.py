@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from tests.contrast import CONTRAST
-from tests.full_house import FullHouse, full_house
+from tests.full_house import PopulatedInstallation, populated_installation
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "img"
@@ -44,12 +44,12 @@ SIZES: dict[str, Any] = {"phone": {"width": 390, "height": 844}, "desk": {"width
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[FullHouse]:
-    with full_house(tmp_path_factory.mktemp("full"), free_port()) as running:
+def house(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[PopulatedInstallation]:
+    with populated_installation(tmp_path_factory.mktemp("full"), free_port()) as running:
         yield running
 
 
-def context_of(house: FullHouse, browser: Browser, size: str, scheme: str, locale: str) -> BrowserContext:
+def context_of(house: PopulatedInstallation, browser: Browser, size: str, scheme: str, locale: str) -> BrowserContext:
     context = browser.new_context(
         viewport=SIZES[size], color_scheme="dark" if scheme == "dark" else "light", locale=locale, bypass_csp=False
     )
@@ -59,7 +59,7 @@ def context_of(house: FullHouse, browser: Browser, size: str, scheme: str, local
 
 @pytest.mark.parametrize(("size", "scheme", "locale"), [("phone", "dark", "en-US"), ("desk", "light", "zh-CN")])
 def test_every_page_can_be_read_and_used_by_everybody(
-    house: FullHouse, browser: Browser, size: str, scheme: str, locale: str
+    house: PopulatedInstallation, browser: Browser, size: str, scheme: str, locale: str
 ) -> None:
     said: list[str] = []
     wrong: list[str] = []
@@ -98,7 +98,7 @@ def violations(page: Page) -> list[str]:
 
 @pytest.mark.skipif(not os.environ.get("WRITE_DOCS"), reason="pictures are written by `make pictures`")
 @pytest.mark.parametrize(("size", "locale"), [("desk", "en-US"), ("phone", "zh-CN"), ("phone", "en-US")])
-def test_pictures_of_every_page(house: FullHouse, browser: Browser, size: str, locale: str) -> None:
+def test_pictures_of_every_page(house: PopulatedInstallation, browser: Browser, size: str, locale: str) -> None:
     PICTURES.mkdir(exist_ok=True)
     end = f"{size}.zh" if locale == "zh-CN" else size
     context = context_of(house, browser, size, "light", locale)

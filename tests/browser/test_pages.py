@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, expect
 
-from engine.links import Link, Links
+from engine.links import AcknowledgeLink, AcknowledgeLinks
 from storage import incidents
 from tests.contrast import CONTRAST
 from tests.served import Served, served
@@ -25,8 +25,8 @@ def web(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
 def test_the_button_works_without_script(web: Served, browser: Browser) -> None:
     ref = web.declare("Checkout is down")
     with web.house.database.read() as connection:
-        response = incidents.responses_of(connection, incidents.find(connection, ref))[0]
-    url = Links(web.house.settings.secret_key(), web.url).url(Link(response, "apology/trace", "erik"))
+        response = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))[0]
+    url = AcknowledgeLinks(web.house.settings.secret_key(), web.url).make_url(AcknowledgeLink(response, "apology/trace", "erik"))
     page = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740}).new_page()
     page.goto(url)
     button = page.get_by_role("button", name="Acknowledge")

@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from domain.review.period import ReviewKind
-from engine.review.desk import desk_of
-from engine.review.holding import make
-from engine.review.retrospective import draft
+from engine.review.desk import get_review_service
+from engine.review.holding import remake_document
+from engine.review.retrospective import draft_retrospective
 from storage.documents import Document
 from tests.contrast import CONTRAST
 from tests.october import october
@@ -29,10 +29,10 @@ NAMES = {
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Document]]:
     with october(tmp_path_factory.mktemp("october")) as house:
-        desk = desk_of(house.house)
+        desk = get_review_service(house.house)
         yield {
-            "monthly-report": make(desk, ReviewKind.MONTHLY, "2026-10", house.now),
-            "retrospective": draft(desk, "INC-2", house.now),
+            "monthly-report": remake_document(desk, ReviewKind.MONTHLY, "2026-10", house.now),
+            "retrospective": draft_retrospective(desk, "INC-2", house.now),
         }
 
 

@@ -9,49 +9,49 @@ import pendulum
 import pytest
 from sqlalchemy import text
 
-from domain.access import Role
+from domain.access import AccessRole
 from engine import accounts
-from engine.accounts import BadAccount, NotIn, Way, waiting
-from engine.house import House
+from engine.accounts import BadAccount, LoginRefused, AuditActor, login_delay
+from engine.house import Installation
 from storage import accounts as rows
 from storage import accounts_tries, accounts_ways, audit
 from storage.accounts import Account
 from storage.database import StorageError
-from tests.houses import estate
+from tests.houses import installation_harness
 
 PASSWORD = "correct horse battery"
 NOW = pendulum.datetime(2026, 11, 22, 12)
-HERE = Way("198.51.100.7", way="password")
+HERE = AuditActor("198.51.100.7", way="password")
 
 
 @pytest.fixture
-def house(home: Path, database_url: str) -> Iterator[House]:
-    with estate(home, database_url) as opened:
-        accounts.add(opened.house, Account("alice", "", Role.ADMIN), PASSWORD, NOW, Way())
+def house(home: Path, database_url: str) -> Iterator[Installation]:
+    with installation_harness(home, database_url) as opened:
+        accounts.add_account(opened.house, Account("alice", "", AccessRole.ADMIN), PASSWORD, NOW, AuditActor())
         yield opened.house
 
 
 @pytest.fixture
-def small(home: Path) -> Iterator[House]:
+def small(home: Path) -> Iterator[Installation]:
     """For what does not depend on the database."""
-    with estate(home) as opened:
-        accounts.add(opened.house, Account("alice", "", Role.ADMIN), PASSWORD, NOW, Way())
+    with installation_harness(home) as opened:
+        accounts.add_account(opened.house, Account("alice", "", AccessRole.ADMIN), PASSWORD, NOW, AuditActor())
         yield opened.house
 
 
-def test_name_and_password_let_in_and_nothing_else_does(small: House) -> None:
-    assert accounts.log_in(small, " Alice ", PASSWORD, NOW, HERE).role is Role.ADMIN
+def test_name_and_password_let_in_and_nothing_else_does(small: Installation) -> None:
+    assert accounts.log_in(small, " Alice ", PASSWORD, NOW, HERE).role is AccessRole.ADMIN
     said = set()
     for name, password in (("alice", PASSWORD + "x"), ("alice", ""), ("mallory", PASSWORD), ("", "")):
-        with pytest.raises(NotIn) as refused:
+        with pytest.raises(LoginRefused) as refused:
             accounts.log_in(small, name, password, NOW, HERE)
         said.add(str(refused.value))
     assert len(said) == 1, "what was wrong is not said"
 
 
-def test_a_password_is_kept_as_argon2_alone(small: House) -> None:
+def test_a_password_is_kept_as_argon2_alone(small: Installation) -> None:
     with small.database.read() as connection:
-        kept = rows.find(connection, "alice")
+        kept = rows.find_account(connection, "alice")
     assert kept is not None
     assert kept.password.startswith("$argon2id$")
     assert PASSWORD not in repr(kept)
@@ -59,49 +59,49 @@ def test_a_password_is_kept_as_argon2_alone(small: House) -> None:
 
 
 @pytest.mark.parametrize("password", ["short", "alice alice alice", "aaaaaaaaaaaaaaaa", "x" * 400])
-def test_a_password_that_is_guessed_is_refused(small: House, password: str) -> None:
+def test_a_password_that_is_guessed_is_refused(small: Installation, password: str) -> None:
     with pytest.raises(BadAccount, match="password"):
-        accounts.set_password(small, "alice", password, Way())
+        accounts.set_password(small, "alice", password, AuditActor())
 
 
-def test_tries_that_fail_make_wait_and_even_the_right_password_waits(house: House) -> None:
+def test_tries_that_fail_make_wait_and_even_the_right_password_waits(house: Installation) -> None:
     for _ in range(5):
-        with pytest.raises(NotIn) as refused:
+        with pytest.raises(LoginRefused) as refused:
             accounts.log_in(house, "alice", "wrong", NOW, HERE)
         assert refused.value.wait == 0
-    with pytest.raises(NotIn) as refused:
+    with pytest.raises(LoginRefused) as refused:
         accounts.log_in(house, "alice", PASSWORD, NOW, HERE)
     assert refused.value.wait == 2
     assert accounts.log_in(house, "alice", PASSWORD, NOW.add(seconds=3), HERE).name == "alice"
     accounts.log_in(house, "alice", PASSWORD, NOW.add(seconds=4), HERE)
 
 
-def test_a_name_that_is_none_makes_wait_as_one_that_is(small: House) -> None:
+def test_a_name_that_is_none_makes_wait_as_one_that_is(small: Installation) -> None:
     waits = []
     for name, address in (("alice", "203.0.113.1"), ("nobody", "203.0.113.2")):
         for _ in range(7):
-            with pytest.raises(NotIn) as refused:
-                accounts.log_in(small, name, "wrong", NOW, Way(address))
+            with pytest.raises(LoginRefused) as refused:
+                accounts.log_in(small, name, "wrong", NOW, AuditActor(address))
             waits.append(refused.value.wait)
     assert waits[:7] == waits[7:]
 
 
-def test_an_address_that_tries_many_accounts_waits_longest(small: House) -> None:
+def test_an_address_that_tries_many_accounts_waits_longest(small: Installation) -> None:
     for number in range(20):
-        with pytest.raises(NotIn):
+        with pytest.raises(LoginRefused):
             accounts.log_in(small, f"guess{number}", "wrong", NOW, HERE)
-    with pytest.raises(NotIn) as refused:
+    with pytest.raises(LoginRefused) as refused:
         accounts.log_in(small, "alice", PASSWORD, NOW, HERE)
     assert refused.value.wait > 0
-    assert accounts.log_in(small, "alice", PASSWORD, NOW, Way("192.0.2.9")).name == "alice", "others come in"
+    assert accounts.log_in(small, "alice", PASSWORD, NOW, AuditActor("192.0.2.9")).name == "alice", "others come in"
 
 
 def test_nobody_keeps_an_owner_out_for_longer_than_a_minute() -> None:
-    assert max(waiting(failures, 5, 60) for failures in range(1_000)) == 60
-    assert [waiting(failures, 5, 60) for failures in range(4, 12)] == [0, 2, 4, 8, 16, 32, 60, 60]
+    assert max(login_delay(failures, 5, 60) for failures in range(1_000)) == 60
+    assert [login_delay(failures, 5, 60) for failures in range(4, 12)] == [0, 2, 4, 8, 16, 32, 60, 60]
 
 
-def test_a_name_that_is_none_takes_as_long_as_one_that_is(small: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_is_none_takes_as_long_as_one_that_is(small: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
     hasher = accounts._hasher()
 
@@ -114,17 +114,17 @@ def test_a_name_that_is_none_takes_as_long_as_one_that_is(small: House, monkeypa
             return hasher.hash(password)
 
     monkeypatch.setattr(accounts, "_hasher", Watched)
-    accounts.add(small, Account("linked", "", Role.VIEWER), "", NOW, Way())
+    accounts.add_account(small, Account("linked", "", AccessRole.VIEWER), "", NOW, AuditActor())
     for name in ("alice", "nobody", "linked"):
-        with pytest.raises(NotIn):
+        with pytest.raises(LoginRefused):
             accounts.log_in(small, name, "wrong", NOW, HERE)
     assert len(looked) == 3, "each time one password is looked at"
     costs = {kept.rpartition("$")[0].rpartition("$")[0] for kept in looked}
     assert len(costs) == 1, "at the same cost"
 
 
-def test_failures_are_kept_under_no_name_and_forgotten(house: House) -> None:
-    with pytest.raises(NotIn):
+def test_failures_are_kept_under_no_name_and_forgotten(house: Installation) -> None:
+    with pytest.raises(LoginRefused):
         accounts.log_in(house, "alice", "wrong", NOW, HERE)
     with house.database.read() as connection:
         kept = [tuple(row) for row in connection.execute(accounts_tries.TRY.select())]
@@ -132,17 +132,17 @@ def test_failures_are_kept_under_no_name_and_forgotten(house: House) -> None:
     assert "alice" not in str(kept)
     assert HERE.address not in str(kept)
     with house.database.write() as connection:
-        assert accounts_tries.tidy(connection, NOW.add(hours=1)) == 2
+        assert accounts_tries.delete_old_failures(connection, NOW.add(hours=1)) == 2
 
 
-def test_a_password_in_the_field_of_the_name_stands_in_no_log(small: House) -> None:
-    with pytest.raises(NotIn):
+def test_a_password_in_the_field_of_the_name_stands_in_no_log(small: Installation) -> None:
+    with pytest.raises(LoginRefused):
         accounts.log_in(small, PASSWORD, "", NOW, HERE)
     with small.database.read() as connection:
-        assert all(PASSWORD not in str(tuple(row)) for row in audit.read(connection))
+        assert all(PASSWORD not in str(tuple(row)) for row in audit.read_entries(connection))
 
 
-def test_a_session_is_new_at_each_login_and_the_one_before_ends(house: House) -> None:
+def test_a_session_is_new_at_each_login_and_the_one_before_ends(house: Installation) -> None:
     account = accounts.log_in(house, "alice", PASSWORD, NOW, HERE)
     first = accounts.open_session(house, account, NOW, HERE, before="planted-by-somebody")
     second = accounts.open_session(house, account, NOW, HERE, before=first)
@@ -152,84 +152,84 @@ def test_a_session_is_new_at_each_login_and_the_one_before_ends(house: House) ->
     assert not _alive(house, "planted-by-somebody", NOW)
 
 
-def _alive(house: House, secret: str, now: pendulum.DateTime) -> bool:
+def _alive(house: Installation, secret: str, now: pendulum.DateTime) -> bool:
     with house.database.read() as connection:
         return accounts_ways.find_session(connection, secret, now, pendulum.duration(hours=24)) is not None
 
 
-def test_a_session_ends_when_idle_and_in_any_case(house: House) -> None:
+def test_a_session_ends_when_idle_and_in_any_case(house: Installation) -> None:
     account = accounts.log_in(house, "alice", PASSWORD, NOW, HERE)
     secret = accounts.open_session(house, account, NOW, HERE)
     assert _alive(house, secret, NOW.add(hours=23))
     assert not _alive(house, secret, NOW.add(hours=25)), "idle for a day"
-    digest = rows.hashed(secret)
+    digest = rows.hash_secret(secret)
     for day in range(1, 8):
         with house.database.write() as connection:
-            accounts_ways.seen(connection, digest, NOW.add(days=day))
+            accounts_ways.touch_session(connection, digest, NOW.add(days=day))
     assert not _alive(house, secret, NOW.add(days=7, minutes=1)), "however busy"
 
 
-def test_out_is_out_at_once(small: House) -> None:
+def test_out_is_out_at_once(small: Installation) -> None:
     account = accounts.log_in(small, "alice", PASSWORD, NOW, HERE)
     here, there = (accounts.open_session(small, account, NOW, HERE) for _ in range(2))
-    accounts.set_password(small, "alice", "another horse battery", Way(), keep=rows.hashed(here))
+    accounts.set_password(small, "alice", "another horse battery", AuditActor(), keep=rows.hash_secret(here))
     assert _alive(small, here, NOW)
     assert not _alive(small, there, NOW)
-    assert accounts.log_out_everywhere(small, "alice", Way()) == 1
+    assert accounts.log_out_everywhere(small, "alice", AuditActor()) == 1
     assert not _alive(small, here, NOW)
 
 
-def test_a_disabled_account_is_out_by_every_way(house: House) -> None:
-    accounts.add(house, Account("bob", "", Role.COMMANDER), PASSWORD, NOW, Way())
+def test_a_disabled_account_is_out_by_every_way(house: Installation) -> None:
+    accounts.add_account(house, Account("bob", "", AccessRole.COMMANDER), PASSWORD, NOW, AuditActor())
     account = accounts.log_in(house, "bob", PASSWORD, NOW, HERE)
     secret = accounts.open_session(house, account, NOW, HERE)
-    link = accounts.make_link(house, "bob", NOW, Way()).rpartition("/")[2]
-    _id, token, _ends = accounts.make_token(house, "bob", ["read"], 30, NOW, Way())
-    accounts.disable(house, "bob", NOW, Way())
+    link = accounts.make_login_link(house, "bob", NOW, AuditActor()).rpartition("/")[2]
+    _id, token, _ends = accounts.make_api_token(house, "bob", ["read"], 30, NOW, AuditActor())
+    accounts.disable_account(house, "bob", NOW, AuditActor())
     assert not _alive(house, secret, NOW)
     with house.database.read() as connection:
         assert accounts_ways.find_token(connection, token, NOW) is None
-    with pytest.raises(NotIn):
-        accounts.use_link(house, link, NOW, Way())
-    with pytest.raises(NotIn):
+    with pytest.raises(LoginRefused):
+        accounts.use_login_link(house, link, NOW, AuditActor())
+    with pytest.raises(LoginRefused):
         accounts.log_in(house, "bob", PASSWORD, NOW, HERE)
-    accounts.disable(house, "bob", None, Way())
+    accounts.disable_account(house, "bob", None, AuditActor())
     assert accounts.log_in(house, "bob", PASSWORD, NOW, HERE).name == "bob"
 
 
-def test_the_last_administrator_stays(small: House) -> None:
+def test_the_last_administrator_stays(small: Installation) -> None:
     with pytest.raises(BadAccount, match="last administrator"):
-        accounts.set_role(small, "alice", Role.VIEWER, Way())
+        accounts.set_role(small, "alice", AccessRole.VIEWER, AuditActor())
     with pytest.raises(BadAccount, match="last administrator"):
-        accounts.disable(small, "alice", NOW, Way())
+        accounts.disable_account(small, "alice", NOW, AuditActor())
     with small.database.read() as connection:
-        found = rows.find(connection, "alice")
+        found = rows.find_account(connection, "alice")
     assert found is not None
-    assert (found.role, found.disabled_at) == (Role.ADMIN, None)
+    assert (found.role, found.disabled_at) == (AccessRole.ADMIN, None)
 
 
-def test_a_link_lets_in_once_and_within_half_an_hour(house: House) -> None:
+def test_a_link_lets_in_once_and_within_half_an_hour(house: Installation) -> None:
     def make() -> str:
-        return accounts.make_link(house, "alice", NOW, Way()).rpartition("/")[2]
+        return accounts.make_login_link(house, "alice", NOW, AuditActor()).rpartition("/")[2]
 
     secret = make()
-    assert accounts.use_link(house, secret, NOW, Way()).name == "alice"
+    assert accounts.use_login_link(house, secret, NOW, AuditActor()).name == "alice"
     for gone, when in ((secret, NOW), (make(), NOW.add(minutes=31)), ("nothing", NOW)):
-        with pytest.raises(NotIn, match="was used or has expired"):
-            accounts.use_link(house, gone, when, Way())
+        with pytest.raises(LoginRefused, match="was used or has expired"):
+            accounts.use_login_link(house, gone, when, AuditActor())
     old, new = make(), make()
-    with pytest.raises(NotIn):
-        accounts.use_link(house, old, NOW, Way())
-    assert accounts.use_link(house, new, NOW, Way()).name == "alice"
+    with pytest.raises(LoginRefused):
+        accounts.use_login_link(house, old, NOW, AuditActor())
+    assert accounts.use_login_link(house, new, NOW, AuditActor()).name == "alice"
 
 
 def test_the_first_link_makes_the_first_administrator(home: Path) -> None:
-    with estate(home) as opened:
-        secret = accounts.make_link(opened.house, "", NOW, Way()).rpartition("/")[2]
+    with installation_harness(home) as opened:
+        secret = accounts.make_login_link(opened.house, "", NOW, AuditActor()).rpartition("/")[2]
         with opened.house.database.read() as connection:
-            assert rows.every(connection) == []
-        made = accounts.use_link(opened.house, secret, NOW, Way())
-        assert (made.name, made.role, made.password) == ("admin", Role.ADMIN, "")
+            assert rows.list_accounts(connection) == []
+        made = accounts.use_login_link(opened.house, secret, NOW, AuditActor())
+        assert (made.name, made.role, made.password) == ("admin", AccessRole.ADMIN, "")
 
 
 @pytest.mark.parametrize(
@@ -245,13 +245,13 @@ def test_the_first_link_makes_the_first_administrator(home: Path) -> None:
         ("alice", "", "already"),
     ],
 )
-def test_no_account_takes_the_name_of_somebody_else(small: House, name: str, person: str, why: str) -> None:
+def test_no_account_takes_the_name_of_somebody_else(small: Installation, name: str, person: str, why: str) -> None:
     with pytest.raises(BadAccount, match=why):
-        accounts.add(small, Account(name, person, Role.VIEWER), "", NOW, Way())
+        accounts.add_account(small, Account(name, person, AccessRole.VIEWER), "", NOW, AuditActor())
 
 
-def test_a_token_has_scopes_and_an_end(house: House) -> None:
-    known, token, ends = accounts.make_token(house, "alice", ["read", "samples"], 30, NOW, Way(), "wallboard")
+def test_a_token_has_scopes_and_an_end(house: Installation) -> None:
+    known, token, ends = accounts.make_api_token(house, "alice", ["read", "samples"], 30, NOW, AuditActor(), "wallboard")
     with house.database.read() as connection:
         found = accounts_ways.find_token(connection, token, NOW.add(days=29))
         assert found is not None
@@ -259,32 +259,32 @@ def test_a_token_has_scopes_and_an_end(house: House) -> None:
         assert accounts_ways.find_token(connection, token, ends) is None
         assert token not in str([tuple(row) for row in connection.execute(accounts_ways.TOKEN.select())])
     with house.database.write() as connection:
-        assert accounts_ways.end_token(connection, known) == "alice"
+        assert accounts_ways.revoke_token(connection, known) == "alice"
     for scopes, days in ((["everything"], 30), (["read"], 0), (["read"], 400)):
         with pytest.raises(BadAccount):
-            accounts.make_token(house, "alice", scopes, days, NOW, Way())
+            accounts.make_api_token(house, "alice", scopes, days, NOW, AuditActor())
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET who = 'nobody'", "DELETE FROM audit"])
-def test_the_audit_log_is_only_added_to(house: House, statement: str) -> None:
+def test_the_audit_log_is_only_added_to(house: Installation, statement: str) -> None:
     with house.database.read() as connection:
-        before = len(audit.read(connection))
+        before = len(audit.read_entries(connection))
     assert before >= 1
     with pytest.raises(StorageError, match="append-only"), house.database.write() as connection:
         connection.execute(text(statement))
     with house.database.read() as connection:
-        assert len(audit.read(connection)) == before
+        assert len(audit.read_entries(connection)) == before
 
 
-def test_every_change_of_an_account_is_in_the_log(house: House) -> None:
-    me = Way("192.0.2.1", "root", "admin", "console")
-    accounts.add(house, Account("bob", "", Role.VIEWER), "", NOW, me)
-    accounts.set_role(house, "bob", Role.RESPONDER, me)
+def test_every_change_of_an_account_is_in_the_log(house: Installation) -> None:
+    me = AuditActor("192.0.2.1", "root", "admin", "console")
+    accounts.add_account(house, Account("bob", "", AccessRole.VIEWER), "", NOW, me)
+    accounts.set_role(house, "bob", AccessRole.RESPONDER, me)
     accounts.set_password(house, "bob", PASSWORD, me)
-    accounts.make_link(house, "bob", NOW, me)
-    accounts.disable(house, "bob", NOW, me)
+    accounts.make_login_link(house, "bob", NOW, me)
+    accounts.disable_account(house, "bob", NOW, me)
     with house.database.read() as connection:
-        found = [(row.deed, row.detail) for row in audit.read(connection, who="root")]
+        found = [(row.deed, row.detail) for row in audit.read_entries(connection, who="root")]
     assert found[::-1] == [
         ("add an account", "bob, viewer, for bob"),
         ("change a role", "bob: viewer -> responder"),

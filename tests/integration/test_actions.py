@@ -7,10 +7,10 @@ from datetime import timedelta
 from domain.action import Action, ActionKind
 from domain.commands import Acknowledge, Done
 from domain.text import Text
-from engine.actions import promise
+from engine.actions import open_actions
 from storage import board
 from tests.houses import (
-    Estate,
+    InstallationHarness,
     house_fixture,  # noqa: F401
 )
 
@@ -23,13 +23,13 @@ MEASURE = Action(
 )
 
 
-def opened(estate: Estate, **actions: Action) -> list[str]:
+def opened(estate: InstallationHarness, **actions: Action) -> list[str]:
     with estate.house.database.write() as connection:
-        answers = promise(connection, estate.house.roster(), actions, estate.now)
+        answers = open_actions(connection, estate.house.roster(), actions, estate.now)
     return [answer.ref for answer in answers]
 
 
-def test_it_is_called_for_and_over_when_it_is_done(house: Estate) -> None:
+def test_it_is_called_for_and_over_when_it_is_done(house: InstallationHarness) -> None:
     (ref,) = opened(house, **{"measure-1": MEASURE})
     assert ref == "ACT-1"
     assert opened(house, **{"measure-1": MEASURE}) == []  # promised once
@@ -43,7 +43,7 @@ def test_it_is_called_for_and_over_when_it_is_done(house: Estate) -> None:
     assert house.verified(ref) is None
 
 
-def test_late_it_climbs_the_ladder(house: Estate) -> None:
+def test_late_it_climbs_the_ladder(house: InstallationHarness) -> None:
     (ref,) = opened(house, **{"measure-1": MEASURE})
     house.do(ref, Acknowledge, "fenglei", step="action/do")
     house.wait(days=10, seconds=1)
@@ -52,16 +52,16 @@ def test_late_it_climbs_the_ladder(house: Estate) -> None:
     assert {row.person for row in house.rows(ref)} > {"fenglei"}
 
 
-def test_the_board_of_alarms_does_not_list_it(house: Estate) -> None:
+def test_the_board_of_alarms_does_not_list_it(house: InstallationHarness) -> None:
     opened(house, **{"measure-1": MEASURE})
     incident = house.declare()
     with house.house.database.read() as connection:
-        found = board.rows(connection, house.house.roster(), house.now)
+        found = board.list_board_rows(connection, house.house.roster(), house.now)
         assert board.count_open(connection) == 1
     assert [row["ref"] for row in found] == [incident]
     assert incident == "INC-2"  # all matters share their numbers
 
 
-def test_a_person_may_own_it(house: Estate) -> None:
+def test_a_person_may_own_it(house: InstallationHarness) -> None:
     (ref,) = opened(house, **{"measure-2": Action(Text("Call them"), "gaomin", timedelta(days=1), ActionKind.CHECK)})
     assert {row.person for row in house.rows(ref)} == {"gaomin"}

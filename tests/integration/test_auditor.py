@@ -10,22 +10,22 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from sqlalchemy import update
 
-from engine.auditor import Auditor, audit, tell
+from engine.auditor import Auditor, find_faults, alert_last_resort
 from storage import turns
 from storage.outbox import OUTBOX
 from tests.houses import (
-    Estate,
+    InstallationHarness,
     house_fixture,  # noqa: F401
     sqlite_house_fixture,  # noqa: F401
 )
 
 
-def found(house: Estate) -> set[str]:
+def found(house: InstallationHarness) -> set[str]:
     with house.house.database.read() as connection:
-        return set(audit(connection, house.now))
+        return set(find_faults(connection, house.now))
 
 
-def test_all_is_well_when_what_was_due_was_done(house: Estate) -> None:
+def test_all_is_well_when_what_was_due_was_done(house: InstallationHarness) -> None:
     assert found(house) == set()
     house.declare()
     house.turn()
@@ -33,7 +33,7 @@ def test_all_is_well_when_what_was_due_was_done(house: Estate) -> None:
     assert found(house) == set()
 
 
-def test_a_turn_that_nobody_took(house: Estate) -> None:
+def test_a_turn_that_nobody_took(house: InstallationHarness) -> None:
     house.declare()
     house.deliver()
     house.wait(minutes=7)  # its reminder was due two minutes ago
@@ -43,14 +43,14 @@ def test_a_turn_that_nobody_took(house: Estate) -> None:
     assert found(house) == set()
 
 
-def test_a_message_that_nobody_sent(house: Estate) -> None:
+def test_a_message_that_nobody_sent(house: InstallationHarness) -> None:
     house.declare("inform")
     house.turn()
     house.wait(minutes=6)
     assert "sends" in found(house)
 
 
-def test_a_channel_that_gave_up(house: Estate) -> None:
+def test_a_channel_that_gave_up(house: InstallationHarness) -> None:
     ref = house.declare()
     house.deliver()
     with house.house.database.write() as connection:
@@ -62,40 +62,40 @@ def test_a_channel_that_gave_up(house: Estate) -> None:
     assert not any(name.startswith("channel") for name in found(house)), "said while it lasts"
 
 
-def test_schedules_that_do_not_fire(house: Estate) -> None:
+def test_schedules_that_do_not_fire(house: InstallationHarness) -> None:
     with house.house.database.write() as connection:
-        turns.keep(connection, "sweep", {}, house.now)
+        turns.save_installation_fact(connection, "sweep", {}, house.now)
     house.wait(minutes=19)
     assert found(house) == set()
     house.wait(minutes=2)
     assert found(house) == {"sweep"}
 
 
-def test_the_last_resort_is_told_once_an_hour_however_many_look(house: Estate) -> None:
+def test_the_last_resort_is_told_once_an_hour_however_many_look(house: InstallationHarness) -> None:
     with house.house.database.write() as connection:
-        turns.keep(connection, "sweep", {}, house.now)
+        turns.save_installation_fact(connection, "sweep", {}, house.now)
     house.wait(minutes=30)
     for _ in range(3):  # as the engine and the sweep do
-        Auditor(house.house, house.clock).look()
+        Auditor(house.house, house.clock).run_once()
     assert ["30" in title for title in house.titles("wangjie")] == [True]
     house.wait(minutes=61)
-    Auditor(house.house, house.clock).look()
+    Auditor(house.house, house.clock).run_once()
     assert len(house.titles("wangjie")) == 2
 
 
-def test_nobody_told_is_tried_again_soon(sqlite_house: Estate) -> None:
+def test_nobody_told_is_tried_again_soon(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     with house.house.database.write() as connection:
-        turns.keep(connection, "sweep", {}, house.now)
+        turns.save_installation_fact(connection, "sweep", {}, house.now)
     house.wait(minutes=30)
     with house.house.database.read() as connection:
-        reason = audit(connection, house.now)["sweep"]
+        reason = find_faults(connection, house.now)["sweep"]
     house.receiver.script("/inbox/wangjie", status=500)
-    assert not tell(house.house, "sweep", reason, house.now)
+    assert not alert_last_resort(house.house, "sweep", reason, house.now)
     house.receiver.script("/inbox/wangjie", status=200)
-    assert not tell(house.house, "sweep", reason, house.now), "not at once"
+    assert not alert_last_resort(house.house, "sweep", reason, house.now), "not at once"
     house.wait(minutes=1, seconds=1)
-    assert tell(house.house, "sweep", reason, house.now)
+    assert alert_last_resort(house.house, "sweep", reason, house.now)
 
 
 @contextmanager
@@ -120,29 +120,29 @@ def watcher() -> Iterator[tuple[str, list[str]]]:
 
 
 def test_it_beats_once_a_minute_and_not_while_something_is_wrong(
-    sqlite_house: Estate, caplog: pytest.LogCaptureFixture
+    sqlite_house: InstallationHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     house = sqlite_house
     with watcher() as (url, beats):
         house.house.settings = house.house.settings.model_copy(update={"heartbeat_url": url})
         auditor = Auditor(house.house, house.clock)
         for _ in range(8):  # two minutes, a look every 15 s
-            auditor.look()
+            auditor.run_once()
             house.wait(seconds=15)
         assert len(beats) == 2
         house.declare()
         house.wait(minutes=7)
         for _ in range(8):
-            auditor.look()
+            auditor.run_once()
             house.wait(seconds=15)
         assert len(beats) == 2, "a turn is late: no beat"
         house.turn()
         house.deliver()
-        auditor.look()
+        auditor.run_once()
         assert len(beats) == 3
     house.wait(minutes=2)
     for _ in range(2):
-        auditor.look()
+        auditor.run_once()
         house.wait(minutes=1)
     said = [record.getMessage() for record in caplog.records if "heartbeat" in record.getMessage()]
     assert len(said) == 1

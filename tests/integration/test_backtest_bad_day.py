@@ -15,15 +15,15 @@ from pendulum import DateTime
 
 from domain.durations import later
 from domain.warning.rule import TICK
-from domain.warning.standing import Change, Phase
-from engine.warning.backtest import Recorded, firings_of, read_file
-from engine.warning.columns import Columns
+from domain.warning.standing import RuleStateChange, RulePhase
+from engine.warning.backtest import RecordedSamples, find_firings, read_samples
+from engine.warning.columns import SampleArrays
 from engine.warning.evaluator import Evaluator
 from playbooks.rulebook import Rulebook
-from storage.figures import moment
+from storage.figures import from_micros
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
-PHASES = {"pending": Phase.PENDING, "fires": Phase.FIRING, "recovers": Phase.RECOVERING, "ends": Phase.OK}
+PHASES = {"pending": RulePhase.PENDING, "fires": RulePhase.FIRING, "recovers": RulePhase.RECOVERING, "ends": RulePhase.OK}
 
 
 @pytest.fixture(scope="module", name="expected")
@@ -33,29 +33,29 @@ def expected_fixture() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module", name="day")
-def day_fixture() -> Recorded:
-    return read_file(EXAMPLES / "bad_day.csv", "", UTC)
+def day_fixture() -> RecordedSamples:
+    return read_samples(EXAMPLES / "bad_day.csv", "", UTC)
 
 
 @pytest.fixture(scope="module", name="changes")
-def changes_fixture(day: Recorded) -> list[Change]:
+def changes_fixture(day: RecordedSamples) -> list[RuleStateChange]:
     return evaluate(day)
 
 
-def evaluate(day: Recorded) -> list[Change]:
+def evaluate(day: RecordedSamples) -> list[RuleStateChange]:
     """Every tick of the day, with all shipped rules on the figures that it has."""
     metrics = {series.metric for series in day.series}
     rules = [rule for rule in Rulebook().rules() if rule.metric in metrics]
     evaluator = Evaluator(rules, history=day)
-    evaluator.know(day.series)
-    now = moment(day.begins)
+    evaluator.add_series(day.series)
+    now = from_micros(day.begins)
     evaluator.restore({}, now)
     first = day.begins - evaluator.reach // timedelta(microseconds=1)
-    columns = day.columns.where(day.columns.at >= first)
-    assert isinstance(columns, Columns)
-    evaluator.take(columns)
-    changes: list[Change] = []
-    while now <= moment(int(day.columns.at[-1])):
+    columns = day.columns.select(day.columns.at >= first)
+    assert isinstance(columns, SampleArrays)
+    evaluator.add_samples(columns)
+    changes: list[RuleStateChange] = []
+    while now <= from_micros(int(day.columns.at[-1])):
         now = later(now, TICK)
         if now.minute % 10 == 0 and now.second == 0:
             evaluator.prepare(now)
@@ -75,7 +75,7 @@ def test_the_script_makes_the_file() -> None:
 
 
 def test_each_tier_takes_its_steps_at_the_ticks_worked_out_by_hand(
-    expected: dict[str, Any], changes: list[Change]
+    expected: dict[str, Any], changes: list[RuleStateChange]
 ) -> None:
     assert [entry["rule"][:6] for entry in expected["warnings"]] == ["tier-1", "tier-2", "tier-3"]
     for entry in expected["warnings"]:
@@ -87,10 +87,10 @@ def test_each_tier_takes_its_steps_at_the_ticks_worked_out_by_hand(
         assert steps == [(phase, instant(expected, entry[name])) for name, phase in PHASES.items()], entry["rule"]
 
 
-def test_nothing_else_fires(expected: dict[str, Any], changes: list[Change]) -> None:
+def test_nothing_else_fires(expected: dict[str, Any], changes: list[RuleStateChange]) -> None:
     fired = {}
     for rule in {change.rule for change in changes}:
-        for firing in firings_of(change for change in changes if change.rule == rule):
+        for firing in find_firings(change for change in changes if change.rule == rule):
             fired[rule, firing.series] = firing
     tiers = {(entry["rule"], tuple(entry["series"].items())) for entry in expected["warnings"]}
     also = {(entry["rule"], tuple(entry["series"].items())): entry for entry in expected["also"]}

@@ -24,12 +24,12 @@ import pytest
 from pendulum import DateTime
 
 from domain.text import Text
-from domain.warning.rule import Aggregate, Baseline, Condition, Level, Rule, Tier
-from engine.warning.backtest import Outcome, Recorded, backtest, read_file
+from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, Tier
+from engine.warning.backtest import BacktestResult, RecordedSamples, run_backtest, read_samples
 from examples.choose_settings import choose_on, first_half
 from playbooks.rule_loader import load_rule
 from playbooks.rulebook import SHIPPED
-from storage.figures import moment
+from storage.figures import from_micros
 
 DATA = Path(__file__).parent.parent / "data"
 TAXI, LATENCY = "nyc_taxi.csv", "ec2_request_latency_system_failure.csv"
@@ -60,15 +60,15 @@ def instant(text: str) -> DateTime:
     return found
 
 
-def figures(name: str, metric: str) -> Recorded:
-    return read_file(DATA / name, metric, UTC)
+def figures(name: str, metric: str) -> RecordedSamples:
+    return read_samples(DATA / name, metric, UTC)
 
 
-def half(whole: Recorded) -> DateTime:
-    return moment(int(whole.columns.at[len(whole.columns) // 2]))
+def half(whole: RecordedSamples) -> DateTime:
+    return from_micros(int(whole.columns.at[len(whole.columns) // 2]))
 
 
-def score(outcome: Outcome, name: str, since: DateTime | None = None, until: DateTime | None = None) -> Score:
+def score(outcome: BacktestResult, name: str, since: DateTime | None = None, until: DateTime | None = None) -> Score:
     since, until = since or outcome.began, until or outcome.ended
     labelled = [(start, end) for start, end in windows(name) if since <= end < until]
     began = [firing.began for firing in outcome.firings if since <= firing.began < until]
@@ -77,7 +77,7 @@ def score(outcome: Outcome, name: str, since: DateTime | None = None, until: Dat
     return Score(found, len(labelled), false)
 
 
-def tell(rule: Rule, outcome: Outcome, name: str, whole: Recorded) -> Score:
+def tell(rule: Rule, outcome: BacktestResult, name: str, whole: RecordedSamples) -> Score:
     middle, total = half(whole), score(outcome, name)
     halves = score(outcome, name, until=middle), score(outcome, name, since=middle)
     print(f"{name}: {rule.id}: {total}; first half: {halves[0]}; second half: {halves[1]}")
@@ -95,7 +95,7 @@ def naive(metric: str) -> Rule:
         Aggregate.MEAN,
         timedelta(hours=1),
         Condition.CHANGE_ABOVE,
-        (Level(Tier.YELLOW, 0.5, 0.5),),
+        (ThresholdLevel(Tier.YELLOW, 0.5, 0.5),),
         baseline=Baseline("previous"),
     )
 
@@ -105,21 +105,21 @@ def with_threshold(rule: Rule, threshold: float) -> Rule:
 
 
 @pytest.fixture(scope="module", name="taxi")
-def taxi_fixture() -> Recorded:
+def taxi_fixture() -> RecordedSamples:
     return figures(TAXI, "contacts")
 
 
-def test_the_shipped_seasonal_rule_finds_every_disruption_of_demand(taxi: Recorded) -> None:
+def test_the_shipped_seasonal_rule_finds_every_disruption_of_demand(taxi: RecordedSamples) -> None:
     rule = load_rule(SHIPPED / "seasonal-volume.yaml").rule
-    found = tell(rule, backtest(rule, taxi), TAXI, taxi)
+    found = tell(rule, run_backtest(rule, taxi), TAXI, taxi)
     assert (found.found, found.labelled) == (5, 5)
     assert found.false <= 3
     plain = naive("contacts")
-    cried = tell(plain, backtest(plain, taxi), TAXI, taxi)
+    cried = tell(plain, run_backtest(plain, taxi), TAXI, taxi)
     assert cried.false > 10 * found.false
 
 
-def test_its_settings_are_those_that_the_procedure_chooses_on_the_first_half(taxi: Recorded) -> None:
+def test_its_settings_are_those_that_the_procedure_chooses_on_the_first_half(taxi: RecordedSamples) -> None:
     rule = load_rule(SHIPPED / "seasonal-volume.yaml").rule
     chosen, copies = choose_on(first_half(taxi), INDEPENDENCE_DAY, needless=1.5)
     told = f"{chosen.found} of {sum(len(found) for _, found in copies)} injected disruptions"
@@ -131,24 +131,24 @@ def test_its_settings_are_those_that_the_procedure_chooses_on_the_first_half(tax
 def test_a_latency_rule_finds_two_failures_of_three_and_cries_never() -> None:
     whole = figures(LATENCY, "latency")
     rule = load_rule(DATA / "slow-requests.yaml").rule
-    found = tell(rule, backtest(rule, whole), LATENCY, whole)
+    found = tell(rule, run_backtest(rule, whole), LATENCY, whole)
     assert found.labelled == 3
     assert found.found >= 2
     assert found.false == 0
     at_once = replace(rule, id="slow-requests, each time anew", keep_firing=timedelta(0))
-    assert tell(at_once, backtest(at_once, whole), LATENCY, whole) == found
+    assert tell(at_once, run_backtest(at_once, whole), LATENCY, whole) == found
     fixed = replace(with_threshold(rule, 50.0), id="naive-fixed-50", keep_firing=timedelta(0))
-    cried = tell(fixed, backtest(fixed, whole), LATENCY, whole)
+    cried = tell(fixed, run_backtest(fixed, whole), LATENCY, whole)
     assert cried.false > 0
     plain = naive("latency")
-    assert tell(plain, backtest(plain, whole), LATENCY, whole).found < found.found
+    assert tell(plain, run_backtest(plain, whole), LATENCY, whole).found < found.found
 
 
 def test_its_threshold_is_the_lowest_of_which_the_first_half_is_quiet() -> None:
     half = first_half(figures(LATENCY, "latency"))
     rule = load_rule(DATA / "slow-requests.yaml").rule
     steps = [float(limit) for limit in range(40, 65, 5)]
-    cried = {limit: len(backtest(with_threshold(rule, limit), half).firings) for limit in steps}
+    cried = {limit: len(run_backtest(with_threshold(rule, limit), half).firings) for limit in steps}
     print(f"{LATENCY}: warnings in the first half by threshold: {cried}")
     assert rule.levels[0].threshold == min(limit for limit, warnings in cried.items() if not warnings)
     assert rule.levels[0].recover == rule.levels[0].threshold - 5

@@ -8,26 +8,26 @@ from pathlib import Path
 import pytest
 
 from domain.commands import Note
-from domain.handle import Refused
-from engine.home import SAMPLES, prepare_home
-from engine.house import House
+from domain.handle import CommandRefused
+from engine.home import SAMPLE_HOME, prepare_home
+from engine.house import Installation
 from playbooks.errors import BadFile
 from storage.database import StorageError
 from storage.settings import Settings, load_settings
-from tests.houses import Estate, sqlite_house_fixture  # noqa: F401
+from tests.houses import InstallationHarness, sqlite_house_fixture  # noqa: F401
 
-ROSTER = (SAMPLES / "roster.yaml").read_text(encoding="utf-8")
+ROSTER = (SAMPLE_HOME / "roster.yaml").read_text(encoding="utf-8")
 
 
 @pytest.fixture(name="opened")
-def opened_fixture(home: Path) -> Iterator[Callable[[], House]]:
+def opened_fixture(home: Path) -> Iterator[Callable[[], Installation]]:
     """Opens the house of the home as a starting process does."""
     settings = load_settings(home=home)
     prepare_home(settings)
-    houses: list[House] = []
+    houses: list[Installation] = []
 
-    def open_house() -> House:
-        houses.append(House(settings).open())
+    def open_house() -> Installation:
+        houses.append(Installation(settings).open())
         return houses[-1]
 
     yield open_house
@@ -35,7 +35,7 @@ def opened_fixture(home: Path) -> Iterator[Callable[[], House]]:
         house.close()
 
 
-def look_now(house: House) -> None:
+def look_now(house: Installation) -> None:
     """Not within a second, but at once."""
     house._roster._pace._last = house._written._pace._last = house.library._pace._last = None
     house._channels._looked = -10.0
@@ -47,11 +47,11 @@ def one_line(text: str, *parts: str) -> None:
         assert part in text, text
 
 
-def test_the_samples_have_no_findings(sqlite_house: Estate) -> None:
+def test_the_samples_have_no_findings(sqlite_house: InstallationHarness) -> None:
     assert sqlite_house.house.findings() == []
 
 
-def test_yaml_broken_at_a_line_names_it(opened: Callable[[], House], home: Path) -> None:
+def test_yaml_broken_at_a_line_names_it(opened: Callable[[], Installation], home: Path) -> None:
     lines = ROSTER.splitlines()
     place = next(i for i, line in enumerate(lines) if line.startswith("  alice:"))
     lines[place] = "  alice {name: Alice, channels: [alice]"
@@ -63,7 +63,7 @@ def test_yaml_broken_at_a_line_names_it(opened: Callable[[], House], home: Path)
     one_line(house.findings()[0], f"roster.yaml:{place + 1}")
 
 
-def test_a_person_without_a_channel_is_named(opened: Callable[[], House], home: Path) -> None:
+def test_a_person_without_a_channel_is_named(opened: Callable[[], Installation], home: Path) -> None:
     (home / "roster.yaml").write_text(ROSTER.replace("channels: [dora]", "channels: []"), encoding="utf-8")
     house = opened()
     with pytest.raises(BadFile, match="dora has no channel"):
@@ -71,7 +71,7 @@ def test_a_person_without_a_channel_is_named(opened: Callable[[], House], home: 
 
 
 def test_a_tag_that_no_channel_has_is_a_finding_and_the_others_can_still_be_called(
-    opened: Callable[[], House], home: Path
+    opened: Callable[[], Installation], home: Path
 ) -> None:
     (home / "roster.yaml").write_text(ROSTER.replace("channels: [dora]", "channels: [dorra]"), encoding="utf-8")
     house = opened()
@@ -81,7 +81,7 @@ def test_a_tag_that_no_channel_has_is_a_finding_and_the_others_can_still_be_call
 
 
 def test_a_tag_that_goes_wrong_while_it_runs_leaves_the_last_good_roster(
-    opened: Callable[[], House], home: Path
+    opened: Callable[[], Installation], home: Path
 ) -> None:
     house = opened()
     assert house.roster().people["dora"].channels == ("dora",)
@@ -97,7 +97,7 @@ def test_a_tag_that_goes_wrong_while_it_runs_leaves_the_last_good_roster(
 
 
 def test_a_channel_file_broken_at_the_start_is_one_finding_and_not_one_for_every_tag(
-    opened: Callable[[], House], home: Path
+    opened: Callable[[], Installation], home: Path
 ) -> None:
     (home / "channels.yaml").write_text("urls:\n  - nonsense\n", encoding="utf-8")
     house = opened()
@@ -107,7 +107,7 @@ def test_a_channel_file_broken_at_the_start_is_one_finding_and_not_one_for_every
     assert house.channels().ids() == ()
 
 
-def test_a_playbook_broken_while_it_runs_leaves_the_last_good_one(sqlite_house: Estate) -> None:
+def test_a_playbook_broken_while_it_runs_leaves_the_last_good_one(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     path = house.house.settings.playbooks_dir / "call.yaml"
     good = path.read_text()
@@ -125,18 +125,18 @@ def test_a_playbook_broken_while_it_runs_leaves_the_last_good_one(sqlite_house: 
     assert house.house.findings() == []
 
 
-def test_a_role_taken_out_of_the_roster_is_named_when_an_incident_is_declared(sqlite_house: Estate) -> None:
+def test_a_role_taken_out_of_the_roster_is_named_when_an_incident_is_declared(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     path = house.house.settings.roster_file
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("  technology-lead:", "  technology-chief:"), encoding="utf-8")
     look_now(house.house)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(CommandRefused) as refused:
         house.declare()
     one_line(str(refused.value), "no role 'technology-lead'", "technology-chief")
 
 
-def test_an_incident_that_runs_goes_on_with_a_role_gone(sqlite_house: Estate) -> None:
+def test_an_incident_that_runs_goes_on_with_a_role_gone(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     ref = house.declare()
     path = house.house.settings.roster_file
@@ -152,10 +152,10 @@ def test_an_incident_that_runs_goes_on_with_a_role_gone(sqlite_house: Estate) ->
 def test_a_house_without_a_schema_says_how_to_begin(home: Path) -> None:
     settings: Settings = load_settings(home=home)
     with pytest.raises(StorageError, match="the database is empty: start Tocsin once with `tocsin up`"):
-        House(settings).open()
+        Installation(settings).open()
 
 
-def test_html_in_a_title_reaches_a_phone_as_it_was_written(sqlite_house: Estate) -> None:
+def test_html_in_a_title_reaches_a_phone_as_it_was_written(sqlite_house: InstallationHarness) -> None:
     title = "<script>alert(1)</script> & <b>down</b>"
     sqlite_house.declare(title=title)
     sqlite_house.deliver()

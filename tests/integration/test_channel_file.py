@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.channel_file import ChannelFile, SeenThroughAnother
+from engine.channel_file import ChannelFile, ChannelFileProbe
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = "urls:\n  - json://127.0.0.1:9/inbox/alice:\n      tag: alice\n"
@@ -26,7 +26,7 @@ def until(answer: Callable[[], bool]) -> None:
 def test_tags_and_faults_come_from_the_other_process(tmp_path: Path) -> None:
     file = tmp_path / "channels.yaml"
     file.write_text(GOOD)
-    seen = SeenThroughAnother(file)
+    seen = ChannelFileProbe(file)
     assert seen.tags() is None  # never waits: nothing can be said about any tag yet
     until(lambda: seen.tags() == frozenset({"alice"}))
     assert seen.finding() == ""

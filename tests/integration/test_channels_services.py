@@ -14,13 +14,13 @@ import pytest
 
 from channels.directory import ChannelDirectory
 from channels.message import Message
-from channels.outcome import Outcome, Verdict
-from channels.rendering import size
+from channels.outcome import SendOutcome, SendVerdict
+from channels.rendering import utf8_size
 from tests.receivers import unused_port, write_channels
 from tests.services import base, chinese, western
 from tests.services.base import Service
 
-SENT, UNVERIFIED, REFUSED, FAILED, UNKNOWN = Verdict
+SENT, UNVERIFIED, REFUSED, FAILED, UNKNOWN = SendVerdict
 LINK = "https://shop.example/ack/abc"
 NOTICE = Message(
     "INC-1 需要你", "第一行 <b>&amp;\nline two", key="INC-1/apology/assign/alice/1", link=LINK, urgent=True
@@ -50,7 +50,7 @@ class Line:
         """No patience with a service that will not answer."""
         self.directory = ChannelDirectory.load(write_channels(self.file, a=self.service.url_with(base.NO_PATIENCE)))
 
-    def send(self, message: Message = NOTICE, **changes: Any) -> Outcome:
+    def send(self, message: Message = NOTICE, **changes: Any) -> SendOutcome:
         return self.directory.send("a", dataclasses.replace(message, **changes))
 
 
@@ -164,7 +164,7 @@ def test_a_publication_as_long_as_fits_is_taken_and_no_longer(connect: Open, kin
     line = connect(kind)
     limits = line.directory._by_id["a"].limits
     start = f"{LINK} "
-    room = (limits.body_bytes - size(start)) // size(letter)
+    room = (limits.body_bytes - utf8_size(start)) // utf8_size(letter)
     if limits.characters:
         room = min(room, limits.characters - len(start))
     longest = start + letter * room

@@ -17,10 +17,10 @@ import pytest
 
 from channels.directory import ChannelDirectory
 from channels.message import Message
-from channels.outcome import Outcome, Verdict
+from channels.outcome import SendOutcome, SendVerdict
 from domain.facts import FactKind
-from engine.home import SAMPLES
-from tests.houses import Estate, estate
+from engine.home import SAMPLE_HOME
+from tests.houses import InstallationHarness, installation_harness
 from tests.impatient import CHANNELS, ROSTER
 from tests.integration.test_channels_services import NOTICE, PUBLIC, SERVICES
 from tests.receivers import SmtpReceiver, write_channels
@@ -34,8 +34,8 @@ CASES = ("accepted", "refused in a 200", "refused by status", "time-out", "cut",
 MOODS = {"refused in a 200": "in 200", "refused by status": "status", "rate-limited": "limited"}
 SCRIPTS: dict[str, dict[str, Any]] = {"time-out": {"delay": 1.5}, "cut": {"cut": "after"}}
 LONG = '客服系统\t无法下单 "quoted"。\n' * 30_000
-GOOD = {Verdict.SENT, Verdict.UNVERIFIED}
-assert SAMPLES.is_dir()
+GOOD = {SendVerdict.SENT, SendVerdict.UNVERIFIED}
+assert SAMPLE_HOME.is_dir()
 
 
 # --- one send, as it is on the wire ---
@@ -43,8 +43,8 @@ assert SAMPLES.is_dir()
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    notice: Outcome
-    public: Outcome
+    notice: SendOutcome
+    public: SendOutcome
 
 
 @pytest.fixture(scope="module")
@@ -120,20 +120,20 @@ def _send_both(directory: ChannelDirectory, anew: Callable[[], ChannelDirectory]
 class Scripted:
     """A directory whose first answer to what is wanted is given, and to all else is yes."""
 
-    def __init__(self, outcome: Outcome, wanted: Callable[[str, Message], bool]) -> None:
-        self.outcome: Outcome | None = outcome
+    def __init__(self, outcome: SendOutcome, wanted: Callable[[str, Message], bool]) -> None:
+        self.outcome: SendOutcome | None = outcome
         self.wanted = wanted
         self.sent: list[tuple[str, Message]] = []
 
-    def send(self, tag: str, message: Message) -> Outcome:
+    def send(self, tag: str, message: Message) -> SendOutcome:
         if not self.wanted(tag, message):
-            return Outcome(Verdict.SENT, "r")
+            return SendOutcome(SendVerdict.SENT, "r")
         self.sent.append((tag, message))
         outcome, self.outcome = self.outcome, None
-        return outcome or Outcome(Verdict.SENT, "r")
+        return outcome or SendOutcome(SendVerdict.SENT, "r")
 
 
-def _take_over(house: Estate, scripted: Scripted) -> None:
+def _take_over(house: InstallationHarness, scripted: Scripted) -> None:
     def channels() -> Any:
         return scripted
 
@@ -141,12 +141,12 @@ def _take_over(house: Estate, scripted: Scripted) -> None:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
-    with estate(tmp_path_factory.mktemp("house"), roster=ROSTER, channels=CHANNELS) as opened:
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstallationHarness]:
+    with installation_harness(tmp_path_factory.mktemp("house"), roster=ROSTER, channels=CHANNELS) as opened:
         yield opened
 
 
-def page(house: Estate, outcome: Outcome) -> str:
+def page(house: InstallationHarness, outcome: SendOutcome) -> str:
     """A page to somebody with two channels."""
     scripted = Scripted(outcome, lambda tag, message: tag in {"fenglei", "fenglei-mail"})
     _take_over(house, scripted)
@@ -164,7 +164,7 @@ def page(house: Estate, outcome: Outcome) -> str:
     return "dead; their next channel at once"
 
 
-def last(house: Estate, outcome: Outcome) -> str:
+def last(house: InstallationHarness, outcome: SendOutcome) -> str:
     """A page to somebody with one channel."""
     scripted = Scripted(outcome, lambda tag, message: tag == "chenyu")
     _take_over(house, scripted)
@@ -181,7 +181,7 @@ def last(house: Estate, outcome: Outcome) -> str:
     return "retry; at once, marked as a possible repeat" if len(scripted.sent) > 1 else str(row.state)
 
 
-def publication(house: Estate, outcome: Outcome) -> str:
+def publication(house: InstallationHarness, outcome: SendOutcome) -> str:
     """An approved statement on one official channel."""
     scripted = Scripted(outcome, lambda tag, message: message.public)
     _take_over(house, scripted)
@@ -204,7 +204,7 @@ def publication(house: Estate, outcome: Outcome) -> str:
 # --- the page ---
 
 
-def _tables(house: Estate, cells: dict[tuple[str, str], Cell | None], folder: Path) -> str:
+def _tables(house: InstallationHarness, cells: dict[tuple[str, str], Cell | None], folder: Path) -> str:
     paged = cache(lambda outcome: page(house, outcome))
     published = cache(lambda outcome: publication(house, outcome))
     lines = [f"| channel | {' | '.join(CASES)} |", "| --- " * (len(CASES) + 1) + "|"]
@@ -222,9 +222,9 @@ def _tables(house: Estate, cells: dict[tuple[str, str], Cell | None], folder: Pa
             row.append(f"{notice} / {public}")
         lines.append(f"| {name} | {' | '.join(row)} |")
     lines += ["", "| verdict | page, another channel left | page, the last channel | publication |", "| --- " * 4 + "|"]
-    for verdict in Verdict:
-        for asked in (None, 30.0) if verdict is Verdict.FAILED else (None,):
-            outcome = Outcome(verdict, "r-1" if verdict in GOOD else None, retry_after=asked)
+    for verdict in SendVerdict:
+        for asked in (None, 30.0) if verdict is SendVerdict.FAILED else (None,):
+            outcome = SendOutcome(verdict, "r-1" if verdict in GOOD else None, retry_after=asked)
             shown = f"{verdict}, told to wait 30 s" if asked else str(verdict)
             found = (page(house, outcome), last(house, outcome), publication(house, outcome))
             lines.append(f"| {shown} | {' | '.join(found)} |")
@@ -254,7 +254,7 @@ def _next(settled: str) -> str:
     return next((word for phrase, word in words.items() if phrase in settled), "")
 
 
-def _plain(outcome: Outcome) -> Outcome:
+def _plain(outcome: SendOutcome) -> SendOutcome:
     """Without what differs from run to run."""
     return dataclasses.replace(outcome, detail="", receipt="r-1" if outcome.receipt else None)
 
@@ -264,19 +264,19 @@ def test_no_refusal_is_recorded_as_sent(cells: dict[tuple[str, str], Cell | None
         if cell is None:
             continue
         if case == "accepted":
-            assert cell.notice.verdict in (GOOD if name != "Weibo" else {Verdict.REFUSED}), (name, cell)
+            assert cell.notice.verdict in (GOOD if name != "Weibo" else {SendVerdict.REFUSED}), (name, cell)
         elif case == "too long":
             assert (cell.notice.verdict in GOOD) is (name != "Weibo"), (name, cell)
-            assert cell.public.verdict is Verdict.REFUSED, (name, cell)
+            assert cell.public.verdict is SendVerdict.REFUSED, (name, cell)
         else:
-            wanted = {Verdict.UNKNOWN} if case in SCRIPTS else {Verdict.REFUSED, Verdict.FAILED}
+            wanted = {SendVerdict.UNKNOWN} if case in SCRIPTS else {SendVerdict.REFUSED, SendVerdict.FAILED}
             assert cell.public.verdict in wanted, (name, case, cell)
             # No notice to a person goes to Weibo at all.
-            assert cell.notice.verdict in (wanted if name != "Weibo" else {Verdict.REFUSED}), (name, case, cell)
+            assert cell.notice.verdict in (wanted if name != "Weibo" else {SendVerdict.REFUSED}), (name, case, cell)
     assert len(cells) == (len(SERVICES) + 1) * len(CASES)
 
 
-def test_the_page_says_what_happens(house: Estate, cells: dict[tuple[str, str], Cell | None], tmp_path: Path) -> None:
+def test_the_page_says_what_happens(house: InstallationHarness, cells: dict[tuple[str, str], Cell | None], tmp_path: Path) -> None:
     made = _tables(house, cells, tmp_path)
     text = PAGE.read_text(encoding="utf-8")
     head, _, rest = text.partition(BEGIN)

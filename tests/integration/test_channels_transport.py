@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from channels import transport
 from channels.directory import ChannelDirectory
 from channels.message import Message
-from channels.outcome import Outcome, Verdict
+from channels.outcome import SendOutcome, SendVerdict
 from tests.receivers import HttpReceiver, MailBehaviour, SmtpReceiver, unused_port, write_channels
 
 SECONDS_FOR_A_THOUSAND = 1.5
@@ -56,13 +56,13 @@ def other_process() -> Iterator[str]:
 
 def test_one_connection_for_many_notices_of_all_channels(directory: ChannelDirectory, receiver: HttpReceiver) -> None:
     for number in range(60):
-        assert directory.send(("alice", "bob", "carol")[number % 3], Message("T", "b")).verdict is Verdict.SENT
+        assert directory.send(("alice", "bob", "carol")[number % 3], Message("T", "b")).verdict is SendVerdict.SENT
     assert receiver.connections == 1
 
 
 def test_publication_takes_a_connection_of_its_own(directory: ChannelDirectory, receiver: HttpReceiver) -> None:
     for _ in range(3):
-        assert directory.send("alice", Message("", "text", public=True)).verdict is Verdict.SENT
+        assert directory.send("alice", Message("", "text", public=True)).verdict is SendVerdict.SENT
     assert receiver.connections == 3
 
 
@@ -77,18 +77,18 @@ def test_connection_that_was_idle_is_not_trusted(
 
 def test_server_that_closed_a_kept_connection_costs_nothing(tmp_path: Path, receiver: HttpReceiver) -> None:
     directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=f"json://{receiver.host}/a"))
-    assert directory.send("a", Message("T", "b")).verdict is Verdict.SENT
+    assert directory.send("a", Message("T", "b")).verdict is SendVerdict.SENT
     port = receiver.port
     receiver.stop()
     with HttpReceiver(port) as again:
-        assert directory.send("a", Message("T", "b")).verdict is Verdict.SENT
+        assert directory.send("a", Message("T", "b")).verdict is SendVerdict.SENT
         assert len(again.received) == 1
 
 
 def test_sixteen_threads_get_each_their_own_outcome(directory: ChannelDirectory, receiver: HttpReceiver) -> None:
     receiver.script("/bob", status=404)
 
-    def send(number: int) -> tuple[int, Outcome]:
+    def send(number: int) -> tuple[int, SendOutcome]:
         return number, directory.send(("alice", "bob", "carol")[number % 3], Message("T", "b", key=f"k{number}"))
 
     with ThreadPoolExecutor(16) as pool:
@@ -96,9 +96,9 @@ def test_sixteen_threads_get_each_their_own_outcome(directory: ChannelDirectory,
     arrived = {request.headers["x-tocsin-key"]: request for request in receiver.received}
     assert len(receiver.received) == len(arrived) == 480
     for number, outcome in outcomes:
-        expected = Verdict.REFUSED if number % 3 == 1 else Verdict.SENT
+        expected = SendVerdict.REFUSED if number % 3 == 1 else SendVerdict.SENT
         assert outcome.verdict is expected
-        if expected is Verdict.SENT:
+        if expected is SendVerdict.SENT:
             assert outcome.receipt == f"r-{arrived[f'k{number}'].number}"
     assert receiver.connections <= 16
 
@@ -111,17 +111,17 @@ def test_slow_channel_holds_up_no_other(tmp_path: Path, receiver: HttpReceiver) 
         slow = [pool.submit(directory.send, "slow", Message("T", "b")) for _ in range(3)]
         receiver.wait_for(lambda received: len(received) == 3)
         began = time.monotonic()
-        assert directory.send("quick", Message("T", "b")).verdict is Verdict.SENT
+        assert directory.send("quick", Message("T", "b")).verdict is SendVerdict.SENT
         assert time.monotonic() - began < 0.5
-        assert {future.result().verdict for future in slow} == {Verdict.SENT}
+        assert {future.result().verdict for future in slow} == {SendVerdict.SENT}
 
 
 def test_endless_answer_is_not_read_to_its_end(tmp_path: Path, receiver: HttpReceiver) -> None:
     receiver.script("/a", body='{"id": "7", "page": "' + "x" * 3_000_000 + '"}')
     directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=f"json://{receiver.host}/a"))
     outcome = directory.send("a", Message("T", "b"))
-    assert (outcome.verdict, outcome.receipt) == (Verdict.SENT, None)
-    assert directory.send("a", Message("T", "b")).verdict is Verdict.SENT
+    assert (outcome.verdict, outcome.receipt) == (SendVerdict.SENT, None)
+    assert directory.send("a", Message("T", "b")).verdict is SendVerdict.SENT
     assert receiver.connections == 2, "a connection with an unread rest is not used again"
 
 
@@ -142,20 +142,20 @@ def test_no_send_takes_longer_than_all_of_it_may(
         began = time.monotonic()
         outcome = directory.send(channel, Message("T", "b"))
     assert time.monotonic() - began < 3.5
-    assert outcome.verdict is Verdict.UNKNOWN
+    assert outcome.verdict is SendVerdict.UNKNOWN
     assert " of 3" in outcome.detail
 
 
 @pytest.mark.parametrize(
     ("answer", "verdict"),
-    [({}, Verdict.SENT), ({"cut": "after"}, Verdict.UNKNOWN), ({"status": 502}, Verdict.FAILED)],
+    [({}, SendVerdict.SENT), ({"cut": "after"}, SendVerdict.UNKNOWN), ({"status": 502}, SendVerdict.FAILED)],
 )
 def test_through_a_proxy(
     tmp_path: Path,
     receiver: HttpReceiver,
     monkeypatch: pytest.MonkeyPatch,
     answer: dict[str, Any],
-    verdict: Verdict,
+    verdict: SendVerdict,
 ) -> None:
     monkeypatch.setenv("http_proxy", receiver.url)
     monkeypatch.setenv("no_proxy", "")
@@ -176,7 +176,7 @@ def test_a_proxy_that_is_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     outcome = directory.send("a", Message("T", "b"))
     transport._proxies.cache_clear()
     assert (outcome.verdict, outcome.detail) == (
-        Verdict.FAILED,
+        SendVerdict.FAILED,
         "connection refused, before anything was sent",
     )
 
@@ -187,7 +187,7 @@ def test_no_proxy_between_us_and_loopback(
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{unused_port()}")
     monkeypatch.setenv("no_proxy", "")
     transport._proxies.cache_clear()
-    assert directory.send("alice", Message("T", "b")).verdict is Verdict.SENT
+    assert directory.send("alice", Message("T", "b")).verdict is SendVerdict.SENT
     transport._proxies.cache_clear()
 
 
@@ -223,17 +223,17 @@ def test_tls_counts_only_with_a_certificate_that_is_trusted(
         transport._ca_bundle.cache_clear()
         refused = directory.send("a", Message("T", "b"))
         assert (refused.verdict, refused.detail) == (
-            Verdict.FAILED,
+            SendVerdict.FAILED,
             "TLS failed (certificate not accepted), before anything was sent",
         )
-        assert directory.send("b", Message("T", "b")).verdict is Verdict.SENT
+        assert directory.send("b", Message("T", "b")).verdict is SendVerdict.SENT
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
         transport._ca_bundle.cache_clear()
-        assert directory.send("a", Message("T", "b")).verdict is Verdict.SENT
+        assert directory.send("a", Message("T", "b")).verdict is SendVerdict.SENT
         transport._ca_bundle.cache_clear()
         assert len(receiver.received) == 2
         receiver.script("/", cut="after")
-        assert directory.send("b", Message("T", "b")).verdict is Verdict.UNKNOWN
+        assert directory.send("b", Message("T", "b")).verdict is SendVerdict.UNKNOWN
 
 
 def test_mail_by_starttls(tmp_path: Path, certificate: tuple[Path, ssl.SSLContext]) -> None:
@@ -242,10 +242,10 @@ def test_mail_by_starttls(tmp_path: Path, certificate: tuple[Path, ssl.SSLContex
         directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=url, b=f"{url}&verify=no"))
         refused = directory.send("a", Message("T", "b"))
         assert (refused.verdict, refused.detail) == (
-            Verdict.FAILED,
+            SendVerdict.FAILED,
             "TLS failed before the text was handed over",
         )
-        assert directory.send("b", Message("T", "b")).verdict is Verdict.SENT
+        assert directory.send("b", Message("T", "b")).verdict is SendVerdict.SENT
         assert len(mail.received) == 1
 
 
@@ -253,7 +253,7 @@ def test_mail_server_without_the_encryption_asked_for(tmp_path: Path) -> None:
     with SmtpReceiver() as mail:
         url = f"mailtos://{mail.host}?from=ops@example.org&to=alice@example.org"
         outcome = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=url)).send("a", Message("T", "b"))
-    assert outcome.verdict is Verdict.REFUSED
+    assert outcome.verdict is SendVerdict.REFUSED
     assert mail.received == []
 
 
@@ -264,7 +264,7 @@ def test_generic_channel_does_not_sleep_between_messages(tmp_path: Path, receive
     began = time.monotonic()
     outcomes = [directory.send("a", Message("T", "b")) for _ in range(3)]
     assert time.monotonic() - began < 2
-    assert {outcome.verdict for outcome in outcomes} == {Verdict.UNVERIFIED}
+    assert {outcome.verdict for outcome in outcomes} == {SendVerdict.UNVERIFIED}
     assert len(receiver.received) == 3
 
 
@@ -283,7 +283,7 @@ def test_a_thousand_posts_on_one_thread(tmp_path: Path, other_process: str) -> N
     for _ in range(3):
         began, own_began = time.perf_counter(), time.process_time()
         for number in range(1000):
-            assert directory.send("a", Message("T", "b" * 300, key=str(number))).verdict is Verdict.SENT
+            assert directory.send("a", Message("T", "b" * 300, key=str(number))).verdict is SendVerdict.SENT
         seconds.append(time.perf_counter() - began)
         own.append(time.process_time() - own_began)
     print(f"1,000 posts: {min(seconds):.2f} s at best, {max(seconds):.2f} s at worst")
@@ -303,7 +303,7 @@ def test_receiver_process_tells_and_takes_orders(tmp_path: Path, other_process: 
     directory.send("a", Message("一", "b", key="k1"))
     ask("/_script", {"prefix": "/a", "status": 503, "headers": {"Retry-After": "9"}, "times": 1})
     assert directory.send("a", Message("二", "b")).retry_after == 9.0
-    assert directory.send("a", Message("三", "b")).verdict is Verdict.SENT
+    assert directory.send("a", Message("三", "b")).verdict is SendVerdict.SENT
     told = ask("/_received?since=1")
     assert told["next"] == 3
     received = told["received"]

@@ -9,8 +9,8 @@ import pytest
 
 from channels.directory import ChannelDirectory
 from channels.message import Message
-from channels.outcome import Verdict
-from channels.rendering import size
+from channels.outcome import SendVerdict
+from channels.rendering import utf8_size
 from tests.receivers import (
     HttpReceiver,
     MailBehaviour,
@@ -22,7 +22,7 @@ from tests.receivers import (
     write_channels,
 )
 
-SENT, UNVERIFIED, REFUSED, FAILED, UNKNOWN = Verdict
+SENT, UNVERIFIED, REFUSED, FAILED, UNKNOWN = SendVerdict
 NOTICE = Message("INC-1 需要你处理", "第一行\nline two", key="INC-1/apology/assign/alice/1")
 PUBLIC = Message("", "我们深表歉意。 We apologise.", public=True, key="INC-1/apology/publish/r1")
 HTTP = {
@@ -51,8 +51,8 @@ class Case:
     """How the receiver behaves, and the verdict on a notice and on a publication."""
 
     name: str
-    notice: Verdict
-    public: Verdict
+    notice: SendVerdict
+    public: SendVerdict
     answer: dict[str, Any] = field(default_factory=dict)
     retry_after: float | None = None
     detail: str = ""
@@ -183,7 +183,7 @@ def test_too_long(tmp_path: Path, receiver: HttpReceiver, mail: SmtpReceiver, ch
     directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=url))
     limit = directory.services("a")[0].limit_bytes
     line = "客服系统无法下单。\n"
-    body = line * (limit // size(line) + 1)
+    body = line * (limit // utf8_size(line) + 1)
     assert not directory.fits("a", body)
     assert directory.fits("a", body.strip()[: limit // 3])
     public = directory.send("a", Message("", body, public=True))
@@ -196,7 +196,7 @@ def test_too_long(tmp_path: Path, receiver: HttpReceiver, mail: SmtpReceiver, ch
     assert notice.verdict is SENT, notice
     arrived = mail.received[0].text if channel == "mail" else TEXTS[channel](receiver.received[0])[1]
     arrived = arrived.replace("\r\n", "\n")
-    assert limit * 0.9 < size(arrived) <= limit + len("\n")
+    assert limit * 0.9 < utf8_size(arrived) <= limit + len("\n")
     assert arrived.strip().endswith(f"客服系统无法下单。\n…\n{link}")
 
 
@@ -244,7 +244,7 @@ def test_configured_fields_are_kept(tmp_path: Path, receiver: HttpReceiver) -> N
     ],
 )
 def test_several_targets_of_one_service(
-    tmp_path: Path, receiver: HttpReceiver, statuses: tuple[int, int], verdict: Verdict, receipt: str | None
+    tmp_path: Path, receiver: HttpReceiver, statuses: tuple[int, int], verdict: SendVerdict, receipt: str | None
 ) -> None:
     for status in reversed(statuses):
         receiver.script("/", status=status, times=1)
@@ -257,7 +257,7 @@ def test_several_targets_of_one_service(
 class MailCase:
     name: str
     behaviour: MailBehaviour
-    verdict: Verdict
+    verdict: SendVerdict
     detail: str = ""
     arrived: int = 0
 
@@ -322,7 +322,7 @@ def test_an_address_that_the_server_cannot_take(tmp_path: Path, mail: SmtpReceiv
         ({ALICE: "550 no", "bob@example.org": "550 no"}, REFUSED),
     ],
 )
-def test_two_addresses(tmp_path: Path, mail: SmtpReceiver, refuse: dict[str, str], verdict: Verdict) -> None:
+def test_two_addresses(tmp_path: Path, mail: SmtpReceiver, refuse: dict[str, str], verdict: SendVerdict) -> None:
     url = f"mailto://{mail.host}/{ALICE}/bob@example.org?from=ops@example.org"
     directory = ChannelDirectory.load(write_channels(tmp_path / "c.yaml", a=url))
     mail.behaviour = MailBehaviour(refuse=refuse)

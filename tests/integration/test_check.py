@@ -22,13 +22,13 @@ import pytest
 from sqlalchemy import text, update
 
 from engine.check import machine, schedules
-from engine.check.finding import Found
-from engine.check.run import Order, hand_over, run
-from engine.house import House
+from engine.check.finding import CheckFinding
+from engine.check.run import CheckScope, open_repair_actions, run_checks
+from engine.house import Installation
 from engine.rotation.looking import fetch_calendars
 from storage.outbox import OUTBOX
 from tests.chains import ROOT, free_port
-from tests.houses import BEGAN, Estate, estate
+from tests.houses import BEGAN, InstallationHarness, installation_harness
 from web.schemas import schema
 
 
@@ -38,7 +38,7 @@ class Prefect:
 
     deployments: list[dict[str, Any]] = field(
         default_factory=lambda: [
-            {"id": name, "name": name, "paused": False, "schedules": [{"active": True}]} for name in schedules.wanted()
+            {"id": name, "name": name, "paused": False, "schedules": [{"active": True}]} for name in schedules.list_deployments()
         ]
     )
     waiting: dict[str, str] = field(default_factory=dict)  # deployment -> when a run was due that nobody took
@@ -79,7 +79,7 @@ def answering(prefect: Prefect) -> Iterator[Prefect]:
 class Scene:
     """A home, its Prefect, and where the public address is said to be."""
 
-    estate: Estate
+    estate: InstallationHarness
     prefect: Prefect
     home: Path
     patch: pytest.MonkeyPatch
@@ -98,13 +98,13 @@ class Scene:
 
     public: str = ""  # another address than the one that answers
 
-    def checked(self) -> list[Found]:
+    def checked(self) -> list[CheckFinding]:
         settings = self.estate.house.settings
-        house = House(settings.model_copy(update={"public_url": self.public}) if self.public else settings)
+        house = Installation(settings.model_copy(update={"public_url": self.public}) if self.public else settings)
         try:
-            found = list(run(house, self.estate.now, Order(running=False, waking=False)))
+            found = list(run_checks(house, self.estate.now, CheckScope(running=False, waking=False)))
             found += machine.check_links(house)
-            found += schedules.check(f"http://127.0.0.1:{self.prefect.port}/api", self.estate.now)
+            found += schedules.check_schedules(f"http://127.0.0.1:{self.prefect.port}/api", self.estate.now)
         finally:
             house.close()
         return found
@@ -286,11 +286,11 @@ DEFECTS: dict[str, tuple[Callable[[Scene], None], str]] = {
 
 @contextmanager
 def scene(folder: Path) -> Iterator[Scene]:
-    with estate(folder / "home") as house, answering(Prefect()) as prefect, pytest.MonkeyPatch.context() as patch:
+    with installation_harness(folder / "home") as house, answering(Prefect()) as prefect, pytest.MonkeyPatch.context() as patch:
         yield Scene(house, prefect, house.house.settings.home, patch)
 
 
-def broken(found: list[Found]) -> set[str]:
+def broken(found: list[CheckFinding]) -> set[str]:
     return {one.what for one in found if not one.ok}
 
 
@@ -364,16 +364,16 @@ def test_what_is_broken_becomes_an_action_once(tmp_path: Path) -> None:
         there.edit("roster.yaml", "primary: hana, backup: gaomin", "primary: hana")
         found = there.checked()
         house = there.estate.house
-        refs = hand_over(house, found, there.estate.now)
+        refs = open_repair_actions(house, found, there.estate.now)
         assert len(refs) == len([one for one in found if not one.ok])
         there.estate.wait(days=7)
-        assert hand_over(house, found, there.estate.now) == []
+        assert open_repair_actions(house, found, there.estate.now) == []
         there.estate.deliver()
         assert any("workforce-manager" in title for title in there.estate.titles("hana"))
 
 
 def test_the_command_answers_by_its_schema(tmp_path: Path) -> None:
-    with estate(tmp_path / "home") as house:
+    with installation_harness(tmp_path / "home") as house:
         command = [sys.executable, "-c", "from cli.main import main; main()", "check", "--at-rest", "--inbox", "--json"]
         environment = {**os.environ, "TOCSIN_HOME": str(house.house.settings.home)}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

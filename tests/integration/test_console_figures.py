@@ -6,16 +6,16 @@ import pytest
 
 from domain.commands import Acknowledge, Approve, Cancel, Done, Draft
 from engine import speaking
-from engine.overview import overview
+from engine.overview import build_overview
 from storage import history, spending
-from storage.history import Wanted
-from storage.whole import whole
-from tests.houses import BEGAN, Estate, house_fixture  # noqa: F401 - the fixture `house`
+from storage.history import IncidentQuery
+from storage.whole import load_incident_document
+from tests.houses import BEGAN, InstallationHarness, house_fixture  # noqa: F401 - the fixture `house`
 
 ZONE = "Asia/Shanghai"
 
 
-def test_the_months_are_counted_as_by_hand(house: Estate) -> None:
+def test_the_months_are_counted_as_by_hand(house: InstallationHarness) -> None:
     # The first: taken after 3 minutes, done after 30, in time. The second: taken after 9, done after 50, late.
     for minutes, done in ((3, 30), (9, 50)):
         ref = house.declare(service="checkout")
@@ -38,7 +38,7 @@ def test_the_months_are_counted_as_by_hand(house: Estate) -> None:
     house.turn()
     house.deliver()
     with house.house.database.read() as connection:
-        found = history.months(connection, BEGAN.subtract(months=1), ZONE)
+        found = history.summarize_months(connection, BEGAN.subtract(months=1), ZONE)
     assert list(found) == ["2026-11"]
     month = found["2026-11"]
     assert month.incidents == 3
@@ -50,7 +50,7 @@ def test_the_months_are_counted_as_by_hand(house: Estate) -> None:
     assert month.first_word == pytest.approx(720.0)
 
 
-def test_only_what_was_approved_is_promised(house: Estate) -> None:
+def test_only_what_was_approved_is_promised(house: InstallationHarness) -> None:
     ref = house.declare("say")
     house.turn()
     house.do(ref, Draft, "chenyu", step="s/write", texts={"en": "Coupons."}, amount=4_000)
@@ -59,34 +59,34 @@ def test_only_what_was_approved_is_promised(house: Estate) -> None:
     digest = house.snapshot(ref).steps["s/write"].digest
     house.do(ref, Approve, "alice", step="s/pass", digest=digest)
     assert promised(house) == 4_000
-    found = overview(house.house, house.now, "en", ZONE)
+    found = build_overview(house.house, house.now, "en", ZONE)
     assert (found["budget"]["promised"], found["budget"]["of"]) == (4_000, 500_000)
     house.do(ref, Draft, "chenyu", step="s/write", texts={"en": "More coupons."}, amount=9_000)
     assert promised(house) == 0, "an edit voids the approval, and its sum with it"
 
 
-def promised(house: Estate) -> int:
+def promised(house: InstallationHarness) -> int:
     with house.house.database.read() as connection:
-        return spending.approved_since(connection, house.now.start_of("month"))
+        return spending.sum_approved_since(connection, house.now.start_of("month"))
 
 
-def test_a_decision_waits_for_the_executive_only_when_there_is_something_to_decide(house: Estate) -> None:
+def test_a_decision_waits_for_the_executive_only_when_there_is_something_to_decide(house: InstallationHarness) -> None:
     ref = house.declare("say")
     house.turn()
-    assert overview(house.house, house.now, "en", ZONE)["incidents"][0]["decisions"] == []
+    assert build_overview(house.house, house.now, "en", ZONE)["incidents"][0]["decisions"] == []
     house.do(ref, Draft, "chenyu", step="s/write", texts={"en": "Sorry."})
     house.turn()
-    (decision,) = overview(house.house, house.now, "en", ZONE)["incidents"][0]["decisions"]
+    (decision,) = build_overview(house.house, house.now, "en", ZONE)["incidents"][0]["decisions"]
     assert (decision["id"], decision["text"]["rendered"]) == ("s/pass", {"website-en": "Sorry."})
 
 
-def test_statements_stand_beside_each_other_by_channel(house: Estate) -> None:
+def test_statements_stand_beside_each_other_by_channel(house: InstallationHarness) -> None:
     ref = house.post()
     house.deliver()
     house.turn()
     with house.house.database.read() as connection:
-        document = whole(connection, ref, house.house.roster(), house.now)
-    (said,) = speaking.statements(document)
+        document = load_incident_document(connection, ref, house.house.roster(), house.now)
+    (said,) = speaking.list_statements(document)
     assert (said["approval"], said["version"], list(said["channels"])) == ("done", 1, ["website-en"])
     cell = said["channels"]["website-en"]
     assert (cell["text"], cell["posting"], cell["language"]) == ("We are sorry.", "published", "en")
@@ -96,19 +96,19 @@ def test_statements_stand_beside_each_other_by_channel(house: Estate) -> None:
 @pytest.mark.parametrize(
     ("wanted", "refs"),
     [
-        (Wanted(text="CHECKOUT"), {"INC-1"}),
-        (Wanted(text="100%"), {"INC-2"}),  # no wildcard
-        (Wanted(text="支付 超时"), {"INC-2"}),
-        (Wanted(service="pay"), {"INC-2"}),
-        (Wanted(person="fenglei"), {"INC-1"}),
-        (Wanted(playbook="call", before=2), {"INC-1"}),
-        (Wanted(since=BEGAN.add(minutes=1)), {"INC-2"}),
-        (Wanted(until=BEGAN.add(minutes=1)), {"INC-1"}),
-        (Wanted(text="rehearsal"), set()),
-        (Wanted(text="rehearsal", drills=True), {"INC-3"}),
+        (IncidentQuery(text="CHECKOUT"), {"INC-1"}),
+        (IncidentQuery(text="100%"), {"INC-2"}),  # no wildcard
+        (IncidentQuery(text="支付 超时"), {"INC-2"}),
+        (IncidentQuery(service="pay"), {"INC-2"}),
+        (IncidentQuery(person="fenglei"), {"INC-1"}),
+        (IncidentQuery(playbook="call", before=2), {"INC-1"}),
+        (IncidentQuery(since=BEGAN.add(minutes=1)), {"INC-2"}),
+        (IncidentQuery(until=BEGAN.add(minutes=1)), {"INC-1"}),
+        (IncidentQuery(text="rehearsal"), set()),
+        (IncidentQuery(text="rehearsal", drills=True), {"INC-3"}),
     ],
 )
-def test_what_is_remembered_finds_it(house: Estate, wanted: Wanted, refs: set[str]) -> None:
+def test_what_is_remembered_finds_it(house: InstallationHarness, wanted: IncidentQuery, refs: set[str]) -> None:
     first = house.declare(title="Checkout is down")
     house.turn()
     house.do(first, Done, "fenglei", step="s/fix")
@@ -116,4 +116,4 @@ def test_what_is_remembered_finds_it(house: Estate, wanted: Wanted, refs: set[st
     house.declare(title="支付超时，100% 失败", service="pay")
     house.declare(title="A rehearsal", drill=True)
     with house.house.database.read() as connection:
-        assert {one["ref"] for one in history.search(connection, wanted)} == refs
+        assert {one["ref"] for one in history.search_incidents(connection, wanted)} == refs

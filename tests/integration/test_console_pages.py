@@ -9,22 +9,22 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.full_house import FullHouse, full_house
+from tests.full_house import PopulatedInstallation, populated_installation
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[FullHouse]:
-    with full_house(tmp_path_factory.mktemp("pages"), free_port()) as running:
+def house(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[PopulatedInstallation]:
+    with populated_installation(tmp_path_factory.mktemp("pages"), free_port()) as running:
         yield running
 
 
-def shown(house: FullHouse, path: str, role: str = "viewer") -> str:
+def shown(house: PopulatedInstallation, path: str, role: str = "viewer") -> str:
     answer = house.web.client.get(path, headers={**house.web.session(role, "alice"), "Accept": "text/html"})
     assert answer.status_code == 200, answer.text
     return answer.text
 
 
-def test_a_role_is_handed_over_from_the_page_and_taken_back(house: FullHouse) -> None:
+def test_a_role_is_handed_over_from_the_page_and_taken_back(house: PopulatedInstallation) -> None:
     headers = house.web.session("commander", "alice")
     given = {"role": "pr-lead", "person": "erik", "hours": "4", "reason": "swapped"}
     for _ in range(2):  # pressed twice
@@ -37,7 +37,7 @@ def test_a_role_is_handed_over_from_the_page_and_taken_back(house: FullHouse) ->
     assert house.web.house.roster().roles["pr-lead"].primary == "chenyu"
 
 
-def test_an_export_carries_the_whole_timeline_and_no_formula(house: FullHouse) -> None:
+def test_an_export_carries_the_whole_timeline_and_no_formula(house: PopulatedInstallation) -> None:
     evil = "=HYPERLINK(1)"
     house.web.post(house.ref, "note", {"text": evil, "as": "alice"})
     facts = house.web.client.get(f"/api/incidents/{house.ref}/timeline").json()["entries"]
@@ -66,19 +66,19 @@ def test_an_export_carries_the_whole_timeline_and_no_formula(house: FullHouse) -
         ("q=nothing+of+the+kind", set()),
     ],
 )
-def test_history_finds_by_what_is_remembered(house: FullHouse, query: str, found: set[str]) -> None:
+def test_history_finds_by_what_is_remembered(house: PopulatedInstallation, query: str, found: set[str]) -> None:
     page = shown(house, f"/history?{query}&lang=en")
     titles = {"Invoices are wrong", "Checkout is down", "Search finds nothing", "Checkout is slow", "Refunds are late"}
     assert {title for title in titles if f"</strong> {title}</a>" in page} == found
 
 
-def test_a_month_that_is_none_is_refused_in_a_line(house: FullHouse) -> None:
+def test_a_month_that_is_none_is_refused_in_a_line(house: PopulatedInstallation) -> None:
     answer = house.web.client.get("/history?month=2026-13", headers=house.web.session("viewer", "alice"))
     assert answer.status_code == 409
     assert "2026-10" in answer.text
 
 
-def test_the_executive_sees_the_paragraph_the_decision_and_what_is_left(house: FullHouse) -> None:
+def test_the_executive_sees_the_paragraph_the_decision_and_what_is_left(house: PopulatedInstallation) -> None:
     page = shown(house, "/executive?lang=en", "approver")
     assert "Impact: 1200 customers, 300 orders, 90000 CNY." in page
     assert "500,000 of 500,000 left" in page
@@ -86,7 +86,7 @@ def test_the_executive_sees_the_paragraph_the_decision_and_what_is_left(house: F
     assert "Approve exactly this text" not in shown(house, "/executive?lang=en")
 
 
-def test_a_page_lives_as_a_stream_that_ends_with_its_session(house: FullHouse) -> None:
+def test_a_page_lives_as_a_stream_that_ends_with_its_session(house: PopulatedInstallation) -> None:
     headers = {**house.web.session("viewer", "erik"), "Accept": "text/event-stream"}
     with house.web.client.stream("GET", f"/incidents/{house.ref}", headers=headers) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.customers import CHANNELS, MAIL, FollowUp, row
-from tests.houses import estate
+from tests.houses import installation_harness
 from tests.receivers import SmtpReceiver
 
 
@@ -17,7 +17,7 @@ def test_a_survey_by_mail_reaches_its_customer_alone(home: Path, caplog: pytest.
     with SmtpReceiver() as mail:
         address = f"mailto://{mail.host}?from=care@example.org&to={MAIL}&cto=0.5&rto=0.5"
         before, _, after = CHANNELS.partition(f"json://127.0.0.1:{{port}}/mail/{MAIL}?rto=0.5&cto=0.5")
-        with estate(home, channels=f'{before}"{address}"{after}'.replace('"', "")) as house:
+        with installation_harness(home, channels=f'{before}"{address}"{after}'.replace('"', "")) as house:
             house.now = house.now.set(hour=10)
             follow = FollowUp(house)
             follow.take([row(1), row(2, language="zh_CN"), row(3, contact="c3+tag@example.com")])
@@ -37,13 +37,13 @@ def test_a_survey_by_mail_reaches_its_customer_alone(home: Path, caplog: pytest.
 
 def rows_of(follow: FollowUp) -> list:  # type: ignore[type-arg]
     with follow.house.house.database.read() as connection:
-        from storage.outbox import of_incident
+        from storage.outbox import list_incident_messages
 
-        return of_incident(connection, follow.row().response_id)
+        return list_incident_messages(connection, follow.row().response_id)
 
 
 def test_a_survey_without_an_answer_is_in_doubt_and_not_sent_again(home: Path) -> None:
-    with estate(home, channels=CHANNELS) as house:
+    with installation_harness(home, channels=CHANNELS) as house:
         house.now = house.now.set(hour=10)
         house.receiver.script("/mail/", cut="after", times=1)
         follow = FollowUp(house)
@@ -62,7 +62,7 @@ def test_a_survey_without_an_answer_is_in_doubt_and_not_sent_again(home: Path) -
 
 
 def test_a_channel_that_is_down_is_tried_again_and_then_a_person_calls(home: Path) -> None:
-    with estate(home, channels=CHANNELS) as house:
+    with installation_harness(home, channels=CHANNELS) as house:
         house.now = house.now.set(hour=10)
         house.receiver.script("/mail/", status=503)
         follow = FollowUp(house)

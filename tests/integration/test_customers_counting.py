@@ -10,22 +10,22 @@ from typing import Any
 import pytest
 
 from engine.customers import counting
-from engine.customers.counting import Counter
+from engine.customers.counting import SurveyResultCounter
 from storage import customers
-from tests.customers import FollowUp, customer_house, row
-from tests.houses import Estate
+from tests.customers import FollowUp, customer_installation, row
+from tests.houses import InstallationHarness
 
 
 @pytest.fixture
-def one(home: Path) -> Iterator[Estate]:
-    with customer_house(home) as house:
+def one(home: Path) -> Iterator[InstallationHarness]:
+    with customer_installation(home) as house:
         yield house
 
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Counting waits until it is set."""
-    go, count = threading.Event(), customers.result
+    go, count = threading.Event(), customers.compute_result
 
     def slow(*arguments: Any) -> Any:
         assert go.wait(30)
@@ -46,34 +46,34 @@ def until(true: Callable[[], Any]) -> None:
     raise AssertionError("it never came")
 
 
-def test_a_page_does_not_wait_for_a_long_count_and_shows_it_next_time(one: Estate, held: threading.Event) -> None:
+def test_a_page_does_not_wait_for_a_long_count_and_shows_it_next_time(one: InstallationHarness, held: threading.Event) -> None:
     follow = FollowUp(one)
     follow.take([row(n) for n in range(3)])
-    counter = Counter(one.house)
-    assert counter.result(follow.id) is None
-    assert counter.result(follow.id) is None, "one count at a time, however many look"
+    counter = SurveyResultCounter(one.house)
+    assert counter.get_result(follow.id) is None
+    assert counter.get_result(follow.id) is None, "one count at a time, however many look"
     held.set()
-    until(lambda: counter.result(follow.id))
-    found = counter.result(follow.id)
+    until(lambda: counter.get_result(follow.id))
+    found = counter.get_result(follow.id)
     assert found is not None
     assert found.customers == 3
 
 
-def test_what_was_counted_is_shown_until_the_next_count_is_there(one: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_counted_is_shown_until_the_next_count_is_there(one: InstallationHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "FRESH", 0.0)
     monkeypatch.setattr(counting, "SHARE", float("inf"))
     follow = FollowUp(one)
     follow.take([row(1)])
-    counter = Counter(one.house)
-    until(lambda: counter.result(follow.id))
+    counter = SurveyResultCounter(one.house)
+    until(lambda: counter.get_result(follow.id))
     follow.take([row(2)])
-    until(lambda: (found := counter.result(follow.id)) is not None and found.customers == 2)
+    until(lambda: (found := counter.get_result(follow.id)) is not None and found.customers == 2)
 
 
-def test_a_count_that_fails_is_counted_again(one: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_count_that_fails_is_counted_again(one: InstallationHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     follow = FollowUp(one)
     follow.take([row(1)])
-    counter, count = Counter(one.house), customers.result
+    counter, count = SurveyResultCounter(one.house), customers.compute_result
     fails = iter((True, False))
 
     def once(*arguments: Any) -> Any:
@@ -83,5 +83,5 @@ def test_a_count_that_fails_is_counted_again(one: Estate, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(customers, "result", once)
     with pytest.raises(ValueError, match="once"):
-        until(lambda: counter.result(follow.id))
-    until(lambda: counter.result(follow.id))
+        until(lambda: counter.get_result(follow.id))
+    until(lambda: counter.get_result(follow.id))

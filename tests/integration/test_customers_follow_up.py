@@ -10,29 +10,29 @@ import pytest
 from fastapi.testclient import TestClient
 
 from domain.commands import Done, Reopen
-from domain.customers.survey import Answer
+from domain.customers.survey import SurveyAnswer
 from engine.customers import answering
 from storage import board, customers
-from tests.customers import FollowUp, customer_house, row
-from tests.houses import Estate
+from tests.customers import FollowUp, customer_installation, row
+from tests.houses import InstallationHarness
 from web.app import create_app
 
 
 @pytest.fixture(name="house")
-def house_fixture(home: Path, database_url: str) -> Iterator[Estate]:
-    with customer_house(home, database_url) as opened:
+def house_fixture(home: Path, database_url: str) -> Iterator[InstallationHarness]:
+    with customer_installation(home, database_url) as opened:
         opened.now = opened.now.set(hour=9, minute=59, second=59)
         yield opened
 
 
 @pytest.fixture(name="one")
-def one_fixture(home: Path) -> Iterator[Estate]:
-    with customer_house(home) as opened:
+def one_fixture(home: Path) -> Iterator[InstallationHarness]:
+    with customer_installation(home) as opened:
         opened.now = opened.now.set(hour=9, minute=59, second=59)
         yield opened
 
 
-def test_everybody_is_asked_once_and_whoever_did_not_answer_is_reminded_once(house: Estate) -> None:
+def test_everybody_is_asked_once_and_whoever_did_not_answer_is_reminded_once(house: InstallationHarness) -> None:
     follow = FollowUp(house)
     assert follow.take([row(n) for n in range(5)]).taken == 5
     follow.step()
@@ -60,7 +60,7 @@ def test_everybody_is_asked_once_and_whoever_did_not_answer_is_reminded_once(hou
     assert house.verified(follow.ref) is None
 
 
-def test_at_night_nobody_is_written_to(house: Estate) -> None:
+def test_at_night_nobody_is_written_to(house: InstallationHarness) -> None:
     """10:00 UTC is 18:00 in Shanghai, where it is quiet from 21:00 to 9:00, and 2:00 in Los Angeles."""
     follow = FollowUp(house)
     follow.take([row(1, time_zone="Asia/Shanghai"), row(2, time_zone="America/Los_Angeles")])
@@ -76,7 +76,7 @@ def test_at_night_nobody_is_written_to(house: Estate) -> None:
     assert follow.asked() == ["c1@example.com", "c2@example.com"]
 
 
-def test_what_was_owed_in_the_evening_and_comes_late_waits_for_the_morning(one: Estate) -> None:
+def test_what_was_owed_in_the_evening_and_comes_late_waits_for_the_morning(one: InstallationHarness) -> None:
     one.now = one.now.set(hour=20, minute=59, second=0)
     follow = FollowUp(one)
     follow.take([row(1)])
@@ -93,7 +93,7 @@ def test_what_was_owed_in_the_evening_and_comes_late_waits_for_the_morning(one: 
     assert follow.asked() == ["c1@example.com"]
 
 
-def test_batches_go_at_the_rate_of_the_channel_the_most_harmed_first(one: Estate) -> None:
+def test_batches_go_at_the_rate_of_the_channel_the_most_harmed_first(one: InstallationHarness) -> None:
     follow = FollowUp(one)
     follow.take([row(n) for n in range(130)])
     follow.take(
@@ -117,7 +117,7 @@ def test_batches_go_at_the_rate_of_the_channel_the_most_harmed_first(one: Estate
     assert len(set(follow.asked())) == 133
 
 
-def test_each_contact_goes_by_its_channel_and_the_next_one_where_that_fails(one: Estate) -> None:
+def test_each_contact_goes_by_its_channel_and_the_next_one_where_that_fails(one: InstallationHarness) -> None:
     one.receiver.script("/mail/c2@example.com", status=403)
     one.receiver.script("/mail/c3@example.com", status=403)
     follow = FollowUp(one)
@@ -137,17 +137,17 @@ def test_each_contact_goes_by_its_channel_and_the_next_one_where_that_fails(one:
     }
     assert follow.follow_steps()["callbacks/call"] == "open"
     with one.house.database.read() as connection:
-        shown, figures = board.figures_of_board(connection, one.now), board.figures(connection, one.now)
+        shown, figures = board.board_figures(connection, one.now), board.delivery_figures(connection, one.now)
     assert not {"dead", "unknown"} & set(shown["outbox"]), "a survey that was refused is no message in trouble"
     assert (figures["surveys"]["dead"], figures["surveys"]["sent"]) == (2, 2)
     one.wait(hours=60)
     one.deliver()
     with one.house.database.read() as connection:
-        assert board.figures_of_board(connection, one.now)["outbox"] == {}, "nor is an alarm that waits"
+        assert board.board_figures(connection, one.now)["outbox"] == {}, "nor is an alarm that waits"
     assert any("Call the customers" in title or "回电" in title for title in one.titles("gaomin"))
 
 
-def test_a_refused_reminder_leaves_the_asked_as_they_are(one: Estate) -> None:
+def test_a_refused_reminder_leaves_the_asked_as_they_are(one: InstallationHarness) -> None:
     follow = FollowUp(one)
     follow.take([row(1)])
     follow.close()
@@ -158,7 +158,7 @@ def test_a_refused_reminder_leaves_the_asked_as_they_are(one: Estate) -> None:
     assert follow.row().state == "running"
 
 
-def test_the_unhappy_the_unsolved_and_the_valuable_are_called_and_the_owner_hears_once(house: Estate) -> None:
+def test_the_unhappy_the_unsolved_and_the_valuable_are_called_and_the_owner_hears_once(house: InstallationHarness) -> None:
     follow = FollowUp(house)
     follow.take([row(n) for n in range(4)] + [row(9, order_value="2000.01")])
     follow.close()
@@ -182,7 +182,7 @@ def test_the_unhappy_the_unsolved_and_the_valuable_are_called_and_the_owner_hear
     assert len(begun) == 2, "one word for each list, not one for each customer"
 
 
-def test_whoever_comes_up_after_the_list_was_done_is_a_new_call(one: Estate) -> None:
+def test_whoever_comes_up_after_the_list_was_done_is_a_new_call(one: InstallationHarness) -> None:
     follow = FollowUp(one)
     follow.take([row(1), row(2)])
     follow.close()
@@ -201,7 +201,7 @@ def test_whoever_comes_up_after_the_list_was_done_is_a_new_call(one: Estate) -> 
 
 @pytest.mark.parametrize("how", ["unhappy", "complains again", "after the result"])
 def test_killed_between_an_answer_and_its_call_the_owner_hears_all_the_same(
-    house: Estate, monkeypatch: pytest.MonkeyPatch, how: str
+    house: InstallationHarness, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     follow = FollowUp(house)
     follow.take([row(n) for n in range(3)])
@@ -213,7 +213,7 @@ def test_killed_between_an_answer_and_its_call_the_owner_hears_all_the_same(
     with monkeypatch.context() as killed:
         killed.setattr(answering, "call_people", lambda *_: None)
         if how == "complains again":
-            answering.complained(follow.desk, follow.ref, "C1", house.now, command_id="again")
+            answering.record_complaint(follow.desk, follow.ref, "C1", house.now, command_id="again")
         else:
             follow.answer(follow.tokens()["c1@example.com"], csat="1")
             follow.answer(follow.tokens()["c2@example.com"], csat="1")
@@ -227,18 +227,18 @@ def test_killed_between_an_answer_and_its_call_the_owner_hears_all_the_same(
         assert follow.row().next_at == follow.row().erase_at, "and contacts are erased when they were to be"
 
 
-def test_a_second_complaint_reopens_the_matter_and_counts_against_its_aim(house: Estate) -> None:
+def test_a_second_complaint_reopens_the_matter_and_counts_against_its_aim(house: InstallationHarness) -> None:
 
     follow = FollowUp(house)
     follow.take([row(n) for n in range(20)])
     follow.close()
     follow.step()
-    assert answering.complained(follow.desk, follow.ref, "C7", house.now, command_id="again-1")
-    assert not answering.complained(follow.desk, follow.ref, "C7", house.now, command_id="again-1")
-    answering.called(follow.desk, follow.ref, "C7", house.now, by="gaomin", note="refunded")
+    assert answering.record_complaint(follow.desk, follow.ref, "C7", house.now, command_id="again-1")
+    assert not answering.record_complaint(follow.desk, follow.ref, "C7", house.now, command_id="again-1")
+    answering.record_callback(follow.desk, follow.ref, "C7", house.now, by="gaomin", note="refunded")
     assert follow.customers()["C7"].called_by == "gaomin"
     house.wait(minutes=1)
-    answering.complained(follow.desk, follow.ref, "C7", house.now, command_id="again-2")
+    answering.record_complaint(follow.desk, follow.ref, "C7", house.now, command_id="again-2")
     found = follow.customers()["C7"]
     assert (found.complaints, found.callback, found.called_at) == (2, "complained-again", None)
     follow.run_until(73)
@@ -247,7 +247,7 @@ def test_a_second_complaint_reopens_the_matter_and_counts_against_its_aim(house:
     assert (fact.data["second"], fact.data["aim"]) == ("5.0 %", "3.0 %")
 
 
-def test_reopened_nobody_more_is_asked_and_after_the_next_close_only_who_was_not(house: Estate) -> None:
+def test_reopened_nobody_more_is_asked_and_after_the_next_close_only_who_was_not(house: InstallationHarness) -> None:
     follow = FollowUp(house)
     follow.take([row(n) for n in range(150)])
     follow.close()
@@ -266,7 +266,7 @@ def test_reopened_nobody_more_is_asked_and_after_the_next_close_only_who_was_not
     assert follow.row().collect_at == house.now.add(hours=72, seconds=-1), "the clock starts anew"
 
 
-def test_customers_who_come_after_the_close_are_asked_too(one: Estate) -> None:
+def test_customers_who_come_after_the_close_are_asked_too(one: InstallationHarness) -> None:
     follow = FollowUp(one)
     follow.close()
     one.wait(hours=1)
@@ -279,7 +279,7 @@ def test_customers_who_come_after_the_close_are_asked_too(one: Estate) -> None:
     assert follow.asked() == ["c1@example.com", "c2@example.com"]
 
 
-def test_a_drill_asks_no_customer_and_only_a_declared_sandbox(one: Estate) -> None:
+def test_a_drill_asks_no_customer_and_only_a_declared_sandbox(one: InstallationHarness) -> None:
     follow = FollowUp(one, drill=True, pace={"closed": 240})
     follow.take([row(1), row(2, time_zone="Asia/Tokyo")])
     one.now = one.now.set(hour=22)
@@ -296,10 +296,10 @@ def test_a_drill_asks_no_customer_and_only_a_declared_sandbox(one: Estate) -> No
 
 def test_a_drill_whose_channel_is_no_sandbox_sends_nothing(home: Path) -> None:
     from tests import customers as module
-    from tests.houses import estate
+    from tests.houses import installation_harness
 
     text = module.CHANNELS.replace("        sandbox: true\n", "")
-    with estate(home, channels=text) as house:
+    with installation_harness(home, channels=text) as house:
         follow = FollowUp(house, drill=True)
         follow.take([row(1)])
         follow.close()
@@ -311,9 +311,9 @@ def test_a_drill_whose_channel_is_no_sandbox_sends_nothing(home: Path) -> None:
 def test_a_channel_without_a_place_for_the_contact_sends_nothing(home: Path) -> None:
     """Else every customer's link would go to one and the same address."""
     from tests import customers as module
-    from tests.houses import estate
+    from tests.houses import installation_harness
 
-    with estate(home, channels=module.CHANNELS.replace(module.MAIL, "office@example.org")) as house:
+    with installation_harness(home, channels=module.CHANNELS.replace(module.MAIL, "office@example.org")) as house:
         house.now = house.now.set(hour=10)
         follow = FollowUp(house)
         follow.take([row(1)])
@@ -323,7 +323,7 @@ def test_a_channel_without_a_place_for_the_contact_sends_nothing(home: Path) -> 
         assert follow.customers()["C1"].state == "unreached"
 
 
-def test_an_incident_with_customers_is_completed_once_their_follow_up_is_read(one: Estate) -> None:
+def test_an_incident_with_customers_is_completed_once_their_follow_up_is_read(one: InstallationHarness) -> None:
     follow = FollowUp(one)
     follow.take([row(1)])
     follow.close()
@@ -338,7 +338,7 @@ def test_an_incident_with_customers_is_completed_once_their_follow_up_is_read(on
     assert str(one.snapshot(follow.ref).incident.status) == "completed"
 
 
-def test_of_two_answers_at_once_one_is_kept(house: Estate) -> None:
+def test_of_two_answers_at_once_one_is_kept(house: InstallationHarness) -> None:
     """Whoever looked while the survey was open may come second all the same."""
     follow = FollowUp(house)
     follow.take([row(1)])
@@ -346,6 +346,6 @@ def test_of_two_answers_at_once_one_is_kept(house: Estate) -> None:
     follow.step()
     mine = follow.customers()["C1"].id
     with house.house.database.write() as connection:
-        assert customers.answer(connection, mine, Answer(5, solved=True), house.now)
-        assert not customers.answer(connection, mine, Answer(1, solved=False), house.now)
+        assert customers.save_answer(connection, mine, SurveyAnswer(5, solved=True), house.now)
+        assert not customers.save_answer(connection, mine, SurveyAnswer(1, solved=False), house.now)
     assert follow.customers()["C1"].csat == 5

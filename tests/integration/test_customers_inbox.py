@@ -11,14 +11,14 @@ import pytest
 
 from channels.directory import ChannelDirectory
 from channels.message import Message
-from channels.outcome import Verdict
+from channels.outcome import SendVerdict
 from engine.customers import answering
-from engine.customers.desk import desk_of
-from engine.customers.following import look
-from engine.customers.recipients import send_to
+from engine.customers.desk import get_customer_service
+from engine.customers.following import run_due
+from engine.customers.recipients import send_to_recipient
 from engine.deliver import Deliverer
-from engine.home import SAMPLES
-from playbooks.followup import shipped
+from engine.home import SAMPLE_HOME
+from playbooks.followup import shipped_followup_plan
 from tests.customers import plan_text, row
 from tests.integration.test_customers_privacy import MAIL, PHONE, holding
 from tests.receivers import HttpReceiver
@@ -39,7 +39,7 @@ def test_a_newcomer_sees_surveys_in_the_inbox_and_the_inbox_keeps_no_contact(web
     taken = valid("customers-taken", web.post(ref, "customers", {"customers": rows}))
     assert taken["taken"] == 3
     assert web.post(ref, "close", {"id": "close-1", "reason": "over"}).is_success
-    look(desk_of(web.house), pendulum.now("UTC"))
+    run_due(get_customer_service(web.house), pendulum.now("UTC"))
     sender = Deliverer(web.house, "test", lambda: pendulum.now("UTC"))
     sender.deliver()
     sender.close()
@@ -49,7 +49,7 @@ def test_a_newcomer_sees_surveys_in_the_inbox_and_the_inbox_keeps_no_contact(web
     assert all("/a/s/" in message["body"] for message in found if message["name"].startswith("customers/"))
     assert holding(home, MAIL, PHONE, PHONE.lstrip("+"), "7@example.com") == {}
     # A customer is forgotten: what says that there was one stays, what says who it was does not.
-    answering.forget(desk_of(web.house), "C1")
+    answering.forget_customer(get_customer_service(web.house), "C1")
     assert holding(home, MAIL, PHONE) == {}
 
 
@@ -62,15 +62,15 @@ def test_the_inbox_takes_nothing_whose_box_is_a_contact(web: Served, box: str, h
 
 def test_each_stand_in_of_the_sample_is_replaced_within_a_header(home: Path) -> None:
     """What a real gateway would read there is the contact, whole."""
-    plan = shipped()
+    plan = shipped_followup_plan()
     with HttpReceiver() as receiver:
-        text = (SAMPLES / "channels.yaml").read_text(encoding="utf-8").replace("{port}", str(receiver.port))
+        text = (SAMPLE_HOME / "channels.yaml").read_text(encoding="utf-8").replace("{port}", str(receiver.port))
         (home / "channels.yaml").write_text(text, encoding="utf-8")
         directory = ChannelDirectory.load(home / "channels.yaml")
         for way, contact in (("mail", MAIL), ("phone", PHONE)):
             message = Message(title="t", body="b", key=f"SURVEY/{way}")
-            outcome = send_to(directory, plan.channels[way], plan.placeholder[way], contact, message)
-            assert outcome.verdict is Verdict.SENT
+            outcome = send_to_recipient(directory, plan.channels[way], plan.placeholder[way], contact, message)
+            assert outcome.verdict is SendVerdict.SENT
         got = {request.headers["x-customer"]: request for request in receiver.received}
     assert set(got) == {MAIL, PHONE}
     for contact, request in got.items():
@@ -78,10 +78,10 @@ def test_each_stand_in_of_the_sample_is_replaced_within_a_header(home: Path) -> 
 
 
 def test_the_channel_of_drills_is_a_sandbox_of_this_machine(home: Path) -> None:
-    text = (SAMPLES / "channels.yaml").read_text(encoding="utf-8").replace("{port}", "7700")
+    text = (SAMPLE_HOME / "channels.yaml").read_text(encoding="utf-8").replace("{port}", "7700")
     (home / "channels.yaml").write_text(text, encoding="utf-8")
     directory = ChannelDirectory.load(home / "channels.yaml")
-    info = directory.info(shipped().drill)
+    info = directory.info(shipped_followup_plan().drill)
     assert info is not None
     assert info.sandbox
-    assert directory.inbox_box(shipped().drill, 7700) == "customers/drill"
+    assert directory.inbox_box(shipped_followup_plan().drill, 7700) == "customers/drill"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pendulum
 
-from tests.customers import FollowUp, customer_house, plan_text, row
+from tests.customers import FollowUp, customer_installation, plan_text, row
 from tests.receivers import Received
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ def at_least(count: int) -> Callable[[list[Received]], bool]:
 
 def test_senders_killed_in_the_middle_ask_nobody_twice_and_forget_nobody(home: Path) -> None:
     (home / "followup.yaml").write_text(plan_text(**{"every: 1m": "every: 1s", "per_batch: 120": "per_batch: 40"}))
-    with customer_house(home) as house:
+    with customer_installation(home) as house:
         house.now = pendulum.now("UTC")
         follow = FollowUp(house)
         follow.take([row(n) for n in range(CUSTOMERS)])
@@ -64,7 +64,7 @@ def test_senders_killed_in_the_middle_ask_nobody_twice_and_forget_nobody(home: P
 
 
 def test_a_look_taken_twice_or_by_two_at_once_asks_once(home: Path) -> None:
-    with customer_house(home) as house:
+    with customer_installation(home) as house:
         house.now = house.now.set(hour=10)
         follow = FollowUp(house)
         follow.take([row(n) for n in range(10)])

@@ -13,11 +13,11 @@ from sqlalchemy import MetaData, text
 
 from domain.commands import Cancel, Reopen
 from domain.customers.record import COLUMNS
-from domain.handle import Refused
+from domain.handle import CommandRefused
 from engine.customers import answering
 from storage import customers
-from tests.customers import FollowUp, customer_house, row
-from tests.houses import Estate
+from tests.customers import FollowUp, customer_installation, row
+from tests.houses import InstallationHarness
 
 MAIL, PHONE = "wang.xiaoming.8831@example.com", "+8613912345678"
 
@@ -40,12 +40,12 @@ def holding(home: Path, *secrets: str) -> dict[str, str]:
     return {name: secret for name, data in everything(home).items() for form, secret in forms.items() if form in data}
 
 
-def sealed(house: Estate) -> list[str]:
+def sealed(house: InstallationHarness) -> list[str]:
     with house.house.database.read() as connection:
         return list(connection.execute(text("SELECT sealed FROM customer_contact")).scalars())
 
 
-def followed(house: Estate) -> FollowUp:
+def followed(house: InstallationHarness) -> FollowUp:
     house.now = house.now.set(hour=10)
     follow = FollowUp(house)
     follow.take([row(1, contact=f"{MAIL}; {PHONE}"), *(row(n) for n in range(2, 60))])
@@ -56,7 +56,7 @@ def followed(house: Estate) -> FollowUp:
 
 
 def test_a_contact_is_nowhere_in_clear_while_it_is_used(home: Path) -> None:
-    with customer_house(home) as house:
+    with customer_installation(home) as house:
         follow = followed(house)
         house.receiver.script("/mail/", status=500)
         follow.run_until(26)
@@ -75,35 +75,35 @@ def test_the_search_finds_what_is_there(home: Path) -> None:
 
 
 def test_the_key_is_for_its_owner_alone_and_another_key_opens_nothing(home: Path) -> None:
-    with customer_house(home) as house:
+    with customer_installation(home) as house:
         follow = followed(house)
         key = home / "customers.key"
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
         assert MAIL not in str(sealed(house))
-        assert follow.desk.vault().open(sealed(house)[0])
+        assert follow.desk.open_vault().open(sealed(house)[0])
 
 
 def test_forgotten_nothing_is_left_but_the_count(home: Path) -> None:
-    with customer_house(home) as house:
+    with customer_installation(home) as house:
         follow = followed(house)
         follow.answer(follow.tokens()[MAIL], csat="2", suggestion=f"write to {MAIL}")
         with house.house.database.read() as connection:
-            mark = follow.desk.vault().mark("C1")
-            mine = customers.find(connection, follow.id, "C1", mark)
-            cipher = customers.sealed(connection, mine.id)
+            mark = follow.desk.open_vault().mark("C1")
+            mine = customers.find_customer(connection, follow.id, "C1", mark)
+            cipher = customers.get_sealed_contact(connection, mine.id)
         assert holding(home, cipher) != {}, "it is there, sealed"
         assert holding(home, MAIL) != {}, "a customer may write anything into a suggestion"
-        assert answering.forget(follow.desk, "C1") == 1
+        assert answering.forget_customer(follow.desk, "C1") == 1
         assert holding(home, MAIL, PHONE, cipher, cipher[20:60]) == {}
         assert "C1" not in follow.customers()
         with house.house.database.read() as connection:
-            result = customers.result(connection, follow.id)
+            result = customers.compute_result(connection, follow.id)
         assert (result.customers, result.answered, result.suggestions) == (59, 1, 0)
-        assert answering.forget(follow.desk, "C1") == 1, "again, and nothing changes"
-        assert answering.forget(follow.desk, "C404") == 0
+        assert answering.forget_customer(follow.desk, "C1") == 1, "again, and nothing changes"
+        assert answering.forget_customer(follow.desk, "C404") == 0
 
 
-def every_row(house: Estate) -> str:
+def every_row(house: InstallationHarness) -> str:
     """Every row of every table, as text."""
     with house.house.database.read() as connection:
         tables = MetaData()
@@ -112,14 +112,14 @@ def every_row(house: Estate) -> str:
 
 
 def test_in_no_row_of_any_table_on_either_database(home: Path, database_url: str) -> None:
-    with customer_house(home, database_url) as house:
+    with customer_installation(home, database_url) as house:
         follow = followed(house)
         with house.house.database.read() as connection:
-            mine = customers.find(connection, follow.id, "C1", follow.desk.vault().mark("C1"))
-            cipher = customers.sealed(connection, mine.id)
+            mine = customers.find_customer(connection, follow.id, "C1", follow.desk.open_vault().mark("C1"))
+            cipher = customers.get_sealed_contact(connection, mine.id)
         assert cipher in every_row(house), "the search finds it, sealed"
         assert MAIL not in every_row(house)
-        answering.forget(follow.desk, "C1")
+        answering.forget_customer(follow.desk, "C1")
         assert not any(one in every_row(house) for one in (cipher, MAIL, PHONE, "'C1'"))
         others = sealed(house)
         follow.run_until(24 * 31)
@@ -133,13 +133,13 @@ def test_what_was_erased_leaves_the_files_though_somebody_reads(
     home: Path, database_url: str, caplog: pytest.LogCaptureFixture, reader: bool
 ) -> None:
     """A backup that reads for long must not hold up senders; that the bytes are still there is said."""
-    with customer_house(home, database_url) as house:
+    with customer_installation(home, database_url) as house:
         follow = followed(house)
         (cipher, *_rest) = sealed(house)
         held = house.house.database.engine.connect()
         if reader:
             held.execute(text("SELECT count(*) FROM customer_contact")).all()
-        assert answering.forget(follow.desk, "C1") == 1
+        assert answering.forget_customer(follow.desk, "C1") == 1
         held.close()
         assert ("somebody reads for long" in caplog.text) is reader
         if not reader and not database_url:
@@ -147,11 +147,11 @@ def test_what_was_erased_leaves_the_files_though_somebody_reads(
 
 
 def test_a_forgotten_customer_is_not_taken_in_again_nor_asked(home: Path) -> None:
-    with customer_house(home) as house:
+    with customer_installation(home) as house:
         house.now = house.now.set(hour=10)
         follow = FollowUp(house)
         follow.take([row(1, contact=MAIL), row(2)])
-        answering.forget(follow.desk, "C1")
+        answering.forget_customer(follow.desk, "C1")
         taken = follow.take([row(1, contact=MAIL)])
         assert (taken.taken, taken.known) == (0, 1)
         follow.close()
@@ -161,13 +161,13 @@ def test_a_forgotten_customer_is_not_taken_in_again_nor_asked(home: Path) -> Non
 
 
 def test_forgotten_between_claim_and_send_it_is_not_sent(home: Path) -> None:
-    with customer_house(home) as house:
+    with customer_installation(home) as house:
         house.now = house.now.set(hour=10)
         follow = FollowUp(house)
         follow.take([row(1)])
         follow.close()
         assert follow.tick()
-        answering.forget(follow.desk, "C1")
+        answering.forget_customer(follow.desk, "C1")
         follow.step()
         assert follow.asked() == []
 
@@ -176,13 +176,13 @@ def test_forgotten_between_claim_and_send_it_is_not_sent(home: Path) -> None:
 def test_after_the_set_time_every_contact_is_gone(home: Path, monkeypatch: pytest.MonkeyPatch, many: bool) -> None:
     if many:
         monkeypatch.setattr(customers, "CHUNK", 7)
-    with customer_house(home) as house:
+    with customer_installation(home) as house:
         follow = followed(house)
         said = f"Ring me at {PHONE} or write to {MAIL}, please be faster"
         follow.answer(follow.tokens()[MAIL], suggestion=said)
         follow.answer(follow.tokens()["c2@example.com"], suggestion="two\nlines")
-        answering.complained(follow.desk, follow.ref, "C3", house.now, command_id="again")
-        answering.called(follow.desk, follow.ref, "C3", house.now, by="gaomin", note=f"reached by {MAIL}")
+        answering.record_complaint(follow.desk, follow.ref, "C3", house.now, command_id="again")
+        answering.record_callback(follow.desk, follow.ref, "C3", house.now, by="gaomin", note=f"reached by {MAIL}")
         ciphers = sealed(house)
         assert len(ciphers) == 59
         follow.run_until(24 * 29)
@@ -200,7 +200,7 @@ def test_after_the_set_time_every_contact_is_gone(home: Path, monkeypatch: pytes
 
 def test_nothing_of_a_contact_is_said_in_a_refusal(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Columns may be shifted: whatever stands in any field may be a contact."""
-    with customer_house(home) as house:
+    with customer_installation(home) as house:
         follow = FollowUp(house)
         columns = [name for name in COLUMNS if name != "contact"]
         rows: list[dict[str, Any]] = [row(1, **{name: MAIL}) for name in columns]
@@ -212,7 +212,7 @@ def test_nothing_of_a_contact_is_said_in_a_refusal(home: Path, caplog: pytest.Lo
 
 
 def test_what_a_channel_says_of_an_address_is_not_kept(home: Path) -> None:
-    with customer_house(home) as house:
+    with customer_installation(home) as house:
         house.now = house.now.set(hour=10)
         house.receiver.script("/mail/", status=403, body=f"no mailbox {MAIL}")
         follow = FollowUp(house)
@@ -225,7 +225,7 @@ def test_what_a_channel_says_of_an_address_is_not_kept(home: Path) -> None:
 
 @pytest.mark.parametrize("how", ["cancelled", "never closed", "reopened and cancelled"])
 def test_contacts_nobody_will_use_any_more_go_too(home: Path, how: str) -> None:
-    with customer_house(home) as house:
+    with customer_installation(home) as house:
         house.now = house.now.set(hour=10)
         follow = FollowUp(house)
         follow.take([row(1, contact=MAIL)])
@@ -247,17 +247,17 @@ def test_contacts_nobody_will_use_any_more_go_too(home: Path, how: str) -> None:
 
 
 def test_after_the_result_nobody_is_taken_in_whose_contact_would_stay(home: Path) -> None:
-    with customer_house(home) as house:
+    with customer_installation(home) as house:
         follow = followed(house)
         follow.run_until(73)
-        with pytest.raises(Refused, match="is over"):
+        with pytest.raises(CommandRefused, match="is over"):
             follow.take([row(99)])
 
 
 def test_forgotten_on_postgresql(home: Path, postgres_url: str) -> None:
-    with customer_house(home, postgres_url) as house:
+    with customer_installation(home, postgres_url) as house:
         follow = followed(house)
-        assert answering.forget(follow.desk, "C1") == 1
+        assert answering.forget_customer(follow.desk, "C1") == 1
         with house.house.database.read() as connection:
             whole = str(connection.execute(text("SELECT * FROM customer")).all())
         assert len(sealed(house)) == 58
@@ -266,7 +266,7 @@ def test_forgotten_on_postgresql(home: Path, postgres_url: str) -> None:
 
 
 def test_a_receipt_that_repeats_the_address_is_not_kept(home: Path) -> None:
-    with customer_house(home) as house:
+    with customer_installation(home) as house:
         house.now = house.now.set(hour=10)
         house.receiver.script("/mail/", json={"id": f"queued for {MAIL}"})
         follow = FollowUp(house)

@@ -11,9 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from domain.commands import Done
-from domain.customers.record import BadRow, Customer, read_customer
+from domain.customers.record import BadCustomerRow, AffectedCustomer, parse_customer
 from engine import clock
-from tests.customers import FollowUp, customer_house
+from tests.customers import FollowUp, customer_installation
 from web.app import create_app
 
 FILE = Path(__file__).parents[2] / "examples" / "affected_customers.csv"
@@ -21,15 +21,15 @@ BAD, WITHOUT = 40, 25
 CSAT = (5, 5, 4, 4, 3, 2, 1)
 
 
-def read() -> tuple[list[dict[str, str]], dict[str, Customer]]:
+def read() -> tuple[list[dict[str, str]], dict[str, AffectedCustomer]]:
     with FILE.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     good = {}
     for row in rows:
         try:
-            customer = read_customer(row)
+            customer = parse_customer(row)
             good[customer.id] = customer
-        except BadRow:
+        except BadCustomerRow:
             pass
     return rows, good
 
@@ -47,7 +47,7 @@ def test_the_sample_file_through_close_and_72_hours(home: Path, monkeypatch: pyt
     assert (len(rows), len(good)) == (2_000, 2_000 - BAD)
     reachable = {name for name, customer in good.items() if customer.contact}
     assert len(reachable) == 2_000 - BAD - WITHOUT
-    with customer_house(home) as house, TestClient(create_app(house.house)) as pages:
+    with customer_installation(home) as house, TestClient(create_app(house.house)) as pages:
         monkeypatch.setattr(clock, "now", house.clock)
         house.now = house.now.set(hour=10)
         follow = FollowUp(house)
@@ -111,7 +111,7 @@ def test_the_sample_file_through_close_and_72_hours(home: Path, monkeypatch: pyt
         assert house.verified(follow.ref) is None
 
 
-def to_call(who: int, customer: Customer) -> bool:
+def to_call(who: int, customer: AffectedCustomer) -> bool:
     """Without a channel, of high value, or (of those who answer) not solved or unhappy."""
     answers = bool(customer.contact) and who % 3 != 0
     return not customer.contact or customer.order_value > 200_000 or (answers and (who % 7 == 0 or CSAT[who % 7] <= 2))

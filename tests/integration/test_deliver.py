@@ -15,13 +15,13 @@ import pendulum
 import pytest
 from sqlalchemy import update
 
-from channels.outcome import Outcome, Verdict
+from channels.outcome import SendOutcome, SendVerdict
 from domain.commands import Acknowledge, Reassign
-from engine.hands import REST, THREADS
-from engine.settling import settle
+from engine.hands import MAX_REST_THREADS, MAX_THREADS
+from engine.settling import record_outcome
 from storage import outbox
 from storage.outbox import OUTBOX
-from tests.houses import Estate, estate
+from tests.houses import InstallationHarness, installation_harness
 from tests.impatient import CHANNELS, ROSTER, TAGS, house_fixture, one_fixture, refuse  # noqa: F401
 
 SENDER = """
@@ -36,7 +36,7 @@ Deliverer(House(load_settings()).open(), "victim", lambda: pendulum.now("UTC")).
 # --- pages ---
 
 
-def test_a_page_arrives_once_and_its_receipt_is_kept(house: Estate) -> None:
+def test_a_page_arrives_once_and_its_receipt_is_kept(house: InstallationHarness) -> None:
     ref = house.declare()
     assert house.deliver().by_state == {"sent": 1}
     row = house.row(ref)
@@ -47,7 +47,7 @@ def test_a_page_arrives_once_and_its_receipt_is_kept(house: Estate) -> None:
     assert len(house.receiver.received) == 1
 
 
-def test_refused_everywhere_it_goes_to_the_next_channel_the_backup_and_the_commander(house: Estate) -> None:
+def test_refused_everywhere_it_goes_to_the_next_channel_the_backup_and_the_commander(house: InstallationHarness) -> None:
     refuse(house, "fenglei", "fenglei-mail", "erik")
     ref = house.declare()
     house.deliver()
@@ -64,7 +64,7 @@ def test_refused_everywhere_it_goes_to_the_next_channel_the_backup_and_the_comma
     assert house.verified(ref) is None
 
 
-def test_refused_by_everyone_ends_and_is_on_the_timeline(one: Estate) -> None:
+def test_refused_by_everyone_ends_and_is_on_the_timeline(one: InstallationHarness) -> None:
     refuse(one, "")
     ref = one.declare()
     one.deliver()
@@ -72,7 +72,7 @@ def test_refused_by_everyone_ends_and_is_on_the_timeline(one: Estate) -> None:
     assert [row.person for row in one.rows(ref)] == ["fenglei", "fenglei", "erik", "alice", "wangjie"]
 
 
-def test_a_failure_is_tried_again_later_and_later(one: Estate) -> None:
+def test_a_failure_is_tried_again_later_and_later(one: InstallationHarness) -> None:
     refuse(one, "chenyu", status=503)
     ref = one.declare("say")
     waits = []
@@ -89,17 +89,17 @@ def test_a_failure_is_tried_again_later_and_later(one: Estate) -> None:
     assert one.deliver().by_state == {"sent": 1}
 
 
-def test_what_the_rate_of_a_channel_held_back_is_no_attempt(one: Estate) -> None:
+def test_what_the_rate_of_a_channel_held_back_is_no_attempt(one: InstallationHarness) -> None:
     """However often: the message waits its turn, and nobody else is called for it."""
     ref = one.declare()
     for _ in range(9):
         with one.house.database.write() as connection:
             lease = uuid.uuid4().hex
-            (row,) = outbox.claim(
+            (row,) = outbox.claim_messages(
                 connection, one.now, one.now + outbox.LEASE, limit=9, lease=lease, ready_since=one.now
             )
-            held = Outcome(Verdict.FAILED, detail="20 a minute", retry_after=7.0, begun=False)
-            assert settle(connection, one.house, row, held, one.now) == "retry"
+            held = SendOutcome(SendVerdict.FAILED, detail="20 a minute", retry_after=7.0, begun=False)
+            assert record_outcome(connection, one.house, row, held, one.now) == "retry"
         row = one.row(ref)
         assert (row.attempts, row.next_attempt_at) == (0, one.now.add(seconds=7))
         one.wait(seconds=7)
@@ -107,7 +107,7 @@ def test_what_the_rate_of_a_channel_held_back_is_no_attempt(one: Estate) -> None
     assert one.row(ref).state == "sent"
 
 
-def test_a_page_whose_person_has_another_channel_does_not_wait_for_a_failing_one(one: Estate) -> None:
+def test_a_page_whose_person_has_another_channel_does_not_wait_for_a_failing_one(one: InstallationHarness) -> None:
     refuse(one, "fenglei", status=503)
     one.receiver.script("/inbox/fenglei-mail")
     ref = one.declare()
@@ -115,7 +115,7 @@ def test_a_page_whose_person_has_another_channel_does_not_wait_for_a_failing_one
     assert [(row.channel, row.state) for row in one.rows(ref)] == [("fenglei", "dead"), ("fenglei-mail", "sent")]
 
 
-def test_after_the_last_attempt_the_backup_is_called(one: Estate) -> None:
+def test_after_the_last_attempt_the_backup_is_called(one: InstallationHarness) -> None:
     refuse(one, "chenyu", status=503)
     ref = one.declare("say")
     for _ in range(5):
@@ -125,7 +125,7 @@ def test_after_the_last_attempt_the_backup_is_called(one: Estate) -> None:
     assert one.row(ref, person="dora").state in ("pending", "sent")
 
 
-def test_a_page_without_an_answer_is_sent_again_marked(house: Estate) -> None:
+def test_a_page_without_an_answer_is_sent_again_marked(house: InstallationHarness) -> None:
     house.receiver.script("/inbox/fenglei", delay=5, times=1)
     ref = house.declare()
     assert house.deliver().by_state == {"retry": 1, "sent": 1}
@@ -136,7 +136,7 @@ def test_a_page_without_an_answer_is_sent_again_marked(house: Estate) -> None:
     assert [fact.data["again"] for fact in house.facts(ref, "notice-outcome-unknown")] == [True]
 
 
-def test_a_page_never_answered_goes_to_the_next_channel_after_two_repeats(one: Estate) -> None:
+def test_a_page_never_answered_goes_to_the_next_channel_after_two_repeats(one: InstallationHarness) -> None:
     one.receiver.script("/inbox/fenglei", cut="after")
     one.receiver.script("/inbox/fenglei-mail")
     ref = one.declare()
@@ -148,7 +148,7 @@ def test_a_page_never_answered_goes_to_the_next_channel_after_two_repeats(one: E
     assert len(one.titles("fenglei-mail")) == 1
 
 
-def test_a_person_without_any_channel_is_passed_over_at_once(one: Estate) -> None:
+def test_a_person_without_any_channel_is_passed_over_at_once(one: InstallationHarness) -> None:
     ref = one.declare()
     with one.house.database.write() as connection:
         connection.execute(update(OUTBOX).values(channel="nowhere", position=9))
@@ -159,7 +159,7 @@ def test_a_person_without_any_channel_is_passed_over_at_once(one: Estate) -> Non
 def test_each_reminder_of_the_silence_reaches_someone_though_the_commander_cannot_be_reached(home: Path) -> None:
     """Whoever stood in at the first reminder stands in at the second as well."""
     roster = ROSTER.replace("Last resort 最终联系人, primary: wangjie", "Last resort 最终联系人, primary: linyue")
-    with estate(home, roster=roster, channels=CHANNELS) as one:
+    with installation_harness(home, roster=roster, channels=CHANNELS) as one:
         refuse(one, "alice", "fenglei", "erik")
         ref = one.declare()
         for minutes in (50, 10):
@@ -171,7 +171,7 @@ def test_each_reminder_of_the_silence_reaches_someone_though_the_commander_canno
         assert silence.count(("wangjie", "sent")) == 1
 
 
-def test_acknowledged_before_the_send_it_is_never_sent(house: Estate) -> None:
+def test_acknowledged_before_the_send_it_is_never_sent(house: InstallationHarness) -> None:
     ref = house.declare()
     house.do(ref, Acknowledge, "erik", step="fix")
     assert not house.deliver().by_state
@@ -179,7 +179,7 @@ def test_acknowledged_before_the_send_it_is_never_sent(house: Estate) -> None:
     assert house.receiver.received == []
 
 
-def test_handed_over_before_the_send_only_the_new_holder_hears_of_it(one: Estate) -> None:
+def test_handed_over_before_the_send_only_the_new_holder_hears_of_it(one: InstallationHarness) -> None:
     ref = one.declare()
     one.do(ref, Reassign, "alice", step="fix", to="dora")
     one.turn()
@@ -189,7 +189,7 @@ def test_handed_over_before_the_send_only_the_new_holder_hears_of_it(one: Estate
     assert one.titles("dora") == ["INC-1 Handed to you: Fix it"]
 
 
-def test_a_newer_call_overtakes_an_older_one_that_never_went_out(one: Estate) -> None:
+def test_a_newer_call_overtakes_an_older_one_that_never_went_out(one: InstallationHarness) -> None:
     ref = one.declare("say")
     one.wait(minutes=20)
     one.turn()
@@ -204,7 +204,7 @@ def test_a_newer_call_overtakes_an_older_one_that_never_went_out(one: Estate) ->
 # --- one sender and another ---
 
 
-def test_a_slow_channel_holds_up_no_page_on_another(one: Estate) -> None:
+def test_a_slow_channel_holds_up_no_page_on_another(one: InstallationHarness) -> None:
     one.receiver.script("/inbox/fenglei", delay=0.4)
     one.declare()
     one.declare("say")
@@ -215,19 +215,19 @@ def test_a_slow_channel_holds_up_no_page_on_another(one: Estate) -> None:
     assert answered == one.now
 
 
-def test_slow_bulk_messages_leave_threads_for_pages(one: Estate) -> None:
+def test_slow_bulk_messages_leave_threads_for_pages(one: InstallationHarness) -> None:
     """So many bulk messages hang as there are threads, on as many channels: a page goes out all the same."""
     for tag in TAGS:
         one.receiver.script(f"/inbox/{tag}", delay=0.45)
     one.receiver.script("/inbox/fenglei")
-    refs = [one.declare("inform") for _ in range(THREADS)]
+    refs = [one.declare("inform") for _ in range(MAX_THREADS)]
     rows = [one.row(ref) for ref in refs]
     with one.house.database.write() as connection:
         for row, tag in zip(rows, TAGS, strict=False):
             connection.execute(update(OUTBOX).where(OUTBOX.c.id == row.id).values(channel=tag))
     sender = one.sender()
     sender.deliver(wait=False)
-    assert [one.row(ref).state for ref in refs].count("leased") == REST
+    assert [one.row(ref).state for ref in refs].count("leased") == MAX_REST_THREADS
     begun = time.monotonic()
     page = one.declare()
     sender.deliver(wait=False)
@@ -236,23 +236,23 @@ def test_slow_bulk_messages_leave_threads_for_pages(one: Estate) -> None:
     assert one.row(page).state in ("leased", "sent")
 
 
-def test_nothing_is_claimed_that_no_thread_is_free_for(one: Estate) -> None:
+def test_nothing_is_claimed_that_no_thread_is_free_for(one: InstallationHarness) -> None:
     """What waits in a queue of one process could be sent by another; and its lease would run out."""
     one.receiver.script("/inbox", delay=0.45)
-    refs = [one.declare() for _ in range(THREADS + 2)]
+    refs = [one.declare() for _ in range(MAX_THREADS + 2)]
     with one.house.database.write() as connection:
         for row, tag in zip([one.row(ref) for ref in refs], TAGS, strict=False):
             connection.execute(update(OUTBOX).where(OUTBOX.c.id == row.id).values(channel=tag))
     sender = one.sender()
     for _ in range(3):
         sender.deliver(wait=False)
-    assert sorted(one.row(ref).state for ref in refs) == ["leased"] * THREADS + ["pending"] * 2
+    assert sorted(one.row(ref).state for ref in refs) == ["leased"] * MAX_THREADS + ["pending"] * 2
     other = one.sender("other")
     other.deliver()
     assert [one.row(ref).state for ref in refs].count("sent") >= 2
 
 
-def test_pages_go_before_bulk_on_the_same_channel_and_the_most_harmful_first(one: Estate) -> None:
+def test_pages_go_before_bulk_on_the_same_channel_and_the_most_harmful_first(one: InstallationHarness) -> None:
     from domain.incident import Impact
 
     small = one.declare()
@@ -266,7 +266,7 @@ def test_pages_go_before_bulk_on_the_same_channel_and_the_most_harmful_first(one
     assert [f"INC-{number}" for number in refs] == [great, small, drill, bulk]
 
 
-def test_two_senders_at_once_send_everything_once(house: Estate) -> None:
+def test_two_senders_at_once_send_everything_once(house: InstallationHarness) -> None:
     for _ in range(30):
         house.declare()
     senders = [house.sender(f"s{i}") for i in range(3)]
@@ -279,7 +279,7 @@ def test_two_senders_at_once_send_everything_once(house: Estate) -> None:
     assert len(keys) == len(set(keys)) == 30
 
 
-def test_a_sender_killed_while_the_receiver_holds_the_answer_is_judged_at_once(one: Estate) -> None:
+def test_a_sender_killed_while_the_receiver_holds_the_answer_is_judged_at_once(one: InstallationHarness) -> None:
     one.now = pendulum.now("UTC")
     text = CHANNELS.replace("rto=0.5", "rto=30").replace("{port}", str(one.receiver.port))
     one.house.settings.channels_file.write_text(text)
@@ -300,22 +300,22 @@ def test_a_sender_killed_while_the_receiver_holds_the_answer_is_judged_at_once(o
     assert one.row(ref).attempts == 2
 
 
-def test_a_sender_whose_lease_ran_out_writes_nothing_more(house: Estate) -> None:
+def test_a_sender_whose_lease_ran_out_writes_nothing_more(house: InstallationHarness) -> None:
     """It was frozen, not dead: others have judged what it had in hand."""
     ref = house.declare()
     with house.house.database.write() as connection:
-        (row,) = outbox.claim(
+        (row,) = outbox.claim_messages(
             connection, house.now, house.now + outbox.LEASE, limit=8, lease="elsewhere:x/1", ready_since=house.now
         )
     assert not house.deliver().by_state, "another machine's sender: its lease decides"
     house.wait(seconds=31)
     assert house.deliver().by_state == {"retry": 1, "sent": 1}
     with house.house.database.write() as connection:
-        assert settle(connection, house.house, row, Outcome(Verdict.REFUSED), house.now) == "overtaken"
+        assert record_outcome(connection, house.house, row, SendOutcome(SendVerdict.REFUSED), house.now) == "overtaken"
     assert house.row(ref).state == "sent"
 
 
-def test_a_clock_stepped_back_an_hour_delays_no_message(one: Estate) -> None:
+def test_a_clock_stepped_back_an_hour_delays_no_message(one: InstallationHarness) -> None:
     ref = one.declare()
     refuse(one, "chenyu", status=503)
     one.declare("say")
@@ -327,7 +327,7 @@ def test_a_clock_stepped_back_an_hour_delays_no_message(one: Estate) -> None:
 
 @pytest.mark.slow
 def test_what_cannot_be_recorded_is_judged_when_its_lease_runs_out(
-    one: Estate, monkeypatch: pytest.MonkeyPatch
+    one: InstallationHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sent, but the disk was full: nothing is lost, and the repeat is marked."""
     from engine import deliver as module
@@ -346,7 +346,7 @@ def test_what_cannot_be_recorded_is_judged_when_its_lease_runs_out(
     assert one.deliver().by_state == {"retry": 1, "sent": 1}
 
 
-def test_a_sender_that_was_frozen_before_its_first_send_gives_the_rows_back(one: Estate) -> None:
+def test_a_sender_that_was_frozen_before_its_first_send_gives_the_rows_back(one: InstallationHarness) -> None:
     ref = one.declare()
     sender = one.sender()
     rows = sender._claim(timedelta(0))

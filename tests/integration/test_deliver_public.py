@@ -6,15 +6,15 @@ import pytest
 from sqlalchemy import update
 
 from domain.commands import Cancel, Close, Done, Reopen, Retry
-from domain.incident import Posting
+from domain.incident import PublicationState
 from storage.outbox import OUTBOX
-from tests.houses import Estate
+from tests.houses import InstallationHarness
 from tests.impatient import CHANNELS, ROSTER, TAGS, house_fixture, one_fixture, refuse  # noqa: F401
 
 # --- publications ---
 
 
-def test_a_publication_goes_out_as_approved_and_its_receipt_completes_the_step(house: Estate) -> None:
+def test_a_publication_goes_out_as_approved_and_its_receipt_completes_the_step(house: InstallationHarness) -> None:
     ref = house.post()
     house.deliver()
     (posted,) = house.receiver.at("/inbox/official-website-en")
@@ -25,7 +25,7 @@ def test_a_publication_goes_out_as_approved_and_its_receipt_completes_the_step(h
     assert state.receipts["website-en"]
 
 
-def test_a_publication_in_doubt_is_never_repeated_and_the_commander_is_called(house: Estate) -> None:
+def test_a_publication_in_doubt_is_never_repeated_and_the_commander_is_called(house: InstallationHarness) -> None:
     house.receiver.script("/inbox/official-website-en", delay=5)
     ref = house.post()
     house.deliver()
@@ -40,7 +40,7 @@ def test_a_publication_in_doubt_is_never_repeated_and_the_commander_is_called(ho
     assert len(house.receiver.at("/inbox/official-website-en")) == 1, "by nobody, ever, but a person"
 
 
-def test_a_person_may_order_it_again_or_say_that_it_stands(house: Estate) -> None:
+def test_a_person_may_order_it_again_or_say_that_it_stands(house: InstallationHarness) -> None:
     house.receiver.script("/inbox/official-website-en", delay=5, times=1)
     ref = house.post()
     house.deliver()
@@ -55,7 +55,7 @@ def test_a_person_may_order_it_again_or_say_that_it_stands(house: Estate) -> Non
 
 
 @pytest.mark.parametrize("decided", [True, False])
-def test_posted_by_hand_while_it_waits_for_its_next_attempt_it_is_not_posted_again(one: Estate, decided: bool) -> None:
+def test_posted_by_hand_while_it_waits_for_its_next_attempt_it_is_not_posted_again(one: InstallationHarness, decided: bool) -> None:
     refuse(one, "official-website-en", status=429)
     ref = one.post()
     one.deliver()
@@ -68,11 +68,11 @@ def test_posted_by_hand_while_it_waits_for_its_next_attempt_it_is_not_posted_aga
     one.deliver()
     assert one.row(ref, kind="publication").state == "cancelled"
     assert one.receiver.at("/inbox/official-website-en") == []
-    assert one.snapshot(ref).steps["s/post"].postings == {"website-en": Posting.PUBLISHED}
+    assert one.snapshot(ref).steps["s/post"].postings == {"website-en": PublicationState.PUBLISHED}
 
 
 @pytest.mark.parametrize("command", [Close, Cancel])
-def test_what_is_closed_or_cancelled_before_it_went_out_does_not_go_out(one: Estate, command: type) -> None:
+def test_what_is_closed_or_cancelled_before_it_went_out_does_not_go_out(one: InstallationHarness, command: type) -> None:
     ref = one.post()
     one.do(ref, command, "alice", reason="declared in error")
     one.turn()
@@ -82,7 +82,7 @@ def test_what_is_closed_or_cancelled_before_it_went_out_does_not_go_out(one: Est
     assert one.facts(ref, "publication-failed")[0].data["reason"] == "its step is abandoned"
 
 
-def test_reopened_the_commander_is_asked_about_what_never_went_out(one: Estate) -> None:
+def test_reopened_the_commander_is_asked_about_what_never_went_out(one: InstallationHarness) -> None:
     ref = one.post()
     one.do(ref, Close, "alice", reason="over")
     one.turn()
@@ -92,7 +92,7 @@ def test_reopened_the_commander_is_asked_about_what_never_went_out(one: Estate) 
     assert one.rows(ref, person="alice", purpose="publication-in-doubt")
 
 
-def test_a_drill_never_reaches_a_channel_that_is_no_sandbox_even_if_the_roster_changed_since(one: Estate) -> None:
+def test_a_drill_never_reaches_a_channel_that_is_no_sandbox_even_if_the_roster_changed_since(one: InstallationHarness) -> None:
     ref = one.post(drill=True)
     path = one.house.settings.roster_file
     path.write_text(ROSTER.replace("sandbox: true", "sandbox: false"), encoding="utf-8")
@@ -103,7 +103,7 @@ def test_a_drill_never_reaches_a_channel_that_is_no_sandbox_even_if_the_roster_c
     assert one.receiver.at("/inbox/official") == []
 
 
-def test_a_drill_on_a_sandbox_carries_its_mark(one: Estate) -> None:
+def test_a_drill_on_a_sandbox_carries_its_mark(one: InstallationHarness) -> None:
     one.post(drill=True)
     one.deliver()
     (posted,) = one.receiver.at("/inbox/official-website-en")
@@ -111,7 +111,7 @@ def test_a_drill_on_a_sandbox_carries_its_mark(one: Estate) -> None:
 
 
 @pytest.mark.parametrize("change", ["body", "digest", "channel", "target"])
-def test_a_text_altered_after_its_approval_is_refused_at_the_last_door(one: Estate, change: str) -> None:
+def test_a_text_altered_after_its_approval_is_refused_at_the_last_door(one: InstallationHarness, change: str) -> None:
     ref = one.post()
     row = one.row(ref, kind="publication")
     values: dict[str, object] = {"payload": {**row.payload, change: "We are not sorry."}}
@@ -125,7 +125,7 @@ def test_a_text_altered_after_its_approval_is_refused_at_the_last_door(one: Esta
     assert one.facts(ref, "publication-failed")
 
 
-def test_no_message_and_no_fact_names_an_address(one: Estate) -> None:
+def test_no_message_and_no_fact_names_an_address(one: InstallationHarness) -> None:
     refuse(one, "fenglei", "fenglei-mail", status=500)
     ref = one.declare()
     one.deliver()

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from engine.check.machine import check_storage
-from engine.check.schedules import wanted
-from tests.houses import Estate, house_fixture, sqlite_house_fixture  # noqa: F401 - fixtures
+from engine.check.schedules import list_deployments
+from tests.houses import InstallationHarness, house_fixture, sqlite_house_fixture  # noqa: F401 - fixtures
 from tests.served import check
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def prefect(version: str = "3.8.9", paused: str = "") -> Iterator[str]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
             on = [{"active": True}]
-            there = [{"id": n, "name": n, "schedules": on, "paused": n == paused} for n in wanted()]
+            there = [{"id": n, "name": n, "schedules": on, "paused": n == paused} for n in list_deployments()]
             self._say(there if "deployments" in self.path else [])
 
         def log_message(self, *_: object) -> None:
@@ -54,7 +54,7 @@ def prefect(version: str = "3.8.9", paused: str = "") -> Iterator[str]:
     server.server_close()
 
 
-def doctor(house: Estate, **environment: str) -> dict[str, dict[str, Any]]:
+def doctor(house: InstallationHarness, **environment: str) -> dict[str, dict[str, Any]]:
     given = {"TOCSIN_HOME": str(house.house.settings.home), "TOCSIN_PORT": "1", **environment}
     done = subprocess.run(
         [sys.executable, "-m", "cli.main", "doctor", "--json"],
@@ -64,7 +64,7 @@ def doctor(house: Estate, **environment: str) -> dict[str, dict[str, Any]]:
     return {one["what"]: one for one in check("doctor", json.loads(done.stdout))["findings"]}
 
 
-def test_prefects_state_is_told(sqlite_house: Estate) -> None:
+def test_prefects_state_is_told(sqlite_house: InstallationHarness) -> None:
     import prefect as installed
 
     with prefect(installed.__version__) as api:
@@ -72,7 +72,7 @@ def test_prefects_state_is_told(sqlite_house: Estate) -> None:
     assert found["prefect"]["ok"]
     assert found["schedules"] == {"what": "schedules", "ok": True, "reason": "all are there, and fire"}
     assert f"Prefect's server {installed.__version__}" in found["versions"]["reason"]
-    with prefect("2.20.1", paused=wanted()[0]) as api:
+    with prefect("2.20.1", paused=list_deployments()[0]) as api:
         found = doctor(sqlite_house, PREFECT_API_URL=api)
     assert not found["versions"]["ok"]
     assert "2.20.1" in found["versions"]["reason"]
@@ -81,7 +81,7 @@ def test_prefects_state_is_told(sqlite_house: Estate) -> None:
     assert not found["web"]["ok"]
 
 
-def test_a_clock_behind_what_is_recorded(house: Estate) -> None:
+def test_a_clock_behind_what_is_recorded(house: InstallationHarness) -> None:
     house.declare()
     said = {one.what: one for one in check_storage(house.house, house.now)}
     assert said["clock"].ok == house.house.database.is_sqlite  # on PostgreSQL our made-up time is not the database's
@@ -91,7 +91,7 @@ def test_a_clock_behind_what_is_recorded(house: Estate) -> None:
     assert "60 s ahead of it" in clock.reason.en
 
 
-def test_a_calendar_that_cannot_be_read_is_told(sqlite_house: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_calendar_that_cannot_be_read_is_told(sqlite_house: InstallationHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     path = sqlite_house.house.settings.roster_file
     path.write_text(path.read_text().replace("backup: dora}", "backup: dora, calendar: none.ics}", 1))
     found = doctor(sqlite_house)

@@ -16,21 +16,21 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from domain.drill.plan import Fault, Hook
+from domain.drill.plan import PlannedFault, FaultHook
 from domain.text import Text
-from engine.drill.crew import Proxy
-from engine.drill.faults import NOTE, FaultFailed, FaultKeeper, as_document, hook_of, mend_all
+from engine.drill.crew import ProxyProcess
+from engine.drill.faults import NOTE, FaultFailed, FaultInjector, hook_document, parse_hook, revert_left_faults
 from tests.chains import ROOT, chain, free_port
 from tests.integration.test_drill_load import good, serve
 
 
-def fault_of(port: int, **changes: object) -> Fault:
+def fault_of(port: int, **changes: object) -> PlannedFault:
     url = f"http://127.0.0.1:{port}/faults/agents"
     given = {
-        "inject": Hook(url=url, json={"broken": True}), "revert": Hook(url=url, json={"broken": False}),
+        "inject": FaultHook(url=url, json={"broken": True}), "revert": FaultHook(url=url, json={"broken": False}),
         "hold": timedelta(seconds=30), "horizon": timedelta(seconds=30), **changes,
     }  # fmt: skip
-    return Fault(id="f", title=Text("F"), percent=100, **given)  # type: ignore[arg-type]
+    return PlannedFault(id="f", title=Text("F"), percent=100, **given)  # type: ignore[arg-type]
 
 
 def until(holds: Callable[[], bool], seconds: float = 15) -> None:
@@ -42,7 +42,7 @@ def until(holds: Callable[[], bool], seconds: float = 15) -> None:
 
 def test_a_hook_breaks_and_mends(tmp_path: Path) -> None:
     with chain(tmp_path) as there:
-        keeper = FaultKeeper(fault_of(there.port), tmp_path, "D-1", None)
+        keeper = FaultInjector(fault_of(there.port), tmp_path, "D-1", None)
 
         async def course() -> None:
             await keeper.inject()
@@ -57,8 +57,8 @@ def test_a_hook_breaks_and_mends(tmp_path: Path) -> None:
 
 def test_a_fault_that_cannot_begin_leaves_nothing_broken(tmp_path: Path) -> None:
     with chain(tmp_path) as there:
-        nowhere = Hook(url=f"http://127.0.0.1:{free_port()}/x", timeout=timedelta(seconds=1))
-        keeper = FaultKeeper(fault_of(there.port, inject=nowhere), tmp_path, "D-1", None)
+        nowhere = FaultHook(url=f"http://127.0.0.1:{free_port()}/x", timeout=timedelta(seconds=1))
+        keeper = FaultInjector(fault_of(there.port, inject=nowhere), tmp_path, "D-1", None)
         with pytest.raises(FaultFailed):
             asyncio.run(keeper.inject())
         assert not (tmp_path / NOTE).exists()
@@ -97,10 +97,10 @@ def test_what_even_the_dead_man_could_not_do_the_next_one_does(tmp_path: Path) -
         left.mkdir(parents=True)
         revert = fault_of(there.port).revert
         assert revert is not None
-        (left / NOTE).write_text(json.dumps({"drill": "D-0", "revert": as_document(revert)}))
-        assert hook_of(as_document(revert)) == revert
-        assert mend_all(left.parent) == [left.name]
-        assert mend_all(left.parent) == []
+        (left / NOTE).write_text(json.dumps({"drill": "D-0", "revert": hook_document(revert)}))
+        assert parse_hook(hook_document(revert)) == revert
+        assert revert_left_faults(left.parent) == [left.name]
+        assert revert_left_faults(left.parent) == []
 
 
 async def ask(port: int, seconds: float = 5.0) -> tuple[str, float]:
@@ -136,22 +136,22 @@ def test_the_proxy_harms_as_told_and_is_well_again(toxics: dict[str, float], sai
     async def course() -> None:
         runner, upstream = await serve(good)
         listen = free_port()
-        proxy = await Proxy.start(fault_of(1, listen=f"127.0.0.1:{listen}", upstream=f"127.0.0.1:{upstream}"))
+        proxy = await ProxyProcess.start(fault_of(1, listen=f"127.0.0.1:{listen}", upstream=f"127.0.0.1:{upstream}"))
         try:
             assert (await ask(listen))[0] == "200"
-            await proxy.harm(toxics, 60)
+            await proxy.apply_faults(toxics, 60)
             # Told over a pipe: it is in force a moment later.
             async with asyncio.timeout(10):
                 while True:
                     found, took = await ask(listen, 1.5)
                     if found == said and took >= least:
                         break
-            await proxy.harm({}, 0)
+            await proxy.apply_faults({}, 0)
             async with asyncio.timeout(10):
                 while (await ask(listen, 1.5))[0] != "200":
                     pass
         finally:
-            await proxy.end()
+            await proxy.kill()
             await runner.cleanup()
 
     asyncio.run(course())
@@ -161,14 +161,14 @@ def test_the_dead_man_limit_of_the_proxy() -> None:
     async def course() -> None:
         runner, upstream = await serve(good)
         listen = free_port()
-        proxy = await Proxy.start(fault_of(1, listen=f"127.0.0.1:{listen}", upstream=f"127.0.0.1:{upstream}"))
+        proxy = await ProxyProcess.start(fault_of(1, listen=f"127.0.0.1:{listen}", upstream=f"127.0.0.1:{upstream}"))
         try:
-            await proxy.harm({"stall": 1.0}, 1.0)
+            await proxy.apply_faults({"stall": 1.0}, 1.0)
             async with asyncio.timeout(10):
                 while (await ask(listen, 3.0))[0] != "200":
                     pass
         finally:
-            await proxy.end()
+            await proxy.kill()
             await runner.cleanup()
 
     asyncio.run(course())

@@ -16,17 +16,17 @@ import pendulum
 import pytest
 
 from domain.commands import Close
-from domain.drill.judging import Second
+from domain.drill.judging import DrillSecond
 from engine.drill import running
-from engine.drill.holding import check_free, drills_dir, hold, keep, peak_of
-from engine.drill.monthly import PLAN, hold_monthly
-from engine.drill.preflight import NotNow, check_time
-from engine.drill.record import Record, Stage
-from playbooks.drill_file import parse_plan, read_plan
+from engine.drill.holding import require_drill_allowed, drills_dir, run_drill, save_result, find_peak_rate
+from engine.drill.monthly import PLAN, run_monthly
+from engine.drill.preflight import DrillNotAllowed, check_time
+from engine.drill.record import DrillRecord, DrillStage
+from playbooks.drill_file import parse_drill_plan, read_drill_plan
 from storage import documents, reviews
 from tests.chains import ROOT, free_port
 from tests.houses import (
-    Estate,
+    InstallationHarness,
     house_fixture,  # noqa: F401
     sqlite_house_fixture,  # noqa: F401
 )
@@ -35,114 +35,114 @@ from web.schemas import schema
 SHIPPED = ROOT / "examples" / "drill.yaml"
 
 
-def test_no_drill_beside_something_real(house: Estate) -> None:
-    check_free(house.house, house.now)
+def test_no_drill_beside_something_real(house: InstallationHarness) -> None:
+    require_drill_allowed(house.house, house.now)
     ref = house.declare()
-    with pytest.raises(NotNow, match=ref):
-        check_free(house.house, house.now)
+    with pytest.raises(DrillNotAllowed, match=ref):
+        require_drill_allowed(house.house, house.now)
     house.do(ref, Close, "alice", reason="over")
-    check_free(house.house, house.now)
+    require_drill_allowed(house.house, house.now)
     house.declare(drill=True)
-    check_free(house.house, house.now)
+    require_drill_allowed(house.house, house.now)
 
 
-def test_a_campaign_locks_drills(sqlite_house: Estate) -> None:
+def test_a_campaign_locks_drills(sqlite_house: InstallationHarness) -> None:
     (sqlite_house.house.settings.home / "campaigns.yaml").write_text(
         "campaigns:\n  - {id: singles-day, title: Singles Day, start: '2026-11-01T00:00:00+08:00', "
         "end: '2026-11-13T00:00:00+08:00'}\n"
     )
-    with pytest.raises(NotNow, match="singles-day"):
-        check_free(sqlite_house.house, sqlite_house.now)
+    with pytest.raises(DrillNotAllowed, match="singles-day"):
+        require_drill_allowed(sqlite_house.house, sqlite_house.now)
 
 
 def test_windows_and_blackout() -> None:
     text = SHIPPED.read_text()
     window = "windows:\n  - {days: [sat], from: '22:00', to: '04:00', timezone: Asia/Shanghai}\n"
-    plan = parse_plan(text + window, "p")
+    plan = parse_drill_plan(text + window, "p")
 
     there = "Asia/Shanghai"
     check_time(plan, pendulum.datetime(2026, 11, 21, 23, tz=there))  # Saturday night
     check_time(plan, pendulum.datetime(2026, 11, 22, 3, tz=there))  # still that night
     for hour in (21, 5):
-        with pytest.raises(NotNow, match="windows"):
+        with pytest.raises(DrillNotAllowed, match="windows"):
             check_time(plan, pendulum.datetime(2026, 11, 21 if hour == 21 else 22, hour, tz=there))
-    dark = parse_plan(text + "blackout: [{from: '2026-11-09', to: '2026-11-12'}]\n", "p")
-    with pytest.raises(NotNow, match="blackout"):
+    dark = parse_drill_plan(text + "blackout: [{from: '2026-11-09', to: '2026-11-12'}]\n", "p")
+    with pytest.raises(DrillNotAllowed, match="blackout"):
         check_time(dark, pendulum.datetime(2026, 11, 12, 23))
     check_time(dark, pendulum.datetime(2026, 11, 13))
 
 
 @pytest.mark.slow
-def test_one_drill_at_a_time(sqlite_house: Estate) -> None:
+def test_one_drill_at_a_time(sqlite_house: InstallationHarness) -> None:
     drills = drills_dir(sqlite_house.house)
-    with running.alone(drills), pytest.raises(NotNow, match="another drill"), running.alone(drills):
+    with running.drill_lock(drills), pytest.raises(DrillNotAllowed, match="another drill"), running.drill_lock(drills):
         pass
-    with running.alone(drills):
+    with running.drill_lock(drills):
         pass
 
 
-def test_a_peak_of_which_nothing_is_known_is_said(sqlite_house: Estate, tmp_path: Path) -> None:
+def test_a_peak_of_which_nothing_is_known_is_said(sqlite_house: InstallationHarness, tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text(SHIPPED.read_text().replace("peak: {rate: 6}", "peak: {metric: contacts}"))
     shutil.copy(ROOT / "examples" / "drill-rule.yaml", tmp_path)
-    assert peak_of(sqlite_house.house, "contacts", sqlite_house.now) is None
-    with pytest.raises(NotNow, match="no samples of contacts"):
-        asyncio.run(hold(sqlite_house.house, plan, sqlite_house.clock))
+    assert find_peak_rate(sqlite_house.house, "contacts", sqlite_house.now) is None
+    with pytest.raises(DrillNotAllowed, match="no samples of contacts"):
+        asyncio.run(run_drill(sqlite_house.house, plan, sqlite_house.clock))
 
 
-def lay_plan(house: Estate, port: int) -> None:
+def lay_plan(house: InstallationHarness, port: int) -> None:
     home = house.house.settings.home
     (home / PLAN).write_text(SHIPPED.read_text().replace("7790", str(port)))
     shutil.copy(ROOT / "examples" / "drill-rule.yaml", home)
 
 
-def test_a_month_that_could_not_be_drilled_is_tried_again(house: Estate) -> None:
-    assert asyncio.run(hold_monthly(house.house, house.clock)) is None, "no plan, no drill"
+def test_a_month_that_could_not_be_drilled_is_tried_again(house: InstallationHarness) -> None:
+    assert asyncio.run(run_monthly(house.house, house.clock)) is None, "no plan, no drill"
     lay_plan(house, free_port())
     for _ in range(2):  # given back: the next firing tries again, and says the same
-        with pytest.raises(NotNow, match="does not answer"):
-            asyncio.run(hold_monthly(house.house, house.clock))
+        with pytest.raises(DrillNotAllowed, match="does not answer"):
+            asyncio.run(run_monthly(house.house, house.clock))
         house.wait(minutes=1)
     with house.house.database.read() as connection:
-        assert reviews.runs(connection, kind="drill") == []
+        assert reviews.list_runs(connection, kind="drill") == []
 
 
-def test_a_month_is_drilled_once_and_a_missed_one_is_said_once(house: Estate) -> None:
+def test_a_month_is_drilled_once_and_a_missed_one_is_said_once(house: InstallationHarness) -> None:
     lay_plan(house, free_port())
     claimed = {"matter": "", "ends_at": house.now, "made_at": house.now, "late": False, "trouble": "begun"}
     with house.house.database.write() as connection:
-        assert reviews.claim(connection, "drill", "2026-11", document="", **claimed)
-    assert asyncio.run(hold_monthly(house.house, house.clock)) is None, "another server has it"
+        assert reviews.claim_period(connection, "drill", "2026-11", document="", **claimed)
+    assert asyncio.run(run_monthly(house.house, house.clock)) is None, "another server has it"
     house.wait(days=30)  # December: that one never came to a report
     for _ in range(2):
-        with pytest.raises(NotNow):
-            asyncio.run(hold_monthly(house.house, house.clock))
+        with pytest.raises(DrillNotAllowed):
+            asyncio.run(run_monthly(house.house, house.clock))
     house.deliver()
     said = [title for title in house.titles("erik") if "2026-11" in title]
     assert len(said) == 1
 
 
-def test_a_failed_drill_leaves_actions_and_is_kept_once(house: Estate) -> None:
-    plan = read_plan(SHIPPED)
-    record = Record("20261102-030000", plan.id, 1_793_588_400.0, 6.0, ended=1_793_588_430.0)
-    record.stages = [Stage("100 %", "level", 100, 6.0, record.begun, record.ended)]
-    second = Second(0, "100 %", 6.0, 6, 6, 0, 30, 0, 0, 9.0, 6, 5.0, 1.0, 0.1, {"wait": [30, 0, 0.2]}, 6.0)
+def test_a_failed_drill_leaves_actions_and_is_kept_once(house: InstallationHarness) -> None:
+    plan = read_drill_plan(SHIPPED)
+    record = DrillRecord("20261102-030000", plan.id, 1_793_588_400.0, 6.0, ended=1_793_588_430.0)
+    record.stages = [DrillStage("100 %", "level", 100, 6.0, record.begun, record.ended)]
+    second = DrillSecond(0, "100 %", 6.0, 6, 6, 0, 30, 0, 0, 9.0, 6, 5.0, 1.0, 0.1, {"wait": [30, 0, 0.2]}, 6.0)
     record.seconds = [replace(second, at=record.begun + number) for number in range(1, 31)]
     record.stopped = "guard-rail: error_rate beyond 0.6 for 8 s"
-    verdict = running.verdict_on(plan, record)
-    held = keep(house.house, plan, record, verdict, house.now)
+    verdict = running.judge_record(plan, record)
+    held = save_result(house.house, plan, record, verdict, house.now)
     assert held.document.data["verdict"] == "FAIL"
     assert len(held.actions) == len(verdict.reasons) + 1, "each reason mended, and the drill again"
     jsonschema.validate(dict(held.document.data), schema("drill"))
-    again = keep(house.house, plan, record, verdict, house.now)
+    again = save_result(house.house, plan, record, verdict, house.now)
     assert again.actions == ()
     assert again.matter == ""
     with house.house.database.read() as connection:
-        kept = documents.load(connection, "drill/20261102-030000")
+        kept = documents.load_document(connection, "drill/20261102-030000")
     assert kept is not None
     assert json.loads(json.dumps(kept.data))["reasons"][0]["zh"]
-    running.keep(record, drills_dir(house.house) / record.id)
-    assert running.read(drills_dir(house.house) / record.id) == record
+    running.save_record(record, drills_dir(house.house) / record.id)
+    assert running.load_record(drills_dir(house.house) / record.id) == record
 
 
 def cli(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
@@ -151,20 +151,20 @@ def cli(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_the_commands_answer_by_their_schemas(sqlite_house: Estate) -> None:
+def test_the_commands_answer_by_their_schemas(sqlite_house: InstallationHarness) -> None:
     home = sqlite_house.house.settings.home
     lint = cli("lint", str(SHIPPED), "--json", home=home)
     jsonschema.validate(json.loads(lint.stdout), schema("drill-lint"))
     for number in (1, 2):
         name = f"2026110{number}-030000"
-        record = Record(name, "example-chain", 1_793_588_400.0, 6.0, ended=1_793_588_430.0)
-        record.stages = [Stage("100 %", "level", 100, 6.0, record.begun, record.ended)]
-        second = Second(0, "100 %", 6.0, 6, 6, 0, 30, 0, 0, 9.0, 6, 5.0, 1.0, 0.1, {"wait": [30, 0, 0.2 * number]}, 6.0)
+        record = DrillRecord(name, "example-chain", 1_793_588_400.0, 6.0, ended=1_793_588_430.0)
+        record.stages = [DrillStage("100 %", "level", 100, 6.0, record.begun, record.ended)]
+        second = DrillSecond(0, "100 %", 6.0, 6, 6, 0, 30, 0, 0, 9.0, 6, 5.0, 1.0, 0.1, {"wait": [30, 0, 0.2 * number]}, 6.0)
         record.seconds = [replace(second, at=record.begun + place) for place in range(1, 31)]
         folder = drills_dir(sqlite_house.house) / name
         folder.mkdir(parents=True)
         shutil.copy(SHIPPED, folder / "plan.yaml")
-        running.keep(record, folder)
+        running.save_record(record, folder)
     both = cli("compare", "20261101-030000", "20261102-030000", "--json", home=home)
     found = json.loads(both.stdout)
     jsonschema.validate(found, schema("drill-compare"))
@@ -174,8 +174,8 @@ def test_the_commands_answer_by_their_schemas(sqlite_house: Estate) -> None:
     wrong = cli("show", "20200101-000000", home=home)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
     assert "`tocsin drill list`" in wrong.stderr
-    keep(
-        sqlite_house.house, read_plan(SHIPPED), record, running.verdict_on(read_plan(SHIPPED), record), sqlite_house.now
+    save_result(
+        sqlite_house.house, read_drill_plan(SHIPPED), record, running.judge_record(read_drill_plan(SHIPPED), record), sqlite_house.now
     )
     listed = json.loads(cli("list", "--json", home=home).stdout)
     jsonschema.validate(listed, schema("drill-list"))

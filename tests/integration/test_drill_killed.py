@@ -20,20 +20,20 @@ from typing import Any
 import pytest
 import yaml
 
-from domain.drill.judging import Second
-from domain.drill.verdict import Outcome
+from domain.drill.judging import DrillSecond
+from domain.drill.verdict import DrillOutcome
 from engine.clock import now
 from engine.drill import running, showing
-from engine.drill.calling import lane_of
-from engine.drill.holding import drills_dir, hold
-from engine.drill.journal import PROGRESS, is_over, lines, restored
-from engine.drill.record import Record
-from engine.drill.settling import settle_left, settle_orphans
+from engine.drill.calling import drill_feed
+from engine.drill.holding import drills_dir, run_drill
+from engine.drill.journal import PROGRESS, is_over, read_lines, restore_record
+from engine.drill.record import DrillRecord
+from engine.drill.settling import recover_unfinished, recover_orphans
 from storage import documents, warnings
 from tests.chains import ROOT, Chain, chain, free_port
 from tests.houses import (
-    Estate,
-    estate,
+    InstallationHarness,
+    installation_harness,
     house_fixture,  # noqa: F401
     sqlite_house_fixture,  # noqa: F401
 )
@@ -66,7 +66,7 @@ def short_plan(there: Chain, folder: Path, **changes: Any) -> Path:
 
 
 @contextmanager
-def conducting(plan: Path, house: Estate, **more: str) -> Iterator[subprocess.Popen[str]]:
+def conducting(plan: Path, house: InstallationHarness, **more: str) -> Iterator[subprocess.Popen[str]]:
     """A process that holds the drill."""
     home = str(house.house.settings.home)
     environment = {**os.environ, "TOCSIN_HOME": home, "PYTHONPATH": str(ROOT), **more}
@@ -88,7 +88,7 @@ def until(holds: Callable[[], Any], seconds: float = 60, said: str = "") -> None
         time.sleep(0.02)
 
 
-def the_drill(house: Estate) -> Path | None:
+def the_drill(house: InstallationHarness) -> Path | None:
     return next((file.parent for file in drills_dir(house.house).glob(f"*/{PROGRESS}")), None)
 
 
@@ -97,7 +97,7 @@ def has_come_to(folder: Path | None, phase: str) -> bool:
     if folder is None:
         return False
     seen = False
-    for line in lines(folder):
+    for line in read_lines(folder):
         seen = seen or (line["line"] == "phase" and line["phase"] == phase)
         if seen and (phase in ("preflight", "clean", "report") or line["line"] == _SIGN.get(phase, "second")):
             return True
@@ -126,7 +126,7 @@ def chats(there: Chain) -> int:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("phase", PHASES)
 def test_killed_in_any_phase_it_leaves_nothing(tmp_path: Path, home: Path, phase: str) -> None:
-    with estate(home) as house, chain(tmp_path) as there:
+    with installation_harness(home) as house, chain(tmp_path) as there:
         plan = short_plan(there, tmp_path)
         with conducting(plan, house) as process:
             until(lambda: has_come_to(the_drill(house), phase), said=f"never came to {phase}")
@@ -142,25 +142,25 @@ def test_killed_in_any_phase_it_leaves_nothing(tmp_path: Path, home: Path, phase
         assert bool(there.truth["faults"]) == (PHASES.index(phase) >= PHASES.index("fault"))
         assert chats(there) == 0, "what was made is gone"
         with house.house.database.read() as connection:
-            kept = documents.listing(connection, kind="drill")
+            kept = documents.list_documents(connection, kind="drill")
             assert len(kept) == 1
-            document = documents.load(connection, kept[0].id)
-            assert warnings.listed(connection, lane=lane_of(folder.name)) == []
+            document = documents.load_document(connection, kept[0].id)
+            assert warnings.list_warnings(connection, lane=drill_feed(folder.name)) == []
         assert document is not None
         if phase == "report":  # everything was known: the verdict is the drill's own
             assert document.data["verdict"] in ("PASS", "FAIL")
         else:
             assert document.data["verdict"] == "INVALID"
             assert f"killed in the phase {phase}" in document.data["reasons"][0]["en"]
-        record = running.read(folder)
+        record = running.load_record(folder)
         assert record is not None
         assert bool(record.seconds) == (phase != "preflight"), "what was measured is kept"
         assert record.cleaned.made == record.cleaned.gone
-        with running.alone(drills_dir(house.house), patience=0):
-            assert settle_left(house.house, now()) == [], "and nothing is left to settle"
+        with running.drill_lock(drills_dir(house.house), patience=0):
+            assert recover_unfinished(house.house, now()) == [], "and nothing is left to settle"
 
 
-def test_what_nobody_took_over_the_next_drill_settles(sqlite_house: Estate, tmp_path: Path) -> None:
+def test_what_nobody_took_over_the_next_drill_settles(sqlite_house: InstallationHarness, tmp_path: Path) -> None:
     """The machine itself went down: the journal is all that is left, and its last line was cut."""
     with chain(tmp_path) as there:
         plan = short_plan(there, tmp_path)
@@ -173,26 +173,26 @@ def test_what_nobody_took_over_the_next_drill_settles(sqlite_house: Estate, tmp_
             name = json.load(answer)["id"]
         (drill.folder / running.LEDGER).write_text(json.dumps({"kind": "chat", "name": str(name)}) + "\n")
         assert chats(there) == 1
-        found = restored(drill.folder)
+        found = restore_record(drill.folder)
         assert found is not None
         assert found[1] == "baseline"
         (drill.folder / "alive").write_text(str(os.getpid()))
-        live = showing.running(sqlite_house.house)
+        live = showing.read_running(sqlite_house.house)
         assert live is not None
         assert (live["id"], live["phase"], live["fault"], live["seconds"]) == (drill.id, "baseline", "desk-stalls", [])
         assert [one["percent"] for one in live["course"]] == [50, 50, 200]
         json.dumps(live)
-        with running.alone(drills_dir(sqlite_house.house)):
-            assert settle_orphans(sqlite_house.house, sqlite_house.now) == [], "somebody is at it"
-        assert settle_orphans(sqlite_house.house, sqlite_house.now) == [drill.id]
-        assert showing.running(sqlite_house.house) is None
-        (past,) = showing.history(sqlite_house.house)
+        with running.drill_lock(drills_dir(sqlite_house.house)):
+            assert recover_orphans(sqlite_house.house, sqlite_house.now) == [], "somebody is at it"
+        assert recover_orphans(sqlite_house.house, sqlite_house.now) == [drill.id]
+        assert showing.read_running(sqlite_house.house) is None
+        (past,) = showing.list_history(sqlite_house.house)
         assert (past["id"], past["verdict"], past["document"]) == (drill.id, "INVALID", f"drill/{drill.id}")
         json.dumps(past)
         assert "killed in the phase baseline" in past["reasons"][0]["en"]
         assert (past["made"], past["gone"], chats(there)) == (1, 1, 0)
         assert not (drill.folder / "alive").exists()
-        assert settle_left(sqlite_house.house, sqlite_house.now) == [], "once"
+        assert recover_unfinished(sqlite_house.house, sqlite_house.now) == [], "once"
 
 
 # --- what the drill stands on fails ---
@@ -201,18 +201,18 @@ def test_what_nobody_took_over_the_next_drill_settles(sqlite_house: Estate, tmp_
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_target_that_dies_in_the_middle_ends_it(tmp_path: Path, home: Path) -> None:
-    with estate(home) as house, chain(tmp_path) as there:
+    with installation_harness(home) as house, chain(tmp_path) as there:
         plan = short_plan(
             there, tmp_path, levels=[{"percent": 50, "hold": "60s"}],
             guards=[{"figure": "error_rate", "limit": "60%", "for": "4s"}],
         )  # fmt: skip
 
-        def die(record: Record, _: Second) -> None:
-            if len(record.stages) > 1 and len(record.of(record.stages[-1])) == 2:
+        def die(record: DrillRecord, _: DrillSecond) -> None:
+            if len(record.stages) > 1 and len(record.seconds_of(record.stages[-1])) == 2:
                 there.process.kill()
 
-        held = asyncio.run(hold(house.house, plan, now, die))
-        assert held.verdict.outcome is Outcome.FAIL
+        held = asyncio.run(run_drill(house.house, plan, now, die))
+        assert held.verdict.outcome is DrillOutcome.FAIL
         said = [reason["en"] for reason in held.document.data["reasons"]]
         assert "it was stopped: guard-rail: error_rate beyond 0.6 for 4 s" in said
         assert any("not proved to be gone" in reason for reason in said), "what may still be there is said"
@@ -224,21 +224,21 @@ def test_a_target_that_dies_in_the_middle_ends_it(tmp_path: Path, home: Path) ->
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_target_that_answers_nothing_any_more_ends_it_though_no_error_is_counted(tmp_path: Path, home: Path) -> None:
-    with estate(home) as house, chain(tmp_path) as there:
+    with installation_harness(home) as house, chain(tmp_path) as there:
         plan = short_plan(
             there, tmp_path, levels=[{"percent": 100, "hold": "60s"}],
             guards=[{"figure": "error_rate", "limit": "60%", "for": "5s"}],
         )  # fmt: skip
 
-        def freeze(record: Record, _: Second) -> None:
-            if len(record.stages) > 1 and len(record.of(record.stages[-1])) == 2:
+        def freeze(record: DrillRecord, _: DrillSecond) -> None:
+            if len(record.stages) > 1 and len(record.seconds_of(record.stages[-1])) == 2:
                 os.kill(there.process.pid, signal.SIGSTOP)
 
         try:
-            held = asyncio.run(hold(house.house, plan, now, freeze))
+            held = asyncio.run(run_drill(house.house, plan, now, freeze))
         finally:
             os.kill(there.process.pid, signal.SIGCONT)
-        assert held.verdict.outcome is Outcome.FAIL
+        assert held.verdict.outcome is DrillOutcome.FAIL
         said = [reason["en"] for reason in held.document.data["reasons"]]
         assert "it was stopped: guard-rail: nothing to judge error_rate by for 5 s" in said
 
@@ -260,7 +260,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("phase", ["stages", "fault"])
 def test_a_disk_that_is_full_stops_it_safely(tmp_path: Path, phase: str) -> None:
-    with small_disk(tmp_path / "disk", "24m") as disk, estate(disk / "home") as house, chain(tmp_path) as there:
+    with small_disk(tmp_path / "disk", "24m") as disk, installation_harness(disk / "home") as house, chain(tmp_path) as there:
         plan = short_plan(there, tmp_path)
         with conducting(plan, house) as process:
             until(lambda: has_come_to(the_drill(house), phase), said=f"never came to {phase}")
@@ -278,8 +278,8 @@ def test_a_disk_that_is_full_stops_it_safely(tmp_path: Path, phase: str) -> None
         assert chats(there) == 0, "what was made is gone, though the ledger took no more of it"
         until(lambda: not of_the_drill(folder), 20, "something still runs")
         ballast.unlink()
-        with running.alone(drills_dir(house.house), patience=0):
-            (held,) = settle_left(house.house, now())
+        with running.drill_lock(drills_dir(house.house), patience=0):
+            (held,) = recover_unfinished(house.house, now())
         assert held.document.data["verdict"] in ("FAIL", "INVALID")
 
 
@@ -287,7 +287,7 @@ def test_a_disk_that_is_full_stops_it_safely(tmp_path: Path, phase: str) -> None
 @pytest.mark.timeout(180)
 def test_killed_while_its_proxy_harms_the_chain_is_whole_and_what_it_made_is_gone(tmp_path: Path, home: Path) -> None:
     """Every request leads through the proxy, and the proxy ends with the drill."""
-    with estate(home) as house, chain(tmp_path) as there:
+    with installation_harness(home) as house, chain(tmp_path) as there:
         listen = free_port()
         text = short_plan(there, tmp_path).read_text().replace(str(there.port), str(listen))
         data = yaml.safe_load(text)
@@ -309,7 +309,7 @@ def test_killed_while_its_proxy_harms_the_chain_is_whole_and_what_it_made_is_gon
         until(lambda: not of_the_drill(folder), 20, "something still runs")
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", listen)) != 0, "the proxy is gone"
-        record = running.read(folder)
+        record = running.load_record(folder)
         assert record is not None
         assert record.cleaned.made == record.cleaned.gone > 0
         # Asked for through the proxy, made, and the answer died with it: nobody knows their names, and that is said.
@@ -321,7 +321,7 @@ def test_killed_while_its_proxy_harms_the_chain_is_whole_and_what_it_made_is_gon
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("how", ["abort", "ctrl-c"])
 def test_stopped_by_hand_in_the_middle_of_the_fault_it_ends_in_order(tmp_path: Path, home: Path, how: str) -> None:
-    with estate(home) as house, chain(tmp_path) as there:
+    with installation_harness(home) as house, chain(tmp_path) as there:
         plan = short_plan(there, tmp_path)
         data = yaml.safe_load(plan.read_text())
         data["fault"]["hold"] = "60s"

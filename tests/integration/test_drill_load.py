@@ -12,13 +12,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from domain.drill.judging import Second
-from domain.drill.plan import MARK, Plan
-from engine.drill.cleaning import doubtful, made
-from engine.drill.crew import Loader, MeasurementLost
-from engine.drill.preflight import NotNow, check_targets
-from engine.load.border import Border, BorderResolver, Forbidden
-from playbooks.drill_file import read_plan
+from domain.drill.judging import DrillSecond
+from domain.drill.plan import DRILL_HEADER, DrillPlan
+from engine.drill.cleaning import count_doubtful, list_created
+from engine.drill.crew import LoadProcess, MeasurementLost
+from engine.drill.preflight import DrillNotAllowed, check_targets
+from engine.load.border import TargetAllowlist, AllowlistResolver, TargetForbidden
+from playbooks.drill_file import read_drill_plan
 from tests import chains
 from tests.chains import free_port
 
@@ -49,7 +49,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 async def good(request: web.Request) -> web.Response:
     """Answers everything, and says the mark back."""
-    return web.json_response({"id": 1, "path": request.path}, headers={MARK: request.headers.get(MARK, "")})
+    return web.json_response({"id": 1, "path": request.path}, headers={DRILL_HEADER: request.headers.get(DRILL_HEADER, "")})
 
 
 async def serve(handler: Handler) -> tuple[web.AppRunner, int]:
@@ -61,7 +61,7 @@ async def serve(handler: Handler) -> tuple[web.AppRunner, int]:
     return runner, port
 
 
-async def load(folder: Path, port: int, rate: float, seconds: float, plan: str = PLAN) -> tuple[Loader, list[Second]]:
+async def load(folder: Path, port: int, rate: float, seconds: float, plan: str = PLAN) -> tuple[LoadProcess, list[DrillSecond]]:
     """So much load for so long; every second of it."""
     return await chains.load(folder, plan, port, rate, seconds)
 
@@ -73,7 +73,7 @@ def test_latency_counts_from_when_a_step_was_due(tmp_path: Path) -> None:
     due in its first 0.45 s; so p95 is 3 - 0.45 = 2.55 s. A closed loop would report milliseconds.
     """
 
-    async def course() -> tuple[Loader, list[Second]]:
+    async def course() -> tuple[LoadProcess, list[DrillSecond]]:
         began = time.monotonic()
 
         async def stalls(request: web.Request) -> web.Response:
@@ -98,7 +98,7 @@ def test_latency_counts_from_when_a_step_was_due(tmp_path: Path) -> None:
 
 
 def test_a_target_that_stops_saying_the_mark_back_ends_it(tmp_path: Path) -> None:
-    async def course() -> Loader:
+    async def course() -> LoadProcess:
         count = 0
 
         async def forgets(request: web.Request) -> web.Response:
@@ -106,7 +106,7 @@ def test_a_target_that_stops_saying_the_mark_back_ends_it(tmp_path: Path) -> Non
             count += 1
             answer = await good(request)
             if count > 20:
-                del answer.headers[MARK]
+                del answer.headers[DRILL_HEADER]
             return answer
 
         runner, port = await serve(forgets)
@@ -117,11 +117,11 @@ def test_a_target_that_stops_saying_the_mark_back_ends_it(tmp_path: Path) -> Non
     loader = asyncio.run(course())
     assert "did not say the mark back" in loader.why
     assert loader.requests < 60
-    assert made(tmp_path / "ledger.jsonl")
+    assert list_created(tmp_path / "ledger.jsonl")
 
 
 def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
-    async def course() -> tuple[list[str], Loader]:
+    async def course() -> tuple[list[str], LoadProcess]:
         outside: list[str] = []
 
         async def elsewhere(request: web.Request) -> web.Response:
@@ -149,8 +149,8 @@ def test_whoever_ran_it_being_gone_ends_it(tmp_path: Path) -> None:
         runner, port = await serve(good)
         file = tmp_path / "plan.yaml"
         file.write_text(PLAN.format(port=port))
-        loader = await Loader.start(file, "D-1", tmp_path / "ledger.jsonl")
-        await loader.tell("all", 20, 600)
+        loader = await LoadProcess.start(file, "D-1", tmp_path / "ledger.jsonl")
+        await loader.send_segment("all", 20, 600)
         heard = loader.seconds()
         await anext(heard)
         stdin = loader._process.stdin
@@ -172,8 +172,8 @@ def test_a_load_engine_that_dies_is_lost_measurement(tmp_path: Path) -> None:
         runner, port = await serve(good)
         file = tmp_path / "plan.yaml"
         file.write_text(PLAN.format(port=port))
-        loader = await Loader.start(file, "D-1", tmp_path / "ledger.jsonl")
-        await loader.tell("all", 5, 60)
+        loader = await LoadProcess.start(file, "D-1", tmp_path / "ledger.jsonl")
+        await loader.send_segment("all", 5, 60)
         heard = loader.seconds()
         await anext(heard)
         loader._process.kill()
@@ -191,29 +191,29 @@ def test_a_load_engine_that_dies_is_lost_measurement(tmp_path: Path) -> None:
 
 
 def test_nothing_leaves_the_targets() -> None:
-    border = asyncio.run(Border.around(["127.0.0.1:8080", "[::1]:8081", "localhost:8082"]))
+    border = asyncio.run(TargetAllowlist.resolve(["127.0.0.1:8080", "[::1]:8081", "localhost:8082"]))
     for url in ("http://127.0.0.1:8080/a", "http://[::1]:8081/a", "http://localhost:8082/a"):
-        border.check(url)
+        border.check_url(url)
     for url in (
         "http://127.0.0.1:8081/", "http://127.0.0.2:8080/", "http://[::2]:8081/", "https://localhost:8443/",
         "http://127.0.0.1:8080@evil.example/", "http://user:pw@127.0.0.1:8080/", "file:///etc/passwd", "http:///x",
         "http://2130706433:8080/",
     ):  # fmt: skip
-        with pytest.raises(Forbidden) as caught:
-            border.check(url)
+        with pytest.raises(TargetForbidden) as caught:
+            border.check_url(url)
         assert "pw" not in str(caught.value)
 
 
 def test_a_name_that_moves_is_not_followed() -> None:
     """The border knew `localhost` as another machine: by now the name leads here."""
-    moved = Border({("localhost", 8080): frozenset({"192.0.2.7"})})
+    moved = TargetAllowlist({("localhost", 8080): frozenset({"192.0.2.7"})})
 
     async def ask() -> None:
-        connector = aiohttp.TCPConnector(resolver=BorderResolver(moved), use_dns_cache=False)
+        connector = aiohttp.TCPConnector(resolver=AllowlistResolver(moved), use_dns_cache=False)
         async with aiohttp.ClientSession(connector=connector) as session, session.get("http://localhost:8080/"):
             pass
 
-    with pytest.raises(Forbidden, match="another address"):
+    with pytest.raises(TargetForbidden, match="another address"):
         asyncio.run(ask())
 
 
@@ -223,7 +223,7 @@ def test_a_templated_host_is_held_against_the_targets_too(tmp_path: Path) -> Non
     )
     plan = plan.replace('"http://127.0.0.1:{port}/make"', '"http://{{host}}.example:{port}/make"')
 
-    async def course() -> Loader:
+    async def course() -> LoadProcess:
         runner, port = await serve(good)
         loader, _ = await load(tmp_path, port, 10, 3, plan)
         await runner.cleanup()
@@ -235,14 +235,14 @@ def test_a_templated_host_is_held_against_the_targets_too(tmp_path: Path) -> Non
 # --- preflight ---
 
 
-def plan_at(folder: Path, port: int) -> Plan:
+def plan_at(folder: Path, port: int) -> DrillPlan:
     file = folder / "plan.yaml"
     file.write_text(PLAN.format(port=port))
-    return read_plan(file)
+    return read_drill_plan(file)
 
 
 def test_a_target_that_is_down_is_said_before_anything_is_sent(tmp_path: Path) -> None:
-    with pytest.raises(NotNow, match="does not answer"):
+    with pytest.raises(DrillNotAllowed, match="does not answer"):
         asyncio.run(check_targets(plan_at(tmp_path, free_port()), "D-1"))
 
 
@@ -257,12 +257,12 @@ def test_a_target_without_the_echo_is_not_written_to(tmp_path: Path) -> None:
         finally:
             await runner.cleanup()
 
-    with pytest.raises(NotNow, match="does not say the mark back"):
+    with pytest.raises(DrillNotAllowed, match="does not say the mark back"):
         asyncio.run(course())
 
 
 def test_caps_hold(tmp_path: Path) -> None:
-    async def course() -> Loader:
+    async def course() -> LoadProcess:
         runner, port = await serve(good)
         loader, _ = await load(tmp_path, port, 50, 6, PLAN + "caps: {{requests: 100}}\n")
         await runner.cleanup()
@@ -292,11 +292,11 @@ def test_what_was_asked_for_and_never_answered_stands_in_the_ledger_as_doubtful(
 
     asked = asyncio.run(course())
     assert asked > 0
-    assert doubtful(tmp_path / "ledger.jsonl") == asked, "each, cut off by the end of the drill"
-    assert made(tmp_path / "ledger.jsonl") == []
+    assert count_doubtful(tmp_path / "ledger.jsonl") == asked, "each, cut off by the end of the drill"
+    assert list_created(tmp_path / "ledger.jsonl") == []
 
 
 def test_the_ledger_is_read_though_its_last_line_was_cut(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
     ledger.write_text(json.dumps({"kind": "thing", "name": "1"}) + '\n{"kind": "thi')
-    assert made(ledger) == [("thing", "1")]
+    assert list_created(ledger) == [("thing", "1")]

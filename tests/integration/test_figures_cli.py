@@ -14,8 +14,8 @@ from typing import Any
 import pendulum
 import pytest
 
-from storage.figures import open_figures
-from storage.figures_replays import announce, find
+from storage.figures import open_sample_store
+from storage.figures_replays import announce_position, find_replay
 from tests.served import Served, check, served
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +54,7 @@ def type_(web: Served, *words: str, **environment: str) -> tuple[int, str, str]:
 
 
 def figures_of(web: Served, lane: str = "") -> list[tuple[int, float]]:
-    store = open_figures(web.house.settings)
+    store = open_sample_store(web.house.settings)
     try:
         start, end = pendulum.datetime(2000, 1, 1), pendulum.datetime(2100, 1, 1)
         columns = store.between(lane, None, start, end)
@@ -158,17 +158,17 @@ def test_history_comes_first_and_at_once(web: Served, tmp_path: Path) -> None:
 def test_a_replay_goes_on_where_it_was(web: Served, tmp_path: Path) -> None:
     path = day(tmp_path, 360)
     process = start(web.port, "replay", str(path), "--speed", "600", "--lane", "replay-a")
-    store = open_figures(web.house.settings)
+    store = open_sample_store(web.house.settings)
     try:
         arrived = threading.Event()
         for _ in range(2_000):
-            known = find(store, "replay-a")
+            known = find_replay(store, "replay-a")
             if known and known.position > known.began.add(minutes=10):
                 break
             arrived.wait(0.01)
         process.kill()
         process.communicate(timeout=10)
-        stopped = find(store, "replay-a")
+        stopped = find_replay(store, "replay-a")
         assert stopped is not None
         assert stopped.ended_at is None
         pushed = len(figures_of(web, "replay-a"))
@@ -178,7 +178,7 @@ def test_a_replay_goes_on_where_it_was(web: Served, tmp_path: Path) -> None:
         document = json.loads(out)
         assert document["pushed"]["taken"] == 360 - pushed
         assert [value for _, value in figures_of(web, "replay-a")] == list(range(360))
-        over = find(store, "replay-a")
+        over = find_replay(store, "replay-a")
         assert over is not None
         assert over.began == stopped.began
     finally:
@@ -189,10 +189,10 @@ def test_a_replay_waits_for_a_server_that_is_away(home: Path, tmp_path: Path, fr
     port, path = free_port(), day(tmp_path, 360)
     with served(home, port) as web:
         process = start(port, "replay", str(path), "--speed", "600", "--lane", "replay-a", "--json")
-        store = open_figures(web.house.settings)
+        store = open_sample_store(web.house.settings)
         pause = threading.Event()
         for _ in range(2_000):
-            if find(store, "replay-a"):
+            if find_replay(store, "replay-a"):
                 break
             pause.wait(0.01)
         store.close()
@@ -216,9 +216,9 @@ def test_a_token_opens_the_way_for_figures(web: Served, tmp_path: Path) -> None:
 
 
 def test_a_position_may_be_announced_by_any_program(web: Served) -> None:
-    store = open_figures(web.house.settings)
+    store = open_sample_store(web.house.settings)
     try:
-        announce(store, "replay-b", pendulum.datetime(2026, 3, 2), pendulum.now("UTC"))
+        announce_position(store, "replay-b", pendulum.datetime(2026, 3, 2), pendulum.now("UTC"))
     finally:
         store.close()
     assert web.client.get("/api/replays/replay-b").json()["speed"] == 1.0

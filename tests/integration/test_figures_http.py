@@ -16,9 +16,9 @@ import pendulum
 import pytest
 
 from storage.database import StorageError
-from storage.figures import open_figures
-from storage.figures_sources import failed
-from storage.figures_tokens import new_token
+from storage.figures import open_sample_store
+from storage.figures_sources import record_failure
+from storage.figures_tokens import create_program_token
 from tests.served import Served, served, valid
 
 
@@ -34,7 +34,7 @@ def sample(ago: float = 10, value: float = 4, **more: Any) -> dict[str, Any]:
 
 def kept(web: Served) -> list[float]:
     """What another process reads."""
-    figures = open_figures(web.house.settings)
+    figures = open_sample_store(web.house.settings)
     try:
         return list(figures.after(0)[0].value)
     finally:
@@ -129,8 +129,8 @@ def test_a_database_that_cannot_be_written_is_503_and_acknowledges_nothing(
 
 
 def test_who_pushes_is_asked_as_everywhere(web: Served) -> None:
-    figures = open_figures(web.house.settings)
-    program = new_token(figures, "crm", pendulum.now("UTC"))
+    figures = open_sample_store(web.house.settings)
+    program = create_program_token(figures, "crm", pendulum.now("UTC"))
     figures.close()
 
     def status(**headers: str) -> int:
@@ -146,8 +146,8 @@ def test_who_pushes_is_asked_as_everywhere(web: Served) -> None:
 
 
 def test_a_program_that_pushes_figures_gives_no_commands(web: Served) -> None:
-    figures = open_figures(web.house.settings)
-    program = new_token(figures, "crm", pendulum.now("UTC"))
+    figures = open_sample_store(web.house.settings)
+    program = create_program_token(figures, "crm", pendulum.now("UTC"))
     figures.close()
     headers = {"authorization": f"Bearer {program}"}
     assert web.client.post("/api/incidents", json={"title": "x"}, headers=headers).status_code == 401
@@ -186,8 +186,8 @@ def test_sources_are_shown_with_what_is_wrong(web: Served, home: Path) -> None:
     text = (
         "sources:\n  desk:\n    kind: sql\n    url_env: DESK_URL\n    query: SELECT 1 AS value\n    metric: backlog\n"
     )
-    figures = open_figures(web.house.settings)
-    failed(figures, "desk", pendulum.now("UTC"), "no answer within 10 s", lambda _: timedelta(minutes=1))
+    figures = open_sample_store(web.house.settings)
+    record_failure(figures, "desk", pendulum.now("UTC"), "no answer within 10 s", lambda _: timedelta(minutes=1))
     figures.close()
     (home / "sources.yaml").write_text(text)
     pause = threading.Event()

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.heartbeat import read
+from engine.heartbeat import read_beat_age
 from engine.home import prepare_home
-from storage.figures import Figures, counter, open_figures
-from storage.figures_sources import states
+from storage.figures import SampleStore, get_counter, open_sample_store
+from storage.figures_sources import list_source_states
 from storage.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -33,10 +33,10 @@ sources:
 
 
 @pytest.fixture(name="figures")
-def figures_fixture(home: Path) -> Iterator[Figures]:
+def figures_fixture(home: Path) -> Iterator[SampleStore]:
     settings = load_settings(home=home)
     prepare_home(settings)
-    opened = open_figures(settings)
+    opened = open_sample_store(settings)
     yield opened
     opened.close()
 
@@ -48,7 +48,7 @@ def until(true: Callable[[], bool], what: str) -> None:
         pause.wait(0.05)
 
 
-def test_it_works_and_goes_on_after_a_kill(home: Path, tmp_path: Path, figures: Figures) -> None:
+def test_it_works_and_goes_on_after_a_kill(home: Path, tmp_path: Path, figures: SampleStore) -> None:
     with sqlite3.connect(tmp_path / "desk.db") as desk:
         desk.execute("CREATE TABLE ticket (id INTEGER)")
         desk.execute("INSERT INTO ticket VALUES (1)")
@@ -60,19 +60,19 @@ def test_it_works_and_goes_on_after_a_kill(home: Path, tmp_path: Path, figures: 
 
     def rolled() -> int:
         with figures.database.read() as connection:
-            return counter(connection, "rolled")
+            return get_counter(connection, "rolled")
 
     process = start()
     try:
         until(lambda: len(figures.after(0)[0]) >= 1, "the source was asked")
         until(lambda: rolled() >= 1, "what arrived was rolled up")
-        assert (read(home, "figures") or 0) < 5
+        assert (read_beat_age(home, "figures") or 0) < 5
         process.kill()
         process.wait(10)
-        seen, before = figures.head(), states(figures)[0].ok_at
+        seen, before = figures.head(), list_source_states(figures)[0].ok_at
         assert before is not None
         process = start()
-        until(lambda: figures.head() > seen and (states(figures)[0].ok_at or before) > before, "it goes on")
+        until(lambda: figures.head() > seen and (list_source_states(figures)[0].ok_at or before) > before, "it goes on")
         process.send_signal(signal.SIGTERM)
         assert process.wait(6) == 0
     finally:

@@ -21,11 +21,11 @@ import psycopg
 import pytest
 
 from engine.clock import now
-from engine.figures.asking import SourceTrouble, ask
-from engine.figures.pulling import pull
+from engine.figures.asking import SourceError, query_source
+from engine.figures.pulling import poll_sources
 from playbooks.sources import PullSource
-from storage.figures import Figures, open_figures
-from storage.figures_sources import SourceState, answered, claim, failed, states
+from storage.figures import SampleStore, open_sample_store
+from storage.figures_sources import SourceState, record_success, claim_source, record_failure, list_source_states
 from storage.settings import load_settings
 
 NOW = pendulum.datetime(2026, 3, 14, 3, 0)
@@ -33,16 +33,16 @@ URL = "TEST_DESK_URL"
 
 
 @pytest.fixture(name="figures")
-def figures_fixture(home: Path) -> Iterator[Figures]:
-    opened = open_figures(load_settings(home=home))
+def figures_fixture(home: Path) -> Iterator[SampleStore]:
+    opened = open_sample_store(load_settings(home=home))
     yield opened
     opened.close()
 
 
 @pytest.fixture(name="kept")
-def kept_fixture(home: Path, database_url: str) -> Iterator[Figures]:
+def kept_fixture(home: Path, database_url: str) -> Iterator[SampleStore]:
     """On both databases."""
-    opened = open_figures(load_settings(home=home, database_url=database_url))
+    opened = open_sample_store(load_settings(home=home, database_url=database_url))
     yield opened
     opened.close()
 
@@ -69,27 +69,27 @@ WAITS = "SELECT 'wait_time' AS metric, avg(waited) AS value, count(*) AS count, 
 def asked(source: PullSource) -> list[dict[str, Any]]:
     async def work() -> list[dict[str, Any]]:
         async with httpx.AsyncClient(trust_env=False) as client:
-            return await ask(source, NOW, client)
+            return await query_source(source, NOW, client)
 
     return asyncio.run(work())
 
 
 def trouble(source: PullSource) -> str:
-    with pytest.raises(SourceTrouble) as told:
+    with pytest.raises(SourceError) as told:
         asked(source)
     return str(told.value)
 
 
-def pull_until(sources: Callable[[], Mapping[str, PullSource]], figures: Figures, true: Callable[[], bool]) -> None:
+def pull_until(sources: Callable[[], Mapping[str, PullSource]], figures: SampleStore, true: Callable[[], bool]) -> None:
     async def work() -> None:
-        task = asyncio.create_task(pull(sources, figures, now))
+        task = asyncio.create_task(poll_sources(sources, figures, now))
         for _ in range(1_500):
             if await asyncio.to_thread(true):
                 break
             assert not task.done(), task
             await asyncio.sleep(0.02)
         else:
-            raise AssertionError(f"not within 30 s: {states(figures)}")
+            raise AssertionError(f"not within 30 s: {list_source_states(figures)}")
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -156,15 +156,15 @@ def test_a_database_that_hangs_is_not_asked_a_second_time(desk: Path, monkeypatc
         said = []
         async with httpx.AsyncClient(trust_env=False) as client:
             for _ in range(2):
-                with pytest.raises(SourceTrouble) as told:
-                    await ask(source, NOW, client)
+                with pytest.raises(SourceError) as told:
+                    await query_source(source, NOW, client)
                 said.append(str(told.value))
             let_go.set()
             for _ in range(500):
                 try:
-                    assert await ask(source, NOW, client) == []
+                    assert await query_source(source, NOW, client) == []
                     break
-                except SourceTrouble:
+                except SourceError:
                     await asyncio.sleep(0.01)
         return said
 
@@ -185,24 +185,24 @@ def test_postgresql_is_asked_read_only_and_in_time(postgres_url: str, monkeypatc
     assert "timeout" in trouble(sql("SELECT pg_sleep(5), 1 AS value", timeout=timedelta(seconds=0.3)))
 
 
-def test_a_source_is_asked_at_its_interval_and_its_figures_are_kept(desk: Path, figures: Figures) -> None:
+def test_a_source_is_asked_at_its_interval_and_its_figures_are_kept(desk: Path, figures: SampleStore) -> None:
     source = sql(WAITS, every=timedelta(seconds=0.2))
     pull_until(lambda: {"desk": source}, figures, lambda: len(figures.after(0)[0]) >= 4)
     assert {one.metric for one in figures.series()} == {"wait_time"}
     assert sorted(one.labels["queue"] for one in figures.series()) == ["refunds", "sales"]
-    (state,) = states(figures)
+    (state,) = list_source_states(figures)
     assert (state.error, state.failures, state.samples) == ("", 0, 2)
     assert state.ok_at is not None
 
 
 def test_a_failure_is_said_once_shown_and_over_when_it_is_over(
-    desk: Path, figures: Figures, caplog: pytest.LogCaptureFixture
+    desk: Path, figures: SampleStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "tocsin.sources")
     source = sql("SELECT value FROM later", metric="m", every=timedelta(seconds=0.05))
 
     def state() -> SourceState | None:
-        return next(iter(states(figures)), None)
+        return next(iter(list_source_states(figures)), None)
 
     def failed_twice() -> bool:
         found = state()
@@ -218,17 +218,17 @@ def test_a_failure_is_said_once_shown_and_over_when_it_is_over(
     pull_until(lambda: {"desk": source}, figures, lambda: getattr(state(), "error", "?") == "")
 
 
-def test_rows_that_are_no_samples_are_shown_and_the_good_ones_kept(desk: Path, figures: Figures) -> None:
+def test_rows_that_are_no_samples_are_shown_and_the_good_ones_kept(desk: Path, figures: SampleStore) -> None:
     query = "SELECT 'm' AS metric, 1 AS value UNION ALL SELECT 'm', 'many' UNION ALL SELECT 'm', NULL"
     pull_until(
-        lambda: {"desk": sql(query)}, figures, lambda: len(figures.after(0)[0]) > 0 and bool(states(figures)[0].ok_at)
+        lambda: {"desk": sql(query)}, figures, lambda: len(figures.after(0)[0]) > 0 and bool(list_source_states(figures)[0].ok_at)
     )
-    (state,) = states(figures)
+    (state,) = list_source_states(figures)
     assert state.error.startswith("2 of 3 rows refused, the first: value")
     assert state.samples == 1
 
 
-def test_a_changed_file_changes_what_is_asked(desk: Path, figures: Figures) -> None:
+def test_a_changed_file_changes_what_is_asked(desk: Path, figures: SampleStore) -> None:
     sources = {"desk": sql("SELECT 1 AS value", metric="one")}
     seen: set[str] = set()
 
@@ -237,7 +237,7 @@ def test_a_changed_file_changes_what_is_asked(desk: Path, figures: Figures) -> N
         if "one" in seen and "desk" in sources:
             del sources["desk"]
             sources["other"] = PullSource(**{**_fields(sql("SELECT 2 AS value", metric="two")), "name": "other"})
-        return {"one", "two"} <= seen and [state.name for state in states(figures)] == ["other"]
+        return {"one", "two"} <= seen and [state.name for state in list_source_states(figures)] == ["other"]
 
     pull_until(lambda: dict(sources), figures, changed)
 
@@ -246,24 +246,24 @@ def _fields(source: PullSource) -> dict[str, Any]:
     return {name: getattr(source, name) for name in PullSource.__dataclass_fields__}
 
 
-def test_one_of_many_processes_asks(kept: Figures) -> None:
+def test_one_of_many_processes_asks(kept: SampleStore) -> None:
     minute = timedelta(minutes=1)
-    assert claim(kept, "desk", NOW, minute) is None
-    assert claim(kept, "desk", NOW, minute) == NOW.add(minutes=1)
-    answered(kept, "desk", NOW, 3, NOW.add(seconds=30))
-    assert claim(kept, "desk", NOW.add(seconds=29), minute) == NOW.add(seconds=30)
-    assert claim(kept, "desk", NOW.add(seconds=30), minute) is None
+    assert claim_source(kept, "desk", NOW, minute) is None
+    assert claim_source(kept, "desk", NOW, minute) == NOW.add(minutes=1)
+    record_success(kept, "desk", NOW, 3, NOW.add(seconds=30))
+    assert claim_source(kept, "desk", NOW.add(seconds=29), minute) == NOW.add(seconds=30)
+    assert claim_source(kept, "desk", NOW.add(seconds=30), minute) is None
 
 
-def test_who_fails_is_left_alone_ever_longer(kept: Figures) -> None:
+def test_who_fails_is_left_alone_ever_longer(kept: SampleStore) -> None:
     pauses = []
     for _ in range(3):
-        failed(kept, "desk", NOW, "no answer", lambda times: timedelta(seconds=10 * times))
-        pauses.append((states(kept)[0].next_at - NOW).total_seconds())
+        record_failure(kept, "desk", NOW, "no answer", lambda times: timedelta(seconds=10 * times))
+        pauses.append((list_source_states(kept)[0].next_at - NOW).total_seconds())
     assert pauses == [10, 20, 30]
-    assert states(kept)[0].failures == 3
-    answered(kept, "desk", NOW, 1, NOW)
-    assert (states(kept)[0].failures, states(kept)[0].error) == (0, "")
+    assert list_source_states(kept)[0].failures == 3
+    record_success(kept, "desk", NOW, 1, NOW)
+    assert (list_source_states(kept)[0].failures, list_source_states(kept)[0].error) == (0, "")
 
 
 # --- Prometheus
@@ -307,7 +307,7 @@ def prometheus(folder: Path, free_port: Callable[[], int]) -> Iterator[str]:
         exporter.server_close()
 
 
-def test_the_real_prometheus_is_asked(figures: Figures, tmp_path: Path, free_port: Callable[[], int]) -> None:
+def test_the_real_prometheus_is_asked(figures: SampleStore, tmp_path: Path, free_port: Callable[[], int]) -> None:
     with prometheus(tmp_path, free_port) as url:
         source = PullSource(
             "shop", "prometheus", "desk_errors", timedelta(seconds=0.3), timedelta(seconds=5), url=url,
@@ -324,7 +324,7 @@ def test_the_real_prometheus_is_asked(figures: Figures, tmp_path: Path, free_por
 
             async def work() -> list[dict[str, Any]]:
                 async with httpx.AsyncClient(trust_env=False) as client:
-                    return await ask(changed, now(), client)
+                    return await query_source(changed, now(), client)
 
             return asyncio.run(work())
 
@@ -333,9 +333,9 @@ def test_the_real_prometheus_is_asked(figures: Figures, tmp_path: Path, free_por
         (whole,) = asked_now('desk_errors{svc="search"}')
         assert whole["labels"]["svc"] == "search"
         assert "__name__" not in whole["labels"]
-        with pytest.raises(SourceTrouble, match=r"refused \(HTTP 400\)"):
+        with pytest.raises(SourceError, match=r"refused \(HTTP 400\)"):
             asked_now("sum(")
-        with pytest.raises(SourceTrouble, match="gives a matrix"):
+        with pytest.raises(SourceError, match="gives a matrix"):
             asked_now("desk_errors[5m]")
-    with pytest.raises(SourceTrouble, match="cannot be reached"):
+    with pytest.raises(SourceError, match="cannot be reached"):
         asked_now("up")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from storage.figures import open_figures
-from storage.figures_history import thin
+from storage.figures import open_sample_store
+from storage.figures_history import prune_samples
 from tests.served import Served, served, valid
 
 SECRET = "my card is 6222020200112233445 and I will sue you"
@@ -24,7 +24,7 @@ def web_fixture(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
 
 def totals(web: Served) -> dict[str, float]:
     """Sum of values by metric."""
-    figures = open_figures(web.house.settings)
+    figures = open_sample_store(web.house.settings)
     try:
         names = {one.id: one.metric for one in figures.series()}
         columns, _ = figures.after(0)
@@ -54,15 +54,15 @@ def test_texts_are_kept_for_a_day_where_told_to(web: Served, home: Path) -> None
     (home / "words.yaml").write_text("keep_texts: true\n")
     answer = valid("texts", web.client.post("/api/texts", json=[{"text": SECRET}]), 202)
     assert answer["kept"] is True
-    figures = open_figures(web.house.settings)
+    figures = open_sample_store(web.house.settings)
     try:
         with figures.database.read() as connection:
             ((text,),) = connection.exec_driver_sql("SELECT text FROM conversation").fetchall()
         assert text == SECRET
         import pendulum
 
-        assert thin(figures, pendulum.now("UTC").add(hours=25))["texts"] == 0
-        assert thin(figures, pendulum.now("UTC").add(hours=27))["texts"] == 1
+        assert prune_samples(figures, pendulum.now("UTC").add(hours=25))["texts"] == 0
+        assert prune_samples(figures, pendulum.now("UTC").add(hours=27))["texts"] == 1
     finally:
         figures.close()
 

@@ -66,7 +66,7 @@ def test_the_level_of_the_last_hours_makes_the_next_two_better(rides: dict[int, 
         usual = history.expect_value(start, issued)
         assert usual is not None
         plain += abs(rides[start] - usual)
-        level += abs(rides[start] - usual * history.level(issued))
+        level += abs(rides[start] - usual * history.recent_level(issued))
     print(f"\none hour ahead: error with the level of the last two hours / without: {level / plain:.2f}")
     assert level / plain < 0.75
 
@@ -76,7 +76,7 @@ def test_the_band_holds_four_fifths_of_what_is_to_come(rides: dict[int, float]) 
     inside = told = 0
     for issued in slots(rides)[:: 11 * 48]:
         kept = {start: value for start, value in rides.items() if issued - 35 * DAY <= start < issued}
-        for one in VolumeHistory(kept, SLOT, ZONE, HOLIDAYS).ahead(issued, 2 * DAY):
+        for one in VolumeHistory(kept, SLOT, ZONE, HOLIDAYS).forecast_ahead(issued, 2 * DAY):
             if one.low is not None and one.high is not None and one.start in rides:
                 told += 1
                 inside += one.low <= rides[one.start] <= one.high

@@ -19,7 +19,7 @@ from engine.health_board.board import HealthBoard
 from engine.home import prepare_home
 from playbooks.rulebook import Rulebook
 from storage.database import StorageError
-from storage.figures import Batch, Figures, canonical, micros, open_figures
+from storage.figures import SampleBatch, SampleStore, canonical_labels, to_micros, open_sample_store
 from storage.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -29,11 +29,11 @@ def test_the_process_writes_what_the_rule_reads(home: Path) -> None:
     settings = load_settings(home=home)
     prepare_home(settings)
     (home / "health.yaml").write_text("agents: 1\nhandle_time: 10m\n")  # bears next to nothing
-    figures = open_figures(settings)
+    figures = open_sample_store(settings)
     now = pendulum.now("UTC")
-    batch = Batch()
+    batch = SampleBatch()
     for place in range(4 * 7 * 48):
-        batch.add(("contacts", canonical({})), micros(now) - (place * 1800 + 60) * 1_000_000, 50.0, 1.0)
+        batch.add(("contacts", canonical_labels({})), to_micros(now) - (place * 1800 + 60) * 1_000_000, 50.0, 1.0)
     figures.take([batch], now)
     process = subprocess.Popen([sys.executable, "-m", "engine.figures"], cwd=ROOT)
 
@@ -75,14 +75,14 @@ class Broken:
 def test_trouble_is_said_and_tried_again(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    figures: Figures = open_figures(load_settings(home=home))
+    figures: SampleStore = open_sample_store(load_settings(home=home))
     broken = Broken()
     monkeypatch.setattr(ahead, "LEAST_PAUSE_SECONDS", 0.0)
     clock = iter(pendulum.datetime(2026, 3, 16).add(minutes=5 * place) for place in range(1000))
 
     async def three() -> None:
         board: HealthBoard = broken  # type: ignore[assignment]
-        task = asyncio.create_task(ahead.derive(figures, board, list, lambda: next(clock)))
+        task = asyncio.create_task(ahead.run_risk_writer(figures, board, list, lambda: next(clock)))
         while broken.looked < 3:
             assert not task.done()
             await asyncio.sleep(0)

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pendulum
 import pytest
 
-from domain.quiet import Quiet, parse_quiet
-from tests.houses import Estate, estate, house_fixture, sqlite_house_fixture  # noqa: F401 - fixtures
+from domain.quiet import QuietHours, parse_quiet_hours
+from tests.houses import InstallationHarness, installation_harness, house_fixture, sqlite_house_fixture  # noqa: F401 - fixtures
 
 ROSTER = (Path(__file__).parents[2] / "playbooks" / "sample" / "roster.yaml").read_text(encoding="utf-8")
 # It is 3 UTC, 11 o'clock in Shanghai: a night worker's quiet hours, until 5 UTC.
@@ -31,27 +31,27 @@ AGENTS = "channels: [agents], language: zh_CN, timezone: Asia/Shanghai"
     ],
 )
 def test_quiet_until(written: str, zone: str, now: str, until: str | None) -> None:
-    found = parse_quiet(written).until(pendulum.parse(now), ZoneInfo(zone))  # type: ignore[arg-type]
+    found = parse_quiet_hours(written).until(pendulum.parse(now), ZoneInfo(zone))  # type: ignore[arg-type]
     assert found == (pendulum.parse(until) if until else None)
 
 
 @pytest.mark.parametrize("text", ["22-07", "22:00", "24:00-07:00", "07:00-07:00", "22:00-07:60", ""])
 def test_what_is_no_span_of_a_day_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"span of a day|begins when"):
-        parse_quiet(text)
-    assert parse_quiet("22:00-07:00") == Quiet(time(22), time(7))
+        parse_quiet_hours(text)
+    assert parse_quiet_hours("22:00-07:00") == QuietHours(time(22), time(7))
 
 
 @pytest.fixture(name="quiet")
-def quiet_fixture(home: Path, database_url: str) -> Iterator[Estate]:
+def quiet_fixture(home: Path, database_url: str) -> Iterator[InstallationHarness]:
     """The agents and Feng Lei have quiet hours now."""
     text = ROSTER.replace(AGENTS, f'{AGENTS}, quiet: "10:00-13:00"')
     text = text.replace("channels: [fenglei],", 'channels: [fenglei], quiet: "10:00-13:00",')
-    with estate(home, database_url, roster=text) as opened:
+    with installation_harness(home, database_url, roster=text) as opened:
         yield opened
 
 
-def test_a_page_goes_at_any_hour(quiet: Estate) -> None:
+def test_a_page_goes_at_any_hour(quiet: InstallationHarness) -> None:
     quiet.declare()
     quiet.turn()
     quiet.deliver()
@@ -59,7 +59,7 @@ def test_a_page_goes_at_any_hour(quiet: Estate) -> None:
     assert len(quiet.titles("fenglei")) == 1
 
 
-def test_what_can_wait_waits_and_comes_as_one_message(quiet: Estate) -> None:
+def test_what_can_wait_waits_and_comes_as_one_message(quiet: InstallationHarness) -> None:
     refs = [quiet.declare("inform", title=f"Number {n}") for n in range(3)]
     quiet.turn()
     quiet.deliver()
@@ -81,14 +81,14 @@ def test_what_can_wait_waits_and_comes_as_one_message(quiet: Estate) -> None:
     assert quiet.row(refs[2]).key in quiet.row(refs[0]).detail
 
 
-def test_a_drill_is_not_held(quiet: Estate) -> None:
+def test_a_drill_is_not_held(quiet: InstallationHarness) -> None:
     quiet.declare("inform", drill=True)
     quiet.turn()
     quiet.deliver()
     assert len(quiet.titles("agents")) == 1
 
 
-def test_held_rows_hold_up_nobody_else(quiet: Estate) -> None:
+def test_held_rows_hold_up_nobody_else(quiet: InstallationHarness) -> None:
     quiet.declare("inform")
     mine = quiet.declare()
     quiet.turn()
@@ -96,7 +96,7 @@ def test_held_rows_hold_up_nobody_else(quiet: Estate) -> None:
     assert quiet.row(mine, person="fenglei").state == "sent"
 
 
-def test_what_goes_at_once_goes_by_itself(house: Estate) -> None:
+def test_what_goes_at_once_goes_by_itself(house: InstallationHarness) -> None:
     for n in range(3):
         house.declare("inform", title=f"Number {n}")
     house.turn()
@@ -104,7 +104,7 @@ def test_what_goes_at_once_goes_by_itself(house: Estate) -> None:
     assert len(house.titles("agents")) == 3
 
 
-def test_what_a_failing_channel_held_up_comes_as_one_and_no_more_than_fits(sqlite_house: Estate) -> None:
+def test_what_a_failing_channel_held_up_comes_as_one_and_no_more_than_fits(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     house.receiver.script("/inbox/agents", status=500)
     refs = [house.declare("inform", title=f"Number {n} " + "这" * 150) for n in range(20)]
@@ -123,7 +123,7 @@ def test_what_a_failing_channel_held_up_comes_as_one_and_no_more_than_fits(sqlit
         assert sum(f"Number {n} " in request.json["message"] for request in house.receiver.at("/inbox/agents")) == 1
 
 
-def test_one_that_may_have_arrived_is_not_hidden_in_another(sqlite_house: Estate) -> None:
+def test_one_that_may_have_arrived_is_not_hidden_in_another(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     house.receiver.script("/inbox/agents", cut="after", times=1)
     first = house.declare("inform", title="First")

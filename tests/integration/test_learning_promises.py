@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from domain.commands import Acknowledge, Approve, Done, Draft
-from domain.handle import Refused
+from domain.handle import CommandRefused
 from domain.text import Text
 from engine.learning import promises, showing
-from engine.learning.desk import learning_of
-from engine.learning.looking import look
+from engine.learning.desk import get_learning_service
+from engine.learning.looking import run_due
 from engine.learning.promises import Promise
-from tests.houses import Estate, estate, sqlite_house_fixture  # noqa: F401
+from tests.houses import InstallationHarness, installation_harness, sqlite_house_fixture  # noqa: F401
 
 PROMISE = """
 id: promise
@@ -33,19 +33,19 @@ SECOND_PROVIDER = Promise("technology-lead", "14d", Text("A second payment provi
 
 
 @pytest.fixture
-def house(home: Path, database_url: str) -> Iterator[Estate]:
+def house(home: Path, database_url: str) -> Iterator[InstallationHarness]:
     (home / "playbooks").mkdir()
     (home / "playbooks" / "promise.yaml").write_text(PROMISE, encoding="utf-8")
-    with estate(home, database_url) as opened:
+    with installation_harness(home, database_url) as opened:
         yield opened
 
 
-def add(house: Estate, ref: str, promised: Promise = SECOND_PROVIDER, command_id: str = "") -> str:
+def add(house: InstallationHarness, ref: str, promised: Promise = SECOND_PROVIDER, command_id: str = "") -> str:
     given = command_id or str(uuid.uuid4())
-    return promises.add(house.house, ref, promised, house.now, command_id=given, by="alice").ref
+    return promises.add_promise(house.house, ref, promised, house.now, command_id=given, by="alice").ref
 
 
-def published(house: Estate, playbook: str) -> str:
+def published(house: InstallationHarness, playbook: str) -> str:
     """An incident of that playbook whose one text is public; its reference."""
     ref = house.declare(playbook)
     house.do(ref, Draft, "chenyu", step="s/write", texts={"en": "By March we will have a second provider."})
@@ -59,13 +59,13 @@ def published(house: Estate, playbook: str) -> str:
     return ref
 
 
-def asked(house: Estate) -> list[dict[str, object]]:
+def asked(house: InstallationHarness) -> list[dict[str, object]]:
     """The actions that ask somebody to record what was promised."""
-    found = showing.actions(learning_of(house.house), house.now, running=False, late=False)["actions"]
+    found = showing.list_actions(get_learning_service(house.house), house.now, running=False, late=False)["actions"]
     return [one for one in found if one["kind"] == "check"]
 
 
-def test_a_measure_is_an_action_with_owner_and_date_and_stands_on_both_timelines(house: Estate) -> None:
+def test_a_measure_is_an_action_with_owner_and_date_and_stands_on_both_timelines(house: InstallationHarness) -> None:
     ref = house.declare()
     command_id = str(uuid.uuid4())
     action = add(house, ref, command_id=command_id)
@@ -73,7 +73,7 @@ def test_a_measure_is_an_action_with_owner_and_date_and_stands_on_both_timelines
     (fact,) = house.facts(ref, "action-promised")
     assert fact.data == {"action": action, "title": "A second payment provider", "owner": "technology-lead"}
     assert house.verified(ref) is None
-    found = showing.action(learning_of(house.house), action, house.now)
+    found = showing.get_action(get_learning_service(house.house), action, house.now)
     assert (found["origin"], found["kind"], found["owner"], found["state"]) == (ref, "measure", "fenglei", "open")
     assert found["title"] == {"en": "A second payment provider", "zh": "接入第二家支付服务商"}
     assert found["due_at"] == house.now.add(days=14).isoformat()
@@ -83,34 +83,34 @@ def test_a_measure_is_an_action_with_owner_and_date_and_stands_on_both_timelines
     ]
 
 
-def test_overdue_it_climbs_to_the_backup_and_further_and_is_listed_as_late(house: Estate) -> None:
+def test_overdue_it_climbs_to_the_backup_and_further_and_is_listed_as_late(house: InstallationHarness) -> None:
     ref = house.declare()
     action = add(house, ref)
     house.do(action, Acknowledge, "fenglei", step="action/do")
     house.wait(days=14, seconds=1)
     house.turn()
     house.deliver()
-    desk = learning_of(house.house)
-    assert [one["ref"] for one in showing.actions(desk, house.now, running=False, late=True)["actions"]] == [action]
+    desk = get_learning_service(house.house)
+    assert [one["ref"] for one in showing.list_actions(desk, house.now, running=False, late=True)["actions"]] == [action]
     assert house.facts(action, "deadline-missed")
     assert {row.person for row in house.rows(action)} > {"fenglei"}, "not its owner alone"
     house.do(action, Done, "fenglei", step="action/do", evidence="https://status.example/44")
     house.turn()
     assert str(house.snapshot(action).incident.status) == "completed"
-    assert showing.actions(desk, house.now, running=True, late=True)["actions"] == []
-    (one,) = showing.actions(desk, house.now, running=False, late=False)["actions"]
+    assert showing.list_actions(desk, house.now, running=True, late=True)["actions"] == []
+    (one,) = showing.list_actions(desk, house.now, running=False, late=False)["actions"]
     assert (one["state"], one["evidence"], one["done_by"]) == ("done", "https://status.example/44", "fenglei")
 
 
-def test_promised_in_public_and_not_on_record_a_day_later_the_commander_is_called_once(house: Estate) -> None:
+def test_promised_in_public_and_not_on_record_a_day_later_the_commander_is_called_once(house: InstallationHarness) -> None:
     ref = published(house, "promise")
-    look(house.house, house.now)
+    run_due(house.house, house.now)
     house.wait(hours=23, minutes=59)
-    look(house.house, house.now)
+    run_due(house.house, house.now)
     assert asked(house) == []
     house.wait(minutes=2)
-    look(house.house, house.now)
-    look(house.house, house.now)
+    run_due(house.house, house.now)
+    run_due(house.house, house.now)
     (one,) = asked(house)
     assert (one["origin"], one["owner"]) == (ref, "alice")
     house.deliver()
@@ -118,21 +118,21 @@ def test_promised_in_public_and_not_on_record_a_day_later_the_commander_is_calle
         f"{one['ref']} Yours now: Record the measures that {ref} promised"
     ]
     house.wait(days=3)
-    look(house.house, house.now)
+    run_due(house.house, house.now)
     assert len(asked(house)) == 1
 
 
-def test_whoever_recorded_in_time_is_left_alone_and_so_is_a_text_without_promises(house: Estate) -> None:
+def test_whoever_recorded_in_time_is_left_alone_and_so_is_a_text_without_promises(house: InstallationHarness) -> None:
     add(house, published(house, "promise"))
     published(house, "say")
     house.wait(hours=25)
-    look(house.house, house.now)
+    run_due(house.house, house.now)
     assert asked(house) == []
 
 
-def test_a_drill_promises_nothing_real(house: Estate) -> None:
+def test_a_drill_promises_nothing_real(house: InstallationHarness) -> None:
     ref = house.declare(drill=True)
-    found = showing.action(learning_of(house.house), add(house, ref), house.now)
+    found = showing.get_action(get_learning_service(house.house), add(house, ref), house.now)
     assert found["drill"] is True
 
 
@@ -149,18 +149,18 @@ def test_a_drill_promises_nothing_real(house: Estate) -> None:
     ],
 )
 def test_what_cannot_be_promised_is_refused_and_leaves_nothing(
-    sqlite_house: Estate, promised: Promise, says: str
+    sqlite_house: InstallationHarness, promised: Promise, says: str
 ) -> None:
     ref = sqlite_house.declare()
-    with pytest.raises(Refused, match=says):
+    with pytest.raises(CommandRefused, match=says):
         add(sqlite_house, ref, promised)
-    desk = learning_of(sqlite_house.house)
-    assert showing.actions(desk, sqlite_house.now, running=False, late=False)["actions"] == []
+    desk = get_learning_service(sqlite_house.house)
+    assert showing.list_actions(desk, sqlite_house.now, running=False, late=False)["actions"] == []
     assert sqlite_house.facts(ref, "action-promised") == []
 
 
-def test_a_date_is_the_end_of_that_day_where_its_owner_is(sqlite_house: Estate) -> None:
+def test_a_date_is_the_end_of_that_day_where_its_owner_is(sqlite_house: InstallationHarness) -> None:
     ref = sqlite_house.declare()
     action = add(sqlite_house, ref, Promise("technology-lead", "2026-11-10", Text("x")))  # in Shanghai
-    found = showing.action(learning_of(sqlite_house.house), action, sqlite_house.now)
+    found = showing.get_action(get_learning_service(sqlite_house.house), action, sqlite_house.now)
     assert found["due_at"] == "2026-11-10T16:00:00+00:00"

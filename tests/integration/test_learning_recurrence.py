@@ -13,36 +13,36 @@ from domain.action import Action, ActionKind
 from domain.commands import Acknowledge, Cancel, Close, Done
 from domain.incident import Impact
 from domain.text import Text
-from domain.warning.raised import Course, Raised, Silence
+from domain.warning.raised import Disposition, RaisedWarning, Silence
 from domain.warning.rule import Tier
-from engine.actions import promise
-from engine.learning.looking import look
+from engine.actions import open_actions
+from engine.learning.looking import run_due
 from storage import documents, learning_recurrence, warnings
 from storage.documents import Document
-from tests.houses import Estate, house_fixture  # noqa: F401
+from tests.houses import InstallationHarness, house_fixture  # noqa: F401
 
 CHECKOUT = {"title": "Checkout is down", "service": "orders", "kind": "outage"}
 
 
-def learn(house: Estate) -> int:
-    return look(house.house, house.now)
+def learn(house: InstallationHarness) -> int:
+    return run_due(house.house, house.now)
 
 
-def raised(house: Estate) -> list[Row[Any]]:
+def raised(house: InstallationHarness) -> list[Row[Any]]:
     with house.house.database.read() as connection:
-        found = warnings.listed(connection, lane=None, standing_only=False)
+        found = warnings.list_warnings(connection, lane=None, standing_only=False)
     return [row for row in found if row.rule.startswith("recurrence:")]
 
 
-def proposals(house: Estate) -> list[Document]:
+def proposals(house: InstallationHarness) -> list[Document]:
     with house.house.database.read() as connection:
         found = [
-            documents.load(connection, one.id) for one in documents.listing(connection, kind="optimisation-proposal")
+            documents.load_document(connection, one.id) for one in documents.list_documents(connection, kind="optimisation-proposal")
         ]
     return [one for one in found if one is not None]
 
 
-def three(house: Estate, **fields: Any) -> list[str]:
+def three(house: InstallationHarness, **fields: Any) -> list[str]:
     """Three of a kind, a week apart, each looked at after its declaration."""
     refs = []
     for _ in range(3):
@@ -52,7 +52,7 @@ def three(house: Estate, **fields: Any) -> list[str]:
     return refs
 
 
-def test_the_third_of_a_kind_is_one_warning_and_one_proposal_and_a_fourth_updates_both(house: Estate) -> None:
+def test_the_third_of_a_kind_is_one_warning_and_one_proposal_and_a_fourth_updates_both(house: InstallationHarness) -> None:
     house.declare(**CHECKOUT)
     learn(house)
     house.wait(days=20)
@@ -92,7 +92,7 @@ def test_the_third_of_a_kind_is_one_warning_and_one_proposal_and_a_fourth_update
     assert house.verified("WRN-4") is None
 
 
-def test_two_unrelated_ones_give_none_nor_does_what_is_too_long_ago(house: Estate) -> None:
+def test_two_unrelated_ones_give_none_nor_does_what_is_too_long_ago(house: InstallationHarness) -> None:
     house.declare(**CHECKOUT)
     house.declare(title="A rude courier is filmed", service="delivery", kind="conduct")
     learn(house)
@@ -112,7 +112,7 @@ def test_two_unrelated_ones_give_none_nor_does_what_is_too_long_ago(house: Estat
     assert len(proposals(house)[0].data["cases"]) == 3
 
 
-def test_drills_and_cancelled_ones_never_count(house: Estate) -> None:
+def test_drills_and_cancelled_ones_never_count(house: InstallationHarness) -> None:
     for fields in (dict[str, Any](drill=True), {}, {}):
         ref = house.declare(**{**CHECKOUT, **fields})
     house.do(ref, Cancel, "alice", reason="declared by mistake")
@@ -124,7 +124,7 @@ def test_drills_and_cancelled_ones_never_count(house: Estate) -> None:
     assert len(raised(house)) == 1
 
 
-def test_all_that_was_missed_is_found_by_one_look_and_nothing_twice(house: Estate) -> None:
+def test_all_that_was_missed_is_found_by_one_look_and_nothing_twice(house: InstallationHarness) -> None:
     for _ in range(5):
         house.declare(**CHECKOUT)
         house.wait(days=1)
@@ -138,7 +138,7 @@ def test_all_that_was_missed_is_found_by_one_look_and_nothing_twice(house: Estat
     assert {paper.version for paper in proposals(house)} == {1}
 
 
-def test_the_proposal_says_what_it_cost_what_was_promised_and_whether_it_was_done(house: Estate) -> None:
+def test_the_proposal_says_what_it_cost_what_was_promised_and_whether_it_was_done(house: InstallationHarness) -> None:
     first = house.declare(**CHECKOUT, impact=Impact(100, 40, 2_000))
     house.do(first, Acknowledge, "fenglei", step="s/fix")
     house.wait(hours=2)
@@ -149,7 +149,7 @@ def test_the_proposal_says_what_it_cost_what_was_promised_and_whether_it_was_don
         measure = Action(
             Text("A second payment provider"), "technology-lead", timedelta(days=5), ActionKind.MEASURE, origin=first
         )
-        promise(connection, house.house.roster(), {"measure-1": measure}, house.now)
+        open_actions(connection, house.house.roster(), {"measure-1": measure}, house.now)
     learn(house)
     house.wait(days=10)
     for _ in range(2):
@@ -175,7 +175,7 @@ def test_the_proposal_says_what_it_cost_what_was_promised_and_whether_it_was_don
     assert [one["state"] for one in paper.data["promises"]] == ["done"]
 
 
-def test_when_all_was_done_and_it_comes_again_its_owner_is_called_anew(house: Estate) -> None:
+def test_when_all_was_done_and_it_comes_again_its_owner_is_called_anew(house: InstallationHarness) -> None:
     three(house)
     (row,) = raised(house)
     house.do(row.ref, Close, "wangjie", reason="measures carried out")
@@ -195,20 +195,20 @@ def test_when_all_was_done_and_it_comes_again_its_owner_is_called_anew(house: Es
     ]
 
 
-def test_after_the_window_it_is_over_and_counts_anew(house: Estate) -> None:
+def test_after_the_window_it_is_over_and_counts_anew(house: InstallationHarness) -> None:
     three(house)
     (row,) = raised(house)
     house.do(row.ref, Close, "wangjie", reason="done")
     house.wait(days=95)
     learn(house)
     with house.house.database.read() as connection:
-        assert learning_recurrence.running(connection) == []
+        assert learning_recurrence.list_running_recurrences(connection) == []
     three(house)
     assert [row.value for row in raised(house)] == [3.0, 3.0]
     assert len(proposals(house)) == 2
 
 
-def test_a_silence_holds_it_back_until_it_is_over(house: Estate) -> None:
+def test_a_silence_holds_it_back_until_it_is_over(house: InstallationHarness) -> None:
     silence = Silence(id=str(uuid.uuid4()), until=house.now.add(days=30), reason="moving house")
     with house.house.database.write() as connection:
         warnings.add_silence(connection, silence, house.now)
@@ -223,10 +223,10 @@ def test_a_silence_holds_it_back_until_it_is_over(house: Estate) -> None:
     assert paper.about == row.ref
 
 
-def ticket(house: Estate, category: str, rule: str = "hot-topic") -> None:
+def ticket(house: InstallationHarness, category: str, rule: str = "hot-topic") -> None:
     """A warning of a category of tickets, as the evaluator records it."""
-    one = Raised(
-        id=str(uuid.uuid4()), rule=rule, series=(("category", category),), tier=Tier.YELLOW, course=Course.SHOWN,
+    one = RaisedWarning(
+        id=str(uuid.uuid4()), rule=rule, series=(("category", category),), tier=Tier.YELLOW, course=Disposition.SHOWN,
         began_at=house.now, value=41.0,
     )  # fmt: skip
     with house.house.database.write() as connection:
@@ -234,7 +234,7 @@ def ticket(house: Estate, category: str, rule: str = "hot-topic") -> None:
         warnings.add_warning(connection, "", one, title=title, because=title, made_at=house.now, link="")
 
 
-def test_the_third_warning_of_a_category_of_tickets_counts_too(house: Estate) -> None:
+def test_the_third_warning_of_a_category_of_tickets_counts_too(house: InstallationHarness) -> None:
     for category in ("refund", "refund", "login"):
         ticket(house, category)
         learn(house)
@@ -256,7 +256,7 @@ def test_the_third_warning_of_a_category_of_tickets_counts_too(house: Estate) ->
 
 
 @pytest.mark.parametrize("title", ["<script>alert(1)</script>", "a|b [x](javascript:alert(1)) `c`"])
-def test_what_people_wrote_is_no_markup(house: Estate, title: str) -> None:
+def test_what_people_wrote_is_no_markup(house: InstallationHarness, title: str) -> None:
     for _ in range(3):
         house.declare(title=title, service="orders")
     learn(house)

@@ -10,18 +10,18 @@ from typing import Any
 import icalendar
 import pytest
 
-from domain.handle import Refused
+from domain.handle import CommandRefused
 from domain.text import Text
 from engine.customers import answering
 from engine.learning import agenda, showing, suggestions
-from engine.learning.desk import learning_of
-from engine.learning.looking import look
+from engine.learning.desk import get_learning_service
+from engine.learning.looking import run_due
 from engine.learning.promises import Promise
 from storage import documents, learning
 from storage.customer_tables import CustomerRow
 from storage.documents import Document
-from tests.customers import FollowUp, customer_house, row
-from tests.houses import Estate
+from tests.customers import FollowUp, customer_installation, row
+from tests.houses import InstallationHarness
 
 SAID = {
     1: "Tell me when my refund is on its way",
@@ -36,16 +36,16 @@ SAID = {
 
 
 @pytest.fixture
-def house(home: Path, database_url: str) -> Iterator[Estate]:
-    with customer_house(home, database_url) as opened:
+def house(home: Path, database_url: str) -> Iterator[InstallationHarness]:
+    with customer_installation(home, database_url) as opened:
         yield opened
 
 
 class Meeting:
     """One incident whose customers have answered, and what is made of their suggestions."""
 
-    def __init__(self, house: Estate, said: dict[int, str], **incident: Any) -> None:
-        self.house, self.desk = house, learning_of(house.house)
+    def __init__(self, house: InstallationHarness, said: dict[int, str], **incident: Any) -> None:
+        self.house, self.desk = house, get_learning_service(house.house)
         self.follow = FollowUp(house, **incident)
         self.follow.take([row(number) for number in said])
         self.follow.close()
@@ -64,25 +64,25 @@ class Meeting:
             connection.execute(table.update().where(mine).values(answered))
 
     def look(self) -> int:
-        return look(self.house.house, self.house.now)
+        return run_due(self.house.house, self.house.now)
 
     def listed(self, *, everything: bool = False, drills: bool = False) -> list[dict[str, Any]]:
-        found = showing.suggestions(self.desk, self.house.now, everything=everything, drills=drills, limit=100)
+        found = showing.list_suggestions(self.desk, self.house.now, everything=everything, drills=drills, limit=100)
         return list(found["suggestions"])
 
     def agendas(self) -> list[Document]:
         with self.house.house.database.read() as connection:
-            found = [documents.load(connection, one.id) for one in documents.listing(connection, kind=agenda.KIND)]
+            found = [documents.load_document(connection, one.id) for one in documents.list_documents(connection, kind=agenda.KIND)]
         return [one for one in found if one is not None]
 
     def answer(self, name: str, text: str = "yes", promised: Promise | None = None, command_id: str = "") -> Any:
         given = command_id or str(uuid.uuid4())
-        return suggestions.answer(
+        return suggestions.answer_suggestion(
             self.desk, name, text, self.house.now, command_id=given, by="linyue", promised=promised
         )
 
 
-def test_the_same_in_other_words_is_one_suggestion_with_its_voices(house: Estate) -> None:
+def test_the_same_in_other_words_is_one_suggestion_with_its_voices(house: InstallationHarness) -> None:
     meeting = Meeting(house, SAID)
     meeting.look()
     found = {one["wording"]: one["voices"] for one in meeting.listed()}
@@ -97,7 +97,7 @@ def test_the_same_in_other_words_is_one_suggestion_with_its_voices(house: Estate
     assert {one["wording"]: one["voices"] for one in meeting.listed()} == found, "heard once"
 
 
-def test_a_suggestion_that_comes_later_joins_its_group(house: Estate) -> None:
+def test_a_suggestion_that_comes_later_joins_its_group(house: InstallationHarness) -> None:
     meeting = Meeting(house, {1: SAID[1], 6: SAID[6]})
     meeting.look()
     house.wait(hours=3)
@@ -107,7 +107,7 @@ def test_a_suggestion_that_comes_later_joins_its_group(house: Estate) -> None:
     assert (first["voices"], first["after"]) == (2, [meeting.follow.ref, again.follow.ref])
 
 
-def test_the_agenda_goes_to_the_product_owner_a_day_before_with_a_link(house: Estate) -> None:
+def test_the_agenda_goes_to_the_product_owner_a_day_before_with_a_link(house: InstallationHarness) -> None:
     meeting = Meeting(house, SAID)  # a Monday, 11:00 in Shanghai: the meeting is on Tuesday at ten
     meeting.look()
     (paper,) = meeting.agendas()
@@ -129,7 +129,7 @@ def test_the_agenda_goes_to_the_product_owner_a_day_before_with_a_link(house: Es
     assert meeting.agendas()[0].version == 1
 
 
-def test_what_was_answered_does_not_come_again_what_was_not_does(house: Estate) -> None:
+def test_what_was_answered_does_not_come_again_what_was_not_does(house: InstallationHarness) -> None:
     meeting = Meeting(house, {1: SAID[1], 6: SAID[6]})
     meeting.look()
     meeting.answer("SUG-1", "shown in the app from March on")
@@ -147,7 +147,7 @@ def test_what_was_answered_does_not_come_again_what_was_not_does(house: Estate) 
     ]  # fmt: skip
 
 
-def test_an_answer_may_promise_something(house: Estate) -> None:
+def test_an_answer_may_promise_something(house: InstallationHarness) -> None:
     meeting = Meeting(house, {1: SAID[1]})
     meeting.look()
     promised = Promise("technology-lead", "30d", Text("Refund status in the app"))
@@ -155,12 +155,12 @@ def test_an_answer_may_promise_something(house: Estate) -> None:
     first = meeting.answer("SUG-1", promised=promised, command_id=command_id)
     again = meeting.answer("SUG-1", promised=promised, command_id=command_id)
     assert first.action_ref == again.action_ref
-    (one,) = showing.actions(meeting.desk, house.now, running=True, late=False)["actions"]
+    (one,) = showing.list_actions(meeting.desk, house.now, running=True, late=False)["actions"]
     assert (one["ref"], one["kind"], one["origin"], one["owner"]) == (
         first.action_ref, "suggestion", "SUG-1", "fenglei"
     )  # fmt: skip
     assert one["due_at"] == house.now.add(days=30).isoformat()
-    with pytest.raises(Refused, match="has an action already"):
+    with pytest.raises(CommandRefused, match="has an action already"):
         meeting.answer("SUG-1", promised=promised)
 
 
@@ -179,7 +179,7 @@ def test_an_answer_may_promise_something(house: Estate) -> None:
 def test_what_cannot_be_answered_is_refused_and_nothing_is_recorded(
     sqlite_meeting: Meeting, text: str, promised: Promise | None, says: str
 ) -> None:
-    with pytest.raises(Refused, match=says):
+    with pytest.raises(CommandRefused, match=says):
         sqlite_meeting.answer("SUG-1", text, promised)
     (one,) = sqlite_meeting.listed()
     assert (one["answer"], one["action"]) == ("", "")
@@ -193,17 +193,17 @@ def test_an_unknown_suggestion_says_where_they_are(sqlite_meeting: Meeting) -> N
 
 @pytest.fixture
 def sqlite_meeting(home: Path) -> Iterator[Meeting]:
-    with customer_house(home) as opened:
+    with customer_installation(home) as opened:
         meeting = Meeting(opened, {1: SAID[1]})
         meeting.look()
         yield meeting
 
 
-def test_who_is_forgotten_takes_their_words_along(house: Estate) -> None:
+def test_who_is_forgotten_takes_their_words_along(house: InstallationHarness) -> None:
     meeting = Meeting(house, {1: SAID[1], 2: SAID[2], 6: SAID[6]})
     meeting.look()
     for customer in ("C1", "C6"):
-        answering.forget(meeting.follow.desk, customer)
+        answering.forget_customer(meeting.follow.desk, customer)
     meeting.look()
     found = {one["id"]: (one["wording"], one["voices"]) for one in meeting.listed()}
     assert found == {"SUG-1": (SAID[2], 2), "SUG-2": ("", 1)}, "another voice speaks for the group, figures stay"
@@ -212,7 +212,7 @@ def test_who_is_forgotten_takes_their_words_along(house: Estate) -> None:
     assert SAID[6] not in paper.pages["en"] + paper.texts["en"]
 
 
-def test_a_drill_has_an_agenda_of_its_own_and_never_meets_real_customers(house: Estate) -> None:
+def test_a_drill_has_an_agenda_of_its_own_and_never_meets_real_customers(house: InstallationHarness) -> None:
     drill = Meeting(house, {1: SAID[1]}, drill=True)
     drill.look()
     assert drill.listed() == []
@@ -226,13 +226,13 @@ def test_a_drill_has_an_agenda_of_its_own_and_never_meets_real_customers(house: 
     matter = house.snapshot(paper.about).incident
     assert (matter.drill, matter.nature) == (True, "review")
     with house.house.database.read() as connection:
-        share = learning.improvement_share(connection, house.now.subtract(days=30), house.now)
+        share = learning.compute_improvement_share(connection, house.now.subtract(days=30), house.now)
     assert share.complaints == 0
 
 
 def test_the_calendar_entry_is_one_that_a_calendar_reads(sqlite_meeting: Meeting) -> None:
     (paper,) = sqlite_meeting.agendas()
-    entry = agenda.calendar_entry(paper, sqlite_meeting.desk.document_link(paper.id))
+    entry = agenda.make_calendar_entry(paper, sqlite_meeting.desk.document_link(paper.id))
     (event,) = icalendar.Calendar.from_ical(entry).walk("VEVENT")
     assert event.decoded("dtstart").isoformat() == "2026-11-03T02:00:00+00:00"
     assert event.decoded("dtend").isoformat() == "2026-11-03T03:00:00+00:00"
@@ -240,7 +240,7 @@ def test_the_calendar_entry_is_one_that_a_calendar_reads(sqlite_meeting: Meeting
     assert SAID[1] in str(event["description"])
 
 
-def test_the_share_of_complaints_that_became_an_improvement(house: Estate) -> None:
+def test_the_share_of_complaints_that_became_an_improvement(house: InstallationHarness) -> None:
     """Six complaints: two by a suggestion with an action, one by its incident's measure, three by nothing."""
     meeting = Meeting(house, {1: SAID[1], 2: SAID[2], 6: SAID[6]})
     meeting.follow.take([row(number) for number in (20, 21, 22)])
@@ -253,14 +253,14 @@ def test_the_share_of_complaints_that_became_an_improvement(house: Estate) -> No
 
     def share() -> learning.ImprovementShare:
         with house.house.database.read() as connection:
-            return learning.improvement_share(connection, begins, ends)
+            return learning.compute_improvement_share(connection, begins, ends)
 
     assert share() == learning.ImprovementShare(complaints=6, by_suggestion=0, by_incident=0, done=0)
     found = meeting.answer("SUG-1", promised=Promise("technology-lead", "30d"))
     assert share() == learning.ImprovementShare(6, by_suggestion=2, by_incident=0, done=0)
     from engine.learning import promises
 
-    added = promises.add(
+    added = promises.add_promise(
         house.house, other.follow.ref, Promise("pr-lead", "14d", Text("Sunday shifts")), house.now,
         command_id=str(uuid.uuid4()),
     )  # fmt: skip
@@ -273,4 +273,4 @@ def test_the_share_of_complaints_that_became_an_improvement(house: Estate) -> No
     house.do(added.ref, Cancel, "alice", reason="not this year")
     assert share() == learning.ImprovementShare(6, by_suggestion=2, by_incident=0, done=2)
     with house.house.database.read() as connection:
-        assert learning.improvement_share(connection, ends, ends.add(days=9)).share is None
+        assert learning.compute_improvement_share(connection, ends, ends.add(days=9)).share is None

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from engine.learning.desk import learning_of
-from engine.learning.tracker import judge, key_of, post_owed
+from engine.learning.desk import get_learning_service
+from engine.learning.tracker import judge_response, idempotency_key, post_due
 from storage import learning
-from tests.customers import customer_house
-from tests.houses import Estate
+from tests.customers import customer_installation
+from tests.houses import InstallationHarness
 from tests.integration.test_learning_suggestions import SAID, Meeting
 
 PLAN = """
@@ -26,18 +26,18 @@ TOKEN = "tracker-token-that-nobody-reads"
 @pytest.fixture
 def meeting(home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Meeting]:
     monkeypatch.setenv("TRACKER_TOKEN", TOKEN)
-    with customer_house(home, database_url) as house:
+    with customer_installation(home, database_url) as house:
         (home / "learning.yaml").write_text(PLAN.format(port=house.receiver.port), encoding="utf-8")
-        assert learning_of(house.house).file.findings() == []
+        assert get_learning_service(house.house).file.findings() == []
         yield Meeting(house, {1: SAID[1], 6: SAID[6]})
 
 
-def rows(house: Estate) -> list[Any]:
+def rows(house: InstallationHarness) -> list[Any]:
     with house.house.database.read() as connection:
-        return learning.listed(connection, unanswered=False)
+        return learning.list_suggestions(connection, unanswered=False)
 
 
-def posts(house: Estate) -> list[Any]:
+def posts(house: InstallationHarness) -> list[Any]:
     return house.receiver.at("/hooks/1")
 
 
@@ -47,7 +47,7 @@ def test_one_post_a_group_with_a_key_of_its_own_and_never_again_after_a_yes(meet
     first, second = posts(house)
     assert {first.json["id"], second.json["id"]} == {"SUG-1", "SUG-2"}
     assert first.headers["authorization"] == f"Bearer {TOKEN}"
-    keys = {row.number: key_of(row) for row in rows(house)}
+    keys = {row.number: idempotency_key(row) for row in rows(house)}
     assert {post.headers["idempotency-key"] for post in (first, second)} == set(keys.values())
     assert not any(f"C{number}" in str(post.json) for post in posts(house) for number in SAID), "nobody's number"
     assert {row.tracker for row in rows(house)} == {"sent"}
@@ -89,14 +89,14 @@ def test_a_row_in_hand_is_not_taken_twice_and_given_up_by_a_kill_it_is_taken_aga
     house.receiver.script("/hooks/1", status=201)
     house.wait(hours=1)
     with house.house.database.read() as connection:
-        found = learning.owed_to_tracker(connection, house.now, 10)
+        found = learning.list_due_for_tracker(connection, house.now, 10)
     with house.house.database.write() as connection:
         for row in found:  # a poster takes them in hand, and is killed before it has posted
-            assert learning.take_for_tracker(connection, row, house.now, house.now.add(minutes=2))
-            assert not learning.take_for_tracker(connection, row, house.now, house.now.add(minutes=2))
-    assert post_owed(meeting.desk, house.now) == 0
+            assert learning.claim_for_tracker(connection, row, house.now, house.now.add(minutes=2))
+            assert not learning.claim_for_tracker(connection, row, house.now, house.now.add(minutes=2))
+    assert post_due(meeting.desk, house.now) == 0
     house.wait(minutes=3)
-    assert post_owed(meeting.desk, house.now) == 2
+    assert post_due(meeting.desk, house.now) == 2
 
 
 def test_without_its_token_nothing_is_posted_and_the_row_says_why(
@@ -123,5 +123,5 @@ def test_without_its_token_nothing_is_posted_and_the_row_says_why(
     ],
 )
 def test_what_an_answer_means(status: int, body: str, state: str, receipt: str) -> None:
-    found = judge(status, body)
+    found = judge_response(status, body)
     assert (found.state, found.receipt) == (state, receipt)

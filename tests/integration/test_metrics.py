@@ -13,23 +13,23 @@ from prometheus_client.parser import text_string_to_metric_families
 from engine.clock import now
 from engine.heartbeat import beat_file
 from tests.houses import (
-    Estate,
+    InstallationHarness,
     house_fixture,  # noqa: F401
 )
 from web.app import create_app
 
 
-def client(house: Estate) -> TestClient:
+def client(house: InstallationHarness) -> TestClient:
     return TestClient(create_app(house.house), base_url=house.house.settings.local_url, client=("127.0.0.1", 5))
 
 
-def beat(house: Estate, name: str) -> None:
+def beat(house: InstallationHarness, name: str) -> None:
     file = beat_file(house.house.settings.home, name)
     file.parent.mkdir(exist_ok=True)
     file.touch()
 
 
-def test_ready_only_with_somebody_who_takes_turns(house: Estate) -> None:
+def test_ready_only_with_somebody_who_takes_turns(house: InstallationHarness) -> None:
     with client(house) as web:
         answer = web.get("/readyz")
         assert answer.status_code == 503
@@ -39,7 +39,7 @@ def test_ready_only_with_somebody_who_takes_turns(house: Estate) -> None:
         assert web.get("/readyz").json() == {"ok": True, "why": ""}
 
 
-def test_figures_say_what_happened(house: Estate, tmp_path: Path) -> None:
+def test_figures_say_what_happened(house: InstallationHarness, tmp_path: Path) -> None:
     house.now = now()
     house.declare()
     house.declare()

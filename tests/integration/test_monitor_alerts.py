@@ -7,23 +7,23 @@ from typing import Any
 import pytest
 from sqlalchemy import Row
 
-from domain.warning.alert import Alert
+from domain.warning.alert import MonitorAlert
 from domain.warning.raised import Silence
 from engine.warning.monitors import MonitorAlerts
 from storage import warnings
-from tests.houses import Estate, house_fixture  # noqa: F401
+from tests.houses import InstallationHarness, house_fixture  # noqa: F401
 
 
 class Monitor:
     """A monitor that says things."""
 
-    def __init__(self, house: Estate) -> None:
+    def __init__(self, house: InstallationHarness) -> None:
         self.house = house
         self.began = house.now
 
     def says(self, status: Any = "firing", fingerprint: str = "f1", **labels: str) -> None:
         """One word about an alert."""
-        alert = Alert(
+        alert = MonitorAlert(
             "alertmanager", fingerprint, status, {"alertname": "HighLatency", "service": "web", **labels},
             {"summary": "Checkout answers slowly", "description": "p95 above 2 s"}, self.began,
             self.house.now if status == "resolved" else None, "https://alerts.example.org/1",
@@ -32,15 +32,15 @@ class Monitor:
 
     def warnings(self) -> list[Row[Any]]:
         with self.house.house.database.read() as connection:
-            return warnings.listed(connection, standing_only=False)
+            return warnings.list_warnings(connection, standing_only=False)
 
 
 @pytest.fixture
-def monitor(house: Estate) -> Monitor:
+def monitor(house: InstallationHarness) -> Monitor:
     return Monitor(house)
 
 
-def test_an_alert_calls_once_however_often_it_is_said(monitor: Monitor, house: Estate) -> None:
+def test_an_alert_calls_once_however_often_it_is_said(monitor: Monitor, house: InstallationHarness) -> None:
     for _ in range(3):
         monitor.says()
         house.wait(minutes=1)
@@ -63,7 +63,7 @@ def test_an_alert_calls_once_however_often_it_is_said(monitor: Monitor, house: E
     assert len(monitor.warnings()) == 2, "another firing"
 
 
-def test_a_critical_alert_declares_an_incident(monitor: Monitor, house: Estate) -> None:
+def test_a_critical_alert_declares_an_incident(monitor: Monitor, house: InstallationHarness) -> None:
     monitor.says(severity="critical")
     (row,) = monitor.warnings()
     assert (row.ref, row.tier, row.playbook) == ("INC-1", "red", "service-outage")
@@ -85,7 +85,7 @@ def test_a_playbook_that_is_not_there_is_on_record_with_the_reason(monitor: Moni
     assert "no-such" in row.because["en"]
 
 
-def test_silenced_it_calls_nobody_until_it_is_said_again_after(monitor: Monitor, house: Estate) -> None:
+def test_silenced_it_calls_nobody_until_it_is_said_again_after(monitor: Monitor, house: InstallationHarness) -> None:
     silence = Silence("s", house.now.add(minutes=5), "maintenance", labels={"service": "web"})
     with house.house.database.write() as connection:
         warnings.add_silence(connection, silence, house.now)

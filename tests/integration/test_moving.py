@@ -16,22 +16,22 @@ from sqlalchemy import select
 from domain.commands import Acknowledge, Declare, Done
 from domain.durations import later
 from engine import commands
-from engine.house import House
+from engine.house import Installation
 from storage import backups, moving, schema, timeline, turns
-from storage.backups import NotDone
+from storage.backups import BackupError
 from storage.database import Database, StorageError
-from storage.figures import open_figures
+from storage.figures import open_sample_store
 from storage.incidents import INCIDENT
-from storage.moving import NotMoved
+from storage.moving import MigrationError
 from storage.settings import load_settings
-from tests.houses import Estate, sqlite_house_fixture  # noqa: F401 - a fixture
+from tests.houses import InstallationHarness, sqlite_house_fixture  # noqa: F401 - a fixture
 
 
 @contextmanager
-def on(house: Estate, url: str) -> Iterator[Estate]:
+def on(house: InstallationHarness, url: str) -> Iterator[InstallationHarness]:
     """The same home on another database."""
     settings = load_settings(home=house.house.settings.home, database_url=url, port=house.receiver.port)
-    again = Estate(House(settings).open(), house.receiver)
+    again = InstallationHarness(Installation(settings).open(), house.receiver)
     again.now = house.now
     try:
         yield again
@@ -40,7 +40,7 @@ def on(house: Estate, url: str) -> Iterator[Estate]:
         again.house.close()
 
 
-def lived(house: Estate) -> tuple[str, str]:
+def lived(house: InstallationHarness) -> tuple[str, str]:
     """An incident acknowledged, and one that nobody answers; a third whose statement is ordered."""
     acknowledged, silent = house.declare(), house.declare(title="Search is slow")
     house.turn()
@@ -51,10 +51,10 @@ def lived(house: Estate) -> tuple[str, str]:
     return acknowledged, silent
 
 
-def test_open_incidents_go_on_with_every_deadline(sqlite_house: Estate, postgres_url: str) -> None:
+def test_open_incidents_go_on_with_every_deadline(sqlite_house: InstallationHarness, postgres_url: str) -> None:
     house = sqlite_house
     acknowledged, silent = lived(house)
-    moved = moving.move(house.house.settings, load_settings(database_url=postgres_url).database)
+    moved = moving.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
     assert (moved.timelines, moved.open, moved.broken) == (3, 3, [])
     before = {ref: house.snapshot(ref) for ref in (acknowledged, silent)}
     with on(house, postgres_url) as there:
@@ -76,34 +76,34 @@ def test_open_incidents_go_on_with_every_deadline(sqlite_house: Estate, postgres
         assert there.declare() == "INC-4"
 
 
-def test_the_old_file_refuses_every_write_and_says_where_the_truth_is(sqlite_house: Estate, postgres_url: str) -> None:
+def test_the_old_file_refuses_every_write_and_says_where_the_truth_is(sqlite_house: InstallationHarness, postgres_url: str) -> None:
     house = sqlite_house
     house.declare()
-    moving.move(house.house.settings, load_settings(database_url=postgres_url).database)
+    moving.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
     with pytest.raises(StorageError, match="has moved to PostgreSQL: set TOCSIN_DATABASE_URL"):
         house.declare(title="Too late")
     with pytest.raises(StorageError, match="has moved"):
-        House(load_settings(home=house.house.settings.home)).open()
+        Installation(load_settings(home=house.house.settings.home)).open()
     with pytest.raises(StorageError, match="has moved"):
-        moving.move(house.house.settings, load_settings(database_url=postgres_url).database)
-    assert moving.unseal(house.house.settings)
-    assert not moving.unseal(house.house.settings)
+        moving.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
+    assert moving.unseal_files(house.house.settings)
+    assert not moving.unseal_files(house.house.settings)
     assert house.declare(title="Back again") == "INC-2"
 
 
-def test_numbers_of_forgotten_rows_are_not_given_again(sqlite_house: Estate, postgres_url: str) -> None:
-    open_figures(sqlite_house.house.settings).close()
+def test_numbers_of_forgotten_rows_are_not_given_again(sqlite_house: InstallationHarness, postgres_url: str) -> None:
+    open_sample_store(sqlite_house.house.settings).close()
     insert = "INSERT INTO series (lane, metric, labels) VALUES ('', '{}', '')"
     with sqlite3.connect(sqlite_house.house.settings.home / "figures.db") as file:
         for name in ("one", "two", "three"):
             file.execute(insert.format(name))
         file.execute("DELETE FROM series WHERE metric <> 'one'")
-    moving.move(sqlite_house.house.settings, load_settings(database_url=postgres_url).database)
+    moving.migrate_to_postgres(sqlite_house.house.settings, load_settings(database_url=postgres_url).database)
     with psycopg.connect(postgres_url) as connection:
         assert connection.execute(insert.format("four") + " RETURNING id").fetchone() == (4,)
 
 
-def test_whoever_writes_meanwhile_is_in_it_or_is_refused(sqlite_house: Estate, postgres_url: str) -> None:
+def test_whoever_writes_meanwhile_is_in_it_or_is_refused(sqlite_house: InstallationHarness, postgres_url: str) -> None:
     """Nothing is in neither: what was said to be declared stands in the new database."""
     house = sqlite_house
     for n in range(30):
@@ -126,7 +126,7 @@ def test_whoever_writes_meanwhile_is_in_it_or_is_refused(sqlite_house: Estate, p
     writer = threading.Thread(target=declare)
     writer.start()
     begun.wait(10)
-    moving.move(house.house.settings, load_settings(database_url=postgres_url).database)
+    moving.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
     writer.join()
     assert refused, "it was refused in the end"
     assert "has moved" in refused[0]
@@ -136,19 +136,19 @@ def test_whoever_writes_meanwhile_is_in_it_or_is_refused(sqlite_house: Estate, p
     assert len(there_too) == 30 + len(kept)
 
 
-def test_figures_go_too(sqlite_house: Estate, postgres_url: str) -> None:
+def test_figures_go_too(sqlite_house: InstallationHarness, postgres_url: str) -> None:
     house = sqlite_house
-    open_figures(house.house.settings).close()
+    open_sample_store(house.house.settings).close()
     with sqlite3.connect(house.house.settings.home / "figures.db") as file:
         file.execute("INSERT INTO series (lane, metric, labels) VALUES ('', 'latency', '{}')")
         file.execute("INSERT INTO sample (series_id, at, value, events, stale) VALUES (1, 5, 2.5, 1, 0)")
-    moved = moving.move(house.house.settings, load_settings(database_url=postgres_url).database)
+    moved = moving.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
     assert (moved.rows["series"], moved.rows["sample"]) == (1, 1)
     with psycopg.connect(postgres_url) as connection:
         assert connection.execute("SELECT value FROM sample").fetchone() == (2.5,)
 
 
-def test_where_it_does_not_move_and_nothing_happens(sqlite_house: Estate, postgres_url: str) -> None:
+def test_where_it_does_not_move_and_nothing_happens(sqlite_house: InstallationHarness, postgres_url: str) -> None:
     house = sqlite_house
     house.declare()
     target = load_settings(database_url=postgres_url).database
@@ -156,49 +156,49 @@ def test_where_it_does_not_move_and_nothing_happens(sqlite_house: Estate, postgr
         (f"sqlite+pysqlite:///{house.house.settings.home}/x.db", "must be PostgreSQL"),
         ("postgresql+psycopg://postgres@127.0.0.1:1/none", "cannot be reached"),
     ):
-        with pytest.raises(NotMoved, match=says):
-            moving.move(house.house.settings, url)
+        with pytest.raises(MigrationError, match=says):
+            moving.migrate_to_postgres(house.house.settings, url)
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         admin.execute("CREATE TABLE strangers (id int)")
-        with pytest.raises(NotMoved, match=r"other tables \(strangers\)"):
-            moving.move(house.house.settings, target)
+        with pytest.raises(MigrationError, match=r"other tables \(strangers\)"):
+            moving.migrate_to_postgres(house.house.settings, target)
         admin.execute("DROP TABLE strangers")
     database = Database(target)
-    schema.upgrade(database)
+    schema.upgrade_schema(database)
     with database.write() as connection:
-        turns.keep(connection, "something", {}, house.now)
-    with pytest.raises(NotMoved, match="not empty"):
-        moving.move(house.house.settings, target)
+        turns.save_installation_fact(connection, "something", {}, house.now)
+    with pytest.raises(MigrationError, match="not empty"):
+        moving.migrate_to_postgres(house.house.settings, target)
     database.close()
     assert house.declare(title="As before") == "INC-2"
 
 
-def test_an_altered_timeline_is_moved_as_it_is_and_said(sqlite_house: Estate, postgres_url: str) -> None:
+def test_an_altered_timeline_is_moved_as_it_is_and_said(sqlite_house: InstallationHarness, postgres_url: str) -> None:
     house = sqlite_house
     ref = house.declare()
     house.turn()
     with sqlite3.connect(house.house.settings.home / "tocsin.db") as file:
         file.execute("UPDATE fact SET \"by\" = 'mallory' WHERE seq = 1")
-    moved = moving.move(house.house.settings, load_settings(database_url=postgres_url).database)
+    moved = moving.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
     assert moved.broken[0].startswith(f"{ref}: fact 1")
 
 
 # --- backup ------------------------------------------------------------------------------------------------------
 
 
-def test_a_backup_laid_out_elsewhere_goes_on(sqlite_house: Estate, tmp_path: Path) -> None:
+def test_a_backup_laid_out_elsewhere_goes_on(sqlite_house: InstallationHarness, tmp_path: Path) -> None:
     house = sqlite_house
     acknowledged, silent = lived(house)
     file = tmp_path / "backup.tar.gz"
-    made = backups.back_up(house.house.settings, file, house.now)
+    made = backups.create_backup(house.house.settings, file, house.now)
     assert {"tocsin.db", "roster.yaml", "channels.yaml", "secret.key", "playbooks/call.yaml"} <= set(made.files)
     assert not any(name.startswith(("run/", "logs/", "prefect/", "inbox")) for name in made.files)
     assert file.stat().st_mode & 0o777 == 0o600
     house.declare(title="After the backup")
     settings = load_settings(home=tmp_path / "elsewhere", port=house.receiver.port)
-    assert backups.restore(settings, file).revision == schema.HEAD
-    backups.bring_up(settings)
-    there = Estate(House(settings).open(), house.receiver)
+    assert backups.restore_backup(settings, file).revision == schema.HEAD_REVISION
+    backups.upgrade_restored(settings)
+    there = InstallationHarness(Installation(settings).open(), house.receiver)
     there.now = later(house.now, timedelta(minutes=4))
     there.turn()
     assert there.facts(silent, "step-escalated")
@@ -208,28 +208,28 @@ def test_a_backup_laid_out_elsewhere_goes_on(sqlite_house: Estate, tmp_path: Pat
     there.house.close()
 
 
-def test_what_is_no_backup_or_no_empty_home_is_refused(sqlite_house: Estate, tmp_path: Path) -> None:
+def test_what_is_no_backup_or_no_empty_home_is_refused(sqlite_house: InstallationHarness, tmp_path: Path) -> None:
     house = sqlite_house
     file = tmp_path / "backup.tar.gz"
-    backups.back_up(house.house.settings, file, house.now)
-    with pytest.raises(NotDone, match="is there already"):
-        backups.back_up(house.house.settings, file, house.now)
-    with pytest.raises(NotDone, match=r"has a tocsin\.db"):
-        backups.restore(house.house.settings, file)
+    backups.create_backup(house.house.settings, file, house.now)
+    with pytest.raises(BackupError, match="is there already"):
+        backups.create_backup(house.house.settings, file, house.now)
+    with pytest.raises(BackupError, match=r"has a tocsin\.db"):
+        backups.restore_backup(house.house.settings, file)
     empty = load_settings(home=tmp_path / "empty")
     for body in (b"", b"nonsense", file.read_bytes()[:2_000]):
         broken = tmp_path / "broken.tar.gz"
         broken.write_bytes(body)
-        with pytest.raises(NotDone, match="no whole backup"):
-            backups.restore(empty, broken)
+        with pytest.raises(BackupError, match="no whole backup"):
+            backups.restore_backup(empty, broken)
         assert not (empty.home / "tocsin.db").exists()
-    with pytest.raises(NotDone, match="pg_dump"):
-        backups.back_up(load_settings(home=tmp_path, database_url="postgresql://x@y/z"), file, house.now)
-    with pytest.raises(NotDone, match="start Tocsin once"):
-        backups.back_up(empty, tmp_path / "b.tar.gz", house.now)
+    with pytest.raises(BackupError, match="pg_dump"):
+        backups.create_backup(load_settings(home=tmp_path, database_url="postgresql://x@y/z"), file, house.now)
+    with pytest.raises(BackupError, match="start Tocsin once"):
+        backups.create_backup(empty, tmp_path / "b.tar.gz", house.now)
 
 
-def test_a_backup_while_others_write_is_of_one_moment(sqlite_house: Estate, tmp_path: Path) -> None:
+def test_a_backup_while_others_write_is_of_one_moment(sqlite_house: InstallationHarness, tmp_path: Path) -> None:
     house = sqlite_house
     over = threading.Event()
 
@@ -244,14 +244,14 @@ def test_a_backup_while_others_write_is_of_one_moment(sqlite_house: Estate, tmp_
     writer.start()
     try:
         file = tmp_path / "backup.tar.gz"
-        backups.back_up(house.house.settings, file, house.now)
+        backups.create_backup(house.house.settings, file, house.now)
     finally:
         over.set()
         writer.join()
     settings = load_settings(home=tmp_path / "elsewhere")
-    backups.restore(settings, file)
+    backups.restore_backup(settings, file)
     database = Database(settings.database)
     with database.read() as connection:
         ids = connection.execute(select(INCIDENT.c.id)).scalars().all()
-        assert [timeline.verify(connection, one) for one in ids] == [None] * len(ids)
+        assert [timeline.verify_chain(connection, one) for one in ids] == [None] * len(ids)
     database.close()

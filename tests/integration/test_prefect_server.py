@@ -10,7 +10,7 @@ import sqlalchemy
 from prefect.server.database import configurations
 from sqlalchemy.exc import OperationalError
 
-from flows.server import begin_at_once
+from flows.server import begin_immediate_transactions
 
 KIND = configurations.AioSqliteConfiguration
 
@@ -44,5 +44,5 @@ def test_as_prefect_begins_it_the_write_is_refused(tmp_path: Path) -> None:
 
 def test_as_we_begin_it_the_write_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(KIND, "begin_transaction", KIND.begin_transaction)
-    assert begin_at_once()
+    assert begin_immediate_transactions()
     asyncio.run(read_let_another_commit_and_write(tmp_path / "p.db"))

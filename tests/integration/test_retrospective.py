@@ -11,20 +11,20 @@ import pytest
 from sqlalchemy import update
 
 from domain.commands import Acknowledge, Cancel, Close, Declare, Done, Mitigate, Note, Reopen
-from domain.handle import Refused
-from domain.incident import Nature
+from domain.handle import CommandRefused
+from domain.incident import CaseType
 from engine import commands
 from engine.customers import taking
-from engine.customers.desk import desk_of as customer_desk
+from engine.customers.desk import get_customer_service as customer_desk
 from engine.review import retrospective_facts
-from engine.review.desk import ReviewDesk, desk_of
-from engine.review.holding import keep_days
-from engine.review.retrospective import act, draft, look, write
+from engine.review.desk import ReviewService, get_review_service
+from engine.review.holding import keep_daily_shares
+from engine.review.retrospective import add_action, draft_retrospective, draft_due, write_sections
 from storage import customers, documents, incidents
-from storage.figures import Batch, canonical, micros
+from storage.figures import SampleBatch, canonical_labels, to_micros
 from storage.incidents import INCIDENT, UnknownIncident
 from tests.houses import (
-    Estate,
+    InstallationHarness,
     house_fixture,  # noqa: F401
     sqlite_house_fixture,  # noqa: F401
 )
@@ -32,7 +32,7 @@ from tests.houses import (
 BEGAN = pendulum.datetime(2026, 11, 2, 3, 0)  # 11:00 in Shanghai
 
 
-def fought(house: Estate, **fields: Any) -> str:
+def fought(house: InstallationHarness, **fields: Any) -> str:
     """Taken by the backup after 7 minutes instead of 5, done too late, mitigated after 50 and closed after 60."""
     ref = house.declare(severity="critical", kind="outage", service="orders", **fields)
     house.wait(minutes=6)
@@ -51,27 +51,27 @@ def fought(house: Estate, **fields: Any) -> str:
     return ref
 
 
-def kept(house: Estate, ref: str) -> documents.Document | None:
+def kept(house: InstallationHarness, ref: str) -> documents.Document | None:
     with house.house.database.read() as connection:
-        return documents.load(connection, f"retrospective/{ref}")
+        return documents.load_document(connection, f"retrospective/{ref}")
 
 
-def known(house: Estate, ref: str) -> documents.Document:
+def known(house: InstallationHarness, ref: str) -> documents.Document:
     found = kept(house, ref)
     assert found is not None
     return found
 
 
-def reviews_of(house: Estate) -> list[str]:
+def reviews_of(house: InstallationHarness) -> list[str]:
     with house.house.database.read() as connection:
-        query = INCIDENT.select().where(INCIDENT.c.nature == str(Nature.REVIEW)).order_by(INCIDENT.c.number)
+        query = INCIDENT.select().where(INCIDENT.c.nature == str(CaseType.REVIEW)).order_by(INCIDENT.c.number)
         return [row.ref for row in connection.execute(query)]
 
 
-def test_it_is_drafted_at_the_close_from_the_facts(house: Estate) -> None:
-    desk = desk_of(house.house)
+def test_it_is_drafted_at_the_close_from_the_facts(house: InstallationHarness) -> None:
+    desk = get_review_service(house.house)
     ref = fought(house)
-    assert look(desk, house.now) == 1
+    assert draft_due(desk, house.now) == 1
     data = known(house, ref).data
     # Declared 11:00, deadline 11:40, done 11:50: ten minutes late. Taken after 7 of 5 minutes, by the ladder's second.
     (fix, report) = data["steps"]
@@ -89,21 +89,21 @@ def test_it_is_drafted_at_the_close_from_the_facts(house: Estate) -> None:
     assert "事件复盘" in known(house, ref).texts["zh"]
 
 
-def test_nobody_is_named(house: Estate) -> None:
+def test_nobody_is_named(house: InstallationHarness) -> None:
     ref = fought(house)
-    look(desk_of(house.house), house.now)
+    draft_due(get_review_service(house.house), house.now)
     document = known(house, ref)
     for person in house.house.roster().people.values():
         for text in (*document.pages.values(), *document.texts.values()):
             assert person.name not in text
 
 
-def test_it_is_held_within_three_days_and_once(house: Estate) -> None:
-    desk = desk_of(house.house)
+def test_it_is_held_within_three_days_and_once(house: InstallationHarness) -> None:
+    desk = get_review_service(house.house)
     house.do(house.declare(), Cancel, "alice", reason="the first one is another's")
     ref = fought(house)
-    look(desk, house.now)
-    assert look(desk, house.now) == 0
+    draft_due(desk, house.now)
+    assert draft_due(desk, house.now) == 0
     (review,) = reviews_of(house)
     assert house.snapshot(review).incident.origin == ref
     steps = house.snapshot(review).steps
@@ -116,100 +116,100 @@ def test_it_is_held_within_three_days_and_once(house: Estate) -> None:
     # Reopened and closed again: the draft is written anew, the review is the same.
     house.wait(minutes=5)
     house.do(ref, Reopen, "alice", reason="it failed again")
-    assert look(desk, house.now) == 0
+    assert draft_due(desk, house.now) == 0
     house.wait(minutes=5)
     house.do(ref, Close, "alice", reason="really solved")
-    assert look(desk, house.now) == 1
+    assert draft_due(desk, house.now) == 1
     assert reviews_of(house) == [review]
     assert known(house, ref).version == 2
     assert "Reopened. it failed again" in known(house, ref).texts["en"]
 
 
 @pytest.mark.parametrize("severity", ["critical", "major", "minor"])
-def test_serious_ones_get_one(sqlite_house: Estate, severity: str) -> None:
+def test_serious_ones_get_one(sqlite_house: InstallationHarness, severity: str) -> None:
     ref = sqlite_house.declare(severity=severity)
     sqlite_house.do(ref, Close, "alice", reason="over")
-    assert look(desk_of(sqlite_house.house), sqlite_house.now) == (severity != "minor")
+    assert draft_due(get_review_service(sqlite_house.house), sqlite_house.now) == (severity != "minor")
 
 
-def test_drills_mistakes_and_the_distant_past_get_none(sqlite_house: Estate) -> None:
+def test_drills_mistakes_and_the_distant_past_get_none(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     house.do(house.declare(drill=True), Close, "alice", reason="over")
     house.do(house.declare(), Cancel, "alice", reason="by mistake")
     old = house.declare()
     house.do(old, Close, "alice", reason="over")
     house.wait(days=40)
-    assert look(desk_of(house.house), house.now) == 0
+    assert draft_due(get_review_service(house.house), house.now) == 0
     assert reviews_of(house) == []
 
 
-def test_a_warning_that_runs_a_retrospective_has_a_draft_and_no_second_meeting(house: Estate) -> None:
+def test_a_warning_that_runs_a_retrospective_has_a_draft_and_no_second_meeting(house: InstallationHarness) -> None:
     """Tier 2: its own playbook collects, meets and decides."""
     command = Declare(
-        id=str(uuid.uuid4()), title="Satisfaction fell", playbook="process-retrospective", nature=Nature.WARNING
+        id=str(uuid.uuid4()), title="Satisfaction fell", playbook="process-retrospective", nature=CaseType.WARNING
     )
     ref = commands.declare(house.house, command, house.now).ref
-    desk = desk_of(house.house)
-    assert look(desk, house.now) == 1
+    desk = get_review_service(house.house)
+    assert draft_due(desk, house.now) == 1
     assert "Read the contacts behind the low ratings" in known(house, ref).texts["en"]
     assert reviews_of(house) == []
-    assert look(desk, house.now) == 0
+    assert draft_due(desk, house.now) == 0
     house.wait(hours=1)
     house.do(ref, Close, "erik", reason="decided")
-    assert look(desk, house.now) == 1  # written anew when it is over
+    assert draft_due(desk, house.now) == 1  # written anew when it is over
     assert known(house, ref).version == 2
 
 
-def test_people_write_into_it_and_nothing_of_theirs_is_lost(house: Estate) -> None:
-    desk = desk_of(house.house)
+def test_people_write_into_it_and_nothing_of_theirs_is_lost(house: InstallationHarness) -> None:
+    desk = get_review_service(house.house)
     ref = fought(house)
-    write(desk, ref, {"cause": "A certificate ran out <b>unseen</b>", "luck": "It was noon"}, house.now)
-    write(desk, ref, {"well": "The backup was there"}, house.now)
-    draft(desk, ref, house.now)
+    write_sections(desk, ref, {"cause": "A certificate ran out <b>unseen</b>", "luck": "It was noon"}, house.now)
+    write_sections(desk, ref, {"well": "The backup was there"}, house.now)
+    draft_retrospective(desk, ref, house.now)
     document = known(house, ref)
     assert document.data["words"] == {
         "cause": "A certificate ran out <b>unseen</b>", "luck": "It was noon", "well": "The backup was there",
     }  # fmt: skip
     assert "&lt;b&gt;unseen&lt;/b&gt;" in document.pages["en"]
     assert "<b>" not in document.pages["en"]
-    write(desk, ref, {"luck": ""}, house.now)
+    write_sections(desk, ref, {"luck": ""}, house.now)
     assert "luck" not in known(house, ref).data["words"]
 
 
 @pytest.mark.parametrize("words", [{"blame": "Erik"}, {"cause": "x" * 10_001}, {"cause": "\x00"}])
-def test_what_cannot_be_kept_is_refused(sqlite_house: Estate, words: dict[str, str]) -> None:
+def test_what_cannot_be_kept_is_refused(sqlite_house: InstallationHarness, words: dict[str, str]) -> None:
     ref = sqlite_house.declare()
-    with pytest.raises(Refused):
-        write(desk_of(sqlite_house.house), ref, words, sqlite_house.now)
+    with pytest.raises(CommandRefused):
+        write_sections(get_review_service(sqlite_house.house), ref, words, sqlite_house.now)
 
 
-def test_actions_have_owners_and_dates(house: Estate) -> None:
-    desk = desk_of(house.house)
+def test_actions_have_owners_and_dates(house: InstallationHarness) -> None:
+    desk = get_review_service(house.house)
     ref = fought(house)
-    answer = act(desk, ref, "act-1", "Watch certificates", "technology-lead", timedelta(days=14), house.now, by="alice")
+    answer = add_action(desk, ref, "act-1", "Watch certificates", "technology-lead", timedelta(days=14), house.now, by="alice")
     assert answer is not None
-    assert act(desk, ref, "act-1", "Watch certificates", "technology-lead", timedelta(days=14), house.now) is None
+    assert add_action(desk, ref, "act-1", "Watch certificates", "technology-lead", timedelta(days=14), house.now) is None
     (step,) = house.snapshot(answer.ref).steps.values()
     assert (step.owner, step.due_at) == ("fenglei", house.now + timedelta(days=14))
     assert known(house, ref).data["actions"] == [{"ref": answer.ref, "title": "Watch certificates", "status": "open"}]
-    with pytest.raises(Refused, match="nobody is 'plumber'"):
-        act(desk, ref, "act-2", "Fix the tap", "plumber", timedelta(days=14), house.now)
+    with pytest.raises(CommandRefused, match="nobody is 'plumber'"):
+        add_action(desk, ref, "act-2", "Fix the tap", "plumber", timedelta(days=14), house.now)
     with pytest.raises(UnknownIncident):
-        act(desk, "INC-99", "act-3", "Nothing", "technology-lead", timedelta(days=14), house.now)
+        add_action(desk, "INC-99", "act-3", "Nothing", "technology-lead", timedelta(days=14), house.now)
 
 
-def test_what_customers_said_is_counted_and_not_told(house: Estate) -> None:
+def test_what_customers_said_is_counted_and_not_told(house: InstallationHarness) -> None:
     ref = fought(house)
     rows = [{"id": f"C{place}", "contact": f"c{place}@example.com"} for place in range(4)]
-    taking.take(customer_desk(house.house), ref, rows, house.now)
+    taking.import_customers(customer_desk(house.house), ref, rows, house.now)
     with house.house.database.write() as connection:
-        found = customers.listed(connection, incidents.find(connection, ref))
+        found = customers.list_customers(connection, incidents.find_incident_id(connection, ref))
         for row, csat in zip(found, (5, 4, 1), strict=False):
-            customers.change(
+            customers.update_customer(
                 connection, row.id, asked_at=house.now, answered_at=house.now, csat=csat, solved=csat > 3,
                 suggestion="call me at c1@example.com",
             )  # fmt: skip
-    draft(desk_of(house.house), ref, house.now)
+    draft_retrospective(get_review_service(house.house), ref, house.now)
     document = known(house, ref)
     # Three of four answered: 5, 4 and 1 of 5; two solved.
     assert document.data["customers"]["csat"] == 2 / 3
@@ -221,11 +221,11 @@ def test_what_customers_said_is_counted_and_not_told(house: Estate) -> None:
 # --- effects
 
 
-def lived(desk: ReviewDesk, house: Estate, days_after: int) -> str:
+def lived(desk: ReviewService, house: InstallationHarness, days_after: int) -> str:
     """Four weeks at 20 s and 90 % satisfied, a bad day, then days at 30 s and 90 %, as many contacts as ever."""
     house.now = BEGAN
     ref = fought(house, title="Checkout is down")
-    batch = Batch()
+    batch = SampleBatch()
     for day in range(-28, days_after + 1):
         noon = BEGAN.add(days=day, hours=1)
         seconds = (20.0, 21.0, 19.0)[day % 3] if day < 0 else 90.0 if day == 0 else (30.0, 31.0, 29.0)[day % 3]
@@ -234,18 +234,18 @@ def lived(desk: ReviewDesk, house: Estate, days_after: int) -> str:
             ("response_time", seconds, 100.0), ("csat", 5.0, good), ("csat", 2.0, 10.0 - good),
             ("contacts", 100.0, 1.0),
         ):  # fmt: skip
-            batch.add((metric, canonical({})), micros(noon), value, events)
+            batch.add((metric, canonical_labels({})), to_micros(noon), value, events)
     desk.figures.take([batch], BEGAN)
     for day in range(-28, days_after + 1):
-        keep_days(desk, BEGAN.add(days=day, hours=8), anew=True)
+        keep_daily_shares(desk, BEGAN.add(days=day, hours=8), anew=True)
     house.now = BEGAN.add(days=days_after + 1, hours=2)
     return ref
 
 
-def test_effects_are_traced_before_during_and_after(house: Estate) -> None:
-    desk = desk_of(house.house)
+def test_effects_are_traced_before_during_and_after(house: InstallationHarness) -> None:
+    desk = get_review_service(house.house)
     ref = lived(desk, house, 14)
-    draft(desk, ref, house.now)
+    draft_retrospective(desk, ref, house.now)
     found = {one["metric"]: one for one in known(house, ref).data["effects"]["figures"]}
     slow = found["response_time"]
     # Medians of days: 20 s before, 30 s after; every resample of the one is below every one of the other.
@@ -259,55 +259,55 @@ def test_effects_are_traced_before_during_and_after(house: Estate) -> None:
     assert known(house, ref).pages["zh"].count("<svg") == 3
 
 
-def test_too_few_days_tell_nothing(house: Estate) -> None:
-    desk = desk_of(house.house)
+def test_too_few_days_tell_nothing(house: InstallationHarness) -> None:
+    desk = get_review_service(house.house)
     ref = lived(desk, house, 4)
-    draft(desk, ref, house.now)
+    draft_retrospective(desk, ref, house.now)
     found = known(house, ref).data["effects"]
     assert found["days_after"] == 4
     assert {one["verdict"] for one in found["figures"]} == {"cannot tell"}
 
 
-def test_they_are_looked_at_every_week_until_day_thirty(house: Estate) -> None:
-    desk = desk_of(house.house)
+def test_they_are_looked_at_every_week_until_day_thirty(house: InstallationHarness) -> None:
+    desk = get_review_service(house.house)
     house.now = BEGAN
     ref = fought(house)
     closed = house.now
-    looked = [look(desk, house.now)]
+    looked = [draft_due(desk, house.now)]
     versions = []
     for day in (6.9, 7.1, 13.9, 14.1, 21.1, 28.1, 29.9, 30.1, 37.1, 60.0):
         house.now = closed + timedelta(days=day)
-        looked.append(look(desk, house.now))
+        looked.append(draft_due(desk, house.now))
         versions.append(known(house, ref).version)
     assert looked == [1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 0]
     assert versions[-1] == 6
     assert known(house, ref).data["effects"]["days_after"] <= 30
 
 
-def test_an_incident_of_a_month_ago_is_not_called_for_after_an_upgrade(sqlite_house: Estate) -> None:
+def test_an_incident_of_a_month_ago_is_not_called_for_after_an_upgrade(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     ref = house.declare()
     house.do(ref, Close, "alice", reason="over")
     with house.house.database.write() as connection:
         connection.execute(update(INCIDENT).values(declared_at=house.now - timedelta(days=36)))
-    assert look(desk_of(house.house), house.now) == 0
+    assert draft_due(get_review_service(house.house), house.now) == 0
     assert kept(house, ref) is None
 
 
-def test_words_that_come_while_it_is_drafted_are_in_it(house: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_that_come_while_it_is_drafted_are_in_it(house: InstallationHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody writes between the look and the keeping: the draft is made once more, with their words."""
-    desk = desk_of(house.house)
+    desk = get_review_service(house.house)
     ref = fought(house)
-    whole, looked = retrospective_facts.gather, []
+    whole, looked = retrospective_facts.gather_facts, []
 
     def gather(*given: Any) -> dict[str, Any]:
         found = whole(*given)
         looked.append(ref)
         if len(looked) == 1:
-            write(desk, ref, {"cause": "seen by another"}, house.now)
+            write_sections(desk, ref, {"cause": "seen by another"}, house.now)
         return found
 
     monkeypatch.setattr(retrospective_facts, "gather", gather)
-    draft(desk, ref, house.now)
+    draft_retrospective(desk, ref, house.now)
     assert known(house, ref).data["words"] == {"cause": "seen by another"}
     assert len(reviews_of(house)) == 1

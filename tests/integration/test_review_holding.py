@@ -10,22 +10,22 @@ import pytest
 from sqlalchemy import insert
 
 from domain.commands import Acknowledge, Close, Declare, Done
-from domain.handle import Refused
-from domain.incident import Nature
-from domain.review.period import SPANS, BadPeriod, ReviewKind, Span, period_named
+from domain.handle import CommandRefused
+from domain.incident import CaseType
+from domain.review.period import REVIEW_LENGTHS, BadPeriod, ReviewKind, PeriodLength, parse_period
 from domain.warning.rule import SeriesKey, Tier
-from domain.warning.standing import Phase, Standing
+from domain.warning.standing import RulePhase, RuleState
 from engine import commands
 from engine.review import catching_up, retrospective, retrospective_facts
-from engine.review.desk import ReviewDesk, desk_of
-from engine.review.holding import hold, hold_overdue, make
-from engine.review.measuring import Measured
-from engine.review.occasions import FIGURES
+from engine.review.desk import ReviewService, get_review_service
+from engine.review.holding import run_due_reviews, run_overdue_reviews, remake_document
+from engine.review.measuring import PeriodMetrics
+from engine.review.occasions import FIGURES_BY_KIND
 from storage import documents, reviews, turns, warnings
-from storage.figures import Batch, canonical, micros
+from storage.figures import SampleBatch, canonical_labels, to_micros
 from storage.tables import WarningRow
 from tests.houses import (
-    Estate,
+    InstallationHarness,
     house_fixture,  # noqa: F401
     sqlite_house_fixture,  # noqa: F401
 )
@@ -34,31 +34,31 @@ ZONE = "Asia/Shanghai"
 BEGUN = pendulum.datetime(2026, 10, 20, 3)  # the house is reviewed from here on
 
 
-def desk_since(house: Estate) -> ReviewDesk:
-    desk = desk_of(house.house)
+def desk_since(house: InstallationHarness) -> ReviewService:
+    desk = get_review_service(house.house)
     house.now = BEGUN
-    assert hold(desk, ReviewKind.MONTHLY, house.now) == []  # nothing that was over before is owed
+    assert run_due_reviews(desk, ReviewKind.MONTHLY, house.now) == []  # nothing that was over before is owed
     return desk
 
 
-def runs(house: Estate) -> list[tuple[str, str, bool]]:
+def runs(house: InstallationHarness) -> list[tuple[str, str, bool]]:
     with house.house.database.read() as connection:
-        return [(row.kind, row.period, row.late) for row in reviews.runs(connection)]
+        return [(row.kind, row.period, row.late) for row in reviews.list_runs(connection)]
 
 
-def kept(house: Estate, name: str) -> documents.Document:
+def kept(house: InstallationHarness, name: str) -> documents.Document:
     with house.house.database.read() as connection:
-        found = documents.load(connection, name)
+        found = documents.load_document(connection, name)
     assert found is not None
     return found
 
 
-def test_a_period_is_held_once_and_its_owner_called(house: Estate) -> None:
+def test_a_period_is_held_once_and_its_owner_called(house: InstallationHarness) -> None:
     desk = desk_since(house)
     house.now = pendulum.datetime(2026, 11, 1, 0, 30)
-    (held,) = hold(desk, ReviewKind.MONTHLY, house.now)
+    (held,) = run_due_reviews(desk, ReviewKind.MONTHLY, house.now)
     assert (held.document, held.matter, held.late) == ("monthly-service-report/2026-10", "REV-1", False)
-    assert hold(desk, ReviewKind.MONTHLY, house.now) == []
+    assert run_due_reviews(desk, ReviewKind.MONTHLY, house.now) == []
     house.deliver()
     (row,) = house.rows("REV-1", person="erik", purpose="assign")
     assert f"{house.house.settings.links_url}/documents/monthly-service-report/2026-10" in row.payload["body"]
@@ -73,20 +73,20 @@ def test_a_period_is_held_once_and_its_owner_called(house: Estate) -> None:
     assert house.verified("REV-1") is None
 
 
-def test_nobody_takes_it_and_the_backup_is_called(house: Estate) -> None:
+def test_nobody_takes_it_and_the_backup_is_called(house: InstallationHarness) -> None:
     desk = desk_since(house)
     house.now = pendulum.datetime(2026, 11, 1, 0, 30)
-    hold(desk, ReviewKind.MONTHLY, house.now)
+    run_due_reviews(desk, ReviewKind.MONTHLY, house.now)
     house.wait(days=1, minutes=1)
     house.turn()
     assert [row.person for row in house.rows("REV-1", purpose="backup")] == ["gaomin"]
 
 
-def test_servers_that_fire_together_hold_it_once(house: Estate) -> None:
+def test_servers_that_fire_together_hold_it_once(house: InstallationHarness) -> None:
     desk = desk_since(house)
     house.now = pendulum.datetime(2026, 11, 2, 0, 30)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: hold(desk, ReviewKind.WEEKLY, house.now), range(4)))
+        found = list(pool.map(lambda _: run_due_reviews(desk, ReviewKind.WEEKLY, house.now), range(4)))
     made = [held for those in found for held in those if not held.late]
     assert len(made) == 1
     assert sorted(runs(house)) == [
@@ -94,10 +94,10 @@ def test_servers_that_fire_together_hold_it_once(house: Estate) -> None:
     ]  # fmt: skip
 
 
-def test_what_was_missed_is_made_up_for_and_said(house: Estate) -> None:
+def test_what_was_missed_is_made_up_for_and_said(house: InstallationHarness) -> None:
     desk = desk_since(house)
     house.now = pendulum.datetime(2027, 1, 3, 3)  # November's and October's runs never came
-    found = hold(desk, ReviewKind.MONTHLY, house.now)
+    found = run_due_reviews(desk, ReviewKind.MONTHLY, house.now)
     assert [(held.period, held.late, bool(held.matter)) for held in found] == [
         ("2026-10", True, False), ("2026-11", True, False), ("2026-12", False, True),
     ]  # fmt: skip
@@ -107,44 +107,44 @@ def test_what_was_missed_is_made_up_for_and_said(house: Estate) -> None:
     assert "made late: its time had been missed" in missed.texts["en"]
 
 
-def test_a_schedule_that_did_not_fire_is_made_up_for_by_whoever_looks(house: Estate) -> None:
+def test_a_schedule_that_did_not_fire_is_made_up_for_by_whoever_looks(house: InstallationHarness) -> None:
     desk = desk_since(house)
     house.now = pendulum.datetime(2026, 11, 1, 15)  # 23:00 in Shanghai: its own schedule has still time
-    found = hold_overdue(desk, house.now)
+    found = run_overdue_reviews(desk, house.now)
     assert {(held.kind, held.period) for held in found if not held.late} == {
         (ReviewKind.DAILY, "2026-10-30"), (ReviewKind.WEEKLY, "2026-W43"), (ReviewKind.TOPICS, "2026-W43"),
     }  # fmt: skip
     house.now = pendulum.datetime(2026, 11, 1, 18, 1)  # 26 hours after the month's end
-    found = hold_overdue(desk, house.now)
+    found = run_overdue_reviews(desk, house.now)
     assert [(held.kind, held.period) for held in found] == [
         (ReviewKind.DAILY, "2026-10-31"), (ReviewKind.MONTHLY, "2026-10"), (ReviewKind.RISK, "2026-10"),
     ]  # fmt: skip
-    assert hold_overdue(desk, house.now) == []
+    assert run_overdue_reviews(desk, house.now) == []
 
 
-def test_without_prefect_somebody_looks_after_two_hours(sqlite_house: Estate) -> None:
+def test_without_prefect_somebody_looks_after_two_hours(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     desk_since(house)
-    assert not catching_up.catch_up_if_forgotten(house.house, house.now)  # the first look begins to wait
+    assert not catching_up.catch_up_if_overdue(house.house, house.now)  # the first look begins to wait
     house.wait(hours=1)
-    assert not catching_up.catch_up_if_forgotten(house.house, house.now)
+    assert not catching_up.catch_up_if_overdue(house.house, house.now)
     house.wait(hours=1)
-    assert catching_up.catch_up_if_forgotten(house.house, house.now)
+    assert catching_up.catch_up_if_overdue(house.house, house.now)
     house.wait(minutes=1)
-    assert not catching_up.catch_up_if_forgotten(house.house, house.now)
+    assert not catching_up.catch_up_if_overdue(house.house, house.now)
 
 
-def test_the_day_is_sent_and_asks_for_nothing(house: Estate) -> None:
+def test_the_day_is_sent_and_asks_for_nothing(house: InstallationHarness) -> None:
     """Three slow days in a row: their means by hand, and what the rule says."""
     desk = desk_since(house)
-    batch = Batch()
+    batch = SampleBatch()
     for day, values in ((20, (50.0, 40.0)), (21, (46.0,)), (22, (60.0,))):  # means 45 + ..., see below
         for place, value in enumerate(values):
             at = pendulum.datetime(2026, 10, day, 4 + place)
-            batch.add(("frt", canonical({})), micros(at), value, 3.0 if value == 50.0 else 1.0)
+            batch.add(("frt", canonical_labels({})), to_micros(at), value, 3.0 if value == 50.0 else 1.0)
     desk.figures.take([batch], house.now)
     house.now = pendulum.datetime(2026, 10, 22, 23, 30)  # 07:30 on the 23rd
-    found = hold(desk, ReviewKind.DAILY, house.now)
+    found = run_due_reviews(desk, ReviewKind.DAILY, house.now)
     assert [held.period for held in found] == ["2026-10-20", "2026-10-21", "2026-10-22"]
     data = kept(house, "daily-figures/2026-10-22").data
     # The 20th: (3 x 50 + 40) / 4 = 47.5; the 21st 46; the 22nd 60. Over 45 s on each.
@@ -164,70 +164,70 @@ def test_the_day_is_sent_and_asks_for_nothing(house: Estate) -> None:
 
 
 @pytest.mark.parametrize("kind", list(ReviewKind))
-def test_every_kind_can_be_held_in_an_empty_house(sqlite_house: Estate, kind: ReviewKind) -> None:
+def test_every_kind_can_be_held_in_an_empty_house(sqlite_house: InstallationHarness, kind: ReviewKind) -> None:
     house = sqlite_house
     desk = desk_since(house)
     house.now = pendulum.datetime(2027, 2, 1, 3)
-    held = hold(desk, kind, house.now)[-1]
+    held = run_due_reviews(desk, kind, house.now)[-1]
     document = kept(house, held.document)
     assert held.matter
     assert document.title.en
     assert document.title.zh
     assert set(document.pages) == {"en", "zh"} == set(document.texts)
     assert house.snapshot(held.matter).response.playbook.id == str(kind)
-    period = period_named(SPANS[kind], held.period, ZONE)
+    period = parse_period(REVIEW_LENGTHS[kind], held.period, ZONE)
     with house.house.database.read() as connection:
-        own = FIGURES[kind](desk, connection, period, house.now)
+        own = FIGURES_BY_KIND[kind](desk, connection, period, house.now)
     assert not own.keys() & {"kind", "period", "from", "to", "zone", "whole", "late", "missed"}, (
         "two meanings of a name"
     )
 
 
-def test_a_role_that_nobody_holds_does_not_lose_the_report(sqlite_house: Estate) -> None:
+def test_a_role_that_nobody_holds_does_not_lose_the_report(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     desk = desk_since(house)
     text = house.house.settings.roster_file.read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if not line.startswith("  executive:")]
     house.house.settings.roster_file.write_text("\n".join(lines), encoding="utf-8")
-    fresh = Estate(type(house.house)(house.house.settings).open(), house.receiver)
+    fresh = InstallationHarness(type(house.house)(house.house.settings).open(), house.receiver)
     try:
-        (held,) = hold(desk_of(fresh.house), ReviewKind.MONTHLY, pendulum.datetime(2026, 11, 1, 0, 30))
+        (held,) = run_due_reviews(get_review_service(fresh.house), ReviewKind.MONTHLY, pendulum.datetime(2026, 11, 1, 0, 30))
         assert held.matter == ""
         assert kept(fresh, held.document)
         with fresh.house.database.read() as connection:
-            (row,) = reviews.runs(connection)
+            (row,) = reviews.list_runs(connection)
         assert "executive" in row.trouble
     finally:
         fresh.house.close()
         desk.close()
 
 
-def test_a_report_on_demand_calls_nobody(house: Estate) -> None:
+def test_a_report_on_demand_calls_nobody(house: InstallationHarness) -> None:
     desk = desk_since(house)
-    document = make(desk, ReviewKind.MONTHLY, "2026-10", house.now)
+    document = remake_document(desk, ReviewKind.MONTHLY, "2026-10", house.now)
     assert "as far as it is" in document.texts["en"]
     assert runs(house) == []
-    with pytest.raises(Refused, match="has not begun yet"):
-        make(desk, ReviewKind.MONTHLY, "2026-12", house.now)
+    with pytest.raises(CommandRefused, match="has not begun yet"):
+        remake_document(desk, ReviewKind.MONTHLY, "2026-12", house.now)
     with pytest.raises(BadPeriod):
-        make(desk, ReviewKind.MONTHLY, "2026-W44", house.now)
+        remake_document(desk, ReviewKind.MONTHLY, "2026-W44", house.now)
     with house.house.database.read() as connection:
-        assert turns.kept(connection, "reviews") is not None
+        assert turns.load_installation_fact(connection, "reviews") is not None
 
 
-def test_topics_are_counted_by_category_and_what_has_none_is_said(house: Estate) -> None:
+def test_topics_are_counted_by_category_and_what_has_none_is_said(house: InstallationHarness) -> None:
     desk = desk_since(house)
-    batch = Batch()
+    batch = SampleBatch()
     at = pendulum.datetime(2026, 10, 28, 4)
     for metric, category, value in (
         ("complaints", "payment", 30.0), ("complaints", "delivery", 10.0), ("complaints", "", 10.0),
         *(("contacts", f"question-{place:02d}", 100.0 - place) for place in range(22)),
     ):  # fmt: skip
-        batch.add((metric, canonical({"category": category} if category else {})), micros(at), value, 1.0)
-    batch.add(("complaints", canonical({"category": "payment"})), micros(at.subtract(days=7)), 20.0, 1.0)
+        batch.add((metric, canonical_labels({"category": category} if category else {})), to_micros(at), value, 1.0)
+    batch.add(("complaints", canonical_labels({"category": "payment"})), to_micros(at.subtract(days=7)), 20.0, 1.0)
     desk.figures.take([batch], at)
     house.now = pendulum.datetime(2026, 11, 2, 0, 15)
-    hold(desk, ReviewKind.TOPICS, house.now)
+    run_due_reviews(desk, ReviewKind.TOPICS, house.now)
     found = kept(house, "complaint-topics/2026-W44")
     # 50 complaints: payment 30 (20 the week before: + 50 %), delivery 10, without a category 10 (20 %).
     assert found.data["complaints"] == {
@@ -244,46 +244,46 @@ def test_topics_are_counted_by_category_and_what_has_none_is_said(house: Estate)
     assert "2 more categories are not listed." in found.texts["en"]
 
 
-def test_days_of_23_and_25_hours_have_their_own_figures(sqlite_house: Estate) -> None:
+def test_days_of_23_and_25_hours_have_their_own_figures(sqlite_house: InstallationHarness) -> None:
     """Berlin, 25 October 2026: the day has 25 hours. A contact in the last of them is of that day, one after it not."""
     house = sqlite_house
-    desk = desk_of(house.house)
-    batch = Batch()
+    desk = get_review_service(house.house)
+    batch = SampleBatch()
     for at in ("2026-10-24T22:00", "2026-10-25T22:59", "2026-10-25T23:00"):  # UTC; midnight is 22:00, then 23:00
         moment = pendulum.parse(at)
         assert isinstance(moment, pendulum.DateTime)
-        batch.add(("contacts", canonical({})), micros(moment), 1.0, 1.0)
+        batch.add(("contacts", canonical_labels({})), to_micros(moment), 1.0, 1.0)
     desk.figures.take([batch], house.now)
-    period = period_named(Span.MONTH, "2026-10", "Europe/Berlin")
+    period = parse_period(PeriodLength.MONTH, "2026-10", "Europe/Berlin")
     with house.house.database.read() as connection:
-        found = Measured(desk.figures, connection, desk.metrics(), period).amount("contacts")
+        found = PeriodMetrics(desk.figures, connection, desk.metrics(), period).amount("contacts")
     assert found.by_day == {"2026-10-25": 2.0, "2026-10-26": 1.0}
 
 
 def test_one_retrospective_that_cannot_be_written_keeps_no_other_from_its_people(
-    sqlite_house: Estate, monkeypatch: pytest.MonkeyPatch
+    sqlite_house: InstallationHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house = sqlite_house
     first, second = house.declare(severity="critical"), house.declare(severity="critical")
     for ref in (first, second):
         house.do(ref, Close, "alice", reason="over")
-    whole = retrospective_facts.gather
+    whole = retrospective_facts.gather_facts
 
-    def broken(desk: ReviewDesk, connection: Any, case: Any, now: Any) -> dict[str, Any]:
+    def broken(desk: ReviewService, connection: Any, case: Any, now: Any) -> dict[str, Any]:
         if case.incident.ref == first:
             raise ZeroDivisionError
         return whole(desk, connection, case, now)
 
     monkeypatch.setattr(retrospective_facts, "gather", broken)
     with pytest.raises(ZeroDivisionError):
-        retrospective.look(desk_of(house.house), house.now)
+        retrospective.draft_due(get_review_service(house.house), house.now)
     assert kept(house, f"retrospective/{second}")
 
 
-def test_the_day_says_what_the_rule_says_and_where_it_is_worked_on(house: Estate) -> None:
+def test_the_day_says_what_the_rule_says_and_where_it_is_worked_on(house: InstallationHarness) -> None:
     desk = desk_since(house)
     command = Declare(
-        id="slow", title="First response over 45 s", playbook="process-retrospective", nature=Nature.WARNING
+        id="slow", title="First response over 45 s", playbook="process-retrospective", nature=CaseType.WARNING
     )
     ref = commands.declare(house.house, command, house.now).ref
     row = {
@@ -294,8 +294,8 @@ def test_the_day_says_what_the_rule_says_and_where_it_is_worked_on(house: Estate
     with house.house.database.write() as connection:
         connection.execute(insert(WarningRow.__table__).values(**row))  # type: ignore[attr-defined]
         everything: SeriesKey = ()
-        firing = Standing(phase=Phase.FIRING, tier=Tier.YELLOW)
-        warnings.keep_standings(connection, "", {("slow-first-response", everything): firing}, house.now)
-    text = make(desk, ReviewKind.DAILY, "2026-10-19", house.now).texts
+        firing = RuleState(phase=RulePhase.FIRING, tier=Tier.YELLOW)
+        warnings.save_rule_states(connection, "", {("slow-first-response", everything): firing}, house.now)
+    text = remake_document(desk, ReviewKind.DAILY, "2026-10-19", house.now).texts
     assert f"The rule fires: the process of first responses is being improved. {ref}" in text["en"]
     assert f"规则已触发：正在优化首次响应流程。 {ref}" in text["zh"]

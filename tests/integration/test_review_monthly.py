@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from domain.review.period import ReviewKind
-from engine.review.desk import desk_of
-from engine.review.holding import make
+from engine.review.desk import get_review_service
+from engine.review.holding import remake_document
 from storage.documents import Document
 from tests.october import october
 
@@ -20,7 +20,7 @@ from tests.october import october
 @pytest.fixture(name="report")
 def report_fixture(home: Path, database_url: str) -> Iterator[Document]:
     with october(home, database_url) as house:
-        yield make(desk_of(house.house), ReviewKind.MONTHLY, "2026-10", house.now)
+        yield remake_document(get_review_service(house.house), ReviewKind.MONTHLY, "2026-10", house.now)
 
 
 def clock(data: Any, name: str) -> dict[str, Any]:

@@ -10,32 +10,32 @@ import pendulum
 import pytest
 
 from domain.commands import Acknowledge, Approve, Close, Draft
-from domain.incident import ALARMS
-from domain.review.period import ReviewKind, Span, period_named
+from domain.incident import ALARM_TYPES
+from domain.review.period import ReviewKind, PeriodLength, parse_period
 from engine.review import matters, monthly
-from engine.review.desk import desk_of
-from engine.review.holding import make
-from playbooks.reviews import shipped
+from engine.review.desk import get_review_service
+from engine.review.holding import remake_document
+from playbooks.reviews import shipped_review_plan
 from storage.documents import Document
 from tests.houses import (
-    Estate,
+    InstallationHarness,
     sqlite_house_fixture,  # noqa: F401
 )
 from tests.october import ZONE, october
 
 
 @pytest.fixture(name="house", scope="module")
-def lived_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+def lived_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstallationHarness]:
     home: Path = tmp_path_factory.mktemp("october")
     with october(home) as house:
         yield house
 
 
-def made(house: Estate, kind: ReviewKind, name: str) -> Document:
-    return make(desk_of(house.house), kind, name, house.now)
+def made(house: InstallationHarness, kind: ReviewKind, name: str) -> Document:
+    return remake_document(get_review_service(house.house), kind, name, house.now)
 
 
-def test_the_week(house: Estate) -> None:
+def test_the_week(house: InstallationHarness) -> None:
     """2026-W42 is 12 to 18 October; the 12th is a day of an incident."""
     document = made(house, ReviewKind.WEEKLY, "2026-W42")
     data = document.data
@@ -55,7 +55,7 @@ def test_the_week(house: Estate) -> None:
     assert "No figure `churn` with a label `category` was pushed." in document.texts["en"].replace("\\", "")
 
 
-def test_the_topics_of_the_week(house: Estate) -> None:
+def test_the_topics_of_the_week(house: InstallationHarness) -> None:
     data = made(house, ReviewKind.TOPICS, "2026-W42").data
     # Complaints: payment 10 on the 12th (9 the week before), delivery 1 a day = 7 (7 before).
     assert data["complaints"]["rows"] == [
@@ -68,7 +68,7 @@ def test_the_topics_of_the_week(house: Estate) -> None:
     ]
 
 
-def test_the_risks_of_the_month(house: Estate) -> None:
+def test_the_risks_of_the_month(house: InstallationHarness) -> None:
     data = made(house, ReviewKind.RISK, "2026-10").data
     assert [(one["rule"], one["count"]) for one in data["warnings"]] == [
         ("tier-1-response-time", 1), ("tier-3-complaints", 1),
@@ -80,7 +80,7 @@ def test_the_risks_of_the_month(house: Estate) -> None:
     assert [one["count"] for one in data["recurrences"]] == [3]
 
 
-def test_the_audit_of_the_quarter(house: Estate) -> None:
+def test_the_audit_of_the_quarter(house: InstallationHarness) -> None:
     """Outages of orders (INC-1 to 3) were worked to the end; INC-7, an outage of search, has had no step done yet."""
     data = made(house, ReviewKind.AUDIT, "2026-Q4").data
     assert (data["situations"], data["covered"], data["share"], data["aim"]) == (2, 1, 0.5, 0.8)
@@ -88,7 +88,7 @@ def test_the_audit_of_the_quarter(house: Estate) -> None:
     assert data["matters"] == 4
 
 
-def test_the_half_year(house: Estate) -> None:
+def test_the_half_year(house: InstallationHarness) -> None:
     data = made(house, ReviewKind.EVALUATION, "2026-H2").data
     by_month: dict[str, Any] = {one["month"]: one for one in data["months"]}
     assert list(by_month) == ["2026-07", "2026-08", "2026-09", "2026-10", "2026-11", "2026-12"]
@@ -100,7 +100,7 @@ def test_the_half_year(house: Estate) -> None:
     assert data["improvements"]["share"] == 0.5
 
 
-def test_the_playbooks_of_the_year(house: Estate) -> None:
+def test_the_playbooks_of_the_year(house: InstallationHarness) -> None:
     rows = {one["playbook"]: one for one in made(house, ReviewKind.REVISION, "2026").data["playbooks"]}
     # INC-2, INC-3 and INC-7 ran `mend`. Met: report of INC-2, fix of INC-3. Missed: fix of INC-2, report of INC-3, and
     # the fix of INC-7, eight hours old and due after 40 minutes.
@@ -110,7 +110,7 @@ def test_the_playbooks_of_the_year(house: Estate) -> None:
     assert rows["four-hour-response"]["used"] == 0
 
 
-def test_every_document_reads_in_both_languages(house: Estate) -> None:
+def test_every_document_reads_in_both_languages(house: InstallationHarness) -> None:
     for kind, name in (
         (ReviewKind.DAILY, "2026-10-12"), (ReviewKind.WEEKLY, "2026-W42"), (ReviewKind.TOPICS, "2026-W42"),
         (ReviewKind.RISK, "2026-10"), (ReviewKind.AUDIT, "2026-Q4"), (ReviewKind.EVALUATION, "2026-H2"),
@@ -123,7 +123,7 @@ def test_every_document_reads_in_both_languages(house: Estate) -> None:
             assert "<html" in document.pages[language]
 
 
-def test_the_clocks_that_ship_are_those_of_the_four_hours(sqlite_house: Estate) -> None:
+def test_the_clocks_that_ship_are_those_of_the_four_hours(sqlite_house: InstallationHarness) -> None:
     """Apology after 40 min (hour 1: met); no compensation by hour 3 (missed); closed at 3 h 30 (hour 4: none)."""
     house = sqlite_house
     began = house.now
@@ -144,11 +144,11 @@ def test_the_clocks_that_ship_are_those_of_the_four_hours(sqlite_house: Estate) 
         house.turn()
     house.do(ref, Close, "alice", reason="over")
     house.turn()
-    period = period_named(Span.DAY, began.in_timezone(ZONE).format("YYYY-MM-DD"), ZONE)
-    desk = desk_of(house.house)
+    period = parse_period(PeriodLength.DAY, began.in_timezone(ZONE).format("YYYY-MM-DD"), ZONE)
+    desk = get_review_service(house.house)
     with house.house.database.read() as connection:
-        found = matters.cases(connection, period, house.house.roster(), ALARMS)
-        counted = matters.tallies(found, shipped(), house.now)
+        found = matters.list_cases(connection, period, house.house.roster(), ALARM_TYPES)
+        counted = matters.tally_clocks(found, shipped_review_plan(), house.now)
         data = monthly.figures_of_month(desk, connection, period, house.now)
     assert {name: (counted[name].met, counted[name].missed) for name in ("apology", "compensation", "measures")} == {
         "apology": (1, 0), "compensation": (0, 1), "measures": (0, 0),

@@ -16,7 +16,7 @@ import pytest
 from domain.commands import Close
 from engine import commands
 from storage import figures as store
-from storage.figures import Batch, canonical, micros
+from storage.figures import SampleBatch, canonical_labels, to_micros
 from tests.served import Served, check, served, valid
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ def type_(web: Served, *words: str, **environment: str) -> subprocess.CompletedP
 def closed(web: Served, title: str = "Checkout is down") -> str:
     ref = web.declare(title, playbook="service-outage")
     command = Close(id=f"close-{ref}", incident=ref, by="alice", reason="solved")
-    commands.carry_out(web.house, command, pendulum.now("UTC"))
+    commands.carry_out_command(web.house, command, pendulum.now("UTC"))
     return ref
 
 
@@ -123,10 +123,10 @@ def test_a_retrospective_by_the_api(web: Served) -> None:
 def test_the_three_levels(web: Served) -> None:
     """Level 1: 0.95 of 100 and 0.85 of 100 contacts were in time, (95 + 85) / 200 = 90 %: the objective, just."""
     now = pendulum.now("UTC")
-    figures = store.open_figures(web.house.settings)
-    batch = Batch()
+    figures = store.open_sample_store(web.house.settings)
+    batch = SampleBatch()
     for minutes, share in ((10, 0.95), (20, 0.85)):
-        batch.add(("level_attainment", canonical({"level": "1"})), micros(now.subtract(minutes=minutes)), share, 100.0)
+        batch.add(("level_attainment", canonical_labels({"level": "1"})), to_micros(now.subtract(minutes=minutes)), share, 100.0)
     figures.take([batch], now)
     figures.close()
     (first, second, third) = valid("levels", web.client.get("/api/levels", params={"days": 2}))["levels"]

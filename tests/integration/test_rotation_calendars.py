@@ -15,8 +15,8 @@ from pendulum import DateTime
 
 from domain.roster import Person
 from engine.rotation import calendars, looking, showing
-from playbooks.shifts import BadCalendar, Entry, holder, read_shifts
-from tests.houses import Estate, estate
+from playbooks.shifts import BadCalendar, CalendarShift, find_shift_holder, parse_shifts
+from tests.houses import InstallationHarness, installation_harness
 
 FRAME = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//t//t\n{}\nEND:VCALENDAR\n"
 START, END = pendulum.datetime(2026, 10, 20), pendulum.datetime(2026, 11, 3)
@@ -41,7 +41,7 @@ def daily(summary: str, start: str, end: str, *more: str) -> str:
 
 
 def shown(text: str, zone: ZoneInfo = BERLIN) -> list[str]:
-    found = read_shifts(FRAME.format(text), START, END, zone)
+    found = parse_shifts(FRAME.format(text), START, END, zone)
     return [f"{one.start:%d %H:%M}-{one.end:%d %H:%M} {one.summary}" for one in found]
 
 
@@ -77,7 +77,7 @@ def test_what_is_written_as_shifts(text: str, expected: list[str]) -> None:
 )  # fmt: skip
 def test_what_is_no_calendar_is_said(text: str, says: str) -> None:
     with pytest.raises(BadCalendar, match=says):
-        read_shifts(text, START, END, BERLIN)
+        parse_shifts(text, START, END, BERLIN)
 
 
 PEOPLE = {
@@ -102,13 +102,13 @@ PEOPLE = {
     ],
 )
 def test_whom_a_shift_means(mails: tuple[str, ...], names: tuple[str, ...], summary: str, who: str | None) -> None:
-    assert holder(Entry(START, END, mails, names, summary), PEOPLE) == who
+    assert find_shift_holder(CalendarShift(START, END, mails, names, summary), PEOPLE) == who
 
 
 def test_whoever_declined_has_no_shift() -> None:
     more = ("ATTENDEE;PARTSTAT=DECLINED:mailto:alice@example.org", "ATTENDEE;CN=Bob Keller:MAILTO:b@example.org")
-    (one,) = read_shifts(FRAME.format(event("x", ":20261024T220000Z", ":20261025T060000Z", *more)), START, END, BERLIN)
-    assert (one.mails, one.names, holder(one, PEOPLE)) == (("b@example.org",), ("Bob Keller",), "bob")
+    (one,) = parse_shifts(FRAME.format(event("x", ":20261024T220000Z", ":20261025T060000Z", *more)), START, END, BERLIN)
+    assert (one.mails, one.names, find_shift_holder(one, PEOPLE)) == (("b@example.org",), ("Bob Keller",), "bob")
 
 
 # --- an installation ---------------------------------------------------------------------------------------------
@@ -119,9 +119,9 @@ ROTA = FRAME.format(daily("Hana", "01T080000", "01T200000") + "\n" + daily("erik
 
 
 @contextmanager
-def estate_of(home: Path, calendar: str) -> Iterator[Estate]:
+def estate_of(home: Path, calendar: str) -> Iterator[InstallationHarness]:
     """A house whose technology lead has that calendar. It is 3 UTC."""
-    with estate(home) as made:
+    with installation_harness(home) as made:
         made.house.settings.roster_file.write_text(ROSTER.replace(HELD, f'{HELD}, calendar: "{calendar}"'))
         for file in (made.house._roster, made.house._written):  # not in a second, now
             file._pace._last = None
@@ -129,7 +129,7 @@ def estate_of(home: Path, calendar: str) -> Iterator[Estate]:
 
 
 @pytest.fixture(name="rota")
-def rota_fixture(home: Path) -> Iterator[Estate]:
+def rota_fixture(home: Path) -> Iterator[InstallationHarness]:
     """Technology: Hana by day (0 to 12 UTC), Erik by night, from a file beside the roster. It is 3 UTC."""
     (home / "tech.ics").write_text(ROTA)
     with estate_of(home, "tech.ics") as opened:
@@ -137,18 +137,18 @@ def rota_fixture(home: Path) -> Iterator[Estate]:
         yield opened
 
 
-def fetch(house: Estate) -> int:
+def fetch(house: InstallationHarness) -> int:
     done = looking.fetch_calendars(house.house, house.now)
     house.house.on_duty.forget()
     return done
 
 
-def lead(house: Estate) -> tuple[str | None, str | None]:
+def lead(house: InstallationHarness) -> tuple[str | None, str | None]:
     roster = house.house.roster()
     return roster.primary("technology-lead"), roster.backup("technology-lead")
 
 
-def test_who_is_called_changes_with_the_shift(rota: Estate) -> None:
+def test_who_is_called_changes_with_the_shift(rota: InstallationHarness) -> None:
     assert rota.house.findings() == []
     assert lead(rota) == ("hana", "erik")
     ref = rota.declare()
@@ -163,7 +163,7 @@ def test_who_is_called_changes_with_the_shift(rota: Estate) -> None:
     assert rota.snapshot(later).steps["s/fix"].owner == "erik"
 
 
-def test_a_calendar_that_breaks_leaves_the_last_good_copy(rota: Estate) -> None:
+def test_a_calendar_that_breaks_leaves_the_last_good_copy(rota: InstallationHarness) -> None:
     (rota.house.settings.home / "tech.ics").write_text("<html>sign in</html>")
     rota.wait(minutes=1)
     assert fetch(rota) == 1
@@ -186,19 +186,19 @@ def test_a_calendar_that_breaks_leaves_the_last_good_copy(rota: Estate) -> None:
         (ROTA.replace("Hana", "Zoe").replace("erik", "Yan"), "nobody of the roster is on shift"),
     ],
 )
-def test_an_empty_calendar_leaves_it_to_the_named_holder_and_says_so(rota: Estate, text: str, says: str) -> None:
+def test_an_empty_calendar_leaves_it_to_the_named_holder_and_says_so(rota: InstallationHarness, text: str, says: str) -> None:
     (rota.house.settings.home / "tech.ics").write_text(text)
     fetch(rota)
     assert lead(rota) == ("fenglei", "erik")
     assert says in rota.house.findings()[0]
 
 
-def test_a_stranger_on_shift_is_a_gap_and_is_named_by_time(rota: Estate) -> None:
+def test_a_stranger_on_shift_is_a_gap_and_is_named_by_time(rota: InstallationHarness) -> None:
     (rota.house.settings.home / "tech.ics").write_text(ROTA.replace("Hana", "Zoe"))
     fetch(rota)
     assert lead(rota) == ("fenglei", "erik")
     assert any("the shift of 2026-11-0" in line and "`mail`" in line for line in rota.house.findings())
-    found = showing.days(rota.house, rota.now, role="technology-lead", count=2)
+    found = showing.list_shifts(rota.house, rota.now, role="technology-lead", count=2)
     assert [(gap["from"][11:16], gap["to"][11:16]) for gap in found["gaps"]] == [
         ("03:00", "12:00"),
         ("00:00", "12:00"),
@@ -283,15 +283,15 @@ def test_an_address_is_asked_every_five_minutes_and_after_trouble_every_minute(
 
 def test_an_address_that_never_ends_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calendars, "_WHOLE_SECONDS", 0.0)
-    with pytest.raises(calendars.Unreachable, match="takes longer"):
-        calendars.fetch(site.url)
+    with pytest.raises(calendars.CalendarUnreachable, match="takes longer"):
+        calendars.fetch_calendar(site.url)
     site.server.server_close()
-    with pytest.raises(calendars.Unreachable) as caught:
-        calendars.fetch("http://127.0.0.1:1/5ecret")
+    with pytest.raises(calendars.CalendarUnreachable) as caught:
+        calendars.fetch_calendar("http://127.0.0.1:1/5ecret")
     assert "5ecret" not in str(caught.value)
 
 
-def test_the_copies_are_for_this_user_only(rota: Estate) -> None:
+def test_the_copies_are_for_this_user_only(rota: InstallationHarness) -> None:
     files = sorted(rota.house.settings.calendars_dir.iterdir())
     assert [file.name for file in files] == ["technology-lead.ics", "technology-lead.json"]
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
@@ -303,13 +303,13 @@ def when(text: str) -> DateTime:
     return found
 
 
-def test_who_and_days_as_read_models(rota: Estate) -> None:
-    (then,) = showing.who(rota.house, when("2026-11-05T13:00:00Z"), role="technology-lead")
+def test_who_and_days_as_read_models(rota: InstallationHarness) -> None:
+    (then,) = showing.list_on_duty(rota.house, when("2026-11-05T13:00:00Z"), role="technology-lead")
     assert (then["primary"], then["backup"], then["source"]) == ("erik", "fenglei", "calendar")
     assert then["until"] == "2026-11-06T00:00:00+00:00"
-    (pr,) = showing.who(rota.house, rota.now, role="pr-lead")
+    (pr,) = showing.list_on_duty(rota.house, rota.now, role="pr-lead")
     assert (pr["primary"], pr["source"], pr["until"]) == ("chenyu", "roster", None)
-    found = showing.days(rota.house, rota.now)
+    found = showing.list_shifts(rota.house, rota.now)
     row = next(one for one in found["roles"] if one["role"] == "technology-lead")
     assert len(row["spans"]) == 29
     assert found["gaps"] == []

@@ -10,11 +10,11 @@ import pytest
 
 from domain.commands import Acknowledge
 from domain.durations import later
-from domain.handle import Refused
-from domain.rotation import Override
-from engine.auditor import Auditor, foresee
+from domain.handle import CommandRefused
+from domain.rotation import DutyOverride
+from engine.auditor import Auditor, find_coming_gaps
 from engine.rotation import looking, overriding, showing
-from tests.houses import Estate, house_fixture, sqlite_house_fixture  # noqa: F401 - fixtures
+from tests.houses import InstallationHarness, house_fixture, sqlite_house_fixture  # noqa: F401 - fixtures
 from tests.integration.test_rotation_calendars import (
     FRAME,
     ROTA,
@@ -28,20 +28,20 @@ from tests.integration.test_rotation_calendars import (
 ROLE = "technology-lead"
 
 
-def by_hand(house: Estate, person: str, start: float = 0, end: float = 2, **fields: str) -> Override:
+def by_hand(house: InstallationHarness, person: str, start: float = 0, end: float = 2, **fields: str) -> DutyOverride:
     """Put somebody on duty, from and until so many hours from now."""
     begins, ends = (later(house.now, timedelta(hours=hours)) for hours in (start, end))
     given = {"id": f"{person}-{house.now}", "role": ROLE, "reason": "swap", "by": "alice", **fields}
-    made = Override(person=person, start=begins, end=ends, made_at=house.now, **given)  # type: ignore[arg-type]
-    overriding.put_on_duty(house.house, made)
+    made = DutyOverride(person=person, start=begins, end=ends, made_at=house.now, **given)  # type: ignore[arg-type]
+    overriding.add_override(house.house, made)
     return made
 
 
-def look(house: Estate) -> int:
-    return looking.look(house.house, house.now)
+def look(house: InstallationHarness) -> int:
+    return looking.hand_over_due(house.house, house.now)
 
 
-def test_by_hand_is_in_force_at_once_and_over_in_time(house: Estate) -> None:
+def test_by_hand_is_in_force_at_once_and_over_in_time(house: InstallationHarness) -> None:
     assert lead(house) == ("fenglei", "erik")
     by_hand(house, "dora")
     assert lead(house) == ("dora", "erik")
@@ -52,14 +52,14 @@ def test_by_hand_is_in_force_at_once_and_over_in_time(house: Estate) -> None:
     assert lead(house) == ("fenglei", "erik")
 
 
-def test_by_hand_ends_early_and_stays_on_record(house: Estate) -> None:
+def test_by_hand_ends_early_and_stays_on_record(house: InstallationHarness) -> None:
     made = by_hand(house, "dora")
     house.wait(hours=1)
     assert overriding.end_override(house.house, made.id, "bob", house.now)
     assert not overriding.end_override(house.house, made.id, "bob", house.now)
     assert lead(house)[0] == "fenglei"
-    assert showing.overrides(house.house, house.now) == []
-    (row,) = showing.overrides(house.house, house.now, past=True)
+    assert showing.list_overrides(house.house, house.now) == []
+    (row,) = showing.list_overrides(house.house, house.now, past=True)
     assert (row["person"], row["by"], row["ended_by"], row["reason"], row["state"]) == (
         "dora",
         "alice",
@@ -70,10 +70,10 @@ def test_by_hand_ends_early_and_stays_on_record(house: Estate) -> None:
     assert row["until"] == house.now.isoformat()
 
 
-def test_the_same_id_again_changes_nothing(house: Estate) -> None:
+def test_the_same_id_again_changes_nothing(house: InstallationHarness) -> None:
     made = by_hand(house, "dora")
-    assert not overriding.put_on_duty(house.house, made)
-    assert len(showing.overrides(house.house, house.now)) == 1
+    assert not overriding.add_override(house.house, made)
+    assert len(showing.list_overrides(house.house, house.now)) == 1
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_the_same_id_again_changes_nothing(house: Estate) -> None:
         ({"person": "dora", "reason": " "}, "say why"),
     ],
 )
-def test_what_makes_no_sense_is_refused(sqlite_house: Estate, fields: dict[str, str], says: str) -> None:
-    with pytest.raises(Refused, match=says):
+def test_what_makes_no_sense_is_refused(sqlite_house: InstallationHarness, fields: dict[str, str], says: str) -> None:
+    with pytest.raises(CommandRefused, match=says):
         by_hand(sqlite_house, **fields)  # type: ignore[arg-type]
 
 
-def test_the_ladder_calls_whoever_is_on_duty_when_it_climbs(house: Estate) -> None:
+def test_the_ladder_calls_whoever_is_on_duty_when_it_climbs(house: InstallationHarness) -> None:
     """Resolved anew at each call: the backup of the role changed after the step was opened."""
     ref = house.declare()
     house.turn()
@@ -107,7 +107,7 @@ def test_the_ladder_calls_whoever_is_on_duty_when_it_climbs(house: Estate) -> No
 # --- hand-over ---------------------------------------------------------------------------------------------------
 
 
-def test_a_change_of_shift_is_handed_over_once(house: Estate) -> None:
+def test_a_change_of_shift_is_handed_over_once(house: InstallationHarness) -> None:
     mine = house.declare()
     other = house.declare(title="Search is slow")
     house.turn()
@@ -137,7 +137,7 @@ def test_a_change_of_shift_is_handed_over_once(house: Estate) -> None:
     assert house.verified(mine) is None
 
 
-def test_and_back_again_when_it_is_over(house: Estate) -> None:
+def test_and_back_again_when_it_is_over(house: InstallationHarness) -> None:
     by_hand(house, "dora")
     assert look(house) == 1
     ref = house.declare()
@@ -150,7 +150,7 @@ def test_and_back_again_when_it_is_over(house: Estate) -> None:
     assert any("您现在当班" in title for title in house.titles("fenglei"))
 
 
-def test_many_who_look_at_once_hand_over_once(house: Estate) -> None:
+def test_many_who_look_at_once_hand_over_once(house: InstallationHarness) -> None:
     house.declare()
     house.turn()
     house.wait(minutes=1)
@@ -167,14 +167,14 @@ def test_many_who_look_at_once_hand_over_once(house: Estate) -> None:
     assert len([title for title in house.titles("dora") if "Handed" in title]) == 1
 
 
-def test_a_change_long_ago_is_no_news(sqlite_house: Estate) -> None:
+def test_a_change_long_ago_is_no_news(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     by_hand(house, "dora", 0, 40)
     house.wait(hours=13)
     assert look(house) == 0
 
 
-def test_a_shift_of_the_same_person_again_is_no_change(rota: Estate) -> None:
+def test_a_shift_of_the_same_person_again_is_no_change(rota: InstallationHarness) -> None:
     (rota.house.settings.home / "tech.ics").write_text(
         FRAME.format(daily("hana", "01T080000", "01T200000") + "\n" + daily("hana", "01T200000", "02T080000"))
     )
@@ -183,7 +183,7 @@ def test_a_shift_of_the_same_person_again_is_no_change(rota: Estate) -> None:
     assert look(rota) == 0
 
 
-def test_a_word_that_does_not_arrive_goes_to_the_next_channel(sqlite_house: Estate) -> None:
+def test_a_word_that_does_not_arrive_goes_to_the_next_channel(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     text = house.house.settings.roster_file.read_text()
     house.house.settings.roster_file.write_text(text.replace("channels: [dora]", "channels: [dora, bob]"))
@@ -201,7 +201,7 @@ def test_a_word_that_does_not_arrive_goes_to_the_next_channel(sqlite_house: Esta
 
 
 @pytest.fixture(name="gappy")
-def gappy_fixture(home: object) -> Iterator[Estate]:
+def gappy_fixture(home: object) -> Iterator[InstallationHarness]:
     """Only by day: nobody from 12 to 0 UTC."""
     with estate_of(home, "tech.ics") as opened:  # type: ignore[arg-type]
         (opened.house.settings.home / "tech.ics").write_text(FRAME.format(daily("Hana", "01T080000", "01T200000")))
@@ -209,26 +209,26 @@ def gappy_fixture(home: object) -> Iterator[Estate]:
         yield opened
 
 
-def test_a_gap_tomorrow_pages_the_last_resort_today_and_the_heart_beats_on(gappy: Estate) -> None:
+def test_a_gap_tomorrow_pages_the_last_resort_today_and_the_heart_beats_on(gappy: InstallationHarness) -> None:
     from tests.integration.test_auditor import watcher
 
     with watcher() as (url, beats):
         gappy.house.settings = gappy.house.settings.model_copy(update={"heartbeat_url": url})
         auditor = Auditor(gappy.house, gappy.clock)
         for _ in range(3):
-            auditor.look()
+            auditor.run_once()
             gappy.wait(minutes=1)
         assert len(beats) == 3
     (title,) = gappy.titles("wangjie")
     assert "technology-lead" in title
     assert "2026-11-02 12:00 UTC" in title
     gappy.wait(hours=12)
-    auditor.look()
+    auditor.run_once()
     assert len(gappy.titles("wangjie")) == 2, "twice a day"
 
 
-def test_no_gap_no_word(rota: Estate) -> None:
-    assert foresee(rota.house, rota.now) == {}
+def test_no_gap_no_word(rota: InstallationHarness) -> None:
+    assert find_coming_gaps(rota.house, rota.now) == {}
     by_hand(rota, "dora")
-    assert foresee(rota.house, rota.now) == {}
+    assert find_coming_gaps(rota.house, rota.now) == {}
     assert ROTA

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.access import Role
+from domain.access import AccessRole
 from engine import accounts
-from engine.accounts import Way
+from engine.accounts import AuditActor
 from engine.clock import now
 from storage import accounts_ways, audit
 from storage.accounts import Account
@@ -31,7 +31,7 @@ BROWSER = {"User-Agent": "Mozilla/5.0", "Accept": "text/html"}
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Served]:
     with served(tmp_path_factory.mktemp("home"), free_port()) as running:
-        accounts.add(running.house, Account("ada", "", Role.ADMIN), PASSWORD, now(), Way())
+        accounts.add_account(running.house, Account("ada", "", AccessRole.ADMIN), PASSWORD, now(), AuditActor())
         running.declare("Checkout is down")
         yield running
 
@@ -48,7 +48,7 @@ def log_in(web: Served, client: httpx.Client, password: str = PASSWORD, to: str 
 
 
 def test_a_login_speaks_the_language_of_the_account(web: Served) -> None:
-    accounts.add(web.house, Account("lin", "", Role.VIEWER, "zh_CN"), PASSWORD, now(), Way())
+    accounts.add_account(web.house, Account("lin", "", AccessRole.VIEWER, "zh_CN"), PASSWORD, now(), AuditActor())
     with browser(web) as one:
         one.post("/login", data={"name": "lin", "password": PASSWORD})
         assert 'lang="zh-CN"' in one.get("/account").text
@@ -56,14 +56,14 @@ def test_a_login_speaks_the_language_of_the_account(web: Served) -> None:
 
 def test_whoever_goes_on_trying_does_not_fill_the_log(web: Served) -> None:
     with web.house.database.read() as connection:
-        before = len(audit.read(connection, limit=10_000))
+        before = len(audit.read_entries(connection, limit=10_000))
     with browser(web) as one:
         for _ in range(40):
             assert one.post("/login/link/a-guess").status_code == 410
     ends, found = time.monotonic() + 5, 0
     while not found and time.monotonic() < ends:
         with web.house.database.read() as connection:
-            found = len(audit.read(connection, limit=10_000)) - before
+            found = len(audit.read_entries(connection, limit=10_000)) - before
         time.sleep(0.05)
     assert 1 <= found <= 3
 
@@ -91,7 +91,7 @@ def test_the_cookie_is_for_us_alone(web: Served, home: Path, free_port: Callable
     assert "Secure" not in cookie
     assert "Domain" not in cookie
     with served(home, free_port(), public_url="https://tocsin.example.org") as safe, browser(safe) as one:
-        accounts.add(safe.house, Account("ada", "", Role.ADMIN), PASSWORD, now(), Way())
+        accounts.add_account(safe.house, Account("ada", "", AccessRole.ADMIN), PASSWORD, now(), AuditActor())
         cookie = log_in(safe, one).headers["set-cookie"]
         assert safe.client.get("/status").headers["strict-transport-security"] == "max-age=31536000"
     assert cookie.startswith("__Host-tocsin_session=")
@@ -241,7 +241,7 @@ def test_the_login_leads_back_to_where_one_was(web: Served) -> None:
 
 
 def test_failed_logins_say_nothing_and_then_wait(web: Served) -> None:
-    accounts.add(web.house, Account("slow", "", Role.VIEWER), PASSWORD, now(), Way())
+    accounts.add_account(web.house, Account("slow", "", AccessRole.VIEWER), PASSWORD, now(), AuditActor())
     said = []
     with browser(web) as one:
         for name in ("slow", "nobody-like-that"):
@@ -346,8 +346,8 @@ def test_an_export_is_a_file_that_names_itself(web: Served, kind: str) -> None:
 
 def test_no_secret_stands_in_a_log_an_audit_or_an_address(web: Served, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    link = accounts.make_link(web.house, "ada", now(), Way())
-    _id, token, _ends = accounts.make_token(web.house, "ada", [], 1, now(), Way())
+    link = accounts.make_login_link(web.house, "ada", now(), AuditActor())
+    _id, token, _ends = accounts.make_api_token(web.house, "ada", [], 1, now(), AuditActor())
     secrets = [link.rpartition("/")[2], token, PASSWORD]
     with browser(web) as one:
         one.get(link)
@@ -361,7 +361,7 @@ def test_no_secret_stands_in_a_log_an_audit_or_an_address(web: Served, caplog: p
     httpx.get(f"{web.url}/api/incidents", headers={"Authorization": f"Bearer {token}x"}, trust_env=False)
     ours = [f"{r.name} {r.getMessage()}" for r in caplog.records if not r.name.startswith(("httpcore", "httpx"))]
     with web.house.database.read() as connection:
-        kept = [str(tuple(row)) for row in audit.read(connection, limit=1_000)]
+        kept = [str(tuple(row)) for row in audit.read_entries(connection, limit=1_000)]
         kept += [str(tuple(row)) for row in connection.execute(accounts_ways.SESSION.select())]
         kept += [str(tuple(row)) for row in connection.execute(accounts_ways.TOKEN.select())]
         kept += [str(tuple(row)) for row in connection.execute(accounts_ways.LINK.select())]
@@ -377,7 +377,7 @@ def test_refusals_and_changes_are_in_the_audit_log(web: Served) -> None:
     end = time.monotonic() + 5
     while time.monotonic() < end:
         with web.house.database.read() as connection:
-            rows = audit.read(connection, limit=50)
+            rows = audit.read_entries(connection, limit=50)
         refused = [row for row in rows if row.deed == "POST /api/incidents/INC-1/close" and row.who == "dora-viewer"]
         noted = [row for row in rows if row.deed == "POST /api/incidents/INC-1/note" and row.detail == "as alice"]
         if refused and noted:

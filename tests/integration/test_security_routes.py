@@ -9,14 +9,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from domain.access import NEEDS, ROLES, Role
+from domain.access import REQUIRED_ROLES, ROLES, AccessRole
 from tests.served import Served, served
 from web.app import create_app
 from web.making import COMMANDS
 
 OPEN = "open"  # to all: it tells nothing, or its address is the right to it
 LOCAL = "this machine"  # the sandbox's letters
-TABLE: dict[str, str | Role] = {
+TABLE: dict[str, str | AccessRole] = {
     # the public, and links that are sent to one person
     "GET /status": OPEN, "GET /status/feed.atom": OPEN, "GET /status/asked": OPEN, "POST /status/subscribe": OPEN,
     "GET /status/confirm/{token}": OPEN, "POST /status/confirm/{token}": OPEN,
@@ -28,8 +28,8 @@ TABLE: dict[str, str | Role] = {
     # for whoever watches the processes
     "GET /healthz": OPEN, "GET /readyz": OPEN, "GET /metrics": "look", "GET /api/openapi.json": OPEN,
     # the sandbox
-    "POST /inbox/{name:path}": LOCAL, "GET /inbox/api/messages": Role.ADMIN, "GET /inbox": "look",
-    "GET /inbox/{name:path}": Role.ADMIN,
+    "POST /inbox/{name:path}": LOCAL, "GET /inbox/api/messages": AccessRole.ADMIN, "GET /inbox": "look",
+    "GET /inbox/{name:path}": AccessRole.ADMIN,
     # pages
     "GET /": "look", "GET /incidents": OPEN, "GET /incidents/{ref}": "look", "GET /incidents/{ref}/text": "look",
     "GET /incidents/{ref}/export.{kind}": "look", "GET /declare": "declare", "GET /declare/similar": "declare",
@@ -154,15 +154,15 @@ def ask(web: Served, route: str, headers: dict[str, str]) -> httpx.Response:
     return httpx.request(method, web.url + path, headers=headers, trust_env=False, timeout=60, **sent)
 
 
-@pytest.mark.parametrize("role", [Role.NONE, *ROLES], ids=lambda role: role.word)
-def test_each_route_lets_in_who_may_and_nobody_else(web: Served, role: Role) -> None:
+@pytest.mark.parametrize("role", [AccessRole.NONE, *ROLES], ids=lambda role: role.word)
+def test_each_route_lets_in_who_may_and_nobody_else(web: Served, role: AccessRole) -> None:
     # Not from the console: as a browser does, or as somebody without anything from elsewhere.
     headers = web.session(role.word, "alice") if role else {"User-Agent": "Mozilla/5.0", "Origin": web.url}
     wrong = []
     for route, wanted in TABLE.items():
         if wanted in (OPEN, LOCAL) or route in LEFT_OUT:
             continue
-        least = wanted if isinstance(wanted, Role) else NEEDS[wanted]
+        least = wanted if isinstance(wanted, AccessRole) else REQUIRED_ROLES[wanted]
         status = ask(web, route, headers).status_code
         expected = status == 401 if not role else status == 403 if role < least else status not in (401, 403)
         if not expected or status >= 500:
@@ -183,10 +183,10 @@ def test_what_is_open_is_open_and_does_nothing_for_a_guess(web: Served) -> None:
 
 @pytest.mark.parametrize("name", [*COMMANDS, "attach", "merge"])
 def test_each_button_takes_the_role_of_its_command(web: Served, name: str) -> None:
-    for role in (Role.VIEWER, Role.RESPONDER, Role.APPROVER, Role.COMMANDER):
+    for role in (AccessRole.VIEWER, AccessRole.RESPONDER, AccessRole.APPROVER, AccessRole.COMMANDER):
         headers = web.session(role.word, "alice")
         answer = httpx.post(f"{web.url}/incidents/INC-9/do/{name}", headers=headers, data={"x": "y"}, trust_env=False)
-        assert (answer.status_code == 403) == (role < NEEDS[name]), f"{role.word}: {answer.status_code}"
+        assert (answer.status_code == 403) == (role < REQUIRED_ROLES[name]), f"{role.word}: {answer.status_code}"
 
 
 def test_a_note_that_puts_an_entry_right_is_a_commanders(web: Served) -> None:
@@ -217,11 +217,11 @@ def test_a_letter_is_its_readers_alone(web: Served) -> None:
 @pytest.mark.parametrize("scope", ["samples", "read", "respond", "approve", "command", "admin"])
 def test_a_token_does_what_its_scope_says(web: Served, scope: str) -> None:
     from engine import accounts
-    from engine.accounts import Way
+    from engine.accounts import AuditActor
     from engine.clock import now
 
     web.session("admin", "alice")  # its account
-    _id, token, _ends = accounts.make_token(web.house, "alice-admin", [scope], 30, now(), Way())
+    _id, token, _ends = accounts.make_api_token(web.house, "alice-admin", [scope], 30, now(), AuditActor())
     headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": "203.0.113.9"}
     found = {
         name: httpx.request(method, web.url + path, headers=headers, json=body, trust_env=False).status_code

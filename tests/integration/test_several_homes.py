@@ -14,39 +14,39 @@ from pathlib import Path
 import pytest
 
 from domain.text import Reason
-from engine.auditor import tell
-from engine.children import chosen, default_children
+from engine.auditor import alert_last_resort
+from engine.children import select_children, default_children
 from engine.deliver import Deliverer
 from engine.guarantor import Guarantor
-from engine.house import House
-from engine.liveness import Sender, is_dead, place
-from engine.turn import LEASE, take_turns, turn
+from engine.house import Installation
+from engine.liveness import SenderLock, is_sender_dead, read_home_id
+from engine.turn import LEASE, lease_turns, take_turn
 from storage import outbox
 from storage.settings import load_settings
-from tests.houses import Estate, house_fixture  # noqa: F401 - a fixture
+from tests.houses import InstallationHarness, house_fixture  # noqa: F401 - a fixture
 
 
 @pytest.fixture(name="other")
-def other_fixture(house: Estate, tmp_path: Path) -> Iterator[House]:
+def other_fixture(house: InstallationHarness, tmp_path: Path) -> Iterator[Installation]:
     """A second home with the same database, on the same machine."""
     home = tmp_path / "other"
     settings = load_settings(home=home, database_url=house.house.settings.database, port=house.receiver.port)
     (home / "playbooks").mkdir(parents=True)
     for name in ("roster.yaml", "channels.yaml", "secret.key"):
         (home / name).write_bytes((house.house.settings.home / name).read_bytes())
-    opened = House(settings, clock=house.clock).open()
+    opened = Installation(settings, clock=house.clock).open()
     yield opened
     opened.close()
 
 
-def test_a_sender_of_another_home_of_this_machine_is_not_taken_for_dead(house: Estate, other: House) -> None:
+def test_a_sender_of_another_home_of_this_machine_is_not_taken_for_dead(house: InstallationHarness, other: Installation) -> None:
     """Its lock is in a folder that we do not see: only its lease says something."""
     theirs = Deliverer(other, "engine", house.clock)
     ref = house.declare()
     with house.house.database.write() as connection:
         lease = f"{theirs._sender.name}/x"
         until = house.now + outbox.LEASE
-        outbox.claim(connection, house.now, until, limit=9, lease=lease, ready_since=house.now)
+        outbox.claim_messages(connection, house.now, until, limit=9, lease=lease, ready_since=house.now)
     house.deliver()
     assert house.row(ref).state == "leased"
     assert house.receiver.received == []
@@ -66,26 +66,26 @@ def test_a_home_knows_its_own_dead_and_its_place_stays(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", code, str(run)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     name = process.stdout.readline().strip()
-    assert name.startswith(f"{place(run)}:engine-{process.pid}-")
-    assert not is_dead(run, name)
-    assert not is_dead(tmp_path / "another" / "run", name)
+    assert name.startswith(f"{read_home_id(run)}:engine-{process.pid}-")
+    assert not is_sender_dead(run, name)
+    assert not is_sender_dead(tmp_path / "another" / "run", name)
     process.kill()
     process.wait()
     process.stdout.close()
-    assert is_dead(run, name)
-    assert not is_dead(tmp_path / "another" / "run", name), "of another home nothing is known"
-    assert place(run) != place(tmp_path / "another" / "run")
+    assert is_sender_dead(run, name)
+    assert not is_sender_dead(tmp_path / "another" / "run", name), "of another home nothing is known"
+    assert read_home_id(run) != read_home_id(tmp_path / "another" / "run")
 
 
 def test_many_who_begin_at_once_agree_on_their_place(tmp_path: Path) -> None:
     names: list[str] = []
-    threads = [threading.Thread(target=lambda: names.append(place(tmp_path / "run"))) for _ in range(16)]
+    threads = [threading.Thread(target=lambda: names.append(read_home_id(tmp_path / "run"))) for _ in range(16)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(set(names)) == 1
-    sender = Sender(tmp_path / "run", "engine")
+    sender = SenderLock(tmp_path / "run", "engine")
     assert sender.name.startswith(names[0])
     lock = tmp_path / "run" / "senders" / f"{sender.name.replace(':', '_')}.lock"
     with lock.open("r+") as file, pytest.raises(BlockingIOError):
@@ -93,33 +93,33 @@ def test_many_who_begin_at_once_agree_on_their_place(tmp_path: Path) -> None:
     sender.close()
 
 
-def test_what_another_leased_just_now_is_theirs(house: Estate, other: House) -> None:
+def test_what_another_leased_just_now_is_theirs(house: InstallationHarness, other: Installation) -> None:
     house.declare()
     house.wait(minutes=5, seconds=2)
     response = house.snapshot("INC-1").response.id
-    (theirs,) = take_turns(other, [response], house.now, spare=timedelta(seconds=0.5))
+    (theirs,) = lease_turns(other, [response], house.now, spare=timedelta(seconds=0.5))
     engine = Guarantor(house.house, house.clock)
     assert engine.take_overdue() == 0, "they have had no time for it"
     house.wait(seconds=0.4)
-    assert take_turns(house.house, [response], house.now, spare=timedelta(seconds=0.5)) == []
-    assert take_turns(house.house, [response], house.now, spare=LEASE) == []
-    assert turn(other, theirs, house.now, driver="guarantor") is not None
+    assert lease_turns(house.house, [response], house.now, spare=timedelta(seconds=0.5)) == []
+    assert lease_turns(house.house, [response], house.now, spare=LEASE) == []
+    assert take_turn(other, theirs, house.now, driver="guarantor") is not None
     engine._deliverer.close()
 
 
-def test_what_another_leased_and_forgot_is_taken_over(house: Estate, other: House) -> None:
+def test_what_another_leased_and_forgot_is_taken_over(house: InstallationHarness, other: Installation) -> None:
     house.declare()
     house.wait(minutes=5, seconds=2)
     response = house.snapshot("INC-1").response.id
-    (theirs,) = take_turns(other, [response], house.now, spare=timedelta(seconds=0.5))
+    (theirs,) = lease_turns(other, [response], house.now, spare=timedelta(seconds=0.5))
     house.wait(seconds=0.5)
     engine = Guarantor(house.house, house.clock)
     assert engine.take_overdue() == 1
-    assert turn(other, theirs, house.now, driver="guarantor") is None
+    assert take_turn(other, theirs, house.now, driver="guarantor") is None
     engine._deliverer.close()
 
 
-def test_engines_that_look_at_one_moment_do_each_turn_once(house: Estate, other: House) -> None:
+def test_engines_that_look_at_one_moment_do_each_turn_once(house: InstallationHarness, other: Installation) -> None:
     for n in range(12):
         house.declare(title=f"Number {n}")
     house.wait(minutes=5, seconds=2)
@@ -137,10 +137,10 @@ def test_engines_that_look_at_one_moment_do_each_turn_once(house: Estate, other:
         engine._deliverer.close()
 
 
-def test_the_last_resort_is_told_once_by_however_many_engines(house: Estate, other: House) -> None:
+def test_the_last_resort_is_told_once_by_however_many_engines(house: InstallationHarness, other: Installation) -> None:
     told: list[bool] = []
     threads = [
-        threading.Thread(target=lambda h=one: told.append(tell(h, "x", Reason("x"), house.now)))
+        threading.Thread(target=lambda h=one: told.append(alert_last_resort(h, "x", Reason("x"), house.now)))
         for one in (house.house, other) * 2
     ]
     for thread in threads:
@@ -153,10 +153,10 @@ def test_the_last_resort_is_told_once_by_however_many_engines(house: Estate, oth
 
 def test_only_some_processes(tmp_path: Path) -> None:
     children = default_children(load_settings(home=tmp_path), {"PREFECT_API_URL": "http://first:4200/api"})
-    assert [child.name for child in chosen(children, " engine, runner ")] == ["engine", "runner"]
-    assert chosen(children, "") == children
+    assert [child.name for child in select_children(children, " engine, runner ")] == ["engine", "runner"]
+    assert select_children(children, "") == children
     with pytest.raises(ValueError, match="no process 'enginee': one or more of web, engine"):
-        chosen(children, "enginee")
+        select_children(children, "enginee")
     environment = {**os.environ, "TOCSIN_HOME": str(tmp_path / "home")}
     command = [sys.executable, "-m", "cli.main", "up", "--only", "king"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)

@@ -8,13 +8,13 @@ import pytest
 
 from engine.auditor import Auditor
 from storage import outbox
-from tests.houses import Estate, house_fixture  # noqa: F401 - a fixture
+from tests.houses import InstallationHarness, house_fixture  # noqa: F401 - a fixture
 from tests.integration.test_auditor import watcher
 
 LAST_RESORT = "wangjie"
 
 
-def a_late_turn(house: Estate) -> None:
+def a_late_turn(house: InstallationHarness) -> None:
     """The ladder was to be climbed two minutes ago, and nobody took the turn."""
     house.declare()
     house.turn()
@@ -22,24 +22,24 @@ def a_late_turn(house: Estate) -> None:
     house.wait(minutes=7)
 
 
-def a_stuck_row(house: Estate) -> None:
+def a_stuck_row(house: InstallationHarness) -> None:
     """A message that is owed, and that nobody sends."""
     house.declare("inform")
     house.turn()
     house.wait(minutes=6)
 
 
-def a_row_in_dead_hands(house: Estate) -> None:
+def a_row_in_dead_hands(house: InstallationHarness) -> None:
     """A message that a sender of another machine took, and never came back."""
     house.declare("inform")
     house.turn()
     with house.house.database.write() as connection:
         until = house.now.add(seconds=30)
-        outbox.claim(connection, house.now, until, limit=10, lease="elsewhere:engine-1/x", ready_since=house.now)
+        outbox.claim_messages(connection, house.now, until, limit=10, lease="elsewhere:engine-1/x", ready_since=house.now)
     house.wait(minutes=6)
 
 
-def a_dead_channel(house: Estate) -> None:
+def a_dead_channel(house: InstallationHarness) -> None:
     """The service refuses every message of one person."""
     house.receiver.script("/inbox/agents", status=403)
     house.declare("inform")
@@ -56,16 +56,16 @@ def a_dead_channel(house: Estate) -> None:
         (a_dead_channel, "agents"),
     ],
 )
-def test_the_last_resort_is_paged_and_the_heart_stops(house: Estate, harm: Callable[[Estate], None], says: str) -> None:
+def test_the_last_resort_is_paged_and_the_heart_stops(house: InstallationHarness, harm: Callable[[InstallationHarness], None], says: str) -> None:
     with watcher() as (url, beats):
         house.house.settings = house.house.settings.model_copy(update={"heartbeat_url": url})
         auditor = Auditor(house.house, house.clock)
-        auditor.look()
+        auditor.run_once()
         assert len(beats) == 1, "all was well"
         harm(house)
         house.wait(minutes=1)
         for _ in range(9):  # a look every 15 seconds: two minutes
-            auditor.look()
+            auditor.run_once()
             house.wait(seconds=15)
         assert len(beats) == 1
     titles = house.titles(LAST_RESORT)

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from domain.access import Role
+from domain.access import AccessRole
 from engine import accounts as keeping
-from engine.accounts import Way
-from engine.accounts_sso import PENDING, roles_of
+from engine.accounts import AuditActor
+from engine.accounts_sso import PENDING_PREFIX, parse_roles
 from storage import accounts
 from storage.accounts import Account
 from tests.served import Served, served
@@ -70,7 +70,7 @@ def log_in(web: Served, to: str = "/account") -> httpx.Response:
 
 def account(web: Served, name: str) -> Account | None:
     with web.house.database.read() as connection:
-        return accounts.find(connection, name)
+        return accounts.find_account(connection, name)
 
 
 def test_whoever_the_provider_knows_comes_in_with_the_role_of_their_group(web: Served, provider: Provider) -> None:
@@ -81,12 +81,12 @@ def test_whoever_the_provider_knows_comes_in_with_the_role_of_their_group(web: S
     assert "dora" in page.text
     made = account(web, "dora")
     assert made is not None
-    assert (made.role, made.person, made.password) == (Role.RESPONDER, "dora", "")
+    assert (made.role, made.person, made.password) == (AccessRole.RESPONDER, "dora", "")
     provider.logs_in(DORA | {"preferred_username": "renamed", "groups": ["oncall", "leads"]})
     assert log_in(web).status_code == 200
     again = account(web, "dora")
     assert again is not None
-    assert again.role is Role.COMMANDER, "known by the provider's own id, brought up to date"
+    assert again.role is AccessRole.COMMANDER, "known by the provider's own id, brought up to date"
     assert account(web, "renamed") is None
 
 
@@ -95,7 +95,7 @@ def test_a_role_that_only_userinfo_gives_counts(web: Served, provider: Provider)
     assert log_in(web).status_code == 200
     made = account(web, "gus")
     assert made is not None
-    assert made.role is Role.APPROVER
+    assert made.role is AccessRole.APPROVER
 
 
 @pytest.mark.parametrize("twist", ["issuer", "audience", "expired", "nonce", "key", "unsigned"])
@@ -140,13 +140,13 @@ def test_who_has_no_group_is_refused_unless_viewers_are_welcome(
         assert log_in(other).status_code == 200
         made = account(other, "guest")
         assert made is not None
-        assert made.role is Role.VIEWER
+        assert made.role is AccessRole.VIEWER
 
 
 def test_an_account_of_that_name_is_taken_over_only_where_it_waits_for_it(web: Served, provider: Provider) -> None:
     now = keeping_now()
-    keeping.add(web.house, Account("ada", "", Role.ADMIN), "", now, Way())
-    keeping.add(web.house, Account("eve", "", Role.APPROVER, subject=f"{PENDING}eve"), "", now, Way())
+    keeping.add_account(web.house, Account("ada", "", AccessRole.ADMIN), "", now, AuditActor())
+    keeping.add_account(web.house, Account("eve", "", AccessRole.APPROVER, subject=f"{PENDING_PREFIX}eve"), "", now, AuditActor())
     provider.logs_in({"sub": "u-40", "preferred_username": "ada", "groups": ["oncall"]})
     assert log_in(web).status_code == 401
     ada = account(web, "ada")
@@ -163,7 +163,7 @@ def test_a_disabled_account_stays_out(web: Served, provider: Provider) -> None:
     provider.logs_in({"sub": "u-19", "preferred_username": "erik", "groups": ["oncall"]})
     assert log_in(web).status_code == 200
     with web.house.database.write() as connection:
-        accounts.change(connection, "erik", disabled_at=keeping_now())
+        accounts.update_account(connection, "erik", disabled_at=keeping_now())
     assert log_in(web).status_code == 401
 
 
@@ -188,5 +188,5 @@ def test_without_a_provider_there_is_no_such_page(home: Path, free_port: Callabl
 
 
 def test_the_table_of_roles() -> None:
-    assert roles_of("a=viewer, b = admin,broken,c=king,=viewer") == {"a": Role.VIEWER, "b": Role.ADMIN}
-    assert roles_of("cn=ops,ou=x=commander") == {"ou=x": Role.COMMANDER}
+    assert parse_roles("a=viewer, b = admin,broken,c=king,=viewer") == {"a": AccessRole.VIEWER, "b": AccessRole.ADMIN}
+    assert parse_roles("cn=ops,ou=x=commander") == {"ou=x": AccessRole.COMMANDER}

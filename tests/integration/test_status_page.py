@@ -48,7 +48,7 @@ def publish(web: Served, ref: str, now: pendulum.DateTime | None = None) -> None
     at = now or pendulum.now("UTC")
 
     def do(command: Any) -> None:
-        commands.carry_out(web.house, command, at)
+        commands.carry_out_command(web.house, command, at)
 
     do(Draft(id=f"d-{ref}", incident=ref, by="chenyu", step="apology/draft", texts=TEXTS))
     web.turn(ref)
@@ -95,7 +95,7 @@ def test_the_public_sees_what_was_published_and_nothing_else(web: Served) -> Non
 def test_a_draft_that_nobody_approved_is_not_there(web: Served) -> None:
     ref = web.declare(service="payment")
     draft = Draft(id="d", incident=ref, by="chenyu", step="apology/draft", texts=TEXTS)
-    commands.carry_out(web.house, draft, pendulum.now("UTC"))
+    commands.carry_out_command(web.house, draft, pendulum.now("UTC"))
     assert "payments fail" not in settled(web, "not working")
 
 
@@ -262,13 +262,13 @@ def test_from_the_form_to_a_statement_and_out_at_one_click(mailing: Served, post
     confirming = link(asked.text, "confirm")
     ref = mailing.declare(service="payment")
     publish(mailing, ref)
-    assert status_mail.look(mailing.house, pendulum.now("UTC")) == 0, "not before they confirmed"
+    assert status_mail.enqueue_statements(mailing.house, pendulum.now("UTC")) == 0, "not before they confirmed"
     assert httpx.get(confirming, trust_env=False).status_code == 200, "looking confirms nothing"
     assert press(confirming).status_code == 200
     second = mailing.declare(service="payment")
     publish(mailing, second)
-    assert status_mail.look(mailing.house, pendulum.now("UTC")) == 1
-    assert status_mail.look(mailing.house, pendulum.now("UTC")) == 0, "once"
+    assert status_mail.enqueue_statements(mailing.house, pendulum.now("UTC")) == 1
+    assert status_mail.enqueue_statements(mailing.house, pendulum.now("UTC")) == 0, "once"
     deliver(mailing)
     statement = post.received[-1]
     assert len(post.received) == 2

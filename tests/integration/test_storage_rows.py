@@ -15,38 +15,38 @@ from sqlalchemy.dialects import sqlite
 from domain.commands import Draft, Note
 from domain.incident import Impact
 from storage import incidents, outbox, turns
-from storage.incidents import RESPONSE, STEP, Lease
-from storage.outbox import OUTBOX, Owed
-from storage.timeline import FACT, fingerprint
-from storage.types import Span, UtcDateTime
-from tests.houses import BEGAN, Estate, house_fixture  # noqa: F401
+from storage.incidents import RESPONSE, STEP, TurnLease
+from storage.outbox import OUTBOX, OutboxEntry
+from storage.timeline import FACT, hash_fact
+from storage.types import DurationType, UtcDateTime
+from tests.houses import BEGAN, InstallationHarness, house_fixture  # noqa: F401
 
 
-def owed(key: str, **fields: Any) -> Owed:
+def owed(key: str, **fields: Any) -> OutboxEntry:
     given = {
         "incident_id": "i", "response_id": "r", "step": "s/fix", "kind": "notice", "purpose": "assign",
         "person": "alice", "channel": "alice", "lane": 0, "rank": 0, "drill": False, "payload": {},
     }  # fmt: skip
-    return Owed(key=key, **{**given, **fields})
+    return OutboxEntry(key=key, **{**given, **fields})
 
 
-def enqueue(house: Estate, *rows: Owed) -> None:
+def enqueue(house: InstallationHarness, *rows: OutboxEntry) -> None:
     with house.house.database.write() as connection:
-        outbox.enqueue(connection, rows, house.now)
+        outbox.enqueue_entries(connection, rows, house.now)
 
 
-def claim(house: Estate, limit: int = 8, lease: str = "x/1", **how: Any) -> list[str]:
+def claim(house: InstallationHarness, limit: int = 8, lease: str = "x/1", **how: Any) -> list[str]:
     with house.house.database.write() as connection:
         until = house.now + outbox.LEASE
         given = {"ready_since": house.now, **how}
-        rows = outbox.claim(connection, house.now, until, limit=limit, lease=lease, **given)
+        rows = outbox.claim_messages(connection, house.now, until, limit=limit, lease=lease, **given)
         return [row.key for row in rows]
 
 
 # --- snapshots ---
 
 
-def test_a_snapshot_comes_back_as_it_was_saved(house: Estate) -> None:
+def test_a_snapshot_comes_back_as_it_was_saved(house: InstallationHarness) -> None:
     ref = house.post(impact=Impact(3, 2, 1, 1), origin="public-opinion", service="checkout", kind="outage", drill=True,
                      pace={"declared": 20.0})  # fmt: skip
     house.deliver()
@@ -57,29 +57,29 @@ def test_a_snapshot_comes_back_as_it_was_saved(house: Estate) -> None:
     with house.house.database.write() as connection:
         before = replace(first, steps={})
         connection.execute(delete(STEP))
-        assert incidents.save(connection, before, first, house.now)
+        assert incidents.save_snapshot(connection, before, first, house.now)
     assert house.snapshot(ref) == first
 
 
-def test_saving_writes_only_what_changed(house: Estate) -> None:
+def test_saving_writes_only_what_changed(house: InstallationHarness) -> None:
     ref = house.declare("say")
     before = house.snapshot(ref)
     state = replace(before.steps["s/write"], evidence="seen")
     after = replace(before, steps={**before.steps, "s/write": state})
     with house.house.database.write() as connection:
         connection.execute(update(STEP).where(STEP.c.id == "s/pass").values(evidence="by someone else"))
-        assert incidents.save(connection, before, after, None)
+        assert incidents.save_snapshot(connection, before, after, None)
     assert [s.evidence for s in house.snapshot(ref).steps.values()] == ["seen", "by someone else", ""]
 
 
-def test_with_a_stale_token_nothing_is_written(house: Estate) -> None:
+def test_with_a_stale_token_nothing_is_written(house: InstallationHarness) -> None:
     ref = house.declare()
     house.wait(minutes=5)
     before = house.snapshot(ref)
     name = before.response.id
     with house.house.database.write() as connection:
-        (old,) = incidents.take(connection, [name], house.now, house.now)
-        (new,) = incidents.take(connection, [name], house.now, house.now)
+        (old,) = incidents.lease_turns(connection, [name], house.now, house.now)
+        (new,) = incidents.lease_turns(connection, [name], house.now, house.now)
     assert new.token == old.token + 1
     state = replace(before.steps["s/fix"], evidence="stale")
     after = replace(
@@ -87,47 +87,47 @@ def test_with_a_stale_token_nothing_is_written(house: Estate) -> None:
         response=replace(before.response, silence_level=2),
     )  # fmt: skip
     with house.house.database.write() as connection:
-        assert not incidents.save(connection, before, after, None, old)
-        assert not incidents.save(connection, before, after, None, Lease(name, new.token + 1, house.now))
+        assert not incidents.save_snapshot(connection, before, after, None, old)
+        assert not incidents.save_snapshot(connection, before, after, None, TurnLease(name, new.token + 1, house.now))
     assert house.snapshot(ref) == before
     with house.house.database.write() as connection:
-        assert incidents.save(connection, before, after, None, new)
+        assert incidents.save_snapshot(connection, before, after, None, new)
     assert house.snapshot(ref).incident.title == "stale"
 
 
-def test_only_what_is_due_is_taken_and_a_leased_one_is_left_alone(house: Estate) -> None:
+def test_only_what_is_due_is_taken_and_a_leased_one_is_left_alone(house: InstallationHarness) -> None:
     ref = house.declare()
     name = house.snapshot(ref).response.id
     with house.house.database.write() as connection:
-        assert incidents.take(connection, [name], house.now, house.now) == [], "due in five minutes"
+        assert incidents.lease_turns(connection, [name], house.now, house.now) == [], "due in five minutes"
     house.wait(minutes=5)
     until = house.now.add(seconds=20)
     with house.house.database.write() as connection:
-        assert [row.id for row in incidents.due(connection, house.now, limit=9)] == [name]
-        incidents.take(connection, [name], house.now, until)
-        assert incidents.due(connection, house.now, limit=9) == []
-        assert [row.id for row in incidents.due(connection, house.now, limit=9, taken_too=True)] == [name]
-        assert [row.id for row in incidents.due(connection, until, limit=9)] == [name], "its lease has run out"
+        assert [row.id for row in incidents.list_due_responses(connection, house.now, limit=9)] == [name]
+        incidents.lease_turns(connection, [name], house.now, until)
+        assert incidents.list_due_responses(connection, house.now, limit=9) == []
+        assert [row.id for row in incidents.list_due_responses(connection, house.now, limit=9, taken_too=True)] == [name]
+        assert [row.id for row in incidents.list_due_responses(connection, until, limit=9)] == [name], "its lease has run out"
 
 
-def test_the_most_harmful_incident_is_due_first(house: Estate) -> None:
+def test_the_most_harmful_incident_is_due_first(house: InstallationHarness) -> None:
     small, great = house.declare(), house.declare(impact=Impact(customers=10))
     house.wait(minutes=5)
     with house.house.database.read() as connection:
-        assert [row.ref for row in incidents.due(connection, house.now, limit=9)] == [great, small]
+        assert [row.ref for row in incidents.list_due_responses(connection, house.now, limit=9)] == [great, small]
 
 
-def test_a_wake_brings_the_next_look_forward_and_never_back(house: Estate) -> None:
+def test_a_wake_brings_the_next_look_forward_and_never_back(house: InstallationHarness) -> None:
     ref = house.declare()
     name = house.snapshot(ref).response.id
     for now, wanted in ((BEGAN.add(minutes=2), 2), (BEGAN.add(minutes=4), 2), (BEGAN.add(minutes=1), 1)):
         with house.house.database.write() as connection:
-            incidents.wake(connection, [name], now)
+            incidents.wake_responses(connection, [name], now)
             found = connection.execute(select(RESPONSE.c.wake_at)).scalar_one()
         assert found == BEGAN.add(minutes=wanted)
 
 
-def test_equal_playbooks_are_kept_once_and_the_copy_outlives_an_edit(house: Estate) -> None:
+def test_equal_playbooks_are_kept_once_and_the_copy_outlives_an_edit(house: InstallationHarness) -> None:
     ref = house.declare()
     house.declare()
     path = house.house.settings.playbooks_dir / "call.yaml"
@@ -143,7 +143,7 @@ def test_equal_playbooks_are_kept_once_and_the_copy_outlives_an_edit(house: Esta
 # --- types ---
 
 
-def test_a_naive_time_is_refused(house: Estate) -> None:
+def test_a_naive_time_is_refused(house: InstallationHarness) -> None:
     with pytest.raises(ValueError, match="has no time zone: give one, for example 2026-11-02T03:00:00"):
         UtcDateTime().process_bind_param(datetime(2026, 11, 2, 3), sqlite.dialect())  # noqa: DTZ001 - the point
 
@@ -157,10 +157,10 @@ def test_a_naive_time_is_refused(house: Estate) -> None:
         datetime(2026, 11, 2, 3, 4, 5, 6, tzinfo=timezone(timedelta(hours=8))),
     ],
 )
-def test_a_time_comes_back_exact_and_in_utc(house: Estate, when: Any) -> None:
+def test_a_time_comes_back_exact_and_in_utc(house: InstallationHarness, when: Any) -> None:
     with house.house.database.write() as connection:
-        turns.keep(connection, "x", {"a": 1}, when)
-        found = turns.kept(connection, "x")
+        turns.save_installation_fact(connection, "x", {"a": 1}, when)
+        found = turns.load_installation_fact(connection, "x")
     assert found is not None
     assert found[1] == when
     assert found[1].microsecond == when.microsecond
@@ -169,8 +169,8 @@ def test_a_time_comes_back_exact_and_in_utc(house: Estate, when: Any) -> None:
 
 def test_a_span_comes_back_exact() -> None:
     for span in (timedelta(0), timedelta(microseconds=1), timedelta(days=366, microseconds=5)):
-        bound = Span().process_bind_param(span, sqlite.dialect())
-        assert Span().process_result_value(bound, sqlite.dialect()) == span
+        bound = DurationType().process_bind_param(span, sqlite.dialect())
+        assert DurationType().process_result_value(bound, sqlite.dialect()) == span
 
 
 # --- the timeline ---
@@ -184,7 +184,7 @@ def _rehash(connection: Connection) -> None:
     """A careful forger: the altered fact's own hash is made to fit."""
     connection.execute(update(FACT).where(FACT.c.seq == 3).values(by="mallory"))
     row = connection.execute(select(FACT).where(FACT.c.seq == 3)).one()
-    connection.execute(update(FACT).where(FACT.c.seq == 3).values(hash=fingerprint(dict(row._mapping))))
+    connection.execute(update(FACT).where(FACT.c.seq == 3).values(hash=hash_fact(dict(row._mapping))))
 
 
 def _remove(connection: Connection) -> None:
@@ -198,7 +198,7 @@ def _shorten(connection: Connection) -> None:
 def _add(connection: Connection) -> None:
     last = connection.execute(select(FACT).order_by(FACT.c.seq.desc()).limit(1)).one()
     row = {**last._mapping, "seq": last.seq + 1, "previous": last.hash, "kind": "noted"}
-    connection.execute(insert(FACT).values({**row, "hash": fingerprint(row)}))
+    connection.execute(insert(FACT).values({**row, "hash": hash_fact(row)}))
 
 
 def _reorder(connection: Connection) -> None:
@@ -223,7 +223,7 @@ def _later(connection: Connection) -> None:
     ],
 )
 def test_a_timeline_that_was_touched_is_found_out(
-    house: Estate, forge: Callable[[Connection], None], said: str
+    house: InstallationHarness, forge: Callable[[Connection], None], said: str
 ) -> None:
     ref = house.declare()
     house.do(ref, Note, "alice", text='seen: "<b>" 你好 \u2028 😀')
@@ -233,7 +233,7 @@ def test_a_timeline_that_was_touched_is_found_out(
     assert said in (house.verified(ref) or "")
 
 
-def test_a_long_history_still_verifies_and_is_numbered_without_gaps(house: Estate) -> None:
+def test_a_long_history_still_verifies_and_is_numbered_without_gaps(house: InstallationHarness) -> None:
     ref = house.post()
     house.deliver()
     for _ in range(6):
@@ -246,7 +246,7 @@ def test_a_long_history_still_verifies_and_is_numbered_without_gaps(house: Estat
 # --- the outbox ---
 
 
-def test_a_key_is_kept_once(house: Estate) -> None:
+def test_a_key_is_kept_once(house: InstallationHarness) -> None:
     enqueue(house, owed("a"), owed("b"))
     enqueue(house, owed("b", person="bob"), owed("c"))
     with house.house.database.read() as connection:
@@ -254,7 +254,7 @@ def test_a_key_is_kept_once(house: Estate) -> None:
     assert [tuple(row) for row in rows] == [("a", "alice"), ("b", "alice"), ("c", "alice")]
 
 
-def test_pages_first_then_harm_then_age_and_one_channel_a_claim(house: Estate) -> None:
+def test_pages_first_then_harm_then_age_and_one_channel_a_claim(house: InstallationHarness) -> None:
     enqueue(
         house, owed("bulk", lane=2, rank=-9), owed("late", rank=1), owed("first", rank=0), owed("second", rank=0),
         owed("worst", rank=-5, channel="bob"),
@@ -265,83 +265,83 @@ def test_pages_first_then_harm_then_age_and_one_channel_a_claim(house: Estate) -
     assert claim(house) == []
 
 
-def test_a_claim_takes_no_more_than_asked_for_and_nothing_of_a_busy_channel(house: Estate) -> None:
+def test_a_claim_takes_no_more_than_asked_for_and_nothing_of_a_busy_channel(house: InstallationHarness) -> None:
     enqueue(house, *[owed(f"k{i}") for i in range(5)], owed("other", channel="bob", rank=9))
     assert claim(house, limit=2) == ["k0", "k1"]
     assert claim(house, busy={"alice"}) == ["other"]
     assert claim(house, worst=0, busy={"alice"}) == []
 
 
-def test_a_publication_is_claimed_alone_and_those_of_one_incident_in_their_order(house: Estate) -> None:
-    post = {"lane": outbox.PUBLICATION, "kind": "publication"}
+def test_a_publication_is_claimed_alone_and_those_of_one_incident_in_their_order(house: InstallationHarness) -> None:
+    post = {"lane": outbox.PRIORITY_PUBLICATION, "kind": "publication"}
     enqueue(house, owed("p1", **post), owed("p2", **post), owed("q1", **post, incident_id="other", rank=9))
     assert claim(house, lease="first/1") == ["p1"]
     assert claim(house) == ["q1"], "another incident's goes beside it"
     assert claim(house) == []
     with house.house.database.write() as connection:
-        (first,) = (row for row in outbox.in_hand(connection) if row.key == "p1")
-        outbox.settle(connection, first.id, "first/1", state="sent")
+        (first,) = (row for row in outbox.list_leased(connection) if row.key == "p1")
+        outbox.save_outcome(connection, first.id, "first/1", state="sent")
     assert claim(house) == ["p2"]
 
 
-def test_less_urgent_pages_wait_while_a_more_urgent_one_can_soon_go(house: Estate) -> None:
+def test_less_urgent_pages_wait_while_a_more_urgent_one_can_soon_go(house: InstallationHarness) -> None:
     enqueue(
         house, owed("first", rank=0), owed("second", rank=1, channel="bob"),
         owed("post", lane=1, kind="publication", channel="site"),
     )  # fmt: skip
     with house.house.database.read() as connection:
-        assert outbox.first_page(connection, house.now, house.now, ()) == 0
-        assert outbox.first_page(connection, house.now, house.now, {"alice"}) == 1, "nobody waits for a slow channel"
-        assert not outbox.waiting(connection, house.now, house.now, {"alice"}, outbox.PAGE, most=0)
-        assert outbox.waiting(connection, house.now, house.now, {"alice"}, outbox.PUBLICATION, most=0)
-    assert claim(house, busy={"alice"}, worst=outbox.PAGE, most=0) == []
+        assert outbox.most_urgent_rank(connection, house.now, house.now, ()) == 0
+        assert outbox.most_urgent_rank(connection, house.now, house.now, {"alice"}) == 1, "nobody waits for a slow channel"
+        assert not outbox.has_ready_messages(connection, house.now, house.now, {"alice"}, outbox.PRIORITY_PAGE, most=0)
+        assert outbox.has_ready_messages(connection, house.now, house.now, {"alice"}, outbox.PRIORITY_PUBLICATION, most=0)
+    assert claim(house, busy={"alice"}, worst=outbox.PRIORITY_PAGE, most=0) == []
     assert claim(house, busy={"alice"}, most=0) == ["post"], "statements have room of their own"
     assert claim(house, most=0) == ["first"]
     assert claim(house, most=1) == ["second"]
 
 
-def test_notices_wait_for_no_publication(house: Estate) -> None:
+def test_notices_wait_for_no_publication(house: InstallationHarness) -> None:
     enqueue(house, owed("p1", lane=1, kind="publication"), owed("n1", lane=2))
     assert claim(house) == ["p1"]
     assert claim(house) == ["n1"]
 
 
-def test_only_pages_and_publications_where_bulk_has_its_share(house: Estate) -> None:
+def test_only_pages_and_publications_where_bulk_has_its_share(house: InstallationHarness) -> None:
     enqueue(house, owed("bulk", lane=2))
-    assert claim(house, worst=outbox.PUBLICATION) == []
+    assert claim(house, worst=outbox.PRIORITY_PUBLICATION) == []
     assert claim(house) == ["bulk"]
 
 
-def test_only_what_has_waited_long_enough_is_taken_over(house: Estate) -> None:
+def test_only_what_has_waited_long_enough_is_taken_over(house: InstallationHarness) -> None:
     enqueue(house, owed("a"))
     assert claim(house, ready_since=house.now.subtract(seconds=1)) == []
     house.wait(seconds=1)
     assert claim(house, ready_since=house.now.subtract(seconds=1)) == ["a"]
 
 
-def test_an_outcome_is_recorded_by_the_holder_of_the_lease_alone(house: Estate) -> None:
+def test_an_outcome_is_recorded_by_the_holder_of_the_lease_alone(house: InstallationHarness) -> None:
     enqueue(house, owed("a"))
     claim(house, lease="mine/1")
     with house.house.database.write() as connection:
-        (row,) = outbox.in_hand(connection)
+        (row,) = outbox.list_leased(connection)
         assert (row.attempts, row.attempt_started_at) == (1, house.now)
-        assert not outbox.settle(connection, row.id, "other/1", state="sent")
-        assert outbox.settle(connection, row.id, "mine/1", state="sent")
-        assert not outbox.settle(connection, row.id, "mine/1", state="dead"), "once"
-        assert outbox.by_state(connection) == {"sent": 1}
+        assert not outbox.save_outcome(connection, row.id, "other/1", state="sent")
+        assert outbox.save_outcome(connection, row.id, "mine/1", state="sent")
+        assert not outbox.save_outcome(connection, row.id, "mine/1", state="dead"), "once"
+        assert outbox.count_by_state(connection) == {"sent": 1}
 
 
-def test_what_is_on_its_way_is_neither_withdrawn_nor_overtaken(house: Estate) -> None:
+def test_what_is_on_its_way_is_neither_withdrawn_nor_overtaken(house: InstallationHarness) -> None:
     enqueue(house, owed("a"), owed("b"))
     claim(house, limit=1)
     with house.house.database.write() as connection:
-        assert outbox.withdraw(connection, "r", "s/fix", ["assign"], "acknowledged") == 1
-        assert outbox.coalesce(connection, "r", "s/fix", "alice") == 0
+        assert outbox.cancel_messages(connection, "r", "s/fix", ["assign"], "acknowledged") == 1
+        assert outbox.coalesce_messages(connection, "r", "s/fix", "alice") == 0
         states = connection.execute(select(OUTBOX.c.key, OUTBOX.c.state).order_by(OUTBOX.c.id)).all()
     assert [tuple(row) for row in states] == [("a", "leased"), ("b", "cancelled")]
 
 
-def test_an_error_in_the_middle_takes_all_of_it_back(house: Estate) -> None:
+def test_an_error_in_the_middle_takes_all_of_it_back(house: InstallationHarness) -> None:
     ref = house.declare("say")
 
     def break_off() -> None:

@@ -42,12 +42,12 @@ def _with_driver(url: str) -> str:
 
 def test_head_is_the_newest_migration() -> None:
     scripts = ScriptDirectory(str(Path(schema.__file__).parent / "migrations"))
-    assert scripts.get_current_head() == schema.HEAD
-    assert all(len(script.revision) == len(schema.HEAD) for script in scripts.walk_revisions()), "compared as text"
+    assert scripts.get_current_head() == schema.HEAD_REVISION
+    assert all(len(script.revision) == len(schema.HEAD_REVISION) for script in scripts.walk_revisions()), "compared as text"
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_program(database: Database) -> None:
-    schema.upgrade(database)
+    schema.upgrade_schema(database)
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, SQLModel.metadata) == []
@@ -57,19 +57,19 @@ def test_the_migrations_make_exactly_the_tables_of_the_program(database: Databas
 
 def test_an_empty_database_says_how_to_begin(database: Database) -> None:
     with pytest.raises(StorageError, match="the database is empty: start Tocsin once with `tocsin up`"):
-        schema.require_current(database)
+        schema.require_current_schema(database)
 
 
 def test_a_second_upgrade_changes_nothing(database: Database) -> None:
-    schema.upgrade(database)
-    schema.upgrade(database)
-    schema.require_current(database)
-    assert schema.revision(database) == schema.HEAD
+    schema.upgrade_schema(database)
+    schema.upgrade_schema(database)
+    schema.require_current_schema(database)
+    assert schema.read_revision(database) == schema.HEAD_REVISION
 
 
-@pytest.mark.parametrize("call", [schema.upgrade, schema.require_current])
+@pytest.mark.parametrize("call", [schema.upgrade_schema, schema.require_current_schema])
 def test_a_newer_database_is_refused_and_left_as_it_is(database: Database, call: object) -> None:
-    schema.upgrade(database)
+    schema.upgrade_schema(database)
     with database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StorageError) as refused:
@@ -78,15 +78,15 @@ def test_a_newer_database_is_refused_and_left_as_it_is(database: Database, call:
     assert "revision 9999, newer than this program knows" in said
     assert "start the newer Tocsin" in said
     assert "\n" not in said
-    assert schema.revision(database) == "9999"
+    assert schema.read_revision(database) == "9999"
 
 
 def test_an_older_database_asks_for_one_start(database: Database) -> None:
-    schema.upgrade(database)
+    schema.upgrade_schema(database)
     with database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     with pytest.raises(StorageError, match="start `tocsin up` once"):
-        schema.require_current(database)
+        schema.require_current_schema(database)
 
 
 def test_four_processes_that_start_together_upgrade_once(database: Database, database_url: str) -> None:
@@ -94,12 +94,12 @@ def test_four_processes_that_start_together_upgrade_once(database: Database, dat
     children = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)]
     said = [child.communicate(timeout=60)[1].decode() for child in children]
     assert [child.returncode for child in children] == [0] * 4, said
-    schema.require_current(database)
+    schema.require_current_schema(database)
 
 
 def test_a_database_that_is_not_there_is_one_line() -> None:
     database = Database("postgresql+psycopg://postgres:secret-word@127.0.0.1:1/none")
-    for use in (schema.upgrade, schema.revision):
+    for use in (schema.upgrade_schema, schema.read_revision):
         with pytest.raises(StorageError) as refused:
             use(database)
         assert "the database cannot be reached: check TOCSIN_DATABASE_URL" in str(refused.value)

@@ -15,12 +15,12 @@ import pytest
 from sqlalchemy import func, select
 
 from domain.commands import Note
-from engine.house import House
-from engine.turn import take_turns, turn
-from storage.database import Database, StorageError, ping
+from engine.house import Installation
+from engine.turn import lease_turns, take_turn
+from storage.database import Database, StorageError, check_database
 from storage.settings import load_settings
 from storage.timeline import FACT
-from tests.houses import Estate, house_fixture, sqlite_house_fixture  # noqa: F401
+from tests.houses import InstallationHarness, house_fixture, sqlite_house_fixture  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 4.0
@@ -41,7 +41,7 @@ print(count)
 """
 
 
-def test_four_processes_that_write_at_once_lose_nothing_and_hear_of_no_lock(house: Estate, database_url: str) -> None:
+def test_four_processes_that_write_at_once_lose_nothing_and_hear_of_no_lock(house: InstallationHarness, database_url: str) -> None:
     """Each write reads the timeline's end, appends to it, and counts: a lost update breaks the chain."""
     ref = house.declare()
     before = len(house.facts(ref))
@@ -59,7 +59,7 @@ def test_four_processes_that_write_at_once_lose_nothing_and_hear_of_no_lock(hous
         assert connection.execute(select(func.max(FACT.c.seq))).scalar_one() == before + sum(counts)
 
 
-def test_a_reader_is_not_held_up_by_a_writer(house: Estate) -> None:
+def test_a_reader_is_not_held_up_by_a_writer(house: InstallationHarness) -> None:
     ref = house.declare()
     with house.house.database.write() as connection:
         connection.execute(select(FACT.c.seq)).all()
@@ -89,13 +89,13 @@ def small_disk_fixture(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(name="on_disk")
-def on_disk_fixture(small_disk: Path, sqlite_house: Estate) -> Iterator[Estate]:
+def on_disk_fixture(small_disk: Path, sqlite_house: InstallationHarness) -> Iterator[InstallationHarness]:
     """The house with its database on the small disk."""
     old = sqlite_house.house
     old.database.close()
     shutil.copy(old.settings.home / "tocsin.db", small_disk / "tocsin.db")
     settings = load_settings(home=old.settings.home, database_url=f"sqlite:///{small_disk / 'tocsin.db'}")
-    sqlite_house.house = House(settings).open()
+    sqlite_house.house = Installation(settings).open()
     yield sqlite_house
     sqlite_house.house.close()
 
@@ -108,7 +108,7 @@ def fill(disk: Path) -> Path:
     return filler
 
 
-def test_a_full_disk_is_one_line_and_nothing_is_lost(on_disk: Estate, small_disk: Path) -> None:
+def test_a_full_disk_is_one_line_and_nothing_is_lost(on_disk: InstallationHarness, small_disk: Path) -> None:
     ref = on_disk.declare()
     filler = fill(small_disk)
     written, said = 0, ""
@@ -133,12 +133,12 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(on_disk: Estate, small_disk
 
 
 def test_with_a_full_disk_a_turn_changes_nothing_and_is_taken_when_there_is_room(
-    on_disk: Estate, small_disk: Path
+    on_disk: InstallationHarness, small_disk: Path
 ) -> None:
     ref = on_disk.declare()
     on_disk.wait(minutes=5)
     name = on_disk.snapshot(ref).response.id
-    (lease,) = take_turns(on_disk.house, [name], on_disk.now)
+    (lease,) = lease_turns(on_disk.house, [name], on_disk.now)
     before = on_disk.facts(ref)
     filler = fill(small_disk)
     for _ in range(200):
@@ -148,14 +148,14 @@ def test_with_a_full_disk_a_turn_changes_nothing_and_is_taken_when_there_is_room
             break
     noted = on_disk.facts(ref, "noted")
     with pytest.raises(StorageError, match="the disk is full"):
-        turn(on_disk.house, lease, on_disk.now, driver="prefect")
+        take_turn(on_disk.house, lease, on_disk.now, driver="prefect")
     assert on_disk.facts(ref) == [*before, *noted]
     filler.unlink()
-    assert turn(on_disk.house, lease, on_disk.now, driver="prefect") is not None
+    assert take_turn(on_disk.house, lease, on_disk.now, driver="prefect") is not None
     assert len(on_disk.facts(ref, "step-escalated")) == 1
 
 
-def test_a_read_only_disk_is_one_line_and_works_again_when_it_is_writable(on_disk: Estate, small_disk: Path) -> None:
+def test_a_read_only_disk_is_one_line_and_works_again_when_it_is_writable(on_disk: InstallationHarness, small_disk: Path) -> None:
     ref = on_disk.declare()
     on_disk.house.database.close()
     subprocess.run([_tool("mount"), "-o", "remount,ro", small_disk], check=True)
@@ -170,7 +170,7 @@ def test_a_read_only_disk_is_one_line_and_works_again_when_it_is_writable(on_dis
     assert on_disk.verified(ref) is None
 
 
-def test_a_read_only_file_is_one_line_and_can_still_be_read(sqlite_house: Estate) -> None:
+def test_a_read_only_file_is_one_line_and_can_still_be_read(sqlite_house: InstallationHarness) -> None:
     ref = sqlite_house.declare()
     path = sqlite_house.house.settings.home / "tocsin.db"
     reading = Database(f"sqlite+pysqlite:///file:{path}?mode=ro&uri=true")
@@ -187,7 +187,7 @@ def test_a_read_only_file_is_one_line_and_can_still_be_read(sqlite_house: Estate
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as refused:
-        ping(Database(f"sqlite+pysqlite:///{tmp_path / 'gone' / 'tocsin.db'}"))
+        check_database(Database(f"sqlite+pysqlite:///{tmp_path / 'gone' / 'tocsin.db'}"))
     assert "the database file cannot be opened: its folder must exist" in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -196,6 +196,6 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "tocsin.db"
     path.write_text("this is a letter and no database\n" * 100)
     with pytest.raises(StorageError) as refused:
-        ping(Database(f"sqlite+pysqlite:///{path}"))
+        check_database(Database(f"sqlite+pysqlite:///{path}"))
     assert "not a database" in str(refused.value)
     assert "\n" not in str(refused.value)

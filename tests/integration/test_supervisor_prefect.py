@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from engine.children import POOL, PREFECT_SERVER, PREFECT_SETUP, PREFECT_WORKER
-from engine.orphans import kill_marked, marked
+from engine.orphans import kill_marked, find_marked
 from engine.premises import read_state
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +64,7 @@ def test_the_schedules_become_runs_on_our_pool(
         assert (home / "prefect" / "prefect.db").exists()
         up.terminate()
         assert up.wait(10) == 0
-        assert marked(mark) == []
+        assert find_marked(mark) == []
     finally:
         up.kill()
         up.wait()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.children import POOL, Start, default_children, prefect_file
+from engine.children import POOL, StartCondition, default_children, prefect_file
 from engine.premises import is_running, read_state
 from storage.settings import load_settings
 from tests.integration.supervised import BOTH, ROOT, Up, free_port, until
@@ -147,7 +147,7 @@ def test_the_children_of_an_embedded_installation(tmp_path: Path) -> None:
         assert child.environment["A"] == "b"
         assert "PREFECT_PROFILE" not in child.environment
         assert "environment" not in repr(child)
-    assert children["prefect-worker"].start is Start.WITH_PREFECT
+    assert children["prefect-worker"].start is StartCondition.WITH_PREFECT
     assert POOL in children["prefect-worker"].command
     assert prefect_file().name == "prefect.yaml"
 

@@ -12,11 +12,11 @@ import pytest
 from itsdangerous import URLSafeSerializer
 from sqlalchemy import text, update
 
-from engine.customers.desk import desk_of
-from engine.customers.following import look
+from engine.customers.desk import get_customer_service
+from engine.customers.following import run_due
 from storage import incidents
 from storage.customers import CUSTOMER
-from storage.figures import open_figures
+from storage.figures import open_sample_store
 from tests.customers import CHANNELS, plan_text, row
 from tests.served import Served, served, valid
 
@@ -36,16 +36,16 @@ def followed(web: Served, *rows: dict[str, Any]) -> str:
     taken = valid("customers-taken", web.post(ref, "customers", {"customers": list(rows)}))
     assert (taken["taken"], taken["bad"]) == (len(rows), [])
     assert web.post(ref, "close", {"id": "close-1", "reason": "over"}).status_code == 200
-    look(desk_of(web.house), pendulum.now("UTC"))
+    run_due(get_customer_service(web.house), pendulum.now("UTC"))
     return ref
 
 
 def path(web: Served, ref: str, customer: str) -> str:
-    desk = desk_of(web.house)
+    desk = get_customer_service(web.house)
     with web.house.database.read() as connection:
         query = text("SELECT id FROM customer WHERE customer = :one AND incident_id = :incident")
-        found = connection.execute(query, {"one": customer, "incident": incidents.find(connection, ref)}).scalar_one()
-    return desk.link(found).removeprefix(web.house.settings.links_url)
+        found = connection.execute(query, {"one": customer, "incident": incidents.find_incident_id(connection, ref)}).scalar_one()
+    return desk.make_survey_link(found).removeprefix(web.house.settings.links_url)
 
 
 def one(web: Served, ref: str, customer: str = "C1") -> dict[str, Any]:
@@ -87,7 +87,7 @@ def test_an_answer_is_a_figure_too(web: Served) -> None:
     ref = followed(web, row(1), row(2))
     send(web, path(web, ref, "C1"), csat="2", nps="3")
     send(web, path(web, ref, "C2"), csat="5")
-    figures = open_figures(web.house.settings)
+    figures = open_sample_store(web.house.settings)
     try:
         columns, _ = figures.after(0)
         names = {series.id: (series.metric, dict(series.labels)) for series in figures.series()}
@@ -142,7 +142,7 @@ def test_altered_guessed_and_foreign_links_are_refused(web: Served) -> None:
     head, _, signature = where.removeprefix("/a/s/").partition(".")
     other = path(web, ref, "C2").removeprefix("/a/s/").partition(".")[0]
     foreign = URLSafeSerializer("0" * 64, salt="tocsin-survey").dumps("0" * 32)
-    ours = desk_of(web.house)._signer.dumps("0" * 32)
+    ours = get_customer_service(web.house)._signer.dumps("0" * 32)
     for bad in (where[:-2], f"/a/s/{other}.{signature}", f"/a/s/{head}", f"/a/s/{foreign}", f"/a/s/{ours}",
                 "/a/s/" + "x" * 3_000, "/a/s/%00", "/a/s/1"):  # fmt: skip
         for answer in (web.client.get(bad), send(web, bad)):
@@ -155,9 +155,9 @@ def test_an_acknowledge_link_is_no_survey_and_a_survey_no_acknowledge_link(web: 
     ref = followed(web, row(1))
     token = path(web, ref, "C1").removeprefix("/a/s/")
     assert web.client.get(f"/a/{token}").status_code == 400
-    from engine.links import Link, Links
+    from engine.links import AcknowledgeLink, AcknowledgeLinks
 
-    acknowledge = Links(web.house.settings.secret_key(), web.url).url(Link("r", "s", "alice")).rpartition("/")[2]
+    acknowledge = AcknowledgeLinks(web.house.settings.secret_key(), web.url).make_url(AcknowledgeLink("r", "s", "alice")).rpartition("/")[2]
     assert web.client.get(f"/a/s/{acknowledge}").status_code == 400
 
 

@@ -12,15 +12,15 @@ from pendulum import DateTime
 
 from domain.durations import elapsed, later
 from domain.text import Text
-from domain.warning.rule import Aggregate, Baseline, Condition, Level, Rule, SeriesKey, Tier
-from domain.warning.standing import Change, Phase, Standing
-from engine.house import House
+from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, SeriesKey, Tier
+from domain.warning.standing import RuleStateChange, RulePhase, RuleState
+from engine.house import Installation
 from engine.warning import marks
 from engine.warning.ticking import RuleSet, Ticker
 from storage.database import StorageError
-from storage.figures import LIVE, Batch, Figures, canonical, micros, open_figures
-from storage.figures_replays import announce
-from storage.schema import upgrade
+from storage.figures import LIVE_FEED, SampleBatch, SampleStore, canonical_labels, to_micros, open_sample_store
+from storage.figures_replays import announce_position
+from storage.schema import upgrade_schema
 from storage.settings import load_settings
 
 START = pendulum.datetime(2026, 3, 2, 9)
@@ -31,7 +31,7 @@ SLOW = Rule(
     Aggregate.MEAN,
     timedelta(minutes=1),
     Condition.ABOVE,
-    (Level(Tier.YELLOW, 30, 25), Level(Tier.RED, 60, 50)),
+    (ThresholdLevel(Tier.YELLOW, 30, 25), ThresholdLevel(Tier.RED, 60, 50)),
     by=("team",),
     for_=timedelta(seconds=30),
     keep_firing=timedelta(seconds=40),
@@ -43,7 +43,7 @@ AT_ONCE = Rule(
     Aggregate.MAX,
     timedelta(seconds=20),
     Condition.ABOVE,
-    (Level(Tier.YELLOW, 90, 90),),
+    (ThresholdLevel(Tier.YELLOW, 90, 90),),
 )
 SURGE = Rule(
     "surge",
@@ -52,7 +52,7 @@ SURGE = Rule(
     Aggregate.SUM,
     timedelta(minutes=10),
     Condition.CHANGE_ABOVE,
-    (Level(Tier.RED, 0.5, 0.3),),
+    (ThresholdLevel(Tier.RED, 0.5, 0.3),),
     baseline=Baseline("same-hours", weeks=2, min_weeks=2),
     min_samples=20,
 )
@@ -61,40 +61,40 @@ SURGE = Rule(
 class Book:
     """A ledger in memory that outlives its ticker, as the tables would; it marks in the database as they must."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: Installation) -> None:
         self.house = house
-        self.lease: marks.Lease | None = None
-        self.standings: dict[tuple[str, str, SeriesKey], Standing] = {}
-        self.told: list[tuple[str, str, SeriesKey, DateTime, Phase, Tier | None]] = []
+        self.lease: marks.EvaluatorLease | None = None
+        self.standings: dict[tuple[str, str, SeriesKey], RuleState] = {}
+        self.told: list[tuple[str, str, SeriesKey, DateTime, RulePhase, Tier | None]] = []
         self.commits = 0
         self.broken = False
         self.reviewed = ("", START)
 
-    def load(self, lane: str) -> dict[tuple[str, SeriesKey], Standing]:
+    def load(self, lane: str) -> dict[tuple[str, SeriesKey], RuleState]:
         return {(rule, key): standing for (name, rule, key), standing in self.standings.items() if name == lane}
 
-    def commit(self, lane: str, changes: Sequence[Change], at: DateTime) -> None:
+    def commit(self, lane: str, changes: Sequence[RuleStateChange], at: DateTime) -> None:
         if self.broken:
             raise StorageError("the disk is full")
         self.commits += 1
         for change in changes:
-            before = self.standings.get((lane, change.rule, change.series), Standing())
+            before = self.standings.get((lane, change.rule, change.series), RuleState())
             assert before == change.before
             self.standings[lane, change.rule, change.series] = change.after
             self.told.append(
                 (lane, change.rule, change.series, change.reading.at, change.after.phase, change.after.tier)
             )
         with self.house.database.write() as connection:
-            marks.mark(connection, lane, at, at)
+            marks.save_checkpoint(connection, lane, at, at)
 
     def review(self, lane: str, at: DateTime) -> None:
         self.reviewed = (lane, at)
 
-    def seen(self, rule: str, lane: str = LIVE) -> list[tuple[float, Phase]]:
+    def seen(self, rule: str, lane: str = LIVE_FEED) -> list[tuple[float, RulePhase]]:
         """Seconds after START, and the phase that began; what only moved inside a phase is left out."""
-        found: list[tuple[float, Phase]] = []
+        found: list[tuple[float, RulePhase]] = []
         for name, one, _, at, phase, _ in self.told:
-            if (name, one) == (lane, rule) and phase is not (found[-1][1] if found else Phase.OK):
+            if (name, one) == (lane, rule) and phase is not (found[-1][1] if found else RulePhase.OK):
                 found.append((elapsed(START, at).total_seconds(), phase))
         return found
 
@@ -108,22 +108,22 @@ class Clock:
 
 
 @pytest.fixture(name="house")
-def house_fixture(home: Path, database_url: str) -> Iterator[House]:
-    house = House(load_settings(home=home, database_url=database_url))
-    upgrade(house.database)
+def house_fixture(home: Path, database_url: str) -> Iterator[Installation]:
+    house = Installation(load_settings(home=home, database_url=database_url))
+    upgrade_schema(house.database)
     yield house
     house.close()
 
 
 @pytest.fixture(name="figures")
-def figures_fixture(house: House) -> Iterator[Figures]:
-    opened = open_figures(house.settings)
+def figures_fixture(house: Installation) -> Iterator[SampleStore]:
+    opened = open_sample_store(house.settings)
     yield opened
     opened.close()
 
 
 @pytest.fixture(name="book")
-def book_fixture(house: House) -> Book:
+def book_fixture(house: Installation) -> Book:
     return Book(house)
 
 
@@ -136,7 +136,7 @@ Make = Callable[..., Ticker]
 
 
 @pytest.fixture(name="make")
-def make_fixture(house: House, figures: Figures, book: Book, clock: Clock) -> Make:
+def make_fixture(house: Installation, figures: SampleStore, book: Book, clock: Clock) -> Make:
     def make(*rules: Rule, holder: str = "one") -> Ticker:
         found = RuleSet(rules or (SLOW, AT_ONCE))
         return Ticker(house.database, figures, book, lambda: found, clock, holder, commit_pause=0)
@@ -145,21 +145,21 @@ def make_fixture(house: House, figures: Figures, book: Book, clock: Clock) -> Ma
 
 
 def push(
-    figures: Figures,
+    figures: SampleStore,
     now: DateTime,
     *samples: tuple[float, float],
     metric: str = "response_time",
-    lane: str = LIVE,
+    lane: str = LIVE_FEED,
     **labels: str,
 ) -> None:
     """Seconds after START, value."""
-    batch = Batch(lane)
+    batch = SampleBatch(lane)
     for second, value in samples:
-        batch.add((metric, canonical(labels)), micros(START) + round(second * 1e6), value, 1.0)
+        batch.add((metric, canonical_labels(labels)), to_micros(START) + round(second * 1e6), value, 1.0)
     figures.take([batch], now)
 
 
-def live_until(second: int, ticker: Ticker, clock: Clock, figures: Figures, value: Callable[[int], float]) -> None:
+def live_until(second: int, ticker: Ticker, clock: Clock, figures: SampleStore, value: Callable[[int], float]) -> None:
     """A sample each five seconds, and a look each second."""
     while elapsed(START, clock.now).total_seconds() < second:
         clock.now = later(clock.now, timedelta(seconds=1))
@@ -177,30 +177,30 @@ def wave(at: int) -> float:
 
 
 def test_a_live_rule_goes_through_its_phases_on_its_ticks(
-    figures: Figures, book: Book, clock: Clock, make: Make
+    figures: SampleStore, book: Book, clock: Clock, make: Make
 ) -> None:
     ticker = make()
     live_until(400, ticker, clock, figures, wave)
     # Mean over 30 s: more than half of the minute is slow from 130 on, and is quick again below 25 from 230 on.
     assert book.seen("slow") == expected_wave()
     assert ticker.counts.overrun == 0
-    assert book.reviewed == (LIVE, later(START, timedelta(seconds=400)))
+    assert book.reviewed == (LIVE_FEED, later(START, timedelta(seconds=400)))
     assert ticker.counts.ticks == 41  # the one that was due at the start, and 40
 
 
-def expected_wave() -> list[tuple[float, Phase]]:
+def expected_wave() -> list[tuple[float, RulePhase]]:
     """By hand: samples at 4.5, 9.5 ...; of the 12 in a window the mean is 10 + 40 n / 12 with n slow ones.
 
     Slow samples are those at 99.5 to 194.5. Over 30 needs n > 6: at the tick 130 the window has 99.5 .. 129.5 = 7 slow
     ones. Fires 30 s later, at 160. Not over 25 needs n <= 4: the tick 240 has 180+: 184.5, 189.5, 194.5 = 3 (at 230:
     174.5 .. 194.5 = 5). Ends 40 s later, at 280.
     """
-    return [(130.0, Phase.PENDING), (160.0, Phase.FIRING), (240.0, Phase.RECOVERING), (280.0, Phase.OK)]
+    return [(130.0, RulePhase.PENDING), (160.0, RulePhase.FIRING), (240.0, RulePhase.RECOVERING), (280.0, RulePhase.OK)]
 
 
 @pytest.mark.parametrize("stop", [135, 170, 235, 255])
 def test_a_restart_in_the_middle_changes_nothing(
-    stop: int, figures: Figures, book: Book, clock: Clock, make: Make
+    stop: int, figures: SampleStore, book: Book, clock: Clock, make: Make
 ) -> None:
     live_until(stop, make(), clock, figures, wave)  # killed: nothing is said at its end
     live_until(400, make(), clock, figures, wave)
@@ -208,7 +208,7 @@ def test_a_restart_in_the_middle_changes_nothing(
 
 
 def test_ticks_that_were_missed_are_made_up_for_in_order(
-    figures: Figures, book: Book, clock: Clock, make: Make
+    figures: SampleStore, book: Book, clock: Clock, make: Make
 ) -> None:
     live_until(20, make(), clock, figures, wave)
     for at in range(25, 400, 5):
@@ -220,10 +220,10 @@ def test_ticks_that_were_missed_are_made_up_for_in_order(
     assert book.commits == before + 1  # what belongs together is committed together
 
 
-def test_a_long_pause_is_skipped_and_said(figures: Figures, book: Book, clock: Clock, make: Make) -> None:
+def test_a_long_pause_is_skipped_and_said(figures: SampleStore, book: Book, clock: Clock, make: Make) -> None:
     live_until(20, make(), clock, figures, wave)
     with book.house.database.write() as connection:
-        marks.mark(connection, LIVE, later(START, timedelta(seconds=20)), clock.now)
+        marks.save_checkpoint(connection, LIVE_FEED, later(START, timedelta(seconds=20)), clock.now)
     clock.now = later(START, timedelta(hours=2))
     ticker = make()
     ticker.step()
@@ -231,16 +231,16 @@ def test_a_long_pause_is_skipped_and_said(figures: Figures, book: Book, clock: C
     assert ticker.counts.ticks == 180
 
 
-def test_a_replay_has_the_same_outcome_however_it_comes(figures: Figures, book: Book, clock: Clock, make: Make) -> None:
+def test_a_replay_has_the_same_outcome_however_it_comes(figures: SampleStore, book: Book, clock: Clock, make: Make) -> None:
     samples = [(at - 0.5, wave(at)) for at in range(5, 405, 5)]
     for lane, step in (("replay-a", 400), ("replay-b", 35)):
         ticker = make()
-        announce(figures, lane, START, clock.now, speed=600)
+        announce_position(figures, lane, START, clock.now, speed=600)
         ticker.step()
         for second in range(step, 400 + step, step):
             before, until = second - step, min(second, 400)
             push(figures, clock.now, *[one for one in samples if before <= one[0] < until], lane=lane, team="a")
-            announce(figures, lane, later(START, timedelta(seconds=until)), clock.now, ended=until == 400)
+            announce_position(figures, lane, later(START, timedelta(seconds=until)), clock.now, ended=until == 400)
             if lane == "replay-b" and second % 3 == 0:
                 ticker = make()  # restarted in the middle
             while ticker.step():
@@ -249,39 +249,39 @@ def test_a_replay_has_the_same_outcome_however_it_comes(figures: Figures, book: 
     assert book.seen("slow") == []  # live figures know nothing of it
 
 
-def test_a_replay_brings_its_own_history(figures: Figures, book: Book, clock: Clock, make: Make) -> None:
+def test_a_replay_brings_its_own_history(figures: SampleStore, book: Book, clock: Clock, make: Make) -> None:
     ticker = make(SURGE)
     for week in (7, 14):
         past = [(60.0 * minute - 86_400 * week, 5.0) for minute in range(-20, 60)]
         push(figures, clock.now, *past, metric="complaints", lane="replay-a")
     now = [(60.0 * minute, 5.0 if minute < 20 else 9.0) for minute in range(-20, 60)]
     push(figures, clock.now, *now, metric="complaints", lane="replay-a")
-    announce(figures, "replay-a", START, clock.now)
-    announce(figures, "replay-a", later(START, timedelta(minutes=59)), clock.now, ended=True)
+    announce_position(figures, "replay-a", START, clock.now)
+    announce_position(figures, "replay-a", later(START, timedelta(minutes=59)), clock.now, ended=True)
     while ticker.step():
         pass
     # 50 in ten minutes usually; 75 are +50 %: 7 of the window's 10 minutes at 9 are 78. The seventh is in at 26:10.
-    assert book.seen("surge", "replay-a") == [(26 * 60 + 10, Phase.FIRING)]
+    assert book.seen("surge", "replay-a") == [(26 * 60 + 10, RulePhase.FIRING)]
 
 
 def test_late_samples_count_from_the_next_tick_and_stale_ones_never(
-    figures: Figures, book: Book, clock: Clock, make: Make
+    figures: SampleStore, book: Book, clock: Clock, make: Make
 ) -> None:
     ticker = make()
     live_until(60, ticker, clock, figures, lambda at: 10.0)
     push(figures, clock.now, (51.0, 1000.0), team="a")
     live_until(70, ticker, clock, figures, lambda at: 10.0)
-    assert book.seen("at-once") == [(70.0, Phase.FIRING)]
+    assert book.seen("at-once") == [(70.0, RulePhase.FIRING)]
     live_until(90, ticker, clock, figures, lambda at: 10.0)
-    assert book.seen("at-once") == [(70.0, Phase.FIRING), (80.0, Phase.OK)]
+    assert book.seen("at-once") == [(70.0, RulePhase.FIRING), (80.0, RulePhase.OK)]
     clock.now = later(START, timedelta(minutes=40))
     push(figures, clock.now, (20 * 60.0, 1000.0), team="a")  # of a tick that is made up for now, but too late for it
     make().step()
-    assert len(book.seen("at-once")) == 2 or book.seen("at-once")[2][1] is Phase.NO_DATA
+    assert len(book.seen("at-once")) == 2 or book.seen("at-once")[2][1] is RulePhase.NO_DATA
 
 
 def test_what_cannot_be_committed_is_kept_and_tried_again(
-    figures: Figures, book: Book, clock: Clock, make: Make
+    figures: SampleStore, book: Book, clock: Clock, make: Make
 ) -> None:
     ticker = make()
     live_until(120, ticker, clock, figures, wave)
@@ -298,7 +298,7 @@ def leads(ticker: Ticker) -> bool:
 
 
 def test_one_engine_evaluates_and_another_takes_over(
-    figures: Figures, book: Book, clock: Clock, make: Make, house: House
+    figures: SampleStore, book: Book, clock: Clock, make: Make, house: Installation
 ) -> None:
     first, second = make(holder="one"), make(holder="two")
     first.step()
@@ -314,8 +314,8 @@ def test_one_engine_evaluates_and_another_takes_over(
     taken = second.lease
     assert taken is not None
     with house.database.read() as connection:
-        assert marks.lease_held(connection, taken)
-        assert not marks.lease_held(connection, old)
+        assert marks.is_lease_held(connection, taken)
+        assert not marks.is_lease_held(connection, old)
     first.step()
     assert not leads(first)
     second.stop()
@@ -323,13 +323,13 @@ def test_one_engine_evaluates_and_another_takes_over(
     first.step()
     assert leads(first)
     with house.database.read() as connection:
-        found = marks.said(connection)
+        found = marks.load_evaluator_facts(connection)
     assert found is not None
     assert found[0]["engine"] == "two"
 
 
 def test_changed_rules_are_in_force_and_keep_what_stands(
-    figures: Figures, book: Book, clock: Clock, house: House
+    figures: SampleStore, book: Book, clock: Clock, house: Installation
 ) -> None:
     sets = [RuleSet((SLOW,))]
     ticker = Ticker(house.database, figures, book, lambda: sets[-1], clock, "one", commit_pause=0)

@@ -15,11 +15,11 @@ from sqlalchemy import text
 
 from engine.clock import now
 from engine.home import prepare_home
-from engine.house import House
+from engine.house import Installation
 from engine.warning import marks
 from storage import warnings
-from storage.figures import LIVE, Batch, Figures, canonical, micros, open_figures
-from storage.schema import upgrade
+from storage.figures import LIVE_FEED, SampleBatch, SampleStore, canonical_labels, to_micros, open_sample_store
+from storage.schema import upgrade_schema
 from storage.settings import load_settings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -36,26 +36,26 @@ level: yellow
 
 
 @pytest.fixture(name="house")
-def house_fixture(home: Path) -> Iterator[House]:
+def house_fixture(home: Path) -> Iterator[Installation]:
     settings = load_settings(home=home)
     prepare_home(settings)
     (home / "rules").mkdir(exist_ok=True)
     (home / "rules" / "at-once.yaml").write_text(RULE, encoding="utf-8")
-    house = House(settings)
-    upgrade(house.database)
+    house = Installation(settings)
+    upgrade_schema(house.database)
     yield house
     house.close()
 
 
 @pytest.fixture(name="figures")
-def figures_fixture(house: House) -> Iterator[Figures]:
-    opened = open_figures(house.settings)
+def figures_fixture(house: Installation) -> Iterator[SampleStore]:
+    opened = open_sample_store(house.settings)
     yield opened
     opened.close()
 
 
 @pytest.fixture(name="start")
-def start_fixture(house: House) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+def start_fixture(house: Installation) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
     children: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:
@@ -70,18 +70,18 @@ def start_fixture(house: House) -> Iterator[Callable[[], subprocess.Popen[bytes]
         child.wait(10)
 
 
-def phase_of(house: House) -> str:
+def phase_of(house: Installation) -> str:
     with house.database.read() as connection:
-        found = [one.phase for (rule, _), one in warnings.standings(connection, LIVE).items() if rule == "at-once"]
+        found = [one.phase for (rule, _), one in warnings.load_rule_states(connection, LIVE_FEED).items() if rule == "at-once"]
     return str(found[0]) if found else ""
 
 
-def evaluates(house: House) -> bool:
+def evaluates(house: Installation) -> bool:
     with house.database.read() as connection:
-        return marks.said(connection) is not None
+        return marks.load_evaluator_facts(connection) is not None
 
 
-def wait_for(house: House, phase: str, seconds: float) -> float:
+def wait_for(house: Installation, phase: str, seconds: float) -> float:
     begun = time.monotonic()
     while phase_of(house) != phase:
         assert time.monotonic() - begun < seconds, (phase, phase_of(house))
@@ -89,15 +89,15 @@ def wait_for(house: House, phase: str, seconds: float) -> float:
     return time.monotonic() - begun
 
 
-def push(figures: Figures, value: float) -> None:
-    batch = Batch()
-    batch.add(("response_time", canonical({"service": "orders"})), micros(now()), value, 1.0)
+def push(figures: SampleStore, value: float) -> None:
+    batch = SampleBatch()
+    batch.add(("response_time", canonical_labels({"service": "orders"})), to_micros(now()), value, 1.0)
     assert figures.take([batch], now())[0].taken == 1
 
 
 @pytest.mark.slow
 def test_a_bad_figure_is_a_warning_within_ten_seconds_and_a_tick(
-    house: House, figures: Figures, start: Callable[[], subprocess.Popen[bytes]]
+    house: Installation, figures: SampleStore, start: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
     push(figures, 1.0)
     child = start()

@@ -12,25 +12,25 @@ from datetime import timedelta
 import pytest
 
 from domain.commands import Acknowledge, Note, Reassign
-from engine.alarms import watch_share
+from engine.alarms import check_share_without_prefect
 from engine.guarantor import Guarantor
-from engine.house import House
-from engine.turn import LEASE, take_turns, turn
+from engine.house import Installation
+from engine.turn import LEASE, lease_turns, take_turn
 from storage import turns
 from storage.database import StorageError
 from storage.turns import TURN
-from tests.houses import Estate, house_fixture, sqlite_house_fixture  # noqa: F401
+from tests.houses import InstallationHarness, house_fixture, sqlite_house_fixture  # noqa: F401
 
 
 @pytest.fixture(name="guarantor")
-def guarantor_fixture(sqlite_house: Estate) -> Iterator[Guarantor]:
+def guarantor_fixture(sqlite_house: InstallationHarness) -> Iterator[Guarantor]:
     """The guarantor of a house on SQLite, looking when the test says so."""
     made = Guarantor(sqlite_house.house, sqlite_house.clock)
     yield made
     made._deliverer.close()
 
 
-def turns_taken(house: Estate) -> list[tuple[str, float]]:
+def turns_taken(house: InstallationHarness) -> list[tuple[str, float]]:
     """(driver, seconds late) of every turn."""
     with house.house.database.read() as connection:
         rows = connection.execute(TURN.select().order_by(TURN.c.id)).all()
@@ -40,7 +40,7 @@ def turns_taken(house: Estate) -> list[tuple[str, float]]:
 # --- tokens ---
 
 
-def test_a_turn_commits_facts_notices_and_the_next_wake_together(house: Estate) -> None:
+def test_a_turn_commits_facts_notices_and_the_next_wake_together(house: InstallationHarness) -> None:
     ref = house.declare()
     house.wait(minutes=5, seconds=1)
     (turned,) = house.turn()
@@ -52,40 +52,40 @@ def test_a_turn_commits_facts_notices_and_the_next_wake_together(house: Estate) 
     assert house.verified(ref) is None
 
 
-def test_a_frozen_runner_that_wakes_up_with_an_old_token_changes_nothing(house: Estate) -> None:
+def test_a_frozen_runner_that_wakes_up_with_an_old_token_changes_nothing(house: InstallationHarness) -> None:
     ref = house.declare()
     house.wait(minutes=5)
     name = house.snapshot(ref).response.id
-    (old,) = take_turns(house.house, [name], house.now)
+    (old,) = lease_turns(house.house, [name], house.now)
     house.wait(seconds=1)
-    (new,) = take_turns(house.house, [name], house.now)
+    (new,) = lease_turns(house.house, [name], house.now)
     facts, rows, before = house.facts(ref), house.rows(ref), house.snapshot(ref)
     house.wait(hours=1)
-    assert turn(house.house, old, house.now, driver="prefect") is None
+    assert take_turn(house.house, old, house.now, driver="prefect") is None
     assert (house.facts(ref), house.rows(ref), house.snapshot(ref)) == (facts, rows, before)
     assert turns_taken(house) == []
-    assert turn(house.house, new, house.now, driver="guarantor") is not None
-    assert turn(house.house, old, house.now, driver="prefect") is None
+    assert take_turn(house.house, new, house.now, driver="guarantor") is not None
+    assert take_turn(house.house, old, house.now, driver="prefect") is None
 
 
-def test_a_lease_is_good_for_one_turn(house: Estate) -> None:
+def test_a_lease_is_good_for_one_turn(house: InstallationHarness) -> None:
     ref = house.declare()
     house.wait(minutes=5)
-    (lease,) = take_turns(house.house, [house.snapshot(ref).response.id], house.now)
-    assert turn(house.house, lease, house.now, driver="prefect") is not None
+    (lease,) = lease_turns(house.house, [house.snapshot(ref).response.id], house.now)
+    assert take_turn(house.house, lease, house.now, driver="prefect") is not None
     house.wait(minutes=5)
-    assert turn(house.house, lease, house.now, driver="prefect") is None
+    assert take_turn(house.house, lease, house.now, driver="prefect") is None
     assert len(house.facts(ref, "step-escalated")) == 1
 
 
-def test_of_eight_drivers_at_once_one_takes_the_turn(house: Estate) -> None:
+def test_of_eight_drivers_at_once_one_takes_the_turn(house: InstallationHarness) -> None:
     ref = house.declare()
     house.wait(minutes=5)
     name, now = house.snapshot(ref).response.id, house.now
 
     def drive(number: int) -> bool:
-        leases = take_turns(house.house, [name], now)
-        return any(turn(house.house, lease, now, driver="sweep", run_id=str(number)) for lease in leases)
+        leases = lease_turns(house.house, [name], now)
+        return any(take_turn(house.house, lease, now, driver="sweep", run_id=str(number)) for lease in leases)
 
     with ThreadPoolExecutor(8) as pool:
         won = list(pool.map(drive, range(8)))
@@ -95,16 +95,16 @@ def test_of_eight_drivers_at_once_one_takes_the_turn(house: Estate) -> None:
     assert house.verified(ref) is None
 
 
-def test_a_command_between_lease_and_turn_is_seen_by_the_turn(house: Estate) -> None:
+def test_a_command_between_lease_and_turn_is_seen_by_the_turn(house: InstallationHarness) -> None:
     ref = house.declare()
     house.wait(minutes=5)
-    (lease,) = take_turns(house.house, [house.snapshot(ref).response.id], house.now)
+    (lease,) = lease_turns(house.house, [house.snapshot(ref).response.id], house.now)
     house.do(ref, Acknowledge, "erik", step="fix")
-    turn(house.house, lease, house.now, driver="prefect")
+    take_turn(house.house, lease, house.now, driver="prefect")
     assert house.facts(ref, "step-escalated") == []
 
 
-def test_commands_and_turns_at_once_lose_nothing(house: Estate) -> None:
+def test_commands_and_turns_at_once_lose_nothing(house: InstallationHarness) -> None:
     """Whoever comes second waits for the incident, and sees what the first one did."""
     refs = [house.declare() for _ in range(4)]
     house.wait(minutes=5)
@@ -131,11 +131,11 @@ def test_commands_and_turns_at_once_lose_nothing(house: Estate) -> None:
         assert house.snapshot(ref).steps["s/fix"].holder == "erik"
 
 
-def test_the_run_is_on_the_timeline_of_what_it_decided(house: Estate) -> None:
+def test_the_run_is_on_the_timeline_of_what_it_decided(house: InstallationHarness) -> None:
     ref = house.declare()
     house.wait(minutes=5)
-    (lease,) = take_turns(house.house, [house.snapshot(ref).response.id], house.now)
-    turn(house.house, lease, house.now, driver="prefect", run_id="9f0a")
+    (lease,) = lease_turns(house.house, [house.snapshot(ref).response.id], house.now)
+    take_turn(house.house, lease, house.now, driver="prefect", run_id="9f0a")
     assert {fact.run_id for fact in house.facts(ref, "step-escalated")} == {"9f0a"}
     assert house.facts(ref, "turn-without-prefect") == []
 
@@ -143,7 +143,7 @@ def test_the_run_is_on_the_timeline_of_what_it_decided(house: Estate) -> None:
 # --- the guarantor ---
 
 
-def test_what_is_overdue_is_taken_over_and_the_timeline_says_so(sqlite_house: Estate, guarantor: Guarantor) -> None:
+def test_what_is_overdue_is_taken_over_and_the_timeline_says_so(sqlite_house: InstallationHarness, guarantor: Guarantor) -> None:
     house = sqlite_house
     ref = house.declare()
     house.wait(minutes=5)
@@ -157,20 +157,20 @@ def test_what_is_overdue_is_taken_over_and_the_timeline_says_so(sqlite_house: Es
 
 
 def test_a_turn_that_someone_leased_and_never_committed_is_taken_over(
-    sqlite_house: Estate, guarantor: Guarantor
+    sqlite_house: InstallationHarness, guarantor: Guarantor
 ) -> None:
     house = sqlite_house
     ref = house.declare()
     house.wait(minutes=5)
-    (lease,) = take_turns(house.house, [house.snapshot(ref).response.id], house.now)
+    (lease,) = lease_turns(house.house, [house.snapshot(ref).response.id], house.now)
     house.wait(seconds=1)
     assert house.now < lease.due_at + LEASE
     assert guarantor.take_overdue() == 1
-    assert turn(house.house, lease, house.now, driver="prefect") is None
+    assert take_turn(house.house, lease, house.now, driver="prefect") is None
     assert len(house.facts(ref, "step-escalated")) == 1
 
 
-def test_messages_that_nobody_took_are_sent(sqlite_house: Estate, guarantor: Guarantor) -> None:
+def test_messages_that_nobody_took_are_sent(sqlite_house: InstallationHarness, guarantor: Guarantor) -> None:
     house = sqlite_house
     ref = house.declare()
     guarantor.send_waiting()
@@ -183,7 +183,7 @@ def test_messages_that_nobody_took_are_sent(sqlite_house: Estate, guarantor: Gua
 
 
 def test_a_look_that_failed_is_repeated_though_nothing_else_was_written(
-    sqlite_house: Estate, guarantor: Guarantor, monkeypatch: pytest.MonkeyPatch
+    sqlite_house: InstallationHarness, guarantor: Guarantor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that was full for a moment puts off nobody's page until somebody writes again."""
     house = sqlite_house
@@ -202,7 +202,7 @@ def test_a_look_that_failed_is_repeated_though_nothing_else_was_written(
 
 
 def test_the_guarantor_runs_says_trouble_in_one_line_and_goes_on(
-    sqlite_house: Estate, caplog: pytest.LogCaptureFixture
+    sqlite_house: InstallationHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its roster is broken from the start; the moment it is mended, what is owed goes out."""
     house = sqlite_house
@@ -211,7 +211,7 @@ def test_the_guarantor_runs_says_trouble_in_one_line_and_goes_on(
     path = house.house.settings.roster_file
     good = path.read_text(encoding="utf-8")
     path.write_text("people: [", encoding="utf-8")
-    broken = House(house.house.settings)
+    broken = Installation(house.house.settings)
     begun = time.monotonic()
     guarantor = Guarantor(broken, lambda: house.now + timedelta(seconds=time.monotonic() - begun))
     running = threading.Thread(target=guarantor.run)
@@ -238,50 +238,50 @@ def test_the_guarantor_runs_says_trouble_in_one_line_and_goes_on(
 # --- the share of turns without Prefect ---
 
 
-def taken(house: Estate, driver: str, count: int) -> None:
+def taken(house: InstallationHarness, driver: str, count: int) -> None:
     row = {"response_id": "r", "due_at": house.now, "taken_at": house.now, "driver": driver, "run_id": ""}
     with house.house.database.write() as connection:
-        turns.record(connection, [row] * count)
+        turns.record_turns(connection, [row] * count)
 
 
-def alarms(house: Estate) -> list[str]:
+def alarms(house: InstallationHarness) -> list[str]:
     return [title for title in house.titles("wangjie") if "Prefect" in title]
 
 
-def test_over_five_percent_without_prefect_the_last_resort_is_told_once_an_hour(sqlite_house: Estate) -> None:
+def test_over_five_percent_without_prefect_the_last_resort_is_told_once_an_hour(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     taken(house, "prefect", 95)
     taken(house, "guarantor", 5)
-    assert not watch_share(house.house, house.now), "five percent is not over five percent"
+    assert not check_share_without_prefect(house.house, house.now), "five percent is not over five percent"
     taken(house, "guarantor", 1)
-    assert watch_share(house.house, house.now)
-    assert not watch_share(house.house, house.now)
+    assert check_share_without_prefect(house.house, house.now)
+    assert not check_share_without_prefect(house.house, house.now)
     house.wait(minutes=59)
-    assert not watch_share(house.house, house.now)
+    assert not check_share_without_prefect(house.house, house.now)
     assert len(alarms(house)) == 1
     house.wait(minutes=1)
     taken(house, "guarantor", 20)
-    assert watch_share(house.house, house.now)
+    assert check_share_without_prefect(house.house, house.now)
     assert len(alarms(house)) == 2
 
 
-def test_a_few_turns_say_nothing_and_those_of_the_sweep_are_with_prefect(sqlite_house: Estate) -> None:
+def test_a_few_turns_say_nothing_and_those_of_the_sweep_are_with_prefect(sqlite_house: InstallationHarness) -> None:
     taken(sqlite_house, "guarantor", 19)
-    assert not watch_share(sqlite_house.house, sqlite_house.now)
+    assert not check_share_without_prefect(sqlite_house.house, sqlite_house.now)
     taken(sqlite_house, "sweep", 500)
-    assert not watch_share(sqlite_house.house, sqlite_house.now)
+    assert not check_share_without_prefect(sqlite_house.house, sqlite_house.now)
 
 
-def test_whoever_could_not_be_told_is_tried_again_soon(sqlite_house: Estate) -> None:
+def test_whoever_could_not_be_told_is_tried_again_soon(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     taken(house, "guarantor", 20)
     house.receiver.script("/inbox/wangjie", status=403)
-    assert not watch_share(house.house, house.now)
+    assert not check_share_without_prefect(house.house, house.now)
     house.receiver.clear()
     house.wait(seconds=59)
-    assert not watch_share(house.house, house.now)
+    assert not check_share_without_prefect(house.house, house.now)
     house.wait(seconds=1)
-    assert watch_share(house.house, house.now)
+    assert check_share_without_prefect(house.house, house.now)
     assert len(alarms(house)) == 1
 
 
@@ -289,7 +289,7 @@ def test_whoever_could_not_be_told_is_tried_again_soon(sqlite_house: Estate) -> 
 
 
 def test_a_clock_stepped_back_an_hour_loses_no_wake_up_and_repeats_nothing(
-    sqlite_house: Estate, guarantor: Guarantor
+    sqlite_house: InstallationHarness, guarantor: Guarantor
 ) -> None:
     house = sqlite_house
     ref = house.declare()

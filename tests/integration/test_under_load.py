@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from engine.children import Start, default_children
-from engine.watched import Timings, Watched
+from engine.children import StartCondition, default_children
+from engine.watched import SupervisorTimings, ChildProcess
 from storage.settings import load_settings
 
 
@@ -26,8 +26,8 @@ def test_a_child_runs_with_its_niceness(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
     children = {child.name: child for child in default_children(load_settings(home=tmp_path), {})}
     sleeper = (sys.executable, "-S", "-c", "import time; time.sleep(60)")
-    calm = type(children["web"])(name="calm", command=sleeper, start=Start.AT_ONCE, nice=7)
-    watched = Watched(calm, tmp_path, "mark-of-this-test", Timings())
+    calm = type(children["web"])(name="calm", command=sleeper, start=StartCondition.AT_ONCE, nice=7)
+    watched = ChildProcess(calm, tmp_path, "mark-of-this-test", SupervisorTimings())
     watched.spawn(time.monotonic())
     try:
         assert watched.pid is not None

@@ -13,26 +13,26 @@ from sqlalchemy import Row
 
 from domain.commands import Acknowledge, Cancel, Done
 from domain.text import Text
-from domain.warning.raised import Course, Silence
-from domain.warning.reading import Reading
-from domain.warning.rule import Aggregate, Condition, Level, Rule, SeriesKey, Starts, Tier
-from domain.warning.standing import Change, Phase, Standing
+from domain.warning.raised import Disposition, Silence
+from domain.warning.reading import RuleReading
+from domain.warning.rule import Aggregate, Condition, ThresholdLevel, Rule, SeriesKey, RuleStart, Tier
+from domain.warning.standing import RuleStateChange, RulePhase, RuleState
 from engine.warning import ledger, marks
-from engine.warning.ledger import WarningLedger
+from engine.warning.ledger import WarningStateStore
 from storage import warnings
 from storage.database import StorageError
-from tests.houses import Estate, house_fixture  # noqa: F401
+from tests.houses import InstallationHarness, house_fixture  # noqa: F401
 
 WEB: SeriesKey = (("service", "web"),)
 SLOW = Rule(
     "slow", Text("Response time", "响应时长"), "response_time", Aggregate.MEAN, timedelta(minutes=5), Condition.ABOVE,
-    (Level(Tier.YELLOW, 30, 25), Level(Tier.RED, 60, 50)), by=("service",), starts=Starts("standby-agents"),
+    (ThresholdLevel(Tier.YELLOW, 30, 25), ThresholdLevel(Tier.RED, 60, 50)), by=("service",), starts=RuleStart("standby-agents"),
     quiet=timedelta(minutes=30), tier=1,
 )  # fmt: skip
 STUCK = replace(SLOW, id="stuck", title=Text("Backlog"), metric="backlog")
 ANGRY = replace(
     SLOW, id="angry", title=Text("Complaints"), metric="complaints", quiet=timedelta(0), inhibits=("slow",),
-    starts=Starts("executive-intervention", as_="incident"), tier=3,
+    starts=RuleStart("executive-intervention", as_="incident"), tier=3,
 )  # fmt: skip
 LOOKING = replace(SLOW, id="looking", starts=None)
 
@@ -40,28 +40,28 @@ LOOKING = replace(SLOW, id="looking", starts=None)
 class Desk:
     """Changes of standing as the evaluator would make them."""
 
-    def __init__(self, house: Estate) -> None:
+    def __init__(self, house: InstallationHarness) -> None:
         self.house = house
         self.rules: dict[str, Rule] = {rule.id: rule for rule in (SLOW, STUCK, ANGRY, LOOKING)}
-        self.ledger = WarningLedger(house.house, lambda: self.rules, house.clock)
-        self.stands: dict[tuple[str, str, SeriesKey], Standing] = {}
+        self.ledger = WarningStateStore(house.house, lambda: self.rules, house.clock)
+        self.stands: dict[tuple[str, str, SeriesKey], RuleState] = {}
 
     def change(
         self, rule: str, tier: Tier | None, value: float = 42.0, *, lane: str = "", series: SeriesKey = WEB
     ) -> None:
         """The rule fires at that tier now, or is good again."""
-        before = self.stands.get((lane, rule, series), Standing())
+        before = self.stands.get((lane, rule, series), RuleState())
         now = self.house.now
         since = before.firing_since or now
-        fires = Standing(Phase.FIRING, now, tier, firing_since=since, value=value)
-        after = fires if tier else Standing(Phase.OK, now, value=value)
+        fires = RuleState(RulePhase.FIRING, now, tier, firing_since=since, value=value)
+        after = fires if tier else RuleState(RulePhase.OK, now, value=value)
         self.stands[lane, rule, series] = after
-        change = Change(rule, series, before, after, Reading(now, value, 10))
+        change = RuleStateChange(rule, series, before, after, RuleReading(now, value, 10))
         self.ledger.commit(lane, [change], now)
 
     def listed(self, lane: str | None = "", **wanted: Any) -> list[Row[Any]]:
         with self.house.house.database.read() as connection:
-            found = warnings.listed(connection, lane=lane, standing_only=False)
+            found = warnings.list_warnings(connection, lane=lane, standing_only=False)
         return [row for row in found if all(getattr(row, name) == value for name, value in wanted.items())]
 
     def one(self, **wanted: Any) -> Row[Any]:
@@ -76,15 +76,15 @@ class Desk:
 
 
 @pytest.fixture
-def desk(house: Estate) -> Desk:
+def desk(house: InstallationHarness) -> Desk:
     return Desk(house)
 
 
-def data(house: Estate, ref: str, kind: str) -> list[Mapping[str, Any]]:
+def data(house: InstallationHarness, ref: str, kind: str) -> list[Mapping[str, Any]]:
     return [entry.data for entry in house.facts(ref, kind)]
 
 
-def test_a_warning_calls_its_owner_under_a_reference_of_its_own(desk: Desk, house: Estate) -> None:
+def test_a_warning_calls_its_owner_under_a_reference_of_its_own(desk: Desk, house: InstallationHarness) -> None:
     desk.change("slow", Tier.YELLOW)
     row = desk.one()
     assert (row.course, row.ref, row.tier, row.value, row.service) == ("called", "WRN-1", "yellow", 42.0, "web")
@@ -99,19 +99,19 @@ def test_a_warning_calls_its_owner_under_a_reference_of_its_own(desk: Desk, hous
     assert house.snapshot("1").incident.ref == "WRN-1", "by its number, as an incident"
 
 
-def test_whoever_is_called_is_told_how_many_to_call_in(desk: Desk, house: Estate) -> None:
+def test_whoever_is_called_is_told_how_many_to_call_in(desk: Desk, house: InstallationHarness) -> None:
     def advise(rule: Rule, series: SeriesKey, at: Any, lane: str) -> Text | None:
         assert (at, lane) == (house.now, "")
         return Text("Call in 4.", "启用4名。") if rule.id == "slow" and series == WEB else None
 
-    desk.ledger = WarningLedger(house.house, lambda: desk.rules, house.clock, advise)
+    desk.ledger = WarningStateStore(house.house, lambda: desk.rules, house.clock, advise)
     desk.change("slow", Tier.YELLOW)
     assert house.snapshot("WRN-1").incident.title.endswith("[service=web] · Call in 4. · 启用4名。")
     (row, *_) = house.rows("WRN-1")
     assert "启用4名。" in row.payload["body"]
 
 
-def test_a_worsening_is_the_same_warning_and_its_people_hear_of_it(desk: Desk, house: Estate) -> None:
+def test_a_worsening_is_the_same_warning_and_its_people_hear_of_it(desk: Desk, house: InstallationHarness) -> None:
     desk.change("slow", Tier.YELLOW)
     house.wait(minutes=5)
     desk.change("slow", Tier.RED, 70)
@@ -129,7 +129,7 @@ def test_a_worsening_is_the_same_warning_and_its_people_hear_of_it(desk: Desk, h
     assert len(house.rows("WRN-1", purpose="worsened")) == len(told), "better news pages nobody"
 
 
-def test_over_before_anyone_took_it_nothing_is_left_to_do(desk: Desk, house: Estate) -> None:
+def test_over_before_anyone_took_it_nothing_is_left_to_do(desk: Desk, house: InstallationHarness) -> None:
     desk.change("slow", Tier.YELLOW)
     house.wait(minutes=1)
     desk.change("slow", None, 20)
@@ -144,7 +144,7 @@ def test_over_before_anyone_took_it_nothing_is_left_to_do(desk: Desk, house: Est
     )
 
 
-def test_over_after_someone_took_it_their_steps_go_on(desk: Desk, house: Estate) -> None:
+def test_over_after_someone_took_it_their_steps_go_on(desk: Desk, house: InstallationHarness) -> None:
     desk.change("slow", Tier.YELLOW)
     owner = house.snapshot("WRN-1").steps["call-in/number"].owner
     house.do("WRN-1", Acknowledge, owner, step="call-in/number")
@@ -157,7 +157,7 @@ def test_over_after_someone_took_it_their_steps_go_on(desk: Desk, house: Estate)
     assert house.verified("WRN-1") is None
 
 
-def test_a_related_rule_joins_and_the_matter_is_over_with_the_last(desk: Desk, house: Estate) -> None:
+def test_a_related_rule_joins_and_the_matter_is_over_with_the_last(desk: Desk, house: InstallationHarness) -> None:
     desk.change("slow", Tier.YELLOW)
     calls = len(house.rows("WRN-1"))
     desk.change("stuck", Tier.YELLOW)
@@ -169,7 +169,7 @@ def test_a_related_rule_joins_and_the_matter_is_over_with_the_last(desk: Desk, h
     assert house.snapshot("WRN-1").incident.status == "closed"
 
 
-def test_a_worse_one_that_joins_worsens_the_matter(desk: Desk, house: Estate) -> None:
+def test_a_worse_one_that_joins_worsens_the_matter(desk: Desk, house: InstallationHarness) -> None:
     desk.change("slow", Tier.YELLOW)
     desk.change("stuck", Tier.RED)
     assert house.snapshot("WRN-1").incident.severity == "critical"
@@ -182,7 +182,7 @@ def test_another_service_is_another_matter(desk: Desk) -> None:
     assert {row.ref for row in desk.listed()} == {"WRN-1", "WRN-2"}
 
 
-def test_firing_again_soon_joins_the_old_matter_and_opens_it_again(desk: Desk, house: Estate) -> None:
+def test_firing_again_soon_joins_the_old_matter_and_opens_it_again(desk: Desk, house: InstallationHarness) -> None:
     desk.change("slow", Tier.YELLOW)
     desk.change("slow", None)
     house.turn()
@@ -200,14 +200,14 @@ def test_firing_again_soon_joins_the_old_matter_and_opens_it_again(desk: Desk, h
     assert {row.ref for row in desk.listed()} == {"WRN-1", "WRN-2"}, "long after, it is a new one"
 
 
-def test_a_matter_that_people_cancelled_is_not_joined(desk: Desk, house: Estate) -> None:
+def test_a_matter_that_people_cancelled_is_not_joined(desk: Desk, house: InstallationHarness) -> None:
     desk.change("slow", Tier.YELLOW)
     house.do("WRN-1", Cancel, "alice", reason="a test of the figures")
     desk.change("stuck", Tier.YELLOW)
     assert desk.one(rule="stuck").ref == "WRN-2"
 
 
-def test_silenced_it_calls_nobody_until_the_silence_is_over(desk: Desk, house: Estate) -> None:
+def test_silenced_it_calls_nobody_until_the_silence_is_over(desk: Desk, house: InstallationHarness) -> None:
     desk.silence(rule="slow")
     desk.change("slow", Tier.YELLOW)
     row = desk.one()
@@ -223,7 +223,7 @@ def test_silenced_it_calls_nobody_until_the_silence_is_over(desk: Desk, house: E
     assert house.rows("WRN-1")
 
 
-def test_good_again_under_a_silence_nobody_ever_heard_of_it(desk: Desk, house: Estate) -> None:
+def test_good_again_under_a_silence_nobody_ever_heard_of_it(desk: Desk, house: InstallationHarness) -> None:
     desk.silence()
     desk.change("slow", Tier.YELLOW)
     desk.change("slow", None)
@@ -232,7 +232,7 @@ def test_good_again_under_a_silence_nobody_ever_heard_of_it(desk: Desk, house: E
     assert (desk.one().course, desk.one().ref) == ("held", None)
 
 
-def test_tier_three_quiets_tier_one_of_its_service_and_declares_an_incident(desk: Desk, house: Estate) -> None:
+def test_tier_three_quiets_tier_one_of_its_service_and_declares_an_incident(desk: Desk, house: InstallationHarness) -> None:
     desk.change("angry", Tier.RED)
     desk.change("slow", Tier.YELLOW)
     assert (desk.one(rule="angry").ref, desk.one(rule="slow").course) == ("INC-1", "held")
@@ -242,7 +242,7 @@ def test_tier_three_quiets_tier_one_of_its_service_and_declares_an_incident(desk
     assert house.snapshot("INC-1").incident.status == "open", "an incident is over when people say so"
 
 
-def test_on_the_executives_word_the_four_hours_begin_as_from_the_declaration(desk: Desk, house: Estate) -> None:
+def test_on_the_executives_word_the_four_hours_begin_as_from_the_declaration(desk: Desk, house: InstallationHarness) -> None:
     desk.change("angry", Tier.RED)
     began = house.now
     house.do("INC-1", Done, "alice", step="decision/facts", evidence="120 customers")
@@ -262,8 +262,8 @@ def test_a_rule_that_starts_nothing_is_on_record_only(desk: Desk) -> None:
     assert (desk.one().course, desk.one().ref) == ("shown", None)
 
 
-def test_a_rule_whose_playbook_is_gone_is_held_until_it_is_back(desk: Desk, house: Estate) -> None:
-    desk.rules["slow"] = replace(SLOW, starts=Starts("no-such"))
+def test_a_rule_whose_playbook_is_gone_is_held_until_it_is_back(desk: Desk, house: InstallationHarness) -> None:
+    desk.rules["slow"] = replace(SLOW, starts=RuleStart("no-such"))
     desk.change("slow", Tier.YELLOW)
     assert desk.one().course == "held"
     assert "no-such" in desk.one().because["en"]
@@ -272,7 +272,7 @@ def test_a_rule_whose_playbook_is_gone_is_held_until_it_is_back(desk: Desk, hous
     assert desk.one().ref == "WRN-1"
 
 
-def test_a_replay_is_a_drill_and_knows_nothing_of_live_warnings_or_silences(desk: Desk, house: Estate) -> None:
+def test_a_replay_is_a_drill_and_knows_nothing_of_live_warnings_or_silences(desk: Desk, house: InstallationHarness) -> None:
     desk.silence()
     desk.change("slow", Tier.YELLOW, lane="replay-1")
     (row,) = desk.listed(lane="replay-1")
@@ -281,24 +281,24 @@ def test_a_replay_is_a_drill_and_knows_nothing_of_live_warnings_or_silences(desk
     assert desk.listed() == []
 
 
-def test_what_was_committed_is_where_a_new_process_goes_on(desk: Desk, house: Estate) -> None:
+def test_what_was_committed_is_where_a_new_process_goes_on(desk: Desk, house: InstallationHarness) -> None:
     desk.change("slow", Tier.YELLOW)
-    again = WarningLedger(house.house, lambda: desk.rules, house.clock)
+    again = WarningStateStore(house.house, lambda: desk.rules, house.clock)
     assert again.load("") == {("slow", WEB): desk.stands["", "slow", WEB]}
     with house.house.database.read() as connection:
-        assert marks.marked(connection, "") == house.now
+        assert marks.load_checkpoint(connection, "") == house.now
     fires = desk.stands["", "slow", WEB]
-    again.commit("", [Change("slow", WEB, Standing(), fires, Reading(house.now, 42.0))], house.now)
-    assert [row.course for row in desk.listed()] == [Course.CALLED], "the same firing again is the same warning"
+    again.commit("", [RuleStateChange("slow", WEB, RuleState(), fires, RuleReading(house.now, 42.0))], house.now)
+    assert [row.course for row in desk.listed()] == [Disposition.CALLED], "the same firing again is the same warning"
 
 
-def test_hundreds_at_once_are_written_in_several_goes_and_each_once(desk: Desk, house: Estate) -> None:
+def test_hundreds_at_once_are_written_in_several_goes_and_each_once(desk: Desk, house: InstallationHarness) -> None:
     """Each of another service, so each calls; broken off in the middle, they are all said again."""
     now, changes = house.now, []
-    for number in range(2 * ledger.MOST + 5):
-        fires = Standing(Phase.FIRING, now, Tier.YELLOW, firing_since=now, value=42.0)
+    for number in range(2 * ledger.MOST_AT_ONCE + 5):
+        fires = RuleState(RulePhase.FIRING, now, Tier.YELLOW, firing_since=now, value=42.0)
         series: SeriesKey = (("service", f"s{number}"),)
-        changes.append(Change("slow", series, Standing(), fires, Reading(now, 42.0)))
+        changes.append(RuleStateChange("slow", series, RuleState(), fires, RuleReading(now, 42.0)))
     goes = house.house.database.write
     left = [2]
 
@@ -312,25 +312,25 @@ def test_hundreds_at_once_are_written_in_several_goes_and_each_once(desk: Desk, 
     with pytest.raises(StorageError):
         desk.ledger.commit("", changes, now)
     house.house.database.write = goes  # type: ignore[method-assign]
-    assert len(desk.listed()) == 2 * ledger.MOST
+    assert len(desk.listed()) == 2 * ledger.MOST_AT_ONCE
     with house.house.database.read() as connection:
-        assert marks.marked(connection, "") is None, "not done yet: after a restart the tick is evaluated again"
+        assert marks.load_checkpoint(connection, "") is None, "not done yet: after a restart the tick is evaluated again"
     desk.ledger.commit("", changes, now)
     rows = desk.listed()
-    assert {row.series for row in rows} == {warnings.series_text(change.series) for change in changes}
+    assert {row.series for row in rows} == {warnings.format_series(change.series) for change in changes}
     assert len(rows) == len({row.ref for row in rows}) == len(changes)
     with house.house.database.read() as connection:
-        assert marks.marked(connection, "") == now
+        assert marks.load_checkpoint(connection, "") == now
 
 
-def test_an_engine_that_was_frozen_commits_nothing_more(desk: Desk, house: Estate) -> None:
+def test_an_engine_that_was_frozen_commits_nothing_more(desk: Desk, house: InstallationHarness) -> None:
     database = house.house.database
     desk.ledger.lease = marks.take_lease(database, "frozen", house.now)
     house.wait(seconds=26)
     assert marks.take_lease(database, "the other", house.now) is not None
-    with pytest.raises(marks.LeaseLost):
+    with pytest.raises(marks.EvaluatorLeaseLost):
         desk.change("slow", Tier.YELLOW)
     assert desk.listed() == []
     assert desk.ledger.load("") == {}
-    with pytest.raises(marks.LeaseLost), database.write() as connection:
-        marks.fence(connection, desk.ledger.lease)
+    with pytest.raises(marks.EvaluatorLeaseLost), database.write() as connection:
+        marks.require_lease(connection, desk.ledger.lease)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from itsdangerous import TimestampSigner
 
-from engine.links import LIFE, Link, Links
+from engine.links import LIFE, AcknowledgeLink, AcknowledgeLinks
 from storage import incidents
 from tests.served import Served, served
 
@@ -22,9 +22,9 @@ def web(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
 
 def link(web: Served, ref: str, step: str, person: str) -> str:
     with web.house.database.read() as connection:
-        response = incidents.responses_of(connection, incidents.find(connection, ref))[0]
-    links = Links(web.house.settings.secret_key(), web.url)
-    return links.url(Link(response, step, person)).removeprefix(web.url)
+        response = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))[0]
+    links = AcknowledgeLinks(web.house.settings.secret_key(), web.url)
+    return links.make_url(AcknowledgeLink(response, step, person)).removeprefix(web.url)
 
 
 def facts(web: Served, ref: str) -> list[str]:
@@ -113,9 +113,9 @@ def test_an_expired_link_says_what_to_do(web: Served, monkeypatch: pytest.Monkey
 
 def test_a_link_of_another_installation_is_refused(web: Served, tmp_path: Path) -> None:
     web.declare()
-    ours = Links(web.house.settings.secret_key(), "").url(Link("no-such-response", "apology/trace", "alice"))
+    ours = AcknowledgeLinks(web.house.settings.secret_key(), "").make_url(AcknowledgeLink("no-such-response", "apology/trace", "alice"))
     assert web.client.get(ours).status_code == 404
-    theirs = Links("0" * 64, "").url(Link("r", "apology/trace", "alice"))
+    theirs = AcknowledgeLinks("0" * 64, "").make_url(AcknowledgeLink("r", "apology/trace", "alice"))
     assert web.client.post(theirs).status_code == 400
 
 

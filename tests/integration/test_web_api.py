@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.served import Served, check, served, valid
-from web.schemas import names, schema
+from web.schemas import schema_names, schema
 
 TEXTS = {"en": "We are sorry.", "zh_CN": "我们深表歉意。"}
 
@@ -302,7 +302,7 @@ def test_the_api_describes_itself(web: Served) -> None:
 
 
 def test_every_schema_is_sound_and_so_are_its_examples() -> None:
-    for name in names():
+    for name in schema_names():
         Draft202012Validator.check_schema(schema(name))
         for document in schema(name).get("examples", []):
             check(name, document)

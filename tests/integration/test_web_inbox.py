@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.served import Served, served, valid
-from web.letterbox import NEWEST, Letterbox
+from web.letterbox import MOST_KEPT, InboxStore
 
 
 @pytest.fixture
@@ -74,13 +74,13 @@ def test_it_never_waits_for_a_writer_of_the_truth(web: Served) -> None:
 
 
 def test_only_the_newest_are_kept(tmp_path: Path) -> None:
-    letterbox = Letterbox(tmp_path / "inbox.db")
-    for number in range(NEWEST + 600):
+    letterbox = InboxStore(tmp_path / "inbox.db")
+    for number in range(MOST_KEPT + 600):
         letterbox.put("alice", "2026-11-22T00:00:00+00:00", {"message": str(number)})
-    kept = letterbox.read(limit=NEWEST * 2)
-    assert NEWEST <= len(kept) <= NEWEST + 500
-    assert kept[-1]["body"] == str(NEWEST + 599)
+    kept = letterbox.read(limit=MOST_KEPT * 2)
+    assert MOST_KEPT <= len(kept) <= MOST_KEPT + 500
+    assert kept[-1]["body"] == str(MOST_KEPT + 599)
     letterbox.close()
-    again = Letterbox(tmp_path / "inbox.db")
-    assert again.put("bob", "2026-11-22T00:00:00+00:00", {}) == NEWEST + 601
+    again = InboxStore(tmp_path / "inbox.db")
+    assert again.put("bob", "2026-11-22T00:00:00+00:00", {}) == MOST_KEPT + 601
     again.close()

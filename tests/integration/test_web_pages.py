@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from storage.board import rows
+from storage.board import list_board_rows
 from storage.incidents import INCIDENT
 from tests.served import Served, served
 
@@ -150,7 +150,7 @@ def test_the_board_is_quick_with_ten_thousand_incidents(web: Served) -> None:
         times = []
         for _ in range(5):
             begun = time.process_time()
-            found = rows(connection, web.house.roster(), now, urgent_first=True)
+            found = list_board_rows(connection, web.house.roster(), now, urgent_first=True)
             times.append(time.process_time() - begun)
     assert len(found) == 50
     assert found[0]["impact"]["customers"] == 96

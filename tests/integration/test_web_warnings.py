@@ -9,7 +9,7 @@ from typing import Any
 import pendulum
 import pytest
 
-from domain.warning.raised import Course, Raised
+from domain.warning.raised import Disposition, RaisedWarning
 from domain.warning.rule import Tier
 from storage import warnings
 from tests.served import Served, served, valid
@@ -57,8 +57,8 @@ def test_every_rule_is_listed_and_an_unknown_one_is_told_from_a_near_one(site: S
 
 def test_warnings_are_listed_with_what_was_made_of_them(site: Served) -> None:
     began = pendulum.datetime(2026, 11, 2, 3, 0)
-    stands = Raised("w1", "slow", SERIES, Tier.RED, Course.HELD, began, service="orders", value=41.5)
-    over = Raised("w2", "slow", SERIES, Tier.RED, Course.HELD, began, began.add(minutes=9))
+    stands = RaisedWarning("w1", "slow", SERIES, Tier.RED, Disposition.HELD, began, service="orders", value=41.5)
+    over = RaisedWarning("w2", "slow", SERIES, Tier.RED, Disposition.HELD, began, began.add(minutes=9))
     more: dict[str, Any] = {
         "title": {"en": "Slow", "zh": ""},
         "because": {"en": "silenced", "zh": "静默"},
@@ -67,7 +67,7 @@ def test_warnings_are_listed_with_what_was_made_of_them(site: Served) -> None:
     with site.house.database.write() as connection:
         warnings.add_warning(connection, "", stands, **more)
         warnings.add_warning(connection, "", over, **more)
-        warnings.add_warning(connection, "replay-1", Raised("w3", "slow", SERIES, Tier.RED, Course.HELD, began), **more)
+        warnings.add_warning(connection, "replay-1", RaisedWarning("w3", "slow", SERIES, Tier.RED, Disposition.HELD, began), **more)
     document = valid("warnings", site.client.get("/api/warnings"))
     (one,) = document["warnings"]
     assert (one["id"], one["value"], one["labels"], one["title"]["zh"]) == ("w1", 41.5, {"service": "orders"}, "Slow")

@@ -15,10 +15,10 @@ import pendulum
 import pytest
 from pendulum import DateTime
 
-from domain.warning.alert import Alert, Known, Step, after, step
+from domain.warning.alert import MonitorAlert, RecordedAlert, AlertStep, record_alert, decide_alert_step
 from storage.database import StorageError
-from storage.figures import open_figures
-from storage.figures_tokens import new_token
+from storage.figures import open_sample_store
+from storage.figures_tokens import create_program_token
 from tests.served import Served, served, valid
 from tests.unit.test_figures_alerts import ALERTMANAGER, GRAFANA
 
@@ -44,28 +44,28 @@ class Recorder:
     """Takes alerts as whoever makes warnings of them would: by what each word means."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Known] = {}
-        self.steps: list[tuple[str, Step]] = []
-        self.heard: list[Alert] = []
+        self.known: dict[str, RecordedAlert] = {}
+        self.steps: list[tuple[str, AlertStep]] = []
+        self.heard: list[MonitorAlert] = []
         self.trouble = 0
         self.changed = threading.Condition()
 
-    def alerts(self, alerts: Sequence[Alert], now: DateTime) -> None:
+    def alerts(self, alerts: Sequence[MonitorAlert], now: DateTime) -> None:
         assert now.timezone_name == "UTC"
         with self.changed:
             if self.trouble:
                 self.trouble -= 1
                 raise StorageError("the disk is full")
             for alert in alerts:
-                found, _ = step(alert, self.known.get(alert.key))
-                known = after(alert, self.known.get(alert.key))
+                found, _ = decide_alert_step(alert, self.known.get(alert.key))
+                known = record_alert(alert, self.known.get(alert.key))
                 if known is not None:
                     self.known[alert.key] = known
                 self.steps.append((alert.name, found))
                 self.heard.append(alert)
             self.changed.notify_all()
 
-    def wait(self, *steps: tuple[str, Step]) -> None:
+    def wait(self, *steps: tuple[str, AlertStep]) -> None:
         with self.changed:
             assert self.changed.wait_for(lambda: set(steps) <= set(self.steps), 40), self.steps
 
@@ -92,21 +92,21 @@ def _desks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whichever desks are opened: the application of a served house is out of reach."""
     from web import samples
 
-    opened = samples.FiguresDesk.__init__
+    opened = samples.SampleService.__init__
 
     def init(self: Any, *words: Any, **more: Any) -> None:
         opened(self, *words, **more)
         DESKS.append(self)
 
-    monkeypatch.setattr(samples.FiguresDesk, "__init__", init)
+    monkeypatch.setattr(samples.SampleService, "__init__", init)
     yield
     DESKS.clear()
 
 
 def token_of(web: Served, name: str) -> str:
-    figures = open_figures(web.house.settings)
+    figures = open_sample_store(web.house.settings)
     try:
-        return new_token(figures, name, pendulum.now("UTC"))
+        return create_program_token(figures, name, pendulum.now("UTC"))
     finally:
         figures.close()
 
@@ -154,13 +154,13 @@ def test_the_real_alertmanager_raises_repeats_and_resolves(
 ) -> None:
     with alertmanager(tmp_path / "am", free_port(), web.url, token_of(web, "alertmanager")) as monitor:
         monitor.post("/api/v2/alerts", json=[alert("Down"), alert("Slow")]).raise_for_status()
-        recorder.wait(("Down", Step.BEGIN), ("Slow", Step.BEGIN))
-        recorder.wait(("Down", Step.REPEAT))  # its repeat_interval is two seconds
+        recorder.wait(("Down", AlertStep.BEGIN), ("Slow", AlertStep.BEGIN))
+        recorder.wait(("Down", AlertStep.REPEAT))  # its repeat_interval is two seconds
         over = pendulum.now("UTC").isoformat()
         monitor.post("/api/v2/alerts", json=[alert("Down", endsAt=over)]).raise_for_status()
-        recorder.wait(("Down", Step.END))
-    assert recorder.steps.count(("Down", Step.BEGIN)) == 1
-    assert ("Slow", Step.END) not in recorder.steps
+        recorder.wait(("Down", AlertStep.END))
+    assert recorder.steps.count(("Down", AlertStep.BEGIN)) == 1
+    assert ("Slow", AlertStep.END) not in recorder.steps
     (first, *_) = [one for one in recorder.heard if one.name == "Down"]
     assert first.title == "Down 严重"
     assert first.labels == {"alertname": "Down", "severity": "critical", "service": "checkout"}
@@ -176,7 +176,7 @@ def test_what_could_not_be_kept_is_said_again_by_the_real_alertmanager(
     recorder.trouble = 2  # answered with 503: Alertmanager tries again
     with alertmanager(tmp_path / "am", free_port(), web.url, token_of(web, "alertmanager")) as monitor:
         monitor.post("/api/v2/alerts", json=[alert("Down")]).raise_for_status()
-        recorder.wait(("Down", Step.BEGIN))
+        recorder.wait(("Down", AlertStep.BEGIN))
     assert recorder.trouble == 0
 
 

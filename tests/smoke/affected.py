@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from engine.rehearsal.affected import Affected, File, Manner, Part, manner_of
+from engine.rehearsal.affected import RehearsedCustomer, CustomerFile, CustomerManner, SurveyBehaviour, draw_manner
 from tests.smoke.living import Living
 from tests.smoke.stack import Stack
 
@@ -35,7 +35,7 @@ class Got:
 class Customers(Living):
     """`with Customers(stack, ref, file, addresses) as customers:` they act in a thread until the block ends."""
 
-    def __init__(self, stack: Stack, ref: str, file: File, addresses: dict[str, str], seed: int) -> None:
+    def __init__(self, stack: Stack, ref: str, file: CustomerFile, addresses: dict[str, str], seed: int) -> None:
         self.got: dict[str, Got] = defaultdict(Got)  # by number in the CRM
         self.strangers: list[str] = []
         self.answered: set[str] = set()
@@ -44,12 +44,12 @@ class Customers(Living):
         self.refused: list[str] = []
         self._stack, self._ref, self._file = stack, ref, file
         self._by_address = addresses
-        self._manners = {number: manner_of(one, seed) for number, one in file.good.items()}
+        self._manners = {number: draw_manner(one, seed) for number, one in file.good.items()}
         self._ids: dict[str, str] = {}
         self._since = 0
         super().__init__("customers", httpx.Client(base_url=stack.url, timeout=5, trust_env=False))
 
-    def manner(self, number: str) -> Manner:
+    def manner(self, number: str) -> CustomerManner:
         """How that customer takes the survey."""
         return self._manners[number]
 
@@ -82,7 +82,7 @@ class Customers(Living):
     def _answer(self) -> None:
         for number, got in list(self.got.items()):
             manner = self._manners[number]
-            waits = manner.part is Part.SILENT or (manner.part is Part.LATE and not got.purposes["reminder"])
+            waits = manner.part is SurveyBehaviour.SILENT or (manner.part is SurveyBehaviour.LATE and not got.purposes["reminder"])
             if waits or number in self.answered or self.over.is_set():
                 continue
             answer = self.client.post(got.link, data=manner.form())
@@ -96,7 +96,7 @@ class Customers(Living):
                 self.answered.add(number)
 
     def _complain(self) -> None:
-        for number in [one for one in self.answered - self.again if self._manners[one].part is Part.AGAIN]:
+        for number in [one for one in self.answered - self.again if self._manners[one].part is SurveyBehaviour.AGAIN]:
             name = self._ids.setdefault(number, str(uuid.uuid4()))
             self._post("again", {"id": name, "customer": number})
             self.again.add(number)
@@ -125,13 +125,13 @@ class Expected:
     to_call: frozenset[str]
 
 
-def expected(file: File, customers: Customers) -> Expected:
+def expected(file: CustomerFile, customers: Customers) -> Expected:
     """Plain arithmetic; nothing of the code that decides is asked."""
     reachable = {number for number, one in file.good.items() if one.ways}
-    answering = {number for number in reachable if customers.manner(number).part is not Part.SILENT}
+    answering = {number for number in reachable if customers.manner(number).part is not SurveyBehaviour.SILENT}
     said = [customers.manner(number) for number in answering]
     rated = [manner.nps for manner in said if manner.nps is not None]
-    again = {number for number in answering if customers.manner(number).part is Part.AGAIN}
+    again = {number for number in answering if customers.manner(number).part is SurveyBehaviour.AGAIN}
     reopened = again | {number for number in answering if not customers.manner(number).solved}
     unhappy = {number for number in answering if customers.manner(number).csat <= 2}
     to_call = reopened | unhappy | {number for number, one in file.good.items() if _by_themselves(one)}
@@ -147,6 +147,6 @@ def expected(file: File, customers: Customers) -> Expected:
     return Expected(frozenset(reachable), frozenset(answering), counts, frozenset(to_call))
 
 
-def _by_themselves(one: Affected) -> bool:
+def _by_themselves(one: RehearsedCustomer) -> bool:
     """Called whatever they answer: nothing can be sent to them, or they ordered for more than 2,000."""
     return not one.ways or one.order_value > 2_000

@@ -133,9 +133,9 @@ class Cluster:
 
 def place_of(machine: Stack | Node) -> str:
     """What its senders are called."""
-    from engine.liveness import place
+    from engine.liveness import read_home_id
 
-    return place(machine.settings.run_dir)
+    return read_home_id(machine.settings.run_dir)
 
 
 def tracebacks_of(machine: Stack | Node) -> list[str]:

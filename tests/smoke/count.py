@@ -1,7 +1,7 @@
-"""Counts what arrived against what was owed, and when facts came against when they were due.
+"""Independent audit: counts messages that arrived against those owed, and facts against their deadlines.
 
-It reads the database and the receiver's record by itself, with no code of ours: a mistake in the code that wrote them
-is not repeated here.
+It reads the database and the receiver's record by itself, with no code of ours: a mistake in the code that
+wrote them is not repeated here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 MARKS = ("[possible duplicate]", "[可能重复]")
-SETTLED_WELL = frozenset({"sent"})
+DELIVERED = frozenset({"sent"})
 ALARMS = ("share-alarm/", "audit/")  # the engine's own words to the last resort: about itself, of no incident
 WITHDRAWN = frozenset({"cancelled", "coalesced"})
 CALLS = frozenset({"step-opened", "step-escalated", "step-reminded", "publication-alarmed", "step-reassigned"})
@@ -148,7 +148,7 @@ def _count_notices(
                 found.complaints.append(f"withdrawn though nobody acknowledged or ended its step: {ref}")
             continue
         found.owed += 1
-        if row["state"] in SETTLED_WELL and not arrivals:
+        if row["state"] in DELIVERED and not arrivals:
             found.complaints.append(f"recorded as sent, never arrived: {ref}")
         elif _base(row["key"]) not in reached:
             found.complaints.append(f"lost: {ref}")

@@ -226,7 +226,7 @@ class Stack:
         """Each person's own Authorization header."""
         with self.database() as database, database.write() as connection:
             now = pendulum.now("UTC")
-            made = {person: people.new_token(connection, person, now) for person in self.people}
+            made = {person: people.replace_person_token(connection, person, now) for person in self.people}
         return {person: {"Authorization": f"Bearer {token}"} for person, token in made.items()}
 
     def declare(self, title: str, **fields: Any) -> str:

@@ -18,12 +18,12 @@ import jsonschema
 import pytest
 import yaml
 
-from domain.drill.verdict import Outcome
+from domain.drill.verdict import DrillOutcome
 from engine.clock import now
-from engine.drill.holding import Held, hold
+from engine.drill.holding import DrillResult, run_drill
 from storage import board
 from tests.chains import ROOT, Chain, chain
-from tests.houses import Estate, estate
+from tests.houses import InstallationHarness, installation_harness
 from web.schemas import schema
 
 
@@ -43,9 +43,9 @@ def plan_for(there: Chain, folder: Path, **changes: Any) -> Path:
     return file
 
 
-def drill(folder: Path, house: Estate, *arguments: str, **changes: Any) -> tuple[Held, Chain]:
+def drill(folder: Path, house: InstallationHarness, *arguments: str, **changes: Any) -> tuple[DrillResult, Chain]:
     with chain(folder, *arguments) as there:
-        held = asyncio.run(hold(house.house, plan_for(there, folder, **changes), now))
+        held = asyncio.run(run_drill(house.house, plan_for(there, folder, **changes), now))
     return held, there
 
 
@@ -56,7 +56,7 @@ def drawn(seed: int) -> tuple[list[str], float]:
     return ["--agents", str(agents), "--handle", f"{agents / capacity:.4f}", "--seed", str(seed)], capacity
 
 
-def check_truth(held: Held, there: Chain, capacity: float) -> None:
+def check_truth(held: DrillResult, there: Chain, capacity: float) -> None:
     knee, recovery = held.verdict.knee, held.verdict.recovery
     assert knee is not None
     assert knee.rate == pytest.approx(capacity, rel=0.15)
@@ -72,10 +72,10 @@ def check_truth(held: Held, there: Chain, capacity: float) -> None:
 @pytest.mark.timeout(300)
 def test_the_chain_is_drilled_and_the_truth_found(tmp_path: Path, home: Path) -> None:
     arguments, capacity = drawn(7)
-    with estate(home) as house:
+    with installation_harness(home) as house:
         held, there = drill(tmp_path, house, *arguments)
         check_truth(held, there, capacity)
-        assert held.verdict.outcome is Outcome.PASS, held.document.data["reasons"]
+        assert held.verdict.outcome is DrillOutcome.PASS, held.document.data["reasons"]
         assert held.record.cleaned.made > 100
         assert held.record.cleaned.made == held.record.cleaned.gone
         assert held.record.requests > 1_000
@@ -94,7 +94,7 @@ def test_the_chain_is_drilled_and_the_truth_found(tmp_path: Path, home: Path) ->
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_ten_chains_of_unseen_capacity(tmp_path: Path, home: Path) -> None:
-    with estate(home) as house:
+    with installation_harness(home) as house:
         for seed in range(100, 110):
             folder = tmp_path / str(seed)
             folder.mkdir()
@@ -108,9 +108,9 @@ def test_ten_chains_of_unseen_capacity(tmp_path: Path, home: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_bug_that_shows_under_load_fails_by_name(tmp_path: Path, home: Path) -> None:
-    with estate(home) as house:
+    with installation_harness(home) as house:
         held, _ = drill(tmp_path, house, "--bug")
-        assert held.verdict.outcome is Outcome.FAIL
+        assert held.verdict.outcome is DrillOutcome.FAIL
         first = held.verdict.reasons[0]
         assert first.values["step"] == "ticket"
         assert first.values["percent"] in (100, 200)

@@ -20,7 +20,7 @@ import httpx
 import pytest
 import yaml
 
-from engine.rehearsal.affected import File, read_file
+from engine.rehearsal.affected import CustomerFile, read_customer_file
 from playbooks.library import CATALOG
 from tests.customers import MAIL, PHONE, plan_text
 from tests.smoke.affected import Customers, Expected, expected
@@ -81,7 +81,7 @@ def held(folder: Path, course: Course) -> None:
     seed = seed_of_this_run()
     path = folder / "affected.csv"
     path.write_text("".join(SAMPLE.read_text(encoding="utf-8").splitlines(keepends=True)[: course.rows + 1]), "utf-8")
-    file, addresses = read_file(path), dict(addresses_of(path))
+    file, addresses = read_customer_file(path), dict(addresses_of(path))
     stack = Stack(folder, playbooks={"outage": OUTAGE, "customer-follow-up": procedure(course)})
     lay_out(stack, course)
     with stack:
@@ -161,7 +161,7 @@ def victims(drawn: random.Random, count: int) -> list[str]:
     return found[:count]
 
 
-def taken_in(stack: Stack, ref: str, path: Path, file: File) -> None:
+def taken_in(stack: Stack, ref: str, path: Path, file: CustomerFile) -> None:
     """By the command, twice: bad rows are named, nobody is there twice."""
     for taken, known in ((len(file.good), 0), (0, len(file.good))):
         done = subprocess.run(

@@ -21,7 +21,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         until(made.all_up, 60, "everything is up")
         # As if it had been installed a month ago: a month is over that was lived in.
         with made.database() as database, database.write() as connection:
-            turns.keep(connection, "reviews", {}, pendulum.now("UTC").subtract(months=1))
+            turns.save_installation_fact(connection, "reviews", {}, pendulum.now("UTC").subtract(months=1))
         yield made
 
 

@@ -14,9 +14,9 @@ import pendulum
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from domain.access import Role
+from domain.access import AccessRole
 from storage import accounts_ways
-from storage.accounts import Account, add
+from storage.accounts import Account, add_account
 from storage.database import Database
 from tests.browser.conftest import browser as browser  # noqa: PLC0414 - the fixture, for this folder too
 from tests.smoke.installed import DATA, ROOT, Installation, running
@@ -42,8 +42,8 @@ def opened(stack: Installation, browser: Browser, role: str, person: str, locale
     url = f"http://127.0.0.1:{stack.port}"
     database, now = Database(f"sqlite+pysqlite:///{stack.home / 'tocsin.db'}"), pendulum.now("UTC")
     with database.write() as connection:
-        add(connection, Account(person, person, Role.named(role)), now)
-        secret = accounts_ways.open_session(connection, person, "password", now, now.add(hours=1))
+        add_account(connection, Account(person, person, AccessRole.named(role)), now)
+        secret = accounts_ways.create_session(connection, person, "password", now, now.add(hours=1))
     database.close()
     context = browser.new_context(locale=locale, viewport=size)  # type: ignore[arg-type]
     cookie = {"name": "tocsin_session", "value": secret, "url": url, "httpOnly": True, "sameSite": "Lax"}

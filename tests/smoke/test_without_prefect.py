@@ -17,10 +17,10 @@ import pytest
 
 from domain.commands import Declare
 from engine import commands
-from engine.children import Child, default_children
+from engine.children import ChildSpec, default_children
 from engine.home import prepare_home
-from engine.house import House
-from engine.turn import take_turns, turn
+from engine.house import Installation
+from engine.turn import lease_turns, take_turn
 from storage.settings import Settings, load_settings
 from tests.smoke.count import Books, percentile
 from tests.smoke.stack import ROOT, Stack, clean_environment, free_ports, until
@@ -98,7 +98,7 @@ def test_prefect_away_for_two_minutes_delays_nothing(tmp_path: Path) -> None:
 
 
 @contextmanager
-def running(child: Child, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(child: ChildSpec, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """One child alone, without a supervisor."""
     with log.open("wb") as out:
         process = subprocess.Popen(
@@ -141,7 +141,7 @@ def test_a_runner_that_wakes_up_with_an_old_token_changes_nothing(alone: Setting
     with running(children["prefect-server"], tmp_path / "prefect.log"):
         until(lambda: _answers(f"{api}/health"), 90, "Prefect's server answers", 0.2)
         with running(children["runner"], tmp_path / "runner.log") as runner:
-            house = House(alone).open()
+            house = Installation(alone).open()
             # The draft's deadline passes in a moment: a turn that has something to say.
             since = pendulum.now("UTC").subtract(minutes=25).add(seconds=12)
             command = Declare(id="i", title="t", playbook="four-hour-response", since=since)
@@ -151,9 +151,9 @@ def test_a_runner_that_wakes_up_with_an_old_token_changes_nothing(alone: Setting
             os.kill(runner.pid, signal.SIGSTOP)
             assert Books(database).turns == [], "frozen before its commit"
             token = Books(database).responses[0]["token"]
-            lease = take_turns(house, [response], pendulum.now("UTC"))[0]
+            lease = lease_turns(house, [response], pendulum.now("UTC"))[0]
             assert lease.token == token + 1
-            assert turn(house, lease, pendulum.now("UTC"), driver="guarantor") is not None
+            assert take_turn(house, lease, pendulum.now("UTC"), driver="guarantor") is not None
             before = everything(database)
             os.kill(runner.pid, signal.SIGCONT)
             until(lambda: _finished(api, ref), 60, "its run came to its end", 0.2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.approval import LONGEST, Unfit, channels_of, digest, render
+from domain.approval import MAX_TEXT_LENGTH, UnpublishableText, publication_channels, compute_digest, render_for_channels
 from domain.roster import PublicChannel
 from tests.procedures import playbook, statement
 from tests.world import World
@@ -14,15 +14,15 @@ WEIBO = PublicChannel("weibo", "official-weibo", "zh_CN", limit=5)
 
 
 def test_each_channel_gets_the_text_of_its_language() -> None:
-    assert render({"en": "Sorry.", "zh_CN": "抱歉"}, [WEB, WEIBO]) == {"web": "Sorry.", "weibo": "抱歉"}
+    assert render_for_channels({"en": "Sorry.", "zh_CN": "抱歉"}, [WEB, WEIBO]) == {"web": "Sorry.", "weibo": "抱歉"}
 
 
 def test_a_text_for_a_channel_itself_wins_over_its_language() -> None:
-    assert render({"en": "Sorry.", "zh_CN": "非常抱歉各位", "weibo": "抱歉"}, [WEIBO]) == {"weibo": "抱歉"}
+    assert render_for_channels({"en": "Sorry.", "zh_CN": "非常抱歉各位", "weibo": "抱歉"}, [WEIBO]) == {"weibo": "抱歉"}
 
 
 def test_without_channels_a_text_is_rendered_by_language() -> None:
-    assert render({"en": " Sorry. ", "zh_CN": " "}, []) == {"en": "Sorry."}
+    assert render_for_channels({"en": " Sorry. ", "zh_CN": " "}, []) == {"en": "Sorry."}
 
 
 @pytest.mark.parametrize(
@@ -32,23 +32,23 @@ def test_without_channels_a_text_is_rendered_by_language() -> None:
         ({"en": "  \n"}, "the text is empty"),
         ({"en": "Sorry."}, "channel weibo speaks zh_CN: give a text for zh_CN"),
         ({"zh_CN": "非常非常抱歉"}, "channel weibo takes 5 characters and the text has 6"),
-        ({"zh_CN": "x" * (LONGEST + 1)}, f"at most {LONGEST}"),
+        ({"zh_CN": "x" * (MAX_TEXT_LENGTH + 1)}, f"at most {MAX_TEXT_LENGTH}"),
     ],
 )
 def test_what_does_not_fit_is_refused(texts: dict[str, str], said: str) -> None:
-    with pytest.raises(Unfit, match=said):
-        render(texts, [WEIBO])
+    with pytest.raises(UnpublishableText, match=said):
+        render_for_channels(texts, [WEIBO])
 
 
 def test_a_text_of_exactly_the_limit_fits() -> None:
-    assert render({"zh_CN": "一二三四五"}, [WEIBO]) == {"weibo": "一二三四五"}
+    assert render_for_channels({"zh_CN": "一二三四五"}, [WEIBO]) == {"weibo": "一二三四五"}
 
 
 def test_the_hash_knows_every_text_and_every_channel_and_not_their_order() -> None:
-    one = digest({"web": "a", "weibo": "b"})
-    assert one == digest({"weibo": "b", "web": "a"})
+    one = compute_digest({"web": "a", "weibo": "b"})
+    assert one == compute_digest({"weibo": "b", "web": "a"})
     assert (
-        len({one, digest({"web": "b", "weibo": "a"}), digest({"web": "a"}), digest({"web": "a", "weibo": "b "})}) == 4
+        len({one, compute_digest({"web": "b", "weibo": "a"}), compute_digest({"web": "a"}), compute_digest({"web": "a", "weibo": "b "})}) == 4
     )
 
 
@@ -57,5 +57,5 @@ def test_the_channels_of_a_text_are_those_of_every_step_that_publishes_it() -> N
     every = World(playbook(*statement()))
     for world, wanted in ((named, ["weibo"]), (every, ["website-en", "website-zh", "weibo"])):
         world.decide()
-        found = channels_of(world.snapshot, world.snapshot.steps["s/draft"])
+        found = publication_channels(world.snapshot, world.snapshot.steps["s/draft"])
         assert [channel.id for channel in found] == wanted

@@ -16,13 +16,13 @@ from typer.testing import CliRunner
 
 from cli.backtest import backtest as command
 from domain.text import Text
-from domain.warning.rule import Aggregate, Baseline, Condition, Level, Rule, Tier
-from engine.figures.files import BadFigures
-from engine.warning.backtest import Recorded, backtest, read_file, recorded, step_of
-from engine.warning.columns import Series
-from engine.warning.drawn import picture
-from engine.warning.plotting import round_steps, thinned, time_steps
-from storage.figures import micros
+from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, Tier
+from engine.figures.files import BadSamplesFile
+from engine.warning.backtest import RecordedSamples, run_backtest, read_samples, collect_samples, evaluation_step
+from engine.warning.columns import SeriesDescriptor
+from engine.warning.drawn import draw_backtest
+from engine.warning.plotting import round_steps, thin_points, time_steps
+from storage.figures import to_micros
 from web.schemas import schema
 
 START = pendulum.datetime(2026, 3, 2, 9)
@@ -118,13 +118,13 @@ def test_wrong_use_is_one_clear_line(arguments: list[str], said: str, files: tup
     assert "\n" not in str(result.exception).strip()
 
 
-def spaced(minutes: int, values: list[float]) -> Recorded:
-    rows = [(1, micros(START.add(minutes=minutes * place)), value, 1.0) for place, value in enumerate(values)]
-    return recorded(rows, [Series(1, "m")])
+def spaced(minutes: int, values: list[float]) -> RecordedSamples:
+    rows = [(1, to_micros(START.add(minutes=minutes * place)), value, 1.0) for place, value in enumerate(values)]
+    return collect_samples(rows, [SeriesDescriptor(1, "m")])
 
 
 def rule(window: timedelta, **more: object) -> Rule:
-    level = Level(Tier.YELLOW, 30, 30)
+    level = ThresholdLevel(Tier.YELLOW, 30, 30)
     return Rule("r", Text("R"), "m", Aggregate.MEAN, window, Condition.ABOVE, (level,), **more)  # type: ignore[arg-type]
 
 
@@ -138,11 +138,11 @@ def rule(window: timedelta, **more: object) -> Rule:
     ],
 )
 def test_the_step_is_the_figures_own_and_divides_the_window(minutes: int, window: timedelta, step: int) -> None:
-    assert step_of(rule(window), spaced(minutes, [1.0] * 20)) == step * 1_000_000
+    assert evaluation_step(rule(window), spaced(minutes, [1.0] * 20)) == step * 1_000_000
 
 
 def test_figures_of_every_half_hour_are_not_silent_after_five_minutes() -> None:
-    outcome = backtest(rule(timedelta(hours=1)), spaced(30, [10, 10, 10, 90, 90, 10, 10, 10]))
+    outcome = run_backtest(rule(timedelta(hours=1)), spaced(30, [10, 10, 10, 90, 90, 10, 10, 10]))
     (firing,) = outcome.firings
     assert (firing.began, firing.until) == (START.add(minutes=120), START.add(minutes=210))
     assert outcome.evaluations == 8
@@ -155,27 +155,27 @@ def test_what_is_before_the_mark_is_history_only(tmp_path: Path) -> None:
     path.write_text(f"# from: {START.add(hours=1).isoformat()}\ntime,value\n" + "\n".join(rows), encoding="utf-8")
     compared = Rule(
         "r", Text("R"), "m", Aggregate.MEAN, timedelta(minutes=30), Condition.CHANGE_BELOW,
-        (Level(Tier.YELLOW, 0.5, 0.3),), baseline=Baseline("previous"),
+        (ThresholdLevel(Tier.YELLOW, 0.5, 0.3),), baseline=Baseline("previous"),
     )  # fmt: skip
-    outcome = backtest(compared, read_file(path, "m", UTC))
+    outcome = run_backtest(compared, read_samples(path, "m", UTC))
     assert outcome.began == START.add(hours=1)
     assert [firing.began for firing in outcome.firings] == [START.add(minutes=87)]  # 90 -> 45: 27 of 30 at 40
 
 
 def test_figures_of_no_use_are_refused() -> None:
-    with pytest.raises(BadFigures, match="the rule looks at m, the figures have other"):
-        backtest(rule(timedelta(hours=1)), recorded([(1, 0, 1.0, 1.0)], [Series(1, "other")]))
-    far = recorded([(1, 0, 1.0, 1.0), (1, 10**18, 1.0, 1.0)], [Series(1, "m")])
-    with pytest.raises(BadFigures, match="too long a time"):
-        backtest(rule(timedelta(seconds=10)), far)
+    with pytest.raises(BadSamplesFile, match="the rule looks at m, the figures have other"):
+        run_backtest(rule(timedelta(hours=1)), collect_samples([(1, 0, 1.0, 1.0)], [SeriesDescriptor(1, "other")]))
+    far = collect_samples([(1, 0, 1.0, 1.0), (1, 10**18, 1.0, 1.0)], [SeriesDescriptor(1, "m")])
+    with pytest.raises(BadSamplesFile, match="too long a time"):
+        run_backtest(rule(timedelta(seconds=10)), far)
 
 
 def test_a_picture_of_a_change_has_its_baseline_and_speaks_chinese() -> None:
     either = Rule(
         "r", Text("Either", "双向"), "m", Aggregate.MEAN, timedelta(minutes=10), Condition.CHANGE_EITHER,
-        (Level(Tier.RED, 0.5, 0.3),), baseline=Baseline("previous"),
+        (ThresholdLevel(Tier.RED, 0.5, 0.3),), baseline=Baseline("previous"),
     )  # fmt: skip
-    drawn = picture(backtest(either, spaced(1, [10.0] * 30 + [30.0] * 30 + [10.0] * 30)), UTC, "zh_CN")
+    drawn = draw_backtest(run_backtest(either, spaced(1, [10.0] * 30 + [30.0] * 30 + [10.0] * 30)), UTC, "zh_CN")
     for text in ("双向", "基线", "红色"):
         assert text in drawn
     assert ET.fromstring(drawn).tag.endswith("svg")  # noqa: S314 - made a line ago
@@ -185,7 +185,7 @@ def test_no_peak_is_lost_between_two_points() -> None:
     value = np.zeros(100_000)
     value[77_777] = 5.0
     value[300:700] = np.nan
-    at, kept = thinned(np.arange(100_000), value)
+    at, kept = thin_points(np.arange(100_000), value)
     assert at.size < 3_000
     assert np.nanmax(kept) == 5.0
     assert np.isnan(kept).any()
@@ -194,5 +194,5 @@ def test_no_peak_is_lost_between_two_points() -> None:
 def test_steps_are_round() -> None:
     assert round_steps(0, 99) == [0, 20, 40, 60, 80]
     assert round_steps(-0.12, 0.11) == [-0.1, -0.05, 0.0, 0.05, 0.1]
-    day = list(time_steps(micros(START), micros(START.add(hours=9)), UTC))
+    day = list(time_steps(to_micros(START), to_micros(START.add(hours=9)), UTC))
     assert [text for _, text in day] == [f"{hour:02d}:00" for hour in range(9, 19)]

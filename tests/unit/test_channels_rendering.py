@@ -5,10 +5,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from channels.message import Message
-from channels.rendering import DRILL_MARK, Limits, fits, render, shorten, size
+from channels.rendering import DRILL_MARK, MessageLimits, fits_limits, render, shorten, utf8_size
 
-ROOMY = Limits(body_bytes=10_000)
-TITLELESS = Limits(body_bytes=10_000, title_bytes=0)
+ROOMY = MessageLimits(body_bytes=10_000)
+TITLELESS = MessageLimits(body_bytes=10_000, title_bytes=0)
 LINK = "https://tocsin.example/ack/abc"
 CHINESE = "客服系统无法下单,请立即处理。" * 40
 
@@ -38,7 +38,7 @@ CHINESE = "客服系统无法下单,请立即处理。" * 40
         (Message("", "exact", public=True, possible_duplicate=True), ROOMY, "", "exact"),
     ],
 )
-def test_marks_and_shape(message: Message, limits: Limits, title: str, body: str) -> None:
+def test_marks_and_shape(message: Message, limits: MessageLimits, title: str, body: str) -> None:
     text = render(message, limits)
     assert (text.title, text.body) == (title, body)
 
@@ -54,42 +54,42 @@ def test_marks_and_shape(message: Message, limits: Limits, title: str, body: str
 def test_shortened_text_fits_and_keeps_the_link(body: str, room: int, lines: int, link: str) -> None:
     body = f"{body}\n{link}" if link else body
     short = shorten(body, room, lines, link)
-    assert size(short) <= room
+    assert utf8_size(short) <= room
     assert not lines or short.count("\n") < lines
-    if link and size(link) <= room:
+    if link and utf8_size(link) <= room:
         assert link in short
-    if size(body) <= room and (not lines or body.count("\n") < lines):
+    if utf8_size(body) <= room and (not lines or body.count("\n") < lines):
         assert short == body
 
 
 def test_cut_comes_at_a_line_with_the_link_on_its_own() -> None:
     body = f"first line\nsecond line\nthird line\n{LINK}"
-    assert shorten(body, size("first line\n…\n") + size(LINK), 0, LINK) == f"first line\n…\n{LINK}"
+    assert shorten(body, utf8_size("first line\n…\n") + utf8_size(LINK), 0, LINK) == f"first line\n…\n{LINK}"
 
 
 def test_chinese_is_counted_in_bytes_not_characters() -> None:
-    text = render(Message("标题", CHINESE, link=LINK), Limits(body_bytes=200)).body
+    text = render(Message("标题", CHINESE, link=LINK), MessageLimits(body_bytes=200)).body
     assert len(CHINESE) < 1_000
-    assert size(text) <= 200
+    assert utf8_size(text) <= 200
     assert text.endswith(f"…\n{LINK}")
     assert text.startswith("客服系统")
 
 
 def test_title_shares_the_room_where_the_service_says_so() -> None:
-    text = render(Message("T" * 60, "b" * 300), Limits(body_bytes=200, title_bytes=100, shared=True))
-    assert size(text.title) + size(text.body) <= 200
+    text = render(Message("T" * 60, "b" * 300), MessageLimits(body_bytes=200, title_bytes=100, shared=True))
+    assert utf8_size(text.title) + utf8_size(text.body) <= 200
 
 
 @pytest.mark.parametrize(
     ("text", "drill", "limits", "whole"),
     [
-        ("a" * 10, False, Limits(body_bytes=10), True),
-        ("a" * 11, False, Limits(body_bytes=10), False),
-        ("演" * 4, False, Limits(body_bytes=10), False),
-        ("a" * 10, True, Limits(body_bytes=10), False),
-        ("a\nb", False, Limits(body_bytes=10, lines=2), True),
-        ("a\nb\nc", False, Limits(body_bytes=10, lines=2), False),
+        ("a" * 10, False, MessageLimits(body_bytes=10), True),
+        ("a" * 11, False, MessageLimits(body_bytes=10), False),
+        ("演" * 4, False, MessageLimits(body_bytes=10), False),
+        ("a" * 10, True, MessageLimits(body_bytes=10), False),
+        ("a\nb", False, MessageLimits(body_bytes=10, lines=2), True),
+        ("a\nb\nc", False, MessageLimits(body_bytes=10, lines=2), False),
     ],
 )
-def test_a_publication_fits_whole_or_not_at_all(text: str, drill: bool, limits: Limits, whole: bool) -> None:
-    assert fits(text, limits, drill=drill) is whole
+def test_a_publication_fits_whole_or_not_at_all(text: str, drill: bool, limits: MessageLimits, whole: bool) -> None:
+    assert fits_limits(text, limits, drill=drill) is whole

@@ -8,7 +8,7 @@ import pytest
 
 from channels.directory import ChannelConfigError, ChannelDirectory
 from channels.redaction import redactor
-from channels.secrets import SecretMissing, Secrets, read_prefect_block, refers
+from channels.secrets import SecretMissing, SecretReferences, read_prefect_block, has_reference
 
 ENVIRONMENT = {
     "TOKEN": "f00dfeed0123",
@@ -19,7 +19,7 @@ ENVIRONMENT = {
 BLOCKS = {"robot": "b10cb10cb10c", "carols-address": "ntfy://h.example/carols-t0pic"}
 
 
-def secrets(asked: list[str] | None = None) -> Secrets:
+def secrets(asked: list[str] | None = None) -> SecretReferences:
     def read(name: str) -> str:
         if asked is not None:
             asked.append(name)
@@ -27,7 +27,7 @@ def secrets(asked: list[str] | None = None) -> Secrets:
             raise SecretMissing(f"Prefect has no Secret block `{name}`", "make it under that name")
         return BLOCKS[name]
 
-    return Secrets(environment=ENVIRONMENT, read_block=read)
+    return SecretReferences(environment=ENVIRONMENT, read_block=read)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def secrets(asked: list[str] | None = None) -> Secrets:
 def test_references_are_filled(text: str, filled: str) -> None:
     if "$${x}" in text:  # nothing that looks nearly like one is touched
         text = filled = text.replace("$${x}", "$ {x}")
-    assert secrets().fill(text) == filled
-    assert refers(text) is (text != filled)
+    assert secrets().resolve(text) == filled
+    assert has_reference(text) is (text != filled)
 
 
 YAML = """
@@ -121,7 +121,7 @@ def test_a_reference_to_nothing_is_named(tmp_path: Path, name: str, content: str
 def test_values_are_cut_out_of_logs(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("urls:\n  - json://${block:inner-host}/x:\n      tag: a\n", encoding="utf-8")
-    ChannelDirectory.load(path, secrets=Secrets(read_block=lambda _: "inner.host.example"))
+    ChannelDirectory.load(path, secrets=SecretReferences(read_block=lambda _: "inner.host.example"))
     # A host is no secret, unless it was written as one.
     assert redactor.clean("failed at inner.host.example") == "failed at ***"
 

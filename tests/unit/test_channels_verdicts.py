@@ -10,8 +10,8 @@ import urllib3.exceptions
 
 from channels.adapters.registry import adapter_for
 from channels.directory import ChannelDirectory
-from channels.outcome import Outcome, Verdict
-from channels.verdicts import describe, receipt_of, retry_after
+from channels.outcome import SendOutcome, SendVerdict
+from channels.verdicts import describe_error, receipt_of, retry_after
 from tests.receivers import write_channels
 
 DATE = "Sun, 22 Nov 2026 10:00:00 GMT"
@@ -74,25 +74,25 @@ def test_errors_are_told_in_our_own_words() -> None:
         "InvalidURL": requests.exceptions.InvalidURL("secret"),
     }
     for words, error in errors.items():
-        assert describe(error, written=False) == f"{words}, before anything was sent"
-    assert describe(requests.ConnectionError("x"), written=True) == "connection cut, after the message was written"
+        assert describe_error(error, written=False) == f"{words}, before anything was sent"
+    assert describe_error(requests.ConnectionError("x"), written=True) == "connection cut, after the message was written"
 
 
 @pytest.mark.parametrize(
     ("error", "verdict", "words"),
     [
-        (smtplib.SMTPAuthenticationError(535, b"5.7.8 bad credentials"), Verdict.REFUSED, "535 5.7.8"),
-        (smtplib.SMTPAuthenticationError(454, b"4.7.0 try later"), Verdict.FAILED, "454 4.7.0"),
-        (smtplib.SMTPConnectError(421, b"4.3.2 busy"), Verdict.FAILED, "421 4.3.2"),
-        (smtplib.SMTPNotSupportedError("secret"), Verdict.REFUSED, "check `mode=`"),
-        (smtplib.SMTPServerDisconnected("secret"), Verdict.FAILED, "connection cut before the text"),
-        (ssl.SSLCertVerificationError("secret"), Verdict.FAILED, "TLS failed before the text"),
-        (UnicodeEncodeError("ascii", "secret", 0, 1, "secret"), Verdict.REFUSED, "characters"),
-        (ssl.SSLError("secret"), Verdict.FAILED, "TLS failed before the text"),
-        (ConnectionResetError("secret"), Verdict.FAILED, "connection cut before the text"),
+        (smtplib.SMTPAuthenticationError(535, b"5.7.8 bad credentials"), SendVerdict.REFUSED, "535 5.7.8"),
+        (smtplib.SMTPAuthenticationError(454, b"4.7.0 try later"), SendVerdict.FAILED, "454 4.7.0"),
+        (smtplib.SMTPConnectError(421, b"4.3.2 busy"), SendVerdict.FAILED, "421 4.3.2"),
+        (smtplib.SMTPNotSupportedError("secret"), SendVerdict.REFUSED, "check `mode=`"),
+        (smtplib.SMTPServerDisconnected("secret"), SendVerdict.FAILED, "connection cut before the text"),
+        (ssl.SSLCertVerificationError("secret"), SendVerdict.FAILED, "TLS failed before the text"),
+        (UnicodeEncodeError("ascii", "secret", 0, 1, "secret"), SendVerdict.REFUSED, "characters"),
+        (ssl.SSLError("secret"), SendVerdict.FAILED, "TLS failed before the text"),
+        (ConnectionResetError("secret"), SendVerdict.FAILED, "connection cut before the text"),
     ],
 )
-def test_mail_errors_before_the_text(error: Exception, verdict: Verdict, words: str) -> None:
+def test_mail_errors_before_the_text(error: Exception, verdict: SendVerdict, words: str) -> None:
     from channels.adapters.email import _not_handed_over
 
     outcome = _not_handed_over(error)
@@ -102,11 +102,11 @@ def test_mail_errors_before_the_text(error: Exception, verdict: Verdict, words: 
 
 
 def test_detail_and_receipt_are_one_short_line() -> None:
-    outcome = Outcome(Verdict.FAILED, "a\nb\x00", "x\r\ny " + "演" * 300)
+    outcome = SendOutcome(SendVerdict.FAILED, "a\nb\x00", "x\r\ny " + "演" * 300)
     assert outcome.receipt == "a b"
     assert outcome.detail.startswith("x y 演")
     assert len(outcome.detail) == 200
-    assert Outcome(Verdict.SENT, " \n").receipt is None
+    assert SendOutcome(SendVerdict.SENT, " \n").receipt is None
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,16 @@ import numpy as np
 import pendulum
 import pytest
 
-from engine.warning.backtest import Recorded, backtest, recorded
-from engine.warning.columns import SECOND, Floats, Series
+from engine.warning.backtest import RecordedSamples, run_backtest, collect_samples
+from engine.warning.columns import SECOND, Floats, SeriesDescriptor
 from examples import choose_settings
 from examples.choose_settings import Disruption, Settings, Tried
 from playbooks.rule_loader import load_rule
 from playbooks.rulebook import SHIPPED
-from storage.figures import micros
+from storage.figures import to_micros
 
 RULE = load_rule(SHIPPED / "seasonal-volume.yaml").rule
-START = micros(pendulum.datetime(2026, 3, 2))
+START = to_micros(pendulum.datetime(2026, 3, 2))
 HOUR = 3600 * SECOND
 WEEK = 7 * 24
 GRID = {
@@ -37,9 +37,9 @@ def demand(seed: int, weeks: int = 5) -> Floats:
     return np.round(values)
 
 
-def figures(values: Floats) -> Recorded:
+def figures(values: Floats) -> RecordedSamples:
     rows = [(0, START + place * HOUR, value, 1.0) for place, value in enumerate(values.tolist())]
-    return recorded(rows, [Series(0, "contacts", {})])
+    return collect_samples(rows, [SeriesDescriptor(0, "contacts", {})])
 
 
 @pytest.fixture(name="small")
@@ -69,9 +69,9 @@ def test_the_quick_model_agrees_with_the_evaluator(seed: int, settings: Settings
         settings.for_,
         settings.keep_firing,
     )
-    firings = backtest(settings.of(RULE), figures(values)).firings
+    firings = run_backtest(settings.of(RULE), figures(values)).firings
     assert len(firings) >= 2
-    assert [(micros(one.began) - START) // HOUR for one in firings] == quick.tolist()
+    assert [(to_micros(one.began) - START) // HOUR for one in firings] == quick.tolist()
 
 
 def test_every_settings_of_the_grid_is_tried_and_counted_as_the_evaluator_counts(small: None) -> None:
@@ -82,8 +82,8 @@ def test_every_settings_of_the_grid_is_tried_and_counted_as_the_evaluator_counts
     copy, disruptions = copies[0]
     for one in tried[3::12]:
         rule = one.settings.of(RULE)
-        assert one.as_it_is == len(backtest(rule, figures(values)).firings)
-        began = [(micros(firing.began) - START) // HOUR for firing in backtest(rule, figures(copy)).firings]
+        assert one.as_it_is == len(run_backtest(rule, figures(values)).firings)
+        began = [(to_micros(firing.began) - START) // HOUR for firing in run_backtest(rule, figures(copy)).firings]
         found = sum(any(span.start < at <= span.end for at in began) for span in disruptions)
         assert (one.found, one.needless) == (found, len(began) - found)
 
@@ -206,8 +206,8 @@ def test_the_script_says_what_it_chose_and_what_is_wrong(
 def test_a_history_that_cannot_tell_is_refused(change: object, said: str, small: None) -> None:
     assert callable(change)
     rows = [(0, START + place * HOUR, value, 1.0) for place, value in enumerate(demand(9, weeks=9).tolist())]
-    history = recorded(change(rows), [Series(0, "contacts", {})])
+    history = collect_samples(change(rows), [SeriesDescriptor(0, "contacts", {})])
     if said == "one series":
-        history = replace(history, series=(Series(0, "contacts", {}), Series(1, "contacts", {"queue": "b"})))
+        history = replace(history, series=(SeriesDescriptor(0, "contacts", {}), SeriesDescriptor(1, "contacts", {"queue": "b"})))
     with pytest.raises(ValueError, match=said):
         choose_settings.choose_on(history, ("2026-04-20", "2026-04-21"), 1.5)

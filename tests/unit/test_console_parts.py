@@ -8,11 +8,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from web.charts import bars, course_with_marks, forecast, meter, shifts, sparkline
-from web.language import Reader
-from web.live import inner, mark
-from web.text_page import changes
-from web.timeline_picture import picture
+from web.charts import bar_chart, incident_trend, forecast_chart, meter, shift_chart, sparkline
+from web.language import PageReader
+from web.live import main_html, html_fingerprint
+from web.text_page import text_changes
+from web.timeline_picture import timeline_svg
 
 NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
 EVIL = '"><script>alert(1)</script>'
@@ -60,7 +60,7 @@ def test_a_timeline_is_drawn_whatever_people_wrote() -> None:
         {"kind": "step-acknowledged", "at": at(-25), "step": "apology/trace", "says": {"en": "has it", "zh": "确认"}},
         {"kind": "noted", "at": at(-5), "step": "", "says": {"en": "a note", "zh": "备注"}},
     ]
-    found = drawn(picture(stages, entries, Reader("en", "Asia/Shanghai", NOW)))
+    found = drawn(timeline_svg(stages, entries, PageReader("en", "Asia/Shanghai", NOW)))
     marks = [one for one in found.iter() if one.get("class", "").startswith("mark") and one.get("transform")]
     titled = [one for one in marks if len(one)]
     assert len(titled) == 3  # a note has no mark of its own
@@ -68,7 +68,7 @@ def test_a_timeline_is_drawn_whatever_people_wrote() -> None:
     assert len(windows) == 3
     widths = [float(one.get("width", "0")) for one in windows]
     assert widths[0] > 300, "a day-long stage does not squeeze the hour that counts"
-    assert picture(stages, [], Reader("en", "UTC", NOW)) == ""
+    assert timeline_svg(stages, [], PageReader("en", "UTC", NOW)) == ""
 
 
 def test_gaps_stay_gaps() -> None:
@@ -87,11 +87,11 @@ def test_a_meter_never_runs_over(value: float) -> None:
 
 def test_drawings_stand_alone() -> None:
     slots = [{"start": at(30 * n), "contacts": 10.0 + n, "low": 5.0, "high": 20.0} for n in range(96)]
-    assert drawn(forecast(slots, "Asia/Shanghai", "ahead")).findall(".//path")
-    assert len(drawn(bars([("26-01", 3.0), ("26-02", None), ("26-03", 5.0)], "n")).findall(".//rect")) == 2
-    assert bars([("26-01", None)], "n") == ""
+    assert drawn(forecast_chart(slots, "Asia/Shanghai", "ahead")).findall(".//path")
+    assert len(drawn(bar_chart([("26-01", 3.0), ("26-02", None), ("26-03", 5.0)], "n")).findall(".//rect")) == 2
+    assert bar_chart([("26-01", None)], "n") == ""
     said: list[dict[str, Any]] = [{"posted_at": at(-10)}, {"posted_at": None}]
-    lines = drawn(course_with_marks(at(-60), 600, [1.0] * 7, said, {"declared_at": at(-30)}, "UTC", "mood"))
+    lines = drawn(incident_trend(at(-60), 600, [1.0] * 7, said, {"declared_at": at(-30)}, "UTC", "mood"))
     assert len([one for one in lines.iter() if one.get("class", "").startswith("said")]) == 2
 
 
@@ -104,14 +104,14 @@ def test_shifts_show_whom_and_where_nobody_is() -> None:
         {"role": "pr", "title": "PR", "calendar": True, "spans": spans},
         {"role": "x", "title": "X", "calendar": False, "spans": spans[:1]},
     ]}  # fmt: skip
-    found = drawn(shifts(days, "UTC", "who"))
+    found = drawn(shift_chart(days, "UTC", "who"))
     assert [one.get("class") for one in found.iter() if one.get("class", "").startswith("shift")] == [
         "shift s0", "shift s1 gap",
     ]  # fmt: skip
 
 
 def test_two_versions_are_compared_by_word_and_by_character() -> None:
-    found = changes({"en": "We are sorry.", "zh_CN": "我们抱歉"}, {"en": "We are very sorry.", "zh_CN": "我们深表歉意"})
+    found = text_changes({"en": "We are sorry.", "zh_CN": "我们抱歉"}, {"en": "We are very sorry.", "zh_CN": "我们深表歉意"})
     assert found["en"] == [("same", "We are "), ("new", "very "), ("same", "sorry.")]
     assert "".join(words for kind, words in found["zh_CN"] if kind != "gone") == "我们深表歉意"
     assert "".join(words for kind, words in found["zh_CN"] if kind != "new") == "我们抱歉"
@@ -119,5 +119,5 @@ def test_two_versions_are_compared_by_word_and_by_character() -> None:
 
 def test_what_is_streamed_is_the_main_part() -> None:
     html = '<body><main id="main" data-x="1"><p>one</p></main><footer></footer></body>'
-    assert inner(html) == "<p>one</p>"
-    assert mark("a") != mark("b")
+    assert main_html(html) == "<p>one</p>"
+    assert html_fingerprint("a") != html_fingerprint("b")

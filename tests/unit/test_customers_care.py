@@ -6,15 +6,15 @@ from itertools import pairwise
 
 import pytest
 
-from domain.customers.care import Answers, Care, Combination, Thresholds, answers, care_for, gaps, rank
-from domain.customers.record import Contact, Customer
-from playbooks.followup import shipped
+from domain.customers.care import CareAnswers, Care, CareCombination, Thresholds, answer_questions, choose_care, uncovered_answers, customer_rank
+from domain.customers.record import CustomerContact, AffectedCustomer
+from playbooks.followup import shipped_followup_plan
 
 COMPENSATION, UPGRADED, NAMED = Care.COMPENSATION, Care.UPGRADED, Care.NAMED
 
 
-def customer(order: int = 0, poor: int = 0, given: int = 0, *, public: bool = False) -> Customer:
-    return Customer("C", Contact(), order_value=order, poor_service=poor, compensation=given, public=public)
+def customer(order: int = 0, poor: int = 0, given: int = 0, *, public: bool = False) -> AffectedCustomer:
+    return AffectedCustomer("C", CustomerContact(), order_value=order, poor_service=poor, compensation=given, public=public)
 
 
 @pytest.mark.parametrize(
@@ -29,12 +29,12 @@ def customer(order: int = 0, poor: int = 0, given: int = 0, *, public: bool = Fa
     ],
 )
 def test_the_three_questions(order: int, poor: int, given: int, found: tuple[bool, bool, bool]) -> None:
-    assert answers(customer(order, poor, given), Thresholds()) == Answers(*found)
+    assert answer_questions(customer(order, poor, given), Thresholds()) == CareAnswers(*found)
 
 
 def test_thresholds_are_data() -> None:
     strict = Thresholds(poor_service=3, order_over=100)
-    assert answers(customer(101, 2), strict) == Answers(poor_history=False, harmed=True, compensated=False)
+    assert answer_questions(customer(101, 2), strict) == CareAnswers(poor_history=False, harmed=True, compensated=False)
 
 
 @pytest.mark.parametrize(
@@ -51,17 +51,17 @@ def test_thresholds_are_data() -> None:
     ],
 )
 def test_what_ships(history: bool, harmed: bool, compensated: bool, give: tuple[Care, ...]) -> None:
-    assert care_for(Answers(history, harmed, compensated), shipped().combinations) == give
+    assert choose_care(CareAnswers(history, harmed, compensated), shipped_followup_plan().combinations) == give
 
 
 def test_a_table_with_holes_is_found_and_says_which() -> None:
-    table = (Combination((COMPENSATION,), compensated=False),)
-    assert gaps(table) == [
-        Answers(history, harmed, compensated=True) for history in (False, True) for harmed in (False, True)
+    table = (CareCombination((COMPENSATION,), compensated=False),)
+    assert uncovered_answers(table) == [
+        CareAnswers(history, harmed, compensated=True) for history in (False, True) for harmed in (False, True)
     ]
-    assert gaps((*table, Combination(()))) == []
+    assert uncovered_answers((*table, CareCombination(()))) == []
     with pytest.raises(LookupError):
-        care_for(Answers(True, True, True), table)
+        choose_care(CareAnswers(True, True, True), table)
 
 
 def test_harm_comes_before_the_brand_and_that_before_cost() -> None:
@@ -71,5 +71,5 @@ def test_harm_comes_before_the_brand_and_that_before_cost() -> None:
         customer(99_000_000), customer(50_001), customer(500, 1, public=True), customer(50_000, 1),
         customer(1, public=True), customer(49_999), customer(1),
     ]  # fmt: skip
-    ranks = [rank(one, answers(one, t)) for one in order]
+    ranks = [customer_rank(one, answer_questions(one, t)) for one in order]
     assert all(one < other for one, other in pairwise(ranks)), ranks

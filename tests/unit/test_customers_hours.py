@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.customers.hours import Quiet, awake_zones, is_quiet, minute_of, next_awake
+from domain.customers.hours import ContactQuietHours, contactable_zones, is_quiet_time, parse_minute_of_day, next_contact_time
 
-NIGHT, NOON, NEVER = Quiet(21 * 60, 9 * 60), Quiet(12 * 60, 14 * 60), Quiet(0, 0)
+NIGHT, NOON, NEVER = ContactQuietHours(21 * 60, 9 * 60), ContactQuietHours(12 * 60, 14 * 60), ContactQuietHours(0, 0)
 UTC = pendulum.UTC
 
 
@@ -32,21 +32,21 @@ UTC = pendulum.UTC
     ],
 )
 def test_when_somebody_may_be_written_to(zone: str, now: tuple[Any, ...], opens: tuple[Any, ...]) -> None:
-    assert next_awake(zone, pendulum.datetime(*now), NIGHT) == pendulum.datetime(*opens)
+    assert next_contact_time(zone, pendulum.datetime(*now), NIGHT) == pendulum.datetime(*opens)
 
 
 def test_a_quiet_noon_and_no_quiet_at_all() -> None:
     noon = pendulum.datetime(2026, 3, 2, 12, 30)
-    assert next_awake("UTC", noon, NOON) == noon.set(hour=14, minute=0)
-    assert next_awake("UTC", noon, NIGHT) == noon
-    assert next_awake("UTC", noon, NEVER) == noon
-    assert not is_quiet("UTC", noon.start_of("day"), NEVER)
+    assert next_contact_time("UTC", noon, NOON) == noon.set(hour=14, minute=0)
+    assert next_contact_time("UTC", noon, NIGHT) == noon
+    assert next_contact_time("UTC", noon, NEVER) == noon
+    assert not is_quiet_time("UTC", noon.start_of("day"), NEVER)
 
 
 def test_zones_in_which_it_is_day() -> None:
     now = pendulum.datetime(2026, 3, 2, 10, 0)
     zones = ["America/New_York", "Asia/Shanghai", "Europe/Berlin"]
-    assert awake_zones(zones, now, NIGHT) == ["Asia/Shanghai", "Europe/Berlin"]
+    assert contactable_zones(zones, now, NIGHT) == ["Asia/Shanghai", "Europe/Berlin"]
 
 
 @given(
@@ -56,19 +56,19 @@ def test_zones_in_which_it_is_day() -> None:
     ends=st.integers(0, 1439),
 )
 def test_it_is_never_quiet_then_and_never_more_than_a_day_away(at: int, zone: str, begins: int, ends: int) -> None:
-    now, quiet = pendulum.from_timestamp(at), Quiet(begins, ends)
-    opens = next_awake(zone, now, quiet)
+    now, quiet = pendulum.from_timestamp(at), ContactQuietHours(begins, ends)
+    opens = next_contact_time(zone, now, quiet)
     assert now <= opens <= now.add(hours=26)
-    assert (opens == now) is (not is_quiet(zone, now, quiet))
-    assert not is_quiet(zone, opens, quiet) or zone != "UTC"
+    assert (opens == now) is (not is_quiet_time(zone, now, quiet))
+    assert not is_quiet_time(zone, opens, quiet) or zone != "UTC"
 
 
 @pytest.mark.parametrize(("text", "minute"), [("21:00", 1260), ("9:05", 545), ("00:00", 0), ("24:00", 0)])
 def test_times_of_day(text: str, minute: int) -> None:
-    assert minute_of(text) == minute
+    assert parse_minute_of_day(text) == minute
 
 
 @pytest.mark.parametrize("text", ["", "9", "25:00", "12:60", "24:01", "9:5", "-1:00", "9:00pm", "٩:٠٠"])
 def test_what_is_no_time_of_day(text: str) -> None:
     with pytest.raises(ValueError, match="21:00"):
-        minute_of(text)
+        parse_minute_of_day(text)

@@ -8,15 +8,15 @@ from pathlib import Path
 import pendulum
 import pytest
 
-from domain.customers.plan import next_look, times
-from domain.customers.record import Contact
+from domain.customers.plan import next_check_at, compute_follow_up_times
+from domain.customers.record import CustomerContact
 from engine.customers import wording
 from engine.customers.recipients import _filled, _without
-from engine.sheets import harmless
+from engine.sheets import escape_formula
 from playbooks.errors import BadFile
-from playbooks.followup import PROCEDURE, SHIPPED, FollowUpFile, parse_followup, shipped
-from playbooks.library import Library
-from storage.customers_vault import Unreadable, open_vault
+from playbooks.followup import FOLLOW_UP_PLAYBOOK, SHIPPED, FollowUpFile, parse_followup, shipped_followup_plan
+from playbooks.library import PlaybookLibrary
+from storage.customers_vault import UnreadableContact, open_vault
 from storage.settings import SettingsError
 
 TEXT = SHIPPED.read_text(encoding="utf-8")
@@ -24,11 +24,11 @@ CLOSED = pendulum.datetime(2026, 3, 2, 10)
 
 
 def test_what_ships_is_what_was_promised() -> None:
-    plan = shipped()
+    plan = shipped_followup_plan()
     assert (plan.thresholds.poor_service, plan.thresholds.order_over) == (1, 50_000)
     assert (plan.remind_after, plan.collect_after) == (timedelta(hours=24), timedelta(hours=72))
     assert plan.second_aim == 0.03
-    assert Library().get(PROCEDURE).stage("result").steps[0].opens == timedelta(hours=72)
+    assert PlaybookLibrary().get(FOLLOW_UP_PLAYBOOK).stage("result").steps[0].opens == timedelta(hours=72)
 
 
 @pytest.mark.parametrize(
@@ -63,33 +63,33 @@ def test_a_mistake_is_named_by_file_line_and_field(old: str, new: str, field: st
 def test_a_broken_file_leaves_the_last_good_one_in_force(tmp_path: Path) -> None:
     path, seconds = tmp_path / "followup.yaml", iter(range(100))
     file = FollowUpFile(path, clock=lambda: float(next(seconds)))
-    assert file.current() == shipped()
+    assert file.current() == shipped_followup_plan()
     path.write_text(TEXT.replace("per_batch: 120", "per_batch: 7"), encoding="utf-8")
     assert file.current().per_batch == 7
     path.write_text("survey: [", encoding="utf-8")
     assert file.current().per_batch == 7
     assert len(file.findings()) == 1
     path.unlink()
-    assert file.current() == shipped()
+    assert file.current() == shipped_followup_plan()
     assert file.findings() == []
 
 
 def test_times_count_from_the_close_and_a_drills_pace_divides_them() -> None:
-    assert times(shipped(), CLOSED).collect_at == CLOSED.add(hours=72)
-    drill = times(shipped(), CLOSED, 240)
+    assert compute_follow_up_times(shipped_followup_plan(), CLOSED).collect_at == CLOSED.add(hours=72)
+    drill = compute_follow_up_times(shipped_followup_plan(), CLOSED, 240)
     assert (drill.collect_at, drill.erase_at) == (CLOSED.add(minutes=18), CLOSED.add(hours=3))
 
 
 def test_the_next_look_is_the_first_thing_to_come_and_never_before_the_next_batch() -> None:
     soon, later = CLOSED.add(minutes=1), CLOSED.add(hours=3)
-    assert next_look(soon, {"a": later, "b": None, "c": CLOSED.add(hours=9)}) == later
-    assert next_look(soon, {"a": CLOSED, "b": later}) == soon
+    assert next_check_at(soon, {"a": later, "b": None, "c": CLOSED.add(hours=9)}) == later
+    assert next_check_at(soon, {"a": CLOSED, "b": later}) == soon
 
 
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
 @pytest.mark.parametrize("purpose", ["ask", "reminder"])
 def test_messages_hold_the_link_and_no_braces(language: str, purpose: str) -> None:
-    title, body = wording.message(shipped(), purpose, language, "INC-1", "https://x.example/a/s/T")
+    title, body = wording.make_survey_message(shipped_followup_plan(), purpose, language, "INC-1", "https://x.example/a/s/T")
     assert "https://x.example/a/s/T" in body
     assert "{" not in title + body
     assert ("评价" in title) is (language == "zh_CN")
@@ -114,7 +114,7 @@ def test_messages_hold_the_link_and_no_braces(language: str, purpose: str) -> No
     ],
 )
 def test_nothing_in_an_export_is_a_formula(value: object, shown: str) -> None:
-    assert harmless(value) == shown
+    assert escape_formula(value) == shown
 
 
 def test_a_contact_replaces_the_stand_in_wherever_an_address_holds_it() -> None:
@@ -126,17 +126,17 @@ def test_a_contact_replaces_the_stand_in_wherever_an_address_holds_it() -> None:
 
 
 def test_a_contact_is_sealed_under_a_key_of_its_own(tmp_path: Path) -> None:
-    vault, contact = open_vault(tmp_path), Contact("li@example.com", "+8613912345678")
+    vault, contact = open_vault(tmp_path), CustomerContact("li@example.com", "+8613912345678")
     sealed = vault.seal(contact)
     assert "li@" not in sealed
     assert vault.seal(contact) != sealed
     assert open_vault(tmp_path).open(sealed) == contact
-    assert vault.seal(Contact()) == ""
+    assert vault.seal(CustomerContact()) == ""
     assert vault.mark("C1") == open_vault(tmp_path).mark("C1") != vault.mark("C2")
     (tmp_path / "customers.key").unlink()
     other = open_vault(tmp_path)
     assert other.mark("C1") != vault.mark("C1")
-    with pytest.raises(Unreadable, match="restore the key"):
+    with pytest.raises(UnreadableContact, match="restore the key"):
         other.open(sealed)
 
 
@@ -144,7 +144,7 @@ def test_a_key_from_the_environment(tmp_path: Path) -> None:
     from cryptography.fernet import Fernet
 
     key = Fernet.generate_key().decode()
-    assert open_vault(tmp_path, "K", {"K": key}).seal(Contact("a@example.com"))
+    assert open_vault(tmp_path, "K", {"K": key}).seal(CustomerContact("a@example.com"))
     assert not (tmp_path / "customers.key").exists()
     with pytest.raises(SettingsError, match="K is empty"):
         open_vault(tmp_path, "K", {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.customers.record import BadRow, Contact, Customer, read_contact, read_customer
+from domain.customers.record import BadCustomerRow, CustomerContact, AffectedCustomer, parse_contact, parse_customer
 
 GOOD = {
     "id": "C1", "contact": "li@example.com", "language": "zh-CN", "order_value": "499.9", "poor_service_30d": "2",
@@ -13,14 +13,14 @@ GOOD = {
 
 
 def test_a_whole_row() -> None:
-    assert read_customer(GOOD) == Customer(
-        "C1", Contact("li@example.com"), "zh_CN", 49_990, 2, 2_000, public=True, zone="Asia/Shanghai"
+    assert parse_customer(GOOD) == AffectedCustomer(
+        "C1", CustomerContact("li@example.com"), "zh_CN", 49_990, 2, 2_000, public=True, zone="Asia/Shanghai"
     )
 
 
 def test_what_a_row_leaves_out_is_nothing() -> None:
-    assert read_customer({"id": "C1", "contact": ""}) == Customer("C1", Contact())
-    assert read_customer({"id": 7, "contact": None, "order_value": 12.5}).order_value == 1_250
+    assert parse_customer({"id": "C1", "contact": ""}) == AffectedCustomer("C1", CustomerContact())
+    assert parse_customer({"id": 7, "contact": None, "order_value": 12.5}).order_value == 1_250
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_what_a_row_leaves_out_is_nothing() -> None:
     ],
 )
 def test_contacts(text: str, mail: str, phone: str) -> None:
-    assert read_contact(text) == Contact(mail, phone)
+    assert parse_contact(text) == CustomerContact(mail, phone)
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_contacts(text: str, mail: str, phone: str) -> None:
     ],
 )
 def test_what_is_refused_and_why(field: str, value: object, says: str) -> None:
-    with pytest.raises(BadRow) as caught:
-        read_customer({**GOOD, field: value})
+    with pytest.raises(BadCustomerRow) as caught:
+        parse_customer({**GOOD, field: value})
     line = str(caught.value)
     assert says in line
     assert line.startswith(f"{field}: ")
@@ -87,16 +87,16 @@ def test_what_is_refused_and_why(field: str, value: object, says: str) -> None:
 
 
 def test_a_contact_shows_nothing_of_itself() -> None:
-    customer = read_customer({**GOOD, "contact": "li.wei@example.com;+8613912345678"})
+    customer = parse_customer({**GOOD, "contact": "li.wei@example.com;+8613912345678"})
     for shown in (repr(customer), str(customer), f"{customer.contact}", repr([customer.contact])):
         assert "li.wei" not in shown
         assert "139" not in shown
     assert customer.contact.masked() == "l…@e….com +86…78"
-    assert Contact().masked() == ""
+    assert CustomerContact().masked() == ""
 
 
 def test_the_columns_of_a_shifted_file_leak_nothing() -> None:
     shifted = {"id": "zh_CN", "contact": "500", "language": "li@example.com"}
-    with pytest.raises(BadRow) as caught:
-        read_customer(shifted)
+    with pytest.raises(BadCustomerRow) as caught:
+        parse_customer(shifted)
     assert "li@" not in str(caught.value)

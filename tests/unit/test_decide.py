@@ -10,7 +10,7 @@ import pytest
 from domain.commands import Acknowledge, Done, Reassign
 from domain.facts import FactKind
 from domain.incident import StepStatus
-from domain.notices import Purpose
+from domain.notices import NotificationPurpose
 from domain.playbook import StepKind
 from domain.roster import Role
 from tests.procedures import (
@@ -20,7 +20,7 @@ from tests.procedures import (
     DAN,
     EVA,
     FU,
-    LADDER,
+    ESCALATION,
     LAST,
     calls,
     give,
@@ -32,14 +32,14 @@ from tests.procedures import (
 )
 from tests.world import START, World, roster
 
-K, P = FactKind, Purpose
+K, P = FactKind, NotificationPurpose
 
 
 # --- the ladder ---
 
 
 def test_the_owner_is_called_when_the_step_opens() -> None:
-    world = World(LADDER)
+    world = World(ESCALATION)
     decision = world.decide()
     assert said(decision.notices) == [(CAI, P.ASSIGN)]
     assert decision.notices[0].urgent
@@ -56,7 +56,7 @@ def test_a_step_is_not_opened_before_its_hour() -> None:
 
 
 def test_nobody_acknowledging_calls_backup_commander_and_last_resort_each_after_the_whole_time() -> None:
-    world = World(LADDER)
+    world = World(ESCALATION)
     world.live(m(59))
     assert calls(world) == [
         (0, CAI, P.ASSIGN),
@@ -67,7 +67,7 @@ def test_nobody_acknowledging_calls_backup_commander_and_last_resort_each_after_
 
 
 def test_each_rung_says_who_was_silent_and_for_how_long() -> None:
-    world = World(LADDER)
+    world = World(ESCALATION)
     world.live(m(16))
     assert [str(notice.because) for _, notice in world.notices[1:]] == [
         "Cai has not acknowledged within 5m.", "Dan has not acknowledged within 5m.",
@@ -76,7 +76,7 @@ def test_each_rung_says_who_was_silent_and_for_how_long() -> None:
 
 
 def test_a_drill_at_speed_says_the_time_as_people_would_live_it() -> None:
-    world = World(LADDER, drill=True, pace={"declared": 60.0})
+    world = World(ESCALATION, drill=True, pace={"declared": 60.0})
     world.decide()
     decision = world.after(timedelta(seconds=5))
     assert [str(notice.because) for notice in decision.notices] == ["Cai has not acknowledged within 5m."]
@@ -84,7 +84,7 @@ def test_a_drill_at_speed_says_the_time_as_people_would_live_it() -> None:
 
 @pytest.mark.parametrize("minute", [0, 4, 7, 12, 20])
 def test_an_acknowledgement_stops_the_ladder_wherever_it_stands(minute: int) -> None:
-    world = World(LADDER)
+    world = World(ESCALATION)
     world.live(m(minute))
     before = len(world.notices)
     give(world, Acknowledge, DAN, "s/trace")
@@ -93,7 +93,7 @@ def test_an_acknowledgement_stops_the_ladder_wherever_it_stands(minute: int) -> 
 
 
 def test_a_second_before_the_time_nobody_else_is_called() -> None:
-    world = World(LADDER)
+    world = World(ESCALATION)
     world.decide()
     assert not world.after(m(5) - timedelta(seconds=1)).notices
     assert said(world.after(timedelta(seconds=1)).notices) == [(DAN, P.BACKUP)]
@@ -108,7 +108,7 @@ def test_without_a_time_to_acknowledge_nobody_else_is_called_before_the_deadline
 def test_whoever_holds_two_rungs_is_called_once() -> None:
     people = roster()
     roles = {**people.roles, "technology-lead": Role("technology-lead", "t", CAI, ANA)}
-    world = World(LADDER, people=replace(people, roles=roles))
+    world = World(ESCALATION, people=replace(people, roles=roles))
     world.live(m(59))
     assert calls(world) == [(0, CAI, P.ASSIGN), (5, ANA, P.BACKUP), (10, LAST, P.LAST_RESORT)]
 
@@ -120,7 +120,7 @@ def test_the_backup_role_of_a_step_comes_before_the_backup_of_its_role() -> None
 
 
 def test_a_roster_changed_since_counts_at_the_next_rung() -> None:
-    world = World(LADDER)
+    world = World(ESCALATION)
     world.decide()
     people = world.snapshot.roster
     roles = {**people.roles, "technology-lead": Role("technology-lead", "t", CAI, FU)}
@@ -129,7 +129,7 @@ def test_a_roster_changed_since_counts_at_the_next_rung() -> None:
 
 
 def test_a_rung_that_was_climbed_is_not_climbed_again_whoever_holds_it_now() -> None:
-    world = World(LADDER)
+    world = World(ESCALATION)
     world.live(m(6))
     people = world.snapshot.roster
     roles = {**people.roles, "technology-lead": Role("technology-lead", "t", EVA, FU)}
@@ -141,14 +141,14 @@ def test_a_rung_that_was_climbed_is_not_climbed_again_whoever_holds_it_now() -> 
 def test_an_empty_role_calls_the_next_rung_at_once_and_says_why() -> None:
     people = roster()
     roles = {name: role for name, role in people.roles.items() if name != "technology-lead"}
-    world = World(LADDER, people=replace(people, roles=roles))
+    world = World(ESCALATION, people=replace(people, roles=roles))
     decision = world.decide()
     assert said(decision.notices) == [(ANA, P.COMMANDER)]
     assert str(decision.notices[0].because) == "Nobody holds the role technology-lead; you are next."
 
 
 def test_with_nobody_in_any_role_the_step_still_opens_and_misses_its_deadline() -> None:
-    world = World(LADDER, people=roster(roles={}))
+    world = World(ESCALATION, people=roster(roles={}))
     world.live(m(61))
     assert not world.notices
     assert K.MISSED in kinds(world, "s/trace")
@@ -239,7 +239,7 @@ def test_a_step_waits_for_what_it_needs_and_says_so() -> None:
 
 
 def test_a_reassigned_step_calls_the_new_holder_and_climbs_from_there() -> None:
-    world = World(LADDER)
+    world = World(ESCALATION)
     world.live(m(6))
     give(world, Reassign, ANA, "s/trace", to=FU)
     decision = world.decide()
@@ -258,7 +258,7 @@ def test_a_step_reassigned_before_its_hour_calls_the_new_owner_when_it_opens() -
 
 
 def test_an_acknowledged_step_that_is_reassigned_must_be_acknowledged_anew() -> None:
-    world = World(LADDER)
+    world = World(ESCALATION)
     world.decide()
     give(world, Acknowledge, CAI, "s/trace")
     give(world, Reassign, ANA, "s/trace", to=FU)
@@ -285,7 +285,7 @@ def test_a_condition_may_ask_whether_it_is_a_drill(drill: bool) -> None:
 
 
 @pytest.mark.parametrize(("brief", "purpose"), [(False, P.INFORM), (True, P.BRIEF)])
-def test_a_notice_step_tells_everyone_named_and_is_done(brief: bool, purpose: Purpose) -> None:
+def test_a_notice_step_tells_everyone_named_and_is_done(brief: bool, purpose: NotificationPurpose) -> None:
     world = World(playbook(step("tell", StepKind.TELL, owner="front-line", tell=("executive", "pr-lead"), brief=brief)))
     decision = world.decide()
     assert said(decision.notices) == [(FU, purpose), (EVA, purpose), (BEN, purpose)]

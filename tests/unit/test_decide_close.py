@@ -8,27 +8,27 @@ import pytest
 
 from domain.commands import Acknowledge, Begin, Cancel, Close, Done, Mitigate, Reopen
 from domain.facts import FactKind
-from domain.incident import IncidentStatus, Posting, StepStatus
-from domain.notices import Purpose
-from domain.playbook import NeverSilent, Stage
+from domain.incident import IncidentStatus, PublicationState, StepStatus
+from domain.notices import NotificationPurpose
+from domain.playbook import UpdateWatch, Stage
 from domain.text import Text
 from tests.procedures import ANA, CAI, EVA, approved, calls, give, kinds, m, playbook, said, statement, step
 from tests.world import START, World
 
-K, P = FactKind, Purpose
+K, P = FactKind, NotificationPurpose
 
 
 # --- never silent ---
 
-SILENT = NeverSilent(within=m(60), then=m(15), first="incident-commander", after="executive")
+SILENT = UpdateWatch(within=m(60), then=m(15), first="incident-commander", after="executive")
 
 
 def test_silence_reminds_the_commander_then_the_executive_and_goes_on() -> None:
     world = World(playbook(step(due=m(600)), ends=m(600), never_silent=SILENT))
     world.live(m(200))
-    assert [call for call in calls(world) if call[2] is P.SILENCE] == [
-        (60, ANA, P.SILENCE), (75, EVA, P.SILENCE), (75, ANA, P.SILENCE),
-        (135, EVA, P.SILENCE), (135, ANA, P.SILENCE), (195, EVA, P.SILENCE), (195, ANA, P.SILENCE),
+    assert [call for call in calls(world) if call[2] is P.UPDATE_OVERDUE] == [
+        (60, ANA, P.UPDATE_OVERDUE), (75, EVA, P.UPDATE_OVERDUE), (75, ANA, P.UPDATE_OVERDUE),
+        (135, EVA, P.UPDATE_OVERDUE), (135, ANA, P.UPDATE_OVERDUE), (195, EVA, P.UPDATE_OVERDUE), (195, ANA, P.UPDATE_OVERDUE),
     ]  # fmt: skip
 
 
@@ -37,17 +37,17 @@ def test_a_word_in_public_starts_the_silence_anew_from_the_first_rung() -> None:
     world.live(m(80))
     approved(world)
     world.decide()
-    world.settle_publications()
+    world.record_publication_outcomes()
     world.notices.clear()
     world.live(m(61))
-    assert calls(world) == [(140, ANA, P.SILENCE)]
+    assert calls(world) == [(140, ANA, P.UPDATE_OVERDUE)]
 
 
 def test_a_response_that_does_not_keep_the_watch_says_nothing() -> None:
     world = World(playbook(step(due=m(600)), ends=m(600), never_silent=SILENT))
-    world.snapshot = replace(world.snapshot, response=replace(world.snapshot.response, watches_silence=False))
+    world.snapshot = replace(world.snapshot, response=replace(world.snapshot.response, watches_updates=False))
     world.live(m(200))
-    assert P.SILENCE not in {purpose for _, _, purpose in calls(world)}
+    assert P.UPDATE_OVERDUE not in {purpose for _, _, purpose in calls(world)}
 
 
 # --- the end of an incident ---
@@ -138,7 +138,7 @@ def test_nobody_is_reminded_of_silence_once_it_is_over() -> None:
     world.decide()
     give(world, Close, ANA, reason="over")
     world.live(m(200))
-    assert P.SILENCE not in {purpose for _, _, purpose in calls(world)}
+    assert P.UPDATE_OVERDUE not in {purpose for _, _, purpose in calls(world)}
 
 
 def test_the_incident_is_completed_when_all_its_responses_are_finished() -> None:
@@ -205,11 +205,11 @@ def test_a_published_text_that_is_abandoned_is_not_ordered_again_when_reopened()
     world.decide()
     give(world, Close, ANA, reason="over")
     world.decide()
-    world.settle_publications()
+    world.record_publication_outcomes()
     give(world, Reopen, ANA, reason="not over")
     decision = world.decide()
     assert not decision.publications
     assert decision.snapshot.steps["s/publish"].postings == {
-        "weibo": Posting.PUBLISHED,
-        "website-en": Posting.PUBLISHED,
+        "weibo": PublicationState.PUBLISHED,
+        "website-en": PublicationState.PUBLISHED,
     }

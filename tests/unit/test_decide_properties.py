@@ -29,16 +29,16 @@ from domain.commands import (
 )  # fmt: skip
 from domain.decide import decide
 from domain.durations import later
-from domain.evolve import evolve
+from domain.evolve import evolve_snapshot
 from domain.facts import FactKind
-from domain.incident import ACTIVE, IncidentStatus, StepStatus
-from domain.notices import UNTIL_ACKNOWLEDGED, Purpose
-from domain.playbook import BY_PERSON, Playbook, StepKind
+from domain.incident import ACTIVE_STATUSES, IncidentStatus, StepStatus
+from domain.notices import UNTIL_ACKNOWLEDGED, NotificationPurpose
+from domain.playbook import PERSON_STEPS, Playbook, StepKind
 from tests.strategies import playbooks
 from tests.world import PEOPLE, World
 
 K = FactKind
-CALLS = UNTIL_ACKNOWLEDGED | {Purpose.REMIND, Purpose.OVERDUE}
+CALLS = UNTIL_ACKNOWLEDGED | {NotificationPurpose.REMIND, NotificationPurpose.OVERDUE}
 
 moves = st.sampled_from(
     ["ack", "ack", "done", "done", "draft", "draft", "approve", "approve", "reject", "reassign", "settle", "settle",
@@ -48,15 +48,15 @@ scripts = st.lists(st.tuples(moves, st.integers(0, 50), st.sampled_from(PEOPLE),
 
 
 MOVE_KINDS = {
-    "ack": BY_PERSON, "done": BY_PERSON | {StepKind.PUBLISH}, "draft": {StepKind.DRAFT}, "approve": {StepKind.APPROVE},
-    "reject": {StepKind.APPROVE}, "retry": {StepKind.PUBLISH}, "reassign": BY_PERSON,
+    "ack": PERSON_STEPS, "done": PERSON_STEPS | {StepKind.PUBLISH}, "draft": {StepKind.DRAFT}, "approve": {StepKind.APPROVE},
+    "reject": {StepKind.APPROVE}, "retry": {StepKind.PUBLISH}, "reassign": PERSON_STEPS,
 }  # fmt: skip
 
 
 def likely(world: World, move: str) -> list[str]:
     """Steps on which the move is probably legal: without them random histories would hardly move."""
     begun = [s for s in world.snapshot.steps.values() if s.status in (StepStatus.OPEN, StepStatus.ACKNOWLEDGED)]
-    return [s.id for s in begun if world.snapshot.plan(s).kind in MOVE_KINDS.get(move, BY_PERSON)]
+    return [s.id for s in begun if world.snapshot.plan(s).kind in MOVE_KINDS.get(move, PERSON_STEPS)]
 
 
 def play(world: World, move: str, pick: int, who: str) -> None:
@@ -66,10 +66,10 @@ def play(world: World, move: str, pick: int, who: str) -> None:
     state = world.snapshot.steps.get(step)
     common: dict[str, Any] = {"id": str(uuid.uuid4()), "incident": "INC-1", "by": who}
     if move == "settle":
-        world.settle_publications()
+        world.record_publication_outcomes()
         return
     if move == "doubt":
-        world.settle_publications(K.IN_DOUBT)
+        world.record_publication_outcomes(K.IN_DOUBT)
         return
     related = world.snapshot.related(state, world.snapshot.plan(state).of or "") if state else None
     channels = list(state.postings) if state else []
@@ -104,7 +104,7 @@ def check_turn(world: World) -> None:
     assert decision.wake_at is None or decision.wake_at > world.now, "wake_at is later than now, or none"
     replayed = before
     for fact in decision.facts:
-        replayed = evolve(replayed, fact)
+        replayed = evolve_snapshot(replayed, fact)
     assert replayed == decision.snapshot, "the state is what the facts add up to"
     per_step = Counter((notice.step, notice.person) for notice in decision.notices if notice.step)
     assert not [key for key, count in per_step.items() if count > 1], "one current notice per step and person"
@@ -113,7 +113,7 @@ def check_turn(world: World) -> None:
     for publication in decision.publications:
         check_publication(world, publication)
     if world.snapshot.incident.status is IncidentStatus.CANCELLED:
-        left = [notice for notice in decision.notices if notice.purpose is not Purpose.DOUBT]
+        left = [notice for notice in decision.notices if notice.purpose is not NotificationPurpose.DOUBT]
         assert not left, "nothing at all after a cancellation, but for what may stand in public"
         assert decision.wake_at is None
 
@@ -129,7 +129,7 @@ def check_notice(world: World, before: Any, notice: Any) -> None:
         )
     if notice.purpose in CALLS:
         assert state.active, "nobody is called for a step that is over"
-        assert was is None or was.status in ACTIVE or was.status is StepStatus.ABANDONED  # resumed by a reopening
+        assert was is None or was.status in ACTIVE_STATUSES or was.status is StepStatus.ABANDONED  # resumed by a reopening
     if not world.snapshot.incident.running and notice.purpose in CALLS:
         closed = world.snapshot.incident.closed_at
         assert closed is not None
@@ -177,7 +177,7 @@ def test_deciding_late_loses_no_step(playbook: Playbook, script: list[Any], late
     decision = asleep.after(timedelta(seconds=late))
 
     def known(world: World) -> dict[str, tuple[Any, ...]]:
-        latest = {name: s for name, s in world.snapshot.steps.items() if s.round == world.snapshot.rounds(s.stage)}
+        latest = {name: s for name, s in world.snapshot.steps.items() if s.round == world.snapshot.last_round(s.stage)}
         return {name: (s.status, s.owner, s.missed_at is not None) for name, s in latest.items()}
 
     assert known(awake) == known(asleep)
@@ -203,12 +203,12 @@ def test_acknowledged_but_not_done_reminds_and_escalates_at_its_deadline(playboo
         if state.status is StepStatus.SUPERSEDED or before.missed_at is not None:
             continue
         if before.due_at <= world.now:
-            overdue = [at for at, purpose in sent if purpose is Purpose.OVERDUE]
+            overdue = [at for at, purpose in sent if purpose is NotificationPurpose.OVERDUE]
             assert overdue == [before.due_at] * len(overdue), "at its deadline, to the second"
             assert overdue, "the deadline is said"
         first = before.remind and later(before.called_at, before.remind)
         if first and first < min(world.now, before.due_at):
-            assert [at for at, purpose in sent if purpose is Purpose.REMIND], "it is reminded of"
+            assert [at for at, purpose in sent if purpose is NotificationPurpose.REMIND], "it is reminded of"
 
 
 @settings(max_examples=25, deadline=None)
@@ -221,7 +221,7 @@ def test_the_order_of_equal_timestamps_is_stable(playbook: Playbook) -> None:
     assert first.facts == second.facts
     assert first.notices == second.notices
     kinds = {s.id: world_step.kind for s in first.snapshot.steps.values() for world_step in [first.snapshot.plan(s)]}
-    assert all(kinds[notice.step] in BY_PERSON or notice.purpose not in UNTIL_ACKNOWLEDGED
+    assert all(kinds[notice.step] in PERSON_STEPS or notice.purpose not in UNTIL_ACKNOWLEDGED
                for _, notice in first.notices if notice.step)  # fmt: skip
 
 

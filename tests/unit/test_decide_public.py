@@ -9,12 +9,12 @@ import pytest
 from domain.commands import Approve, Cancel, Close, Done, Draft, Reject, Retry
 from domain.facts import FactKind
 from domain.incident import StepStatus
-from domain.notices import Purpose
+from domain.notices import NotificationPurpose
 from domain.roster import PublicChannel
 from tests.procedures import ANA, BEN, EVA, approved, calls, give, kinds, m, playbook, said, statement, step
 from tests.world import World, roster
 
-K, P = FactKind, Purpose
+K, P = FactKind, NotificationPurpose
 
 
 # --- publishing ---
@@ -40,10 +40,10 @@ def test_a_publication_complete_on_every_channel_is_done_and_opens_what_needs_it
     world.decide()
     first, *rest = world.publications
     world.publications = rest
-    world.settle_publications()
+    world.record_publication_outcomes()
     assert world.decide().snapshot.steps["s/publish"].active
     world.publications = [first]
-    world.settle_publications()
+    world.record_publication_outcomes()
     decision = world.decide()
     assert decision.snapshot.steps["s/publish"].status is StepStatus.DONE
     assert said(decision.notices) == [(EVA, P.ASSIGN)]
@@ -64,13 +64,13 @@ def test_what_is_on_its_way_to_the_public_outlives_its_round() -> None:
     world = in_rounds()
     assert world.snapshot.steps["s/publish#2"].active
     assert K.SUPERSEDED not in kinds(world, "s/publish")
-    world.settle_publications()
+    world.record_publication_outcomes()
     assert world.decide().snapshot.steps["s/publish"].status is StepStatus.DONE
 
 
 def test_what_could_not_be_posted_ends_with_its_round() -> None:
     world = in_rounds()
-    world.settle_publications(K.PUBLISH_FAILED)
+    world.record_publication_outcomes(K.PUBLISH_FAILED)
     assert world.decide().snapshot.steps["s/publish"].status is StepStatus.SUPERSEDED
 
 
@@ -114,7 +114,7 @@ def test_a_posting_in_doubt_calls_the_commander_once(kind: FactKind) -> None:
     world.decide()
     approved(world)
     world.decide()
-    world.settle_publications(kind)
+    world.record_publication_outcomes(kind)
     decision = world.decide()
     assert said(decision.notices) == [(ANA, P.DOUBT), (BEN, P.DOUBT)]
     assert "weibo" in str(decision.notices[0].because)
@@ -131,12 +131,12 @@ def test_each_further_posting_in_doubt_calls_again() -> None:
     world.decide()
     weibo, english = sorted(world.publications, key=lambda one: one.channel, reverse=True)
     world.publications = [weibo]
-    world.settle_publications(K.IN_DOUBT)
+    world.record_publication_outcomes(K.IN_DOUBT)
     world.decide()
     give(world, Done, BEN, "s/publish", evidence="https://weibo.example/1", channel="weibo")
     world.decide()
     world.publications = [english]
-    world.settle_publications(K.IN_DOUBT)
+    world.record_publication_outcomes(K.IN_DOUBT)
     assert said(world.decide().notices) == [(ANA, P.DOUBT), (BEN, P.DOUBT)]
 
 
@@ -150,10 +150,10 @@ def test_a_posting_that_becomes_doubtful_after_the_end_still_calls_the_commander
     give(world, end, ANA, reason="over")
     weibo, english = sorted(world.publications, key=lambda one: one.channel, reverse=True)
     world.publications = [english]
-    world.settle_publications(K.PUBLISH_FAILED)
+    world.record_publication_outcomes(K.PUBLISH_FAILED)
     assert not said(world.decide().notices)
     world.publications = [weibo]
-    world.settle_publications(K.IN_DOUBT)
+    world.record_publication_outcomes(K.IN_DOUBT)
     assert (ANA, P.DOUBT) in said(world.decide().notices)
     assert not world.decide().notices
 
@@ -163,7 +163,7 @@ def test_a_retry_orders_a_new_attempt_under_a_new_key() -> None:
     world.decide()
     approved(world)
     first = world.decide().publications[0]
-    world.settle_publications(K.IN_DOUBT)
+    world.record_publication_outcomes(K.IN_DOUBT)
     world.decide()
     give(world, Retry, ANA, "s/publish", channel="weibo")
     (again,) = world.decide().publications
@@ -176,7 +176,7 @@ def test_posted_by_hand_with_its_link_completes_the_step() -> None:
     world.decide()
     approved(world)
     world.decide()
-    world.settle_publications(K.PUBLISH_FAILED)
+    world.record_publication_outcomes(K.PUBLISH_FAILED)
     world.decide()
     give(world, Done, BEN, "s/publish", evidence="https://weibo.example/1")
     assert world.decide().snapshot.steps["s/publish"].status is StepStatus.DONE

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from domain.drill.plan import Figure, segments
-from playbooks.drill_file import parse_plan, read_plan
+from domain.drill.plan import DrillFigure, build_segments
+from playbooks.drill_file import parse_drill_plan, read_drill_plan
 from playbooks.errors import BadFile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,14 +31,14 @@ def changed(path: str, value: Any) -> str:
 
 
 def test_the_shipped_plan_says_what_its_file_says() -> None:
-    plan = read_plan(SHIPPED)
-    assert plan.bands[Figure.LATENCY] == 1_000
-    assert plan.bands[Figure.ERROR_RATE] == pytest.approx(0.02)
-    assert plan.bands[Figure.RECOVERY] == 900
-    course = segments(plan, 6.0)
+    plan = read_drill_plan(SHIPPED)
+    assert plan.bands[DrillFigure.LATENCY] == 1_000
+    assert plan.bands[DrillFigure.ERROR_RATE] == pytest.approx(0.02)
+    assert plan.bands[DrillFigure.RECOVERY] == 900
+    course = build_segments(plan, 6.0)
     assert [one.percent for one in course] == [10, 10, 50, 100, 150, 200, 300, 400]
     assert course[5].rate == pytest.approx(12.0)
-    assert all(one.rate <= plan.caps.rate for one in segments(plan, 1_000.0))
+    assert all(one.rate <= plan.caps.rate for one in build_segments(plan, 1_000.0))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_shipped_plan_says_what_its_file_says() -> None:
 )
 def test_each_mistake_is_named_with_its_line(path: str, value: Any, said: str) -> None:
     with pytest.raises(BadFile) as caught:
-        parse_plan(changed(path, value), "plan.yaml")
+        parse_drill_plan(changed(path, value), "plan.yaml")
     text = str(caught.value)
     assert said in text
     assert "plan.yaml:" in text

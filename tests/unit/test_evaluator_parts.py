@@ -10,27 +10,27 @@ import pytest
 
 from domain.durations import later
 from domain.text import Text
-from domain.warning.rule import Aggregate, Condition, Level, Rule, Tier
-from domain.warning.standing import Phase, Standing
-from engine.warning.columns import Columns, Series
+from domain.warning.rule import Aggregate, Condition, ThresholdLevel, Rule, Tier
+from domain.warning.standing import RulePhase, RuleState
+from engine.warning.columns import SampleArrays, SeriesDescriptor
 from engine.warning.edges import LastWindow
 from engine.warning.evaluator import Evaluator
-from engine.warning.quantiles import QuantileWindow, bin_of, rounded
-from engine.warning.windows import Batch
-from storage.figures import micros
+from engine.warning.quantiles import QuantileWindow, bin_of, round_values
+from engine.warning.windows import SlotBatch
+from storage.figures import to_micros
 
 START = pendulum.datetime(2026, 3, 2, 9)
 
 
 def rule(aggregate: Aggregate = Aggregate.MEAN, limit: float = 30, **more: object) -> Rule:
-    level = Level(Tier.YELLOW, limit, limit)
+    level = ThresholdLevel(Tier.YELLOW, limit, limit)
     window = timedelta(minutes=1)
     return Rule("r", Text("R"), "m", aggregate, window, Condition.ABOVE, (level,), by=("who",), **more)  # type: ignore[arg-type]
 
 
-def batch(slots: list[int], values: list[float], counts: list[float] | None = None) -> Batch:
+def batch(slots: list[int], values: list[float], counts: list[float] | None = None) -> SlotBatch:
     size = len(slots)
-    return Batch(np.array(slots), np.arange(size), np.array(values), np.array(counts or [1.0] * size))
+    return SlotBatch(np.array(slots), np.arange(size), np.array(values), np.array(counts or [1.0] * size))
 
 
 @pytest.mark.parametrize("share", [0.5, 0.75, 0.95, 0.99])
@@ -44,7 +44,7 @@ def test_a_percentile_of_many_values_is_within_one_percent(share: float) -> None
         kept = [*kept, values][-6:]
         slots = np.repeat(np.arange(3), 80)
         window.move(bucket - 6, bucket)
-        window.insert(bucket, Batch(slots, slots, np.concatenate(values), np.ones(240)))
+        window.insert(bucket, SlotBatch(slots, slots, np.concatenate(values), np.ones(240)))
         window.move(bucket - 5, bucket + 1)
         got = window.read()
         for slot in range(3):
@@ -71,26 +71,26 @@ def test_bins_ascend_with_their_values() -> None:
 
 
 def test_what_rounding_leaves_is_gone() -> None:
-    assert rounded(np.array([0.1 + 0.2, 30.000000000000004, -2.5, 0.0])).tolist() == [0.3, 30.0, -2.5, 0.0]
+    assert round_values(np.array([0.1 + 0.2, 30.000000000000004, -2.5, 0.0])).tolist() == [0.3, 30.0, -2.5, 0.0]
 
 
 def test_the_greater_of_two_newest_counts() -> None:
     window = LastWindow()
     window.grow(2)
-    window.insert(0, Batch(np.array([0, 0, 1]), np.array([5, 5, 1]), np.array([1.0, 3.0, 9.0]), np.ones(3)))
+    window.insert(0, SlotBatch(np.array([0, 0, 1]), np.array([5, 5, 1]), np.array([1.0, 3.0, 9.0]), np.ones(3)))
     window.move(0, 1)
-    window.insert(0, Batch(np.array([0, 1]), np.array([4, 2]), np.array([8.0, 7.0]), np.ones(2)))
+    window.insert(0, SlotBatch(np.array([0, 1]), np.array([4, 2]), np.array([8.0, 7.0]), np.ones(2)))
     assert window.read().tolist() == [3.0, 7.0]
 
 
 def test_a_huge_value_that_has_left_leaves_no_trace() -> None:
     evaluator = Evaluator([rule(limit=0.5)])
-    evaluator.know([Series(1, "m", {"who": "a"})])
+    evaluator.add_series([SeriesDescriptor(1, "m", {"who": "a"})])
     for tick, value in enumerate([1e12, 0.3, 0.1, 0.2, 0.3, 0.1, 0.1, 0.1], start=1):
         now = START.add(seconds=10 * tick)
-        evaluator.take(Columns.of([1], [micros(now) - 1], [value], [1]))
+        evaluator.add_samples(SampleArrays.of([1], [to_micros(now) - 1], [value], [1]))
         evaluator.tick(now)
-    readings = evaluator.watches[0].readings
+    readings = evaluator.trackers[0].readings
     assert readings is not None
     assert readings.value[0] == pytest.approx((0.1 + 0.2 + 0.3 + 0.1 + 0.1 + 0.1) / 6, rel=1e-15)
 
@@ -103,21 +103,21 @@ def test_label_sets_that_have_gone_quiet_are_forgotten_and_their_place_is_given_
     for hour in range(60):
         for _ in range(20):
             number += 1
-            evaluator.know([Series(number, "m", {"who": f"customer-{number}"})])
-            evaluator.take(Columns.of([number], [micros(now) + 1], [60.0 if number == 7 else 10.0], [1]))
+            evaluator.add_series([SeriesDescriptor(number, "m", {"who": f"customer-{number}"})])
+            evaluator.add_samples(SampleArrays.of([number], [to_micros(now) + 1], [60.0 if number == 7 else 10.0], [1]))
         for _ in range(3):
             now = later(now, timedelta(minutes=20))
             changes += evaluator.tick(now)
-        assert hour < 30 or len(evaluator.watches[0].groups.keys) <= 20 * 28
-    who = {change.series for change in changes if change.after == Standing()}
+        assert hour < 30 or len(evaluator.trackers[0].groups.keys) <= 20 * 28
+    who = {change.series for change in changes if change.after == RuleState()}
     assert (("who", "customer-1"),) in who
-    standing = {key: one for _, key, one in evaluator.standings()}
+    standing = {key: one for _, key, one in evaluator.rule_states()}
     assert (("who", "customer-1"),) not in standing
-    evaluator.take(Columns.of([1], [micros(now) + 1], [50.0], [1]))  # it comes back
+    evaluator.add_samples(SampleArrays.of([1], [to_micros(now) + 1], [50.0], [1]))  # it comes back
     now = later(now, timedelta(seconds=10))
     evaluator.tick(now)
-    standing = {key: one for _, key, one in evaluator.standings()}
-    assert standing[(("who", "customer-1"),)].phase is Phase.FIRING
+    standing = {key: one for _, key, one in evaluator.rule_states()}
+    assert standing[(("who", "customer-1"),)].phase is RulePhase.FIRING
 
 
 def test_a_tick_is_on_the_tick_and_after_the_last() -> None:
@@ -130,11 +130,11 @@ def test_a_tick_is_on_the_tick_and_after_the_last() -> None:
 
 def test_samples_of_figures_that_no_rule_looks_at_are_passed_over() -> None:
     evaluator = Evaluator([rule()])
-    evaluator.know([Series(1, "other"), Series(2, "m", {"who": "a"})])
-    evaluator.take(Columns.of([1, 2, 77], [micros(START)] * 3, [99.0, 99.0, 99.0], [1, 1, 1]))
+    evaluator.add_series([SeriesDescriptor(1, "other"), SeriesDescriptor(2, "m", {"who": "a"})])
+    evaluator.add_samples(SampleArrays.of([1, 2, 77], [to_micros(START)] * 3, [99.0, 99.0, 99.0], [1, 1, 1]))
     (change,) = evaluator.tick(START.add(seconds=10))
     assert change.series == (("who", "a"),)
-    assert change.after.phase is Phase.FIRING
+    assert change.after.phase is RulePhase.FIRING
 
 
 def test_one_rule_that_fails_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
@@ -144,10 +144,10 @@ def test_one_rule_that_fails_stops_no_other(caplog: pytest.LogCaptureFixture) ->
     def broken(at: int) -> None:
         raise ZeroDivisionError
 
-    evaluator.watches[0].gauge.read = broken  # type: ignore[method-assign, assignment]
-    evaluator.know([Series(2, "m", {"who": "a"})])
-    evaluator.take(Columns.of([2], [micros(START)], [99.0], [1]))
+    evaluator.trackers[0].reader.read = broken  # type: ignore[method-assign, assignment]
+    evaluator.add_series([SeriesDescriptor(2, "m", {"who": "a"})])
+    evaluator.add_samples(SampleArrays.of([2], [to_micros(START)], [99.0], [1]))
     (change,) = evaluator.tick(START.add(seconds=10))
-    assert change.after.phase is Phase.FIRING
+    assert change.after.phase is RulePhase.FIRING
     evaluator.tick(START.add(seconds=20))
     assert len([record for record in caplog.records if "could not be evaluated" in record.message]) == 1

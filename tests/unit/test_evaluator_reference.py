@@ -17,17 +17,17 @@ import engine.warning.watch
 from domain.durations import later
 from domain.text import Text
 from domain.warning import window
-from domain.warning.machine import advance
-from domain.warning.rule import PERCENTILES, Aggregate, Baseline, Condition, Level, Rule, Tier
-from domain.warning.standing import Standing
+from domain.warning.machine import advance_state
+from domain.warning.rule import PERCENTILES, Aggregate, Baseline, Condition, ThresholdLevel, Rule, Tier
+from domain.warning.standing import RuleState
 from domain.warning.window import Sample
-from engine.warning.columns import Columns, Past, Series
+from engine.warning.columns import SampleArrays, HistoryArrays, SeriesDescriptor
 from engine.warning.evaluator import Evaluator
-from storage.figures import micros
+from storage.figures import to_micros
 
 START = pendulum.datetime(2026, 3, 29, 0, 0)  # the night of a change of clocks in Europe
 SERIES = [
-    Series(number, metric, labels)
+    SeriesDescriptor(number, metric, labels)
     for number, (metric, labels) in enumerate(
         [
             ("m", {"team": "a", "kind": "x"}),
@@ -46,7 +46,7 @@ SERIES = [
 class Arrived:
     """A sample with the second at which it came in."""
 
-    series: Series
+    series: SeriesDescriptor
     at: DateTime
     value: float
     count: float
@@ -59,16 +59,16 @@ class Memory:
     def __init__(self, samples: list[Arrived]) -> None:
         self.samples = samples
 
-    def rows(self, metric: str, start: int, end: int) -> Past:
-        return Past.of_samples(
-            columns([one for one in self.samples if one.series.metric == metric and start <= micros(one.at) < end])
+    def rows(self, metric: str, start: int, end: int) -> HistoryArrays:
+        return HistoryArrays.of_samples(
+            columns([one for one in self.samples if one.series.metric == metric and start <= to_micros(one.at) < end])
         )
 
 
-def columns(samples: list[Arrived]) -> Columns:
-    return Columns.of(
+def columns(samples: list[Arrived]) -> SampleArrays:
+    return SampleArrays.of(
         [one.series.id for one in samples],
-        [micros(one.at) for one in samples],
+        [to_micros(one.at) for one in samples],
         [one.value for one in samples],
         [one.count for one in samples],
     )
@@ -113,9 +113,9 @@ def rules(draw: st.DrawFn, same_hours: bool = False) -> Rule:
     aggregate = draw(st.sampled_from(aggregates))
     first, second = draw(st.sampled_from([(1.0, 4.0), (0.5, 1.0), (2.5, 9.0)]))
     recover = draw(st.sampled_from([1.0, 0.5, 0.8]))
-    levels = [Level(Tier.YELLOW, first, first * recover), Level(Tier.RED, second, second * recover)]
+    levels = [ThresholdLevel(Tier.YELLOW, first, first * recover), ThresholdLevel(Tier.RED, second, second * recover)]
     if condition is Condition.BELOW:
-        levels = [Level(Tier.YELLOW, second, second / recover), Level(Tier.RED, first, first / recover)]
+        levels = [ThresholdLevel(Tier.YELLOW, second, second / recover), ThresholdLevel(Tier.RED, first, first / recover)]
     base = None
     if condition.compares:
         base = draw(
@@ -158,14 +158,14 @@ def near(one: float | None, other: float | None, error: float) -> bool:
 
 def compare(rule: Rule, arrived: list[Arrived], ticks: list[int], memory: Memory | None = None) -> None:
     evaluator = Evaluator([rule], history=memory)
-    evaluator.know(SERIES)
-    watch = evaluator.watches[0]
-    reference: dict[tuple[tuple[str, str], ...], Standing] = {}
+    evaluator.add_series(SERIES)
+    watch = evaluator.trackers[0]
+    reference: dict[tuple[tuple[str, str], ...], RuleState] = {}
     past = memory.samples if memory else []
     before = 0
     for tick in ticks:
         now = START.add(seconds=tick)
-        evaluator.take(columns([one for one in arrived if before <= one.second < tick]))
+        evaluator.add_samples(columns([one for one in arrived if before <= one.second < tick]))
         before = tick
         changes = {change.series: change for change in evaluator.tick(now)}
         heard = [
@@ -173,20 +173,20 @@ def compare(rule: Rule, arrived: list[Arrived], ticks: list[int], memory: Memory
             for one in (*past, *arrived)
             if one in past or one.second < tick
         ]
-        got = watch.gauge.read(micros(now))
+        got = watch.reader.read(to_micros(now))
         newest = watch.groups.newest()
         live = [one for one in heard if one.at < now and one.at >= START.subtract(days=1)]
-        keys = set(window.series_of(rule, live)) if rule.by else {()}
+        keys = set(window.list_series(rule, live)) if rule.by else {()}
         if rule.per:
             keys |= {
-                window.key_of(rule, one.labels) for one in live if one.metric == "n" and window._matches(rule, one)
+                window.make_series_key(rule, one.labels) for one in live if one.metric == "n" and window._matches(rule, one)
             }
         assert set(watch.groups.slots) == keys
         percentile = rule.aggregate in PERCENTILES
         for key in sorted(keys):
-            wanted = window.read(rule, heard, now, key)
+            wanted = window.read_window(rule, heard, now, key)
             if memory is not None:  # raw samples of weeks ago are not kept: the newest is one of the live ones
-                wanted = replace(wanted, newest=window.read(rule, live, now, key).newest)
+                wanted = replace(wanted, newest=window.read_window(rule, live, now, key).newest)
             slot = watch.groups.slots[key]
             error = 0.011 if percentile else 1e-12
             value = None if np.isnan(got.value[slot]) else float(got.value[slot])
@@ -197,15 +197,15 @@ def compare(rule: Rule, arrived: list[Arrived], ticks: list[int], memory: Memory
             if base is not None:
                 assert near(float(got.baseline_events[slot]), wanted.baseline_events, 1e-12), (key, wanted)
             seen = None if newest[slot] < 0 else int(newest[slot])
-            assert seen == (None if wanted.newest is None else micros(wanted.newest))
-            standing = reference.get(key, Standing())
-            after = advance(rule, standing, wanted)
+            assert seen == (None if wanted.newest is None else to_micros(wanted.newest))
+            standing = reference.get(key, RuleState())
+            after = advance_state(rule, standing, wanted)
             if percentile:  # a figure within 1 % of a limit may be on its other side
                 after = watch._standings[slot]
             reference[key] = after
             assert watch._standings[slot] == after, (key, standing, wanted)
             assert (key in changes) == (after != standing) or percentile
-    assert evaluator.last is None or evaluator.at == micros(START.add(seconds=ticks[-1]))
+    assert evaluator.last_tick is None or evaluator.at == to_micros(START.add(seconds=ticks[-1]))
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])

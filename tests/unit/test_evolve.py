@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from domain.evolve import evolve, moment
+from domain.evolve import evolve_snapshot, parse_moment
 from domain.facts import Fact, FactKind
-from domain.incident import Posting, StepStatus
-from tests.procedures import ANA, CAI, LADDER, playbook, statement, step
+from domain.incident import PublicationState, StepStatus
+from tests.procedures import ANA, CAI, ESCALATION, playbook, statement, step
 from tests.world import START, World
 
 K = FactKind
 SILENT = [
     K.NOTED, K.DECLARED, K.ATTACHED, K.WITHOUT_PREFECT, K.NOTICE_DEAD, K.NOTICE_UNKNOWN,
-    K.PROMISED, K.ASKING_BEGUN, K.ASKING_STOPPED, K.ASKING_GIVEN_UP, K.ASKING_OVER,
+    K.PROMISED, K.FOLLOW_UP_BEGUN, K.FOLLOW_UP_STOPPED, K.FOLLOW_UP_GIVEN_UP, K.FOLLOW_UP_RESULT,
 ]  # fmt: skip
 
 
@@ -26,7 +26,7 @@ def begun() -> World:
 
 
 def after(world: World, kind: FactKind, name: str = "", by: str = "", **data: Any) -> World:
-    world.snapshot = evolve(world.snapshot, Fact(kind, world.now, name, by, data))
+    world.snapshot = evolve_snapshot(world.snapshot, Fact(kind, world.now, name, by, data))
     return world
 
 
@@ -72,14 +72,14 @@ def test_a_deadline_missed_by_a_blocked_step_counts_no_call() -> None:
 )
 def test_where_a_posting_stands(kind: FactKind, posting: str) -> None:
     world = after(begun(), kind, "s/publish", channel="weibo", receipt="id-1")
-    assert world.snapshot.steps["s/publish"].postings == {"weibo": Posting(posting)}
+    assert world.snapshot.steps["s/publish"].postings == {"weibo": PublicationState(posting)}
     assert world.snapshot.steps["s/publish"].receipts == {"weibo": "id-1"}
     after(world, K.RETRIED, "s/publish", channel="weibo")
     assert world.snapshot.steps["s/publish"].postings == {}
 
 
 def test_only_what_is_public_ends_the_silence() -> None:
-    world = after(begun(), K.SILENCE, level=1)
+    world = after(begun(), K.UPDATE_OVERDUE, level=1)
     assert world.snapshot.response.silence_level == 1
     after(world, K.IN_DOUBT, "s/publish", channel="weibo")
     assert world.snapshot.response.silence_level == 1
@@ -90,7 +90,7 @@ def test_only_what_is_public_ends_the_silence() -> None:
 
 def test_a_step_that_begins_again_forgets_who_was_called_and_keeps_its_count() -> None:
     """The count makes the next call's key a new one."""
-    world = World(LADDER)
+    world = World(ESCALATION)
     world.live(START.add(minutes=6) - START)
     state = world.snapshot.steps["s/trace"]
     assert (state.calls, len(state.called)) == (2, 2)
@@ -102,6 +102,6 @@ def test_a_step_that_begins_again_forgets_who_was_called_and_keeps_its_count() -
 
 
 def test_a_moment_is_a_point_in_time() -> None:
-    assert moment("2026-03-14T03:00:00+00:00") == START
+    assert parse_moment("2026-03-14T03:00:00+00:00") == START
     with pytest.raises(TypeError, match="'P1D' is not a point in time"):
-        moment("P1D")
+        parse_moment("P1D")

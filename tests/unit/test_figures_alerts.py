@@ -10,54 +10,54 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.warning.alert import Alert, Known, Step, after, step
-from engine.figures.alerts import UnreadableAlerts, read
+from domain.warning.alert import MonitorAlert, RecordedAlert, AlertStep, record_alert, decide_alert_step
+from engine.figures.alerts import UnreadableAlerts, parse_alerts
 
 T = pendulum.datetime(2026, 3, 14, 3, 0)
 LATER = T.add(minutes=10)
-FIRING = Alert("alertmanager", "f1", "firing", {"alertname": "Down"}, {}, T)
+FIRING = MonitorAlert("alertmanager", "f1", "firing", {"alertname": "Down"}, {}, T)
 RESOLVED = replace(FIRING, status="resolved", ends_at=LATER)
 
 TABLE = [
-    ("the first word begins a warning", FIRING, None, Step.BEGIN),
-    ("an end that nobody heard the beginning of is nothing", RESOLVED, None, Step.NOTHING),
-    ("a repeat is the same warning", FIRING, Known(T), Step.REPEAT),
-    ("while it stands, a newer start is a repeat", replace(FIRING, starts_at=LATER), Known(T), Step.REPEAT),
-    ("resolved ends it", RESOLVED, Known(T), Step.END),
-    ("resolved twice ends it once", RESOLVED, Known(T, ended=True), Step.NOTHING),
-    ("a late repeat of what is over does not begin it anew", FIRING, Known(T, ended=True), Step.NOTHING),
-    ("a later firing begins anew", replace(FIRING, starts_at=LATER), Known(T, ended=True), Step.BEGIN),
-    ("a late end of an earlier firing ends nothing", RESOLVED, Known(LATER), Step.NOTHING),
-    ("late word of an earlier firing is nothing", FIRING, Known(LATER, ended=True), Step.NOTHING),
+    ("the first word begins a warning", FIRING, None, AlertStep.BEGIN),
+    ("an end that nobody heard the beginning of is nothing", RESOLVED, None, AlertStep.NOTHING),
+    ("a repeat is the same warning", FIRING, RecordedAlert(T), AlertStep.REPEAT),
+    ("while it stands, a newer start is a repeat", replace(FIRING, starts_at=LATER), RecordedAlert(T), AlertStep.REPEAT),
+    ("resolved ends it", RESOLVED, RecordedAlert(T), AlertStep.END),
+    ("resolved twice ends it once", RESOLVED, RecordedAlert(T, ended=True), AlertStep.NOTHING),
+    ("a late repeat of what is over does not begin it anew", FIRING, RecordedAlert(T, ended=True), AlertStep.NOTHING),
+    ("a later firing begins anew", replace(FIRING, starts_at=LATER), RecordedAlert(T, ended=True), AlertStep.BEGIN),
+    ("a late end of an earlier firing ends nothing", RESOLVED, RecordedAlert(LATER), AlertStep.NOTHING),
+    ("late word of an earlier firing is nothing", FIRING, RecordedAlert(LATER, ended=True), AlertStep.NOTHING),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("sentence", "alert", "known", "expected"), TABLE, ids=[row[0] for row in TABLE])
-def test_what_a_word_means(sentence: str, alert: Alert, known: Known | None, expected: Step) -> None:
-    found, why = step(alert, known)
+def test_what_a_word_means(sentence: str, alert: MonitorAlert, known: RecordedAlert | None, expected: AlertStep) -> None:
+    found, why = decide_alert_step(alert, known)
     assert found is expected
     assert "Down" in str(why)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=30))
 def test_words_in_any_order_begin_each_firing_at_most_once(words: list[tuple[int, bool]]) -> None:
-    known: Known | None = None
+    known: RecordedAlert | None = None
     began: list[pendulum.DateTime] = []
     for number, firing in words:
         alert = replace(FIRING if firing else RESOLVED, starts_at=T.add(minutes=number))
-        found, _ = step(alert, known)
-        assert found is not Step.END or (known is not None and not known.ended)
-        known = after(alert, known)
-        if found is Step.BEGIN:
+        found, _ = decide_alert_step(alert, known)
+        assert found is not AlertStep.END or (known is not None and not known.ended)
+        known = record_alert(alert, known)
+        if found is AlertStep.BEGIN:
             began.append(alert.starts_at)
     assert began == sorted(set(began))
 
 
 def test_an_end_is_kept_under_the_newest_start_so_that_its_late_repeats_are_nothing() -> None:
     newer = replace(FIRING, starts_at=LATER)
-    known = after(replace(newer, status="resolved"), after(newer, after(FIRING, None)))
-    assert known == Known(LATER, ended=True)
-    assert step(newer, known)[0] is Step.NOTHING
+    known = record_alert(replace(newer, status="resolved"), record_alert(newer, record_alert(FIRING, None)))
+    assert known == RecordedAlert(LATER, ended=True)
+    assert decide_alert_step(newer, known)[0] is AlertStep.NOTHING
 
 
 # The examples of the two documentations, with other words.
@@ -109,7 +109,7 @@ GRAFANA = {
 
 
 def test_alertmanagers_format() -> None:
-    (alert,) = read("alertmanager", ALERTMANAGER).alerts
+    (alert,) = parse_alerts("alertmanager", ALERTMANAGER).alerts
     assert (alert.key, alert.status, alert.title) == (
         "alertmanager/1a30ba71cca2921f",
         "firing",
@@ -122,7 +122,7 @@ def test_alertmanagers_format() -> None:
 
 
 def test_grafanas_format() -> None:
-    (alert,) = read("grafana", GRAFANA).alerts
+    (alert,) = parse_alerts("grafana", GRAFANA).alerts
     assert (alert.key, alert.status, alert.title) == ("grafana/c6eadffa33fcdf37", "resolved", "High wait")
     assert alert.ends_at == pendulum.datetime(2026, 3, 14, 8, 51, 3, 157076)
     assert alert.values == {"B": 44.25, "C": 1}
@@ -134,17 +134,17 @@ def changed(**fields: Any) -> dict[str, Any]:
 
 
 def test_the_zero_time_of_go_is_no_time() -> None:
-    (alert,) = read("alertmanager", changed(status="resolved")).alerts
+    (alert,) = parse_alerts("alertmanager", changed(status="resolved")).alerts
     assert alert.ends_at is None
-    heard = read("alertmanager", changed(startsAt="0001-01-01T00:00:00Z"))
+    heard = parse_alerts("alertmanager", changed(startsAt="0001-01-01T00:00:00Z"))
     assert heard.faults == ((0, "startsAt: is missing"),)
 
 
 def test_without_a_fingerprint_the_labels_are_the_identity() -> None:
     one, two = (
-        read("alertmanager", changed(fingerprint="", labels=labels)).alerts[0] for labels in ({"a": "1"}, {"a": "2"})
+        parse_alerts("alertmanager", changed(fingerprint="", labels=labels)).alerts[0] for labels in ({"a": "1"}, {"a": "2"})
     )
-    again = read("alertmanager", changed(fingerprint=None, labels={"a": "1"})).alerts[0]
+    again = parse_alerts("alertmanager", changed(fingerprint=None, labels={"a": "1"})).alerts[0]
     assert one.key == again.key != two.key
 
 
@@ -162,7 +162,7 @@ def test_without_a_fingerprint_the_labels_are_the_identity() -> None:
 def test_a_bad_alert_is_said_and_the_others_are_taken(fields: dict[str, Any], says: str) -> None:
     document = changed(**fields)
     document["alerts"].append(ALERTMANAGER["alerts"][0])  # type: ignore[index]
-    heard = read("alertmanager", document)
+    heard = parse_alerts("alertmanager", document)
     assert len(heard.alerts) == 1
     assert heard.faults[0][0] == 0
     assert says in heard.faults[0][1]
@@ -179,12 +179,12 @@ def test_a_bad_alert_is_said_and_the_others_are_taken(fields: dict[str, Any], sa
 )
 def test_a_post_of_another_format_is_refused(document: Any, says: str) -> None:
     with pytest.raises(UnreadableAlerts, match=says):
-        read("alertmanager", document)
+        parse_alerts("alertmanager", document)
 
 
 def test_what_no_message_can_carry_is_taken_out_and_what_is_long_is_cut() -> None:
-    (alert,) = read("alertmanager", changed(annotations={"summary": "a\x00b" + "x" * 5000})).alerts
+    (alert,) = parse_alerts("alertmanager", changed(annotations={"summary": "a\x00b" + "x" * 5000})).alerts
     assert alert.title.startswith("a b")
     assert len(alert.title) == 4000
-    (alert,) = read("alertmanager", changed(generatorURL="javascript:alert(1)")).alerts
+    (alert,) = parse_alerts("alertmanager", changed(generatorURL="javascript:alert(1)")).alerts
     assert alert.url == ""

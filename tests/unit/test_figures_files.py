@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.figures.files import BadFigures, BadRow, FiguresFile, Row, iso, zone_of
+from engine.figures.files import BadSamplesFile, BadSampleRow, SamplesFile, SampleRow, format_utc, parse_zone
 
 AT = 1_772_420_400_000_000  # 2026-03-02T03:00:00Z
 
@@ -18,30 +18,30 @@ def write(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def read(tmp_path: Path, text: str, **how: Any) -> list[Row | BadRow]:
-    return list(FiguresFile(write(tmp_path, text), **how).rows())
+def read(tmp_path: Path, text: str, **how: Any) -> list[SampleRow | BadSampleRow]:
+    return list(SamplesFile(write(tmp_path, text), **how).rows())
 
 
 def test_every_other_column_is_a_label_and_an_empty_cell_is_none(tmp_path: Path) -> None:
     text = "time,metric,value,count,channel,Team\n2026-03-02T11:00:00+08:00,csat,4.5,3,chat,A\n1772420400,csat,5,,,\n"
     assert read(tmp_path, text) == [
-        Row(2, AT, "csat", 4.5, 3, {"channel": "chat", "Team": "A"}),
-        Row(3, AT, "csat", 5),
+        SampleRow(2, AT, "csat", 4.5, 3, {"channel": "chat", "Team": "A"}),
+        SampleRow(3, AT, "csat", 5),
     ]
 
 
 @pytest.mark.parametrize("time", ["2026-03-02T03:00:00Z", "2026-03-02 11:00:00+08:00", "1772420400", "1772420400000"])
 def test_times_as_people_and_programs_write_them(tmp_path: Path, time: str) -> None:
     (row,) = read(tmp_path, f"time,metric,value\n{time},m,1\n")
-    assert isinstance(row, Row)
+    assert isinstance(row, SampleRow)
     assert row.at == AT
-    assert iso(row.at) == "2026-03-02T03:00:00+00:00"
+    assert format_utc(row.at) == "2026-03-02T03:00:00+00:00"
 
 
 def test_a_file_of_one_metric_and_times_without_an_offset(tmp_path: Path) -> None:
     text = "timestamp,value\n2026-03-02 11:00:00,10844\n"
-    found = read(tmp_path, text, metric="contacts", zone=zone_of("Asia/Shanghai"))
-    assert found == [Row(2, AT, "contacts", 10844)]
+    found = read(tmp_path, text, metric="contacts", zone=parse_zone("Asia/Shanghai"))
+    assert found == [SampleRow(2, AT, "contacts", 10844)]
 
 
 def test_bad_rows_are_named_by_their_line_and_the_others_kept(tmp_path: Path) -> None:
@@ -51,18 +51,18 @@ def test_bad_rows_are_named_by_their_line_and_the_others_kept(tmp_path: Path) ->
         "1772420400,m,1,many\n1e300,m,1,\n# nearly\n1772420400,m,7,2\n"
     )
     found = read(tmp_path, text)
-    bad = {one.line: one.reason.split(" ")[0] for one in found if isinstance(one, BadRow)}
+    bad = {one.line: one.reason.split(" ")[0] for one in found if isinstance(one, BadSampleRow)}
     assert bad == {3: "time:", 4: "value:", 5: "value:", 6: "has", 7: "metric:", 9: "count:", 10: "time:"}
-    assert [one for one in found if isinstance(one, Row)] == [Row(12, AT, "m", 7, 2)]
+    assert [one for one in found if isinstance(one, SampleRow)] == [SampleRow(12, AT, "m", 7, 2)]
 
 
 def test_a_sample_is_what_the_api_takes() -> None:
-    assert Row(2, AT + 250_000, "csat", 4, 1, {}).document() == {
+    assert SampleRow(2, AT + 250_000, "csat", 4, 1, {}).document() == {
         "metric": "csat",
         "time": "2026-03-02T03:00:00.250000+00:00",
         "value": 4,
     }
-    assert Row(2, AT, "csat", 4, 3, {"channel": "chat"}).document() == {
+    assert SampleRow(2, AT, "csat", 4, 3, {"channel": "chat"}).document() == {
         "metric": "csat",
         "time": "2026-03-02T03:00:00+00:00",
         "value": 4,
@@ -73,8 +73,8 @@ def test_a_sample_is_what_the_api_takes() -> None:
 
 def test_a_file_may_say_where_its_replay_begins(tmp_path: Path) -> None:
     path = write(tmp_path, "# from: 2026-03-02T11:00:00+08:00\ntime,metric,value\n1,m,1\n")
-    assert FiguresFile(path).begins == AT
-    assert FiguresFile(write(tmp_path, "# just words\ntime,metric,value\n1,m,1\n")).begins is None
+    assert SamplesFile(path).begins == AT
+    assert SamplesFile(write(tmp_path, "# just words\ntime,metric,value\n1,m,1\n")).begins is None
 
 
 @pytest.mark.parametrize(
@@ -89,18 +89,18 @@ def test_a_file_may_say_where_its_replay_begins(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_none_of_figures_is_one_line(tmp_path: Path, text: str, says: str) -> None:
-    with pytest.raises(BadFigures, match=says):
-        FiguresFile(write(tmp_path, text))
+    with pytest.raises(BadSamplesFile, match=says):
+        SamplesFile(write(tmp_path, text))
 
 
 def test_a_broken_quote_and_what_is_no_text_are_said(tmp_path: Path) -> None:
-    with pytest.raises(BadFigures, match="check its quotes"):
+    with pytest.raises(BadSamplesFile, match="check its quotes"):
         read(tmp_path, 'time,metric,value\n1,"m"x,1\n')
     path = tmp_path / "b.csv"
     path.write_bytes("time,metric,value,a\n1,m,1,投诉\n".encode("gbk"))
-    with pytest.raises(BadFigures, match="UTF-8"):
-        list(FiguresFile(path).rows())
-    with pytest.raises(BadFigures, match="cannot be read"):
-        FiguresFile(tmp_path / "none.csv")
-    with pytest.raises(BadFigures, match="time zone"):
-        zone_of("Mars/Olympus")
+    with pytest.raises(BadSamplesFile, match="UTF-8"):
+        list(SamplesFile(path).rows())
+    with pytest.raises(BadSamplesFile, match="cannot be read"):
+        SamplesFile(tmp_path / "none.csv")
+    with pytest.raises(BadSamplesFile, match="time zone"):
+        parse_zone("Mars/Olympus")

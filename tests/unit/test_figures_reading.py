@@ -8,22 +8,22 @@ from typing import Any
 import pendulum
 import pytest
 
-from engine.figures.reading import Reader, Unreadable, undeclared
-from storage.figures import micros
+from engine.figures.reading import SampleParser, UnreadableBatch, find_undeclared
+from storage.figures import to_micros
 
 NOW = pendulum.datetime(2026, 3, 14, 3, 0)
 GOOD = {"metric": "csat", "time": "2026-03-14T02:59:30+00:00", "value": 4}
 
 
 def read(document: Any) -> Any:
-    return Reader().read(json.dumps(document).encode(), NOW)
+    return SampleParser().parse(json.dumps(document).encode(), NOW)
 
 
 def test_a_sample_is_read_with_its_defaults() -> None:
     found = read([GOOD])
     assert found.faults == []
     assert found.batch.names == [("csat", "{}")]
-    assert found.batch.at == [micros(NOW.subtract(seconds=30))]
+    assert found.batch.at == [to_micros(NOW.subtract(seconds=30))]
     assert (found.batch.value, found.batch.events, found.batch.lane) == ([4.0], [1.0], "")
 
 
@@ -37,7 +37,7 @@ def test_a_sample_is_read_with_its_defaults() -> None:
     ],
 )
 def test_a_time_is_iso_8601_or_seconds_or_milliseconds(time: Any) -> None:
-    assert read([{**GOOD, "time": time}]).batch.at == [micros(NOW) - 29_750_000]
+    assert read([{**GOOD, "time": time}]).batch.at == [to_micros(NOW) - 29_750_000]
 
 
 def test_one_set_of_labels_is_one_series_however_it_is_written() -> None:
@@ -45,7 +45,7 @@ def test_one_set_of_labels_is_one_series_however_it_is_written() -> None:
         b'[{"metric":"m","time":"2026-03-14T03:00:00Z","value":1,"labels":{"a":"1","b":"\\u4e2d"}},'
         b'{"metric":"m","time":"2026-03-14T03:00:00Z","value":2,"labels":{ "b":"\xe4\xb8\xad", "a":"1"}}]'
     )
-    assert set(Reader().read(body, NOW).batch.names) == {("m", '{"a":"1","b":"中"}')}
+    assert set(SampleParser().parse(body, NOW).batch.names) == {("m", '{"a":"1","b":"中"}')}
 
 
 BAD = [
@@ -133,8 +133,8 @@ def test_a_replay_brings_its_own_time() -> None:
     ],
 )
 def test_a_batch_that_cannot_be_read_is_one_line(body: bytes, reason: str) -> None:
-    with pytest.raises(Unreadable) as told:
-        Reader().read(body, NOW)
+    with pytest.raises(UnreadableBatch) as told:
+        SampleParser().parse(body, NOW)
     assert str(told.value).startswith(reason)
 
 
@@ -147,12 +147,12 @@ def test_the_quick_way_and_the_careful_way_agree() -> None:
         {**GOOD, "metric": "a b"},
         {**GOOD, "count": -1, "labels": {"a b": "1"}},
     ]
-    reader = Reader()
-    quick, careful = read(documents), reader.rows(documents, "", NOW)
+    reader = SampleParser()
+    quick, careful = read(documents), reader.check_rows(documents, "", NOW)
     assert (quick.batch, quick.places, quick.faults) == (careful.batch, careful.places, careful.faults)
     assert len(quick.faults) == 4
 
 
 def test_metrics_that_nobody_declared_are_named() -> None:
     found = read([GOOD, {**GOOD, "metric": "cast"}, {**GOOD, "metric": "cast"}])
-    assert undeclared(found.batch, {"csat", "nps"}) == ["cast"]
+    assert find_undeclared(found.batch, {"csat", "nps"}) == ["cast"]

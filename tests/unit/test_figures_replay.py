@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cli.client import NotRunning, Refusal
-from cli.samples_push import Tally
-from cli.samples_replay import _Course, _show, _warnings
-from engine.figures.files import Row, iso
+from cli.client import ServerNotRunning, ApiRefusal
+from cli.samples_push import SamplePushTally
+from cli.samples_replay import _Replay, _show, _warnings
+from engine.figures.files import SampleRow, format_utc
 
 END = 1_772_424_000_000_000
 WARNING = {
@@ -25,8 +25,8 @@ WARNING = {
 
 
 @pytest.fixture(name="course")
-def course_fixture() -> _Course:
-    return _Course("replay-a", 600, [Row(2, END - 1, "m", 1)], END - 3_600_000_000, END, "", Tally())
+def course_fixture() -> _Replay:
+    return _Replay("replay-a", 600, [SampleRow(2, END - 1, "m", 1)], END - 3_600_000_000, END, "", SamplePushTally())
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, found: Iterator[Any]) -> None:
 
 
 def at(seconds: float | None, *warnings: dict[str, Any]) -> dict[str, Any]:
-    evaluated = None if seconds is None else iso(END - round(seconds * 1e6))
+    evaluated = None if seconds is None else format_utc(END - round(seconds * 1e6))
     return {"warnings": list(warnings), "evaluated_to": evaluated}
 
 
@@ -64,14 +64,14 @@ def forever(answer: Any) -> Iterator[Any]:
         yield answer
 
 
-def test_it_waits_as_long_as_the_evaluation_comes_nearer(monkeypatch: pytest.MonkeyPatch, course: _Course) -> None:
+def test_it_waits_as_long_as_the_evaluation_comes_nearer(monkeypatch: pytest.MonkeyPatch, course: _Replay) -> None:
     slow = [at(None), *(at(3600 - n) for n in range(0, 3600, 10) for _ in range(40)), at(0, WARNING)]
     answers(monkeypatch, iter(slow))
-    assert _warnings(course) == ([WARNING], iso(END))
+    assert _warnings(course) == ([WARNING], format_utc(END))
 
 
 def test_it_says_how_far_when_the_evaluation_stands_still(
-    monkeypatch: pytest.MonkeyPatch, course: _Course, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, course: _Replay, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers(monkeypatch, forever(at(60, WARNING)))
     found, evaluated = _warnings(course)
@@ -81,9 +81,9 @@ def test_it_says_how_far_when_the_evaluation_stands_still(
     assert "evaluated only as far as 2026-03-02T03:59:00" in out
 
 
-@pytest.mark.parametrize("answer", [at(None), Refusal(404, "there is no such page"), NotRunning("gone"), {"x": 1}])
+@pytest.mark.parametrize("answer", [at(None), ApiRefusal(404, "there is no such page"), ServerNotRunning("gone"), {"x": 1}])
 def test_where_nobody_evaluates_it_never_says_that_all_is_quiet(
-    monkeypatch: pytest.MonkeyPatch, course: _Course, capsys: pytest.CaptureFixture[str], answer: Any
+    monkeypatch: pytest.MonkeyPatch, course: _Replay, capsys: pytest.CaptureFixture[str], answer: Any
 ) -> None:
     answers(monkeypatch, forever(answer))
     found, evaluated = _warnings(course)
@@ -93,7 +93,7 @@ def test_where_nobody_evaluates_it_never_says_that_all_is_quiet(
 
 
 def test_quiet_is_said_when_it_is_known(
-    monkeypatch: pytest.MonkeyPatch, course: _Course, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, course: _Replay, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers(monkeypatch, forever(at(0)))
     _show(*_warnings(course), course)

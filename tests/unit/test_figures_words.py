@@ -9,17 +9,17 @@ from typing import Any
 import pendulum
 import pytest
 
-from engine.figures.deriving import derived
-from engine.figures.reading import Reader, named
-from engine.figures.texts import UnreadableTexts, read_mentions, read_texts
-from engine.figures.words import WordWatch
+from engine.figures.deriving import derive_samples
+from engine.figures.reading import SampleParser, make_series_name
+from engine.figures.texts import UnreadableTexts, parse_mentions, parse_texts
+from engine.figures.words import TextAnalyzer
 from playbooks.errors import BadFile
-from playbooks.words import SHIPPED, Words, WordsFile, parse_words
-from storage.figures import canonical, micros
+from playbooks.words import SHIPPED, WordLists, WordsFile, parse_words
+from storage.figures import canonical_labels, to_micros
 
 NOW = pendulum.datetime(2026, 3, 14, 3, 0, 30)
 SHIPPED_WORDS = parse_words(SHIPPED.read_text(encoding="utf-8"), "words.yaml")
-WATCH = WordWatch(SHIPPED_WORDS)
+WATCH = TextAnalyzer(SHIPPED_WORDS)
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,13 @@ WATCH = WordWatch(SHIPPED_WORDS)
     ],
 )
 def test_red_words_are_found_as_whole_words(text: str, categories: set[str]) -> None:
-    assert WATCH.look(text).red == categories
+    assert WATCH.analyze(text).red_categories == categories
 
 
 def test_yellow_words_are_sensitive_but_not_red() -> None:
-    found = WATCH.look("这是诈骗！这是诈骗！ A scam.")
+    found = WATCH.analyze("这是诈骗！这是诈骗！ A scam.")
     assert [(word, level) for word, level, _ in found.sensitive] == [("诈骗", "yellow"), ("scam", "yellow")]
-    assert found.red == frozenset()
+    assert found.red_categories == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,16 @@ def test_yellow_words_are_sensitive_but_not_red() -> None:
     ],
 )
 def test_the_mood_estimate_counts_words_and_turns_them_around(text: str, negative: bool) -> None:
-    assert WATCH.look(text).negative is negative
+    assert WATCH.analyze(text).is_negative is negative
 
 
 def test_empty_lists_find_nothing() -> None:
-    assert WordWatch(Words()).look("起诉 terrible").sensitive == ()
-    assert not WordWatch(Words()).look("terrible").negative
+    assert TextAnalyzer(WordLists()).analyze("起诉 terrible").sensitive == ()
+    assert not TextAnalyzer(WordLists()).analyze("terrible").is_negative
 
 
-def texts(*items: Any, watch: WordWatch = WATCH) -> tuple[dict[tuple[str, str], tuple[float, float]], Any]:
-    readout = read_texts(json.dumps(items).encode(), watch, NOW, named)
+def texts(*items: Any, watch: TextAnalyzer = WATCH) -> tuple[dict[tuple[str, str], tuple[float, float]], Any]:
+    readout = parse_texts(json.dumps(items).encode(), watch, NOW, make_series_name)
     batch = readout.batch
     rows = zip(batch.names, batch.value, batch.events, strict=True)
     return {name: (value, events) for name, value, events in rows}, readout
@@ -92,31 +92,31 @@ def test_texts_become_figures_with_zeros_too() -> None:
         {"text": "骗子", "labels": CHAT},
         {"text": "thanks", "labels": {"channel": "phone"}},
     )
-    chat, phone = canonical(CHAT), canonical({"channel": "phone"})
+    chat, phone = canonical_labels(CHAT), canonical_labels({"channel": "phone"})
     assert found["conversations", chat] == (3, 1)
     assert found["negative_share", chat] == (1 / 3, 3)
     assert found["sensitive_words", chat] == (2, 1)
-    assert found["red_words", canonical({**CHAT, "category": "legal"})] == (1, 1)
-    assert found["red_words", canonical({**CHAT, "category": "media"})] == (0, 1)
+    assert found["red_words", canonical_labels({**CHAT, "category": "legal"})] == (1, 1)
+    assert found["red_words", canonical_labels({**CHAT, "category": "media"})] == (0, 1)
     assert found["sensitive_words", phone] == (0, 1)
     assert (readout.sensitive, readout.negative) == (2, 1)
 
 
 def test_texts_of_two_minutes_are_two_figures() -> None:
     items = [{"text": "a", "time": "2026-03-14T03:00:00Z"}, {"text": "b", "time": "2026-03-14T02:59:00Z"}]
-    readout = read_texts(json.dumps(items).encode(), WATCH, NOW, named)
+    readout = parse_texts(json.dumps(items).encode(), WATCH, NOW, make_series_name)
     assert [name[0] for name in readout.batch.names].count("conversations") == 2
 
 
 def test_the_same_post_again_makes_the_same_samples_and_another_one_others() -> None:
     def made(*items: Any) -> list[int]:
-        return read_texts(json.dumps(items).encode(), WATCH, NOW, named).batch.at
+        return parse_texts(json.dumps(items).encode(), WATCH, NOW, make_series_name).batch.at
 
     one = {"text": "a", "time": "2026-03-14T03:00:00Z"}
     other = {"text": "b", "time": "2026-03-14T03:00:00Z"}
     assert made(one) == made(one)
     assert set(made(one)).isdisjoint(made(other))
-    assert {at // 1_000_000 for at in made(one) + made(other)} == {micros(NOW) // 1_000_000 - 30}
+    assert {at // 1_000_000 for at in made(one) + made(other)} == {to_micros(NOW) // 1_000_000 - 30}
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_bad_text_is_said_without_repeating_it(item: Any, says: str) -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"7", b'{"text": []}', b"[" + b"1," * 2000 + b"1]"])
 def test_a_post_of_another_form_is_one_line(body: bytes) -> None:
     with pytest.raises(UnreadableTexts):
-        read_texts(body, WATCH, NOW, named)
+        parse_texts(body, WATCH, NOW, make_series_name)
 
 
 def test_mentions_become_samples_each_of_its_own() -> None:
@@ -153,16 +153,16 @@ def test_mentions_become_samples_each_of_its_own() -> None:
         {"mood": "Positive", "time": "2026-03-14T03:00:00Z", "count": 3, "labels": {"product": "app"}},
         {"mood": "furious"},
     ]
-    samples, faults, places = read_mentions(json.dumps(items).encode(), NOW)
+    samples, faults, places = parse_mentions(json.dumps(items).encode(), NOW)
     assert [one["labels"] for one in samples] == [
         {"mood": "negative", "channel": "weibo"},
         {"mood": "negative", "channel": "weibo"},
         {"product": "app", "mood": "positive"},
     ]
     assert len({one["time"] for one in samples}) == 3
-    assert {int(one["time"]) for one in samples} == {micros(NOW) // 1_000_000 - 30}
+    assert {int(one["time"]) for one in samples} == {to_micros(NOW) // 1_000_000 - 30}
     assert (faults, places) == ([(3, "mood: positive, neutral or negative")], [0, 1, 2])
-    assert Reader().rows(samples, "", NOW).faults == []
+    assert SampleParser().check_rows(samples, "", NOW).faults == []
 
 
 def test_negative_mentions_follow_from_mentions() -> None:
@@ -172,7 +172,7 @@ def test_negative_mentions_follow_from_mentions() -> None:
         {"metric": "mentions", "time": NOW.isoformat(), "value": 9},
         {"metric": "csat", "time": NOW.isoformat(), "value": 4, "labels": {"mood": "negative"}},
     ]
-    more = derived(Reader().rows(samples, "replay-a", NOW).batch)
+    more = derive_samples(SampleParser().check_rows(samples, "replay-a", NOW).batch)
     assert more.lane == "replay-a"
     assert dict(zip(more.names, more.value, strict=True)) == {
         ("negative_mentions", '{"channel":"weibo"}'): 2,

@@ -25,7 +25,7 @@ from domain.commands import (
     SetImpact,
 )
 from domain.facts import FactKind
-from domain.handle import Refused, handle
+from domain.handle import CommandRefused, handle_command
 from domain.incident import Impact, IncidentStatus
 from domain.playbook import Stage, StepKind
 from domain.roster import PublicChannel
@@ -56,8 +56,8 @@ def make(command: type, by: str = CAI, **fields: Any) -> Any:
 
 
 def refusal(begun: World, command: type, by: str = CAI, **fields: Any) -> str:
-    with pytest.raises(Refused) as refused:
-        handle(make(command, by, **fields), begun.snapshot, begun.now)
+    with pytest.raises(CommandRefused) as refused:
+        handle_command(make(command, by, **fields), begun.snapshot, begun.now)
     said = str(refused.value)
     assert "\n" not in said
     assert len(said) < 400
@@ -131,25 +131,25 @@ def test_the_table_of_legal_moves_of_an_incident(status: IncidentStatus, move: s
     begun = world()
     begun.snapshot = replace(begun.snapshot, incident=replace(begun.snapshot.incident, status=status))
     if move in LEGAL[status]:
-        assert handle(MOVES[move], begun.snapshot, begun.now)
+        assert handle_command(MOVES[move], begun.snapshot, begun.now)
         return
-    with pytest.raises(Refused, match=f"INC-1 is {status} and cannot be .*; possible now: "):
-        handle(MOVES[move], begun.snapshot, begun.now)
+    with pytest.raises(CommandRefused, match=f"INC-1 is {status} and cannot be .*; possible now: "):
+        handle_command(MOVES[move], begun.snapshot, begun.now)
 
 
 def test_an_acknowledgement_twice_is_one_fact() -> None:
     begun = world()
     command = make(Acknowledge, step="trace")
-    (fact,) = handle(command, begun.snapshot, begun.now)
+    (fact,) = handle_command(command, begun.snapshot, begun.now)
     assert (fact.kind, fact.step, fact.by) == (K.ACKNOWLEDGED, "s/trace", CAI)
     begun.record(fact)
-    assert handle(command, begun.snapshot, begun.now) == []
+    assert handle_command(command, begun.snapshot, begun.now) == []
 
 
 def test_another_person_may_take_over_what_is_acknowledged() -> None:
     begun = world()
     give(begun, Acknowledge, CAI, "s/trace")
-    (fact,) = handle(make(Acknowledge, BEN, step="trace"), begun.snapshot, begun.now)
+    (fact,) = handle_command(make(Acknowledge, BEN, step="trace"), begun.snapshot, begun.now)
     begun.record(fact)
     assert begun.snapshot.steps["s/trace"].holder == BEN
 
@@ -158,10 +158,10 @@ def test_done_twice_is_one_fact_and_says_how_late() -> None:
     begun = world()
     begun.after(m(75))
     command = make(Done, step="trace", evidence="log")
-    (fact,) = handle(command, begun.snapshot, begun.now)
+    (fact,) = handle_command(command, begun.snapshot, begun.now)
     assert fact.data == {"evidence": "log", "late_seconds": 15 * 60}
     begun.record(fact)
-    assert handle(command, begun.snapshot, begun.now) == []
+    assert handle_command(command, begun.snapshot, begun.now) == []
 
 
 def test_a_short_name_will_do_only_where_it_is_clear() -> None:
@@ -172,15 +172,15 @@ def test_a_short_name_will_do_only_where_it_is_clear() -> None:
         begun, Acknowledge, step="trace"
     )
     give(begun, Done, CAI, "t/trace")
-    assert handle(make(Acknowledge, step="trace"), begun.snapshot, begun.now)[0].step == "s/trace"
+    assert handle_command(make(Acknowledge, step="trace"), begun.snapshot, begun.now)[0].step == "s/trace"
 
 
 def test_the_same_text_twice_is_one_version() -> None:
     begun = world()
     command = make(Draft, BEN, step="s/draft", texts={"en": "Sorry."})
-    begun.record(handle(command, begun.snapshot, begun.now)[0])
-    assert handle(command, begun.snapshot, begun.now) == []
-    (again,) = handle(make(Draft, BEN, step="s/draft", texts={"en": "Sorry!"}), begun.snapshot, begun.now)
+    begun.record(handle_command(command, begun.snapshot, begun.now)[0])
+    assert handle_command(command, begun.snapshot, begun.now) == []
+    (again,) = handle_command(make(Draft, BEN, step="s/draft", texts={"en": "Sorry!"}), begun.snapshot, begun.now)
     assert again.data["version"] == 2
 
 
@@ -225,15 +225,15 @@ def test_a_sum_above_the_approvers_limit_is_refused_naming_who_may() -> None:
     digest = begun.snapshot.steps["s/draft"].digest
     said = refusal(begun, Approve, ANA, step="s/approve", digest=digest)
     assert "70000 is above Ana's limit of 50000 CNY; ask cai" in said
-    assert handle(make(Approve, CAI, step="s/approve", digest=digest), begun.snapshot, begun.now)
+    assert handle_command(make(Approve, CAI, step="s/approve", digest=digest), begun.snapshot, begun.now)
 
 
 def test_an_approval_twice_is_one_fact_and_a_rejection_needs_a_reason() -> None:
     begun = drafted()
     assert "a rejection needs a reason" in refusal(begun, Reject, ANA, step="s/approve", reason=" ")
     command = make(Approve, ANA, step="s/approve", digest=begun.snapshot.steps["s/draft"].digest)
-    begun.record(handle(command, begun.snapshot, begun.now)[0])
-    assert handle(command, begun.snapshot, begun.now) == []
+    begun.record(handle_command(command, begun.snapshot, begun.now)[0])
+    assert handle_command(command, begun.snapshot, begun.now) == []
 
 
 def ordered() -> World:
@@ -250,8 +250,8 @@ def test_what_is_ordered_is_corrected_and_not_edited() -> None:
 def test_only_what_is_in_doubt_is_ordered_again() -> None:
     begun = ordered()
     assert "'weibo' is not in doubt" in refusal(begun, Retry, ANA, step="s/publish", channel="weibo")
-    begun.settle_publications(K.IN_DOUBT)
-    (fact,) = handle(make(Retry, ANA, step="s/publish", channel="weibo"), begun.snapshot, begun.now)
+    begun.record_publication_outcomes(K.IN_DOUBT)
+    (fact,) = handle_command(make(Retry, ANA, step="s/publish", channel="weibo"), begun.snapshot, begun.now)
     assert fact.kind is K.RETRIED
 
 
@@ -290,8 +290,8 @@ def test_a_stage_on_demand_is_begun_once_at_a_time() -> None:
 
 def test_the_same_impact_and_the_same_owner_again_are_no_facts() -> None:
     begun = world()
-    assert handle(make(SetImpact, impact=Impact()), begun.snapshot, begun.now) == []
-    assert handle(make(Reassign, step="trace", to=CAI), begun.snapshot, begun.now) == []
+    assert handle_command(make(SetImpact, impact=Impact()), begun.snapshot, begun.now) == []
+    assert handle_command(make(Reassign, step="trace", to=CAI), begun.snapshot, begun.now) == []
 
 
 def test_a_text_longer_than_a_channel_is_refused_and_never_cut() -> None:
@@ -300,4 +300,4 @@ def test_a_text_longer_than_a_channel_is_refused_and_never_cut() -> None:
     begun.decide()
     said = refusal(begun, Draft, BEN, step="s/draft", texts={"en": "x" * 11})
     assert "weibo takes 10 characters and the text has 11" in said
-    assert handle(make(Draft, BEN, step="s/draft", texts={"en": "x" * 10}), begun.snapshot, begun.now)
+    assert handle_command(make(Draft, BEN, step="s/draft", texts={"en": "x" * 10}), begun.snapshot, begun.now)

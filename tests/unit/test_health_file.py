@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from domain.health.erlang import Objective
-from domain.health.plan import Core, IndexName
-from domain.health.staffing import Shift
+from domain.health.plan import CoreFigureName, IndexName
+from domain.health.staffing import AgentShift
 from domain.warning.figures import METRICS
 from playbooks.errors import BadFile
-from playbooks.health_file import SHIPPED, HealthFile, parse_health, shipped
+from playbooks.health_file import SHIPPED, HealthFile, parse_health, shipped_health_plan
 from playbooks.health_models import (
     ComplaintsForm,
     ComponentForm,
@@ -36,21 +36,21 @@ class Seconds:
 
 
 def test_the_shipped_plan_is_what_the_mission_says() -> None:
-    plan = shipped()
+    plan = shipped_health_plan()
     assert plan.objective == Objective(0.8, 30)
     assert (plan.reserve, plan.shrinkage, plan.complaints_rise, plan.complaints_limit) == (0.5, 0.3, 0.5, None)
     assert (plan.crew.agents, plan.crew.standby, plan.crew.handle_time) == (None, None, 300)
-    assert set(plan.core) == set(Core)
+    assert set(plan.core) == set(CoreFigureName)
     assert set(plan.indices) == set(IndexName)
-    assert plan.core[Core.LATENCY][0].target == 30
-    assert plan.core[Core.SATISFACTION][0].target == 0.85
-    assert plan.core[Core.SATISFACTION][0].side == "at_least"
+    assert plan.core[CoreFigureName.LATENCY][0].target == 30
+    assert plan.core[CoreFigureName.SATISFACTION][0].target == 0.85
+    assert plan.core[CoreFigureName.SATISFACTION][0].side == "at_least"
     for parts in plan.indices.values():
         assert sum(part.weight for part in parts) == 100
 
 
 def test_the_shipped_file_names_only_known_figures() -> None:
-    plan = shipped()
+    plan = shipped_health_plan()
     named = {one.metric for measures in plan.core.values() for one in measures}
     named |= {one.metric for parts in plan.indices.values() for one in parts} | {plan.crew.agents_metric}
     assert named <= set(METRICS)
@@ -64,7 +64,7 @@ def test_every_commented_line_of_the_shipped_file_reads() -> None:
     block = [line.removeprefix("# ") for line in lines[first:last]]
     block.remove(next(line for line in block if line.startswith("agents:")))  # stands beside shifts there
     plan = parse_health("\n".join(block), "health.yaml")
-    assert plan.crew.shifts[0] == Shift(frozenset(range(5)), 480, 1200, 40)
+    assert plan.crew.shifts[0] == AgentShift(frozenset(range(5)), 480, 1200, 40)
     assert (plan.crew.standby, plan.crew.standby_metric) == (20, "standby_agents")
     orders = plan.crew_of("orders")
     assert (orders.agents, orders.standby, orders.handle_time, orders.shifts) == (25, 12, 240, ())
@@ -83,19 +83,19 @@ def test_the_shipped_file_shows_every_key() -> None:
 
 def test_what_is_left_out_is_as_shipped() -> None:
     plan = parse_health("core:\n  error-rate:\n    - {metric: error_rate, target: 2%}\n", "health.yaml")
-    assert plan.core[Core.ERRORS][0].target == 0.02
-    assert plan.core[Core.ERRORS][0].window == timedelta(minutes=15)
-    assert plan.core[Core.LATENCY] == shipped().core[Core.LATENCY]
-    assert plan.indices == shipped().indices
-    assert plan.zone == shipped().zone
+    assert plan.core[CoreFigureName.ERRORS][0].target == 0.02
+    assert plan.core[CoreFigureName.ERRORS][0].window == timedelta(minutes=15)
+    assert plan.core[CoreFigureName.LATENCY] == shipped_health_plan().core[CoreFigureName.LATENCY]
+    assert plan.indices == shipped_health_plan().indices
+    assert plan.zone == shipped_health_plan().zone
 
 
 def test_days_and_hours() -> None:
     text = 'shifts:\n  - {days: fri-mon, hours: "22:00-06:00", agents: 3}\n'
     text += '  - {days: wed, hours: "08:00-24:00", agents: 1}\n'
     night, day = parse_health(text, "h").crew.shifts
-    assert night == Shift(frozenset({4, 5, 6, 0}), 1320, 360, 3)
-    assert day == Shift(frozenset({2}), 480, 1440, 1)
+    assert night == AgentShift(frozenset({4, 5, 6, 0}), 1320, 360, 3)
+    assert day == AgentShift(frozenset({2}), 480, 1440, 1)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_what_is_wrong_is_named(text: str, says: str) -> None:
 def test_a_broken_file_leaves_the_last_good_one_in_force(tmp_path: Path) -> None:
     path = tmp_path / "health.yaml"
     file = HealthFile(path, clock=Seconds())
-    assert file.current() is shipped()
+    assert file.current() is shipped_health_plan()
     path.write_text("agents: 40\n")
     assert file.current().crew.agents == 40
     path.write_text("agents: forty\n")
@@ -154,14 +154,14 @@ def test_a_broken_file_leaves_the_last_good_one_in_force(tmp_path: Path) -> None
     assert file.current().crew.agents == 41
     assert file.findings() == []
     path.unlink()
-    assert file.current() is shipped()
+    assert file.current() is shipped_health_plan()
 
 
 def test_a_file_that_was_never_good_leaves_the_shipped_plan(tmp_path: Path) -> None:
     path = tmp_path / "health.yaml"
     path.write_text("nonsense: 1\n")
     file = HealthFile(path, clock=Seconds())
-    assert file.current() is shipped()
+    assert file.current() is shipped_health_plan()
     assert [found.field for found in file.findings()] == ["nonsense"]
 
 
@@ -170,6 +170,6 @@ def test_the_figures_of_the_house_may_be_named(tmp_path: Path) -> None:
 
     own = {**METRICS, "dock": replace(METRICS["backlog"], id="dock")}
     text = "core:\n  saturation:\n    - {metric: dock, per: agents, target: 2}\n"
-    assert parse_health(text, "h", own).core[Core.SATURATION][0].metric == "dock"
+    assert parse_health(text, "h", own).core[CoreFigureName.SATURATION][0].metric == "dock"
     with pytest.raises(BadFile):
         parse_health(text, "h")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.health.forecast import MIN_RATIOS, Pattern, VolumeHistory, quantile
+from domain.health.forecast import MIN_RATIOS, ForecastPattern, VolumeHistory, compute_quantile
 
 HOUR = 3600
 BERLIN = "Europe/Berlin"
@@ -43,7 +43,7 @@ def test_it_is_the_median_of_the_last_four_same_hours() -> None:
     of_week = {1: 10.0, 2: 20.0, 3: 40.0, 4: 80.0, 5: 1000.0}
     history = VolumeHistory(past(lambda one: of_week[week_of(one)]), HOUR, "UTC")
     found = history.expect(at("2026-03-16T09:00"))
-    assert (found.value, found.days, found.pattern) == (30, 4, Pattern.SAME_HOURS)
+    assert (found.value, found.days, found.pattern) == (30, 4, ForecastPattern.SAME_HOURS)
 
 
 def test_other_hours_and_days_do_not_count() -> None:
@@ -76,8 +76,8 @@ def test_nothing_later_than_the_issue_is_known() -> None:
     assert history.expect(monday, at("2026-03-09T09:30")).value == 25
     assert history.expect(monday, at("2026-03-09T10:00")).value == 15
     assert history.expect_value(monday, at("2026-03-09T09:30")) == 25
-    assert history.ahead(NOW + 1800, 2 * HOUR)[0].start == NOW
-    assert len(history.ahead(NOW + 1800, 2 * HOUR)) == 3
+    assert history.forecast_ahead(NOW + 1800, 2 * HOUR)[0].start == NOW
+    assert len(history.forecast_ahead(NOW + 1800, 2 * HOUR)) == 3
 
 
 # --- holidays
@@ -95,14 +95,14 @@ def test_a_holiday_is_like_the_holidays_before_it() -> None:
     holidays = ["2026-03-03", "2026-03-05", "2026-03-17"]
     volumes = past(lambda one: 2.0 if one.date().isoformat() in holidays else 50.0)
     found = VolumeHistory(volumes, HOUR, "UTC", holidays).expect(at("2026-03-17T09:00"))
-    assert (found.value, found.days, found.pattern) == (2, 2, Pattern.HOLIDAYS)
+    assert (found.value, found.days, found.pattern) == (2, 2, ForecastPattern.HOLIDAYS)
 
 
 def test_a_first_holiday_is_like_a_sunday_that_was_none() -> None:
     holidays = ["2026-03-15", "2026-03-17"]  # the last Sunday itself was a holiday
     volumes = past(lambda one: 1000.0 if one.day == 15 and one.month == 3 else 20.0 if one.weekday() == 6 else 50.0)
     found = VolumeHistory(volumes, HOUR, "UTC", holidays).expect(at("2026-03-17T09:00"))
-    assert (found.value, found.days, found.pattern) == (20, 4, Pattern.SUNDAYS)
+    assert (found.value, found.days, found.pattern) == (20, 4, ForecastPattern.SUNDAYS)
 
 
 # --- clocks
@@ -115,7 +115,7 @@ def test_it_goes_by_the_clock_on_the_wall_when_summer_time_begins() -> None:
     nine = at("2026-03-30T09:00", BERLIN)
     assert datetime.fromtimestamp(nine, ZoneInfo("UTC")).hour == 7
     assert history.expect(nine).value == 9
-    hours = [one.value for one in history.ahead(until, 24 * HOUR)]
+    hours = [one.value for one in history.forecast_ahead(until, 24 * HOUR)]
     assert hours[:4] == [0, 1, 3, 4]  # there is no two o'clock that day
 
 
@@ -142,12 +142,12 @@ def test_an_hour_that_comes_twice_is_forecast_twice_alike_and_counts_once() -> N
 
 def test_the_level_is_what_the_last_two_hours_were_worth() -> None:
     volumes = dict(past(lambda _: 30.0))
-    assert VolumeHistory(volumes, HOUR, "UTC").level(NOW) == 1
+    assert VolumeHistory(volumes, HOUR, "UTC").recent_level(NOW) == 1
     volumes |= {NOW - HOUR: 60.0, NOW - 2 * HOUR: 30.0}
-    assert VolumeHistory(volumes, HOUR, "UTC").level(NOW) == 1.5
+    assert VolumeHistory(volumes, HOUR, "UTC").recent_level(NOW) == 1.5
     volumes |= {NOW - HOUR: 3000.0}
-    assert VolumeHistory(volumes, HOUR, "UTC").level(NOW) == 4
-    assert VolumeHistory(volumes, HOUR, "UTC").level(NOW, least=61) == 1  # 60 were expected: too few to say
+    assert VolumeHistory(volumes, HOUR, "UTC").recent_level(NOW) == 4
+    assert VolumeHistory(volumes, HOUR, "UTC").recent_level(NOW, least=61) == 1  # 60 were expected: too few to say
 
 
 def test_bands_come_from_how_wrong_it_was() -> None:
@@ -170,12 +170,12 @@ def test_with_few_errors_known_the_band_is_from_the_least_to_the_most() -> None:
 
 
 def test_quantiles_lie_between_neighbours() -> None:
-    assert quantile([0, 10, 20, 30, 40], 0.1) == 4
-    assert quantile([0, 10, 20, 30, 40], 0.9) == 36
-    assert quantile([7], 0.9) == 7
+    assert compute_quantile([0, 10, 20, 30, 40], 0.1) == 4
+    assert compute_quantile([0, 10, 20, 30, 40], 0.9) == 36
+    assert compute_quantile([7], 0.9) == 7
 
 
 def test_without_any_history_nothing_is_told() -> None:
     empty = VolumeHistory({}, HOUR, "UTC")
-    assert all(one.value is None for one in empty.ahead(NOW, 48 * HOUR))
-    assert (empty.days(), empty.level(NOW), len(empty)) == (0, 1, 0)
+    assert all(one.value is None for one in empty.forecast_ahead(NOW, 48 * HOUR))
+    assert (empty.days(), empty.recent_level(NOW), len(empty)) == (0, 1, 0)

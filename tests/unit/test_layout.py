@@ -9,7 +9,7 @@ import pendulum
 import pytest
 
 from domain.incident import Incident, Response
-from domain.layout import clock_start, lay_out, round_due, round_start
+from domain.layout import clock_started_at, schedule_round, round_due_at, round_started_at
 from domain.playbook import Stage
 from domain.text import Text
 from tests.procedures import m, playbook, step
@@ -24,7 +24,7 @@ ROUNDS = replace(STAGE, repeat=m(30))
 
 
 def test_a_step_without_times_has_those_of_its_stage_and_one_with_its_own_keeps_them() -> None:
-    plain, own = lay_out(INCIDENT, STAGE, 1, START, START)
+    plain, own = schedule_round(INCIDENT, STAGE, 1, START, START)
     assert (plain.opens_at, plain.due_at) == (START.add(minutes=10), START.add(minutes=90))
     assert (own.opens_at, own.due_at) == (START.add(minutes=20), START.add(minutes=40))
     assert (plain.id, own.ack_within, own.remind) == ("s/trace", m(5), m(10))
@@ -32,16 +32,16 @@ def test_a_step_without_times_has_those_of_its_stage_and_one_with_its_own_keeps_
 
 def test_a_pace_divides_every_span_of_its_own_clock_alone() -> None:
     fast = replace(INCIDENT, drill=True, pace={"declared": 10.0, "closed": 2.0})
-    _, own = lay_out(fast, STAGE, 1, START, START)
+    _, own = schedule_round(fast, STAGE, 1, START, START)
     assert (own.due_at, own.ack_within) == (START.add(minutes=4), timedelta(seconds=30))
-    (_, later) = lay_out(fast, replace(STAGE, clock="closed"), 1, START, START)
+    (_, later) = schedule_round(fast, replace(STAGE, clock="closed"), 1, START, START)
     assert later.due_at == START.add(minutes=20)
 
 
 def test_a_later_round_has_a_name_of_its_own_and_counts_from_its_beginning() -> None:
-    begins = round_start(INCIDENT, ROUNDS, START, 3)
+    begins = round_started_at(INCIDENT, ROUNDS, START, 3)
     assert begins == START.add(minutes=70)
-    plain, _ = lay_out(INCIDENT, ROUNDS, 3, begins, START)
+    plain, _ = schedule_round(INCIDENT, ROUNDS, 3, begins, START)
     assert (plain.id, plain.opens_at, plain.due_at) == ("s/trace#3", begins, begins.add(minutes=30))
 
 
@@ -49,21 +49,21 @@ def test_a_later_round_has_a_name_of_its_own_and_counts_from_its_beginning() -> 
     ("minute", "number"), [(0, 0), (9, 0), (10, 1), (39, 1), (40, 2), (69, 2), (70, 3), (89, 3), (90, 3), (600, 3)]
 )
 def test_which_round_is_on(minute: int, number: int) -> None:
-    assert round_due(INCIDENT, ROUNDS, START, START.add(minutes=minute)) == number
+    assert round_due_at(INCIDENT, ROUNDS, START, START.add(minutes=minute)) == number
 
 
 def test_a_clock_that_has_not_started_lays_out_nothing() -> None:
     closed, mitigated = replace(STAGE, clock="closed"), replace(STAGE, clock="mitigated")
-    assert clock_start(INCIDENT, RESPONSE, closed) is None
-    assert clock_start(INCIDENT, RESPONSE, mitigated) is None
-    assert clock_start(INCIDENT, RESPONSE, STAGE) == START
+    assert clock_started_at(INCIDENT, RESPONSE, closed) is None
+    assert clock_started_at(INCIDENT, RESPONSE, mitigated) is None
+    assert clock_started_at(INCIDENT, RESPONSE, STAGE) == START
     over = replace(INCIDENT, mitigated_at=START.add(minutes=1), closed_at=START.add(minutes=2))
-    assert clock_start(over, RESPONSE, mitigated) == START.add(minutes=1)
-    assert clock_start(over, RESPONSE, closed) == START.add(minutes=2)
+    assert clock_started_at(over, RESPONSE, mitigated) == START.add(minutes=1)
+    assert clock_started_at(over, RESPONSE, closed) == START.add(minutes=2)
 
 
 def test_summer_time_moves_no_deadline() -> None:
     """Elapsed hours: the night that loses an hour has deadlines as far apart as any other."""
     night = pendulum.datetime(2026, 3, 29, 1, 30, tz="Europe/Berlin").in_timezone("UTC")  # 02:00 becomes 03:00
-    (plain, _) = lay_out(INCIDENT, STAGE, 1, night, night)
+    (plain, _) = schedule_round(INCIDENT, STAGE, 1, night, night)
     assert plain.due_at.in_timezone("Europe/Berlin").isoformat() == "2026-03-29T04:00:00+02:00"

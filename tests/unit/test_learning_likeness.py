@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.learning.likeness import Fingerprint, alike, likeness, most_alike, name_of, often_enough
-from domain.learning.words import in_common, plain, without_contacts, words
+from domain.learning.likeness import IncidentFingerprint, similarity_score, explain_similarity, find_most_similar, name_problem, find_recurring
+from domain.learning.words import common_words, normalize_text, redact_contacts, weigh_words
 
 START = pendulum.datetime(2026, 3, 1)
 SAME, SIMILAR = 0.6, 0.4  # as shipped
 
 
-def incident(title: str, day: float = 0, **fields: str) -> Fingerprint:
+def incident(title: str, day: float = 0, **fields: str) -> IncidentFingerprint:
     given_ = {"playbook": "four-hour-response", **fields}
-    return Fingerprint(f"{title}/{day}", title, START.add(seconds=int(day * 86_400)), **given_)
+    return IncidentFingerprint(f"{title}/{day}", title, START.add(seconds=int(day * 86_400)), **given_)
 
 
 @pytest.mark.parametrize(
@@ -40,33 +40,33 @@ def incident(title: str, day: float = 0, **fields: str) -> Fingerprint:
         (incident("", kind=""), incident("", kind=""), False, "a playbook alone says nothing"),
     ],
 )
-def test_what_is_of_a_kind(one: Fingerprint, other: Fingerprint, of_a_kind: bool, why: str) -> None:
-    assert (alike(one, other) >= SAME) is of_a_kind, why
-    assert alike(one, other) == alike(other, one)
+def test_what_is_of_a_kind(one: IncidentFingerprint, other: IncidentFingerprint, of_a_kind: bool, why: str) -> None:
+    assert (similarity_score(one, other) >= SAME) is of_a_kind, why
+    assert similarity_score(one, other) == similarity_score(other, one)
 
 
 TITLES = st.text("abc 支付 订单!?的了", max_size=12)
 PRINTS = st.builds(
-    Fingerprint, st.just("x"), TITLES, st.just(START), st.sampled_from(["", "a", "A", "b"]),
+    IncidentFingerprint, st.just("x"), TITLES, st.just(START), st.sampled_from(["", "a", "A", "b"]),
     st.sampled_from(["", "p", "q"]), st.sampled_from(["", "k"]),
 )  # fmt: skip
 
 
 @given(PRINTS, PRINTS)
-def test_likeness_is_a_share_the_same_from_either_side(one: Fingerprint, other: Fingerprint) -> None:
-    assert 0.0 <= alike(one, other) <= 1.0 + 1e-9
-    assert alike(one, other) == pytest.approx(alike(other, one))
-    if one.title.strip() and words(one.title):
-        assert alike(one, one) == pytest.approx(1.0)
+def test_likeness_is_a_share_the_same_from_either_side(one: IncidentFingerprint, other: IncidentFingerprint) -> None:
+    assert 0.0 <= similarity_score(one, other) <= 1.0 + 1e-9
+    assert similarity_score(one, other) == pytest.approx(similarity_score(other, one))
+    if one.title.strip() and weigh_words(one.title):
+        assert similarity_score(one, one) == pytest.approx(1.0)
 
 
 def test_it_says_why() -> None:
     one = incident("Checkout is down", service="orders", kind="outage")
     other = incident("The checkout fails", service="Orders", kind="conduct")
-    assert [str(reason) for reason in likeness(one, other).reasons] == [
+    assert [str(reason) for reason in explain_similarity(one, other).reasons] == [
         "same service: orders", "same playbook: four-hour-response", "words in common: checkout"
     ]  # fmt: skip
-    assert in_common("支付页面打不开", "用户的支付页面空白", 3) == ["支付页面"]
+    assert common_words("支付页面打不开", "用户的支付页面空白", 3) == ["支付页面"]
 
 
 def test_the_most_alike_come_first_and_of_those_the_newest() -> None:
@@ -77,7 +77,7 @@ def test_the_most_alike_come_first_and_of_those_the_newest() -> None:
         incident("Coupons fail", 3, service="orders"),
         incident("A courier is rude", 4, service="delivery"),
     ]
-    found = most_alike(mine, [*others, mine], at_least=SIMILAR, most=2)
+    found = find_most_similar(mine, [*others, mine], at_least=SIMILAR, most=2)
     assert [other.at.day for other, _ in found] == [3, 2]
 
 
@@ -96,17 +96,17 @@ def test_the_most_alike_come_first_and_of_those_the_newest() -> None:
 )
 def test_often_enough_is_so_many_within_one_window(days: list[float], at: float, count: int) -> None:
     others = [incident("x", day) for day in days]
-    found = often_enough(START.add(days=int(at)), others, timedelta(days=90), 3)
+    found = find_recurring(START.add(days=int(at)), others, timedelta(days=90), 3)
     assert len(found) + bool(found) == count
     assert found == sorted(found, key=lambda one: one.at)
 
 
 def test_a_kind_is_named_by_what_its_cases_share() -> None:
-    assert name_of([incident("a", kind="outage", service="pay"), incident("b", kind="outage", service="pay")]) == (
+    assert name_problem([incident("a", kind="outage", service="pay"), incident("b", kind="outage", service="pay")]) == (
         "outage pay"
     )
-    assert name_of([incident("Checkout is down"), incident("The checkout fails")]) == "checkout"
-    assert name_of([incident("x y"), incident("z")]) == "x y"
+    assert name_problem([incident("Checkout is down"), incident("The checkout fails")]) == "checkout"
+    assert name_problem([incident("x y"), incident("z")]) == "x y"
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_a_kind_is_named_by_what_its_cases_share() -> None:
     ],
 )
 def test_what_others_may_read_has_no_address_and_no_long_number(said: str, shown: str) -> None:
-    assert without_contacts(said) == shown
+    assert redact_contacts(said) == shown
 
 
 def test_texts_are_compared_without_case_width_and_punctuation() -> None:
-    assert plain("  Ｒefund, FASTER!! 退款。") == "refund faster 退款"
+    assert normalize_text("  Ｒefund, FASTER!! 退款。") == "refund faster 退款"

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.learning.gathering import Placed, gather
-from domain.learning.plan import BadDate, due_within, next_meeting
-from engine.learning.suggestions import nearest
+from domain.learning.gathering import PlacedSuggestion, group_suggestions
+from domain.learning.plan import BadDueDate, parse_due_date, next_meeting
+from engine.learning.suggestions import find_nearest
 from playbooks.errors import BadFile
-from playbooks.learning import SHIPPED, LearningFile, parse_learning, shipped
+from playbooks.learning import SHIPPED, LearningFile, parse_learning, shipped_learning_plan
 
 NOW = pendulum.datetime(2026, 11, 22, 3, 0)  # a Sunday
 TEXT = SHIPPED.read_text(encoding="utf-8")
@@ -32,11 +32,11 @@ TEXT = SHIPPED.read_text(encoding="utf-8")
     ],
 )
 def test_the_next_meeting(now: pendulum.DateTime, begins: str) -> None:
-    assert next_meeting(shipped(), now).isoformat() == begins
+    assert next_meeting(shipped_learning_plan(), now).isoformat() == begins
 
 
 def test_the_meeting_is_at_the_same_hour_in_winter_and_summer() -> None:
-    plan = replace(shipped(), zone="Europe/Berlin", weekday=6)
+    plan = replace(shipped_learning_plan(), zone="Europe/Berlin", weekday=6)
     before = next_meeting(plan, pendulum.datetime(2026, 3, 22, 12))  # clocks go forward on the 29th
     assert before.in_timezone("Europe/Berlin").to_datetime_string() == "2026-03-29 10:00:00"
     assert next_meeting(plan, before) - before == timedelta(days=7)
@@ -47,7 +47,7 @@ def test_the_meeting_is_at_the_same_hour_in_winter_and_summer() -> None:
 @given(st.integers(0, 10**9))
 def test_a_meeting_is_always_ahead_and_within_a_week(seconds: int) -> None:
     now = pendulum.from_timestamp(1_700_000_000 + seconds)
-    assert now < next_meeting(shipped(), now) <= now.add(days=7)
+    assert now < next_meeting(shipped_learning_plan(), now) <= now.add(days=7)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_meeting_is_always_ahead_and_within_a_week(seconds: int) -> None:
     ],
 )
 def test_a_date_by_which_something_is_done(text: str, zone: str, span: timedelta) -> None:
-    assert due_within(text, zone, NOW) == span
+    assert parse_due_date(text, zone, NOW) == span
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_a_date_by_which_something_is_done(text: str, zone: str, span: timedelta
     ],
 )
 def test_a_date_that_cannot_be(text: str, says: str) -> None:
-    with pytest.raises(BadDate, match=says):
-        due_within(text, "Asia/Shanghai", NOW)
+    with pytest.raises(BadDueDate, match=says):
+        parse_due_date(text, "Asia/Shanghai", NOW)
 
 
 def by_first_letter(text: str, others: Sequence[str], at_least: float) -> tuple[int, float] | None:
@@ -91,19 +91,19 @@ def by_first_letter(text: str, others: Sequence[str], at_least: float) -> tuple[
 
 def test_whoever_comes_first_makes_the_group() -> None:
     texts = ["Faster refunds", "", "first of all", "More colours", "MORE COLOURS!", "x", "x"]
-    assert gather(texts, {7: "more shops"}, by_first_letter, 0.8) == [
-        Placed(0, None, 0), Placed(2, None, 0), Placed(3, 7, -1), Placed(4, 7, -1), Placed(5, None, 5),
-        Placed(6, None, 5),
+    assert group_suggestions(texts, {7: "more shops"}, by_first_letter, 0.8) == [
+        PlacedSuggestion(0, None, 0), PlacedSuggestion(2, None, 0), PlacedSuggestion(3, 7, -1), PlacedSuggestion(4, 7, -1), PlacedSuggestion(5, None, 5),
+        PlacedSuggestion(6, None, 5),
     ]  # fmt: skip
 
 
 @given(st.lists(st.text("ab退款 !", max_size=8), max_size=12))
 def test_every_suggestion_that_says_something_is_placed_once_whatever_it_says(texts: list[str]) -> None:
-    placed = gather(texts, {}, nearest, 0.85)
+    placed = group_suggestions(texts, {}, find_nearest, 0.85)
     assert [one.place for one in placed] == sorted({one.place for one in placed})
     assert {one.first for one in placed} <= {one.place for one in placed}
     assert all(one.first <= one.place for one in placed)
-    assert gather(texts, {}, nearest, 0.85) == placed
+    assert group_suggestions(texts, {}, find_nearest, 0.85) == placed
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_every_suggestion_that_says_something_is_placed_once_whatever_it_says(te
     ],
 )
 def test_nearly_the_same_words_in_either_language(one: str, other: str, same: bool) -> None:
-    assert (nearest(one, ["nothing alike", other], 0.85) is not None) is same
+    assert (find_nearest(one, ["nothing alike", other], 0.85) is not None) is same
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import pytest
 import playbooks
 from domain.commands import Declare
 from domain.decide import decide
-from domain.incident import Impact, Incident, Nature, Response, Snapshot
+from domain.incident import Impact, Incident, CaseType, Response, Snapshot
 from domain.playbook import Playbook
-from engine.mould import begin_all, response_id
-from engine.owing import owed_by
-from playbooks.library import Library
+from engine.mould import build_declarations, response_id
+from engine.owing import make_entries
+from playbooks.library import PlaybookLibrary
 from playbooks.roster import parse_roster
 
 NOW = pendulum.datetime(2026, 3, 2, 3, 0)
@@ -28,7 +28,7 @@ TITLES = ("Payments fail", "支付失败", "{ref} {title} %s {0}", "\ue6a1 and \
 def by_itself(command: Declare, playbook: Playbook, number: int) -> tuple[object, object, object]:
     """The long way: this very incident decided and worded."""
     started = command.since or NOW
-    ref = f"{'WRN' if command.nature is Nature.WARNING else 'INC'}-{number}"
+    ref = f"{'WRN' if command.nature is CaseType.WARNING else 'INC'}-{number}"
     incident = Incident(
         command.id, ref, command.title, command.severity or playbook.severity, started, origin=command.origin,
         service=command.service, kind=command.kind, drill=command.drill, pace=command.pace, impact=command.impact,
@@ -36,10 +36,10 @@ def by_itself(command: Declare, playbook: Playbook, number: int) -> tuple[object
     )  # fmt: skip
     response = Response(response_id(command.id, playbook.id), playbook, started)
     decision = decide(Snapshot(incident, response, ROSTER), NOW)
-    return decision.snapshot, decision.facts, tuple(owed_by(decision, NOW))
+    return decision.snapshot, decision.facts, tuple(make_entries(decision, NOW))
 
 
-@pytest.mark.parametrize("playbook", Library().all(), ids=lambda one: one.id)
+@pytest.mark.parametrize("playbook", PlaybookLibrary().all(), ids=lambda one: one.id)
 def test_each_is_as_if_it_had_been_decided_by_itself(playbook: Playbook) -> None:
     plain = [Declare(id=f"id-{n}", title=title, playbook=playbook.id) for n, title in enumerate(TITLES)]
     others = [
@@ -50,10 +50,10 @@ def test_each_is_as_if_it_had_been_decided_by_itself(playbook: Playbook) -> None
         replace(plain[0], id="kind", kind="outage"),
         replace(plain[0], id="drill", drill=True, pace={"declared": 60.0}),
         replace(plain[0], id="impact", impact=Impact(customers=7)),
-        replace(plain[0], id="nature", nature=Nature.WARNING, by="alice", warning={"rule": "slow"}),
+        replace(plain[0], id="nature", nature=CaseType.WARNING, by="alice", warning={"rule": "slow"}),
     ]
     wanted = [(command, playbook) for command in (*plain, *others)]
-    made = begin_all(wanted, range(1, len(wanted) + 1), ROSTER, NOW)
+    made = build_declarations(wanted, range(1, len(wanted) + 1), ROSTER, NOW)
     for number, ((command, _), one) in enumerate(zip(wanted, made, strict=True), 1):
         snapshot, facts, owed = by_itself(command, playbook, number)
         assert one.snapshot == snapshot, command.id

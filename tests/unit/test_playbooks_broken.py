@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.playbook import Playbook
-from playbooks.errors import BadFile, Finding
+from playbooks.errors import BadFile, FileFinding
 from playbooks.loader import load_playbook, parse_playbook
 from tests.unit.broken_playbooks import CASES, HEAD, STEP, Case
 
 
-def findings(text: str) -> tuple[Finding, ...]:
+def findings(text: str) -> tuple[FileFinding, ...]:
     with pytest.raises(BadFile) as caught:
         parse_playbook(text, "p.yaml")
     return caught.value.findings
@@ -67,10 +67,10 @@ def test_the_text_of_an_error_is_one_line_a_finding() -> None:
 
 
 def test_a_finding_is_short_and_has_no_control_character_and_no_address() -> None:
-    said = str(Finding("p\x1b[31m.yaml", 1, "id\n", "x" * 10_000_000, "y"))
+    said = str(FileFinding("p\x1b[31m.yaml", 1, "id\n", "x" * 10_000_000, "y"))
     assert len(said) == 300
     assert said.startswith("p[31m.yaml:1: id : xxx")
-    assert "hunter2" not in str(Finding("p", 1, "channels", "no mailto://me:hunter2@example.com here", "y"))
+    assert "hunter2" not in str(FileFinding("p", 1, "channels", "no mailto://me:hunter2@example.com here", "y"))
 
 
 def test_an_alias_bomb_is_refused_before_it_grows() -> None:
@@ -130,7 +130,7 @@ def test_a_byte_order_mark_is_welcome(tmp_path: Path) -> None:
     ).map("\n".join)
 )
 def test_whatever_the_text_it_loads_or_is_refused_with_findings(text: str) -> None:
-    found: tuple[Finding, ...] = ()
+    found: tuple[FileFinding, ...] = ()
     said = ""
     try:
         assert isinstance(parse_playbook(text, "p.yaml"), Playbook)

@@ -12,16 +12,16 @@ import apprise
 import pytest
 
 import playbooks
-from domain.playbook import BY_PERSON, Playbook, Stage, Step, StepKind, full_id
+from domain.playbook import PERSON_STEPS, Playbook, Stage, Step, StepKind, full_step_id
 from domain.roster import Roster
 from domain.text import Text
-from playbooks.followup import shipped
-from playbooks.library import CATALOG, Library
-from playbooks.roster import missing_roles, parse_roster
-from playbooks.status_file import shipped as status_shipped
+from playbooks.followup import shipped_followup_plan
+from playbooks.library import CATALOG, PlaybookLibrary
+from playbooks.roster import find_missing_roles, parse_roster
+from playbooks.status_file import shipped_status_plan as status_shipped
 
 SAMPLE = Path(playbooks.__file__).parent / "sample"
-ALL = Library().all()
+ALL = PlaybookLibrary().all()
 FOUR_HOURS = next(playbook for playbook in ALL if playbook.id == "four-hour-response")
 
 
@@ -62,7 +62,7 @@ def whole(stage: Stage, step: Step) -> str:
 
 
 def test_every_file_of_the_catalogue_is_in_force_under_its_own_name() -> None:
-    assert Library().findings() == []
+    assert PlaybookLibrary().findings() == []
     assert [playbook.id for playbook in ALL] == sorted(path.stem for path in CATALOG.glob("*.yaml"))
     assert {playbook.id for playbook in ALL} == {
         "four-hour-response",
@@ -104,7 +104,7 @@ def test_every_text_is_there_in_both_languages(playbook: Playbook) -> None:
 
 @pytest.mark.parametrize("playbook", ALL, ids=lambda playbook: playbook.id)
 def test_the_sample_roster_knows_every_role_and_each_role_has_a_backup(playbook: Playbook, roster: Roster) -> None:
-    assert missing_roles(playbook, roster) == []
+    assert find_missing_roles(playbook, roster) == []
     for role in playbook.roles():
         assert roster.primary(role), role
         assert roster.backup(role), role
@@ -117,11 +117,11 @@ def test_nothing_is_published_without_an_approval_of_that_text_by_another_role(p
     }
     for stage, step in playbook.each_step():
         if step.kind is StepKind.PUBLISH:
-            text = full_id(stage.id, step.of or "")
-            needed = [approvals[need] for need in (full_id(stage.id, n) for n in step.needs) if need in approvals]
-            assert any(full_id(at.id, approval.of or "") == text for at, approval in needed), whole(stage, step)
+            text = full_step_id(stage.id, step.of or "")
+            needed = [approvals[need] for need in (full_step_id(stage.id, n) for n in step.needs) if need in approvals]
+            assert any(full_step_id(at.id, approval.of or "") == text for at, approval in needed), whole(stage, step)
     for stage, approval in approvals.values():
-        draft = next(s for at, s in playbook.each_step() if whole(at, s) == full_id(stage.id, approval.of or ""))
+        draft = next(s for at, s in playbook.each_step() if whole(at, s) == full_step_id(stage.id, approval.of or ""))
         assert approval.owner != draft.owner
         assert not approval.self_approval
 
@@ -139,7 +139,7 @@ def test_the_people_who_write_are_never_those_who_approve(playbook: Playbook, ro
 @pytest.mark.parametrize("playbook", ALL, ids=lambda playbook: playbook.id)
 def test_whoever_is_asked_to_do_something_is_called_and_relieved(playbook: Playbook, roster: Roster) -> None:
     for stage, step in playbook.each_step():
-        if step.kind in BY_PERSON:
+        if step.kind in PERSON_STEPS:
             assert step.ack_within, whole(stage, step)
             owner = roster.primary(step.owner)
             assert roster.backup(step.owner, step.backup) not in (None, owner), whole(stage, step)
@@ -150,7 +150,7 @@ def test_a_step_is_never_due_before_what_it_needs(playbook: Playbook) -> None:
     due = {whole(stage, step): step.due or stage.repeat or stage.ends for stage, step in playbook.each_step()}
     for stage, step in playbook.each_step():
         for need in step.needs:
-            assert due[full_id(stage.id, need)] < due[whole(stage, step)], f"{whole(stage, step)} needs {need}"
+            assert due[full_step_id(stage.id, need)] < due[whole(stage, step)], f"{whole(stage, step)} needs {need}"
 
 
 def test_a_draft_as_it_is_offered_fits_every_sample_channel(roster: Roster) -> None:
@@ -195,16 +195,16 @@ def test_regular_updates_come_more_often_than_the_watch_over_silence_looks() -> 
 
 
 def test_an_outage_is_over_within_its_objective() -> None:
-    outage = Library().get("service-outage")
+    outage = PlaybookLibrary().get("service-outage")
     assert outage.objective == minutes(15) == outage.stage("restore").ends
 
 
 def test_the_hour_one_backup_is_called_within_five_minutes_and_others_within_ten() -> None:
     for step in FOUR_HOURS.stage("apology").steps:
-        assert step.kind not in BY_PERSON or step.ack_within == minutes(5), step.id
+        assert step.kind not in PERSON_STEPS or step.ack_within == minutes(5), step.id
     for name in ("compensation", "briefing"):
         for step in FOUR_HOURS.stage(name).steps:
-            assert step.kind not in BY_PERSON or step.ack_within == minutes(10), step.id
+            assert step.kind not in PERSON_STEPS or step.ack_within == minutes(10), step.id
 
 
 def test_the_sample_roster_is_half_chinese_and_speaks_only_in_sandboxes(roster: Roster, tags: frozenset[str]) -> None:
@@ -216,5 +216,5 @@ def test_the_sample_roster_is_half_chinese_and_speaks_only_in_sandboxes(roster: 
         "weibo": ("zh_CN", 140, True),
     }
     used = {tag for person in roster.people.values() for tag in person.channels}
-    to_customers = {*shipped().channels.values(), shipped().drill, status_shipped().tag}
+    to_customers = {*shipped_followup_plan().channels.values(), shipped_followup_plan().drill, status_shipped().tag}
     assert used | {box.channel for box in roster.public.values()} | to_customers == tags

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from domain.playbook import StepKind
 from playbooks.loader import parse_playbook
 from playbooks.models import FORMS
-from playbooks.roster import missing_roles, parse_roster
+from playbooks.roster import find_missing_roles, parse_roster
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "playbooks.md").read_text(encoding="utf-8")
@@ -60,7 +60,7 @@ def test_every_kind_of_step_is_documented() -> None:
 def test_the_example_playbook_and_roster_load() -> None:
     playbook, roster = examples()
     found = parse_playbook(playbook, "docs/playbooks.md")
-    assert {finding.field for finding in missing_roles(found, parse_roster(roster, "docs/playbooks.md"))} == {
+    assert {finding.field for finding in find_missing_roles(found, parse_roster(roster, "docs/playbooks.md"))} == {
         "stages[0].steps[0].owner",  # the example roster is a short one
         "stages[0].steps[1].backup",
         "last_resort",

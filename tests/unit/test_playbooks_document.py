@@ -13,10 +13,10 @@ from hypothesis import given, settings
 
 import playbooks
 from domain.playbook import Playbook, Stage, Step, StepKind
-from domain.soundness import problems
+from domain.soundness import check_playbook
 from domain.text import Text
-from playbooks.library import Library
-from playbooks.loader import from_document, json_schema, parse_playbook, to_document
+from playbooks.library import PlaybookLibrary
+from playbooks.loader import from_document, playbook_json_schema, parse_playbook, to_document
 from tests.strategies import playbooks as random_playbooks
 
 SCHEMA = Path(playbooks.__file__).parent / "schema" / "playbook.schema.json"
@@ -25,7 +25,7 @@ SCHEMA = Path(playbooks.__file__).parent / "schema" / "playbook.schema.json"
 @given(random_playbooks())
 @settings(max_examples=50, deadline=None)
 def test_a_random_playbook_is_sound_and_comes_back_the_same(playbook: Playbook) -> None:
-    assert problems(playbook) == []
+    assert check_playbook(playbook) == []
     document = json.loads(json.dumps(to_document(playbook)))
     assert from_document(document) == playbook
 
@@ -40,10 +40,10 @@ def test_a_document_written_as_yaml_is_a_file_that_loads_the_same(playbook: Play
 @given(random_playbooks())
 @settings(max_examples=20, deadline=None)
 def test_every_document_obeys_the_schema(playbook: Playbook) -> None:
-    jsonschema.validate(to_document(playbook), json_schema())
+    jsonschema.validate(to_document(playbook), playbook_json_schema())
 
 
-@pytest.mark.parametrize("playbook", Library().all(), ids=lambda playbook: playbook.id)
+@pytest.mark.parametrize("playbook", PlaybookLibrary().all(), ids=lambda playbook: playbook.id)
 def test_a_shipped_playbook_comes_back_the_same(playbook: Playbook) -> None:
     assert from_document(json.loads(json.dumps(to_document(playbook)))) == playbook
 
@@ -56,11 +56,11 @@ def test_a_duration_that_no_file_can_hold_is_refused_not_rounded() -> None:
 
 
 def test_the_shipped_schema_is_the_one_of_the_models() -> None:
-    assert json.loads(SCHEMA.read_text()) == json_schema(), "write it anew: see docs/playbooks.md"
+    assert json.loads(SCHEMA.read_text()) == playbook_json_schema(), "write it anew: see docs/playbooks.md"
 
 
 def test_the_schema_refuses_what_the_loader_refuses() -> None:
-    document = to_document(Library().get("service-outage"))
+    document = to_document(PlaybookLibrary().get("service-outage"))
     for broken in (
         {**document, "tittle": "x"},
         {**document, "objective": "15"},
@@ -69,4 +69,4 @@ def test_the_schema_refuses_what_the_loader_refuses() -> None:
         {key: value for key, value in document.items() if key != "title"},
     ):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(broken, json_schema())
+            jsonschema.validate(broken, playbook_json_schema())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from playbooks.errors import BadFile
-from playbooks.library import CATALOG, Library, UnknownPlaybook
+from playbooks.library import CATALOG, PlaybookLibrary, UnknownPlaybook
 from playbooks.roster import RosterFile
 
 STAGE = "{{id: s, title: S, ends: 1h, steps: [{{id: a, kind: act, title: A, owner: o}}]}}"
@@ -46,14 +46,14 @@ def save(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def title(library: Library, name: str = "mine") -> str:
+def title(library: PlaybookLibrary, name: str = "mine") -> str:
     return library.get(name).title.en
 
 
 def test_a_file_of_the_home_adds_to_the_catalogue(tmp_path: Path, save: Callable[..., Path]) -> None:
-    shipped = len(Library().all())
+    shipped = len(PlaybookLibrary().all())
     save("mine.yaml", "Mine")
-    library = Library(tmp_path)
+    library = PlaybookLibrary(tmp_path)
     assert title(library) == "Mine"
     assert len(library.all()) == shipped + 1
 
@@ -62,7 +62,7 @@ def test_a_file_of_the_home_replaces_a_shipped_one_by_id_and_gives_way_when_remo
     tmp_path: Path, save: Callable[..., Path], seconds: Seconds
 ) -> None:
     path = save("other-name.yml", "Ours", id="service-outage")
-    library = Library(tmp_path, clock=seconds)
+    library = PlaybookLibrary(tmp_path, clock=seconds)
     assert title(library, "service-outage") == "Ours"
     path.unlink()
     seconds.pass_()
@@ -72,7 +72,7 @@ def test_a_file_of_the_home_replaces_a_shipped_one_by_id_and_gives_way_when_remo
 def test_a_saved_file_is_in_force_a_second_later_and_not_looked_at_before(
     tmp_path: Path, save: Callable[..., Path], seconds: Seconds
 ) -> None:
-    library = Library(tmp_path, clock=seconds)
+    library = PlaybookLibrary(tmp_path, clock=seconds)
     with pytest.raises(UnknownPlaybook):
         library.get("mine")
     save("mine.yaml", "One")
@@ -85,7 +85,7 @@ def test_a_saved_file_is_in_force_a_second_later_and_not_looked_at_before(
 
 def test_an_unchanged_file_is_not_read_again(tmp_path: Path, save: Callable[..., Path], seconds: Seconds) -> None:
     save("mine.yaml", "One")
-    library = Library(tmp_path, clock=seconds)
+    library = PlaybookLibrary(tmp_path, clock=seconds)
     first = library.get("mine")
     seconds.pass_()
     assert library.get("mine") is first
@@ -95,7 +95,7 @@ def test_a_broken_file_keeps_its_last_good_version_and_is_listed_until_mended(
     tmp_path: Path, save: Callable[..., Path], seconds: Seconds
 ) -> None:
     path = save("mine.yaml", "Good")
-    library = Library(tmp_path, clock=seconds)
+    library = PlaybookLibrary(tmp_path, clock=seconds)
     assert title(library) == "Good"
     save("mine.yaml", "", text="id: mine\ntitle: [\n")
     seconds.pass_()
@@ -110,7 +110,7 @@ def test_a_broken_file_keeps_its_last_good_version_and_is_listed_until_mended(
 
 def test_a_file_broken_from_the_start_leaves_the_shipped_one(tmp_path: Path, save: Callable[..., Path]) -> None:
     save("service-outage.yaml", "", text="id: service-outage\n")
-    library = Library(tmp_path)
+    library = PlaybookLibrary(tmp_path)
     assert title(library, "service-outage") == "Service outage"
     assert [finding.field for finding in library.findings()] == ["title", "stages"]
 
@@ -119,7 +119,7 @@ def test_a_save_within_one_tick_of_the_file_clock_is_seen(
     tmp_path: Path, save: Callable[..., Path], seconds: Seconds
 ) -> None:
     path = save("mine.yaml", "One")
-    library = Library(tmp_path, clock=seconds)
+    library = PlaybookLibrary(tmp_path, clock=seconds)
     assert title(library) == "One"
     stamp = path.stat().st_mtime_ns
     save("mine.yaml", "Two")
@@ -131,7 +131,7 @@ def test_a_save_within_one_tick_of_the_file_clock_is_seen(
 def test_two_files_with_one_id_are_a_finding_and_the_first_holds(tmp_path: Path, save: Callable[..., Path]) -> None:
     save("a.yaml", "First")
     save("b.yaml", "Second")
-    library = Library(tmp_path)
+    library = PlaybookLibrary(tmp_path)
     assert title(library) == "First"
     (finding,) = library.findings()
     assert finding.reason == "mine is also the id of a.yaml"
@@ -140,25 +140,25 @@ def test_two_files_with_one_id_are_a_finding_and_the_first_holds(tmp_path: Path,
 def test_other_files_and_hidden_ones_are_left_alone(tmp_path: Path, save: Callable[..., Path]) -> None:
     for name in (".mine.yaml", "mine.yaml~", "README.md"):
         save(name, "Mine")
-    assert Library(tmp_path).findings() == []
+    assert PlaybookLibrary(tmp_path).findings() == []
     with pytest.raises(UnknownPlaybook):
-        Library(tmp_path).get("mine")
+        PlaybookLibrary(tmp_path).get("mine")
 
 
 def test_the_catalogue_named_by_hand_is_not_read_twice() -> None:
-    library = Library(CATALOG, CATALOG)
+    library = PlaybookLibrary(CATALOG, CATALOG)
     assert library.findings() == []
-    assert library.all() == Library().all()
+    assert library.all() == PlaybookLibrary().all()
 
 
 def test_a_folder_that_is_not_there_is_no_mistake(tmp_path: Path) -> None:
-    assert Library(tmp_path / "playbooks").findings() == []
+    assert PlaybookLibrary(tmp_path / "playbooks").findings() == []
 
 
 def test_a_folder_that_is_a_file_is_a_finding_and_the_catalogue_stands(tmp_path: Path) -> None:
     path = tmp_path / "playbooks"
     path.touch()
-    library = Library(path)
+    library = PlaybookLibrary(path)
     (finding,) = library.findings()
     assert (finding.file, finding.reason) == (str(path), "cannot be read: Not a directory")
     assert library.get("service-outage")
@@ -166,10 +166,10 @@ def test_a_folder_that_is_a_file_is_a_finding_and_the_catalogue_stands(tmp_path:
 
 def test_an_unknown_playbook_names_the_one_that_was_meant() -> None:
     with pytest.raises(UnknownPlaybook) as caught:
-        Library().get("four-hours-response")
+        PlaybookLibrary().get("four-hours-response")
     assert str(caught.value) == "no playbook 'four-hours-response': did you mean four-hour-response?"
     with pytest.raises(KeyError, match="one of complaint-surge, complaint-topics, customer-follow-up"):
-        Library().get("zzz")
+        PlaybookLibrary().get("zzz")
 
 
 def test_the_last_good_roster_stays_in_force(tmp_path: Path, seconds: Seconds) -> None:

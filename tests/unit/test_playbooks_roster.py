@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from domain.playbook import NeverSilent, Playbook, Stage, Step, StepKind
+from domain.playbook import UpdateWatch, Playbook, Stage, Step, StepKind
 from domain.roster import Person, PublicChannel, Role, Roster
 from domain.text import Text
 from playbooks.errors import BadFile
-from playbooks.library import Library
-from playbooks.roster import missing_roles, parse_roster
+from playbooks.library import PlaybookLibrary
+from playbooks.roster import find_missing_roles, parse_roster
 
 GOOD = """\
 currency: CNY
@@ -215,7 +215,7 @@ def test_what_a_playbook_names_and_the_roster_does_not_know_is_named() -> None:
         Step("b", StepKind.TELL, Text("B"), "incident-commander", tell=("press",)),
         Step("c", StepKind.PUBLISH, Text("C"), "incident-commander", channels=("weibo", "webio")),
     )
-    silence = NeverSilent(timedelta(hours=1), timedelta(minutes=15))
+    silence = UpdateWatch(timedelta(hours=1), timedelta(minutes=15))
     playbook = Playbook(
         "p",
         Text("P"),
@@ -224,7 +224,7 @@ def test_what_a_playbook_names_and_the_roster_does_not_know_is_named() -> None:
         last_resort="nobody",
     )
     found = {
-        (finding.field, finding.reason): finding.remedy for finding in missing_roles(playbook, parse_roster(GOOD, "r"))
+        (finding.field, finding.reason): finding.remedy for finding in find_missing_roles(playbook, parse_roster(GOOD, "r"))
     }
     assert set(found) == {
         ("stages[0].steps[0].owner", "no role 'incident-comander'"),
@@ -240,7 +240,7 @@ def test_what_a_playbook_names_and_the_roster_does_not_know_is_named() -> None:
 
 
 def test_an_empty_roster_lacks_every_role_of_a_shipped_playbook() -> None:
-    playbook = Library().get("four-hour-response")
-    found = missing_roles(playbook, Roster())
+    playbook = PlaybookLibrary().get("four-hour-response")
+    found = find_missing_roles(playbook, Roster())
     assert {finding.reason.split("'")[1] for finding in found} == set(playbook.roles())
     assert all(str(finding).startswith("playbook four-hour-response: ") for finding in found)

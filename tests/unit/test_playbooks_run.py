@@ -14,18 +14,18 @@ import pytest
 import playbooks
 from domain.commands import Acknowledge, Approve, Close, Done, Draft
 from domain.decide import decide
-from domain.evolve import evolve
+from domain.evolve import evolve_snapshot
 from domain.facts import Fact, FactKind
-from domain.handle import handle
-from domain.incident import BEGUN, Incident, IncidentStatus, Response, Snapshot, StepState, StepStatus
-from domain.notices import Notice, Purpose
+from domain.handle import handle_command
+from domain.incident import BEGUN_STATUSES, Incident, IncidentStatus, Response, Snapshot, StepState, StepStatus
+from domain.notices import Notification, NotificationPurpose
 from domain.playbook import StepKind
-from playbooks.library import Library
+from playbooks.library import PlaybookLibrary
 from playbooks.roster import parse_roster
 
 START = pendulum.datetime(2026, 3, 2, 3, 0)
-CALLS = frozenset({Purpose.ASSIGN, Purpose.BACKUP, Purpose.COMMANDER, Purpose.LAST_RESORT})
-TROUBLE = frozenset({Purpose.OVERDUE, Purpose.SILENCE, Purpose.COMMANDER, Purpose.LAST_RESORT, Purpose.DOUBT})
+CALLS = frozenset({NotificationPurpose.ASSIGN, NotificationPurpose.BACKUP, NotificationPurpose.COMMANDER, NotificationPurpose.LAST_RESORT})
+TROUBLE = frozenset({NotificationPurpose.OVERDUE, NotificationPurpose.UPDATE_OVERDUE, NotificationPurpose.COMMANDER, NotificationPurpose.LAST_RESORT, NotificationPurpose.DOUBT})
 ROSTER = parse_roster(
     (Path(playbooks.__file__).parent / "sample" / "roster.yaml").read_text(encoding="utf-8"), "roster.yaml"
 )
@@ -37,8 +37,8 @@ class Life:
 
     def __init__(self, playbook: str, closes: timedelta, absent: str = "", **incident: str) -> None:
         whole = Incident("i", "INC-1", "Trouble", "critical", START, **incident)  # type: ignore[arg-type]
-        self.snapshot = Snapshot(whole, Response("r", Library().get(playbook), START), ROSTER)
-        self.notices: list[tuple[timedelta, Notice]] = []
+        self.snapshot = Snapshot(whole, Response("r", PlaybookLibrary().get(playbook), START), ROSTER)
+        self.notices: list[tuple[timedelta, Notification]] = []
         self.published: Counter[str] = Counter()
         self._absent = absent
         self._closes = START + closes
@@ -46,14 +46,14 @@ class Life:
         self._will_do: dict[str, tuple[pendulum.DateTime, str]] = {}
         self._live()
 
-    def sent(self, purposes: frozenset[Purpose]) -> list[tuple[str, str, str]]:
+    def sent(self, purposes: frozenset[NotificationPurpose]) -> list[tuple[str, str, str]]:
         return [(str(at), notice.purpose, notice.step) for at, notice in self.notices if notice.purpose in purposes]
 
     def _live(self) -> None:
         now = START
         for _ in range(2_000):
             if now >= self._closes and self.snapshot.incident.running:
-                self._take(handle(Close(id="c", incident="i", by="alice", reason="over"), self.snapshot, now))
+                self._take(handle_command(Close(id="c", incident="i", by="alice", reason="over"), self.snapshot, now))
             self._act(now)
             decision = decide(self.snapshot, now)
             self.snapshot = decision.snapshot
@@ -77,10 +77,10 @@ class Life:
         for name in [name for name, (at, _) in self._will_do.items() if at <= now]:
             _, person = self._will_do.pop(name)
             state = self.snapshot.steps[name]
-            if state.status in BEGUN:
+            if state.status in BEGUN_STATUSES:
                 mine = Acknowledge(id=f"ack {name}", incident="i", by=person, step=name)
-                self._take(handle(mine, self.snapshot, now))
-                self._take(handle(self._work(state, person), self.snapshot, now))
+                self._take(handle_command(mine, self.snapshot, now))
+                self._take(handle_command(self._work(state, person), self.snapshot, now))
 
     def _work(self, state: StepState, person: str) -> Draft | Approve | Done:
         plan, command = self.snapshot.plan(state), {"id": f"do {state.id}", "incident": "i", "by": person}
@@ -97,7 +97,7 @@ class Life:
 
     def _take(self, facts: list[Fact]) -> None:
         for fact in facts:
-            self.snapshot = evolve(self.snapshot, fact)
+            self.snapshot = evolve_snapshot(self.snapshot, fact)
 
 
 def settled(life: Life) -> bool:
@@ -105,9 +105,9 @@ def settled(life: Life) -> bool:
     return states <= {StepStatus.DONE, StepStatus.SKIPPED} and life.snapshot.incident.status is IncidentStatus.COMPLETED
 
 
-@pytest.mark.parametrize("playbook", [playbook.id for playbook in Library().all()])
+@pytest.mark.parametrize("playbook", [playbook.id for playbook in PlaybookLibrary().all()])
 def test_people_who_take_three_minutes_a_step_meet_every_deadline(playbook: str) -> None:
-    opens = [step.opens for _, step in Library().get(playbook).each_step() if step.opens]  # some wait for their day
+    opens = [step.opens for _, step in PlaybookLibrary().get(playbook).each_step() if step.opens]  # some wait for their day
     closes = max([timedelta(hours=4), *(opening + timedelta(hours=1) for opening in opens)])
     life = Life(playbook, closes, origin="public-opinion", kind="outage")
     assert settled(life)
@@ -132,4 +132,4 @@ def test_whoever_is_absent_is_relieved_by_their_backup_and_no_promise_is_late(ab
     assert settled(life)
     assert life.sent(TROUBLE) == []
     owned = {state.id for state in life.snapshot.steps.values() if state.owner == absent and state.acknowledged_at}
-    assert owned == {step for _, _, step in life.sent(frozenset({Purpose.BACKUP}))}
+    assert owned == {step for _, _, step in life.sent(frozenset({NotificationPurpose.BACKUP}))}

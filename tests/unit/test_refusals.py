@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from locales.refusals import refusal_in
+from locales.refusals import localize_refusal
 
 ROOT = Path(__file__).parents[2]
 RAISED = {
@@ -54,17 +54,17 @@ def filled(text: list[str]) -> str:
 @pytest.mark.parametrize(("where", "text"), [pytest.param(*one, id=one[0]) for one in refusals()])
 def test_a_refusal_is_read_in_chinese(where: str, text: list[str]) -> None:
     line = filled(text)
-    said = refusal_in(line, "zh-CN")
+    said = localize_refusal(line, "zh-CN")
     assert said != line, f"{where}: {line!r} has no translation in refusals.po"
     for place in range(len(text) - 1):
         assert FILLED[place % len(FILLED)] in said, f"{where}: what it was filled with is lost: {said}"
-    assert refusal_in(line, "en") == line
+    assert localize_refusal(line, "en") == line
 
 
 def test_what_a_line_is_filled_with_is_translated_too() -> None:
-    said = refusal_in("INC-3 is cancelled: a playbook is attached to a running incident", "zh")
+    said = localize_refusal("INC-3 is cancelled: a playbook is attached to a running incident", "zh")
     assert said == "INC-3 当前为“已取消”：只能为进行中的事件启动预案"
 
 
 def test_an_unknown_line_stays_as_it_is() -> None:
-    assert refusal_in("something else went wrong", "zh") == "something else went wrong"
+    assert localize_refusal("something else went wrong", "zh") == "something else went wrong"

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from domain.customers.record import COLUMNS, BadRow, read_customer
-from engine.rehearsal.affected import Affected, File, Manner, Part, manner_of, read_file
-from engine.rehearsal.order import Brought
-from engine.rehearsal.owed import Aftermath, Agenda, judged
-from engine.rehearsal.public import Heard, Survey, survey_of
-from engine.rehearsal.span import Span
-from playbooks.followup import shipped
+from domain.customers.record import COLUMNS, BadCustomerRow, parse_customer
+from engine.rehearsal.affected import RehearsedCustomer, CustomerFile, CustomerManner, SurveyBehaviour, draw_manner, read_customer_file
+from engine.rehearsal.order import ImportedCustomers
+from engine.rehearsal.owed import FollowUpEvidence, MeetingAgenda, judge_follow_up
+from engine.rehearsal.public import CustomerLedger, ReceivedSurvey, parse_survey
+from engine.rehearsal.span import TimeBounds
+from playbooks.followup import shipped_followup_plan
 
 HOUR = 3_600.0
 CLOSED = 4 * HOUR
@@ -26,7 +26,7 @@ SAMPLE = Path(__file__).parents[2] / "examples" / "affected_customers.csv"
 
 
 def test_the_sample_file_has_the_lines_that_its_maker_broke() -> None:
-    found = read_file(SAMPLE)
+    found = read_customer_file(SAMPLE)
     assert (len(found.good), len(found.bad), found.again) == (1_960, 40, 0)
     assert sum(not one.ways for one in found.good.values()) == 25
 
@@ -53,11 +53,11 @@ def test_both_opinions_agree_on_every_kind_of_row(tmp_path: Path, name: str, val
     path = tmp_path / "row.csv"
     path.write_text(f"{','.join(COLUMNS)}\n{','.join(row.values())}\n", encoding="utf-8")
     try:
-        read_customer(row)
+        parse_customer(row)
         good = True
-    except BadRow:
+    except BadCustomerRow:
         good = False
-    found = read_file(path)
+    found = read_customer_file(path)
     assert (len(found.good), len(found.bad)) == ((1, 0) if good else (0, 1))
 
 
@@ -67,55 +67,55 @@ def test_both_opinions_agree_on_every_kind_of_row(tmp_path: Path, name: str, val
 def test_what_is_no_row_is_a_bad_line_and_takes_no_other_with_it(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "file.csv"
     path.write_bytes(b"\xef\xbb\xbfid,contact\r\n" + line + b"\r\n\r\nC2,b@c.cn\r\nC2,other@c.cn\r\n")
-    found = read_file(path)
+    found = read_customer_file(path)
     assert set(found.bad) == {2}
     assert ({name: one.line for name, one in found.good.items()}, found.again) == ({"C2": 4}, 1)
 
 
 def test_every_part_is_played_and_the_same_seed_plays_the_same() -> None:
-    everybody = list(read_file(SAMPLE).good.values())
-    parts = {manner_of(one, 1).part for one in everybody}
-    assert parts == set(Part)
-    assert [manner_of(one, 7) for one in everybody] == [manner_of(one, 7) for one in everybody]
-    assert [manner_of(one, 7) for one in everybody] != [manner_of(one, 8) for one in everybody]
+    everybody = list(read_customer_file(SAMPLE).good.values())
+    parts = {draw_manner(one, 1).part for one in everybody}
+    assert parts == set(SurveyBehaviour)
+    assert [draw_manner(one, 7) for one in everybody] == [draw_manner(one, 7) for one in everybody]
+    assert [draw_manner(one, 7) for one in everybody] != [draw_manner(one, 8) for one in everybody]
 
 
 # --- the verdict ------------------------------------------------------------------------------------------------
 
-CONTENT = Manner(Part.CONTENT, 5, solved=True, nps=9, suggestion="", waits=5)
+CONTENT = CustomerManner(SurveyBehaviour.CONTENT, 5, solved=True, nps=9, suggestion="", waits=5)
 ASKED_AT = CLOSED + 60
 
 
-def affected(line: int, value: int = 100, *ways: str) -> Affected:
-    return Affected(line, f"C{line}", "en", Decimal(value), frozenset(ways))
+def affected(line: int, value: int = 100, *ways: str) -> RehearsedCustomer:
+    return RehearsedCustomer(line, f"C{line}", "en", Decimal(value), frozenset(ways))
 
 
-def survey(ours: str, purpose: str = "ask", at: float = ASKED_AT, number: int = 1) -> Survey:
+def survey(ours: str, purpose: str = "ask", at: float = ASKED_AT, number: int = 1) -> ReceivedSurvey:
     key = f"SURVEY/INC-1/1/{ours}/{purpose}/{number}"
-    return Survey(ours, purpose, key, "customers/drill", at, drill=True, link="http://127.0.0.1/a/s/x")
+    return ReceivedSurvey(ours, purpose, key, "customers/drill", at, drill=True, link="http://127.0.0.1/a/s/x")
 
 
-def whole() -> Aftermath:
+def whole() -> FollowUpEvidence:
     """Six customers as they should come through: content, unhappy, not solved, again, silent, without a channel."""
     people = {
         "content": (affected(2, 100, "mail"), CONTENT),
-        "unhappy": (affected(3, 100, "phone"), replace(CONTENT, part=Part.UNHAPPY, csat=2, nps=3)),
-        "unsolved": (affected(4, 100, "mail"), replace(CONTENT, part=Part.UNSOLVED, csat=3, solved=False, nps=None)),
-        "again": (affected(5, 100, "mail"), replace(CONTENT, part=Part.AGAIN, suggestion="answer faster")),
-        "silent": (affected(6, 3_000, "mail"), replace(CONTENT, part=Part.SILENT)),
-        "nowhere": (affected(7), replace(CONTENT, part=Part.CONTENT)),
+        "unhappy": (affected(3, 100, "phone"), replace(CONTENT, part=SurveyBehaviour.UNHAPPY, csat=2, nps=3)),
+        "unsolved": (affected(4, 100, "mail"), replace(CONTENT, part=SurveyBehaviour.UNSOLVED, csat=3, solved=False, nps=None)),
+        "again": (affected(5, 100, "mail"), replace(CONTENT, part=SurveyBehaviour.AGAIN, suggestion="answer faster")),
+        "silent": (affected(6, 3_000, "mail"), replace(CONTENT, part=SurveyBehaviour.SILENT)),
+        "nowhere": (affected(7), replace(CONTENT, part=SurveyBehaviour.CONTENT)),
     }
-    answers = {ours: Span(ASKED_AT + 300, ASKED_AT + 301) for ours in ("content", "unhappy", "unsolved", "again")}
-    heard = Heard(
+    answers = {ours: TimeBounds(ASKED_AT + 300, ASKED_AT + 301) for ours in ("content", "unhappy", "unsolved", "again")}
+    heard = CustomerLedger(
         surveys=[*(survey(ours) for ours in people if ours != "nowhere"),
                  survey("silent", "reminder", ASKED_AT + 24 * HOUR)],
         answered=answers,
-        again={"again": Span(ASKED_AT + 4_000, ASKED_AT + 4_001)},
+        again={"again": TimeBounds(ASKED_AT + 4_000, ASKED_AT + 4_001)},
     )  # fmt: skip
-    return Aftermath(
-        file=File({one.id: one for one, _ in people.values()}, frozenset({8}), 0),
-        brought=Brought(6, frozenset({8})),
-        plan=shipped(),
+    return FollowUpEvidence(
+        file=CustomerFile({one.id: one for one, _ in people.values()}, frozenset({8}), 0),
+        brought=ImportedCustomers(6, frozenset({8})),
+        plan=shipped_followup_plan(),
         known=people,
         heard=heard,
         box="customers/drill",
@@ -131,16 +131,16 @@ def whole() -> Aftermath:
         closed=CLOSED,
         over=CLOSED + 80 * HOUR,
         slack=600.0,
-        agenda=Agenda({"answer faster": 1}),
+        agenda=MeetingAgenda({"answer faster": 1}),
     )  # fmt: skip
 
 
-def says(found: Aftermath) -> list[str]:
-    return [finding.says for finding in judged(found)[0]]
+def says(found: FollowUpEvidence) -> list[str]:
+    return [finding.says for finding in judge_follow_up(found)[0]]
 
 
 def test_all_that_is_due_and_nothing_else_passes() -> None:
-    findings, followed = judged(whole())
+    findings, followed = judge_follow_up(whole())
     assert findings == []
     assert (followed.missing, followed.extra) == ((), ())
     assert followed.figures["callbacks"] == {"expected": 5, "listed": 5}
@@ -148,16 +148,16 @@ def test_all_that_is_due_and_nothing_else_passes() -> None:
     assert followed.figures["silent"] == 1
 
 
-def without(found: Aftermath, ours: str, purpose: str) -> Aftermath:
+def without(found: FollowUpEvidence, ours: str, purpose: str) -> FollowUpEvidence:
     left = [one for one in found.heard.surveys if (one.customer, one.purpose) != (ours, purpose)]
     return replace(found, heard=replace(found.heard, surveys=left))
 
 
-def with_(found: Aftermath, *more: Survey) -> Aftermath:
+def with_(found: FollowUpEvidence, *more: ReceivedSurvey) -> FollowUpEvidence:
     return replace(found, heard=replace(found.heard, surveys=[*found.heard.surveys, *more]))
 
 
-FAULTS: list[tuple[str, Callable[[Aftermath], Aftermath]]] = [
+FAULTS: list[tuple[str, Callable[[FollowUpEvidence], FollowUpEvidence]]] = [
     ("line 2: never asked", lambda f: without(f, "content", "ask")),
     ("line 2: asked 2 times", lambda f: with_(f, survey("content", number=2))),
     ("line 7: asked, and should not have been", lambda f: with_(f, survey("nowhere"))),
@@ -178,23 +178,23 @@ FAULTS: list[tuple[str, Callable[[Aftermath], Aftermath]]] = [
     ("the result stands 0 times", lambda f: replace(f, results=0)),
     ("shows 4 as `asked`, and it is 5", lambda f: replace(f, counted={**f.counted, "asked": 4})),
     ("shows 0 as `second_complaints`", lambda f: replace(f, counted={**f.counted, "second_complaints": 0})),
-    ("line 8: was taken in, and is a bad one", lambda f: replace(f, brought=Brought(6, frozenset()))),
-    ("line 9: was refused, and is a good one", lambda f: replace(f, brought=Brought(6, frozenset({8, 9})))),
-    ("5 customers were taken in of 6", lambda f: replace(f, brought=Brought(5, frozenset({8})))),
-    ("1 of 1 suggestions stand on no agenda", lambda f: replace(f, agenda=Agenda())),
-    ("shows 'be rude', which nobody said", lambda f: replace(f, agenda=Agenda({"be rude": 1}))),
-    ("counts 2 suggestions, and there were 1", lambda f: replace(f, agenda=Agenda({"answer faster": 2}))),
+    ("line 8: was taken in, and is a bad one", lambda f: replace(f, brought=ImportedCustomers(6, frozenset()))),
+    ("line 9: was refused, and is a good one", lambda f: replace(f, brought=ImportedCustomers(6, frozenset({8, 9})))),
+    ("5 customers were taken in of 6", lambda f: replace(f, brought=ImportedCustomers(5, frozenset({8})))),
+    ("1 of 1 suggestions stand on no agenda", lambda f: replace(f, agenda=MeetingAgenda())),
+    ("shows 'be rude', which nobody said", lambda f: replace(f, agenda=MeetingAgenda({"be rude": 1}))),
+    ("counts 2 suggestions, and there were 1", lambda f: replace(f, agenda=MeetingAgenda({"answer faster": 2}))),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("said", "change"), FAULTS, ids=[said for said, _ in FAULTS])
-def test_each_fault_fails_it_and_is_named_by_its_line(said: str, change: Callable[[Aftermath], Aftermath]) -> None:
+def test_each_fault_fails_it_and_is_named_by_its_line(said: str, change: Callable[[FollowUpEvidence], FollowUpEvidence]) -> None:
     found = says(change(whole()))
     assert any(said in one for one in found), found
 
 
 def test_who_answered_about_when_the_reminder_was_due_may_have_got_it_or_not() -> None:
-    late = Span(ASKED_AT + 24 * HOUR, ASKED_AT + 24 * HOUR + 5)
+    late = TimeBounds(ASKED_AT + 24 * HOUR, ASKED_AT + 24 * HOUR + 5)
     found = replace(whole(), heard=replace(whole().heard, answered={**whole().heard.answered, "content": late}))
     assert says(found) == []
     assert says(with_(found, survey("content", "reminder", ASKED_AT + 24 * HOUR))) == []
@@ -205,9 +205,9 @@ def test_a_message_is_read_by_its_key_and_the_link_by_its_path() -> None:
         "document": {"key": "SURVEY/INC-1/1/abc/ask/1"}, "name": "customers/drill", "title": "[DRILL 演练] How?",
         "body": "Tell us: http://127.0.0.1:7700/a/s/ImFiYyI.sig_-x thank you",
     }  # fmt: skip
-    found = survey_of(message, "INC-1", 5.0)
+    found = parse_survey(message, "INC-1", 5.0)
     assert found is not None
     assert (found.customer, found.purpose, found.drill) == ("abc", "ask", True)
     assert found.link == "http://127.0.0.1:7700/a/s/ImFiYyI.sig_-x"
-    assert survey_of(message, "INC-2", 5.0) is None
-    assert survey_of({**message, "document": {"key": "SURVEY/INC-1/alarm/3"}}, "INC-1", 5.0) is None
+    assert parse_survey(message, "INC-2", 5.0) is None
+    assert parse_survey({**message, "document": {"key": "SURVEY/INC-1/alarm/3"}}, "INC-1", 5.0) is None

@@ -9,15 +9,15 @@ import pytest
 import playbooks
 from domain.playbook import Playbook
 from domain.roster import Person, PublicChannel, Role, Roster
-from engine.rehearsal.cast import Cast, Manner, Persona
-from engine.rehearsal.casting import choose_cast
-from engine.rehearsal.course import Behaviour
-from engine.rehearsal.deeds import Deed, Deeds
-from engine.rehearsal.expectation import Expectation, expect
-from engine.rehearsal.layout import Clocks
-from engine.rehearsal.order import Order
-from engine.rehearsal.span import Span, at
-from playbooks.library import Library
+from engine.rehearsal.cast import PersonaSet, PersonaManner, Persona
+from engine.rehearsal.casting import choose_personas
+from engine.rehearsal.course import OwnerBehaviour
+from engine.rehearsal.deeds import OwnerAction, OwnerActions
+from engine.rehearsal.expectation import RehearsalExpectation, compute_expectation
+from engine.rehearsal.layout import RehearsalClocks
+from engine.rehearsal.order import RehearsalRequest
+from engine.rehearsal.span import TimeBounds, exact_moment
+from playbooks.library import PlaybookLibrary
 from playbooks.loader import parse_playbook
 from playbooks.roster import parse_roster
 
@@ -44,23 +44,23 @@ def playbook(steps: str, stage: str = "id: s, title: S, starts: 0m, ends: 2h", h
     return parse_playbook(f"{head}  - {fields}\n    steps:\n{body}\n", "p.yaml")
 
 
-def cast(**parts: Manner) -> Cast:
+def cast(**parts: PersonaManner) -> PersonaSet:
     """Everyone answers in one minute and works for two, but for those who have another part."""
-    return Cast({name: Persona(name, parts.get(name, Manner.PROMPT), 1.0, 2.0) for name in PEOPLE})
+    return PersonaSet({name: Persona(name, parts.get(name, PersonaManner.PROMPT), 1.0, 2.0) for name in PEOPLE})
 
 
 def expected(
-    plan: Playbook, behaviour: Behaviour, *, closes: float = 90, slack: float = 0, roster: Roster = ROSTER, **about: str
-) -> Expectation:
-    clocks = Clocks(at(closes * 60), closes * 60 + 86_400)
-    return expect(plan, roster, behaviour, clocks, about, slack=slack * 60, prompt=slack * 30)
+    plan: Playbook, behaviour: OwnerBehaviour, *, closes: float = 90, slack: float = 0, roster: Roster = ROSTER, **about: str
+) -> RehearsalExpectation:
+    clocks = RehearsalClocks(exact_moment(closes * 60), closes * 60 + 86_400)
+    return compute_expectation(plan, roster, behaviour, clocks, about, slack=slack * 60, prompt=slack * 30)
 
 
-def required(found: Expectation) -> list[Line]:
+def required(found: RehearsalExpectation) -> list[Line]:
     return [(due.window.lo / 60, due.step, str(due.purpose), due.person) for due in found.required]
 
 
-def allowed(found: Expectation) -> set[tuple[str, str, str]]:
+def allowed(found: RehearsalExpectation) -> set[tuple[str, str, str]]:
     return {due.key for due in found.dues if not due.least}
 
 
@@ -71,28 +71,28 @@ def test_an_owner_who_answers_is_called_once() -> None:
     found = expected(playbook(ACT), cast())
     assert required(found) == [(0, "s/a", "assign", "dan")]
     assert allowed(found) == set()
-    assert found.courses["s/a"].done == at(3 * 60)
+    assert found.courses["s/a"].done == exact_moment(3 * 60)
 
 
 def test_an_absent_owner_is_relieved_by_the_backup() -> None:
-    found = expected(playbook(ACT), cast(dan=Manner.ABSENT))
+    found = expected(playbook(ACT), cast(dan=PersonaManner.ABSENT))
     assert required(found) == [(0, "s/a", "assign", "dan"), (5, "s/a", "backup", "eva")]
     assert found.courses["s/a"].done_by == "eva"
-    assert found.courses["s/a"].done == at(8 * 60)
+    assert found.courses["s/a"].done == exact_moment(8 * 60)
 
 
 def test_someone_late_answers_after_the_backup_was_called_and_finishes_when_reminded() -> None:
-    found = expected(playbook(ACT), cast(dan=Manner.LATE))
+    found = expected(playbook(ACT), cast(dan=PersonaManner.LATE))
     assert required(found) == [
         (0, "s/a", "assign", "dan"),
         (5, "s/a", "backup", "eva"),
         (16, "s/a", "remind", "dan"),
     ]
-    assert found.courses["s/a"].done == at(17 * 60)
+    assert found.courses["s/a"].done == exact_moment(17 * 60)
 
 
 def test_nobody_answers_and_everyone_is_called_up_to_the_last_resort_and_at_the_deadline() -> None:
-    away = dict.fromkeys(PEOPLE, Manner.ABSENT)
+    away = dict.fromkeys(PEOPLE, PersonaManner.ABSENT)
     found = expected(playbook(ACT), cast(**away))
     assert required(found) == [
         (0, "s/a", "assign", "dan"),
@@ -111,7 +111,7 @@ def test_nobody_answers_and_everyone_is_called_up_to_the_last_resort_and_at_the_
 def test_a_backup_that_the_roster_lacks_is_a_call_that_cannot_be_made() -> None:
     roles = {**ROSTER.roles, "engineer": Role("engineer", "", "dan")}
     lacking = Roster(people=PEOPLE, roles=roles, public=ROSTER.public)
-    found = expected(playbook(ACT), cast(dan=Manner.ABSENT), roster=lacking)
+    found = expected(playbook(ACT), cast(dan=PersonaManner.ABSENT), roster=lacking)
     assert required(found) == [
         (0, "s/a", "assign", "dan"),
         (5, "s/a", "backup", ""),
@@ -179,25 +179,25 @@ def test_silence_is_broken_by_the_commander_then_by_the_executive() -> None:
 
 def test_a_late_acknowledgement_makes_the_next_call_possible_not_due() -> None:
     """The window is 5 minutes; the answer came within half a minute of its end."""
-    when = Span(5.2 * 60, 5.4 * 60)
-    deeds = Deeds({"s/a": Deed("dan", when)}, {"s/a": Deed("dan", when.plus(60))}, {("s/a", "assign", "dan"): 60.0})
+    when = TimeBounds(5.2 * 60, 5.4 * 60)
+    deeds = OwnerActions({"s/a": OwnerAction("dan", when)}, {"s/a": OwnerAction("dan", when.plus(60))}, {("s/a", "assign", "dan"): 60.0})
     found = expected(playbook(ACT), deeds, slack=2)
     assert required(found) == [(0, "s/a", "assign", "dan")]
     assert allowed(found) == {("s/a", "backup", "eva")}
 
 
 def test_a_commander_who_was_called_proves_that_the_backup_was_due() -> None:
-    when = at(11 * 60)
+    when = exact_moment(11 * 60)
     heard = {("s/a", "assign", "dan"): 12.0, ("s/a", "commander", "ana"): 10.2 * 60}
-    deeds = Deeds({"s/a": Deed("ana", when)}, {"s/a": Deed("ana", when.plus(60))}, heard)
+    deeds = OwnerActions({"s/a": OwnerAction("ana", when)}, {"s/a": OwnerAction("ana", when.plus(60))}, heard)
     assert (5, "s/a", "backup", "eva") in required(expected(playbook(ACT), deeds, slack=8))
 
 
 def test_the_four_hour_response_as_its_mission_says() -> None:
     """Nobody absent, nobody late: what must be public, when, and who is told."""
-    plan = Library().get("four-hour-response")
-    order = Order(plan)
-    found = expect(plan, SAMPLE, Cast(), Clocks(at(order.closes_at), order.closes_at + 86_400), {})
+    plan = PlaybookLibrary().get("four-hour-response")
+    order = RehearsalRequest(plan)
+    found = compute_expectation(plan, SAMPLE, PersonaSet(), RehearsalClocks(exact_moment(order.closes_at), order.closes_at + 86_400), {})
     assert order.closes_at == (4 * 60 + 20) * 60
     published = sorted({(posting.step, posting.window.lo / 3600 < by) for posting in found.postings for by in (4,)})
     assert published == [
@@ -228,12 +228,12 @@ def test_the_four_hour_response_as_its_mission_says() -> None:
 
 @pytest.mark.parametrize("seed", range(1, 9))
 def test_a_cast_has_one_absent_owner_and_one_late_and_shows_backup_and_reminder(seed: int) -> None:
-    plan = Library().get("four-hour-response")
-    clocks = Clocks(at(Order(plan).closes_at), 10**6)
-    chosen = choose_cast(plan, SAMPLE, {}, clocks, seed)
-    assert chosen == choose_cast(plan, SAMPLE, {}, clocks, seed)
-    (absent,), (late,) = chosen.named(Manner.ABSENT), chosen.named(Manner.LATE)
-    found = expect(plan, SAMPLE, chosen, clocks, {})
+    plan = PlaybookLibrary().get("four-hour-response")
+    clocks = RehearsalClocks(exact_moment(RehearsalRequest(plan).closes_at), 10**6)
+    chosen = choose_personas(plan, SAMPLE, {}, clocks, seed)
+    assert chosen == choose_personas(plan, SAMPLE, {}, clocks, seed)
+    (absent,), (late,) = chosen.people_with(PersonaManner.ABSENT), chosen.people_with(PersonaManner.LATE)
+    found = compute_expectation(plan, SAMPLE, chosen, clocks, {})
     assert {due.purpose for due in found.required} >= {"assign", "backup", "remind", "inform", "brief"}
     assert absent not in {course.taken_by for course in found.courses.values()}
     assert late in {course.taken_by for course in found.courses.values()}

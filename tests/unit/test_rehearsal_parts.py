@@ -13,9 +13,9 @@ import playbooks
 from channels.directory import ChannelDirectory
 from domain.roster import PublicChannel
 from engine.rehearsal.line import RehearsalError
-from engine.rehearsal.order import Order
-from engine.rehearsal.sandbox import boxes_of, leaks, require_sandbox
-from playbooks.library import Library
+from engine.rehearsal.order import RehearsalRequest
+from engine.rehearsal.sandbox import inbox_boxes, find_leaks, require_sandbox
+from playbooks.library import PlaybookLibrary
 from playbooks.roster import parse_roster
 from storage import people, schema
 from storage.database import Database
@@ -40,48 +40,48 @@ def channels(folder: Path, old: str = "", new: str = "") -> ChannelDirectory:
 
 def test_a_lent_token_stands_beside_a_persons_own_and_goes_alone(tmp_path: Path) -> None:
     database = Database(f"sqlite+pysqlite:///{tmp_path / 'test.db'}")
-    schema.upgrade(database)
+    schema.upgrade_schema(database)
     with database.write() as connection:
-        own = people.new_token(connection, "alice", NOW)
-        lent = people.add_token(connection, "alice", NOW)
-        assert {people.person_of(connection, own), people.person_of(connection, lent)} == {"alice"}
-        people.remove_token(connection, lent)
-        assert people.person_of(connection, own) == "alice"
-        assert people.person_of(connection, lent) is None
+        own = people.replace_person_token(connection, "alice", NOW)
+        lent = people.add_person_token(connection, "alice", NOW)
+        assert {people.find_person(connection, own), people.find_person(connection, lent)} == {"alice"}
+        people.remove_person_token(connection, lent)
+        assert people.find_person(connection, own) == "alice"
+        assert people.find_person(connection, lent) is None
     database.close()
 
 
 def test_the_sample_leads_to_the_inbox_and_nowhere_else(directory: ChannelDirectory) -> None:
-    require_sandbox(Library().get("four-hour-response"), ROSTER, directory)
-    assert boxes_of(ROSTER, directory, PORT) == {name: name for name in ROSTER.people}
-    assert boxes_of(ROSTER, directory, PORT + 1) == {}
+    require_sandbox(PlaybookLibrary().get("four-hour-response"), ROSTER, directory)
+    assert inbox_boxes(ROSTER, directory, PORT) == {name: name for name in ROSTER.people}
+    assert inbox_boxes(ROSTER, directory, PORT + 1) == {}
 
 
 def test_a_person_reached_outside_is_named(tmp_path: Path) -> None:
     outside = channels(tmp_path, "json://127.0.0.1:7700/inbox/dora", "json://example.invalid/inbox/dora")
     with pytest.raises(RehearsalError, match=r"^simulated owners .* channel dora of dora leads elsewhere: "):
-        require_sandbox(Library().get("four-hour-response"), ROSTER, outside)
+        require_sandbox(PlaybookLibrary().get("four-hour-response"), ROSTER, outside)
 
 
 def test_a_sandbox_that_leads_outside_is_named(tmp_path: Path) -> None:
     outside = channels(tmp_path, "127.0.0.1:7700/inbox/public/weibo", "example.invalid/weibo")
     with pytest.raises(RehearsalError, match="the official channel weibo leads elsewhere although"):
-        require_sandbox(Library().get("four-hour-response"), ROSTER, outside)
+        require_sandbox(PlaybookLibrary().get("four-hour-response"), ROSTER, outside)
 
 
 def test_a_real_official_channel_needs_a_sandbox_to_stand_in(directory: ChannelDirectory) -> None:
     real = PublicChannel("site", "official-site", "en")
     beside = replace(ROSTER, public={**ROSTER.public, "site": real})
-    require_sandbox(Library().get("four-hour-response"), beside, directory)
+    require_sandbox(PlaybookLibrary().get("four-hour-response"), beside, directory)
     alone = replace(ROSTER, public={"site": real})
     with pytest.raises(RehearsalError, match="no sandbox stands in for the official channel site"):
-        require_sandbox(Library().get("four-hour-response"), alone, directory)
+        require_sandbox(PlaybookLibrary().get("four-hour-response"), alone, directory)
 
 
 def test_what_went_to_a_real_channel_is_a_leak(directory: ChannelDirectory) -> None:
     beside = replace(ROSTER, public={**ROSTER.public, "site": PublicChannel("site", "official-site", "en")})
     targets = iter([("s/publish", "weibo"), ("s/publish", "site"), ("s/publish", "gone")])
-    assert leaks(targets, beside, directory) == [
+    assert find_leaks(targets, beside, directory) == [
         "s/publish: published on site, which is no sandbox",
         "s/publish: published on gone, which is no sandbox",
     ]
@@ -92,6 +92,6 @@ def test_what_went_to_a_real_channel_is_a_leak(directory: ChannelDirectory) -> N
     [("four-hour-response", 260), ("service-outage", 95), ("public-opinion", 260), ("standby-agents", 50)],
 )
 def test_how_much_of_a_playbook_is_rehearsed(playbook: str, minutes: float) -> None:
-    plan = Library().get(playbook)
-    assert Order(plan).closes_at == minutes * 60
-    assert Order(plan, until=timedelta(hours=1)).closes_at == 3600
+    plan = PlaybookLibrary().get(playbook)
+    assert RehearsalRequest(plan).closes_at == minutes * 60
+    assert RehearsalRequest(plan, until=timedelta(hours=1)).closes_at == 3600

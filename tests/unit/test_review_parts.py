@@ -12,10 +12,10 @@ from pendulum import DateTime
 
 from domain.incident import StepState, StepStatus
 from domain.review import clocks
-from domain.review.clocks import Outcome
-from domain.review.effects import effect
-from domain.review.period import BadPeriod, Span, before, days_of, owed, period_at, period_named
-from domain.review.value import Inputs, work_out
+from domain.review.clocks import ClockOutcome
+from domain.review.effects import measure_effect
+from domain.review.period import BadPeriod, PeriodLength, previous_period, days_of, unreviewed_periods, period_at, parse_period
+from domain.review.value import ValueInputs, compute_return
 from domain.trend import Trend
 
 SHANGHAI = "Asia/Shanghai"
@@ -27,17 +27,17 @@ T = pendulum.datetime(2026, 10, 5, 2, 0)
 @pytest.mark.parametrize(
     ("span", "name", "begins", "ends"),
     [
-        (Span.DAY, "2026-10-31", "2026-10-31", "2026-11-01"),
-        (Span.WEEK, "2026-W53", "2026-12-28", "2027-01-04"),
-        (Span.WEEK, "2021-W01", "2021-01-04", "2021-01-11"),
-        (Span.MONTH, "2026-02", "2026-02-01", "2026-03-01"),
-        (Span.QUARTER, "2026-Q4", "2026-10-01", "2027-01-01"),
-        (Span.HALF, "2026-H1", "2026-01-01", "2026-07-01"),
-        (Span.YEAR, "2026", "2026-01-01", "2027-01-01"),
+        (PeriodLength.DAY, "2026-10-31", "2026-10-31", "2026-11-01"),
+        (PeriodLength.WEEK, "2026-W53", "2026-12-28", "2027-01-04"),
+        (PeriodLength.WEEK, "2021-W01", "2021-01-04", "2021-01-11"),
+        (PeriodLength.MONTH, "2026-02", "2026-02-01", "2026-03-01"),
+        (PeriodLength.QUARTER, "2026-Q4", "2026-10-01", "2027-01-01"),
+        (PeriodLength.HALF, "2026-H1", "2026-01-01", "2026-07-01"),
+        (PeriodLength.YEAR, "2026", "2026-01-01", "2027-01-01"),
     ],
 )
-def test_a_period_by_its_name(span: Span, name: str, begins: str, ends: str) -> None:
-    found = period_named(span, name, SHANGHAI)
+def test_a_period_by_its_name(span: PeriodLength, name: str, begins: str, ends: str) -> None:
+    found = parse_period(span, name, SHANGHAI)
     assert (found.name, found.begins.to_date_string(), found.ends.to_date_string()) == (name, begins, ends)
     assert found.begins.timezone_name == SHANGHAI
 
@@ -45,31 +45,31 @@ def test_a_period_by_its_name(span: Span, name: str, begins: str, ends: str) -> 
 @pytest.mark.parametrize(
     ("span", "name"),
     [
-        (Span.MONTH, "2026-13"), (Span.MONTH, "October"), (Span.WEEK, "2026-W54"), (Span.WEEK, "2025-W53"),
-        (Span.DAY, "2026-02-30"), (Span.QUARTER, "2026-Q5"), (Span.YEAR, "1066"), (Span.MONTH, ""),
+        (PeriodLength.MONTH, "2026-13"), (PeriodLength.MONTH, "October"), (PeriodLength.WEEK, "2026-W54"), (PeriodLength.WEEK, "2025-W53"),
+        (PeriodLength.DAY, "2026-02-30"), (PeriodLength.QUARTER, "2026-Q5"), (PeriodLength.YEAR, "1066"), (PeriodLength.MONTH, ""),
     ],
 )  # fmt: skip
-def test_no_such_period_says_how_one_is_written(span: Span, name: str) -> None:
+def test_no_such_period_says_how_one_is_written(span: PeriodLength, name: str) -> None:
     with pytest.raises(BadPeriod, match="write it as"):
-        period_named(span, name, SHANGHAI)
+        parse_period(span, name, SHANGHAI)
 
 
 @given(
-    span=st.sampled_from(list(Span)),
+    span=st.sampled_from(list(PeriodLength)),
     at=st.datetimes(min_value=pendulum.datetime(2001, 1, 2).naive(), max_value=pendulum.datetime(2099, 1, 1).naive()),
     zone=st.sampled_from([SHANGHAI, "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu"]),
 )
-def test_periods_tile_the_calendar(span: Span, at: DateTime, zone: str) -> None:
+def test_periods_tile_the_calendar(span: PeriodLength, at: DateTime, zone: str) -> None:
     moment = pendulum.instance(at, tz="UTC")
     found = period_at(span, moment, zone)
     assert found.begins <= moment < found.ends
-    assert period_named(span, found.name, zone) == found
-    assert before(found, zone).ends == found.begins
+    assert parse_period(span, found.name, zone) == found
+    assert previous_period(found, zone).ends == found.begins
     assert period_at(span, found.ends, zone).begins == found.ends
 
 
 def test_a_month_with_a_change_of_the_clock_has_all_its_days() -> None:
-    days = days_of(period_named(Span.MONTH, "2026-10", "Europe/Berlin"))
+    days = days_of(parse_period(PeriodLength.MONTH, "2026-10", "Europe/Berlin"))
     assert len(days) == 31
     assert {day.hour for day in days} == {0}
 
@@ -87,12 +87,12 @@ def test_a_month_with_a_change_of_the_clock_has_all_its_days() -> None:
 def test_what_is_owed(last: str, since: str, names: list[str]) -> None:
     now, begun = pendulum.datetime(2026, 11, 22, 3), pendulum.parse(since)
     assert isinstance(begun, DateTime)
-    assert [one.name for one in owed(Span.MONTH, last, begun, now, SHANGHAI)] == names
+    assert [one.name for one in unreviewed_periods(PeriodLength.MONTH, last, begun, now, SHANGHAI)] == names
 
 
 def test_of_a_long_sleep_the_oldest_are_given_up() -> None:
     now = pendulum.datetime(2026, 11, 22, 3)
-    found = owed(Span.DAY, "2026-01-01", pendulum.datetime(2026, 1, 1), now, SHANGHAI, most=3)
+    found = unreviewed_periods(PeriodLength.DAY, "2026-01-01", pendulum.datetime(2026, 1, 1), now, SHANGHAI, most=3)
     assert [one.name for one in found] == ["2026-11-19", "2026-11-20", "2026-11-21"]
 
 
@@ -129,21 +129,21 @@ S = StepStatus
 )
 def test_a_clock(state: StepState, now: int, deadline: str, acknowledged: str) -> None:
     at = T + timedelta(minutes=now)
-    assert clocks.deadline(state, at) == deadline
-    assert clocks.acknowledgement(state, at) == acknowledged
+    assert clocks.judge_deadline(state, at) == deadline
+    assert clocks.judge_acknowledgement(state, at) == acknowledged
 
 
 def test_a_tally_counts_what_is_over() -> None:
-    found = clocks.tally([Outcome.MET, Outcome.MET, Outcome.MISSED, Outcome.OPEN, Outcome.NONE])
+    found = clocks.tally_outcomes([ClockOutcome.MET, ClockOutcome.MET, ClockOutcome.MISSED, ClockOutcome.OPEN, ClockOutcome.NONE])
     assert (found.met, found.missed, found.open, found.share) == (2, 1, 1, 2 / 3)
-    assert clocks.tally([]).share is None
+    assert clocks.tally_outcomes([]).share is None
 
 
 def test_answer_times() -> None:
     assert clocks.answer_time(step(S.DONE, acknowledged=4, done=40)) == timedelta(minutes=4)
     assert clocks.answer_time(step(S.OPEN)) is None
     assert clocks.answer_time(step(S.ABANDONED, done=3)) is None  # given up is not answered
-    found = clocks.spread([timedelta(minutes=one) for one in (1, 2, 9)])
+    found = clocks.summarize_durations([timedelta(minutes=one) for one in (1, 2, 9)])
     assert (found.count, found.mean, found.median) == (3, 240.0, 120.0)
 
 
@@ -165,9 +165,9 @@ CALM = [0.80, 0.82, 0.81, 0.79, 0.80, 0.83, 0.78] * 4
     ],
 )
 def test_a_verdict(after: list[float], better: str, verdict: Trend) -> None:
-    found = effect(CALM, after, better)  # type: ignore[arg-type]  # one of the two
+    found = measure_effect(CALM, after, better)  # type: ignore[arg-type]  # one of the two
     assert found.verdict is verdict
-    assert effect(CALM, after, better) == found, "the same figures always say the same"  # type: ignore[arg-type]
+    assert measure_effect(CALM, after, better) == found, "the same figures always say the same"  # type: ignore[arg-type]
 
 
 def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
@@ -178,7 +178,7 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     held = 0
     for _ in range(100):
         one, other = ([chance.gauss(100, 10) for _ in range(28)] for _ in range(2))
-        found = effect(one, other, "up")
+        found = measure_effect(one, other, "up")
         assert found.low is not None
         assert found.high is not None
         held += found.low <= 0 <= found.high
@@ -189,20 +189,20 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
 
 
 def test_nothing_is_made_of_what_nobody_stated() -> None:
-    found = work_out(Inputs(labour_cost_per_hour=60, hours_saved_per_case=0.1, investment=8000), 4000, 0.25)
+    found = compute_return(ValueInputs(labour_cost_per_hour=60, hours_saved_per_case=0.1, investment=8000), 4000, 0.25)
     assert found.labour == pytest.approx(6000)
     assert found.cases_measured
     assert (found.lifetime, found.saving, found.returned) == (None, None, None)
-    assert work_out(Inputs(), None, None).labour is None
+    assert compute_return(ValueInputs(), None, None).labour is None
 
 
 def test_a_stated_number_of_cases_goes_before_a_measured_one() -> None:
-    stated = Inputs(60, 0.1, 500, 800, 5, 10_000)
-    found = work_out(stated, 4000, 0.25)
+    stated = ValueInputs(60, 0.1, 500, 800, 5, 10_000)
+    found = compute_return(stated, 4000, 0.25)
     assert (found.cases, found.cases_measured, found.labour, found.lifetime) == (500, False, 3000.0, 4000.0)
     assert found.saving == 7000
     assert found.returned == pytest.approx(-0.3)  # (7000 - 10000) / 10000
 
 
 def test_no_investment_has_no_return() -> None:
-    assert work_out(Inputs(60, 0.1, 500, 800, 5, 0), None, None).returned is None
+    assert compute_return(ValueInputs(60, 0.1, 500, 800, 5, 0), None, None).returned is None

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from domain.review.period import SPANS, ReviewKind, Span
+from domain.review.period import REVIEW_LENGTHS, ReviewKind, PeriodLength
 from domain.warning.figures import METRICS
 from playbooks.errors import BadFile
-from playbooks.library import Library
-from playbooks.reviews import SHIPPED, ReviewsFile, parse_reviews, shipped
+from playbooks.library import PlaybookLibrary
+from playbooks.reviews import SHIPPED, ReviewsFile, parse_reviews, shipped_review_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
@@ -21,11 +21,11 @@ TEXT = SHIPPED.read_text(encoding="utf-8")
 
 
 def test_what_ships() -> None:
-    plan = shipped()
+    plan = shipped_review_plan()
     (simple, experts, product) = plan.levels
     assert (simple.within, simple.objective) == (timedelta(minutes=15), 0.9)  # 90 % of simple contacts in 15 min
     assert (experts.objective, product.objective) == (None, None)
-    assert Library().get("retrospective").stage("retrospective").ends == timedelta(days=3)
+    assert PlaybookLibrary().get("retrospective").stage("retrospective").ends == timedelta(days=3)
     assert plan.trace_for == timedelta(days=30)
     assert (plan.improvements, plan.situations) == (0.8, 0.8)
     assert plan.five == ("conversion", "repeat_enquiries", "self_service", "resolution_time", "csat")
@@ -35,8 +35,8 @@ def test_what_ships() -> None:
 
 
 def test_every_clock_is_a_step_of_its_playbook() -> None:
-    library = Library()
-    for clock in shipped().clocks:
+    library = PlaybookLibrary()
+    for clock in shipped_review_plan().clocks:
         stage, step = clock.step.split("/")
         assert library.get(clock.playbook).step(stage, step)
         assert clock.title.zh
@@ -66,7 +66,7 @@ def test_a_mistake_is_named_with_its_line(old: str, new: str, line: int, words: 
 def test_a_broken_file_leaves_the_last_good_one_in_force(tmp_path: Path) -> None:
     clock = iter(range(100))
     file = ReviewsFile(tmp_path / "reviews.yaml", clock=lambda: float(next(clock)))
-    assert file.current() == shipped()
+    assert file.current() == shipped_review_plan()
     (tmp_path / "reviews.yaml").write_text(TEXT.replace("value: {}", "value: {investment: 1.5}"), encoding="utf-8")
     assert file.current().inputs.investment == 1.5
     (tmp_path / "reviews.yaml").write_text("value: [", encoding="utf-8")
@@ -76,8 +76,8 @@ def test_a_broken_file_leaves_the_last_good_one_in_force(tmp_path: Path) -> None
 
 # Cron's day of month, month and weekday, for a period of each length.
 _FITS = {
-    Span.DAY: ("*", "*", "*"), Span.WEEK: ("*", "*", "1"), Span.MONTH: ("1", "*", "*"),
-    Span.QUARTER: ("2", "1,4,7,10", "*"), Span.HALF: ("2", "1,7", "*"), Span.YEAR: ("2", "1", "*"),
+    PeriodLength.DAY: ("*", "*", "*"), PeriodLength.WEEK: ("*", "*", "1"), PeriodLength.MONTH: ("1", "*", "*"),
+    PeriodLength.QUARTER: ("2", "1,4,7,10", "*"), PeriodLength.HALF: ("2", "1,7", "*"), PeriodLength.YEAR: ("2", "1", "*"),
 }  # fmt: skip
 
 
@@ -86,6 +86,6 @@ def test_each_review_has_a_schedule_after_its_period_ends(kind: ReviewKind) -> N
     (one,) = [one for one in DEPLOYMENTS if (one.get("parameters") or {}).get("kind") == str(kind)]
     assert one["entrypoint"] == "flows/review_period.py:review_period"
     (schedule,) = one["schedules"]
-    assert schedule["timezone"] == shipped().zone
-    assert tuple(schedule["cron"].split()[2:]) == _FITS[SPANS[kind]]
-    assert Library().get(str(kind)).flow == "hold_review"
+    assert schedule["timezone"] == shipped_review_plan().zone
+    assert tuple(schedule["cron"].split()[2:]) == _FITS[REVIEW_LENGTHS[kind]]
+    assert PlaybookLibrary().get(str(kind)).flow == "hold_review"

@@ -14,21 +14,21 @@ from hypothesis import strategies as st
 from pendulum import DateTime
 
 from domain.durations import later
-from domain.moments import moment
+from domain.moments import resolve_wall_time
 from domain.roster import Person, Role, Roster
 from domain.rotation import (
     Duties,
-    Override,
-    Rota,
-    Shift,
-    Source,
-    Span,
-    gaps,
-    last_change,
-    resolved,
-    spans,
-    spans_of,
-    stands_in,
+    DutyOverride,
+    ShiftCalendar,
+    OncallShift,
+    DutySource,
+    DutyPeriod,
+    find_uncovered_periods,
+    find_last_change,
+    resolve_roster,
+    list_duty_periods,
+    list_role_periods,
+    find_backup,
 )
 
 ROLE = Role("pr-lead", "PR lead", primary="pat", backup="bea")
@@ -48,16 +48,16 @@ def at(hours: float) -> DateTime:
     return later(NOON, timedelta(hours=hours))
 
 
-def rota(*shifts: tuple[float, float, str]) -> Rota:
-    return Rota(tuple(Shift(at(low), at(high), person) for low, high, person in shifts), at(-48), at(48))
+def rota(*shifts: tuple[float, float, str]) -> ShiftCalendar:
+    return ShiftCalendar(tuple(OncallShift(at(low), at(high), person) for low, high, person in shifts), at(-48), at(48))
 
 
-def override(low: float, high: float, person: str, made: float = -40, ended: float | None = None) -> Override:
+def override(low: float, high: float, person: str, made: float = -40, ended: float | None = None) -> DutyOverride:
     ended_at = None if ended is None else at(ended)
-    return Override(f"{person}{made}", "pr-lead", person, at(low), at(high), "swap", "pat", at(made), ended_at)
+    return DutyOverride(f"{person}{made}", "pr-lead", person, at(low), at(high), "swap", "pat", at(made), ended_at)
 
 
-TABLE: list[tuple[str, Rota | None, list[Override], str]] = [
+TABLE: list[tuple[str, ShiftCalendar | None, list[DutyOverride], str]] = [
     ("no calendar: the primary", None, [], "0 pat+bea r"),
     ("a calendar with nothing in it: the primary, and it says so", rota(), [], "0 pat+bea r!"),
     ("one shift follows another at the same moment", rota((-5, 2, "ann"), (2, 9, "ben")), [],
@@ -86,8 +86,8 @@ TABLE: list[tuple[str, Rota | None, list[Override], str]] = [
 
 
 @pytest.mark.parametrize(("shifts", "by_hand", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-def test_who_has_the_role(shifts: Rota | None, by_hand: list[Override], expected: str) -> None:
-    found = spans(ROLE, shifts, by_hand, at(0), at(9) if "cat" not in expected else at(6))
+def test_who_has_the_role(shifts: ShiftCalendar | None, by_hand: list[DutyOverride], expected: str) -> None:
+    found = list_duty_periods(ROLE, shifts, by_hand, at(0), at(9) if "cat" not in expected else at(6))
     said = [
         f"{(one.start - NOON).total_seconds() / 3600:g} {one.person}+{one.backup} {one.source.value[0]}{'!' * one.gap}"
         for one in found
@@ -96,9 +96,9 @@ def test_who_has_the_role(shifts: Rota | None, by_hand: list[Override], expected
 
 
 def test_nobody_stands_in_for_themselves() -> None:
-    assert stands_in(Role("r", "R", "pat"), "pat") is None
-    assert stands_in(Role("r", "R", "pat"), "ann") == "pat"
-    assert stands_in(Role("r", "R", "pat", "ann"), "ann") == "pat"
+    assert find_backup(Role("r", "R", "pat"), "pat") is None
+    assert find_backup(Role("r", "R", "pat"), "ann") == "pat"
+    assert find_backup(Role("r", "R", "pat", "ann"), "ann") == "pat"
 
 
 # --- summer time -------------------------------------------------------------------------------------------------
@@ -174,9 +174,9 @@ def test_no_minute_without_an_owner_none_with_two_over_every_change_of_summer_ti
         walls = _walls(zone, early, 8 * 1440)  # slowly, by the clock on the wall, minute by minute
         for pattern in PATTERNS:
             week = _week(zone, when, pattern)
-            found = spans(
+            found = list_duty_periods(
                 ROLE,
-                Rota(tuple(Shift(moment(a, zone), moment(b, zone, ends=True), p) for a, b, p in week), start, end),
+                ShiftCalendar(tuple(OncallShift(resolve_wall_time(a, zone), resolve_wall_time(b, zone, ends=True), p) for a, b, p in week), start, end),
                 (),
                 start,
                 end,
@@ -211,8 +211,8 @@ def test_no_minute_without_an_owner_none_with_two_over_every_change_of_summer_ti
 )
 def test_what_a_time_on_the_wall_means(zone: str, wall: str, starts: str, ends: str) -> None:
     when = datetime.fromisoformat(wall)
-    assert moment(when, ZoneInfo(zone)) == pendulum.parse(starts)
-    assert moment(when, ZoneInfo(zone), ends=True) == pendulum.parse(ends)
+    assert resolve_wall_time(when, ZoneInfo(zone)) == pendulum.parse(starts)
+    assert resolve_wall_time(when, ZoneInfo(zone), ends=True) == pendulum.parse(ends)
 
 
 # --- properties --------------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def test_every_hour_has_one_owner_and_it_is_the_one_of_the_rules(
 ) -> None:
     book = rota(*shifts) if planned else None
     overrides = [override(*one) for one in by_hand]
-    found = spans(ROLE, book, overrides, at(-10), at(10))
+    found = list_duty_periods(ROLE, book, overrides, at(-10), at(10))
     assert (found[0].start, found[-1].end) == (at(-10), at(10))
     assert all(one.end == two.start for one, two in pairwise(found))
     assert all(one.start < one.end and one.backup != one.person for one in found)
@@ -246,7 +246,7 @@ def test_every_hour_has_one_owner_and_it_is_the_one_of_the_rules(
         assert span.gap == (planned and not by and not running)
 
 
-def _alike(one: Span, two: Span) -> bool:
+def _alike(one: DutyPeriod, two: DutyPeriod) -> bool:
     return (one.person, one.source, one.gap) == (two.person, two.source, two.gap)
 
 
@@ -258,31 +258,31 @@ ROSTER = Roster(people=PEOPLE, roles={"pr-lead": ROLE, "finance": Role("finance"
 
 def test_a_roster_is_resolved_until_the_next_change() -> None:
     duties = Duties({"pr-lead": rota((-5, 2, "ann"), (2, 9, "ben"))}, (override(1, 3, "cat"),))
-    now, until = resolved(ROSTER, duties, at(0))
+    now, until = resolve_roster(ROSTER, duties, at(0))
     assert (now.primary("pr-lead"), now.backup("pr-lead"), until) == ("ann", "bea", at(1))
     assert now.roles["finance"] is ROSTER.roles["finance"]
     for hour, person in ((1, "cat"), (3, "ben"), (9, "pat")):
-        assert resolved(ROSTER, duties, at(hour))[0].primary("pr-lead") == person
+        assert resolve_roster(ROSTER, duties, at(hour))[0].primary("pr-lead") == person
 
 
 def test_whoever_left_has_no_shift() -> None:
     duties = Duties(
-        {"pr-lead": rota((-5, 2, "gone"))}, (Override("1", "pr-lead", "gone", at(-1), at(1), "", "", at(-2)),)
+        {"pr-lead": rota((-5, 2, "gone"))}, (DutyOverride("1", "pr-lead", "gone", at(-1), at(1), "", "", at(-2)),)
     )
-    (span,) = spans_of(ROSTER, duties, "pr-lead", at(0), at(1))
-    assert (span.person, span.source, span.gap) == ("pat", Source.ROSTER, True)
+    (span,) = list_role_periods(ROSTER, duties, "pr-lead", at(0), at(1))
+    assert (span.person, span.source, span.gap) == ("pat", DutySource.ROSTER, True)
 
 
 def test_gaps_are_of_roles_with_a_calendar() -> None:
     duties = Duties({"pr-lead": rota((-5, 2, "ann"), (4, 50, "ben"))})
-    assert [(one.role, one.start, one.end) for one in gaps(ROSTER, duties, at(0), at(9))] == [("pr-lead", at(2), at(4))]
+    assert [(one.role, one.start, one.end) for one in find_uncovered_periods(ROSTER, duties, at(0), at(9))] == [("pr-lead", at(2), at(4))]
 
 
 def test_a_change_is_from_one_person_to_another() -> None:
     duties = Duties({"pr-lead": rota((-5, 1, "ann"), (1, 2, "ann"), (2, 9, "ben"))})
-    assert last_change(ROSTER, duties, "pr-lead", at(1.5)).after == "ann"  # type: ignore[union-attr]
-    change = last_change(ROSTER, duties, "pr-lead", at(2))
+    assert find_last_change(ROSTER, duties, "pr-lead", at(1.5)).after == "ann"  # type: ignore[union-attr]
+    change = find_last_change(ROSTER, duties, "pr-lead", at(2))
     assert change is not None
     assert (change.before, change.after, change.at, change.shift) == ("ann", "ben", at(2), "20261102T140000")
-    assert last_change(ROSTER, duties, "pr-lead", at(1.99)).at == at(-5)  # type: ignore[union-attr]
-    assert last_change(ROSTER, Duties(), "pr-lead", at(2)) is None
+    assert find_last_change(ROSTER, duties, "pr-lead", at(1.99)).at == at(-5)  # type: ignore[union-attr]
+    assert find_last_change(ROSTER, Duties(), "pr-lead", at(2)) is None

@@ -8,12 +8,12 @@ from pathlib import Path
 import pendulum
 import pytest
 
-from domain.warning.calendar import Campaign, Override, rule_at
-from domain.warning.figures import METRICS, Kind
-from domain.warning.rule import Aggregate, Level, Tier
-from playbooks.errors import BadFile, Finding
+from domain.warning.calendar import Campaign, CampaignOverride, rule_at
+from domain.warning.figures import METRICS, MetricKind
+from domain.warning.rule import Aggregate, ThresholdLevel, Tier
+from playbooks.errors import BadFile, FileFinding
 from playbooks.rule_house import parse_calendar, parse_metrics
-from playbooks.rule_loader import House, parse_rule
+from playbooks.rule_loader import RuleVocabulary, parse_rule
 from playbooks.rulebook import Rulebook, UnknownRule
 
 MINE = "id: {id}\ntitle: Mine\nmetric: {metric}\nwindow: 5m\nabove: {above}\nprofile: {profile}\n"
@@ -133,7 +133,7 @@ def test_a_metric_is_known_from_when_it_is_declared_and_the_rule_is_read_anew(
     seconds.pass_()
     assert said(book) == []
     assert threshold(book) == 0.7
-    assert book.metrics()["dock"].kind is Kind.SHARE
+    assert book.metrics()["dock"].kind is MetricKind.SHARE
     assert "gate" in book.labels()
     metrics = save("metrics.yaml", "metrics: {dock: {title: Dock, kind: weight, better: down}}\n")
     seconds.pass_()
@@ -191,13 +191,13 @@ metrics:
         "pick_time": (Aggregate.MEAN, None),
     }
     text = "id: a\ntitle: A\nmetric: pick_time\nwindow: 5m\nabove: 2m\n"
-    assert parse_rule(text, "a.yaml", House(known.metrics, known.labels)).rule.levels[0].threshold == 120
+    assert parse_rule(text, "a.yaml", RuleVocabulary(known.metrics, known.labels)).rule.levels[0].threshold == 120
 
 
 def findings_of(read: Callable[[], object]) -> list[tuple[str, str]]:
     with pytest.raises(BadFile) as caught:
         read()
-    found: tuple[Finding, ...] = caught.value.findings
+    found: tuple[FileFinding, ...] = caught.value.findings
     return [(finding.field, finding.reason) for finding in found]
 
 
@@ -228,11 +228,11 @@ def test_a_campaign_brings_its_thresholds_from_its_first_moment_until_before_its
     assert campaign.task_group == "task-group"
     start = pendulum.datetime(2026, 11, 10, 12)
     changed = rule_at(TIER_1, calendar.campaigns, start)
-    assert changed.levels == (Level(Tier.YELLOW, 60, 50),)
+    assert changed.levels == (ThresholdLevel(Tier.YELLOW, 60, 50),)
     assert (changed.min_samples, changed.for_.total_seconds()) == (100, 300)
     assert changed.window == TIER_1.window
     surge = rule_at(SURGE, calendar.campaigns, start)
-    assert surge.levels == (Level(Tier.YELLOW, 0.8, 0.8), Level(Tier.RED, 1.5, 1.5))
+    assert surge.levels == (ThresholdLevel(Tier.YELLOW, 0.8, 0.8), ThresholdLevel(Tier.RED, 1.5, 1.5))
     assert surge.min_samples == SURGE.min_samples
     for outside in (start.subtract(seconds=1), campaign.end):
         assert rule_at(TIER_1, calendar.campaigns, outside) is TIER_1
@@ -243,7 +243,7 @@ def test_a_campaign_brings_its_thresholds_from_its_first_moment_until_before_its
 def test_of_two_campaigns_the_one_begun_last_wins() -> None:
     early, late = (
         Campaign(name, TIER_1.title, pendulum.datetime(2026, 11, day), pendulum.datetime(2026, 12, 1),
-                 {TIER_1.id: Override(min_samples=samples)})
+                 {TIER_1.id: CampaignOverride(min_samples=samples)})
         for name, day, samples in (("a", 1, 1), ("b", 11, 2))
     )  # fmt: skip
     assert rule_at(TIER_1, (late, early), pendulum.datetime(2026, 11, 20)).min_samples == 2

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playbooks.errors import BadFile, Finding
+from playbooks.errors import BadFile, FileFinding
 from playbooks.rule_amounts import NotAnAmount, parse_amount
-from playbooks.rule_loader import House, RuleFile, parse_rule, parse_values
+from playbooks.rule_loader import RuleVocabulary, RuleFile, parse_rule, parse_values
 from tests.unit.broken_rules import CASES, CHANGE, GOOD, bad
 
-HOUSE = House(playbooks=["standby-agents", "process-retrospective"])
+HOUSE = RuleVocabulary(playbooks=["standby-agents", "process-retrospective"])
 
 
-def findings(text: str) -> tuple[Finding, ...]:
+def findings(text: str) -> tuple[FileFinding, ...]:
     with pytest.raises(BadFile) as caught:
         parse_rule(text, "r.yaml", HOUSE)
     return caught.value.findings
@@ -83,7 +83,7 @@ def test_figures_in_short() -> None:
     ).map("\n".join)
 )
 def test_whatever_the_text_it_loads_or_is_refused_with_findings(text: str) -> None:
-    found: tuple[Finding, ...] = ()
+    found: tuple[FileFinding, ...] = ()
     said = ""
     try:
         assert isinstance(parse_rule(text, "r.yaml", HOUSE), RuleFile)

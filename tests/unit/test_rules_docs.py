@@ -12,11 +12,11 @@ from pydantic import BaseModel
 
 from domain.warning.figures import LABELS, METRICS
 from domain.warning.rule import Aggregate
-from domain.warning.standing import Phase
-from domain.warning.trial import failures
-from playbooks.library import Library
+from domain.warning.standing import RulePhase
+from domain.warning.trial import find_trial_failures
+from playbooks.library import PlaybookLibrary
 from playbooks.rule_house import parse_calendar, parse_metrics
-from playbooks.rule_loader import House, parse_rule
+from playbooks.rule_loader import RuleVocabulary, parse_rule
 from playbooks.rule_models import FORMS
 from playbooks.rulebook import Rulebook
 
@@ -61,13 +61,13 @@ def test_every_figure_label_aggregate_and_phase_is_named() -> None:
         assert f"| `{metric.id}` | {metric.title.en} {metric.title.zh} | {metric.kind} | {metric.better} |" in figures
     assert all(f"`{label}`" in figures for label in LABELS)
     assert all(f"`{aggregate}`" in section("Aggregates") for aggregate in Aggregate)
-    assert all(f"`{phase}`" in section("How it goes on") for phase in Phase)
+    assert all(f"`{phase}`" in section("How it goes on") for phase in RulePhase)
 
 
 def test_the_first_rule_loads_and_its_tests_pass() -> None:
-    house = House(playbooks=[playbook.id for playbook in Library().all()])
+    house = RuleVocabulary(playbooks=[playbook.id for playbook in PlaybookLibrary().all()])
     file = parse_rule(examples()[0], "docs/rules.md", house)
-    assert [failures(file.rule, trial) for trial in file.trials] == [[], []]
+    assert [find_trial_failures(file.rule, trial) for trial in file.trials] == [[], []]
 
 
 def test_the_other_examples_load() -> None:

@@ -15,21 +15,21 @@ from hypothesis import strategies as st
 
 import playbooks
 from domain.text import Text
-from domain.warning.figures import METRICS, Kind
-from domain.warning.rule import Aggregate, Baseline, Condition, Level, Rule, Starts, Tier
-from domain.warning.soundness import problems
-from domain.warning.trial import Trial, failures
-from playbooks.library import Library
+from domain.warning.figures import METRICS, MetricKind
+from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, RuleStart, Tier
+from domain.warning.soundness import check_rule
+from domain.warning.trial import RuleTrial, find_trial_failures
+from playbooks.library import PlaybookLibrary
 from playbooks.roster import parse_roster
 from playbooks.rule_document import to_document
-from playbooks.rule_loader import House, json_schema, load_rule, parse_rule
+from playbooks.rule_loader import RuleVocabulary, rule_json_schema, load_rule, parse_rule
 from playbooks.rulebook import SHIPPED, Rulebook
-from storage.figures_history import HISTORY
+from storage.figures_history import ROLLUP_RETENTION
 
-BOOK = Rulebook(playbooks=lambda: [playbook.id for playbook in Library().all()])
+BOOK = Rulebook(playbooks=lambda: [playbook.id for playbook in PlaybookLibrary().all()])
 FILES = {path.stem: load_rule(path) for path in sorted(SHIPPED.glob("*.yaml"))}
 TRIALS = [(name, trial) for name, file in FILES.items() for trial in file.trials]
-RULE_SCHEMA = json_schema()
+RULE_SCHEMA = rule_json_schema()
 VALIDATOR = jsonschema.Draft202012Validator(RULE_SCHEMA)
 SCHEMA = Path(playbooks.__file__).parent / "schema" / "rule.schema.json"
 SAMPLE = Path(playbooks.__file__).parent / "sample" / "roster.yaml"
@@ -44,8 +44,8 @@ def test_every_file_is_in_force_under_its_own_name() -> None:
 
 
 @pytest.mark.parametrize(("name", "trial"), TRIALS, ids=[f"{name}: {trial.name}" for name, trial in TRIALS])
-def test_the_tests_of_the_files_pass(name: str, trial: Trial) -> None:
-    assert failures(FILES[name].rule, trial) == []
+def test_the_tests_of_the_files_pass(name: str, trial: RuleTrial) -> None:
+    assert find_trial_failures(FILES[name].rule, trial) == []
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -66,7 +66,7 @@ def test_a_rule_that_never_fires_or_always_would_fail_its_tests(name: str) -> No
         levels=tuple(replace(level, threshold=near, recover=near) for level in rule.levels),
     )  # fmt: skip
     for other in (deaf, keen):
-        assert any(failures(other, trial) for trial in FILES[name].trials)
+        assert any(find_trial_failures(other, trial) for trial in FILES[name].trials)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -87,11 +87,11 @@ def test_the_three_tiers_are_as_promised() -> None:
     assert (one.metric, one.condition, one.levels[0].threshold, one.owner) == (
         "response_time", Condition.ABOVE, 30, "workforce-manager",
     )  # fmt: skip
-    assert one.starts == Starts("standby-agents")
+    assert one.starts == RuleStart("standby-agents")
     assert (two.metric, two.at_least, two.condition, two.levels[0].threshold) == ("csat", 4, Condition.BELOW, 0.85)
-    assert two.starts == Starts("process-retrospective")
+    assert two.starts == RuleStart("process-retrospective")
     assert (three.metric, three.condition, three.levels[0].threshold) == ("complaints", Condition.CHANGE_ABOVE, 0.5)
-    assert three.starts == Starts("executive-intervention", "incident", "critical")
+    assert three.starts == RuleStart("executive-intervention", "incident", "critical")
     assert three.baseline is not None
     assert three.baseline.kind == "same-hours"
     assert "tier-1-response-time" in three.inhibits
@@ -111,7 +111,7 @@ def test_the_strict_profile_is_as_promised() -> None:
     assert [(level.tier, level.threshold) for level in complaints.levels] == [(RED, 0.2)]
     assert (attainment.points, attainment.condition) == (True, Condition.CHANGE_BELOW)
     assert [(level.tier, level.threshold) for level in attainment.levels] == [(YELLOW, 0.1)]
-    assert attainment.starts == Starts("reallocate-resources")
+    assert attainment.starts == RuleStart("reallocate-resources")
     assert {complaints.profile, attainment.profile} == {"strict"}
 
 
@@ -134,7 +134,7 @@ def test_eleven_service_figures_are_watched() -> None:
 def test_topics_words_mentions_and_the_forecast_have_their_rules() -> None:
     assert of("hot-topic").by == ("category",)
     assert of("risk-ahead").metric == "risk_ahead"
-    assert of("red-words").levels == (Level(RED, 0, 0),)
+    assert of("red-words").levels == (ThresholdLevel(RED, 0, 0),)
     assert of("red-words").for_ == timedelta(0)
     assert {of(name).metric for name in ("sensitive-words", "negative-mood", "public-mentions")} == {
         "sensitive_words", "negative_share", "negative_mentions",
@@ -155,7 +155,7 @@ def words(rule: Rule) -> str:
 
 
 def read_back(rule: Rule) -> Rule:
-    return parse_rule(words(rule), "r.json", House(playbooks=None)).rule
+    return parse_rule(words(rule), "r.json", RuleVocabulary(playbooks=None)).rule
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -177,13 +177,13 @@ def test_any_sound_rule_reads_back_as_itself_and_obeys_the_schema(
 ) -> None:  # fmt: skip
     changes = condition.compares
     mild = limit / 2 if condition is not Condition.BELOW else limit * 1.5
-    levels = (Level(YELLOW, mild, mild), Level(RED, limit, limit)) if two else (Level(RED, limit, limit),)
+    levels = (ThresholdLevel(YELLOW, mild, mild), ThresholdLevel(RED, limit, limit)) if two else (ThresholdLevel(RED, limit, limit),)
     rule = Rule(
         "r", Text("R", "规则"), metric, METRICS[metric].aggregate, HOUR, condition, levels,
         by=by, for_=spans[0], quiet=spans[1], points=points and changes,
         baseline=Baseline("same-hours", min_weeks=1) if changes else None,
     )  # fmt: skip
-    if problems(rule, METRICS[metric]) or (METRICS[metric].kind is Kind.SHARE and mild > 1):
+    if check_rule(rule, METRICS[metric]) or (METRICS[metric].kind is MetricKind.SHARE and mild > 1):
         return
     back = read_back(rule)
     assert [level.threshold for level in back.levels] == pytest.approx([level.threshold for level in levels])
@@ -195,7 +195,7 @@ def test_history_reaches_as_far_back_as_the_shipped_rules_look() -> None:
     for path in SHIPPED.glob("*.yaml"):
         rule = of(path.stem)
         if rule.baseline is not None and rule.baseline.kind == "same-hours":
-            assert timedelta(weeks=rule.baseline.weeks) + rule.window < HISTORY, path.stem
+            assert timedelta(weeks=rule.baseline.weeks) + rule.window < ROLLUP_RETENTION, path.stem
 
 
 def test_the_shipped_schema_is_the_one_of_the_models() -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from domain.playbook import NeverSilent, Playbook, Stage, Step, StepKind, full_id
-from domain.soundness import MOST_ROUNDS, problems
+from domain.playbook import UpdateWatch, Playbook, Stage, Step, StepKind, full_step_id
+from domain.soundness import MOST_ROUNDS, check_playbook
 from domain.text import Text
 from tests.strategies import playbooks as random_playbooks
 
@@ -151,7 +151,7 @@ UNSOUND = {
         "means nothing",
     ),
     "a watch that never rests": (
-        playbook(stage(step()), never_silent=NeverSilent(HOUR, timedelta(0))),
+        playbook(stage(step()), never_silent=UpdateWatch(HOUR, timedelta(0))),
         ("never_silent", "then"),
         "flood",
     ),
@@ -160,12 +160,12 @@ UNSOUND = {
 
 @pytest.mark.parametrize("sound", SOUND.values(), ids=SOUND)
 def test_sound(sound: Playbook) -> None:
-    assert problems(sound) == []
+    assert check_playbook(sound) == []
 
 
 @pytest.mark.parametrize(("unsound", "path", "reason"), UNSOUND.values(), ids=UNSOUND)
 def test_unsound(unsound: Playbook, path: tuple[str | int, ...], reason: str) -> None:
-    (problem,) = problems(unsound)
+    (problem,) = check_playbook(unsound)
     assert problem.path == path
     assert reason in problem.reason
     assert problem.remedy
@@ -176,16 +176,16 @@ def test_unsound(unsound: Playbook, path: tuple[str | int, ...], reason: str) ->
 def test_any_step_made_to_need_itself_or_a_stranger_is_found(sound: Playbook, data: st.DataObject) -> None:
     at, victim = data.draw(st.sampled_from(list(sound.each_step())))
     needs = data.draw(st.sampled_from([victim.id, "no-such-stage/no-such-step"]))
-    assume(full_id(at.id, needs) not in victim.needs)
+    assume(full_step_id(at.id, needs) not in victim.needs)
     changed = replace(victim, needs=(*victim.needs, needs))
     steps = tuple(changed if each is victim else each for each in at.steps)
     stages = tuple(replace(each, steps=steps) if each is at else each for each in sound.stages)
-    assert [problem.path[-1] for problem in problems(replace(sound, stages=stages))] == ["needs"]
+    assert [problem.path[-1] for problem in check_playbook(replace(sound, stages=stages))] == ["needs"]
 
 
 @pytest.mark.parametrize("kind", [StepKind.RUN, StepKind.SURVEY])
 def test_a_kind_that_nothing_carries_out_is_refused(kind: StepKind) -> None:
     """Else it would open at three in the morning and wait for ever."""
-    (problem,) = problems(playbook(stage(step(kind=kind))))
+    (problem,) = check_playbook(playbook(stage(step(kind=kind))))
     assert problem.path == ("stages", 0, "steps", 0, "kind")
     assert "use act" in problem.remedy

@@ -8,14 +8,14 @@ import pendulum
 import pytest
 
 from domain.incident import IncidentStatus
-from domain.status import Posted, Service, ServiceState, Trouble, overall, standing, statements
+from domain.status import PostedText, PublicService, ServiceState, PublicIncident, find_overall_state, find_service_status, group_statements
 from domain.text import Text
 from playbooks.errors import BadFile
 from playbooks.status_file import SHIPPED, StatusFile, parse_status
 
 AT = pendulum.datetime(2026, 11, 22, 12)
-PAYMENT = Service("payment", Text("Payment"), ("payment", "checkout"))
-EVERYTHING = Service("all", Text("Everything"), ("*",))
+PAYMENT = PublicService("payment", Text("Payment"), ("payment", "checkout"))
+EVERYTHING = PublicService("all", Text("Everything"), ("*",))
 OPEN, MITIGATED = IncidentStatus.OPEN, IncidentStatus.MITIGATED
 S = ServiceState
 
@@ -38,24 +38,24 @@ S = ServiceState
 def test_a_service_is_what_its_open_incidents_make_of_it(
     about: str, troubles: list[tuple[str, str, IncidentStatus, int]], state: ServiceState, since: int | None
 ) -> None:
-    made = [Trouble(service, severity, status, AT.add(minutes=late)) for service, severity, status, late in troubles]
-    found = standing(PAYMENT, made, frozenset({"critical"}))
+    made = [PublicIncident(service, severity, status, AT.add(minutes=late)) for service, severity, status, late in troubles]
+    found = find_service_status(PAYMENT, made, frozenset({"critical"}))
     assert (found.state, found.since) == (state, None if since is None else AT.add(minutes=since)), about
 
 
 def test_a_star_covers_every_incident() -> None:
-    found = standing(EVERYTHING, [Trouble("", "critical", OPEN, AT)], frozenset({"critical"}))
+    found = find_service_status(EVERYTHING, [PublicIncident("", "critical", OPEN, AT)], frozenset({"critical"}))
     assert found.state is S.OUTAGE
-    assert overall([found, standing(PAYMENT, [], frozenset())]) is S.OUTAGE
-    assert overall([]) is S.OPERATIONAL
+    assert find_overall_state([found, find_service_status(PAYMENT, [], frozenset())]) is S.OUTAGE
+    assert find_overall_state([]) is S.OPERATIONAL
 
 
-def _posted(step: str, channel: str, language: str, minute: int, text: str, *, withdraws: bool = False) -> Posted:
-    return Posted("i-1", step, channel, language, AT.add(minutes=minute), text, withdraws=withdraws)
+def _posted(step: str, channel: str, language: str, minute: int, text: str, *, withdraws: bool = False) -> PostedText:
+    return PostedText("i-1", step, channel, language, AT.add(minutes=minute), text, withdraws=withdraws)
 
 
 def test_a_statement_is_said_once_however_many_channels_carried_it() -> None:
-    found = statements(
+    found = group_statements(
         [
             _posted("s/a", "website-en", "en", 0, "Sorry."),
             _posted("s/a", "website-zh", "zh_CN", 1, "抱歉。"),
@@ -70,7 +70,7 @@ def test_a_statement_is_said_once_however_many_channels_carried_it() -> None:
 
 
 def test_what_was_withdrawn_is_not_repeated() -> None:
-    found = statements(
+    found = group_statements(
         [
             _posted("s/a", "website-en", "en", 0, "It was the platform's fault."),
             _posted("c/post", "website-en", "en", 9, "We take that back.", withdraws=True),

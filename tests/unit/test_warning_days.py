@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.text import Text
-from domain.warning.days import day_before
-from domain.warning.machine import advance
-from domain.warning.reading import Reading
-from domain.warning.rule import Aggregate, Condition, Level, Rule, Tier
-from domain.warning.standing import Phase, Standing
+from domain.warning.days import last_whole_day
+from domain.warning.machine import advance_state
+from domain.warning.reading import RuleReading
+from domain.warning.rule import Aggregate, Condition, ThresholdLevel, Rule, Tier
+from domain.warning.standing import RulePhase, RuleState
 
 BERLIN = "Europe/Berlin"
 
@@ -24,7 +24,7 @@ BERLIN = "Europe/Berlin"
 def rule(zone: str = "UTC", days: int = 3) -> Rule:
     return Rule(
         "slow-first-response", Text("R"), "frt", Aggregate.MEAN, timedelta(days=1), Condition.ABOVE,
-        (Level(Tier.YELLOW, 45, 40),), consecutive_days=days, zone=zone, min_samples=20,
+        (ThresholdLevel(Tier.YELLOW, 45, 40),), consecutive_days=days, zone=zone, min_samples=20,
     )  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def rule(zone: str = "UTC", days: int = 3) -> Rule:
 def test_the_last_day_that_is_over(now: str, zone: str, day: str, hours: int) -> None:
     at = pendulum.parse(now)
     assert isinstance(at, pendulum.DateTime)
-    found, start, end = day_before(at, zone)
+    found, start, end = last_whole_day(at, zone)
     assert found == day
     assert (end - start).total_hours() == hours
     assert start.to_date_string() == day
@@ -53,21 +53,21 @@ def test_the_last_day_that_is_over(now: str, zone: str, day: str, hours: int) ->
 
 def days(limit: Rule, figures: list[float | None], zone: str = "UTC", first: str = "2026-03-27") -> list[str]:
     """One reading a quarter of an hour after each midnight, and one in the evening that must change nothing."""
-    standing, states = Standing(), []
+    standing, states = RuleState(), []
     midnight = pendulum.parse(first, tz=zone)
     assert isinstance(midnight, pendulum.DateTime)
     for number, figure in enumerate(figures):
         at = midnight.add(days=number + 1)
-        standing = advance(limit, standing, _reading(at, figure))
+        standing = advance_state(limit, standing, _reading(at, figure))
         for hours in (3, 22):
-            assert advance(limit, standing, _reading(at.add(hours=hours), 1000.0)) is standing
+            assert advance_state(limit, standing, _reading(at.add(hours=hours), 1000.0)) is standing
         states.append(f"{standing.phase}:{standing.bad_days}")
     return states
 
 
-def _reading(at: pendulum.DateTime, figure: float | None) -> Reading:
+def _reading(at: pendulum.DateTime, figure: float | None) -> RuleReading:
     events = 0 if figure is None else 100
-    return Reading(at.in_timezone("UTC"), figure, events, newest=at)
+    return RuleReading(at.in_timezone("UTC"), figure, events, newest=at)
 
 
 TABLE: list[tuple[str, list[float | None], list[str]]] = [
@@ -90,24 +90,24 @@ def test_days_in_a_row(says: str, figures: list[float | None], states: list[str]
 
 def test_too_few_contacts_are_no_day() -> None:
     at = pendulum.datetime(2026, 3, 2)
-    few = advance(rule(), Standing(), Reading(at, 99.0, 19, newest=at))
-    assert (few.phase, few.bad_days, few.last_day) == (Phase.OK, 0, "2026-03-01")
+    few = advance_state(rule(), RuleState(), RuleReading(at, 99.0, 19, newest=at))
+    assert (few.phase, few.bad_days, few.last_day) == (RulePhase.OK, 0, "2026-03-01")
 
 
 def test_days_that_nobody_judged_break_nothing() -> None:
-    standing = Standing()
+    standing = RuleState()
     for day in (2, 3, 9):
         at = pendulum.datetime(2026, 3, day)
-        standing = advance(rule(), standing, Reading(at, 99.0, 100, newest=at))
-    assert (standing.phase, standing.firing_since) == (Phase.FIRING, pendulum.datetime(2026, 3, 9))
+        standing = advance_state(rule(), standing, RuleReading(at, 99.0, 100, newest=at))
+    assert (standing.phase, standing.firing_since) == (RulePhase.FIRING, pendulum.datetime(2026, 3, 9))
 
 
 @given(st.lists(st.sampled_from([40, 44, 46, 50, None]), max_size=20), st.sampled_from([1, 2, 3]))
 def test_it_fires_exactly_when_so_many_judged_days_in_a_row_are_bad(figures: list[Any], wanted: int) -> None:
-    row, firing, standing = 0, False, Standing()
+    row, firing, standing = 0, False, RuleState()
     for number, figure in enumerate(figures):
         at = pendulum.datetime(2026, 3, 1).add(days=number)
-        standing = pickle.loads(pickle.dumps(advance(rule(days=wanted), standing, _reading(at, figure))))  # noqa: S301
+        standing = pickle.loads(pickle.dumps(advance_state(rule(days=wanted), standing, _reading(at, figure))))  # noqa: S301
         if figure is not None:
             row = row + 1 if figure > 45 else row if firing else 0
             firing = row >= wanted if not firing else figure > 40

@@ -15,23 +15,23 @@ from hypothesis import strategies as st
 
 from domain.text import Text
 from domain.warning import chance
-from domain.warning.judging import Want, judge, measure
-from domain.warning.reading import Reading
-from domain.warning.rule import Aggregate, Baseline, Condition, Level, Rule, Tier
+from domain.warning.judging import MissingEvidence, judge_reading, compared_figure
+from domain.warning.reading import RuleReading
+from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, Tier
 
 AT = pendulum.datetime(2026, 3, 2, 10)
 YELLOW, RED = Tier.YELLOW, Tier.RED
 
 
 def rule(condition: Condition = Condition.ABOVE, *levels: tuple[Tier, float, float], **more: Any) -> Rule:
-    made = tuple(Level(*level) for level in levels) or (Level(RED, 30, 25),)
+    made = tuple(ThresholdLevel(*level) for level in levels) or (ThresholdLevel(RED, 30, 25),)
     base = Baseline() if condition.compares else None
     whole: dict[str, Any] = {"aggregate": Aggregate.MEAN, "window": timedelta(minutes=10), "baseline": base, **more}
     return Rule("r", Text("R"), "m", condition=condition, levels=made, **whole)
 
 
-def reading(value: float | None, events: float = 100, baseline: float | None = None, behind: float = 100) -> Reading:
-    return Reading(AT, value, events, baseline, behind, AT)
+def reading(value: float | None, events: float = 100, baseline: float | None = None, behind: float = 100) -> RuleReading:
+    return RuleReading(AT, value, events, baseline, behind, AT)
 
 
 TWO = ((YELLOW, 0.5, 0.3), (RED, 1.0, 0.8))
@@ -48,7 +48,7 @@ VOLUME = {"aggregate": Aggregate.SUM, "significance": 0.05}
     ],
 )
 def test_above(says: str, condition: str, figures: tuple[float], breached: Tier | None, held: Tier | None) -> None:
-    found = judge(rule(Condition(condition)), reading(*figures))
+    found = judge_reading(rule(Condition(condition)), reading(*figures))
     assert (found.breached, found.held) == (breached, held), says
 
 
@@ -56,7 +56,7 @@ def test_above(says: str, condition: str, figures: tuple[float], breached: Tier 
     ("value", "breached", "held"), [(0.85, None, RED), (0.849, RED, RED), (0.87, None, RED), (0.88, None, None)]
 )
 def test_below(value: float, breached: Tier | None, held: Tier | None) -> None:
-    found = judge(rule(Condition.BELOW, (RED, 0.85, 0.88)), reading(value))
+    found = judge_reading(rule(Condition.BELOW, (RED, 0.85, 0.88)), reading(value))
     assert (found.breached, found.held) == (breached, held)
 
 
@@ -83,27 +83,27 @@ def test_below(value: float, breached: Tier | None, held: Tier | None) -> None:
     ],
 )
 def test_changes(condition: str, value: float, baseline: float | None, breached: Tier | None, held: Any) -> None:
-    found = judge(rule(Condition(condition), *TWO), reading(value, baseline=baseline))
+    found = judge_reading(rule(Condition(condition), *TWO), reading(value, baseline=baseline))
     assert (found.breached, found.held) == (breached, held)
 
 
 def test_a_change_of_20_percent_is_one_whatever_the_floating_point_makes_of_it() -> None:
     up = rule(Condition.CHANGE_ABOVE, (RED, 0.2, 0.1))
     assert (1.2 - 1.0) / 1.0 < 0.2
-    assert judge(up, reading(1.2, baseline=1.0)).breached is RED
+    assert judge_reading(up, reading(1.2, baseline=1.0)).breached is RED
 
 
 def test_points_are_the_difference_itself() -> None:
     down = rule(Condition.CHANGE_BELOW, (YELLOW, 0.10, 0.05), points=True)
-    assert judge(down, reading(0.70, baseline=0.80)).breached is YELLOW
-    assert judge(down, reading(0.71, baseline=0.80)).breached is None
-    assert measure(replace(down, points=False), reading(1.0, baseline=0.0)) == inf
+    assert judge_reading(down, reading(0.70, baseline=0.80)).breached is YELLOW
+    assert judge_reading(down, reading(0.71, baseline=0.80)).breached is None
+    assert compared_figure(replace(down, points=False), reading(1.0, baseline=0.0)) == inf
 
 
 def test_without_value_or_baseline_nothing_is_concluded() -> None:
-    assert judge(rule(), reading(None)).want is Want.NO_VALUE
-    week = judge(rule(Condition.CHANGE_ABOVE, *TWO), reading(1000, baseline=None))
-    assert (week.want, week.concludes, week.breached, week.held) == (Want.NO_BASELINE, False, None, None)
+    assert judge_reading(rule(), reading(None)).want is MissingEvidence.NO_VALUE
+    week = judge_reading(rule(Condition.CHANGE_ABOVE, *TWO), reading(1000, baseline=None))
+    assert (week.want, week.concludes, week.breached, week.held) == (MissingEvidence.NO_BASELINE, False, None, None)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_min_samples(
     aggregate: str, condition: str, events: float, behind: float, concludes: bool, breached: Tier | None
 ) -> None:
     limit = rule(Condition(condition), (RED, 1.0, 0.5), aggregate=Aggregate(aggregate), min_samples=20)
-    found = judge(limit, reading(30, events, baseline=10, behind=behind))
+    found = judge_reading(limit, reading(30, events, baseline=10, behind=behind))
     assert (found.concludes, found.breached) == (concludes, breached)
 
 
@@ -141,42 +141,42 @@ def test_min_samples(
 )
 def test_complaints_are_tested_for_chance(complaints: int, against: int, weeks: int, fires: bool) -> None:
     up = rule(Condition.CHANGE_ABOVE, (RED, 0.5, 0.3), **VOLUME)
-    found = judge(up, reading(complaints, complaints, against, against * weeks))
+    found = judge_reading(up, reading(complaints, complaints, against, against * weeks))
     assert (found.breached is RED) is fires, found.probability
-    assert found.want is (Want.NOTHING if fires else Want.CHANCE)
+    assert found.want is (MissingEvidence.NOTHING if fires else MissingEvidence.CHANCE)
     assert found.held is RED  # going on asks no test
 
 
 def test_a_rate_is_tested_by_the_events_of_its_window() -> None:
     up = rule(Condition.CHANGE_ABOVE, (RED, 0.5, 0.3), aggregate=Aggregate.RATE, significance=0.05)
-    assert judge(up, reading(6.0, 60, 4.0, 40)).probability == pytest.approx(0.0284, abs=1e-4)
+    assert judge_reading(up, reading(6.0, 60, 4.0, 40)).probability == pytest.approx(0.0284, abs=1e-4)
 
 
 def test_a_fall_is_tested_on_its_own_side_and_two_sided_doubles() -> None:
     down = rule(Condition.CHANGE_BELOW, (RED, 0.3, 0.2), **VOLUME)
-    one = judge(down, reading(40, 40, 60, 60)).probability
-    both = judge(replace(down, condition=Condition.CHANGE_EITHER), reading(40, 40, 60, 60)).probability
+    one = judge_reading(down, reading(40, 40, 60, 60)).probability
+    both = judge_reading(replace(down, condition=Condition.CHANGE_EITHER), reading(40, 40, 60, 60)).probability
     assert one == pytest.approx(0.0284, abs=1e-4)
     assert both == pytest.approx(2 * 0.0284, abs=2e-4)
 
 
 def test_a_red_by_chance_may_be_a_yellow_beyond_it() -> None:
     low = rule(Condition.BELOW, (YELLOW, 0.85, 0.88), (RED, 0.70, 0.75), aggregate=Aggregate.SHARE, significance=0.05)
-    found = judge(low, reading(0.68, 50))
+    found = judge_reading(low, reading(0.68, 50))
     assert (found.breached, found.held) == (YELLOW, RED)
-    assert judge(low, reading(0.50, 50)).breached is RED
+    assert judge_reading(low, reading(0.50, 50)).breached is RED
 
 
 @pytest.mark.parametrize(("share", "of", "fires"), [(0.80, 20, False), (0.80, 400, True), (0.84, 400, False)])
 def test_satisfaction_below_its_target_is_tested_against_the_target(share: float, of: int, fires: bool) -> None:
     low = rule(Condition.BELOW, (RED, 0.85, 0.88), aggregate=Aggregate.SHARE, significance=0.05)
-    assert (judge(low, reading(share, of)).breached is RED) is fires
+    assert (judge_reading(low, reading(share, of)).breached is RED) is fires
 
 
 @pytest.mark.parametrize(("of", "behind", "fires"), [(20, 2000, False), (300, 20, False), (300, 300, True)])
 def test_a_share_against_a_share_knows_that_both_are_samples(of: int, behind: int, fires: bool) -> None:
     jump = rule(Condition.CHANGE_ABOVE, (RED, 0.5, 0.3), aggregate=Aggregate.SHARE, significance=0.01)
-    assert (judge(jump, reading(0.20, of, 0.10, behind)).breached is RED) is fires
+    assert (judge_reading(jump, reading(0.20, of, 0.10, behind)).breached is RED) is fires
 
 
 def binomial_tail(k: int, n: int, p: Fraction) -> float:
@@ -186,23 +186,23 @@ def binomial_tail(k: int, n: int, p: Fraction) -> float:
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 9))
 def test_the_binomial_tail_is_exact_wherever_it_matters(a: int, b: int, tenths: int) -> None:
     exact = binomial_tail(a, a + b, Fraction(tenths, 10))
-    found = chance.at_least(a, a + b, tenths / 10)
+    found = chance.binomial_at_least(a, a + b, tenths / 10)
     assert found == pytest.approx(exact, rel=1e-9) or (found == 1.0 and exact > 0.4)
-    assert chance.at_most(b, a + b, 1 - tenths / 10) == pytest.approx(found, rel=1e-6)
+    assert chance.binomial_at_most(b, a + b, 1 - tenths / 10) == pytest.approx(found, rel=1e-6)
 
 
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
 def test_fishers_test_is_exact_wherever_it_matters(k: int, rest: int, other: int, other_rest: int) -> None:
     n, m, wins = k + rest, other + other_rest, k + other
     exact = sum(comb(n, i) * comb(m, wins - i) for i in range(k, min(n, wins) + 1)) / comb(n + m, wins)
-    found = chance.higher_share(k, n, other, m)
+    found = chance.fisher_higher_share(k, n, other, m)
     assert found == pytest.approx(exact, rel=1e-9) or (found == 1.0 and exact > 0.4)
 
 
 def test_a_thousand_million_events_are_judged_at_once() -> None:
-    assert chance.more_than_expected(1_000_000_000, 900_000_000, 0.5) < 1e-100
-    assert 0.01 < chance.more_than_expected(500_700, 500_000, 0.5) < 0.5
-    assert chance.higher_share(10**9, 2 * 10**9, 9 * 10**8, 2 * 10**9) < 1e-100
+    assert chance.poisson_excess(1_000_000_000, 900_000_000, 0.5) < 1e-100
+    assert 0.01 < chance.poisson_excess(500_700, 500_000, 0.5) < 0.5
+    assert chance.fisher_higher_share(10**9, 2 * 10**9, 9 * 10**8, 2 * 10**9) < 1e-100
 
 
 numbers = st.none() | st.floats(-1e12, 1e12)
@@ -218,8 +218,8 @@ def test_every_reading_has_an_answer_and_the_breached_is_held(  # noqa: PLR0917
 ) -> None:  # fmt: skip
     limit = rule(condition, *TWO, aggregate=aggregate, points=points, significance=significance, min_samples=5)
     if condition is Condition.BELOW:
-        limit = replace(limit, levels=(Level(YELLOW, 1.0, 1.2), Level(RED, 0.5, 0.7)))
-    found = judge(limit, reading(value, events, baseline, behind))
+        limit = replace(limit, levels=(ThresholdLevel(YELLOW, 1.0, 1.2), ThresholdLevel(RED, 0.5, 0.7)))
+    found = judge_reading(limit, reading(value, events, baseline, behind))
     if found.breached is not None:
         assert found.concludes
         assert found.held is RED or found.held is found.breached

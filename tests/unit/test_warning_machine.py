@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 
 from domain.durations import later
 from domain.text import Text
-from domain.warning.machine import advance
-from domain.warning.reading import Reading
-from domain.warning.rule import Aggregate, Condition, Level, Rule, Tier, rank
-from domain.warning.standing import Phase, Standing
+from domain.warning.machine import advance_state
+from domain.warning.reading import RuleReading
+from domain.warning.rule import Aggregate, Condition, ThresholdLevel, Rule, Tier, tier_rank
+from domain.warning.standing import RulePhase, RuleState
 
 START = pendulum.datetime(2026, 3, 2, 10)
 TICK = timedelta(seconds=10)
 YELLOW, RED = Tier.YELLOW, Tier.RED
-LEVELS = (Level(YELLOW, 30, 25), Level(RED, 60, 50))
+LEVELS = (ThresholdLevel(YELLOW, 30, 25), ThresholdLevel(RED, 60, 50))
 # How a reading is written in the tables: a value, too few events behind it, a gap, or silence.
 FEW, GAP, SILENCE = "few", "gap", "silence"
 
@@ -38,25 +38,25 @@ def at(tick: int) -> pendulum.DateTime:
     return later(START, TICK * tick)
 
 
-def reading(what: float | str, tick: int) -> Reading:
+def reading(what: float | str, tick: int) -> RuleReading:
     now = at(tick)
     if what == FEW:
-        return Reading(now, 99.0, 3, newest=now)
+        return RuleReading(now, 99.0, 3, newest=now)
     if what == GAP:
-        return Reading(now, None, newest=later(now, timedelta(minutes=-4)))
+        return RuleReading(now, None, newest=later(now, timedelta(minutes=-4)))
     if what == SILENCE:
-        return Reading(now, 99.0, 100, newest=later(now, timedelta(minutes=-5)))  # a long window still has old samples
-    return Reading(now, float(what), 100, newest=now)
+        return RuleReading(now, 99.0, 100, newest=later(now, timedelta(minutes=-5)))  # a long window still has old samples
+    return RuleReading(now, float(what), 100, newest=now)
 
 
-def run(limit: Rule, readings: Sequence[float | str], standing: Standing | None = None) -> list[Standing]:
-    found = [standing or Standing()]
+def run(limit: Rule, readings: Sequence[float | str], standing: RuleState | None = None) -> list[RuleState]:
+    found = [standing or RuleState()]
     for tick, what in enumerate(readings):
-        found.append(advance(limit, found[-1], reading(what, tick)))
+        found.append(advance_state(limit, found[-1], reading(what, tick)))
     return found[1:]
 
 
-def short(standing: Standing) -> str:
+def short(standing: RuleState) -> str:
     """A standing in a word: `F:red`, with `+` while it waits for worse and `?` while it is silent."""
     letter = {"ok": "-", "pending": "P", "firing": "F", "recovering": "R", "no_data": "N"}[standing.phase]
     tier = f":{standing.tier}" if standing.tier else ""
@@ -157,28 +157,28 @@ def test_nothing_happened_is_the_same_object(options: dict[str, Any]) -> None:
 
 def test_a_series_that_never_spoke_is_silent_after_a_while_not_at_once() -> None:
     limit = rule(no_data="warn")
-    first = advance(limit, Standing(), Reading(at(0), None))
-    assert (first.phase, first.since) == (Phase.OK, at(0))
-    assert advance(limit, first, Reading(at(29), None)) is first
-    assert short(advance(limit, first, Reading(at(30), None))) == "F:yellow?"
-    quiet = advance(rule(), first, Reading(at(30), None))
+    first = advance_state(limit, RuleState(), RuleReading(at(0), None))
+    assert (first.phase, first.since) == (RulePhase.OK, at(0))
+    assert advance_state(limit, first, RuleReading(at(29), None)) is first
+    assert short(advance_state(limit, first, RuleReading(at(30), None))) == "F:yellow?"
+    quiet = advance_state(rule(), first, RuleReading(at(30), None))
     assert short(quiet) == "N"
-    assert advance(rule(), quiet, Reading(at(31), None)) is quiet
+    assert advance_state(rule(), quiet, RuleReading(at(31), None)) is quiet
 
 
 def test_a_reading_from_before_the_phase_changes_nothing() -> None:
     firing = run(rule(), [1, 1, 31])[-1]
     for what in (1, 61, FEW, SILENCE, GAP):
-        assert advance(rule(), firing, reading(what, 1)) is firing
+        assert advance_state(rule(), firing, reading(what, 1)) is firing
 
 
 def test_without_a_baseline_what_fires_goes_on_and_what_pends_is_dropped() -> None:
-    change = replace(rule(**F20), condition=Condition.CHANGE_ABOVE, levels=(Level(RED, 0.5, 0.3),), min_samples=0)
+    change = replace(rule(**F20), condition=Condition.CHANGE_ABOVE, levels=(ThresholdLevel(RED, 0.5, 0.3),), min_samples=0)
 
-    def step(standing: Standing, tick: int, baseline: float | None) -> Standing:
-        return advance(change, standing, Reading(at(tick), 40.0, 100, baseline, 100, at(tick)))
+    def step(standing: RuleState, tick: int, baseline: float | None) -> RuleState:
+        return advance_state(change, standing, RuleReading(at(tick), 40.0, 100, baseline, 100, at(tick)))
 
-    pending = step(step(Standing(), 0, 20.0), 1, 20.0)
+    pending = step(step(RuleState(), 0, 20.0), 1, 20.0)
     assert short(pending) == "P:red"
     assert short(step(pending, 2, None)) == "-"
     firing = step(pending, 2, 20.0)
@@ -202,16 +202,16 @@ histories = st.lists(figures, max_size=40)
 @given(rules, histories)
 def test_a_restart_at_any_tick_changes_nothing(limit: Rule, history: list[float | str]) -> None:
     through = run(limit, history)
-    standing = Standing()
+    standing = RuleState()
     for tick, what in enumerate(history):
         rebuilt = pickle.loads(pickle.dumps(standing))  # noqa: S301 - our own bytes
-        standing = advance(pickle.loads(pickle.dumps(limit)), rebuilt, reading(what, tick))  # noqa: S301
+        standing = advance_state(pickle.loads(pickle.dumps(limit)), rebuilt, reading(what, tick))  # noqa: S301
         assert standing == through[tick]
 
 
 @given(rules, histories)
 def test_equal_means_the_same_object(limit: Rule, history: list[float | str]) -> None:
-    begin = Standing()
+    begin = RuleState()
     for before, after in pairwise([begin, *run(limit, history, begin)]):
         assert (before == after) is (before is after)
 
@@ -219,9 +219,9 @@ def test_equal_means_the_same_object(limit: Rule, history: list[float | str]) ->
 @given(rules, histories)
 def test_it_never_fires_before_its_for_of_breached_readings(limit: Rule, history: list[float | str]) -> None:
     threshold = {level.tier: level.threshold for level in limit.levels}
-    before = Standing()
+    before = RuleState()
     for tick, after in enumerate(run(limit, history)):
-        raised = after.warns and rank(after.tier) > (rank(before.tier) if before.warns else 0) and not after.silent
+        raised = after.warns and tier_rank(after.tier) > (tier_rank(before.tier) if before.warns else 0) and not after.silent
         # A silence that warned has its level already, and figures may then take it on.
         if raised and after.tier is not None:
             ticks = int(-(-limit.for_ // TICK))
@@ -234,7 +234,7 @@ def test_it_never_fires_before_its_for_of_breached_readings(limit: Rule, history
 
 @given(rules, histories)
 def test_a_firing_has_one_beginning_until_it_ends(limit: Rule, history: list[float | str]) -> None:
-    before = Standing()
+    before = RuleState()
     for tick, after in enumerate(run(limit, history)):
         assert (after.firing_since is not None) is after.warns
         if before.warns and after.warns:
@@ -249,7 +249,7 @@ def test_a_red_never_ends_by_silence_and_a_warning_only_by_a_good_figure(
     limit: Rule, history: list[float | str]
 ) -> None:
     good = min(level.recover for level in limit.levels)
-    before = Standing()
+    before = RuleState()
     for what, after in zip(history, run(limit, history), strict=True):
         if before.warns and not after.warns:
             by_figure = isinstance(what, int) and what <= good
@@ -262,43 +262,43 @@ def test_a_red_never_ends_by_silence_and_a_warning_only_by_a_good_figure(
 @given(rules, histories)
 def test_legal_moves_only(limit: Rule, history: list[float | str]) -> None:
     legal = {
-        Phase.OK: {"pending", "firing", "no_data"}, Phase.PENDING: {"ok", "firing", "no_data"},
-        Phase.FIRING: {"ok", "recovering", "no_data"}, Phase.RECOVERING: {"ok", "firing", "no_data"},
-        Phase.NO_DATA: {"ok", "pending", "firing"},
+        RulePhase.OK: {"pending", "firing", "no_data"}, RulePhase.PENDING: {"ok", "firing", "no_data"},
+        RulePhase.FIRING: {"ok", "recovering", "no_data"}, RulePhase.RECOVERING: {"ok", "firing", "no_data"},
+        RulePhase.NO_DATA: {"ok", "pending", "firing"},
     }  # fmt: skip
-    before = Standing()
+    before = RuleState()
     for after in run(limit, history):
         assert after.phase == before.phase or str(after.phase) in legal[before.phase]
-        assert (after.tier is None) is (after.phase in (Phase.OK, Phase.NO_DATA))
-        assert not (after.silent and after.phase is not Phase.FIRING)
-        assert after.worse is None or rank(after.worse) > rank(after.tier)
+        assert (after.tier is None) is (after.phase in (RulePhase.OK, RulePhase.NO_DATA))
+        assert not (after.silent and after.phase is not RulePhase.FIRING)
+        assert after.worse is None or tier_rank(after.worse) > tier_rank(after.tier)
         before = after
 
 
 @given(rules, st.lists(st.sampled_from([20, 27, 31, 61]), max_size=15))
 def test_more_ticks_of_the_same_figures_fire_no_earlier_than_for_and_no_later(limit: Rule, history: list[int]) -> None:
     """Each figure seen three times, every 10 s instead of every 30: what a coarse eye sees, a fine one saw by then."""
-    fine, coarse = Standing(), Standing()
+    fine, coarse = RuleState(), RuleState()
     began: pendulum.DateTime | None = None
     for tick, what in enumerate(history):
         for third in range(3):
             now = 3 * tick + third
-            fine = advance(limit, fine, reading(what, now))
+            fine = advance_state(limit, fine, reading(what, now))
             bad = what > limit.levels[0].threshold
             began = (began or at(now)) if bad else None
             if fine.firing_since == at(now):
                 assert began is not None
                 assert at(now).timestamp() - began.timestamp() >= limit.for_.total_seconds()
-        coarse = advance(limit, coarse, reading(what, 3 * tick))
+        coarse = advance_state(limit, coarse, reading(what, 3 * tick))
         if coarse.warns and coarse.firing_since == at(3 * tick):
             assert fine.firing_since is None or fine.firing_since <= at(3 * tick)
 
 
 @given(rules, histories, st.sampled_from([0, 3, 17]))
 def test_an_earlier_reading_never_moves_it_back(limit: Rule, history: list[float | str], back: int) -> None:
-    standing = Standing()
+    standing = RuleState()
     for tick, what in enumerate(history):
-        standing = advance(limit, standing, reading(what, tick + 100))
+        standing = advance_state(limit, standing, reading(what, tick + 100))
         if standing.since is not None:
             early = int((standing.since.timestamp() - START.timestamp()) // 10) - 1 - back
-            assert advance(limit, standing, reading(61, early)) is standing
+            assert advance_state(limit, standing, reading(61, early)) is standing

@@ -11,23 +11,23 @@ import pytest
 
 from domain.text import Text
 from domain.warning.figures import METRICS
-from domain.warning.rule import Aggregate, Condition, Level, Rule, Tier
-from domain.warning.soundness import problems
-from domain.warning.standing import Phase
-from domain.warning.trial import Expectation, Line, Trial, failures
+from domain.warning.rule import Aggregate, Condition, ThresholdLevel, Rule, Tier
+from domain.warning.soundness import check_rule
+from domain.warning.standing import RulePhase
+from domain.warning.trial import TrialExpectation, TrialSeries, RuleTrial, find_trial_failures
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 RULE = Rule(
-    "queue", Text("Q"), "backlog", Aggregate.LAST, MINUTE, Condition.ABOVE, (Level(Tier.RED, 50, 40),), by=("queue",)
+    "queue", Text("Q"), "backlog", Aggregate.LAST, MINUTE, Condition.ABOVE, (ThresholdLevel(Tier.RED, 50, 40),), by=("queue",)
 )
 
 
-def line(*values: float | None, **more: Any) -> Line:
-    return Line("backlog", values, **more)
+def line(*values: float | None, **more: Any) -> TrialSeries:
+    return TrialSeries("backlog", values, **more)
 
 
-def expect(seconds: int, phase: str, tier: Tier | None = None, **labels: str) -> Expectation:
-    return Expectation(SECOND * seconds, Phase(phase), tier, labels)
+def expect(seconds: int, phase: str, tier: Tier | None = None, **labels: str) -> TrialExpectation:
+    return TrialExpectation(SECOND * seconds, RulePhase(phase), tier, labels)
 
 
 LONG, SHORT = line(60, 60, 60, labels={"queue": "a"}), line(10, 10, 10, labels={"queue": "b"})
@@ -36,25 +36,25 @@ LONG, SHORT = line(60, 60, 60, labels={"queue": "a"}), line(10, 10, 10, labels={
 @pytest.mark.parametrize(
     ("trial", "said"),
     [
-        (Trial("as expected", (LONG,), (expect(10, "firing", queue="a"),)), []),
-        (Trial("a sample is seen by the next tick", (LONG,), (expect(0, "ok", queue="a"),)), []),
-        (Trial("between two ticks it stands as at the last", (LONG,), (expect(9, "ok", queue="a"),)), []),
-        (Trial("another phase", (LONG,), (expect(10, "ok", queue="a"),)),
+        (RuleTrial("as expected", (LONG,), (expect(10, "firing", queue="a"),)), []),
+        (RuleTrial("a sample is seen by the next tick", (LONG,), (expect(0, "ok", queue="a"),)), []),
+        (RuleTrial("between two ticks it stands as at the last", (LONG,), (expect(9, "ok", queue="a"),)), []),
+        (RuleTrial("another phase", (LONG,), (expect(10, "ok", queue="a"),)),
          ["queue=a at 10s it should be ok, and is firing red"]),
-        (Trial("another tier", (LONG,), (expect(10, "firing", Tier.YELLOW, queue="a"),)),
+        (RuleTrial("another tier", (LONG,), (expect(10, "firing", Tier.YELLOW, queue="a"),)),
          ["queue=a at 10s it should be firing yellow, and is firing red"]),
-        (Trial("the other series", (LONG, SHORT), (expect(10, "ok", queue="b"), expect(10, "firing", queue="a"))), []),
-        (Trial("a series that nobody expected fires too", (LONG, SHORT), never_fires=True),
+        (RuleTrial("the other series", (LONG, SHORT), (expect(10, "ok", queue="b"), expect(10, "firing", queue="a"))), []),
+        (RuleTrial("a series that nobody expected fires too", (LONG, SHORT), never_fires=True),
          ["queue=a fires at 10s, and never should"]),
-        (Trial("none fires", (SHORT,), never_fires=True), []),
-        (Trial("a series without figures is silent", (SHORT,), (expect(600, "no_data", queue="z"),)), []),
-        (Trial("two in one tick", (LONG,), (expect(11, "firing", queue="a"), expect(12, "ok", queue="a"))),
+        (RuleTrial("none fires", (SHORT,), never_fires=True), []),
+        (RuleTrial("a series without figures is silent", (SHORT,), (expect(600, "no_data", queue="z"),)), []),
+        (RuleTrial("two in one tick", (LONG,), (expect(11, "firing", queue="a"), expect(12, "ok", queue="a"))),
          ["queue=a at 12s it should be ok, and is firing red"]),
     ],
-    ids=lambda value: value.name if isinstance(value, Trial) else "",
+    ids=lambda value: value.name if isinstance(value, RuleTrial) else "",
 )  # fmt: skip
-def test_a_trial_passes_or_says_what_was_otherwise(trial: Trial, said: list[str]) -> None:
-    assert failures(RULE, trial) == said
+def test_a_trial_passes_or_says_what_was_otherwise(trial: RuleTrial, said: list[str]) -> None:
+    assert find_trial_failures(RULE, trial) == said
 
 
 def test_a_line_lies_where_it_says() -> None:
@@ -69,21 +69,21 @@ def test_a_line_lies_where_it_says() -> None:
 
 
 def test_a_trial_lasts_to_its_last_figure_or_expectation() -> None:
-    assert Trial("", (line(1, 1, 1),)).lasts == 30 * SECOND
-    assert Trial("", (line(1, 1, 1),), (expect(90, "ok"),)).lasts == 90 * SECOND
-    assert Trial("", (line(1, weeks=4, every=MINUTE),)).lasts == timedelta(0)
+    assert RuleTrial("", (line(1, 1, 1),)).lasts == 30 * SECOND
+    assert RuleTrial("", (line(1, 1, 1),), (expect(90, "ok"),)).lasts == 90 * SECOND
+    assert RuleTrial("", (line(1, weeks=4, every=MINUTE),)).lasts == timedelta(0)
 
 
 def test_a_sound_rule_has_no_problem_and_each_limit_is_where_it_is_said_to_be() -> None:
     def found(**more: Any) -> list[tuple[str | int, ...]]:
-        return [problem.path for problem in problems(replace(RULE, **more), METRICS["backlog"])]
+        return [problem.path for problem in check_rule(replace(RULE, **more), METRICS["backlog"])]
 
     assert found() == []
     assert found(window=timedelta(days=28)) == []
     assert found(window=timedelta(days=28) + 10 * SECOND) == [("window",)]
     assert found(window=10 * SECOND) == []
-    assert found(levels=(Level(Tier.RED, 50, 50),)) == []
-    assert found(levels=(Level(Tier.RED, 50, 51),)) == [("recover",)]
+    assert found(levels=(ThresholdLevel(Tier.RED, 50, 50),)) == []
+    assert found(levels=(ThresholdLevel(Tier.RED, 50, 51),)) == [("recover",)]
     assert found(for_=timedelta(days=29), keep_firing=timedelta(days=29)) == [("for",), ("keep_firing",)]
     assert found(min_samples=-1) == [("min_samples",)]
     assert found(zone="Nowhere") == [("zone",)]

@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.text import Text
-from domain.warning.reading import Reading
-from domain.warning.rule import Aggregate, Baseline, Condition, Level, Rule, Tier
-from domain.warning.window import History, Sample, read, series_of
+from domain.warning.reading import RuleReading
+from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, Tier
+from domain.warning.window import SampleHistory, Sample, read_window, list_series
 
 AT = pendulum.datetime(2026, 3, 16, 10)  # a Monday
 
 
 def rule(aggregate: str = "mean", window: int = 10, condition: str = "above", **more: Any) -> Rule:
-    levels = (Level(Tier.RED, 1, 1),)
+    levels = (ThresholdLevel(Tier.RED, 1, 1),)
     return Rule(
         "r", Text("R"), "m", Aggregate(aggregate), timedelta(minutes=window), Condition(condition), levels, **more
     )
@@ -49,40 +49,40 @@ FIVE = [sample(5, 10, 1), sample(4, 20, 2), sample(3, 30, 3), sample(2, 5, 4), s
     ],
 )
 def test_aggregates(aggregate: str, value: float, events: float) -> None:
-    found = read(rule(aggregate), FIVE, AT)
+    found = read_window(rule(aggregate), FIVE, AT)
     assert found.value == pytest.approx(value)
-    assert found == Reading(AT, found.value, events, newest=AT.subtract(minutes=1))
+    assert found == RuleReading(AT, found.value, events, newest=AT.subtract(minutes=1))
 
 
 def test_a_percentile_is_the_value_of_an_event() -> None:
     hundred = [sample(number / 20, number) for number in range(1, 101)]
     random.Random(1).shuffle(hundred)
     for name, value in (("p50", 50), ("p90", 90), ("p95", 95), ("p99", 99)):
-        assert read(rule(name), hundred, AT).value == value
+        assert read_window(rule(name), hundred, AT).value == value
 
 
 def test_the_window_takes_its_beginning_and_not_its_end() -> None:
     edge = [sample(10, 1), sample(0, 100), sample(-1, 100), sample(10.1, 1000)]
-    assert read(rule("sum"), edge, AT) == Reading(AT, 1, 1, newest=AT.subtract(minutes=10))
+    assert read_window(rule("sum"), edge, AT) == RuleReading(AT, 1, 1, newest=AT.subtract(minutes=10))
 
 
 def test_of_one_moment_the_last_is_the_largest_whatever_came_first() -> None:
     both = [sample(1, 7), sample(1, 9), sample(1, 8)]
-    assert read(rule("last"), both, AT).value == read(rule("last"), both[::-1], AT).value == 9
+    assert read_window(rule("last"), both, AT).value == read_window(rule("last"), both[::-1], AT).value == 9
 
 
 def test_satisfied_are_those_of_at_least_4() -> None:
     scores = [sample(1, score, count) for score, count in ((1, 5), (3, 5), (4, 10), (5, 20))]
-    assert read(rule("share", at_least=4), scores, AT) == Reading(AT, 0.75, 40, newest=AT.subtract(minutes=1))
+    assert read_window(rule("share", at_least=4), scores, AT) == RuleReading(AT, 0.75, 40, newest=AT.subtract(minutes=1))
 
 
 def test_a_share_per_another_metric_counts_the_denominator() -> None:
     both = [sample(3, 2), sample(2, 4), sample(4, 100, metric="n"), sample(1, 200, metric="n")]
-    found = read(rule("share", per="n"), both, AT)
-    assert found == Reading(AT, 6 / 300, 300, newest=AT.subtract(minutes=2))
-    none = read(rule("share", per="n"), both[:2], AT)
+    found = read_window(rule("share", per="n"), both, AT)
+    assert found == RuleReading(AT, 6 / 300, 300, newest=AT.subtract(minutes=2))
+    none = read_window(rule("share", per="n"), both[:2], AT)
     assert (none.value, none.events, none.newest) == (None, 0, None)
-    no_complaints = read(rule("share", per="n"), [sample(30, 1), *both[2:]], AT)
+    no_complaints = read_window(rule("share", per="n"), [sample(30, 1), *both[2:]], AT)
     assert (no_complaints.value, no_complaints.newest) == (0.0, AT.subtract(minutes=30))
 
 
@@ -92,16 +92,16 @@ def test_labels_choose_and_by_tells_apart() -> None:
         sample(1, 8, service="ship", queue="a"), sample(1, 16, metric="n", service="pay", queue="z"),
     ]  # fmt: skip
     limit = rule("sum", labels={"service": "pay"}, by=("queue",))
-    keys = series_of(limit, mixed)
+    keys = list_series(limit, mixed)
     assert keys == [(("queue", ""),), (("queue", "a"),), (("queue", "b"),)]
-    assert [read(limit, mixed, AT, key).value for key in keys] == [4, 1, 2]
-    assert series_of(rule(), []) == [()]
-    assert read(rule("sum", labels={"service": "pay"}), mixed, AT).value == 7
+    assert [read_window(limit, mixed, AT, key).value for key in keys] == [4, 1, 2]
+    assert list_series(rule(), []) == [()]
+    assert read_window(rule("sum", labels={"service": "pay"}), mixed, AT).value == 7
 
 
 def test_nothing_in_the_window_is_no_value_but_the_newest_is_known() -> None:
-    assert read(rule(), [sample(11, 1)], AT) == Reading(AT, None, 0, newest=AT.subtract(minutes=11))
-    assert read(rule(), [], AT) == Reading(AT, None)
+    assert read_window(rule(), [sample(11, 1)], AT) == RuleReading(AT, None, 0, newest=AT.subtract(minutes=11))
+    assert read_window(rule(), [], AT) == RuleReading(AT, None)
 
 
 def every_minute(first: int, last: int, value: float) -> list[Sample]:
@@ -114,10 +114,10 @@ PREVIOUS: dict[str, Any] = {"condition": "change_above", "baseline": Baseline()}
 
 def test_previous_is_the_window_just_before_or_so_much_earlier() -> None:
     figures = [*every_minute(60, 20, 1), *every_minute(20, 10, 3), *every_minute(10, 0, 6)]
-    found = read(rule("sum", **PREVIOUS), figures, AT)
+    found = read_window(rule("sum", **PREVIOUS), figures, AT)
     assert (found.value, found.events, found.baseline, found.baseline_events) == (60, 60, 30, 30)
     earlier = Baseline(offset=timedelta(minutes=30))
-    assert read(rule("sum", condition="change_above", baseline=earlier), figures, AT).baseline == 10
+    assert read_window(rule("sum", condition="change_above", baseline=earlier), figures, AT).baseline == 10
 
 
 @pytest.mark.parametrize(
@@ -137,19 +137,19 @@ def test_previous_is_the_window_just_before_or_so_much_earlier() -> None:
 def test_a_volume_is_compared_only_where_it_was_heard_all_along(
     says: str, aggregate: str, figures: list[Sample], baseline: float | None
 ) -> None:
-    assert read(rule(aggregate, **PREVIOUS), figures, AT).baseline == baseline
+    assert read_window(rule(aggregate, **PREVIOUS), figures, AT).baseline == baseline
 
 
 def test_a_hole_that_touches_neither_window_is_no_hole() -> None:
     earlier = rule("sum", condition="change_above", baseline=Baseline(offset=timedelta(minutes=30)))
     around = [*every_minute(60, 45, 1), *every_minute(40, 29, 1), *every_minute(10, 0, 1)]
-    assert read(earlier, around, AT).baseline == 10
+    assert read_window(earlier, around, AT).baseline == 10
     into = [*(one for one in around if one.at < AT.subtract(minutes=31)), *around[-10:]]
-    assert read(earlier, into, AT).baseline is None
+    assert read_window(earlier, into, AT).baseline is None
 
 
 def test_a_hole_that_is_still_to_come_is_not_known() -> None:
-    history = History(rule("sum", **PREVIOUS), [*every_minute(30, 0, 1), sample(-20, 1)])
+    history = SampleHistory(rule("sum", **PREVIOUS), [*every_minute(30, 0, 1), sample(-20, 1)])
     assert history.read(AT).baseline == 10
     assert history.read(AT.add(minutes=4)).baseline is None  # by then five minutes without a figure
 
@@ -170,7 +170,7 @@ def test_what_comes_later_is_not_known_before(
     limit = rule(
         aggregate, condition="change_above", baseline=Baseline(offset=back), at_least=5, per="n" if per else None
     )
-    assert History(limit, samples).read(at) == read(limit, [one for one in samples if one.at < at], at)
+    assert SampleHistory(limit, samples).read(at) == read_window(limit, [one for one in samples if one.at < at], at)
 
 
 def weeks(*values: float | None, hour: int = 10, zone: str = "UTC", at: pendulum.DateTime = AT) -> list[Sample]:
@@ -194,15 +194,15 @@ def seasonal(**base: Any) -> Rule:
     ],
 )
 def test_same_hours_is_the_median_of_the_weeks_with_data(values: Any, baseline: float | None, events: float) -> None:
-    found = read(seasonal(), weeks(*values), AT)
+    found = read_window(seasonal(), weeks(*values), AT)
     assert (found.value, found.baseline, found.baseline_events) == (9, baseline, events)
 
 
 def test_a_holiday_is_left_out_of_the_baseline_and_has_none_itself() -> None:
     figures = weeks(9, 1, 2, 3, 40)
-    assert read(seasonal(), figures, AT, holidays={"2026-03-09"}).baseline == 3  # of 2, 3, 40
-    assert read(seasonal(), figures, AT, holidays={"2026-03-16"}).baseline is None
-    assert read(seasonal(), figures, AT, holidays={"2026-03-09", "2026-03-02", "2026-02-23"}).baseline is None
+    assert read_window(seasonal(), figures, AT, holidays={"2026-03-09"}).baseline == 3  # of 2, 3, 40
+    assert read_window(seasonal(), figures, AT, holidays={"2026-03-16"}).baseline is None
+    assert read_window(seasonal(), figures, AT, holidays={"2026-03-09", "2026-03-02", "2026-02-23"}).baseline is None
 
 
 @pytest.mark.parametrize("at", ["2026-03-30T08:00:00Z", "2026-10-26T09:00:00Z"])
@@ -211,8 +211,8 @@ def test_the_same_hour_is_that_of_the_wall_across_a_change_of_clocks(at: str) ->
     assert isinstance(now, pendulum.DateTime)
     assert now.in_timezone("Europe/Berlin").hour == 10
     figures = weeks(9, 1, 2, 3, 4, zone="Europe/Berlin", at=now)
-    assert read(seasonal(zone="Europe/Berlin"), figures, now).baseline == 2.5
-    assert read(seasonal(zone="UTC"), figures, now).baseline is None
+    assert read_window(seasonal(zone="Europe/Berlin"), figures, now).baseline == 2.5
+    assert read_window(seasonal(zone="UTC"), figures, now).baseline is None
 
 
 def test_a_rule_of_days_sees_the_day_that_is_over_in_its_zone() -> None:
@@ -220,4 +220,4 @@ def test_a_rule_of_days_sees_the_day_that_is_over_in_its_zone() -> None:
     at = pendulum.datetime(2026, 10, 26, 3)
     hours = [Sample("m", pendulum.datetime(2026, 10, 24, 12).add(hours=hour), hour) for hour in range(48)]
     # Sunday the 25th in Berlin has 25 hours: from 22:00 UTC of the 24th to 23:00 UTC of the 25th.
-    assert read(daily, hours, at) == Reading(at, sum(range(10, 35)) / 25, 25, newest=at.subtract(hours=1))
+    assert read_window(daily, hours, at) == RuleReading(at, sum(range(10, 35)) / 25, 25, newest=at.subtract(hours=1))

@@ -1,4 +1,4 @@
-"""The JSON schema of every answer, one file each: documented by them, tested against them."""
+"""JSON schemas of every response, one file each: documentation and tests use them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _FOLDER = Path(__file__).parent
 
 @lru_cache
 def schema(name: str) -> dict[str, Any]:
-    """The schema of the answers of that name."""
+    """Schema of the responses of that name."""
     found: dict[str, Any] = json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return found
 
 
-def names() -> list[str]:
-    """Every schema that there is."""
+def schema_names() -> list[str]:
+    """Names of every schema."""
     return sorted(path.stem for path in _FOLDER.glob("*.json"))
 
 
-def answers(name: str, description: str = "Done", *, status: int = 200, command: bool = False) -> dict[int | str, Any]:
-    """The `responses` of an operation for its OpenAPI description."""
+def documented_responses(name: str, description: str = "Done", *, status: int = 200, command: bool = False) -> dict[int | str, Any]:
+    """OpenAPI `responses` of an operation."""
     found: dict[int | str, Any] = {status: {"description": description, "content": _content(name)}}
     said = {401: "Nobody whom we know", 404: "No such thing", 422: "A field is not as it should be"}
     if command:

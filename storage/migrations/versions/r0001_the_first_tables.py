@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlmodel.sql.sqltypes import AutoString
 
-from storage.types import Span, UtcDateTime
+from storage.types import DurationType, UtcDateTime
 
 revision = "0001"
 down_revision = None
@@ -162,8 +162,8 @@ def upgrade() -> None:
         sa.Column("opens_at", UtcDateTime(), nullable=False),
         sa.Column("due_at", UtcDateTime(), nullable=False),
         sa.Column("laid_at", UtcDateTime(), nullable=False),
-        sa.Column("ack_within", Span(), nullable=True),
-        sa.Column("remind", Span(), nullable=True),
+        sa.Column("ack_within", DurationType(), nullable=True),
+        sa.Column("remind", DurationType(), nullable=True),
         sa.Column("status", AutoString(), nullable=False),
         sa.Column("owner", AutoString(), nullable=False),
         sa.Column("backup", AutoString(), nullable=False),
