@@ -5,7 +5,7 @@ STAMP := .venv/.installed
 QUICK := $(wildcard tests/unit tests/integration tests/browser)
 SMOKE := $(wildcard tests/smoke)
 SUITES := $(QUICK) $(SMOKE)
-CODE := $(wildcard domain playbooks storage channels engine tasks flows web cli locales tests benchmarks examples)
+CODE := $(wildcard domain playbooks storage channels engine tasks flows runner web cli locales tests benchmarks examples)
 UP_ARGS ?=
 PYTEST_ARGS ?=
 

@@ -27,7 +27,7 @@ import pytest
 from sqlalchemy import select
 
 from benchmarks.common import SEED, Table, arguments, finish, machine, percentile, spread
-from engine.deliver import Deliverer
+from engine.delivery.deliver import Deliverer
 from storage import outbox
 from storage.outbox import OUTBOX, OutboxEntry
 from tests.houses import InstallationHarness, installation_harness
@@ -169,7 +169,10 @@ def main() -> int:
             with base.certified(folder, DingTalk.hosts) as (trusted, tls), Robots(tls) as robots:
                 base.dialling(patch, trusted, dict.fromkeys(DingTalk.hosts, robots.port))
                 (folder / "run").mkdir()
-                with installation_harness(folder, channels=channels_file(sink.port, everyone)) as house, delivering(house):
+                with (
+                    installation_harness(folder, channels=channels_file(sink.port, everyone)) as house,
+                    delivering(house),
+                ):
                     pages(house, sink, 10)  # warm
                     alone = pages(house, sink, samples)
                     began = time.monotonic()

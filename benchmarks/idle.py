@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.common import Table, arguments, finish, machine
-from engine.premises import read_state
+from engine.process.startup_checks import read_state
 from tests.smoke.stack import Stack, until
 
 _TICKS = os.sysconf("SC_CLK_TCK")

@@ -10,14 +10,14 @@ from sqlalchemy import Connection, Table, select, text
 
 from domain.commands import Acknowledge, Close, Declare, Done, Note
 from domain.facts import Fact, FactKind
-from engine import commands
-from engine.house import Installation
-from engine.mould import response_id
-from engine.turn import lease_turns, take_turn
-from storage import incidents, timeline
-from storage.incidents import INCIDENT, RESPONSE, STEP
+from engine.installation import Installation
+from engine.response import commands
+from engine.response.declaration_batch import response_id
+from engine.response.turn import lease_turns, take_turn
+from storage.incidents import incidents, timeline
+from storage.incidents.incidents import INCIDENT, RESPONSE, STEP
+from storage.incidents.timeline import FACT
 from storage.outbox import OUTBOX
-from storage.timeline import FACT
 
 INCIDENTS = 10_000
 FACTS = 100  # of each
@@ -61,7 +61,9 @@ def _lived(house: Installation, began: DateTime) -> str:
         given: dict[str, Any] = {"incident": ref, "by": "fenglei", "step": step}
         commands.carry_out_command(house, Acknowledge(id=f"a{place}", **given), began.add(minutes=3))
         try:
-            commands.carry_out_command(house, Done(id=f"d{place}", **given, evidence="done"), began.add(minutes=9 + place))
+            commands.carry_out_command(
+                house, Done(id=f"d{place}", **given, evidence="done"), began.add(minutes=9 + place)
+            )
         except commands.CommandRefused:
             continue
     with house.database.read() as connection:

@@ -31,11 +31,11 @@ from benchmarks.long_life import INCIDENTS, live_long
 from benchmarks.punctuality import measure as punctuality
 from domain.access import AccessRole
 from engine.home import prepare_home
-from engine.house import Installation
-from storage import accounts, accounts_ways
+from engine.installation import Installation
+from storage.accounts import sessions_and_tokens, user_accounts
 from storage.settings import Settings, load_settings
 from tests.smoke.stack import Stack, clean_environment, free_ports, until
-from web.asking import cookie_name
+from web.auth.authentication import cookie_name
 
 READERS = 20
 PAUSE = 1.0  # seconds between two pages of a reader, on average
@@ -125,8 +125,8 @@ def _database(kind: str) -> Iterator[str]:
 def _cookie(house: Installation) -> str:
     now = pendulum.now("UTC")
     with house.database.write() as connection:
-        accounts.add_account(connection, accounts.Account("reader", "alice", AccessRole.ADMIN), now)
-        secret = accounts_ways.create_session(connection, "reader", "password", now, now.add(days=1))
+        user_accounts.add_account(connection, user_accounts.Account("reader", "alice", AccessRole.ADMIN), now)
+        secret = sessions_and_tokens.create_session(connection, "reader", "password", now, now.add(days=1))
     return f"{cookie_name(house)}={secret}"
 
 

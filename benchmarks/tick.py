@@ -25,10 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.tick_prometheus import evaluation_ms
 from domain.text import Text
-from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, Tier
-from engine.warning.columns import SampleArrays, SeriesDescriptor
+from domain.warning.rule import Aggregate, Baseline, Condition, Rule, ThresholdLevel, Tier
 from engine.warning.evaluator import Evaluator
-from storage.figures import to_micros
+from engine.warning.sample_arrays import SampleArrays, SeriesDescriptor
+from storage.samples.sample_store import to_micros
 
 START = pendulum.datetime(2026, 3, 2, 9)
 FIVE = timedelta(minutes=5)

@@ -19,8 +19,8 @@ from apprise.tag import AppriseTag
 
 from channels.errors import ChannelConfigError
 from channels.outcome import one_line
-from channels.redaction import suppress_logs, redactor
-from channels.secrets import SecretMissing, SecretReferences, has_reference
+from channels.redaction import redactor, suppress_logs
+from channels.secret_references import SecretMissing, SecretReferences, has_reference
 
 LONGEST_FILE_BYTES = 1_048_576
 DEEPEST_INCLUDE = 3

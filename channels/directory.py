@@ -16,10 +16,10 @@ from channels.config import LoadedService, read_services, tags_of
 from channels.errors import ChannelConfigError
 from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
-from channels.rates import RateLimit, RateLimiter
+from channels.rate_limits import RateLimit, RateLimiter
 from channels.redaction import install_secret_filters, redactor
-from channels.rendering import MessageLimits, utf16_size, fits_limits, render, utf8_size
-from channels.secrets import SecretReferences
+from channels.rendering import MessageLimits, fits_limits, render, utf8_size, utf16_size
+from channels.secret_references import SecretReferences
 
 __all__ = ["ChannelConfigError", "ChannelDirectory", "ServiceInfo"]
 
@@ -227,7 +227,9 @@ def _unpublishable(message: Message, channel: _Channel) -> SendOutcome | None:
     try:
         message.body.encode()
     except UnicodeEncodeError:
-        return SendOutcome(SendVerdict.REFUSED, detail="the text holds half a character (a lone surrogate): type it again")
+        return SendOutcome(
+            SendVerdict.REFUSED, detail="the text holds half a character (a lone surrogate): type it again"
+        )
     if fits_limits(message.body, channel.limits, drill=message.drill):
         return None
     return SendOutcome(SendVerdict.REFUSED, detail=f"too long for the channel: {_excess(message, channel.limits)}")

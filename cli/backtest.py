@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.frame import AsJson, CommandError, _, home_folder, terminal_language, say, show_json
+from cli.common import AsJson, CommandError, _, home_folder, say, show_json, terminal_language
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -32,7 +32,7 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Run a rule over past figures: when it would have fired, warnings a day, and a plot with the firing marked."""
-    from engine.figures.files import BadSamplesFile, parse_zone
+    from engine.samples.csv_file import BadSamplesFile, parse_zone
     from playbooks.rulebook import Rulebook
 
     book = Rulebook(home_folder())
@@ -70,12 +70,12 @@ def _rule(name: str, book: Rulebook) -> Rule:
 
 
 def _recorded(rule: Rule, figures: Path | None, zone: str) -> RecordedSamples:
-    from engine.figures.files import parse_zone
+    from engine.samples.csv_file import parse_zone
     from engine.warning.backtest import read_samples
 
     if figures is not None:
         return read_samples(figures, rule.metric, parse_zone(zone))
-    from engine.warning.kept import read_stored_samples
+    from engine.warning.backtest_history import read_stored_samples
     from storage.database import StorageError
     from storage.settings import load_settings
 
@@ -105,7 +105,7 @@ def _run(rule: Rule, recorded: RecordedSamples, book: Rulebook, *, quiet: bool) 
 
 
 def _draw(outcome: BacktestResult, path: Path, zone: tzinfo) -> None:
-    from engine.warning.drawn import draw_backtest
+    from engine.warning.backtest_chart import draw_backtest
 
     try:
         path.write_text(draw_backtest(outcome, zone, terminal_language()), encoding="utf-8")

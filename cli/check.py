@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.frame import AsJson, CommandError, _, home_folder, terminal_language, say, show_json
+from cli.common import AsJson, CommandError, _, home_folder, say, show_json, terminal_language
 
 
 def check(
@@ -21,11 +21,11 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check the whole response chain, a line each; exit 1 if anything is broken."""
-    from engine.check.run import CheckScope, run_checks
-    from engine.check.run import open_repair_actions as hand
-    from engine.clock import now
-    from engine.house import Installation
-    from engine.premises import read_state
+    from engine.check.chain_check import CheckScope, run_checks
+    from engine.check.chain_check import open_repair_actions as hand
+    from engine.installation import Installation
+    from engine.process.clock import now
+    from engine.process.startup_checks import read_state
     from storage.database import StorageError
     from storage.settings import SettingsError, load_settings
 

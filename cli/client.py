@@ -7,7 +7,7 @@ import os
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from cli.frame import CommandError, home_folder
+from cli.common import CommandError, home_folder
 
 PORT = 7700
 PATIENCE_SECONDS = 30.0

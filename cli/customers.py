@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.frame import As, AsJson, CommandId, Incident, TokenFile, _, example, say, show_json, read_token
+from cli.common import As, AsJson, CommandId, Incident, TokenFile, _, example, read_token, say, show_json
 
 app = typer.Typer(no_args_is_help=True, help="Affected customers and their follow-up.", rich_markup_mode=None)
 
@@ -36,7 +36,7 @@ def show(incident: Incident, token_file: TokenFile = None, as_json: AsJson = Fal
     if as_json:
         show_json(found)
         return
-    from cli.customers_drawing import print_follow_up
+    from cli.customers_view import print_follow_up
 
     print_follow_up(found)
 
@@ -51,7 +51,7 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List customers, the most urgent first: what they are owed and what they said."""
-    from cli.customers_drawing import print_customers
+    from cli.customers_view import print_customers
 
     print_customers(incident, read_token(token_file), calls=False, limit=limit, as_csv=csv, as_json=as_json)
 
@@ -66,7 +66,7 @@ def callbacks(
     as_json: AsJson = False,
 ) -> None:
     """List the customers whom a person has still to call, the first to call first."""
-    from cli.customers_drawing import print_customers
+    from cli.customers_view import print_customers
 
     print_customers(incident, read_token(token_file), calls=True, limit=limit, as_csv=csv, as_json=as_json)
 

@@ -12,9 +12,9 @@ from typing import Any
 import typer
 
 from cli import client
-from cli.frame import CommandError, _, say, show_json
+from cli.common import CommandError, _, say, show_json
 from cli.samples_push import TransferProgressBar, retry_while_unavailable
-from domain.customers.record import COLUMNS, REQUIRED
+from domain.customers.import_row import COLUMNS, REQUIRED
 
 BATCH = 2_000
 MOST_BYTES = 700_000  # of a batch: the API takes 1 MiB

@@ -8,7 +8,19 @@ from typing import Annotated, Any
 import typer
 
 from cli import client
-from cli.frame import AsJson, CommandId, TokenFile, CommandError, _, home_folder, terminal_language, say, show_json, read_token, warn
+from cli.common import (
+    AsJson,
+    CommandError,
+    CommandId,
+    TokenFile,
+    _,
+    home_folder,
+    read_token,
+    say,
+    show_json,
+    terminal_language,
+    warn,
+)
 
 SIMILAR_SECONDS = 1.0  # it is declared already: what is like it may be looked up on the page, too
 PATIENCE_SECONDS = 6.0  # at 3 a.m. nobody waits for a frozen server; the same id makes the second way safe
@@ -96,7 +108,7 @@ def _directly(form: dict[str, Any], known: str, down: client.ServerNotRunning) -
 
     if not home_folder().exists() and not os.environ.get("TOCSIN_DATABASE_URL"):
         raise CommandError(str(down))
-    from cli.direct import declare_in_database as write
+    from cli.database_access import declare_in_database as write
 
     answer: dict[str, Any] = write(form, known)
     return answer

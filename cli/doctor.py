@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cli.frame import AsJson, say, show_json
+from cli.common import AsJson, say, show_json
 
 if TYPE_CHECKING:
     from storage.settings import Settings
@@ -67,7 +67,7 @@ def _database(settings: Settings) -> Finding:
 
 
 def _files(settings: Settings) -> list[Finding]:
-    from engine.house import Installation
+    from engine.installation import Installation
     from playbooks.errors import BadFile
 
     house = Installation(settings)
@@ -86,9 +86,9 @@ def _files(settings: Settings) -> list[Finding]:
 
 def _machine(settings: Settings) -> list[Finding]:
     """Clock, disk, what is stuck; nothing where the database cannot be used, which is said already."""
-    from engine.check.machine import check_storage
-    from engine.clock import now
-    from engine.house import Installation
+    from engine.check.infrastructure import check_storage
+    from engine.installation import Installation
+    from engine.process.clock import now
     from storage.database import Database, StorageError
     from storage.schema import require_current_schema
 
@@ -111,14 +111,14 @@ def _machine(settings: Settings) -> list[Finding]:
 
 def _prefect(settings: Settings) -> list[Finding]:
     """Whether its server answers; whether its pool has a worker; whether our schedules are there and fire."""
-    from engine.check import schedules
-    from engine.clock import now
+    from engine.check import prefect_schedules
+    from engine.process.clock import now
 
     api = _api(settings)
     answers = _answers("prefect", f"{api}/health", "nothing is late without it; `tocsin up` starts it")
     if not answers["ok"]:
         return [answers]
-    broken = [one for one in schedules.check_schedules(api, now()) if not one.ok]
+    broken = [one for one in prefect_schedules.check_schedules(api, now()) if not one.ok]
     schedule = _finding("schedules", ok=not broken, reason="all are there, and fire")
     if broken:
         schedule["reason"] = f"{broken[0].what}: {broken[0].reason.en}" + (

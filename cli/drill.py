@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from cli.frame import AsJson, CommandError, _, example, home_folder, terminal_language, say, show_json
+from cli.common import AsJson, CommandError, _, example, home_folder, say, show_json, terminal_language
 
 if TYPE_CHECKING:
-    from domain.drill.judging import DrillSecond
-    from engine.drill.conduct import DrillConductor
-    from engine.drill.holding import DrillResult
+    from domain.drill.measurement import DrillSecond
+    from engine.drill.conductor import DrillConductor
     from engine.drill.record import DrillRecord
-    from engine.house import Installation
+    from engine.drill.run_drill import DrillResult
+    from engine.installation import Installation
 
 app = typer.Typer(no_args_is_help=True, help="Full-chain drills: lint, run, compare, abort.", rich_markup_mode=None)
 
@@ -53,9 +53,9 @@ def run(
     """Run a drill here and now: PASS (exit 0), FAIL or INVALID (exit 1). Ctrl-C stops it safely."""
     import asyncio
 
-    from engine.clock import now
-    from engine.drill import holding
+    from engine.drill import run_drill
     from engine.drill.preflight import DrillNotAllowed
+    from engine.process.clock import now
     from playbooks.errors import BadFile
     from storage.database import StorageError
 
@@ -63,7 +63,7 @@ def run(
     shown = _Shown(quiet=as_json)
     try:
         with shown:
-            held = asyncio.run(holding.run_drill(house, plan, now, shown.heard, _stoppable, auto=auto))
+            held = asyncio.run(run_drill.run_drill(house, plan, now, shown.heard, _stoppable, auto=auto))
     except (BadFile, DrillNotAllowed, StorageError) as error:
         raise CommandError(str(error)) from None
     finally:
@@ -80,7 +80,7 @@ def run(
 @app.command("list", epilog=example("tocsin drill list"))
 def list_(as_json: AsJson = False) -> None:
     """List the drill that runs here, and those that were held, the newest first."""
-    from engine.drill.showing import list_history, read_running
+    from engine.drill.read_model import list_history, read_running
 
     house = _installation()
     try:
@@ -117,7 +117,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
 @app.command(epilog=example("tocsin drill compare 20261022-173000 20261122-173000"))
 def compare(old: Name, new: Name, as_json: AsJson = False) -> None:
     """Compare two drills: whether the newer one is worse, beyond chance and enough to matter."""
-    from engine.drill.comparing import compare_with_earlier
+    from engine.drill.comparison import compare_with_earlier
 
     found = compare_with_earlier([_record(old)], _record(new))
     rows = [
@@ -137,8 +137,8 @@ def compare(old: Name, new: Name, as_json: AsJson = False) -> None:
 @app.command(epilog=example("tocsin drill abort"))
 def abort(as_json: AsJson = False) -> None:
     """Stop the drill that runs: no new journeys, five seconds for those under way, the fault put right."""
-    from engine.drill.conduct import ABORT
-    from engine.drill.places import ALIVE
+    from engine.drill.conductor import ABORT
+    from engine.drill.folders import ALIVE
 
     running = sorted((home_folder() / "drills").glob(f"*/{ALIVE}"))
     if not running:
@@ -152,8 +152,8 @@ def abort(as_json: AsJson = False) -> None:
 
 
 def _installation() -> Installation:
-    from engine.house import Installation
-    from engine.premises import read_state
+    from engine.installation import Installation
+    from engine.process.startup_checks import read_state
     from storage.database import StorageError
     from storage.settings import SettingsError, load_settings
 
@@ -225,7 +225,7 @@ def _tell(held: DrillResult) -> None:
 
 
 def _record(name: str) -> DrillRecord:
-    from engine.drill.running import load_record
+    from engine.drill.lifecycle import load_record
 
     found = load_record(home_folder() / "drills" / name)
     if found is None:
@@ -234,8 +234,8 @@ def _record(name: str) -> DrillRecord:
 
 
 def _read(name: str) -> dict[str, Any]:
-    from engine.drill.keeping import summarise
-    from engine.drill.running import judge_record
+    from engine.drill.drill_records import summarise
+    from engine.drill.lifecycle import judge_record
     from playbooks.drill_file import read_drill_plan
 
     record = _record(name)

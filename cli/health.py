@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import client
-from cli.frame import AsJson, TokenFile, show_json, read_token
+from cli.common import AsJson, TokenFile, read_token, show_json
 
 
 def health(
@@ -24,6 +24,6 @@ def health(
         return
     from rich.console import Console
 
-    from cli.health_drawing import health_board_view
+    from cli.health_view import health_board_view
 
     Console(highlight=False).print(health_board_view(found))

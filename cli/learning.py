@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.frame import As, AsJson, CommandId, Incident, TokenFile, CommandError, _, example, say, show_json, read_token
+from cli.common import As, AsJson, CommandError, CommandId, Incident, TokenFile, _, example, read_token, say, show_json
 
 suggestions = typer.Typer(
     no_args_is_help=True, help="Suggestions of customers and what became of them.", rich_markup_mode=None
@@ -30,13 +30,15 @@ def list_suggestions(
     """List what customers suggest, most voices first: what the next product meeting has to answer."""
     from cli import client
 
-    found = client.get("/api/suggestions", read_token(token_file), all=_flag(everything), drills=_flag(drills), limit=limit)
+    found = client.get(
+        "/api/suggestions", read_token(token_file), all=_flag(everything), drills=_flag(drills), limit=limit
+    )
     if as_json:
         show_json(found)
         return
-    from cli import learning_drawing
+    from cli import learning_view
 
-    learning_drawing.print_suggestions(found, as_csv=csv)
+    learning_view.print_suggestions(found, as_csv=csv)
 
 
 @suggestions.command(
@@ -93,9 +95,9 @@ def share(
     if as_json:
         show_json(found)
         return
-    from cli import learning_drawing
+    from cli import learning_view
 
-    learning_drawing.print_improvement_share(found)
+    learning_view.print_improvement_share(found)
 
 
 def actions(
@@ -112,9 +114,9 @@ def actions(
     if as_json:
         show_json(found)
         return
-    from cli import learning_drawing
+    from cli import learning_view
 
-    learning_drawing.print_actions(found["actions"])
+    learning_view.print_actions(found["actions"])
 
 
 @action.command(epilog=example('tocsin action add INC-1 --title "a second provider" --owner technology-lead --due 14d'))
@@ -163,9 +165,9 @@ def show(
     if as_json:
         show_json(found)
         return
-    from cli import learning_drawing
+    from cli import learning_view
 
-    learning_drawing.print_action(found)
+    learning_view.print_action(found)
 
 
 def recurrences(token_file: TokenFile = None, as_json: AsJson = False) -> None:
@@ -176,9 +178,9 @@ def recurrences(token_file: TokenFile = None, as_json: AsJson = False) -> None:
     if as_json:
         show_json(found)
         return
-    from cli import learning_drawing
+    from cli import learning_view
 
-    learning_drawing.print_recurrences(found["recurrences"])
+    learning_view.print_recurrences(found["recurrences"])
 
 
 def _flag(value: bool) -> str:

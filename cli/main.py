@@ -5,12 +5,11 @@ from __future__ import annotations
 import typer
 
 from cli import (
+    backups,
     customers,
     drill,
     health,
-    house,
     learning,
-    moving,
     playbook,
     report,
     roster,
@@ -20,13 +19,14 @@ from cli import (
     silence,
     statements,
     steps,
+    up,
     user,
 )
 from cli.check import check
+from cli.common import CommandError, example, fail
 from cli.declare import declare
 from cli.doctor import doctor
-from cli.frame import CommandError, example, fail
-from cli.rehearsing import rehearse
+from cli.rehearsal import rehearse
 
 app = typer.Typer(
     name="tocsin",
@@ -37,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-app.command(epilog=example("tocsin up --port 7700 --prefect-port 7701"))(house.up)
+app.command(epilog=example("tocsin up --port 7700 --prefect-port 7701"))(up.up)
 app.command(epilog=example('tocsin declare --title "Checkout is down" --playbook four-hour-response'))(declare)
 app.command(epilog=example("tocsin incidents --watch"))(show.incidents)
 app.command(epilog=example("tocsin show INC-1"))(show.show)
@@ -66,9 +66,9 @@ app.command(epilog=example("tocsin reassign INC-1 apology/trace --to erik"))(ste
 app.command(epilog=example("tocsin timeline INC-1 --verify"))(show.timeline)
 app.command(epilog=example("tocsin health --service orders"))(health.health)
 app.command(epilog=example("tocsin doctor"))(doctor)
-app.command(epilog=example("tocsin move --to postgresql://tocsin@db.example.org/tocsin"))(moving.move)
-app.command(epilog=example("tocsin backup tocsin-2026-11-22.tar.gz"))(moving.backup)
-app.command(epilog=example("tocsin restore tocsin-2026-11-22.tar.gz"))(moving.restore)
+app.command(epilog=example("tocsin move --to postgresql://tocsin@db.example.org/tocsin"))(backups.move)
+app.command(epilog=example("tocsin backup tocsin-2026-11-22.tar.gz"))(backups.backup)
+app.command(epilog=example("tocsin restore tocsin-2026-11-22.tar.gz"))(backups.restore)
 app.command(epilog=example("tocsin actions --open"))(learning.actions)
 app.command(epilog=example("tocsin recurrences"))(learning.recurrences)
 app.add_typer(playbook.app, name="playbook")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.frame import AsJson, CommandError, _, localized, example, home_folder, terminal_language, say, show_json
+from cli.common import AsJson, CommandError, _, example, home_folder, localized, say, show_json, terminal_language
 
 if TYPE_CHECKING:
     from domain.playbook import Playbook, Step
@@ -22,8 +22,8 @@ def lint(
 ) -> None:
     """Say what is wrong with playbook files, where, and what would be right. Exit 1 if anything is."""
     from playbooks.errors import BadFile
-    from playbooks.library import PlaybookLibrary
-    from playbooks.loader import load_playbook
+    from playbooks.playbook_library import PlaybookLibrary
+    from playbooks.playbook_loader import load_playbook
 
     found: list[str] = []
     playbooks = []
@@ -52,7 +52,7 @@ def lint(
 def _against_roster(playbooks: list[Playbook]) -> list[str]:
     """What they name and the roster of this home does not know; nothing without a roster."""
     from playbooks.errors import BadFile
-    from playbooks.roster import RosterFile, find_missing_roles
+    from playbooks.roster_file import RosterFile, find_missing_roles
 
     path = home_folder() / "roster.yaml"
     if not path.exists():
@@ -67,7 +67,7 @@ def _against_roster(playbooks: list[Playbook]) -> list[str]:
 @app.command("list", epilog=example("tocsin playbook list"))
 def list_playbooks(as_json: AsJson = False) -> None:
     """List every playbook: the shipped ones, and those of this home."""
-    from playbooks.library import PlaybookLibrary
+    from playbooks.playbook_library import PlaybookLibrary
 
     playbooks = PlaybookLibrary(home_folder() / "playbooks").all()
     if as_json:
@@ -94,8 +94,8 @@ def _in_short(playbook: Playbook) -> dict[str, Any]:
 def show(name: Annotated[str, typer.Argument(help="Its id.")], as_json: AsJson = False) -> None:
     """Show a playbook: its stages, steps, owners and deadlines."""
     from domain.durations import format_duration
-    from playbooks.library import PlaybookLibrary, UnknownPlaybook
-    from playbooks.loader import to_document
+    from playbooks.playbook_library import PlaybookLibrary, UnknownPlaybook
+    from playbooks.playbook_loader import to_document
 
     try:
         playbook = PlaybookLibrary(home_folder() / "playbooks").get(name)

@@ -7,20 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.frame import (
+from cli.common import (
     As,
     AsJson,
+    CommandError,
     CommandId,
     Incident,
     TokenFile,
-    CommandError,
     _,
-    localized,
     example,
-    terminal_language,
+    localized,
+    read_token,
     say,
     show_json,
-    read_token,
+    terminal_language,
 )
 
 app = typer.Typer(no_args_is_help=True, help="Reviews and reports: list, show, make.", rich_markup_mode=None)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import rotation
-from cli.frame import AsJson, CommandError, _, example, home_folder, say, show_json
+from cli import oncall
+from cli.common import AsJson, CommandError, _, example, home_folder, say, show_json
 
 if TYPE_CHECKING:
     from domain.roster import Roster
 
 app = typer.Typer(no_args_is_help=True, help="Who is called for what; tokens of their own.", rich_markup_mode=None)
-app.add_typer(rotation.app)  # its commands stand beside ours
+app.add_typer(oncall.app)  # its commands stand beside ours
 
 
 @app.command(epilog=example("tocsin roster token alice"))
@@ -24,14 +24,14 @@ def token(person: Annotated[str, typer.Argument(help="A person of the roster.")]
         raise CommandError(f"the roster does not know {person[:60]!r}: one of {', '.join(known)}")
     import pendulum
 
-    from cli.direct import open_installation
-    from storage import people
+    from cli.database_access import open_installation
     from storage.database import StorageError
+    from storage.incidents import person_tokens
 
     house = open_installation()
     try:
         with house.database.write() as connection:
-            made = people.replace_person_token(connection, person, pendulum.now("UTC"))
+            made = person_tokens.replace_person_token(connection, person, pendulum.now("UTC"))
     except StorageError as error:
         raise CommandError(str(error)) from None
     finally:
@@ -99,8 +99,8 @@ def lint(as_json: AsJson = False) -> None:
     from channels.directory import ChannelDirectory
     from channels.errors import ChannelConfigError
     from playbooks.errors import BadFile
-    from playbooks.roster import parse_roster
-    from playbooks.source import read_text
+    from playbooks.roster_file import parse_roster
+    from playbooks.yaml_source import read_text
 
     found: list[str] = []
     tags = None
@@ -126,7 +126,7 @@ def lint(as_json: AsJson = False) -> None:
 
 def _roster() -> Roster:
     from playbooks.errors import BadFile
-    from playbooks.roster import RosterFile
+    from playbooks.roster_file import RosterFile
 
     path = home_folder() / "roster.yaml"
     if not path.exists():

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.backtest import EXAMPLE, backtest
-from cli.frame import AsJson, TokenFile, _, localized, example, home_folder, terminal_language, say, show_json, read_token
+from cli.common import (
+    AsJson,
+    TokenFile,
+    _,
+    example,
+    home_folder,
+    localized,
+    read_token,
+    say,
+    show_json,
+    terminal_language,
+)
 
 if TYPE_CHECKING:
     from playbooks.rule_loader import RuleFile
@@ -59,7 +70,7 @@ def list_rules(profile: Profile = "", as_json: AsJson = False) -> None:
 @app.command("test", epilog=example("tocsin rule test .tocsin/rules/slow-checkout.yaml"))
 def run_tests(files: Files = None, as_json: AsJson = False) -> None:
     """Run the tests that rule files bring along. Exit 1 if one fails, or if a file cannot be read."""
-    from domain.warning.trial import find_trial_failures
+    from domain.warning.rule_trial import find_trial_failures
 
     loaded, found = _read(files)
     ran = [(file, trial, find_trial_failures(file.rule, trial)) for file in loaded for trial in file.trials]
@@ -109,7 +120,7 @@ app.command(epilog=example(EXAMPLE))(backtest)
 
 
 def _book() -> Rulebook:
-    from playbooks.library import PlaybookLibrary
+    from playbooks.playbook_library import PlaybookLibrary
     from playbooks.rulebook import Rulebook
 
     library = PlaybookLibrary(home_folder() / "playbooks")
@@ -137,7 +148,7 @@ def _read(files: Iterable[Path] | None) -> tuple[list[RuleFile], list[str]]:
 def _inhibited(files: list[RuleFile]) -> list[str]:
     """Rules that these would quiet and that nobody has; of the whole home the rulebook tells."""
     from playbooks.errors import FileFinding
-    from playbooks.explain import suggest_choice
+    from playbooks.validation_messages import suggest_choice
 
     known = {rule.id for rule in _book().all()} | {file.rule.id for file in files}
     return [
@@ -151,8 +162,8 @@ def _inhibited(files: list[RuleFile]) -> list[str]:
 def _owner(file: RuleFile) -> list[str]:
     """An owner that the roster of this home does not know; nothing without a roster."""
     from playbooks.errors import BadFile, FileFinding
-    from playbooks.explain import suggest_choice
-    from playbooks.roster import RosterFile
+    from playbooks.roster_file import RosterFile
+    from playbooks.validation_messages import suggest_choice
 
     path = home_folder() / "roster.yaml"
     owner = file.rule.owner
@@ -164,4 +175,6 @@ def _owner(file: RuleFile) -> list[str]:
         return []  # `tocsin doctor` says what is wrong with it
     if owner in roles:
         return []
-    return [str(FileFinding(file.source, None, "owner", f"no role '{owner}' in the roster", suggest_choice(owner, roles)))]
+    return [
+        str(FileFinding(file.source, None, "owner", f"no role '{owner}' in the roster", suggest_choice(owner, roles)))
+    ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.frame import AsJson, TokenFile, CommandError, _, example, say, show_json, read_token
+from cli.common import AsJson, CommandError, TokenFile, _, example, read_token, say, show_json
 
 app = typer.Typer(no_args_is_help=True, help="Service figures: push, replay, tokens.", rich_markup_mode=None)
 
@@ -58,12 +58,14 @@ def new_token(
     import pendulum
 
     from storage.database import StorageError
-    from storage.figures import open_sample_store
-    from storage.figures_tokens import create_program_token as make
+    from storage.samples.program_tokens import create_program_token as make
+    from storage.samples.sample_store import open_sample_store
     from storage.settings import SettingsError, load_settings
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,59}", name):
-        raise CommandError(f"{name[:60]!r} cannot be a name: lower-case letters, digits and hyphens, such as alertmanager")
+        raise CommandError(
+            f"{name[:60]!r} cannot be a name: lower-case letters, digits and hyphens, such as alertmanager"
+        )
     try:
         settings = load_settings()
         if settings.is_sqlite and not settings.home.exists():

@@ -12,8 +12,8 @@ from typing import Any, Self
 import typer
 
 from cli import client
-from cli.frame import CommandError, _, say, show_json
-from engine.figures.files import BadSamplesFile, BadSampleRow, SamplesFile, SampleRow, parse_zone
+from cli.common import CommandError, _, say, show_json
+from engine.samples.csv_file import BadSampleRow, BadSamplesFile, SampleRow, SamplesFile, parse_zone
 
 BATCH = 1_000
 TOLD = 20  # bad lines on the screen; all are in the JSON

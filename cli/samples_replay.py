@@ -13,9 +13,18 @@ from urllib.parse import quote
 import typer
 
 from cli import client
-from cli.frame import CommandError, _, localized, say, show_json
-from cli.samples_push import BATCH, TransferProgressBar, SamplePushTally, batch_rows, open_samples_file, retry_while_unavailable, push_batch, print_tally
-from engine.figures.files import BadSamplesFile, SamplesFile, SampleRow, format_utc
+from cli.common import CommandError, _, localized, say, show_json
+from cli.samples_push import (
+    BATCH,
+    SamplePushTally,
+    TransferProgressBar,
+    batch_rows,
+    open_samples_file,
+    print_tally,
+    push_batch,
+    retry_while_unavailable,
+)
+from engine.samples.csv_file import BadSamplesFile, SampleRow, SamplesFile, format_utc
 
 STEP_SECONDS = 0.25  # of real time between two announcements of the position
 TICK = 10_000_000  # microseconds: figures of a tick are looked at when it is over

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import client
-from cli.frame import AsJson, Incident, TokenFile, _, localized, fail, say, show_json, read_token
+from cli.common import AsJson, Incident, TokenFile, _, fail, localized, read_token, say, show_json
 
 Watch = Annotated[bool, typer.Option("--watch", "-w", help="Keep it on the screen, up to date.")]
 _PAGE = 1_000
@@ -31,7 +31,7 @@ def incidents(
     if as_json:
         show_json(look())
         return
-    from cli.drawing import board_table
+    from cli.incident_view import board_table
 
     _draw(look, board_table, watch)
 
@@ -46,7 +46,7 @@ def show(ref: Incident, watch: Watch = False, token_file: TokenFile = None, as_j
     if as_json:
         show_json(look())
         return
-    from cli.drawing import incident_panel
+    from cli.incident_view import incident_panel
 
     _draw(look, incident_panel, watch)
 
@@ -97,7 +97,7 @@ def timeline(
     if as_json:
         show_json({**found, "entries": entries})
         return
-    from cli.drawing import clock_text
+    from cli.incident_view import clock_text
 
     for entry in entries:
         by = f" - {entry['by_name'] or entry['by']}" if entry["by"] else ""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import client
-from cli.frame import As, AsJson, CommandId, TokenFile, CommandError, _, example, say, show_json, read_token
+from cli.common import As, AsJson, CommandError, CommandId, TokenFile, _, example, read_token, say, show_json
 
 app = typer.Typer(no_args_is_help=True, help="Hold warnings back for a while, with a reason.", rich_markup_mode=None)
 

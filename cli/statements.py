@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from cli import client
+from cli.common import AsJson, CommandError, CommandId, Incident, StepName, TokenFile, _, read_token, say, warn
 from cli.declare import read_text
-from cli.frame import AsJson, CommandId, Incident, StepName, TokenFile, CommandError, _, say, read_token, warn
 from cli.steps import send_command
 
 _MARK = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"
@@ -112,7 +112,9 @@ def _find(incident: dict[str, Any], name: str) -> dict[str, Any]:
         only: dict[str, Any] = found[0]
         return only
     names = ", ".join(step["id"] for step in found or steps)
-    raise CommandError(f"{name!r} is {'not one step' if found else 'no step'} of {incident['ref']}: say which of {names}")
+    raise CommandError(
+        f"{name!r} is {'not one step' if found else 'no step'} of {incident['ref']}: say which of {names}"
+    )
 
 
 def _of_kind(incident: dict[str, Any], kind: str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import client
-from cli.frame import As, AsJson, CommandId, Incident, StepName, TokenFile, _, say, show_json, read_token
+from cli.common import As, AsJson, CommandId, Incident, StepName, TokenFile, _, read_token, say, show_json
 
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why.")]
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import client
-from cli.frame import CommandError, _, localized, fail, home_folder, terminal_language, say, show_json
+from cli.common import CommandError, _, fail, home_folder, localized, say, show_json, terminal_language
 
 if TYPE_CHECKING:
     from domain.roster import Roster
     from domain.tabletop.scenario import ObserverQuestion, Scenario
-    from engine.house import Installation
-    from engine.rehearsal.sudden import InjectedEvent
+    from engine.installation import Installation
+    from engine.rehearsal.injections import InjectedEvent
     from engine.rehearsal.tabletop import TabletopRequest
 
 RANDOM = "random"
@@ -37,9 +37,9 @@ def hold_tabletop(
     name: str, playbook: str, *, speed: float | None, auto: bool, seed: int, observer: Path | None, as_json: bool
 ) -> None:
     """Hold a tabletop; always exits 0: a score is no verdict."""
-    from engine.rehearsal.line import RehearsalClient, RehearsalError
-    from engine.rehearsal.measuring import measure_run
+    from engine.rehearsal.api_client import RehearsalClient, RehearsalError
     from engine.rehearsal.tabletop import cancel_run, run_tabletop
+    from engine.rehearsal.tabletop_measures import measure_run
     from engine.rehearsal.tabletop_report import save_report
     from playbooks.errors import BadFile
     from storage.database import StorageError
@@ -99,7 +99,9 @@ def show_result(ref: str, observer: Path | None, *, as_json: bool) -> None:
     try:
         found = score_again(house, ref, *_observed(observer)) if observer else load_report(house, ref)
     except KeyError:
-        raise CommandError(f"no sudden situation {ref!r} was held here: `tocsin rehearse --results` lists them") from None
+        raise CommandError(
+            f"no sudden situation {ref!r} was held here: `tocsin rehearse --results` lists them"
+        ) from None
     except ValueError as error:
         raise CommandError(f"{observer}: {error}") from None
     finally:
@@ -150,7 +152,7 @@ def _described(one: Scenario) -> dict[str, Any]:
 
 
 def _installation(port: int | None = None) -> Installation:
-    from engine.house import Installation
+    from engine.installation import Installation
     from storage.database import StorageError
     from storage.settings import SettingsError, load_settings
 
@@ -160,9 +162,11 @@ def _installation(port: int | None = None) -> Installation:
         raise CommandError(str(error)) from None
 
 
-def _order(house: Installation, scenario: Scenario, name: str, speed: float | None, *, auto: bool, seed: int) -> TabletopRequest:
+def _order(
+    house: Installation, scenario: Scenario, name: str, speed: float | None, *, auto: bool, seed: int
+) -> TabletopRequest:
     from engine.rehearsal.tabletop import SPEED, TabletopRequest
-    from playbooks.library import UnknownPlaybook
+    from playbooks.playbook_library import UnknownPlaybook
 
     try:
         playbook = house.library.get(name or scenario.playbook)
@@ -221,7 +225,9 @@ class _Shown:
         for one in happened[self._seen :]:
             if not self._quiet:
                 whom = f" ({one.person})" if one.person else ""
-                say(f"  {one.injection.at!s:>8}  {one.injection.effect}{whom}: {one.injection.text.in_(terminal_language())}")
+                say(
+                    f"  {one.injection.at!s:>8}  {one.injection.effect}{whom}: {one.injection.text.in_(terminal_language())}"
+                )
         self._seen = len(happened)
 
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from cli.frame import AsJson, CommandError, _, example, say, show_json, warn
+from cli.common import AsJson, CommandError, _, example, say, show_json, warn
 
 if TYPE_CHECKING:
     from pendulum import DateTime
 
     from domain.access import AccessRole
-    from engine.accounts import AuditActor
-    from engine.house import Installation
+    from engine.accounts.accounts import AuditActor
+    from engine.installation import Installation
 
 T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, help="Who may log in, and what they may.", rich_markup_mode=None)
@@ -43,10 +43,10 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Add an account. On a terminal a password is asked for; without one a link is printed that lets in once."""
-    from engine import accounts
-    from engine.accounts_sso import PENDING_PREFIX
+    from engine.accounts import accounts
+    from engine.accounts.single_sign_on import PENDING_PREFIX
     from locales import normalise
-    from storage.accounts import Account
+    from storage.accounts.user_accounts import Account
 
     wanted = _role(role)
     password = "" if no_password or sso else _password(name, stdin=password_stdin)
@@ -66,11 +66,11 @@ def add(
 @app.command("list", epilog=example("tocsin user list"))
 def list_users(as_json: AsJson = False) -> None:
     """List accounts: role, person, how they come in."""
-    from storage import accounts, accounts_ways
+    from storage.accounts import sessions_and_tokens, user_accounts
 
     with _installation() as (house, _way), house.database.read() as connection:
-        found = accounts.list_accounts(connection)
-        tokens = accounts_ways.list_tokens(connection)
+        found = user_accounts.list_accounts(connection)
+        tokens = sessions_and_tokens.list_tokens(connection)
     rows = [
         {
             "name": one.name, "role": one.role.word, "person": one.person, "language": one.language,
@@ -106,7 +106,7 @@ def role(
     as_json: AsJson = False,
 ) -> None:
     """Change what an account may, at once."""
-    from engine import accounts
+    from engine.accounts import accounts
 
     found = _role(wanted)
     with _installation() as (house, way):
@@ -117,7 +117,7 @@ def role(
 @app.command(epilog=example("tocsin user password alice"))
 def password(name: Name, *, password_stdin: FromStdin = False, as_json: AsJson = False) -> None:
     """Give an account a new password; its browsers are logged out."""
-    from engine import accounts
+    from engine.accounts import accounts
 
     new = _password(name, stdin=password_stdin)
     if not new:
@@ -130,7 +130,7 @@ def password(name: Name, *, password_stdin: FromStdin = False, as_json: AsJson =
 @app.command(epilog=example("tocsin user disable alice"))
 def disable(name: Name, as_json: AsJson = False) -> None:
     """Let an account in no more: its sessions, links and tokens end at once."""
-    from engine import accounts
+    from engine.accounts import accounts
 
     with _installation() as (house, way):
         _tried(lambda: accounts.disable_account(house, name, _now(), way))
@@ -140,7 +140,7 @@ def disable(name: Name, as_json: AsJson = False) -> None:
 @app.command(epilog=example("tocsin user enable alice"))
 def enable(name: Name, as_json: AsJson = False) -> None:
     """Let an account in again that was disabled."""
-    from engine import accounts
+    from engine.accounts import accounts
 
     with _installation() as (house, way):
         _tried(lambda: accounts.disable_account(house, name, None, way))
@@ -150,7 +150,7 @@ def enable(name: Name, as_json: AsJson = False) -> None:
 @app.command(epilog=example("tocsin user logout alice"))
 def logout(name: Name, as_json: AsJson = False) -> None:
     """End every session of an account."""
-    from engine import accounts
+    from engine.accounts import accounts
 
     with _installation() as (house, way):
         count = _tried(lambda: accounts.log_out_everywhere(house, name, way))
@@ -163,13 +163,17 @@ def link(
     as_json: AsJson = False,
 ) -> None:
     """Print a link that lets an account in once, within half an hour; the one it had is worth nothing from now on."""
-    from engine import accounts
+    from engine.accounts import accounts
 
     with _installation() as (house, way):
         made = _tried(lambda: accounts.make_login_link(house, name, _now(), way))
     if as_json:
         show_json(
-            {"name": name or accounts.FIRST_ADMIN, "link": made, "minutes": int(accounts.LINK_LIFE.total_seconds() // 60)}
+            {
+                "name": name or accounts.FIRST_ADMIN,
+                "link": made,
+                "minutes": int(accounts.LINK_LIFE.total_seconds() // 60),
+            }
         )
         return
     say(made)
@@ -187,7 +191,7 @@ def token(
     as_json: AsJson = False,
 ) -> None:
     """Make a token of an account for the API, with scopes and an end. It is shown this once."""
-    from engine import accounts
+    from engine.accounts import accounts
 
     with _installation() as (house, way):
         if end:
@@ -234,8 +238,8 @@ def _installation(*, lay_out: bool = False) -> Iterator[tuple[Installation, Audi
     """Open the installation of this home for the user who types. `lay_out`: a missing home is created."""
     import getpass
 
-    from cli.direct import open_installation
-    from engine.accounts import AuditActor
+    from cli.database_access import open_installation
+    from engine.accounts.accounts import AuditActor
     from storage.database import StorageError
 
     if lay_out:
@@ -255,7 +259,7 @@ def _installation(*, lay_out: bool = False) -> Iterator[tuple[Installation, Audi
 
 def _lay_out() -> None:
     """Create a missing home: no open address is served before it has an administrator."""
-    from engine.supervisor import StartError, prepare_home_in_subprocess
+    from engine.process.supervisor import StartError, prepare_home_in_subprocess
     from storage.settings import SettingsError, load_settings
 
     try:
@@ -287,7 +291,7 @@ def _password(name: str, *, stdin: bool) -> str:
 
 
 def _tried(act: Callable[[], T]) -> T:
-    from engine.accounts import BadAccount
+    from engine.accounts.accounts import BadAccount
 
     try:
         return act()
@@ -296,14 +300,14 @@ def _tried(act: Callable[[], T]) -> T:
 
 
 def _end(house: Installation, name: str, token_id: str, way: AuditActor) -> None:
-    from storage import accounts_ways
     from storage import audit as log
+    from storage.accounts import sessions_and_tokens
 
     with house.database.write() as connection:
-        mine = any(one.id == token_id for one in accounts_ways.list_tokens(connection, name))
+        mine = any(one.id == token_id for one in sessions_and_tokens.list_tokens(connection, name))
         if not mine:
             raise CommandError(f"{name} has no token {token_id[:20]!r}: `tocsin user list --json` names them")
-        accounts_ways.revoke_token(connection, token_id)
+        sessions_and_tokens.revoke_token(connection, token_id)
         log.add_entries(connection, way.entry("end a token", f"{token_id} of {name}"))
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pendulum import DateTime
 
-from domain.incident import Impact, CaseType
+from domain.incident import CaseType, Impact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

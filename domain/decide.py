@@ -12,15 +12,23 @@ from dataclasses import dataclass
 
 from pendulum import DateTime
 
-from domain.calling import escalate_step, everyone_called, call_new_owner, record_missed_deadline, next_reminder_at, open_step, send_reminder
+from domain.decision_context import DecisionContext
+from domain.escalation import (
+    call_new_owner,
+    escalate_step,
+    everyone_called,
+    next_reminder_at,
+    open_step,
+    record_missed_deadline,
+    send_reminder,
+)
 from domain.facts import Fact, FactKind
 from domain.incident import TASK_TYPES, IncidentStatus, PublicationState, Snapshot, StepState, StepStatus
-from domain.layout import clock_started_at, round_due_at, round_started_at
-from domain.notices import ExplainedDecision, Notification, Publication, NotificationPurpose
-from domain.playbook import UpdateWatch, Stage
-from domain.publishing import advance_publication
+from domain.notifications import ExplainedDecision, Notification, NotificationPurpose, Publication
+from domain.playbook import Stage, UpdateWatch
+from domain.publication import advance_publication
+from domain.stage_schedule import clock_started_at, round_due_at, round_started_at
 from domain.text import N_, Reason
-from domain.work import DecisionContext
 
 K = FactKind
 

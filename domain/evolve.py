@@ -10,8 +10,8 @@ import pendulum
 from pendulum import DateTime
 
 from domain.facts import Fact, FactKind
-from domain.incident import Impact, IncidentStatus, CaseType, PublicationState, Snapshot, StepState, StepStatus
-from domain.layout import schedule_round
+from domain.incident import CaseType, Impact, IncidentStatus, PublicationState, Snapshot, StepState, StepStatus
+from domain.stage_schedule import schedule_round
 
 K = FactKind
 
@@ -184,7 +184,10 @@ def _rejected(step: StepState, fact: Fact) -> StepState:
 def _posting(status: PublicationState) -> Callable[[StepState, Fact], StepState]:
     def change(step: StepState, fact: Fact) -> StepState:
         channel = fact.data["channel"]
-        settled = status is PublicationState.PUBLISHED and step.postings.get(channel) in (PublicationState.UNKNOWN, PublicationState.FAILED)
+        settled = status is PublicationState.PUBLISHED and step.postings.get(channel) in (
+            PublicationState.UNKNOWN,
+            PublicationState.FAILED,
+        )
         receipts = dict(step.receipts)
         if fact.data.get("receipt"):
             receipts[channel] = fact.data["receipt"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from domain.quiet import QuietHours
+from domain.quiet_hours import QuietHours
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import signal
 
-from engine.heartbeat import Heartbeat
+from engine.process.heartbeat import Heartbeat
 from storage.settings import load_settings
 
 if __name__ == "__main__":
     settings = load_settings()
     Heartbeat(settings.home, "engine").start()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    from engine.clock import now
-    from engine.guarantor import Guarantor
-    from engine.house import Installation
+    from engine.installation import Installation
+    from engine.process.clock import now
+    from engine.response.guarantor import Guarantor
 
     guarantor = Guarantor(Installation(settings).open(), now)
     for number in (signal.SIGTERM, signal.SIGINT):

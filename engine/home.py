@@ -6,10 +6,10 @@ import os
 import sys
 from pathlib import Path
 
-from engine.premises import StartError
+from engine.process.startup_checks import StartError
 from storage import schema
 from storage.database import Database, StorageError
-from storage.figures import open_sample_store
+from storage.samples.sample_store import open_sample_store
 from storage.settings import Settings, SettingsError, load_settings
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -58,10 +58,10 @@ def make_first_login_link(settings: Settings) -> str:
     Raises:
         StartError: the pages are to be open to the network, and nobody is their administrator yet.
     """
-    from engine import accounts  # noqa: PLC0415 - the process that lays out a home does little else
-    from engine.clock import now  # noqa: PLC0415
-    from engine.house import Installation  # noqa: PLC0415
-    from storage.accounts import has_admin, list_accounts  # noqa: PLC0415
+    from engine.accounts import accounts  # noqa: PLC0415 - the process that lays out a home does little else
+    from engine.installation import Installation  # noqa: PLC0415
+    from engine.process.clock import now  # noqa: PLC0415
+    from storage.accounts.user_accounts import has_admin, list_accounts  # noqa: PLC0415
 
     house = Installation(settings, sends=False, checks=False)
     try:

@@ -47,15 +47,15 @@ from typing import Final
 import numpy as np
 
 from domain.warning.rule import Rule
-from engine.figures.files import BadSamplesFile
-from engine.warning.backtest import RecordedSamples, run_backtest, read_samples
-from engine.warning.columns import SECOND, SampleArrays, Floats, Ints, Truths
+from engine.samples.csv_file import BadSamplesFile
+from engine.warning.backtest import RecordedSamples, read_samples, run_backtest
+from engine.warning.sample_arrays import SECOND, Floats, Ints, SampleArrays, Truths
 from playbooks.rule_loader import load_rule
 from playbooks.rulebook import SHIPPED
-from storage.figures import from_micros
+from storage.samples.sample_store import from_micros
 
 HOUR: Final = timedelta(hours=1)
-_HAIR: Final = 1e-9  # as domain/warning/judging.py has it
+_HAIR: Final = 1e-9  # as domain/warning/judgement.py has it
 
 WINDOWS: Final = (1, 2, 4, 8, 12, 24)  # hours
 FORS: Final = (0, 1, 2, 4, 6, 12)
@@ -266,7 +266,7 @@ def runs(true: Truths) -> Ints:
 
 
 def begins(breached: Ints, good: Ints, for_: int, keep: int) -> Ints:
-    """Where warnings begin, from runs of breached and of good places; what domain/warning/machine.py makes of them.
+    """Where warnings begin, from runs of breached and of good places; what domain/warning/state_machine.py makes of them.
 
     One begins at the first place that has been breached for `for_`, and lasts until it has been good for `keep`.
     """
@@ -363,7 +363,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def choose_on(half: RecordedSamples, like: Sequence[str], needless: float, seed: int = SEED) -> tuple[Tried, list[Copy]]:
+def choose_on(
+    half: RecordedSamples, like: Sequence[str], needless: float, seed: int = SEED
+) -> tuple[Tried, list[Copy]]:
     """The settings chosen on these figures, and the copies that they were tried on. `like`: ISO dates in UTC.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from tasks.checking import check_chain, create_repair_actions
+from tasks.chain_check import check_chain, create_repair_actions
 
 
 @flow(name="check-response-chain")

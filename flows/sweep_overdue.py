@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.pipeline import run_turns
 from tasks.learning import update_learning
-from tasks.sweeping import lease_overdue, report_stuck_work, mark_crashed_runs, recover_orphaned_drills, delete_old_records
+from tasks.sweep import delete_old_records, lease_overdue, mark_crashed_runs, recover_orphaned_drills, report_stuck_work
 
 
 @flow(name="sweep-overdue")

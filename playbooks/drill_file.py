@@ -11,18 +11,18 @@ from zoneinfo import available_timezones
 
 from domain.drill.plan import (
     DrillCall,
-    LoadCaps,
-    ResponseCheck,
-    PlannedFault,
     DrillFigure,
-    GuardRail,
-    FaultHook,
-    HttpStep,
-    Journey,
-    LoadLevel,
-    MeasuredPeak,
     DrillPlan,
     DrillWindow,
+    FaultHook,
+    GuardRail,
+    HttpStep,
+    Journey,
+    LoadCaps,
+    LoadLevel,
+    MeasuredPeak,
+    PlannedFault,
+    ResponseCheck,
 )
 from domain.durations import parse_duration
 from domain.text import Text
@@ -31,15 +31,15 @@ from playbooks.drill_models import (
     DrillForm,
     FaultForm,
     HookForm,
+    HttpStepForm,
     ProxyForm,
     RequestForm,
-    HttpStepForm,
     WindowForm,
 )
 from playbooks.errors import FileFinding, quote_value
-from playbooks.explain import nearest_word, read_form
 from playbooks.rule_amounts import parse_amount
-from playbooks.source import YamlSource, read_text
+from playbooks.validation_messages import nearest_word, read_form
+from playbooks.yaml_source import YamlSource, read_text
 
 _NAME = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -92,7 +92,9 @@ def _addresses(form: DrillForm, found: YamlSource) -> Iterator[FileFinding]:
     for place, target in enumerate(form.targets):
         host, _, port = target.rpartition(":")
         if not host or not port.isdigit():
-            yield found.finding(("targets", place), f"{quote_value(target)} is not host:port", "for example 127.0.0.1:7790")
+            yield found.finding(
+                ("targets", place), f"{quote_value(target)} is not host:port", "for example 127.0.0.1:7790"
+            )
     allowed = {target.lower() for target in form.targets}
     for path, url in _urls(form):
         parts = urlsplit(url)
@@ -192,7 +194,10 @@ def _built(form: DrillForm) -> DrillPlan:
             Journey(journey.id, tuple(_step(step) for step in journey.steps), journey.weight)
             for journey in form.journeys
         ),
-        bands={DrillFigure(name): _limit(DrillFigure(name), getattr(form.bands, name)) for name in type(form.bands).model_fields},
+        bands={
+            DrillFigure(name): _limit(DrillFigure(name), getattr(form.bands, name))
+            for name in type(form.bands).model_fields
+        },
         guards=tuple(
             GuardRail(
                 guard.figure, _limit(guard.figure, guard.limit), max(1, int(parse_duration(guard.for_).total_seconds()))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from domain.drill.plan import DrillFigure
-from playbooks.models import Duration, FileForm, Id, LocalizedWords, value_error
+from playbooks.playbook_models import Duration, FileForm, Id, LocalizedWords, value_error
 from playbooks.rule_amounts import NotAnAmount, parse_amount
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -93,7 +93,9 @@ class JourneyForm(FileForm):
 
     id: Id = Field(description="Its name.", examples=["ask-agent"])
     weight: int = Field(1, ge=1, le=1_000, description="How often, beside the others.", examples=[3])
-    steps: list[HttpStepForm] = Field(min_length=1, max_length=50, description="Its requests in order.", examples=["[...]"])
+    steps: list[HttpStepForm] = Field(
+        min_length=1, max_length=50, description="Its requests in order.", examples=["[...]"]
+    )
 
 
 class PeakForm(FileForm):

@@ -16,17 +16,17 @@ from zoneinfo import ZoneInfo
 
 from domain.durations import parse_duration
 from domain.health.erlang import Objective
-from domain.health.plan import IndexComponent, Crew, CoreMeasure, HealthPlan
-from domain.warning.figures import METRICS, MetricKind, Metric, aggregate_kind
+from domain.health.plan import CoreMeasure, Crew, HealthPlan, IndexComponent
+from domain.warning.metrics import METRICS, Metric, MetricKind, aggregate_kind
 from playbooks.errors import quote_value
-from playbooks.explain import validate_form, suggest_choice
 from playbooks.health_models import ComponentForm, CrewForm, HealthForm, MeasureForm
-from playbooks.rule_amounts import RuleAmount, to_relative_change, to_figure
-from playbooks.rule_document import RuleMistakes
+from playbooks.rule_amounts import RuleAmount, to_figure, to_relative_change
 from playbooks.rule_document import DocumentPath as Place
+from playbooks.rule_document import RuleMistakes
 from playbooks.rule_loader import raise_mistakes
-from playbooks.source import read_text, read_yaml
-from playbooks.watched import Clock, OptionalFile
+from playbooks.validation_messages import suggest_choice, validate_form
+from playbooks.watched_file import Clock, OptionalFile
+from playbooks.yaml_source import read_text, read_yaml
 
 SHIPPED = Path(__file__).resolve().parent / "sample" / "health.yaml"
 SHORTEST_WINDOW, LONGEST_WINDOW = timedelta(minutes=1), timedelta(days=1)
@@ -131,7 +131,9 @@ class _Builder:
 
     def _rise(self, form: HealthForm) -> float | None:
         amount: RuleAmount | None = form.complaints.rise if form.complaints else None
-        rise = None if amount is None else self._mistakes.tried(("complaints", "rise"), lambda: to_relative_change(amount))
+        rise = (
+            None if amount is None else self._mistakes.tried(("complaints", "rise"), lambda: to_relative_change(amount))
+        )
         if rise == 0:
             self._mistakes.add(("complaints", "rise"), "makes every usual hour a risk", "rise: 50%")
         return rise
@@ -218,4 +220,6 @@ class HealthFile(OptionalFile[HealthPlan]):
     def __init__(
         self, path: Path, metrics: Callable[[], Metrics] = lambda: METRICS, *, clock: Clock = time.monotonic
     ) -> None:
-        super().__init__(path, lambda file: parse_health(read_text(file), str(file), metrics()), shipped_health_plan, clock=clock)
+        super().__init__(
+            path, lambda file: parse_health(read_text(file), str(file), metrics()), shipped_health_plan, clock=clock
+        )

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from domain.health.plan import CoreFigureName, IndexName
 from domain.health.staffing import AgentShift
-from playbooks.models import Duration, FileForm, Words, value_error
+from playbooks.playbook_models import Duration, FileForm, Words, value_error
 from playbooks.rule_models import LabelValue, MetricId, Number
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -33,7 +33,9 @@ def _hours(value: object) -> object:
     """The minutes of the day of `08:00-20:00`."""
     match = _HOURS.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise value_error(f"{str(value)[:40]!r} are no hours", 'in quotes: "08:00-20:00", or "22:00-06:00" past midnight')
+        raise value_error(
+            f"{str(value)[:40]!r} are no hours", 'in quotes: "08:00-20:00", or "22:00-06:00" past midnight'
+        )
     start = int(match[1]) * 60 + int(match[2])
     return start, 1440 if match[3] is None else int(match[3]) * 60 + int(match[4])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from domain.durations import format_duration, parse_duration
-from domain.warning.figures import MetricKind, format_metric
+from domain.warning.metrics import MetricKind, format_metric
 from playbooks.errors import quote_value
 
 _NUMBER = re.compile(r"([-+]?(?:\d+(?:\.\d+)?|\.\d+)) ?(%|ms|s|points?)?", re.ASCII)

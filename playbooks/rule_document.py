@@ -9,10 +9,20 @@ from typing import Any
 
 from domain.durations import format_duration, parse_duration
 from domain.text import Text
-from domain.warning.figures import MetricKind, Metric, aggregate_kind
-from domain.warning.rule import EVERY_PROFILE, Aggregate, Baseline, Condition, ThresholdLevel, Rule, RuleStart, Tier, tier_rank
-from playbooks.models import TextForm
-from playbooks.rule_amounts import RuleAmount, NotAnAmount, to_relative_change, to_figure, to_points, format_threshold
+from domain.warning.metrics import Metric, MetricKind, aggregate_kind
+from domain.warning.rule import (
+    EVERY_PROFILE,
+    Aggregate,
+    Baseline,
+    Condition,
+    Rule,
+    RuleStart,
+    ThresholdLevel,
+    Tier,
+    tier_rank,
+)
+from playbooks.playbook_models import TextForm
+from playbooks.rule_amounts import NotAnAmount, RuleAmount, format_threshold, to_figure, to_points, to_relative_change
 from playbooks.rule_models import CONDITIONS, RuleForm
 
 DocumentPath = tuple[str | int, ...]
@@ -131,7 +141,7 @@ def build_text(form: TextForm | None) -> Text:
 
 
 def _known(form: RuleForm, metrics: Mapping[str, Metric], mistakes: RuleMistakes) -> Metric | None:
-    from playbooks.explain import nearest_word  # noqa: PLC0415 - explain reads the models, which this module serves
+    from playbooks.validation_messages import nearest_word  # noqa: PLC0415 - explain reads the models, which this module serves
 
     for key in ("metric", "per"):
         name = getattr(form, key)

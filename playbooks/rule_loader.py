@@ -14,15 +14,15 @@ from pendulum import DateTime
 from pydantic import BaseModel
 
 from domain.durations import parse_duration
-from domain.warning.figures import LABELS, METRICS, Metric
+from domain.warning.metrics import LABELS, METRICS, Metric
 from domain.warning.rule import Rule
-from domain.warning.soundness import check_rule
-from domain.warning.trial import TrialExpectation, TrialSeries, RuleTrial
+from domain.warning.rule_checks import check_rule
+from domain.warning.rule_trial import RuleTrial, TrialExpectation, TrialSeries
 from playbooks.errors import BadFile, FileFinding, quote_value
-from playbooks.explain import validate_form, suggest_choice, nearest_word
 from playbooks.rule_document import RuleMistakes, build_rule
 from playbooks.rule_models import RuleForm, RuleTestForm, SeriesForm
-from playbooks.source import YamlSource, read_text, read_yaml
+from playbooks.validation_messages import nearest_word, suggest_choice, validate_form
+from playbooks.yaml_source import YamlSource, read_text, read_yaml
 
 F = TypeVar("F", bound=BaseModel)
 MOST_VALUES = 100_000  # of one test: two weeks by the 10 s
@@ -118,7 +118,9 @@ def _label(name: str, path: tuple[str | int, ...], house: RuleVocabulary, mistak
 def _trial(form: RuleTestForm, place: int, rule: RuleForm, house: RuleVocabulary, mistakes: RuleMistakes) -> RuleTrial:
     at = ("tests", place)
     lines = tuple(_line(one, (*at, "series", number), rule, house, mistakes) for number, one in enumerate(form.series))
-    expect = tuple(TrialExpectation(parse_duration(one.at), one.phase, one.tier, dict(one.labels)) for one in form.expect)
+    expect = tuple(
+        TrialExpectation(parse_duration(one.at), one.phase, one.tier, dict(one.labels)) for one in form.expect
+    )
     for number, one in enumerate(form.expect):
         for name in set(one.labels) - set(rule.by):
             mistakes.add((*at, "expect", number, "labels", name), "is no label of `by`", suggest_choice(name, rule.by))
@@ -133,10 +135,14 @@ def _trial(form: RuleTestForm, place: int, rule: RuleForm, house: RuleVocabulary
     return trial
 
 
-def _line(form: SeriesForm, at: tuple[str | int, ...], rule: RuleForm, house: RuleVocabulary, mistakes: RuleMistakes) -> TrialSeries:
+def _line(
+    form: SeriesForm, at: tuple[str | int, ...], rule: RuleForm, house: RuleVocabulary, mistakes: RuleMistakes
+) -> TrialSeries:
     if form.metric is not None and form.metric not in (rule.metric, rule.per):
         known = [name for name in (rule.metric, rule.per) if name]
-        mistakes.add((*at, "metric"), f"the rule does not look at {quote_value(form.metric)}", suggest_choice(form.metric, known))
+        mistakes.add(
+            (*at, "metric"), f"the rule does not look at {quote_value(form.metric)}", suggest_choice(form.metric, known)
+        )
     for name in form.labels:
         _label(name, (*at, "labels", name), house, mistakes)
     count = form.count
@@ -182,7 +188,9 @@ def parse_values(text: str) -> Iterator[float | None]:
     for piece in text.split():
         match = _PIECE.fullmatch(piece)
         if match is None or (match[1] == "_" and match[2]):
-            raise ValueError(f"{quote_value(piece)} is not a figure; write 3x10 for ten times 3, 20+5x4, or _ for a gap")
+            raise ValueError(
+                f"{quote_value(piece)} is not a figure; write 3x10 for ten times 3, 20+5x4, or _ for a gap"
+            )
         times = int(match[3] or 1)
         told += times
         if told > MOST_VALUES:

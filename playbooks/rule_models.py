@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
-from domain.warning.figures import MetricKind
+from domain.warning.metrics import MetricKind
 from domain.warning.rule import EVERY_PROFILE, Aggregate, Tier
-from domain.warning.standing import RulePhase
-from playbooks.models import Duration, FileForm, Id, TextForm, Words, LocalizedWords, value_error
-from playbooks.rule_amounts import RuleAmount, NotAnAmount, parse_amount
+from domain.warning.rule_state import RulePhase
+from playbooks.playbook_models import Duration, FileForm, Id, LocalizedWords, TextForm, Words, value_error
+from playbooks.rule_amounts import NotAnAmount, RuleAmount, parse_amount
 
 CONDITIONS = ("above", "below", "change_above", "change_below", "change_either")
 _ONE = {
@@ -66,7 +66,9 @@ def _in_short(key: str, form: type[BaseModel]) -> BeforeValidator:
 
 def _label(value: str) -> str:
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", value):
-        raise value_error(f"{value[:60]!r} is no name of a label", "lower-case letters, digits and _, for example service")
+        raise value_error(
+            f"{value[:60]!r} is no name of a label", "lower-case letters, digits and _, for example service"
+        )
     return value
 
 
@@ -185,7 +187,9 @@ class RuleForm(FileForm):
     id: Id = Field(description="Its name in commands and links.", examples=["slow-checkout"])
     title: LocalizedWords = Field(description="Its name for people.", examples=["Checkout is slow"])
     version: int = Field(1, ge=1, description="Counts up when the rule changes.", examples=[1])
-    summary: LocalizedWords | None = Field(None, description="What it is for, in a sentence.", examples=["Customers wait."])
+    summary: LocalizedWords | None = Field(
+        None, description="What it is for, in a sentence.", examples=["Customers wait."]
+    )
     tier: Literal[0, 1, 2, 3] = Field(0, description="1, 2 or 3 of the tiered warning; 0: none of them.", examples=[1])
     owner: Id | None = Field(None, description="The role that it belongs to.", examples=["workforce-manager"])
     profile: Id = Field(

@@ -9,14 +9,14 @@ from threading import Lock
 from typing import TypeVar
 
 from domain.warning.calendar import CampaignCalendar
-from domain.warning.figures import Metric
+from domain.warning.metrics import Metric
 from domain.warning.rule import Rule
 from playbooks.errors import FileFinding
-from playbooks.explain import suggest_choice
-from playbooks.rule_house import COMMON_VOCABULARY, MetricVocabulary, load_calendar, load_metrics
-from playbooks.rule_loader import RuleVocabulary, RuleFile, load_rule
-from playbooks.shelf import FileCatalog
-from playbooks.watched import Clock, PollInterval, WatchedFile
+from playbooks.file_catalog import FileCatalog
+from playbooks.rule_loader import RuleFile, RuleVocabulary, load_rule
+from playbooks.rule_vocabulary import COMMON_VOCABULARY, MetricVocabulary, load_calendar, load_metrics
+from playbooks.validation_messages import suggest_choice
+from playbooks.watched_file import Clock, PollInterval, WatchedFile
 
 SHIPPED = Path(__file__).parent / "rules"
 STANDARD = "standard"

@@ -9,12 +9,19 @@ from typing import Annotated
 from pydantic import Field
 
 from domain.durations import parse_duration
-from domain.tabletop.scenario import ScenarioCategory, InjectionEffect, Injection, ObserverQuestion, ScoringScale, Scenario
+from domain.tabletop.scenario import (
+    Injection,
+    InjectionEffect,
+    ObserverQuestion,
+    Scenario,
+    ScenarioCategory,
+    ScoringScale,
+)
 from domain.text import Text
 from playbooks.errors import BadFile, FileFinding, quote_value
-from playbooks.explain import nearest_word, read_form
-from playbooks.models import Duration, FileForm, Id, LocalizedWords
-from playbooks.source import YamlSource, read_text
+from playbooks.playbook_models import Duration, FileForm, Id, LocalizedWords
+from playbooks.validation_messages import nearest_word, read_form
+from playbooks.yaml_source import YamlSource, read_text
 
 SHIPPED = Path(__file__).parent / "scenarios"
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from pydantic import Field
 
 from domain.durations import parse_duration
-from domain.status import PublicService, StatusPlan
+from domain.service_status import PublicService, StatusPlan
 from domain.text import Text
 from playbooks.errors import FileFinding, quote_value
-from playbooks.explain import read_form
-from playbooks.models import Duration, FileForm, Id, LocalizedWords
-from playbooks.source import YamlSource, read_text
-from playbooks.watched import Clock, OptionalFile
+from playbooks.playbook_models import Duration, FileForm, Id, LocalizedWords
+from playbooks.validation_messages import read_form
+from playbooks.watched_file import Clock, OptionalFile
+from playbooks.yaml_source import YamlSource, read_text
 
 SHIPPED = Path(__file__).resolve().parent / "sample" / "status.yaml"
 
@@ -87,7 +87,9 @@ def _wrong(form: StatusForm, found: YamlSource) -> Iterator[FileFinding]:
     seen: set[str] = set()
     for place, one in enumerate(form.services):
         if one.id in seen:
-            yield found.finding(("services", place, "id"), f"service {quote_value(one.id)} is there twice", "one entry each")
+            yield found.finding(
+                ("services", place, "id"), f"service {quote_value(one.id)} is there twice", "one entry each"
+            )
         seen.add(one.id)
 
 

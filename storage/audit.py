@@ -10,7 +10,7 @@ import pendulum
 from pendulum import DateTime
 from sqlalchemy import Connection, Row, insert, select
 
-from storage.account_tables import AuditRow
+from storage.accounts.account_tables import AuditRow
 
 AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
 MAX_FIELD_LENGTH = 300

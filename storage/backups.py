@@ -108,10 +108,14 @@ def restore_backup(settings: Settings, file: Path) -> BackupManifest:
         NotDone: the home is in use, the file is no backup of ours, is damaged, or of a newer program.
     """
     if not settings.is_sqlite:
-        raise BackupError("TOCSIN_DATABASE_URL is set: restore PostgreSQL with pg_restore; a backup of SQLite needs none")
+        raise BackupError(
+            "TOCSIN_DATABASE_URL is set: restore PostgreSQL with pg_restore; a backup of SQLite needs none"
+        )
     there = [name for name in DATABASES if (settings.home / name).exists()]
     if there:
-        raise BackupError(f"{settings.home} has a {there[0]}: restore into an empty home (TOCSIN_HOME), or move it away")
+        raise BackupError(
+            f"{settings.home} has a {there[0]}: restore into an empty home (TOCSIN_HOME), or move it away"
+        )
     settings.home.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(dir=settings.home, prefix=".restore-") as folder:
@@ -130,7 +134,9 @@ def restore_backup(settings: Settings, file: Path) -> BackupManifest:
 
 def _check(database: Path, revision: str) -> None:
     if revision > schema.HEAD_REVISION:
-        raise BackupError(f"the backup is of revision {revision}, newer than this program knows: start the newer Tocsin")
+        raise BackupError(
+            f"the backup is of revision {revision}, newer than this program knows: start the newer Tocsin"
+        )
     try:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             (said,) = connection.execute("PRAGMA integrity_check").fetchone()
@@ -166,4 +172,4 @@ def upgrade_restored(settings: Settings) -> None:
         database.close()
 
 
-__all__ = ["BackupManifest", "BackupError", "StorageError", "create_backup", "upgrade_restored", "restore_backup"]
+__all__ = ["BackupError", "BackupManifest", "StorageError", "create_backup", "restore_backup", "upgrade_restored"]

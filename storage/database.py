@@ -17,7 +17,9 @@ from sqlalchemy.pool import QueuePool
 
 BUSY_MILLISECONDS = 20_000  # how long a writer waits in line; a frozen holder is ended by the supervisor long before
 _WRITE = "tocsin_write"
-MOVED_MESSAGE = "the database has moved to PostgreSQL: set TOCSIN_DATABASE_URL to where it is now, and start `tocsin up` again"
+MOVED_MESSAGE = (
+    "the database has moved to PostgreSQL: set TOCSIN_DATABASE_URL to where it is now, and start `tocsin up` again"
+)
 
 
 def _as_json(value: Any) -> str:

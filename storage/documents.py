@@ -10,7 +10,7 @@ from pendulum import DateTime
 from sqlalchemy import Connection, Row, insert, select, update
 
 from domain.text import Text
-from storage.learning_tables import DocumentRow
+from storage.learning.learning_tables import DocumentRow
 
 DOCUMENT = DocumentRow.__table__  # type: ignore[attr-defined]
 MOST = 500

@@ -12,7 +12,7 @@ from pendulum import DateTime
 from sqlalchemy import ColumnElement, Connection, Row, Update, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.tables import IN_HAND, UNSENT, OutboxRow, ResponseRow
+from storage.incidents.tables import IN_HAND, UNSENT, OutboxRow, ResponseRow
 
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
 RESPONSE = ResponseRow.__table__  # type: ignore[attr-defined]

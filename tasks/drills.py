@@ -8,10 +8,10 @@ from prefect import task
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from engine.drill.holding import DrillResult
-from engine.drill.monthly import run_monthly
-from engine.drill.running import PhaseWork
-from tasks import place
+from engine.drill.lifecycle import PhaseWork
+from engine.drill.monthly_drill import run_monthly
+from engine.drill.run_drill import DrillResult
+from tasks import process_context
 
 
 async def run_phase(name: str, work: PhaseWork) -> None:
@@ -25,12 +25,12 @@ async def run_phase(name: str, work: PhaseWork) -> None:
 
 async def hold_monthly_drill() -> DrillResult | None:
     """Hold the drill of the month by phases; None where it is not due."""
-    house = await asyncio.to_thread(place.get_installation)
-    return await run_monthly(house, place.now, step=run_phase)
+    house = await asyncio.to_thread(process_context.get_installation)
+    return await run_monthly(house, process_context.now, step=run_phase)
 
 
 @task(name="report", cache_policy=NO_CACHE)
 async def publish_report(document: str, verdict: str, markdown: str) -> None:
     """Publish the report as an artifact of this run; the database already holds it."""
-    link = f"{place.get_installation().settings.links_url}/documents/{document}"
+    link = f"{process_context.get_installation().settings.links_url}/documents/{document}"
     await acreate_markdown_artifact(f"[{verdict}]({link})\n\n{markdown}", key="drill", description=verdict)

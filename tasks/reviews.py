@@ -9,8 +9,8 @@ from prefect.artifacts import acreate_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from domain.review.period import ReviewKind
-from engine.review import catching_up
-from tasks import place
+from engine.review import missed_reviews
+from tasks import process_context
 
 _RETRIES = [10.0, 60.0, 300.0]  # seconds: a database that is busy or away for a moment
 
@@ -20,10 +20,15 @@ async def hold_due_reviews(kind: ReviewKind) -> list[str]:
     """Hold the review of every finished period of that kind without one; the documents made."""
 
     def work() -> list[str]:
-        from engine.review.desk import get_review_service  # noqa: PLC0415 - only the runs that need it load it
-        from engine.review.holding import run_due_reviews  # noqa: PLC0415
+        from engine.review.run_review import run_due_reviews  # noqa: PLC0415
+        from engine.review.service import get_review_service  # noqa: PLC0415 - only the runs that need it load it
 
-        return [held.document for held in run_due_reviews(get_review_service(place.get_installation()), kind, place.now())]
+        return [
+            held.document
+            for held in run_due_reviews(
+                get_review_service(process_context.get_installation()), kind, process_context.now()
+            )
+        ]
 
     return await asyncio.to_thread(work)
 
@@ -31,12 +36,16 @@ async def hold_due_reviews(kind: ReviewKind) -> list[str]:
 @task(name="catch-up-reviews", cache_policy=NO_CACHE)
 async def catch_up_reviews() -> list[str]:
     """Draft missing retrospectives, renew effects, hold reviews whose own schedule did not fire."""
-    return await asyncio.to_thread(lambda: catching_up.catch_up_reviews(place.get_installation(), place.now()))
+    return await asyncio.to_thread(
+        lambda: missed_reviews.catch_up_reviews(process_context.get_installation(), process_context.now())
+    )
 
 
 @task(name="name-documents", cache_policy=NO_CACHE)
 async def link_documents(made: list[str]) -> None:
     """Publish the documents' links as an artifact of this run."""
     if made:
-        links = "\n".join(f"- {place.get_installation().settings.links_url}/documents/{name}" for name in made)
+        links = "\n".join(
+            f"- {process_context.get_installation().settings.links_url}/documents/{name}" for name in made
+        )
         await acreate_markdown_artifact(links, key="documents", description="What this run made.")

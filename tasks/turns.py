@@ -12,9 +12,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import get_run_context
 from pydantic import BaseModel
 
-from engine.turn import TurnResult, take_turn
-from storage.incidents import TurnLease
-from tasks import place
+from engine.response.turn import TurnResult, take_turn
+from storage.incidents.incidents import TurnLease
+from tasks import process_context
 
 
 class LeasedTurn(BaseModel):
@@ -53,7 +53,9 @@ async def commit_turns(taken: list[LeasedTurn], n: int) -> list[DecisionExplanat
 def _commit(taken: list[LeasedTurn], run_id: str) -> list[DecisionExplanation]:
     lines: list[DecisionExplanation] = []
     for one in taken:
-        turned = take_turn(place.get_installation(), one.lease(), place.now(), driver="prefect", run_id=run_id)
+        turned = take_turn(
+            process_context.get_installation(), one.lease(), process_context.now(), driver="prefect", run_id=run_id
+        )
         lines += _explained(turned) if turned else []
     return lines
 

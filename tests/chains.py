@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from domain.drill.judging import DrillSecond
-from engine.drill.crew import LoadProcess
+from domain.drill.measurement import DrillSecond
+from engine.drill.processes import LoadProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,7 +26,9 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-async def load(folder: Path, plan: str, port: int, rate: float, seconds: float) -> tuple[LoadProcess, list[DrillSecond]]:
+async def load(
+    folder: Path, plan: str, port: int, rate: float, seconds: float
+) -> tuple[LoadProcess, list[DrillSecond]]:
     """So much load for so long by a plan whose `{port}` is filled in; every second of it, and of its end."""
     file = folder / "plan.yaml"
     file.write_text(plan.format(port=port))

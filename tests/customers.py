@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import Row
 
 from domain.commands import Close, Done
-from engine.customers import answering, following, taking
-from engine.customers.desk import CustomerService, get_customer_service
+from engine.customers import import_customers, survey_answers, survey_schedule
+from engine.customers.service import CustomerService, get_customer_service
 from engine.home import SAMPLE_HOME
-from storage import customers, customers_follow, incidents
+from storage.customers import affected_customers, follow_ups
+from storage.incidents import incidents
 from tests.houses import InstallationHarness, installation_harness
 
 MAIL, PHONE = "customer@recipient.invalid", "+10000000000"
@@ -50,8 +51,8 @@ class FollowUp:
         with self.house.house.database.read() as connection:
             return incidents.find_incident_id(connection, self.ref)
 
-    def take(self, rows: Sequence[dict[str, Any]]) -> taking.ImportResult:
-        return taking.import_customers(self.desk, self.ref, rows, self.house.now)
+    def take(self, rows: Sequence[dict[str, Any]]) -> import_customers.ImportResult:
+        return import_customers.import_customers(self.desk, self.ref, rows, self.house.now)
 
     def close(self) -> None:
         """Closed, and looked at a second later."""
@@ -66,7 +67,7 @@ class FollowUp:
 
     def row(self) -> Row[Any]:
         with self.house.house.database.read() as connection:
-            found = customers_follow.get_follow_up(connection, self.id)
+            found = follow_ups.get_follow_up(connection, self.id)
         assert found is not None
         return found
 
@@ -87,7 +88,7 @@ class FollowUp:
 
     def customers(self) -> dict[str, Row[Any]]:
         with self.house.house.database.read() as connection:
-            found = customers.list_customers(connection, self.id, limit=200_000)
+            found = affected_customers.list_customers(connection, self.id, limit=200_000)
         return {one.customer or one.id: one for one in found}
 
     def asked(self, prefix: str = "/mail/") -> list[str]:
@@ -105,7 +106,7 @@ class FollowUp:
 
     def answer(self, token: str, **fields: str) -> Any:
         given = {"csat": "5", "solved": "yes", **fields}
-        return answering.record_answer(self.desk, token, given, self.house.now)
+        return survey_answers.record_answer(self.desk, token, given, self.house.now)
 
     def done(self, step: str) -> None:
         self.house.do(self.ref, Done, "gaomin", step=f"customer-follow-up:{step}", evidence="all called")
@@ -117,7 +118,7 @@ class FollowUp:
         return {name: str(state.status) for name, state in snapshot.steps.items()}
 
     def tick(self) -> bool:
-        return following.run_follow_up(self.desk, self.id, self.house.now)
+        return survey_schedule.run_follow_up(self.desk, self.id, self.house.now)
 
 
 @contextmanager

@@ -15,13 +15,14 @@ from pendulum import DateTime
 from sqlalchemy import insert
 
 from domain.commands import Acknowledge, Close, Declare, Done
-from engine import commands
-from engine.customers import taking
-from engine.customers.desk import get_customer_service
-from engine.turn import lease_turns, take_turn
-from storage import documents, incidents, warnings
+from engine.customers import import_customers
+from engine.customers.service import get_customer_service
+from engine.response import commands
+from engine.response.turn import lease_turns, take_turn
+from storage import documents
 from storage.documents import Document
-from storage.tables import WarningRow
+from storage.incidents import incidents, warnings
+from storage.incidents.tables import WarningRow
 from tests.served import Served, served
 
 PAST = (  # months ago, title, service, minutes until somebody took it
@@ -102,7 +103,7 @@ def _main(web: Served) -> str:
         web.turn(ref)
     desk = get_customer_service(web.house)
     rows = [{"id": "C1", "contact": "li@example.com", "time_zone": "UTC", "order_value": "900"}]
-    taking.import_customers(desk, ref, rows, pendulum.now("UTC"))
+    import_customers.import_customers(desk, ref, rows, pendulum.now("UTC"))
     return ref
 
 
@@ -142,7 +143,7 @@ def _warning(web: Served, now: DateTime) -> None:
 
 def _drills(web: Served, now: DateTime) -> None:
     from domain.text import Text
-    from engine.drill.places import KIND
+    from engine.drill.folders import KIND
 
     for months, capacity, rto, verdict in ((3, 15.2, 52.0, "FAIL"), (2, 17.9, 31.5, "PASS"), (1, 18.3, 30.1, "PASS")):
         at = now.subtract(months=months)

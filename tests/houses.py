@@ -20,14 +20,15 @@ from sqlalchemy import Row
 
 from domain.commands import Acknowledge, Approve, Declare, Draft
 from domain.incident import Snapshot
-from engine import commands
-from engine.deliver import DeliveryCounts, Deliverer
+from engine.delivery.deliver import Deliverer, DeliveryCounts
 from engine.home import prepare_home
-from engine.house import Installation
-from engine.turn import TurnDriver, TurnResult, lease_turns, take_turn
-from storage import incidents, outbox, timeline
+from engine.installation import Installation
+from engine.response import commands
+from engine.response.turn import TurnDriver, TurnResult, lease_turns, take_turn
+from storage import outbox
+from storage.incidents import incidents, timeline
+from storage.incidents.timeline import TimelineEntry
 from storage.settings import load_settings
-from storage.timeline import TimelineEntry
 from tests.receivers import HttpReceiver
 
 BEGAN = pendulum.datetime(2026, 11, 2, 3, 0)
@@ -109,7 +110,9 @@ class InstallationHarness:
         """Take every turn that is due."""
         with self.house.database.read() as connection:
             due = [row.id for row in incidents.list_due_responses(connection, self.now, limit=500)]
-        taken = [take_turn(self.house, lease, self.now, driver=driver) for lease in lease_turns(self.house, due, self.now)]
+        taken = [
+            take_turn(self.house, lease, self.now, driver=driver) for lease in lease_turns(self.house, due, self.now)
+        ]
         return [one for one in taken if one is not None]
 
     def sender(self, role: str = "test") -> Deliverer:
@@ -172,7 +175,9 @@ class InstallationHarness:
 
 
 @contextmanager
-def installation_harness(home: Path, database_url: str = "", *, roster: str = "", channels: str = "") -> Iterator[InstallationHarness]:
+def installation_harness(
+    home: Path, database_url: str = "", *, roster: str = "", channels: str = ""
+) -> Iterator[InstallationHarness]:
     """Lay out a home with the samples and three small playbooks, its database at this program's schema.
 
     `roster` and `channels` replace the samples; `{port}` in `channels` is the receiver's.

@@ -18,14 +18,16 @@ from domain.action import Action, ActionKind
 from domain.commands import Acknowledge, Approve, Cancel, Close, Done, Draft, Mitigate
 from domain.review.period import Period, PeriodLength, parse_period
 from domain.text import Text
-from engine.actions import open_actions
-from engine.customers import taking
-from engine.customers.desk import get_customer_service as customer_desk
-from engine.review.desk import ReviewService, get_review_service
-from engine.review.holding import keep_daily_shares
-from storage import customers, documents, incidents
-from storage.figures import SampleBatch, canonical_labels, to_micros
-from storage.tables import WarningRow
+from engine.customers import import_customers
+from engine.customers.service import get_customer_service as customer_desk
+from engine.response.actions import open_actions
+from engine.review.run_review import keep_daily_shares
+from engine.review.service import ReviewService, get_review_service
+from storage import documents
+from storage.customers import affected_customers
+from storage.incidents import incidents
+from storage.incidents.tables import WarningRow
+from storage.samples.sample_store import SampleBatch, canonical_labels, to_micros
 from tests.houses import InstallationHarness, installation_harness
 
 ZONE = "Asia/Shanghai"
@@ -205,13 +207,13 @@ def _customers(house: InstallationHarness) -> None:
     for ref, those in said.items():
         house.now = at(13, 0)
         rows = [{"id": f"{ref}-{place}", "contact": f"c{place}@example.com"} for place in range(len(those))]
-        assert taking.import_customers(desk, ref, rows, house.now).taken == len(rows)
+        assert import_customers.import_customers(desk, ref, rows, house.now).taken == len(rows)
         with house.house.database.write() as connection:
-            found = customers.list_customers(connection, incidents.find_incident_id(connection, ref))
+            found = affected_customers.list_customers(connection, incidents.find_incident_id(connection, ref))
             for row in found:
                 answer = those[int(row.customer.rpartition("-")[2])]
                 when = {"answered_at": at(14, 3), "state": "answered"} if answer else {"state": "asked"}
-                customers.update_customer(connection, row.id, asked_at=at(13, 1), **when, **answer)
+                affected_customers.update_customer(connection, row.id, asked_at=at(13, 1), **when, **answer)
 
 
 def _warnings(house: InstallationHarness) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from domain.commands import Approve, Draft
 from domain.facts import FactKind
-from domain.notices import NotificationPurpose
+from domain.notifications import NotificationPurpose
 from domain.playbook import Playbook, Stage, Step, StepKind
 from domain.text import Text
 from tests.world import START, World

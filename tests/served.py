@@ -19,13 +19,14 @@ from playwright.sync_api import BrowserContext, Page
 
 from domain.access import AccessRole
 from engine.home import prepare_home
-from engine.house import Installation
-from engine.turn import lease_turns, take_turn
-from storage import accounts, accounts_ways, incidents, people
-from storage.accounts import Account
+from engine.installation import Installation
+from engine.response.turn import lease_turns, take_turn
+from storage.accounts import sessions_and_tokens, user_accounts
+from storage.accounts.user_accounts import Account
+from storage.incidents import incidents, person_tokens
 from storage.settings import load_settings
 from web.app import create_app
-from web.asking import cookie_name
+from web.auth.authentication import cookie_name
 from web.schemas import schema
 
 
@@ -47,7 +48,7 @@ class Served:
     def token(self, person: str) -> dict[str, str]:
         """The header of a person who shows a new token."""
         with self.house.database.write() as connection:
-            made = people.replace_person_token(connection, person, pendulum.now("UTC"))
+            made = person_tokens.replace_person_token(connection, person, pendulum.now("UTC"))
         return {"Authorization": f"Bearer {made}"}
 
     def session(self, role: str = "admin", person: str = "alice") -> dict[str, str]:
@@ -66,16 +67,18 @@ class Served:
         self._cookie(role, person)
         now = pendulum.now("UTC")
         with self.house.database.write() as connection:
-            made = accounts_ways.create_login_link(connection, f"{person or 'nobody'}-{role}", now, now.add(hours=1))
+            made = sessions_and_tokens.create_login_link(
+                connection, f"{person or 'nobody'}-{role}", now, now.add(hours=1)
+            )
         return f"{self.url}/login/link/{made}"
 
     def _cookie(self, role: str, person: str) -> tuple[str, str]:
         now = pendulum.now("UTC")
         account = Account(f"{person or 'nobody'}-{role}", person, AccessRole.named(role))
         with self.house.database.write() as connection:
-            if accounts.find_account(connection, account.name) is None:
-                accounts.add_account(connection, account, now)
-            secret = accounts_ways.create_session(connection, account.name, "password", now, now.add(days=1))
+            if user_accounts.find_account(connection, account.name) is None:
+                user_accounts.add_account(connection, account, now)
+            secret = sessions_and_tokens.create_session(connection, account.name, "password", now, now.add(days=1))
         return cookie_name(self.house), secret
 
     def turn(self, ref: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy, composite
 
-from domain.playbook import CLOCKS, UpdateWatch, Playbook, Stage, Step, StepKind
+from domain.playbook import CLOCKS, Playbook, Stage, Step, StepKind, UpdateWatch
 from domain.text import Text
 
 ROLES = ("incident-commander", "pr-lead", "technology-lead", "finance-lead", "executive", "front-line")

@@ -8,13 +8,13 @@ from datetime import timedelta
 import pendulum
 from pendulum import DateTime
 
+from domain.command_handlers import CommandRefused, handle_command
 from domain.commands import Begin, IncidentCommand, StepCommand
 from domain.decide import Decision, decide
 from domain.evolve import evolve_snapshot
 from domain.facts import Fact, FactKind
-from domain.handle import CommandRefused, handle_command
 from domain.incident import Incident, Response, Snapshot
-from domain.notices import Notification, Publication
+from domain.notifications import Notification, Publication
 from domain.playbook import Playbook
 from domain.roster import Person, PublicChannel, Role, Roster
 from tests.strategies import CHANNELS, ROLES

@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import Any
 
-from engine.heartbeat import Heartbeat
+from engine.process.heartbeat import Heartbeat
 from storage.settings import SettingsError, load_settings
 
 
@@ -22,10 +22,10 @@ def main() -> int:
 
     import uvicorn  # noqa: PLC0415
 
-    from engine.house import Installation  # noqa: PLC0415
+    from engine.installation import Installation  # noqa: PLC0415
     from storage.database import StorageError  # noqa: PLC0415
     from web.app import create_app  # noqa: PLC0415
-    from web.public import create_fallback_app, is_outage, serve_until_database_answers  # noqa: PLC0415
+    from web.pages.status_fallback import create_fallback_app, is_outage, serve_until_database_answers  # noqa: PLC0415
 
     serving: dict[str, Any] = {
         "host": settings.host, "port": settings.port, "access_log": False, "log_level": "warning",

@@ -11,64 +11,64 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from engine.clock import now
-from engine.house import Installation
-from engine.links import AcknowledgeLinks
-from engine.tidying import freeze_startup_objects
-from engine.warning.monitors import MonitorAlerts
+from engine.delivery.links import AcknowledgeLinks
+from engine.installation import Installation
+from engine.process.clock import now
+from engine.process.gc import freeze_startup_objects
+from engine.warning.monitor_alerts import MonitorAlerts
 from playbooks.rulebook import Rulebook
-from web import (
-    accounts,
-    acknowledge,
-    acting,
-    board_page,
-    commands,
+from web.api import (
+    conversation_texts,
     customers,
-    declare_page,
     documents,
-    drills_page,
-    duty_page,
-    errors,
-    executive_page,
-    export,
-    follow_ups_page,
     health,
-    health_page,
-    history_page,
-    house_api,
-    inbox,
-    incident_page,
+    incident_commands,
     incidents,
+    installation_status,
     learning,
-    login,
-    login_sso,
     metrics,
     reports,
     rules,
     samples,
-    statements_page,
-    status,
-    survey,
-    text_page,
-    texts,
     warnings,
-    warnings_page,
     webhooks,
 )
-from web.gathering import DeclareBatcher
-from web.guard import RequestGuard
-from web.letterbox import InboxStore
-from web.live import LiveUpdates
-from web.trail import AuditWriter
+from web.auth import accounts_page, login, sso
+from web.auth.audit_writer import AuditWriter
+from web.http import errors
+from web.http.declare_batcher import DeclareBatcher
+from web.http.request_guard import RequestGuard
+from web.pages import (
+    acknowledge_page,
+    board_page,
+    declare_page,
+    draft_page,
+    drills_page,
+    executive_page,
+    follow_ups_page,
+    form_actions,
+    health_page,
+    history_page,
+    inbox_page,
+    incident_export,
+    incident_page,
+    oncall_page,
+    statements_page,
+    status_page,
+    survey_page,
+    warnings_page,
+)
+from web.pages.inbox_store import InboxStore
+from web.pages.live_updates import LiveUpdates
 
 # Those that must be quick in a storm first: each request is matched against them in this order.
 ROUTERS = (
-    inbox, samples, texts, webhooks, acknowledge, incidents, commands, warnings, rules, health, customers, survey,
-    learning, documents, reports, house_api, metrics, acting, declare_page, text_page, export, incident_page,
+    inbox_page, samples, conversation_texts, webhooks, acknowledge_page, incidents, incident_commands, warnings, rules, health, customers, survey_page,
+    learning, documents, reports, installation_status, metrics, form_actions, declare_page, draft_page, incident_export, incident_page,
     board_page, warnings_page, health_page, follow_ups_page, statements_page,
-    executive_page, history_page, duty_page, drills_page,
+    executive_page, history_page, oncall_page, drills_page,
 )  # fmt: skip
-ACCESS_ROUTERS = (login, login_sso, accounts, status)  # how people come in, and what is open to all
+ACCESS_ROUTERS = (login, sso, accounts_page, status_page)  # how people come in, and what is open to all
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (
     "Declare incidents and move them on. Send `Authorization: Bearer TOKEN` (`tocsin roster token YOU`); the "
@@ -95,7 +95,7 @@ def create_app(house: Installation) -> FastAPI:
     app.state.readers = ThreadPoolExecutor(4, thread_name_prefix="look")
     # A password takes a core for a moment, and one at a time is enough: nobody slows the house down by trying.
     app.state.logins = ThreadPoolExecutor(1, thread_name_prefix="login")
-    app.state.status = status.StatusPageCache(house, now)
+    app.state.status = status_page.StatusPageCache(house, now)
     app.state.trail = AuditWriter(house.database)
     app.state.gathering = DeclareBatcher(house, app.state.writers, now)
     app.state.live = LiveUpdates(house)

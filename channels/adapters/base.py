@@ -14,10 +14,10 @@ from apprise.plugins.base import NotifyBase
 
 from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
-from channels.rates import RateLimit
+from channels.rate_limits import RateLimit
 from channels.rendering import MessageLimits, RenderedText
 from channels.transport import SendExchange, record_exchange
-from channels.verdicts import judge_attempt, combine_outcomes
+from channels.wire_verdicts import combine_outcomes, judge_attempt
 
 KEY_HEADER = "X-Tocsin-Key"
 

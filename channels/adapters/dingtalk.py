@@ -7,9 +7,9 @@ from urllib.parse import unquote
 from apprise.plugins.base import NotifyBase
 
 from channels.adapters.base import OutgoingRequest
-from channels.adapters.coded import CodedAnswer
+from channels.adapters.coded_answer import CodedAnswer
 from channels.message import Message
-from channels.rates import RateLimit
+from channels.rate_limits import RateLimit
 from channels.rendering import MessageLimits, RenderedText
 
 # DingTalk open platform, "Custom robot access": a message of more than 20,000 bytes is refused (460101); the JSON

@@ -197,9 +197,13 @@ def _answered(code: int, reply: bytes | str) -> SendOutcome:
 
 def _not_handed_over(error: Exception) -> SendOutcome:
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return SendOutcome(SendVerdict.REFUSED, detail="the mail server offers no such log-in or encryption: check `mode=`")
+        return SendOutcome(
+            SendVerdict.REFUSED, detail="the mail server offers no such log-in or encryption: check `mode=`"
+        )
     if isinstance(error, ValueError) and not isinstance(error, OSError):  # an untrusted certificate is both
-        return SendOutcome(SendVerdict.REFUSED, detail="an address or password has characters that this server cannot take")
+        return SendOutcome(
+            SendVerdict.REFUSED, detail="an address or password has characters that this server cannot take"
+        )
     if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code > 0:
         return _answered(error.smtp_code, error.smtp_error)
     return SendOutcome(SendVerdict.FAILED, detail=f"{_word(error)} before the text was handed over")

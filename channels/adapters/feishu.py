@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 from apprise.plugins.base import NotifyBase
 
 from channels.adapters.base import OutgoingRequest
-from channels.adapters.coded import CodedAnswer
+from channels.adapters.coded_answer import CodedAnswer
 from channels.message import Message
-from channels.rates import RateLimit
+from channels.rate_limits import RateLimit
 from channels.rendering import MessageLimits, RenderedText
 
 # Feishu open platform, "Custom bot usage guide": a request of at most 20 KB, its JSON and escapes included.

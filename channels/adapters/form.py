@@ -7,7 +7,7 @@ import requests
 from channels.adapters.base import HttpAdapter
 from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
-from channels.verdicts import receipt_of
+from channels.wire_verdicts import receipt_of
 
 
 class FormPost(HttpAdapter):

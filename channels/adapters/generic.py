@@ -14,7 +14,7 @@ from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
 from channels.rendering import RenderedText
 from channels.transport import record_exchange
-from channels.verdicts import judge_exchange
+from channels.wire_verdicts import judge_exchange
 
 # Schemes that ring a telephone or page until answered, whatever the message; and settings that make others
 # do so.
@@ -54,7 +54,9 @@ class Generic(HttpAdapter):
         with self._guard:
             lock = self._locks.setdefault(service, threading.Lock())
         if not lock.acquire(timeout=_BUSY_SECONDS):
-            return SendOutcome(SendVerdict.FAILED, detail="the channel is busy with another message", retry_after=_BUSY_SECONDS)
+            return SendOutcome(
+                SendVerdict.FAILED, detail="the channel is busy with another message", retry_after=_BUSY_SECONDS
+            )
         try:
             return self._send(service, message, text)
         finally:
@@ -81,5 +83,7 @@ class Generic(HttpAdapter):
             exchange.attempts = exchange.attempts[-1:]
         outcome = judge_exchange(exchange, self.accept, public=message.public)
         if outcome.verdict is SendVerdict.UNVERIFIED:
-            return SendOutcome(SendVerdict.FAILED, detail=problem or "the service took the request and refused the message")
+            return SendOutcome(
+                SendVerdict.FAILED, detail=problem or "the service took the request and refused the message"
+            )
         return outcome

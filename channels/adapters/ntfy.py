@@ -11,7 +11,7 @@ from channels.adapters.base import HttpAdapter
 from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
 from channels.rendering import MessageLimits
-from channels.verdicts import receipt_of
+from channels.wire_verdicts import receipt_of
 
 # ntfy documentation, "Limitations": a message of more than 4,096 bytes becomes an attachment.
 MESSAGE_BYTES = 4096

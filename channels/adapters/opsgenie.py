@@ -10,7 +10,7 @@ from channels.adapters.pagerduty import dedup_key
 from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
 from channels.rendering import MessageLimits, RenderedText
-from channels.verdicts import receipt_of
+from channels.wire_verdicts import receipt_of
 
 # Opsgenie, "Alert API", "Create alert": `message` at most 130 characters, `description` 15,000, `alias` 512.
 # 130 Chinese characters; Apprise cuts a Latin title at 130.

@@ -10,7 +10,7 @@ from channels.adapters.base import HttpAdapter, OutgoingRequest
 from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
 from channels.rendering import MessageLimits, RenderedText
-from channels.verdicts import receipt_of
+from channels.wire_verdicts import receipt_of
 
 # PagerDuty Developer, "Events API v2", "PD-CEF": `summary` at most 1,024 characters, `dedup_key` at most 255.
 SUMMARY_CHARACTERS = 1024

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from apprise.plugins.base import NotifyBase
 
 from channels.adapters.base import OutgoingRequest
-from channels.adapters.coded import CodedAnswer
+from channels.adapters.coded_answer import CodedAnswer
 from channels.message import Message
 from channels.outcome import one_line
 from channels.rendering import MessageLimits, RenderedText

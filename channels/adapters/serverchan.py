@@ -7,11 +7,11 @@ import requests
 from apprise.plugins.base import NotifyBase
 
 from channels.adapters.base import OutgoingRequest
-from channels.adapters.coded import CodedAnswer
+from channels.adapters.coded_answer import CodedAnswer
 from channels.message import Message
 from channels.outcome import one_line
 from channels.rendering import MessageLimits, RenderedText
-from channels.verdicts import json_object
+from channels.wire_verdicts import json_object
 
 # ServerChan, "SendKey and API": `title` at most 32 characters, `desp` at most 32 KB.
 TITLE_CHARACTERS = 32

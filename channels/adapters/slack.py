@@ -9,9 +9,9 @@ from apprise.plugins.base import NotifyBase
 from channels.adapters.base import HttpAdapter, OutgoingRequest
 from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
-from channels.rates import RateLimit
+from channels.rate_limits import RateLimit
 from channels.rendering import MessageLimits, RenderedText
-from channels.verdicts import json_object
+from channels.wire_verdicts import json_object
 
 # Slack, "chat.postMessage", "Truncating content": beyond 40,000 characters a text is cut; its `&`, `<` and `>` are
 # written as entities of up to five.

@@ -38,5 +38,7 @@ class TeamsWorkflow(HttpAdapter):
         """The trigger took it; a workflow that answers by itself (200) says no more than that it ran."""
         run = response.headers.get(RUN_ID)
         if run is None:
-            return SendOutcome(SendVerdict.UNVERIFIED, detail=f"answered {response.status_code} without the id of a run")
+            return SendOutcome(
+                SendVerdict.UNVERIFIED, detail=f"answered {response.status_code} without the id of a run"
+            )
         return SendOutcome(SendVerdict.SENT, run, f"answered {response.status_code}, a run of the workflow has begun")

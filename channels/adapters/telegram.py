@@ -9,9 +9,9 @@ from apprise.plugins.base import NotifyBase
 from channels.adapters.base import HttpAdapter, OutgoingRequest
 from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
-from channels.rates import RateLimit
+from channels.rate_limits import RateLimit
 from channels.rendering import MessageLimits, RenderedText
-from channels.verdicts import json_object
+from channels.wire_verdicts import json_object
 
 # Telegram Bot API, "sendMessage": 1 to 4,096 characters.
 TEXT_CHARACTERS = 4096
@@ -51,8 +51,12 @@ class Telegram(HttpAdapter):
         answer = json_object(response)
         if answer.get("ok") is not True:
             if answer.get("ok") is False:
-                return SendOutcome(SendVerdict.REFUSED, detail=f"answered 200, not ok ({answer.get('description', '')})")
-            return SendOutcome(SendVerdict.UNKNOWN, detail="answered 200 and neither yes nor no: not Telegram's own answer")
+                return SendOutcome(
+                    SendVerdict.REFUSED, detail=f"answered 200, not ok ({answer.get('description', '')})"
+                )
+            return SendOutcome(
+                SendVerdict.UNKNOWN, detail="answered 200 and neither yes nor no: not Telegram's own answer"
+            )
         result = answer.get("result")
         posted = result if isinstance(result, dict) else {}
         chat = posted.get("chat", {}).get("id") if isinstance(posted.get("chat"), dict) else None

@@ -9,7 +9,7 @@ from channels.adapters.base import HttpAdapter, OutgoingRequest
 from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
 from channels.rendering import MessageLimits, RenderedText
-from channels.verdicts import json_object, receipt_of
+from channels.wire_verdicts import json_object, receipt_of
 
 # Twilio, "Messages resource": `Body` at most 1,600 characters. Each 67 Chinese ones are a message that is paid for,
 # so ours end at five of them.

@@ -17,12 +17,12 @@ from apprise import NotifyType
 from apprise.plugins.base import NotifyBase
 
 from channels import transport
-from channels.adapters.coded import CodedAnswer
+from channels.adapters.coded_answer import CodedAnswer
 from channels.adapters.plugin import OwnPlugin
 from channels.outcome import SendOutcome, SendVerdict
 from channels.redaction import redactor
 from channels.rendering import MessageLimits
-from channels.verdicts import json_object
+from channels.wire_verdicts import json_object
 
 TEXT_BYTES = 2048
 HOST = "https://qyapi.weixin.qq.com"

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from apprise.plugins.base import NotifyBase
 
-from channels.adapters.coded import CodedAnswer
-from channels.rates import RateLimit
+from channels.adapters.coded_answer import CodedAnswer
+from channels.rate_limits import RateLimit
 from channels.rendering import MessageLimits
 
 # WeCom developer centre, "Group robot configuration": the text of a message, at most 2,048 bytes in UTF-8.

@@ -13,12 +13,12 @@ import requests
 from apprise import NotifyType
 from apprise.plugins.base import NotifyBase
 
-from channels.adapters.coded import CodedAnswer
+from channels.adapters.coded_answer import CodedAnswer
 from channels.adapters.plugin import OwnPlugin
 from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
 from channels.rendering import MessageLimits
-from channels.verdicts import receipt_of
+from channels.wire_verdicts import receipt_of
 
 TEXT_CHARACTERS = 140
 URL = "https://api.weibo.com/2/statuses/share.json"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 
-from domain.customers.record import AffectedCustomer
+from domain.customers.import_row import AffectedCustomer
 
 
 class Care(StrEnum):

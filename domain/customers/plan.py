@@ -9,8 +9,8 @@ from datetime import timedelta
 from pendulum import DateTime
 
 from domain.customers.care import CareCombination, Thresholds
-from domain.customers.hours import ContactQuietHours
-from domain.customers.record import CustomerContact
+from domain.customers.contact_hours import ContactQuietHours
+from domain.customers.import_row import CustomerContact
 from domain.durations import later
 from domain.text import Text
 
@@ -66,7 +66,9 @@ class FollowUpTimes:
 
 def compute_follow_up_times(plan: FollowUpPlan, closed_at: DateTime, pace: float = 1.0) -> FollowUpTimes:
     """Compute when all is collected and when contacts are erased; elapsed time, as deadlines are."""
-    return FollowUpTimes(closed_at, later(closed_at, plan.collect_after / pace), later(closed_at, plan.erase_after / pace))
+    return FollowUpTimes(
+        closed_at, later(closed_at, plan.collect_after / pace), later(closed_at, plan.erase_after / pace)
+    )
 
 
 def next_check_at(soon: DateTime, candidates: Mapping[str, DateTime | None]) -> DateTime:

@@ -26,7 +26,9 @@ class CallbackReason(StrEnum):
     AGAIN = "complained-again"
 
 
-REOPENING_REASONS = frozenset({CallbackReason.NOT_SOLVED, CallbackReason.AGAIN})  # the matter is open again, for its owner
+REOPENING_REASONS = frozenset(
+    {CallbackReason.NOT_SOLVED, CallbackReason.AGAIN}
+)  # the matter is open again, for its owner
 # The weightier reason stays when another one comes.
 REASON_WEIGHTS: Mapping[str, int] = {
     reason: weight

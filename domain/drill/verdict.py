@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from domain.drill.judging import Knee, DrillSecond, find_bottleneck, find_knee, figures_out_of_band, steady_seconds, find_worst_step
+from domain.drill.measurement import (
+    DrillSecond,
+    Knee,
+    figures_out_of_band,
+    find_bottleneck,
+    find_knee,
+    find_worst_step,
+    steady_seconds,
+)
 from domain.drill.plan import DrillFigure, DrillPlan
 from domain.text import N_, Reason
 
@@ -83,7 +91,9 @@ def judge_drill(
     carried = [stage for stage in stages if not stage.overloaded]
     invalid = invalid or find_bottleneck([second for stage in carried for second in stage.seconds])
     if invalid:
-        return DrillVerdict(DrillOutcome.INVALID, (Reason(N_("nothing can be said: {why}"), {"why": invalid}),), found, recovery)
+        return DrillVerdict(
+            DrillOutcome.INVALID, (Reason(N_("nothing can be said: {why}"), {"why": invalid}),), found, recovery
+        )
     reasons = [*_stopped(stopped), *_levels(plan, stages), *_recovery(plan, recovery)]
     if plan.fault is not None and recovery is None and not stopped:
         reasons.append(Reason(N_("the fault was never met"), {}))
@@ -118,7 +128,8 @@ def _weak(plan: DrillPlan, stage: JudgedStage, bad: dict[DrillFigure, float]) ->
     worst = find_worst_step(steady_seconds(stage.seconds))
     step, failed, latency = worst or ("-", 0.0, 0.0)
     shown = ", ".join(
-        f"{figure} {format_drill_figure(figure, value)} ({format_drill_figure(figure, plan.bands[figure])})" for figure, value in bad.items()
+        f"{figure} {format_drill_figure(figure, value)} ({format_drill_figure(figure, plan.bands[figure])})"
+        for figure, value in bad.items()
     )
     values: dict[str, str | int] = {
         "percent": stage.percent, "rate": f"{stage.rate:g}", "figures": shown or "throughput", "step": step,

@@ -91,7 +91,9 @@ def standby_finding(found: StandbyCall) -> HealthFinding | None:
         {"needed": found.needed, "contacts": round(found.contacts_an_hour), "agents": found.on_shift},
     )
     if not found.missing:
-        return HealthFinding(HealthFindingKind.STANDBY, what, Reason(N_("Call in standby agents: {call}."), {"call": found.call}))
+        return HealthFinding(
+            HealthFindingKind.STANDBY, what, Reason(N_("Call in standby agents: {call}."), {"call": found.call})
+        )
     return HealthFinding(
         HealthFindingKind.STANDBY,
         what,

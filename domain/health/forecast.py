@@ -142,7 +142,9 @@ class VolumeHistory:
         day, minute = wall_time(start, self._zone)
         if day not in self._holidays:
             weeks = range(day - _WEEK, day - _WEEK * (WEEKS_BACK + 1), -_WEEK)
-            return ForecastPattern.SAME_HOURS, self._of((one for one in weeks if one not in self._holidays), minute, known)
+            return ForecastPattern.SAME_HOURS, self._of(
+                (one for one in weeks if one not in self._holidays), minute, known
+            )
         before = self._known_holidays[: bisect_left(self._known_holidays, day)]
         found = self._of(reversed(before), minute, known)
         if len(found) >= LEAST_WEEKS:

@@ -130,7 +130,9 @@ def previous_period(period: Period, zone: str) -> Period:
     return period_at(period.span, period.begins - timedelta(seconds=1), zone)
 
 
-def unreviewed_periods(span: PeriodLength, last: str, since: DateTime, now: DateTime, zone: str, *, most: int = 14) -> list[Period]:
+def unreviewed_periods(
+    span: PeriodLength, last: str, since: DateTime, now: DateTime, zone: str, *, most: int = 14
+) -> list[Period]:
     """List the periods that are over and not reviewed yet, the oldest first.
 
      `last`: the newest one that was reviewed, empty where none was. `since`: when the operation began to be

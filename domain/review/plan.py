@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from domain.review.value import ValueInputs
+from domain.review.return_on_investment import ValueInputs
 from domain.text import Text
 
 

@@ -74,7 +74,9 @@ def score_answers(questions: Iterable[ObserverQuestion], answers: Mapping[str, i
         if not 0 <= value <= MAX_ANSWER:
             raise ValueError(f"{name}: {value} is not 0 to {MAX_ANSWER}")
     return [
-        ScoredItem(one.id, one.scale, one.text, answers[one.id] / MAX_ANSWER if one.id in answers else None, measured=False)
+        ScoredItem(
+            one.id, one.scale, one.text, answers[one.id] / MAX_ANSWER if one.id in answers else None, measured=False
+        )
         for one in asked.values()
     ]
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pendulum import DateTime
 
 from domain.text import Text
-from domain.warning.rule import ThresholdLevel, Rule
+from domain.warning.rule import Rule, ThresholdLevel
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from domain.drill.judging import DrillSecond
+from domain.drill.measurement import DrillSecond
 from domain.drill.plan import DrillPlan, build_segments
 from engine.drill.record import DrillMoments, DrillRecord, DrillStage
 

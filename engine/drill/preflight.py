@@ -9,7 +9,7 @@ import aiohttp
 from pendulum import DateTime
 
 from domain.drill.plan import DRILL_HEADER, DrillPlan, DrillWindow
-from engine.load.border import TargetAllowlist, AllowlistResolver, TargetForbidden, parse_host_and_port
+from engine.load.target_allowlist import AllowlistResolver, TargetAllowlist, TargetForbidden, parse_host_and_port
 
 _CONNECT = 5.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from domain.drill.judging import DrillSecond
+from domain.drill.measurement import DrillSecond
 
 
 @dataclass(slots=True)

@@ -8,16 +8,16 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pendulum
 
-from channels.wording import localize_reason
-from domain.drill.judging import WINDOW_SECONDS, measure_window, steady_seconds
+from channels.notice_wording import localize_reason
+from domain.drill.measurement import WINDOW_SECONDS, measure_window, steady_seconds
 from domain.drill.plan import LOW_IS_GOOD, DrillFigure, DrillPlan
 from domain.drill.verdict import DrillOutcome, DrillVerdict, format_drill_figure
 from domain.text import N_
 from domain.trend import Trend
-from engine.drill.comparing import DrillComparison
+from engine.drill.comparison import DrillComparison
 from engine.drill.record import DrillRecord, DrillStage
-from engine.review.blocks import Block, Cell, Heading, Picture, DocumentSheet, TableBlock, Tile, Tiles, Tone, Paragraph
-from engine.warning.plotting import PlotBand, PlotLine, Plot
+from engine.review.blocks import Block, Cell, DocumentSheet, Heading, Paragraph, Picture, TableBlock, Tile, Tiles, Tone
+from engine.warning.svg_plot import Plot, PlotBand, PlotLine
 from locales import Translator, translator
 
 TITLES = {
@@ -36,7 +36,12 @@ _TONES: dict[DrillOutcome, Tone] = {DrillOutcome.PASS: "good", DrillOutcome.FAIL
 
 
 def build_report(
-    plan: DrillPlan, record: DrillRecord, verdict: DrillVerdict, language: str, zone: str, compared: Sequence[DrillComparison] = ()
+    plan: DrillPlan,
+    record: DrillRecord,
+    verdict: DrillVerdict,
+    language: str,
+    zone: str,
+    compared: Sequence[DrillComparison] = (),
 ) -> DocumentSheet:
     """Build the whole report in one language."""
     _ = translator(language)
@@ -128,7 +133,9 @@ def _stages(plan: DrillPlan, record: DrillRecord, _: Translator) -> Iterator[Blo
     yield TableBlock(head, rows, numbers=frozenset(range(1, len(head))))
 
 
-def _stage(plan: DrillPlan, record: DrillRecord, stage: DrillStage, figures: Sequence[DrillFigure], _: Translator) -> list[str | Cell]:
+def _stage(
+    plan: DrillPlan, record: DrillRecord, stage: DrillStage, figures: Sequence[DrillFigure], _: Translator
+) -> list[str | Cell]:
     part = steady_seconds(record.seconds_of(stage))
     found, count = measure_window(part), max(1, len(part))
     row: list[str | Cell] = [

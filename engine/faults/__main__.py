@@ -11,9 +11,9 @@ import json
 import sys
 import time
 
+from engine.faults.fault_settings import ActiveFaults, FaultSettings
 from engine.faults.proxy import FaultProxy
-from engine.faults.toxics import FaultSettings, ActiveFaults
-from engine.load.border import parse_host_and_port
+from engine.load.target_allowlist import parse_host_and_port
 
 
 async def _main(listen: str, upstream: str) -> None:

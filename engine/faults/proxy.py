@@ -7,7 +7,7 @@ import contextlib
 import socket
 import struct
 
-from engine.faults.toxics import ActiveFaults
+from engine.faults.fault_settings import ActiveFaults
 
 _CHUNK = 65_536
 _LOOK = 0.05  # seconds between two looks whether a stall is over

@@ -10,18 +10,19 @@ from pendulum import DateTime
 from sqlalchemy import Connection
 
 from domain.action import Action, ActionKind
+from domain.command_handlers import CommandRefused
 from domain.facts import Fact, FactKind
-from domain.handle import CommandRefused
-from domain.incident import Incident, CaseType, Snapshot, StepStatus
+from domain.incident import CaseType, Incident, Snapshot, StepStatus
 from domain.learning.plan import BadDueDate, parse_due_date
 from domain.playbook import StepKind, full_step_id
 from domain.roster import Roster
 from domain.text import Text
-from engine.actions import open_actions
-from engine.asked import LONGEST_TITLE, CommandResult, check_command_id, clean_line
-from engine.house import Installation
-from playbooks.explain import suggest_choice
-from storage import incidents, learning_promises, timeline, turns
+from engine.installation import Installation
+from engine.response.actions import open_actions
+from engine.response.validation import LONGEST_TITLE, CommandResult, check_command_id, clean_line
+from playbooks.validation_messages import suggest_choice
+from storage.incidents import incidents, timeline, turns
+from storage.learning import promised_actions
 
 RECORD_WITHIN = timedelta(hours=24)  # of their publication
 LOOK_BACK = timedelta(days=30)
@@ -54,7 +55,9 @@ class Promise:
     because: str = ""
 
 
-def add_promise(house: Installation, ref: str, promised: Promise, now: DateTime, *, command_id: str, by: str = "") -> CommandResult:
+def add_promise(
+    house: Installation, ref: str, promised: Promise, now: DateTime, *, command_id: str, by: str = ""
+) -> CommandResult:
     """Record one promised measure as an action of its own; the same id again changes nothing.
 
     Raises:
@@ -66,7 +69,9 @@ def add_promise(house: Installation, ref: str, promised: Promise, now: DateTime,
     check_owner(roster, promised.owner)
     within = parse_due(promised.due, promised.owner, roster, now)
     title = promised.title
-    named = Text(clean_line(title.en, LONGEST_TITLE, "title"), clean_line(title.zh, LONGEST_TITLE, "title") if title.zh else "")
+    named = Text(
+        clean_line(title.en, LONGEST_TITLE, "title"), clean_line(title.zh, LONGEST_TITLE, "title") if title.zh else ""
+    )
     with house.database.write() as connection:
         incident_id = incidents.find_incident_id(connection, ref)
         incidents.lock_incident(connection, incident_id)
@@ -105,7 +110,7 @@ def request_missing_records(house: Installation, now: DateTime) -> int:
     """
     since, until = now - LOOK_BACK, now - RECORD_WITHIN
     with house.database.read() as connection:
-        asked = learning_promises.list_unrecorded_promises(connection, since, until)
+        asked = promised_actions.list_unrecorded_promises(connection, since, until)
         wanted = [
             incident for incident in asked
             if turns.find_carried_out(connection, _asking(incident)) is None
@@ -124,7 +129,8 @@ def _asking(incident: Incident) -> str:
 def _promised(connection: Connection, house: Installation, incident: Incident, until: DateTime) -> bool:
     """Whether a text that promises something was public at `until`."""
     snapshots = [
-        incidents.load_snapshot(connection, one, house.roster()) for one in incidents.list_response_ids(connection, incident.id)
+        incidents.load_snapshot(connection, one, house.roster())
+        for one in incidents.list_response_ids(connection, incident.id)
     ]
     return any(_has_public_promise(snapshot, until) for snapshot in snapshots)
 

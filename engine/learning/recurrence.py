@@ -15,24 +15,25 @@ from typing import Any
 from pendulum import DateTime
 from sqlalchemy import Connection, Row
 
+from domain.command_handlers import CommandRefused
 from domain.commands import Begin, Reopen
 from domain.durations import elapsed, later
 from domain.facts import Fact, FactKind
-from domain.handle import CommandRefused
 from domain.incident import IncidentStatus
-from domain.learning.likeness import IncidentFingerprint, similarity_score, name_problem, find_recurring
 from domain.learning.plan import LearningPlan
+from domain.learning.similarity import IncidentFingerprint, find_recurring, name_problem, similarity_score
 from domain.text import Text
-from domain.warning.raised import Disposition, RaisedWarning, WarningContext
-from domain.warning.rule import Aggregate, Condition, ThresholdLevel, Rule, SeriesKey, RuleStart, Tier
-from domain.warning.standing import RulePhase, RuleState
-from engine import commands
-from engine.learning import proposal
-from engine.learning.desk import LearningService
-from engine.warning.acting import WarningEffects, RuleReport
-from storage import incidents, learning_recurrence, timeline, turns, warnings
-from storage.learning_recurrence import INCIDENTS, RECURRENCE_RULE_PREFIX, TICKETS
-from storage.warnings import LIVE_FEED
+from domain.warning.disposition import Disposition, RaisedWarning, WarningContext
+from domain.warning.rule import Aggregate, Condition, Rule, RuleStart, SeriesKey, ThresholdLevel, Tier
+from domain.warning.rule_state import RulePhase, RuleState
+from engine.learning import optimisation_proposal
+from engine.learning.service import LearningService
+from engine.response import commands
+from engine.warning.effects import RuleReport, WarningEffects
+from storage.incidents import incidents, timeline, turns, warnings
+from storage.incidents.warnings import LIVE_FEED
+from storage.learning import recurrence_store
+from storage.learning.recurrence_store import INCIDENTS, RECURRENCE_RULE_PREFIX, TICKETS
 
 PLAYBOOK, AGAIN = "optimisation-proposal", "again"
 BATCH = 20  # cases of one look: some hundredths of a second of the lock
@@ -59,7 +60,7 @@ def detect_recurrences(desk: LearningService, now: DateTime) -> int:
     moved = 0
     for source in (INCIDENTS, TICKETS):
         with desk.installation.database.read() as connection:
-            mark = learning_recurrence.read_change_marker(connection)
+            mark = recurrence_store.read_change_marker(connection)
             news = _judge(connection, desk.plan, source, now)
         if not news:
             continue
@@ -67,7 +68,9 @@ def detect_recurrences(desk: LearningService, now: DateTime) -> int:
         # Comparing takes a tenth of a second, for which no deadline waits for the lock: judged before it is taken.
         with desk.installation.database.write() as connection:
             turns.lock_commands(connection, [LOCK])
-            if learning_recurrence.read_change_marker(connection) == mark:  # else somebody looked meanwhile: the next look goes on
+            if (
+                recurrence_store.read_change_marker(connection) == mark
+            ):  # else somebody looked meanwhile: the next look goes on
                 moved += _take(connection, desk, news, source, now)
     return moved + _refresh_stale(desk, now)
 
@@ -85,16 +88,19 @@ def _judge(connection: Connection, plan: LearningPlan, source: str, now: DateTim
 
 
 def _incidents(connection: Connection, plan: LearningPlan, since: DateTime) -> list[NewCase]:
-    rows = learning_recurrence.list_new_incidents(connection, since, BATCH)
+    rows = recurrence_store.list_new_incidents(connection, since, BATCH)
     if not rows:
         return []
     begin, until = rows[0].declared_at - plan.window, later(rows[-1].declared_at, plan.window)
-    past = {row.id: learning_recurrence.fingerprint_from_row(row) for row in learning_recurrence.list_past_incidents(connection, begin, until)}
-    belongs = learning_recurrence.list_recorded_cases(connection, past)
-    kinds = [_Kind.of(connection, row) for row in learning_recurrence.list_running_recurrences(connection, INCIDENTS)]
+    past = {
+        row.id: recurrence_store.fingerprint_from_row(row)
+        for row in recurrence_store.list_past_incidents(connection, begin, until)
+    }
+    belongs = recurrence_store.list_recorded_cases(connection, past)
+    kinds = [_Kind.of(connection, row) for row in recurrence_store.list_running_recurrences(connection, INCIDENTS)]
     found = []
     for row in rows:
-        mine = learning_recurrence.fingerprint_from_row(row)
+        mine = recurrence_store.fingerprint_from_row(row)
         kind = next((one for one in kinds if one.takes(mine, plan)), None)
         if kind is not None:
             kind.add(mine)
@@ -136,8 +142,10 @@ class _Kind:
 
     @classmethod
     def of(cls, connection: Connection, row: Row[Any]) -> _Kind:
-        ids = learning_recurrence.list_case_ids(connection, row.id)[-COMPARED:]
-        prints = [learning_recurrence.fingerprint_from_row(one) for one in learning_recurrence.list_incidents_by_id(connection, ids)]
+        ids = recurrence_store.list_case_ids(connection, row.id)[-COMPARED:]
+        prints = [
+            recurrence_store.fingerprint_from_row(one) for one in recurrence_store.list_incidents_by_id(connection, ids)
+        ]
         raised = warnings.get_warning(connection, row.id)
         return cls(row.id, row.last_at, prints, raised is not None and raised.ended_at is None)
 
@@ -153,13 +161,13 @@ class _Kind:
 
 def _tickets(connection: Connection, plan: LearningPlan, since: DateTime) -> list[NewCase]:
     """Warnings of one rule on one category of tickets are of a kind."""
-    rows = learning_recurrence.list_new_tickets(connection, since, BATCH)
-    kinds = {(row.kind, row.service): row for row in learning_recurrence.list_running_recurrences(connection, TICKETS)}
+    rows = recurrence_store.list_new_tickets(connection, since, BATCH)
+    kinds = {(row.kind, row.service): row for row in recurrence_store.list_running_recurrences(connection, TICKETS)}
     made: dict[tuple[str, str], str] = {}
     counted: set[str] = set()
     found = []
     for row in rows:
-        category = learning_recurrence.ticket_category(row)
+        category = recurrence_store.ticket_category(row)
         key = (f"{row.rule} {category}"[:60], row.service)
         mine = IncidentFingerprint(row.id, category, row.began_at, row.service, kind=category)
         new, kind = NewCase(mine, row.id), kinds.get(key)
@@ -169,8 +177,8 @@ def _tickets(connection: Connection, plan: LearningPlan, since: DateTime) -> lis
             new = NewCase(mine, row.id, known=made[key])
         else:
             begin, until = row.began_at - plan.window, row.began_at
-            earlier = learning_recurrence.list_earlier_tickets(connection, row.rule, row.series, begin, until)
-            belongs = learning_recurrence.list_recorded_cases(connection, [one.id for one in earlier])
+            earlier = recurrence_store.list_earlier_tickets(connection, row.rule, row.series, begin, until)
+            belongs = recurrence_store.list_recorded_cases(connection, [one.id for one in earlier])
             free = [one for one in earlier if one.id in counted or belongs.get(one.id) == ""]
             others = [IncidentFingerprint(one.id, category, one.began_at) for one in free if one.id != row.id]
             near = find_recurring(row.began_at, others, plan.window, plan.count)
@@ -193,7 +201,7 @@ def _call_again(desk: LearningService, news: Sequence[NewCase], now: DateTime) -
     """
     for one in news:
         with desk.installation.database.read() as connection:
-            matter = learning_recurrence.find_case_id(connection, one.known)
+            matter = recurrence_store.find_case_id(connection, one.known)
             if not matter:
                 continue
             first = incidents.list_response_ids(connection, matter)[0]
@@ -226,23 +234,25 @@ def _take(connection: Connection, desk: LearningService, news: Sequence[NewCase]
         if one.with_:
             kind = made[_pending(one)] = _raise(connection, desk, acting, one, source, now)
             for other in one.with_:
-                learning_recurrence.record_case(connection, other, source, one.print.at, kind)
+                recurrence_store.record_case(connection, other, source, one.print.at, kind)
         elif kind:
             counted.setdefault(kind, []).append(one)
-        learning_recurrence.record_case(connection, one.print.id, source, one.print.at, kind)
+        recurrence_store.record_case(connection, one.print.id, source, one.print.at, kind)
     for kind, more in counted.items():
         _join(connection, kind, more, now)
     return len(made) + len(counted)
 
 
-def _raise(connection: Connection, desk: LearningService, acting: WarningEffects, one: NewCase, source: str, now: DateTime) -> str:
+def _raise(
+    connection: Connection, desk: LearningService, acting: WarningEffects, one: NewCase, source: str, now: DateTime
+) -> str:
     """One warning, by the machinery of all warnings."""
     count, days = len(one.with_) + 1, max(1, desk.plan.window // timedelta(days=1))
     title = Text(f"{count} times in {days} days: {one.name}", f"{days}天内第{count}次：{one.name}")
     said = _said(one, title, count, desk.plan.window)
     raised = acting.raise_warning(said, WarningContext(silences=warnings.list_silences(connection, now)))
-    times = [one.print.at, *learning_recurrence.list_case_times(connection, one.with_, source)]
-    learning_recurrence.add_recurrence(
+    times = [one.print.at, *recurrence_store.list_case_times(connection, one.with_, source)]
+    recurrence_store.add_recurrence(
         connection, id=raised.id, kind=one.name[:60], source=source, title={"en": title.en, "zh": title.zh},
         service=one.service[:80], first_at=min(times), last_at=max(times), made_at=now,
     )  # fmt: skip
@@ -256,19 +266,21 @@ def _said(one: NewCase, title: Text, count: int, window: timedelta) -> RuleRepor
         (ThresholdLevel(Tier.YELLOW, count, count),), starts=RuleStart(PLAYBOOK),
     )  # fmt: skip
     at = one.print.at
-    return RuleReport(rule, one.series, RuleState(RulePhase.FIRING, at, Tier.YELLOW, firing_since=at, value=float(count)))
+    return RuleReport(
+        rule, one.series, RuleState(RulePhase.FIRING, at, Tier.YELLOW, firing_since=at, value=float(count))
+    )
 
 
 def _join(connection: Connection, kind: str, more: Sequence[NewCase], now: DateTime) -> None:
     """Further cases of a kind: on the timeline of its warning, and the warning stands again."""
-    row = learning_recurrence.get_recurrence(connection, kind)
+    row = recurrence_store.get_recurrence(connection, kind)
     raised = warnings.get_warning(connection, kind)
     if row is None or raised is None:
         return
-    count = len(learning_recurrence.list_case_ids(connection, kind))
+    count = len(recurrence_store.list_case_ids(connection, kind))
     warnings.update_warning(connection, replace(raised, value=float(count), ended_at=None))
     last = max(row.last_at, *(one.print.at for one in more))
-    learning_recurrence.update_recurrence(connection, kind, last_at=last)
+    recurrence_store.update_recurrence(connection, kind, last_at=last)
     if raised.matter:
         incidents.lock_incident(connection, raised.matter)
         refs = [one.ref for one in more if one.ref != one.print.id]
@@ -282,25 +294,25 @@ def _join(connection: Connection, kind: str, more: Sequence[NewCase], now: DateT
 def _refresh_stale(desk: LearningService, now: DateTime) -> int:
     """A warning whose matter is over has ended, one held back may be let through, proposals follow the record."""
     with desk.installation.database.read() as connection:
-        wanted = [row.id for row in learning_recurrence.list_running_recurrences(connection)]
+        wanted = [row.id for row in recurrence_store.list_running_recurrences(connection)]
         wanted = [kind for kind in wanted if _is_stale(desk, connection, kind, now)]
     for kind in wanted:
         with desk.installation.database.write() as connection:
             turns.lock_commands(connection, [LOCK])
             _refresh_kind(desk, connection, kind, now)
-        proposal.refresh_proposal(desk.installation, kind, now)
+        optimisation_proposal.refresh_proposal(desk.installation, kind, now)
     return len(wanted)
 
 
 def _is_stale(desk: LearningService, connection: Connection, kind: str, now: DateTime) -> bool:
-    raised, row = warnings.get_warning(connection, kind), learning_recurrence.get_recurrence(connection, kind)
+    raised, row = warnings.get_warning(connection, kind), recurrence_store.get_recurrence(connection, kind)
     if raised is None or row is None:
         return False
     if raised.course is Disposition.HELD:
         return True
     over = _is_over(connection, raised)
     past = elapsed(row.last_at, now) > desk.plan.window
-    return (over and (raised.ended_at is None or past)) or proposal.is_proposal_stale(connection, row)
+    return (over and (raised.ended_at is None or past)) or optimisation_proposal.is_proposal_stale(connection, row)
 
 
 def _is_over(connection: Connection, raised: RaisedWarning) -> bool:
@@ -310,7 +322,7 @@ def _is_over(connection: Connection, raised: RaisedWarning) -> bool:
 
 
 def _refresh_kind(desk: LearningService, connection: Connection, kind: str, now: DateTime) -> None:
-    raised, row = warnings.get_warning(connection, kind), learning_recurrence.get_recurrence(connection, kind)
+    raised, row = warnings.get_warning(connection, kind), recurrence_store.get_recurrence(connection, kind)
     if raised is None or row is None:
         return
     past = elapsed(row.last_at, now) > desk.plan.window
@@ -324,4 +336,4 @@ def _refresh_kind(desk: LearningService, connection: Connection, kind: str, now:
     if _is_over(connection, raised) and raised.ended_at is None and (raised.matter or past):
         warnings.update_warning(connection, replace(raised, ended_at=now))
     if _is_over(connection, raised) and past:
-        learning_recurrence.update_recurrence(connection, kind, ended_at=now)
+        recurrence_store.update_recurrence(connection, kind, ended_at=now)

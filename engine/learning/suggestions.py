@@ -12,16 +12,18 @@ from pendulum import DateTime
 from sqlalchemy import Connection, Row
 
 from domain.action import Action, ActionKind
-from domain.handle import CommandRefused
-from domain.learning.gathering import group_suggestions
-from domain.learning.words import normalize_text, redact_contacts
+from domain.command_handlers import CommandRefused
+from domain.learning.suggestion_groups import group_suggestions
+from domain.learning.text_comparison import normalize_text, redact_contacts
 from domain.text import Text, find_unprintable
-from engine.actions import open_actions
-from engine.asked import check_command_id
-from engine.learning import agenda
-from engine.learning.desk import LearningService
+from engine.learning import meeting_agenda
 from engine.learning.promises import Promise, check_owner, parse_due
-from storage import customers, learning, turns
+from engine.learning.service import LearningService
+from engine.response.actions import open_actions
+from engine.response.validation import check_command_id
+from storage.customers import affected_customers
+from storage.incidents import turns
+from storage.learning import suggestion_store
 
 BATCH = 100  # suggestions of one transaction: some hundredths of a second of the lock
 LONGEST_ANSWER = 2_000
@@ -31,14 +33,16 @@ LOCK = "learning/suggestions"
 def group_new_suggestions(desk: LearningService) -> int:
     """Put new suggestions of customers into groups; return how many suggestions."""
     with desk.installation.database.read() as connection:
-        if not learning.list_ungrouped(connection, 1) and not learning.list_forgotten_examples(connection):
+        if not suggestion_store.list_ungrouped(connection, 1) and not suggestion_store.list_forgotten_examples(
+            connection
+        ):
             return 0
     find_nearest("", [], 1.0)  # its library is loaded before the lock is taken
     heard = 0
     while True:
         with desk.installation.database.write() as connection:
             turns.lock_commands(connection, [LOCK])
-            rows = learning.list_ungrouped(connection, BATCH)
+            rows = suggestion_store.list_ungrouped(connection, BATCH)
             for scope, those in groupby(sorted(rows, key=_scope), key=_scope):
                 _place(connection, scope, list(those), desk.plan.near)
             _forget(desk, connection)
@@ -53,17 +57,17 @@ def _scope(row: Row[Any]) -> str:
 
 
 def _place(connection: Connection, scope: str, rows: Sequence[Row[Any]], near: float) -> None:
-    customers.enable_secure_delete(connection)
-    known = {group.number: group.plain for group in learning.list_groups(connection, scope) if group.plain}
+    affected_customers.enable_secure_delete(connection)
+    known = {group.number: group.plain for group in suggestion_store.list_groups(connection, scope) if group.plain}
     numbers: dict[int, int] = {}
     for one in group_suggestions([row.suggestion for row in rows], known, find_nearest, near):
         row = rows[one.place]
         number = one.group if one.group is not None else numbers.get(one.first)
         if number is None:
-            number = numbers[one.first] = learning.add_group(
+            number = numbers[one.first] = suggestion_store.add_group(
                 connection, scope=scope, first_at=row.answered_at, last_at=row.answered_at, **_example(row)
             )
-        learning.add_to_group(connection, number, row)
+        suggestion_store.add_to_group(connection, number, row)
 
 
 def _example(row: Row[Any]) -> dict[str, str]:
@@ -73,14 +77,14 @@ def _example(row: Row[Any]) -> dict[str, str]:
 
 def _forget(desk: LearningService, connection: Connection) -> None:
     """An example whose customer was forgotten gives way to another one's words, or to none."""
-    gone = learning.list_forgotten_examples(connection)
+    gone = suggestion_store.list_forgotten_examples(connection)
     for group in gone:
-        customers.enable_secure_delete(connection)
-        other = learning.find_other_example(connection, group.number)
+        affected_customers.enable_secure_delete(connection)
+        other = suggestion_store.find_other_example(connection, group.number)
         values = _example(other) if other else {"wording": "", "example": "", "plain": ""}
-        learning.update_groups(connection, [group.number], **values)
+        suggestion_store.update_groups(connection, [group.number], **values)
     if gone:
-        agenda.rewrite_agendas(connection, desk, [group.number for group in gone])
+        meeting_agenda.rewrite_agendas(connection, desk, [group.number for group in gone])
 
 
 def find_nearest(text: str, others: Sequence[str], at_least: float) -> tuple[int, float] | None:
@@ -121,22 +125,30 @@ def answer_suggestion(
         due = parse_due(promised.due, promised.owner, roster, now)
     with desk.installation.database.write() as connection:
         turns.lock_commands(connection, [LOCK])
-        row = learning.get_group(connection, name)
+        row = suggestion_store.get_group(connection, name)
         if turns.find_carried_out(connection, command_id) is None:
             values: dict[str, Any] = {"answer": words, "answered_at": row.answered_at or now, "answered_by": by}
             if promised is not None and due is not None:
                 if row.action:
-                    raise CommandRefused(f"{learning.SUGGESTION_PREFIX}{row.number} has an action already: `tocsin actions` shows it")
+                    raise CommandRefused(
+                        f"{suggestion_store.SUGGESTION_PREFIX}{row.number} has an action already: `tocsin actions` shows it"
+                    )
                 values["action"] = _promise(desk, connection, row, promised, due, now, by)
-            learning.update_groups(connection, [row.number], **values)
+            suggestion_store.update_groups(connection, [row.number], **values)
             turns.record_command(connection, command_id, values.get("action", ""), "AnswerSuggestion", now)
-        return learning.get_group(connection, name)
+        return suggestion_store.get_group(connection, name)
 
 
 def _promise(
-    desk: LearningService, connection: Connection, row: Row[Any], promised: Promise, due: timedelta, now: DateTime, by: str
+    desk: LearningService,
+    connection: Connection,
+    row: Row[Any],
+    promised: Promise,
+    due: timedelta,
+    now: DateTime,
+    by: str,
 ) -> str:
-    name = f"{learning.SUGGESTION_PREFIX}{row.number}"
+    name = f"{suggestion_store.SUGGESTION_PREFIX}{row.number}"
     title = Text(" ".join(promised.title.en.split())[:160] or row.wording[:160] or name, promised.title.zh[:160])
     action = Action(
         title, promised.owner, due, ActionKind.SUGGESTION, origin=name,

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import uvloop
 
-from engine.load.border import TargetAllowlist, TargetForbidden
 from engine.load.engine import LoadEngine, json_line
 from engine.load.journeys import LedgerWriteFailed
+from engine.load.target_allowlist import TargetAllowlist, TargetForbidden
 from playbooks.drill_file import read_drill_plan
 
 

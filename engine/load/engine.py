@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import aiohttp
 
-from domain.drill.plan import Journey, DrillPlan
-from engine.load.border import TargetAllowlist, AllowlistResolver, TargetForbidden
-from engine.load.counting import StepResult, SecondCounts, SegmentTotals, record_duration
-from engine.load.journeys import LedgerWriteFailed, DrillMarkMissing, run_journey
+from domain.drill.plan import DrillPlan, Journey
+from engine.load.journeys import DrillMarkMissing, LedgerWriteFailed, run_journey
+from engine.load.measurements import SecondCounts, SegmentTotals, StepResult, record_duration
+from engine.load.target_allowlist import AllowlistResolver, TargetAllowlist, TargetForbidden
 
 WriteLine = Callable[[dict[str, Any]], None]
 DRAIN: Final = 5.0  # seconds that journeys under way get when a drill ends or is aborted

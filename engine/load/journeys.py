@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import aiohttp
 
-from domain.drill.plan import DRILL_HEADER, ResponseCheck, HttpStep, Journey
-from engine.load.border import TargetAllowlist
-from engine.load.counting import StepResult
+from domain.drill.plan import DRILL_HEADER, HttpStep, Journey, ResponseCheck
+from engine.load.measurements import StepResult
+from engine.load.target_allowlist import TargetAllowlist
 
 LARGEST = 1_048_576  # bytes of an answer that are read; more is a failed step
 _NAME = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
@@ -132,7 +132,10 @@ async def _ask(
     try:
         url = by.border.check_url(fill_template(step.url, values, clean=lambda value: quote(value, safe="")))
         body = None if step.json is None else fill_json(step.json, values)
-        headers = {**{name: fill_template(value, values) for name, value in step.headers.items()}, DRILL_HEADER: by.drill}
+        headers = {
+            **{name: fill_template(value, values) for name, value in step.headers.items()},
+            DRILL_HEADER: by.drill,
+        }
         limit = aiohttp.ClientTimeout(total=step.timeout.total_seconds())
         begun, sent = perf_counter(), True
         async with by.session.request(

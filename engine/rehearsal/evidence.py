@@ -9,15 +9,15 @@ import pendulum
 
 from domain.playbook import Playbook, StepKind, full_step_id
 from domain.roster import Roster
-from engine.house import Installation
-from engine.rehearsal.deeds import OwnerAction, OwnerActions
+from engine.installation import Installation
+from engine.rehearsal.api_client import RehearsalClient, incident_path
 from engine.rehearsal.expectation import RehearsalExpectation
-from engine.rehearsal.letters import ReceivedMessage
-from engine.rehearsal.line import RehearsalClient, incident_path
-from engine.rehearsal.order import RehearsalRequest
-from engine.rehearsal.owners import OwnerLedger
+from engine.rehearsal.owner_actions import OwnerAction, OwnerActions
+from engine.rehearsal.received_messages import ReceivedMessage
+from engine.rehearsal.request import RehearsalRequest
 from engine.rehearsal.sandbox import find_leaks
-from engine.rehearsal.span import TimeBounds, exact_moment
+from engine.rehearsal.simulated_owners import OwnerLedger
+from engine.rehearsal.time_bounds import TimeBounds, exact_moment
 from engine.rehearsal.verdict import RehearsalFault, RehearsalFinding, VerdictEvidence
 
 _GRACE = 0.05  # real seconds between two readings of this machine's clock
@@ -33,7 +33,9 @@ def first_received(letters: Iterable[ReceivedMessage]) -> dict[tuple[str, str, s
     return found
 
 
-def publication_times(playbook: Playbook, roster: Roster, letters: Iterable[ReceivedMessage], slack: float) -> dict[str, TimeBounds]:
+def publication_times(
+    playbook: Playbook, roster: Roster, letters: Iterable[ReceivedMessage], slack: float
+) -> dict[str, TimeBounds]:
     """Find when each publication stood on the last of its channels; only those that stand on all."""
     came: dict[str, dict[str, float]] = {}
     for letter in letters:
@@ -72,7 +74,9 @@ def observed_messages(
     return sorted(found, key=lambda letter: letter.at)
 
 
-def observed_actions(order: RehearsalRequest, roster: Roster, shown: Mapping[str, Any], letters: list[ReceivedMessage], clock: ParseClock) -> OwnerActions:
+def observed_actions(
+    order: RehearsalRequest, roster: Roster, shown: Mapping[str, Any], letters: list[ReceivedMessage], clock: ParseClock
+) -> OwnerActions:
     """What real owners did, as the incident shows it."""
     acknowledged, done, amounts = {}, {}, {}
     for step in _steps(shown):

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from domain.notices import NotificationPurpose
+from domain.notifications import NotificationPurpose
 from domain.playbook import Playbook
 from domain.roster import Roster
-from engine.rehearsal.course import OwnerBehaviour, ExpectedStep, ExpectationContext, expect_step, condition_met
-from engine.rehearsal.due import ExpectedNotice, ExpectedPublication
-from engine.rehearsal.layout import RehearsalClocks, ScheduledStep, schedule_steps, find_related, to_seconds
-from engine.rehearsal.span import NOT_EVER, TimeBounds, exact_moment, latest_of
+from engine.rehearsal.expected_notices import ExpectedNotice, ExpectedPublication
+from engine.rehearsal.expected_step import ExpectationContext, ExpectedStep, OwnerBehaviour, condition_met, expect_step
+from engine.rehearsal.step_schedule import RehearsalClocks, ScheduledStep, find_related, schedule_steps, to_seconds
+from engine.rehearsal.time_bounds import NOT_EVER, TimeBounds, exact_moment, latest_of
 
 
 @dataclass(frozen=True, slots=True)

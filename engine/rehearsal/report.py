@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.rehearsal.cast import PersonaManner
-from engine.rehearsal.course import ExpectedStep
-from engine.rehearsal.due import format_clock
-from engine.rehearsal.letters import ReceivedMessage
-from engine.rehearsal.order import RehearsalResult
-from engine.rehearsal.span import NEVER
+from engine.rehearsal.expected_notices import format_clock
+from engine.rehearsal.expected_step import ExpectedStep
+from engine.rehearsal.personas import PersonaManner
+from engine.rehearsal.received_messages import ReceivedMessage
+from engine.rehearsal.request import RehearsalResult
+from engine.rehearsal.time_bounds import NEVER
 from engine.rehearsal.verdict import RehearsalFault, RehearsalFinding
 
 CALLS = ("assign", "backup", "commander", "last-resort", "overdue")
@@ -38,7 +38,11 @@ def build_document(held: RehearsalResult, path: str) -> dict[str, Any]:
             "marked_repeats": verdict.marked_repeats,
             "missing": [_named(finding) for finding in verdict.findings_of(RehearsalFault.MISSING) if finding.purpose],
             "late": [_named(finding) for finding in verdict.findings_of(RehearsalFault.LATE)],
-            "unexpected": [_named(one) for one in verdict.findings_of(RehearsalFault.UNEXPECTED, RehearsalFault.EARLY) if one.purpose],
+            "unexpected": [
+                _named(one)
+                for one in verdict.findings_of(RehearsalFault.UNEXPECTED, RehearsalFault.EARLY)
+                if one.purpose
+            ],
         },
         "customers": _customers(held),
         "reasons": [finding.says for finding in verdict.findings],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from channels.directory import ChannelDirectory
 from domain.playbook import Playbook, StepKind
 from domain.roster import Roster
-from engine.rehearsal.line import RehearsalError
+from engine.rehearsal.api_client import RehearsalError
 
 
 def list_callable_people(playbook: Playbook, roster: Roster) -> list[str]:

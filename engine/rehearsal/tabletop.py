@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 
 from pendulum import DateTime
 
+from domain.command_handlers import CommandRefused
 from domain.commands import Cancel
-from domain.handle import CommandRefused
 from domain.playbook import CLOCKS, Playbook
-from domain.tabletop.scenario import InjectionEffect, Injection, Scenario
-from engine import commands
-from engine.clock import now as clock
-from engine.house import Installation
-from engine.rehearsal import sudden
-from engine.rehearsal.cast import MINUTE, make_personas
-from engine.rehearsal.letters import parse_message
-from engine.rehearsal.line import RehearsalClient, RehearsalError
-from engine.rehearsal.owners import SimulatedOwners, OwnerContext
-from engine.rehearsal.run import choose_incident_fields, issue_tokens, revoke_tokens
+from domain.tabletop.scenario import Injection, InjectionEffect, Scenario
+from engine.installation import Installation
+from engine.process.clock import now as clock
+from engine.rehearsal import injections
+from engine.rehearsal.api_client import RehearsalClient, RehearsalError
+from engine.rehearsal.injections import InjectedEvent
+from engine.rehearsal.personas import MINUTE, make_personas
+from engine.rehearsal.received_messages import parse_message
+from engine.rehearsal.run_rehearsal import choose_incident_fields, issue_tokens, revoke_tokens
 from engine.rehearsal.sandbox import inbox_boxes, list_callable_people, require_sandbox
-from engine.rehearsal.sudden import InjectedEvent
+from engine.rehearsal.simulated_owners import OwnerContext, SimulatedOwners
+from engine.response import commands
 
 _LOOK = 0.06  # real seconds between two looks
 _WRITES, _APPROVES = 3 * MINUTE, 5 * MINUTE  # of simulated people, after a text was sent back
@@ -55,7 +55,9 @@ class TabletopRun:
 TabletopListener = Callable[[float, Sequence[InjectedEvent]], None]
 
 
-def run_tabletop(house: Installation, line: RehearsalClient, order: TabletopRequest, watch: TabletopListener) -> TabletopRun:
+def run_tabletop(
+    house: Installation, line: RehearsalClient, order: TabletopRequest, watch: TabletopListener
+) -> TabletopRun:
     """Run it to its end; measure then with `engine.rehearsal.tabletop_measures`, and `cancel_run`.
 
     Raises:
@@ -87,7 +89,7 @@ def _playbooks(house: Installation, order: TabletopRequest) -> list[Playbook]:
     found = [order.playbook]
     for one in order.scenario.injections:
         if one.effect is InjectionEffect.MESSAGE:
-            found.append(sudden.make_answer_playbook(order.scenario, one))
+            found.append(injections.make_answer_playbook(order.scenario, one))
         elif one.effect is InjectionEffect.INCIDENT:
             found.append(house.library.get(one.playbook))
     return found
@@ -107,7 +109,9 @@ def cancel_run(house: Installation, played: TabletopRun) -> None:
 class _Game:
     """One scenario under way."""
 
-    def __init__(self, house: Installation, line: RehearsalClient, order: TabletopRequest, tokens: dict[str, str]) -> None:
+    def __init__(
+        self, house: Installation, line: RehearsalClient, order: TabletopRequest, tokens: dict[str, str]
+    ) -> None:
         self._house, self._line, self._order, self._tokens = house, line, order, tokens
         self._roster = house.roster()
         self._readers = {
@@ -185,8 +189,8 @@ class _Game:
         now, scenario = clock(), self._order.scenario
         match one.effect:
             case InjectionEffect.MESSAGE:
-                ref = sudden.call_role(self._house, scenario, one, self._order.speed, now)
-                self._take_part(ref, sudden.make_answer_playbook(scenario, one))
+                ref = injections.call_role(self._house, scenario, one, self._order.speed, now)
+                self._take_part(ref, injections.make_answer_playbook(scenario, one))
                 return InjectedEvent(one, now, matter=ref, person=self._roster.primary(one.to) or "")
             case InjectionEffect.INCIDENT:
                 playbook = self._house.library.get(one.playbook)
@@ -203,7 +207,7 @@ class _Game:
 
     def _reject(self, one: Injection, now: DateTime) -> InjectedEvent | None:
         try:
-            by = sudden.reject_text(self._house, self.played.ref, one.step, one.text, now)
+            by = injections.reject_text(self._house, self.played.ref, one.step, one.text, now)
         except CommandRefused:
             return None
         if not by:
@@ -211,10 +215,10 @@ class _Game:
         if self._order.auto:
             ref, since = self.played.ref, self._now()
             self._deeds.append(
-                (since + _WRITES, lambda: sudden.rewrite_text(self._house, ref, one.step, clock())),
+                (since + _WRITES, lambda: injections.rewrite_text(self._house, ref, one.step, clock())),
             )
             self._deeds.append(
-                (since + _APPROVES, lambda: sudden.approve_rewrite(self._house, ref, one.step, by, clock())),
+                (since + _APPROVES, lambda: injections.approve_rewrite(self._house, ref, one.step, by, clock())),
             )
         return InjectedEvent(one, now, person=by, step=one.step)
 

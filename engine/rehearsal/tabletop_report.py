@@ -9,25 +9,34 @@ import pendulum
 from pendulum import DateTime
 
 from domain.tabletop.scenario import MAX_ANSWER, ObserverQuestion, ScoringScale
-from domain.tabletop.scoring import ScoredItem, ScenarioScore, score_answers, score_items
+from domain.tabletop.scoring import ScenarioScore, ScoredItem, score_answers, score_items
 from domain.text import N_, Text
-from engine.clock import now
-from engine.house import Installation
-from engine.rehearsal.due import format_clock
+from engine.installation import Installation
+from engine.process.clock import now
+from engine.rehearsal.expected_notices import format_clock
 from engine.rehearsal.tabletop import TabletopRun
-from engine.review import html, markdown
-from engine.review.blocks import Block, Cell, Heading, DocumentSheet, TableBlock, Tile, Tiles, Paragraph
-from engine.review.holding import LANGUAGES
+from engine.review import html_page, markdown_text
+from engine.review.blocks import Block, Cell, DocumentSheet, Heading, Paragraph, TableBlock, Tile, Tiles
+from engine.review.run_review import LANGUAGES
 from locales import Translator, translator
 from storage import documents
 from storage.documents import Document
 
 KIND = "tabletop"
-SCALES = {ScoringScale.ADAPTABILITY: N_("Adaptability"), ScoringScale.MANNER: N_("Manner"), ScoringScale.SKILL: N_("Skill")}
+SCALES = {
+    ScoringScale.ADAPTABILITY: N_("Adaptability"),
+    ScoringScale.MANNER: N_("Manner"),
+    ScoringScale.SKILL: N_("Skill"),
+}
 
 
 def save_report(
-    house: Installation, played: TabletopRun, found: Sequence[ScoredItem], answers: Mapping[str, int], observer: str, remarks: str
+    house: Installation,
+    played: TabletopRun,
+    found: Sequence[ScoredItem],
+    answers: Mapping[str, int],
+    observer: str,
+    remarks: str,
 ) -> dict[str, Any]:
     """Save what was measured with the observer's answers; the document as its schema has it.
 
@@ -53,7 +62,9 @@ def save_report(
     return _kept(house, data, items)
 
 
-def score_again(house: Installation, ref: str, answers: Mapping[str, int], observer: str, remarks: str) -> dict[str, Any]:
+def score_again(
+    house: Installation, ref: str, answers: Mapping[str, int], observer: str, remarks: str
+) -> dict[str, Any]:
     """Add an observer's answers to a tabletop on record: what was measured stays.
 
     Raises:
@@ -62,8 +73,14 @@ def score_again(house: Installation, ref: str, answers: Mapping[str, int], obser
     """
     data = dict(load_report(house, ref))
     rows = data.pop("items")
-    asked = [ObserverQuestion(row["id"], ScoringScale(row["scale"]), _text(row["text"])) for row in rows if not row["measured"]]
-    before = {row["id"]: round(row["share"] * MAX_ANSWER) for row in rows if not row["measured"] and row["share"] is not None}
+    asked = [
+        ObserverQuestion(row["id"], ScoringScale(row["scale"]), _text(row["text"]))
+        for row in rows
+        if not row["measured"]
+    ]
+    before = {
+        row["id"]: round(row["share"] * MAX_ANSWER) for row in rows if not row["measured"] and row["share"] is not None
+    }
     items = [_item(row) for row in rows if row["measured"]] + score_answers(asked, {**before, **answers})
     data |= {"observer": observer or data["observer"], "remarks": remarks or data["remarks"]}
     for name in ("score", "report"):
@@ -99,8 +116,8 @@ def _kept(house: Installation, data: Mapping[str, Any], items: Sequence[ScoredIt
     document = Document(
         id=f"{KIND}/{data['id']}", title=Text(f"Tabletop {title.en}: {points}", f"桌面推演 {title.zh}：{points}"),
         made_at=now(), about=str(data["id"]), from_at=_moment(data["began_at"]), to_at=_moment(data["ended_at"]),
-        pages={key: html.render_html(one) for key, one in sheets.items()},
-        texts={key: markdown.render_markdown(one) for key, one in sheets.items()}, data=whole,
+        pages={key: html_page.render_html(one) for key, one in sheets.items()},
+        texts={key: markdown_text.render_markdown(one) for key, one in sheets.items()}, data=whole,
     )  # fmt: skip
     with house.database.write() as connection:
         documents.save_document(connection, document)

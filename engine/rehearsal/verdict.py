@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from channels.rendering import DRILL_MARK
-from engine.rehearsal.due import ExpectedNotice, ExpectedPublication, format_clock
 from engine.rehearsal.expectation import RehearsalExpectation
-from engine.rehearsal.letters import ReceivedMessage
-from engine.rehearsal.span import NEVER
+from engine.rehearsal.expected_notices import ExpectedNotice, ExpectedPublication, format_clock
+from engine.rehearsal.received_messages import ReceivedMessage
+from engine.rehearsal.time_bounds import NEVER
 
 
 class RehearsalFault(StrEnum):
@@ -111,7 +111,9 @@ _ORDER = list(RehearsalFault)
 # --- notices ------------------------------------------------------------------------------------------------
 
 
-def _notices(dues: Iterable[ExpectedNotice], letters: Sequence[ReceivedMessage], ground: VerdictEvidence) -> Iterator[RehearsalFinding]:
+def _notices(
+    dues: Iterable[ExpectedNotice], letters: Sequence[ReceivedMessage], ground: VerdictEvidence
+) -> Iterator[RehearsalFinding]:
     by_key: dict[tuple[str, str, str], list[ReceivedMessage]] = defaultdict(list)
     for letter in sorted(letters, key=lambda letter: letter.at):
         by_key[letter.step, letter.purpose, letter.person].append(letter)
@@ -151,7 +153,9 @@ def _one_due(due: ExpectedNotice, letters: list[ReceivedMessage], grace: float) 
 # --- publications -------------------------------------------------------------------------------------------
 
 
-def _publications(postings: Iterable[ExpectedPublication], letters: Sequence[ReceivedMessage], ground: VerdictEvidence) -> Iterator[RehearsalFinding]:
+def _publications(
+    postings: Iterable[ExpectedPublication], letters: Sequence[ReceivedMessage], ground: VerdictEvidence
+) -> Iterator[RehearsalFinding]:
     by_key: dict[tuple[str, str], list[ReceivedMessage]] = defaultdict(list)
     for letter in letters:
         by_key[letter.step, letter.person].append(letter)
@@ -206,6 +210,11 @@ def _steps(expectation: RehearsalExpectation, ground: VerdictEvidence) -> Iterat
         course = expectation.courses.get(name)
         if course is None or course.done.lo == NEVER:
             yield RehearsalFinding(RehearsalFault.STEP, f"{name}: it was never done", name)
-        elif course.done.lo > course.laid.due.hi + ground.slack * ground.tolerance_factor(course.laid.due.lo) and not course.skipped:
-            says = f"{name}: done at {format_clock(course.done.lo)}, after its deadline {format_clock(course.laid.due.hi)}"
+        elif (
+            course.done.lo > course.laid.due.hi + ground.slack * ground.tolerance_factor(course.laid.due.lo)
+            and not course.skipped
+        ):
+            says = (
+                f"{name}: done at {format_clock(course.done.lo)}, after its deadline {format_clock(course.laid.due.hi)}"
+            )
             yield RehearsalFinding(RehearsalFault.STEP, says, name)

@@ -33,7 +33,7 @@ def draw_plot(
     """Draw an SVG of one or more figures over the days from first to last, a point at noon of each."""
     import numpy as np  # noqa: PLC0415 - heavy, and only who makes a document needs it
 
-    from engine.warning.plotting import PlotBand, PlotLine, Plot  # noqa: PLC0415
+    from engine.warning.svg_plot import Plot, PlotBand, PlotLine  # noqa: PLC0415
 
     where = ZoneInfo(zone)
 

@@ -12,19 +12,21 @@ from pendulum import DateTime
 from sqlalchemy import Connection
 
 from domain.action import Action, ActionKind
+from domain.command_handlers import CommandRefused
 from domain.durations import later
-from domain.handle import CommandRefused
-from domain.incident import Incident, IncidentStatus, CaseType
+from domain.incident import CaseType, Incident, IncidentStatus
 from domain.text import Text, find_unprintable
-from engine.actions import open_actions
-from engine.asked import CommandResult, require_playbook
-from engine.review import html, markdown, retrospective_facts, retrospective_sheet
-from engine.review.desk import ReviewService
-from engine.review.holding import LANGUAGES, keep_daily_shares, open_review
-from engine.review.matters import load_case
-from storage import documents, incidents, reviews
+from engine.response.actions import open_actions
+from engine.response.validation import CommandResult, require_playbook
+from engine.review import html_page, markdown_text, retrospective_facts, retrospective_sheet
+from engine.review.case_records import load_case
+from engine.review.run_review import LANGUAGES, keep_daily_shares, open_review
+from engine.review.service import ReviewService
+from storage import documents
 from storage.database import StorageError
 from storage.documents import Document
+from storage.incidents import incidents
+from storage.reviews import review_records
 
 log = logging.getLogger("tocsin.reviews")
 KIND: Final = "retrospective"
@@ -46,8 +48,10 @@ def draft_due(desk: ReviewService, now: DateTime) -> int:
     """
     plan = desk.plan
     with desk.installation.database.read() as connection:
-        wanted = reviews.list_wanted_retrospectives(connection, plan.serious, OWN_RETROSPECTIVE_PLAYBOOK, now - LOOK_BACK, CHUNK)
-        renewed = reviews.list_due_retrospectives(connection, now, CHUNK)
+        wanted = review_records.list_wanted_retrospectives(
+            connection, plan.serious, OWN_RETROSPECTIVE_PLAYBOOK, now - LOOK_BACK, CHUNK
+        )
+        renewed = review_records.list_due_retrospectives(connection, now, CHUNK)
     done = 0
     failed: Exception | None = None
     for incident_id in dict.fromkeys((*wanted, *renewed)):
@@ -75,7 +79,10 @@ def draft_retrospective(desk: ReviewService, name: str, now: DateTime) -> Docume
     for _ in range(MAX_TRIES):
         with desk.open_for_reading() as connection:
             incident = incidents.load_incident(connection, incidents.find_incident_id(connection, name))
-            if incident.nature not in (CaseType.INCIDENT, CaseType.WARNING) or incident.status is IncidentStatus.CANCELLED:
+            if (
+                incident.nature not in (CaseType.INCIDENT, CaseType.WARNING)
+                or incident.status is IncidentStatus.CANCELLED
+            ):
                 raise CommandRefused(f"{incident.ref} has no retrospective: one is written of incidents and warnings")
             document = _document(desk, connection, incident, now)
         if _keep(desk, incident, document, now):
@@ -87,7 +94,7 @@ def _keep(desk: ReviewService, incident: Incident, document: Document, now: Date
     """Keep it and have it held; False where people wrote into it meanwhile: it is made once more, with their words."""
     with desk.installation.database.write() as connection:
         incidents.lock_incident(connection, incident.id)
-        row = reviews.get_retrospective(connection, incident.id)
+        row = review_records.get_retrospective(connection, incident.id)
         if row is not None and dict(row.words) != document.data["words"]:
             return False
         matter = (row.matter if row else "") or _hold(connection, desk, incident, document, now)
@@ -95,7 +102,7 @@ def _keep(desk: ReviewService, incident: Incident, document: Document, now: Date
         over = incident.status in OVER
         values = {"made_at": now, "over_at": incident.closed_at if over else None, "matter": matter}
         next_at = _next(desk, incident, now) if over and not incident.drill else None
-        reviews.save_retrospective(connection, incident.id, next_at=next_at, **values)
+        review_records.save_retrospective(connection, incident.id, next_at=next_at, **values)
     return True
 
 
@@ -114,18 +121,26 @@ def write_sections(desk: ReviewService, name: str, words: Mapping[str, str], now
     with desk.installation.database.write() as connection:
         incident_id = incidents.find_incident_id(connection, name)
         incidents.lock_incident(connection, incident_id)
-        row = reviews.get_retrospective(connection, incident_id)
+        row = review_records.get_retrospective(connection, incident_id)
         kept = {**(row.words if row else {}), **{section: text.strip() for section, text in words.items()}}
         kept = {section: text for section, text in kept.items() if text}
         if row is None:
-            reviews.save_retrospective(connection, incident_id, made_at=now, words=kept)
+            review_records.save_retrospective(connection, incident_id, made_at=now, words=kept)
         else:
-            reviews.save_retrospective(connection, incident_id, made_at=row.made_at, words=kept)
+            review_records.save_retrospective(connection, incident_id, made_at=row.made_at, words=kept)
     return draft_retrospective(desk, name, now)
 
 
 def add_action(  # noqa: PLR0913 - what is promised
-    desk: ReviewService, name: str, command_id: str, title: str, owner: str, due: timedelta, now: DateTime, *, by: str = ""
+    desk: ReviewService,
+    name: str,
+    command_id: str,
+    title: str,
+    owner: str,
+    due: timedelta,
+    now: DateTime,
+    *,
+    by: str = "",
 ) -> CommandResult | None:
     """Record an action of a retrospective, with its owner and date; None: it is there under that id.
 
@@ -165,8 +180,8 @@ def _document(desk: ReviewService, connection: Connection, incident: Incident, n
     return Document(
         id=document_id(incident), title=Text(sheets["en"].title, sheets["zh"].title), made_at=now, about=incident.ref,
         from_at=incident.declared_at, to_at=incident.closed_at, data=data,
-        pages={name: html.render_html(one) for name, one in sheets.items()},
-        texts={name: markdown.render_markdown(one) for name, one in sheets.items()},
+        pages={name: html_page.render_html(one) for name, one in sheets.items()},
+        texts={name: markdown_text.render_markdown(one) for name, one in sheets.items()},
     )  # fmt: skip
 
 

@@ -13,19 +13,21 @@ from domain.action import ActionKind
 from domain.durations import elapsed, later
 from domain.facts import FactKind
 from domain.incident import Snapshot
-from domain.review import clocks
-from domain.review.clocks import ClockOutcome
+from domain.review import deadline_results
+from domain.review.deadline_results import ClockOutcome
 from domain.review.effects import measure_effect
 from domain.review.period import Period, PeriodLength
 from domain.roster import Roster
 from domain.warning.rule import Aggregate
-from engine.review.desk import ReviewService
-from engine.review.matters import CaseRecord, list_missed_steps
-from engine.review.measuring import MetricAmount, PeriodMetrics
-from engine.review.monthly import survey_figures
-from storage import customers, reviews, timeline
-from storage.board import both_languages, iso_time
-from storage.incidents import INCIDENT
+from engine.review.case_records import CaseRecord, list_missed_steps
+from engine.review.monthly_report import survey_figures
+from engine.review.period_metrics import MetricAmount, PeriodMetrics
+from engine.review.service import ReviewService
+from storage.customers import affected_customers
+from storage.incidents import timeline
+from storage.incidents.board import both_languages, iso_time
+from storage.incidents.incidents import INCIDENT
+from storage.reviews import review_records
 
 BEFORE_DAYS: Final = 28  # four whole weeks: each weekday weighs alike
 MOST_FACTS: Final = 200
@@ -40,8 +42,11 @@ _TOLD: Final = frozenset({
 def gather_facts(desk: ReviewService, connection: Connection, case: CaseRecord, now: DateTime) -> dict[str, Any]:
     """Gather all that the document says, JSON-able. People appear by their roles alone."""
     incident, roster = case.incident, desk.installation.roster()
-    row = reviews.get_retrospective(connection, incident.id)
-    answers, result = clocks.tally_outcomes(_answers(case, now)), customers.compute_result(connection, incident.id)
+    row = review_records.get_retrospective(connection, incident.id)
+    answers, result = (
+        deadline_results.tally_outcomes(_answers(case, now)),
+        affected_customers.compute_result(connection, incident.id),
+    )
     return {
         "ref": incident.ref, "title": incident.title, "severity": incident.severity, "status": str(incident.status),
         "nature": str(incident.nature), "kind": incident.kind, "service": incident.service, "drill": incident.drill,
@@ -49,9 +54,9 @@ def gather_facts(desk: ReviewService, connection: Connection, case: CaseRecord, 
         "declared_at": iso_time(incident.declared_at), "mitigated_at": iso_time(incident.mitigated_at),
         "closed_at": iso_time(incident.closed_at), "first_word_at": iso_time(case.first_word),
         "impact": asdict(incident.impact),
-        "deadlines": asdict(clocks.tally_outcomes(clocks.judge_deadline(state, now) for state in case.steps())),
+        "deadlines": asdict(deadline_results.tally_outcomes(deadline_results.judge_deadline(state, now) for state in case.steps())),
         "acknowledged": asdict(answers), "missed": len(list_missed_steps(case, now)),
-        "recovery": [str(clocks.judge_recovery(incident, one.response, now)) for one in case.responses],
+        "recovery": [str(deadline_results.judge_recovery(incident, one.response, now)) for one in case.responses],
         "steps": [step for one in case.responses for step in _steps(one, roster, now)],
         "timeline": _timeline(connection, case),
         "customers": survey_figures(result),
@@ -70,7 +75,7 @@ def list_actions(connection: Connection, ref: str) -> list[dict[str, Any]]:
 
 
 def _answers(case: CaseRecord, now: DateTime) -> Iterator[ClockOutcome]:
-    return (clocks.judge_acknowledgement(state, now) for state in case.steps())
+    return (deadline_results.judge_acknowledgement(state, now) for state in case.steps())
 
 
 def _steps(one: Snapshot, roster: Roster, now: DateTime) -> Iterator[dict[str, Any]]:
@@ -79,14 +84,14 @@ def _steps(one: Snapshot, roster: Roster, now: DateTime) -> Iterator[dict[str, A
         if state.opened_at is None:
             continue
         plan = one.plan(state)
-        answer = clocks.answer_time(state)
+        answer = deadline_results.answer_time(state)
         role = roster.roles.get(plan.owner)
         late = elapsed(state.due_at, state.done_at).total_seconds() if state.done_at else None
         yield {
             "id": state.id, "title": both_languages(plan.title), "role": role.title if role else plan.owner,
             "calls": state.calls, "level": state.level, "opened_at": iso_time(state.opened_at), "due_at": iso_time(state.due_at),
             "answer_seconds": answer.total_seconds() if answer is not None else None,
-            "acknowledged": str(clocks.judge_acknowledgement(state, now)), "deadline": str(clocks.judge_deadline(state, now)),
+            "acknowledged": str(deadline_results.judge_acknowledgement(state, now)), "deadline": str(deadline_results.judge_deadline(state, now)),
             "late_seconds": late if late is not None and late > 0 else None, "status": str(state.status),
         }  # fmt: skip
 
@@ -96,7 +101,12 @@ def _timeline(connection: Connection, case: CaseRecord) -> list[dict[str, Any]]:
         state.id: both_languages(one.plan(state).title) for one in case.responses for state in one.steps.values()
     }  # fmt: skip
     found = [
-        {"at": iso_time(entry.at), "kind": entry.kind, "step": titles.get(entry.step), "data": _data(entry.kind, entry.data)}
+        {
+            "at": iso_time(entry.at),
+            "kind": entry.kind,
+            "step": titles.get(entry.step),
+            "data": _data(entry.kind, entry.data),
+        }
         for entry in timeline.read_timeline(connection, case.incident.id)
         if entry.kind in _TOLD and not (entry.kind == K.NOTED and "follow_up" in entry.data)
     ]

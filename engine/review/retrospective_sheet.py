@@ -11,11 +11,23 @@ from pendulum import DateTime
 from domain.facts import FactKind
 from domain.text import N_
 from domain.trend import Trend
-from domain.warning.figures import Metric
-from engine.review import saying
-from engine.review.blocks import Block, Cell, FillInSection, Heading, Picture, DocumentSheet, TableBlock, Tile, Tiles, Tone, Paragraph
-from engine.review.plots import PlotSeries, MarkedSpan, draw_plot
-from engine.review.saying import format_figure, format_percent, format_seconds
+from domain.warning.metrics import Metric
+from engine.review import formatting
+from engine.review.blocks import (
+    Block,
+    Cell,
+    DocumentSheet,
+    FillInSection,
+    Heading,
+    Paragraph,
+    Picture,
+    TableBlock,
+    Tile,
+    Tiles,
+    Tone,
+)
+from engine.review.formatting import format_figure, format_percent, format_seconds
+from engine.review.plots import MarkedSpan, PlotSeries, draw_plot
 from locales import Translator, translator
 
 Data = Mapping[str, Any]
@@ -114,14 +126,16 @@ def _between(start: str, end: str | None, _: Translator) -> str:
 
 def _course(data: Data, zone: str, _: Translator) -> Iterator[Block]:
     yield Heading(_("What happened"))
-    rows = [(saying.format_local_time(one["at"], zone, "%m-%d %H:%M:%S"), _told(one, _)) for one in data["timeline"]]
+    rows = [
+        (formatting.format_local_time(one["at"], zone, "%m-%d %H:%M:%S"), _told(one, _)) for one in data["timeline"]
+    ]
     yield TableBlock((_("Time"), _("What")), rows, steady=frozenset({0}))
 
 
 def _told(one: Data, _: Translator) -> str:
     values = dict.fromkeys(("reason", "step", "rule", "channel", "playbook", "text"), "") | dict(one["data"])
     if one["step"]:
-        values["step"] = saying.pick_language(one["step"], _.language)
+        values["step"] = formatting.pick_language(one["step"], _.language)
     words = _(_SAYS.get(FactKind(one["kind"])) or str(one["kind"])).format_map(values).strip()
     late = one["data"].get("late_seconds")
     return words + " · " + _("late by {span}").format(span=format_seconds(late, _)) if late else words
@@ -137,7 +151,7 @@ def _called(data: Data, zone: str, _: Translator) -> Iterator[Block]:
         if one["late_seconds"]:
             deadline += f" (+{format_seconds(one['late_seconds'], _)})"
         rows.append((
-            saying.pick_language(one["title"], _.language), one["role"], saying.format_local_time(one["opened_at"], zone, "%m-%d %H:%M"),
+            formatting.pick_language(one["title"], _.language), one["role"], formatting.format_local_time(one["opened_at"], zone, "%m-%d %H:%M"),
             Cell(answer, _tone(one["acknowledged"])), str(one["level"]), Cell(deadline, _tone(one["deadline"])),
         ))  # fmt: skip
     head = (_("Step"), _("Role"), _("Called"), _("Answered after"), _("Ladder climbed"), _("Deadline"))
@@ -174,7 +188,7 @@ def _effects(data: Data, metrics: Metrics, zone: str, _: Translator) -> Iterator
         verdict = Trend(one["verdict"])
         tone: Tone = "good" if verdict is Trend.BETTER else "bad" if verdict is Trend.WORSE else "soft"
         rows.append((
-            f"{saying.pick_language(one['title'], _.language)} {one['service']}".strip(), _known(one["before"], metric, _),
+            f"{formatting.pick_language(one['title'], _.language)} {one['service']}".strip(), _known(one["before"], metric, _),
             _known(one["during"], metric, _), _known(one["after"], metric, _), _difference(one, metric, _),
             Cell(_(_VERDICTS[verdict]), tone),
         ))  # fmt: skip
@@ -197,15 +211,15 @@ def _known(value: float | None, metric: Metric | None, _: Translator) -> str:
 def _difference(one: Data, metric: Metric | None, _: Translator) -> str:
     if one["low"] is None or one["high"] is None:
         return "–"
-    share = metric is not None and saying.is_share(metric)
+    share = metric is not None and formatting.is_share(metric)
     low, high = (value * (100 if share else 1) for value in (one["low"], one["high"]))
     unit = _("points") if share else metric.unit if metric and metric.unit == "s" else ""
-    return f"{saying.format_signed(low, '.3g')} … {saying.format_signed(high, '.3g')} {unit}".strip()
+    return f"{formatting.format_signed(low, '.3g')} … {formatting.format_signed(high, '.3g')} {unit}".strip()
 
 
 def _plot(data: Data, one: Data, metric: Metric | None, zone: str, _: Translator) -> Picture:
-    share = metric is not None and saying.is_share(metric)
-    title = saying.pick_language(one["title"], _.language)
+    share = metric is not None and formatting.is_share(metric)
+    title = formatting.pick_language(one["title"], _.language)
     unit = "%" if share else metric.unit if metric and metric.unit == "s" else ""
     subtitle = _("By the day; the incident is marked")
     if unit:
@@ -214,7 +228,9 @@ def _plot(data: Data, one: Data, metric: Metric | None, zone: str, _: Translator
     ended = datetime.fromisoformat(data["closed_at"]) if data["closed_at"] else began + timedelta(hours=1)
     days = data["effects"]["days"]
     course = PlotSeries("", one["by_day"], 100.0 if share else 1.0)
-    svg = draw_plot(title, subtitle, [course], (days[0], days[1]), zone, stretches=[MarkedSpan(began, ended, data["ref"])])
+    svg = draw_plot(
+        title, subtitle, [course], (days[0], days[1]), zone, stretches=[MarkedSpan(began, ended, data["ref"])]
+    )
     return Picture(svg, f"{title}. {subtitle}")
 
 

@@ -15,12 +15,12 @@ from typing import Final
 import numpy as np
 from pendulum import DateTime
 
-from domain.warning.rule import ThresholdLevel, Rule, SeriesKey, Tier, tier_rank
-from domain.warning.standing import RuleStateChange
-from engine.figures.files import BadSamplesFile, BadSampleRow, SamplesFile
-from engine.warning.columns import GRAIN, MINUTE, SampleArrays, Floats, Ints, HistoryArrays, SeriesDescriptor
+from domain.warning.rule import Rule, SeriesKey, ThresholdLevel, Tier, tier_rank
+from domain.warning.rule_state import RuleStateChange
+from engine.samples.csv_file import BadSampleRow, BadSamplesFile, SamplesFile
 from engine.warning.evaluator import Evaluator
-from storage.figures import from_micros
+from engine.warning.sample_arrays import GRAIN, MINUTE, Floats, HistoryArrays, Ints, SampleArrays, SeriesDescriptor
+from storage.samples.sample_store import from_micros
 
 DAY: Final = 24 * 60 * MINUTE
 _PATIENCE: Final = 3  # steps without a figure until a series is silent

@@ -1,7 +1,7 @@
 """Evaluator of all rules of one feed: samples go in, a tick returns the rule states that changed.
 
-The tick at T sees samples with `at < T`. The reference of every reading is domain/warning/window.py, of
-every rule state domain/warning/machine.py; nothing here decides anything of its own.
+The tick at T sees samples with `at < T`. The reference of every reading is domain/warning/reference_evaluator.py, of
+every rule state domain/warning/state_machine.py; nothing here decides anything of its own.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 from pendulum import DateTime
 
 from domain.warning.rule import Rule, SeriesKey
-from domain.warning.standing import RuleStateChange, RulePhase, RuleState
-from engine.warning.columns import GRAIN, MINUTE, SECOND, SampleArrays, BaselineHistory, SeriesDescriptor
-from engine.warning.gauge import RuleReader, look_back
-from engine.warning.groups import SeriesGroups
-from engine.warning.watch import RuleTracker
-from storage.figures import to_micros, from_micros
+from domain.warning.rule_state import RulePhase, RuleState, RuleStateChange
+from engine.warning.rule_reader import RuleReader, look_back
+from engine.warning.sample_arrays import GRAIN, MINUTE, SECOND, BaselineHistory, SampleArrays, SeriesDescriptor
+from engine.warning.series_groups import SeriesGroups
+from engine.warning.tracker import RuleTracker
+from storage.samples.sample_store import from_micros, to_micros
 
 log = logging.getLogger("tocsin.warning")
 _LONG: Final = timedelta(hours=6)  # the old edge of a longer window goes by whole minutes
@@ -61,7 +61,9 @@ class Evaluator:
         self._tidied = 0
         self._failing: set[RuleTracker] = set()
 
-    def _gauge(self, rule: Rule, history: BaselineHistory | None, holidays: Collection[str]) -> tuple[SeriesGroups, RuleReader]:
+    def _gauge(
+        self, rule: Rule, history: BaselineHistory | None, holidays: Collection[str]
+    ) -> tuple[SeriesGroups, RuleReader]:
         grain = _QUARTER if rule.daily else MINUTE if rule.window > _LONG else self.grain
         grain = max(grain, self.grain) if not rule.daily else grain
         metrics = (rule.metric, rule.per) if rule.per is not None else (rule.metric,)

@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 
-from engine.warning.columns import Floats, Slots
-from engine.warning.windows import SlotBatch, BucketLog, grow_array
+from engine.warning.sample_arrays import Floats, Slots
+from engine.warning.windows import BucketLog, SlotBatch, grow_array
 
 _SMALLEST: Final = 1e-9
 _LOG_WIDTH: Final = float(np.log(1.01))

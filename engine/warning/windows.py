@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from engine.warning.columns import Floats, Ints, Slots
+from engine.warning.sample_arrays import Floats, Ints, Slots
 
 Chunk = TypeVar("Chunk")
 

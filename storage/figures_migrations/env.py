@@ -7,7 +7,7 @@ import os
 from alembic import context
 from sqlalchemy import create_engine
 
-from storage.figures_tables import METADATA
+from storage.samples.sample_tables import METADATA
 
 connection = context.config.attributes.get("connection")
 if connection is None:  # `alembic revision --autogenerate`, by a developer

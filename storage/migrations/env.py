@@ -10,7 +10,7 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
-from storage import tables  # noqa: F401 - fills the metadata
+from storage.incidents import tables  # noqa: F401 - fills the metadata
 from storage.types import DurationType, UtcDateTime
 
 

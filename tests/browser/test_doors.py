@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from domain.access import AccessRole
-from engine import accounts
-from engine.accounts import AuditActor
-from engine.clock import now
-from storage.accounts import Account
+from engine.accounts import accounts
+from engine.accounts.accounts import AuditActor
+from engine.process.clock import now
+from storage.accounts.user_accounts import Account
 from tests.browser.test_every_page import violations
 from tests.contrast import CONTRAST
 from tests.integration.test_status_page import publish

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, expect
 
-from engine.links import AcknowledgeLink, AcknowledgeLinks
-from storage import incidents
+from engine.delivery.links import AcknowledgeLink, AcknowledgeLinks
+from storage.incidents import incidents
 from tests.contrast import CONTRAST
 from tests.served import Served, served
 
@@ -26,7 +26,9 @@ def test_the_button_works_without_script(web: Served, browser: Browser) -> None:
     ref = web.declare("Checkout is down")
     with web.house.database.read() as connection:
         response = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))[0]
-    url = AcknowledgeLinks(web.house.settings.secret_key(), web.url).make_url(AcknowledgeLink(response, "apology/trace", "erik"))
+    url = AcknowledgeLinks(web.house.settings.secret_key(), web.url).make_url(
+        AcknowledgeLink(response, "apology/trace", "erik")
+    )
     page = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740}).new_page()
     page.goto(url)
     button = page.get_by_role("button", name="Acknowledge")

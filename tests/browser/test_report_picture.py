@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from domain.review.period import ReviewKind
-from engine.review.desk import get_review_service
-from engine.review.holding import remake_document
 from engine.review.retrospective import draft_retrospective
+from engine.review.run_review import remake_document
+from engine.review.service import get_review_service
 from storage.documents import Document
 from tests.contrast import CONTRAST
 from tests.october import october

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import orphans
-from engine.premises import read_state
+from engine.process import reaper
+from engine.process.startup_checks import read_state
 from tests.integration.supervised import Up
 
 
@@ -27,4 +27,4 @@ def up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
         one.process.kill()
         one.process.communicate()
         if state:
-            orphans.kill_marked(state["mark"])
+            reaper.kill_marked(state["mark"])

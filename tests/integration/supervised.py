@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.premises import read_state
+from engine.process.startup_checks import read_state
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 CHILD = """
 import os, signal, subprocess, sys, threading, time
 from pathlib import Path
-from engine.heartbeat import Heartbeat
+from engine.process.heartbeat import Heartbeat
 home, name, port, mood = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 if mood == "broken":
     sys.exit("the database is newer than the program")
@@ -49,8 +49,8 @@ time.sleep(600)
 
 UP = """
 import sys
-from engine.children import Child, Start
-from engine.supervisor import StartError, Supervisor, Timings
+from engine.process.children import Child, Start
+from engine.process.supervisor import StartError, Supervisor, Timings
 from storage.settings import load_settings
 child_file, moods = sys.argv[1], dict(pair.split("=") for pair in sys.argv[2:])
 settings = load_settings()

@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import text
 
 from domain.access import AccessRole
-from engine import accounts
-from engine.accounts import BadAccount, LoginRefused, AuditActor, login_delay
-from engine.house import Installation
-from storage import accounts as rows
-from storage import accounts_tries, accounts_ways, audit
-from storage.accounts import Account
+from engine.accounts import accounts
+from engine.accounts.accounts import AuditActor, BadAccount, LoginRefused, login_delay
+from engine.installation import Installation
+from storage import audit
+from storage.accounts import failed_logins, sessions_and_tokens
+from storage.accounts import user_accounts as rows
+from storage.accounts.user_accounts import Account
 from storage.database import StorageError
 from tests.houses import installation_harness
 
@@ -127,12 +128,12 @@ def test_failures_are_kept_under_no_name_and_forgotten(house: Installation) -> N
     with pytest.raises(LoginRefused):
         accounts.log_in(house, "alice", "wrong", NOW, HERE)
     with house.database.read() as connection:
-        kept = [tuple(row) for row in connection.execute(accounts_tries.TRY.select())]
+        kept = [tuple(row) for row in connection.execute(failed_logins.TRY.select())]
     assert len(kept) == 2
     assert "alice" not in str(kept)
     assert HERE.address not in str(kept)
     with house.database.write() as connection:
-        assert accounts_tries.delete_old_failures(connection, NOW.add(hours=1)) == 2
+        assert failed_logins.delete_old_failures(connection, NOW.add(hours=1)) == 2
 
 
 def test_a_password_in_the_field_of_the_name_stands_in_no_log(small: Installation) -> None:
@@ -154,7 +155,7 @@ def test_a_session_is_new_at_each_login_and_the_one_before_ends(house: Installat
 
 def _alive(house: Installation, secret: str, now: pendulum.DateTime) -> bool:
     with house.database.read() as connection:
-        return accounts_ways.find_session(connection, secret, now, pendulum.duration(hours=24)) is not None
+        return sessions_and_tokens.find_session(connection, secret, now, pendulum.duration(hours=24)) is not None
 
 
 def test_a_session_ends_when_idle_and_in_any_case(house: Installation) -> None:
@@ -165,7 +166,7 @@ def test_a_session_ends_when_idle_and_in_any_case(house: Installation) -> None:
     digest = rows.hash_secret(secret)
     for day in range(1, 8):
         with house.database.write() as connection:
-            accounts_ways.touch_session(connection, digest, NOW.add(days=day))
+            sessions_and_tokens.touch_session(connection, digest, NOW.add(days=day))
     assert not _alive(house, secret, NOW.add(days=7, minutes=1)), "however busy"
 
 
@@ -188,7 +189,7 @@ def test_a_disabled_account_is_out_by_every_way(house: Installation) -> None:
     accounts.disable_account(house, "bob", NOW, AuditActor())
     assert not _alive(house, secret, NOW)
     with house.database.read() as connection:
-        assert accounts_ways.find_token(connection, token, NOW) is None
+        assert sessions_and_tokens.find_token(connection, token, NOW) is None
     with pytest.raises(LoginRefused):
         accounts.use_login_link(house, link, NOW, AuditActor())
     with pytest.raises(LoginRefused):
@@ -251,15 +252,17 @@ def test_no_account_takes_the_name_of_somebody_else(small: Installation, name: s
 
 
 def test_a_token_has_scopes_and_an_end(house: Installation) -> None:
-    known, token, ends = accounts.make_api_token(house, "alice", ["read", "samples"], 30, NOW, AuditActor(), "wallboard")
+    known, token, ends = accounts.make_api_token(
+        house, "alice", ["read", "samples"], 30, NOW, AuditActor(), "wallboard"
+    )
     with house.database.read() as connection:
-        found = accounts_ways.find_token(connection, token, NOW.add(days=29))
+        found = sessions_and_tokens.find_token(connection, token, NOW.add(days=29))
         assert found is not None
         assert found[1].scopes == ("read", "samples")
-        assert accounts_ways.find_token(connection, token, ends) is None
-        assert token not in str([tuple(row) for row in connection.execute(accounts_ways.TOKEN.select())])
+        assert sessions_and_tokens.find_token(connection, token, ends) is None
+        assert token not in str([tuple(row) for row in connection.execute(sessions_and_tokens.TOKEN.select())])
     with house.database.write() as connection:
-        assert accounts_ways.revoke_token(connection, known) == "alice"
+        assert sessions_and_tokens.revoke_token(connection, known) == "alice"
     for scopes, days in ((["everything"], 30), (["read"], 0), (["read"], 400)):
         with pytest.raises(BadAccount):
             accounts.make_api_token(house, "alice", scopes, days, NOW, AuditActor())

@@ -7,8 +7,8 @@ from datetime import timedelta
 from domain.action import Action, ActionKind
 from domain.commands import Acknowledge, Done
 from domain.text import Text
-from engine.actions import open_actions
-from storage import board
+from engine.response.actions import open_actions
+from storage.incidents import board
 from tests.houses import (
     InstallationHarness,
     house_fixture,  # noqa: F401

@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from sqlalchemy import update
 
-from engine.auditor import Auditor, find_faults, alert_last_resort
-from storage import turns
+from engine.audit.auditor import Auditor, alert_last_resort, find_faults
+from storage.incidents import turns
 from storage.outbox import OUTBOX
 from tests.houses import (
     InstallationHarness,

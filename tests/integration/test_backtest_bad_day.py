@@ -15,15 +15,20 @@ from pendulum import DateTime
 
 from domain.durations import later
 from domain.warning.rule import TICK
-from domain.warning.standing import RuleStateChange, RulePhase
+from domain.warning.rule_state import RulePhase, RuleStateChange
 from engine.warning.backtest import RecordedSamples, find_firings, read_samples
-from engine.warning.columns import SampleArrays
 from engine.warning.evaluator import Evaluator
+from engine.warning.sample_arrays import SampleArrays
 from playbooks.rulebook import Rulebook
-from storage.figures import from_micros
+from storage.samples.sample_store import from_micros
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
-PHASES = {"pending": RulePhase.PENDING, "fires": RulePhase.FIRING, "recovers": RulePhase.RECOVERING, "ends": RulePhase.OK}
+PHASES = {
+    "pending": RulePhase.PENDING,
+    "fires": RulePhase.FIRING,
+    "recovers": RulePhase.RECOVERING,
+    "ends": RulePhase.OK,
+}
 
 
 @pytest.fixture(scope="module", name="expected")

@@ -24,12 +24,12 @@ import pytest
 from pendulum import DateTime
 
 from domain.text import Text
-from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, Tier
-from engine.warning.backtest import BacktestResult, RecordedSamples, run_backtest, read_samples
+from domain.warning.rule import Aggregate, Baseline, Condition, Rule, ThresholdLevel, Tier
+from engine.warning.backtest import BacktestResult, RecordedSamples, read_samples, run_backtest
 from examples.choose_settings import choose_on, first_half
 from playbooks.rule_loader import load_rule
 from playbooks.rulebook import SHIPPED
-from storage.figures import from_micros
+from storage.samples.sample_store import from_micros
 
 DATA = Path(__file__).parent.parent / "data"
 TAXI, LATENCY = "nyc_taxi.csv", "ec2_request_latency_system_failure.csv"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from domain.command_handlers import CommandRefused
 from domain.commands import Note
-from domain.handle import CommandRefused
 from engine.home import SAMPLE_HOME, prepare_home
-from engine.house import Installation
+from engine.installation import Installation
 from playbooks.errors import BadFile
 from storage.database import StorageError
 from storage.settings import Settings, load_settings
@@ -125,7 +125,9 @@ def test_a_playbook_broken_while_it_runs_leaves_the_last_good_one(sqlite_house: 
     assert house.house.findings() == []
 
 
-def test_a_role_taken_out_of_the_roster_is_named_when_an_incident_is_declared(sqlite_house: InstallationHarness) -> None:
+def test_a_role_taken_out_of_the_roster_is_named_when_an_incident_is_declared(
+    sqlite_house: InstallationHarness,
+) -> None:
     house = sqlite_house
     path = house.house.settings.roster_file
     text = path.read_text(encoding="utf-8")

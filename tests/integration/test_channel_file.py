@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.channel_file import ChannelFile, ChannelFileProbe
+from engine.delivery.channel_file import ChannelFile, ChannelFileProbe
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = "urls:\n  - json://127.0.0.1:9/inbox/alice:\n      tag: alice\n"
@@ -48,7 +48,7 @@ def test_tags_and_faults_come_from_the_other_process(tmp_path: Path) -> None:
 
 def test_the_web_process_carries_no_senders() -> None:
     heavy = "{'apprise', 'requests', 'cryptography', 'numpy', 'httpx', 'prefect'}"
-    code = f"import sys, web.app, engine.house; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, web.app, engine.installation; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -59,7 +59,7 @@ def test_the_web_process_carries_no_senders() -> None:
 def test_an_included_file_is_watched_and_what_it_includes_too(
     tmp_path: Path, main: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.channel_file._LOOK_SECONDS", -1.0)
+    monkeypatch.setattr("engine.delivery.channel_file._LOOK_SECONDS", -1.0)
     (tmp_path / "channels.yaml").write_text(main.format("more.yaml"))
     (tmp_path / "more.yaml").write_text("include: deepest.yaml\n" + GOOD)
     (tmp_path / "deepest.yaml").write_text(GOOD.replace("alice", "dora"))
@@ -75,7 +75,7 @@ def test_an_included_file_is_watched_and_what_it_includes_too(
 
 
 def test_an_included_text_file_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.channel_file._LOOK_SECONDS", -1.0)
+    monkeypatch.setattr("engine.delivery.channel_file._LOOK_SECONDS", -1.0)
     (tmp_path / "channels.conf").write_text("include more.conf\n")
     (tmp_path / "more.conf").write_text("alice=json://127.0.0.1:9/a\n")
     file = ChannelFile(tmp_path / "channels.conf")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from channels.directory import ChannelConfigError, ChannelDirectory
-from channels.secrets import SecretMissing, read_prefect_block
+from channels.secret_references import SecretMissing, read_prefect_block
 from tests.receivers import Behaviour, HttpReceiver, unused_port
 
 # Prefect REST API, "Read Block Document By Name For Block Type".

@@ -276,7 +276,9 @@ def test_no_refusal_is_recorded_as_sent(cells: dict[tuple[str, str], Cell | None
     assert len(cells) == (len(SERVICES) + 1) * len(CASES)
 
 
-def test_the_page_says_what_happens(house: InstallationHarness, cells: dict[tuple[str, str], Cell | None], tmp_path: Path) -> None:
+def test_the_page_says_what_happens(
+    house: InstallationHarness, cells: dict[tuple[str, str], Cell | None], tmp_path: Path
+) -> None:
     made = _tables(house, cells, tmp_path)
     text = PAGE.read_text(encoding="utf-8")
     head, _, rest = text.partition(BEGIN)

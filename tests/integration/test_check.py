@@ -21,11 +21,11 @@ import jsonschema
 import pytest
 from sqlalchemy import text, update
 
-from engine.check import machine, schedules
+from engine.check import infrastructure, prefect_schedules
+from engine.check.chain_check import CheckScope, open_repair_actions, run_checks
 from engine.check.finding import CheckFinding
-from engine.check.run import CheckScope, open_repair_actions, run_checks
-from engine.house import Installation
-from engine.rotation.looking import fetch_calendars
+from engine.installation import Installation
+from engine.oncall.poll import fetch_calendars
 from storage.outbox import OUTBOX
 from tests.chains import ROOT, free_port
 from tests.houses import BEGAN, InstallationHarness, installation_harness
@@ -38,7 +38,8 @@ class Prefect:
 
     deployments: list[dict[str, Any]] = field(
         default_factory=lambda: [
-            {"id": name, "name": name, "paused": False, "schedules": [{"active": True}]} for name in schedules.list_deployments()
+            {"id": name, "name": name, "paused": False, "schedules": [{"active": True}]}
+            for name in prefect_schedules.list_deployments()
         ]
     )
     waiting: dict[str, str] = field(default_factory=dict)  # deployment -> when a run was due that nobody took
@@ -103,8 +104,8 @@ class Scene:
         house = Installation(settings.model_copy(update={"public_url": self.public}) if self.public else settings)
         try:
             found = list(run_checks(house, self.estate.now, CheckScope(running=False, waking=False)))
-            found += machine.check_links(house)
-            found += schedules.check_schedules(f"http://127.0.0.1:{self.prefect.port}/api", self.estate.now)
+            found += infrastructure.check_links(house)
+            found += prefect_schedules.check_schedules(f"http://127.0.0.1:{self.prefect.port}/api", self.estate.now)
         finally:
             house.close()
         return found
@@ -286,7 +287,11 @@ DEFECTS: dict[str, tuple[Callable[[Scene], None], str]] = {
 
 @contextmanager
 def scene(folder: Path) -> Iterator[Scene]:
-    with installation_harness(folder / "home") as house, answering(Prefect()) as prefect, pytest.MonkeyPatch.context() as patch:
+    with (
+        installation_harness(folder / "home") as house,
+        answering(Prefect()) as prefect,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         yield Scene(house, prefect, house.house.settings.home, patch)
 
 
@@ -356,7 +361,7 @@ def test_a_dead_prefect_and_a_dead_public_address_are_named(tmp_path: Path) -> N
     with scene(tmp_path) as there:
         there.prefect.port = free_port()
         assert broken(there.checked()) == {"prefect"}
-        assert broken(list(machine.check_public_url(f"http://127.0.0.1:{free_port()}"))) == {"public URL"}
+        assert broken(list(infrastructure.check_public_url(f"http://127.0.0.1:{free_port()}"))) == {"public URL"}
 
 
 def test_what_is_broken_becomes_an_action_once(tmp_path: Path) -> None:

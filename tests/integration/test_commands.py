@@ -10,6 +10,7 @@ from typing import Any
 import pendulum
 import pytest
 
+from domain.command_handlers import CommandRefused
 from domain.commands import (
     Acknowledge,
     Attach,
@@ -23,10 +24,9 @@ from domain.commands import (
     Reopen,
     SetImpact,
 )
-from domain.handle import CommandRefused
 from domain.incident import Impact, IncidentStatus, StepStatus
-from engine import commands
-from storage.incidents import UnknownIncident
+from engine.response import commands
+from storage.incidents.incidents import UnknownIncident
 from tests.houses import BEGAN, InstallationHarness, house_fixture, sqlite_house_fixture  # noqa: F401
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from domain.commands import Acknowledge, Approve, Cancel, Done, Draft
-from engine import speaking
-from engine.overview import build_overview
-from storage import history, spending
-from storage.history import IncidentQuery
-from storage.whole import load_incident_document
+from engine.response import statements
+from engine.response.executive_overview import build_overview
+from storage.incidents import approved_spending, past_incidents
+from storage.incidents.incident_document import load_incident_document
+from storage.incidents.past_incidents import IncidentQuery
 from tests.houses import BEGAN, InstallationHarness, house_fixture  # noqa: F401 - the fixture `house`
 
 ZONE = "Asia/Shanghai"
@@ -38,7 +38,7 @@ def test_the_months_are_counted_as_by_hand(house: InstallationHarness) -> None:
     house.turn()
     house.deliver()
     with house.house.database.read() as connection:
-        found = history.summarize_months(connection, BEGAN.subtract(months=1), ZONE)
+        found = past_incidents.summarize_months(connection, BEGAN.subtract(months=1), ZONE)
     assert list(found) == ["2026-11"]
     month = found["2026-11"]
     assert month.incidents == 3
@@ -67,7 +67,7 @@ def test_only_what_was_approved_is_promised(house: InstallationHarness) -> None:
 
 def promised(house: InstallationHarness) -> int:
     with house.house.database.read() as connection:
-        return spending.sum_approved_since(connection, house.now.start_of("month"))
+        return approved_spending.sum_approved_since(connection, house.now.start_of("month"))
 
 
 def test_a_decision_waits_for_the_executive_only_when_there_is_something_to_decide(house: InstallationHarness) -> None:
@@ -86,7 +86,7 @@ def test_statements_stand_beside_each_other_by_channel(house: InstallationHarnes
     house.turn()
     with house.house.database.read() as connection:
         document = load_incident_document(connection, ref, house.house.roster(), house.now)
-    (said,) = speaking.list_statements(document)
+    (said,) = statements.list_statements(document)
     assert (said["approval"], said["version"], list(said["channels"])) == ("done", 1, ["website-en"])
     cell = said["channels"]["website-en"]
     assert (cell["text"], cell["posting"], cell["language"]) == ("We are sorry.", "published", "en")
@@ -116,4 +116,4 @@ def test_what_is_remembered_finds_it(house: InstallationHarness, wanted: Inciden
     house.declare(title="支付超时，100% 失败", service="pay")
     house.declare(title="A rehearsal", drill=True)
     with house.house.database.read() as connection:
-        assert {one["ref"] for one in history.search_incidents(connection, wanted)} == refs
+        assert {one["ref"] for one in past_incidents.search_incidents(connection, wanted)} == refs

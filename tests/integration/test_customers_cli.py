@@ -18,7 +18,7 @@ from tests.served import Served, check, served
 
 ROOT = Path(__file__).parents[2]
 RUN = """
-from cli.frame import Trouble, fail
+from cli.common import Trouble, fail
 from cli.customers import app
 try:
     app()

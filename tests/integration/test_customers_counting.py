@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from engine.customers import counting
-from engine.customers.counting import SurveyResultCounter
-from storage import customers
+from engine.customers import survey_counts
+from engine.customers.survey_counts import SurveyResultCounter
+from storage.customers import affected_customers
 from tests.customers import FollowUp, customer_installation, row
 from tests.houses import InstallationHarness
 
@@ -25,14 +25,14 @@ def one(home: Path) -> Iterator[InstallationHarness]:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Counting waits until it is set."""
-    go, count = threading.Event(), customers.compute_result
+    go, count = threading.Event(), affected_customers.compute_result
 
     def slow(*arguments: Any) -> Any:
         assert go.wait(30)
         return count(*arguments)
 
-    monkeypatch.setattr(customers, "result", slow)
-    monkeypatch.setattr(counting, "PATIENCE", 0.01)
+    monkeypatch.setattr(affected_customers, "result", slow)
+    monkeypatch.setattr(survey_counts, "PATIENCE", 0.01)
     yield go
     go.set()
 
@@ -46,7 +46,9 @@ def until(true: Callable[[], Any]) -> None:
     raise AssertionError("it never came")
 
 
-def test_a_page_does_not_wait_for_a_long_count_and_shows_it_next_time(one: InstallationHarness, held: threading.Event) -> None:
+def test_a_page_does_not_wait_for_a_long_count_and_shows_it_next_time(
+    one: InstallationHarness, held: threading.Event
+) -> None:
     follow = FollowUp(one)
     follow.take([row(n) for n in range(3)])
     counter = SurveyResultCounter(one.house)
@@ -59,9 +61,11 @@ def test_a_page_does_not_wait_for_a_long_count_and_shows_it_next_time(one: Insta
     assert found.customers == 3
 
 
-def test_what_was_counted_is_shown_until_the_next_count_is_there(one: InstallationHarness, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "FRESH", 0.0)
-    monkeypatch.setattr(counting, "SHARE", float("inf"))
+def test_what_was_counted_is_shown_until_the_next_count_is_there(
+    one: InstallationHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey_counts, "FRESH", 0.0)
+    monkeypatch.setattr(survey_counts, "SHARE", float("inf"))
     follow = FollowUp(one)
     follow.take([row(1)])
     counter = SurveyResultCounter(one.house)
@@ -73,7 +77,7 @@ def test_what_was_counted_is_shown_until_the_next_count_is_there(one: Installati
 def test_a_count_that_fails_is_counted_again(one: InstallationHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     follow = FollowUp(one)
     follow.take([row(1)])
-    counter, count = SurveyResultCounter(one.house), customers.compute_result
+    counter, count = SurveyResultCounter(one.house), affected_customers.compute_result
     fails = iter((True, False))
 
     def once(*arguments: Any) -> Any:
@@ -81,7 +85,7 @@ def test_a_count_that_fails_is_counted_again(one: InstallationHarness, monkeypat
             raise ValueError("once")
         return count(*arguments)
 
-    monkeypatch.setattr(customers, "result", once)
+    monkeypatch.setattr(affected_customers, "result", once)
     with pytest.raises(ValueError, match="once"):
         until(lambda: counter.get_result(follow.id))
     until(lambda: counter.get_result(follow.id))

@@ -11,8 +11,9 @@ from fastapi.testclient import TestClient
 
 from domain.commands import Done, Reopen
 from domain.customers.survey import SurveyAnswer
-from engine.customers import answering
-from storage import board, customers
+from engine.customers import survey_answers
+from storage.customers import affected_customers
+from storage.incidents import board
 from tests.customers import FollowUp, customer_installation, row
 from tests.houses import InstallationHarness
 from web.app import create_app
@@ -158,7 +159,9 @@ def test_a_refused_reminder_leaves_the_asked_as_they_are(one: InstallationHarnes
     assert follow.row().state == "running"
 
 
-def test_the_unhappy_the_unsolved_and_the_valuable_are_called_and_the_owner_hears_once(house: InstallationHarness) -> None:
+def test_the_unhappy_the_unsolved_and_the_valuable_are_called_and_the_owner_hears_once(
+    house: InstallationHarness,
+) -> None:
     follow = FollowUp(house)
     follow.take([row(n) for n in range(4)] + [row(9, order_value="2000.01")])
     follow.close()
@@ -211,9 +214,9 @@ def test_killed_between_an_answer_and_its_call_the_owner_hears_all_the_same(
         follow.run_until(80)
         assert follow.row().state == "collected"
     with monkeypatch.context() as killed:
-        killed.setattr(answering, "call_people", lambda *_: None)
+        killed.setattr(survey_answers, "call_people", lambda *_: None)
         if how == "complains again":
-            answering.record_complaint(follow.desk, follow.ref, "C1", house.now, command_id="again")
+            survey_answers.record_complaint(follow.desk, follow.ref, "C1", house.now, command_id="again")
         else:
             follow.answer(follow.tokens()["c1@example.com"], csat="1")
             follow.answer(follow.tokens()["c2@example.com"], csat="1")
@@ -233,12 +236,12 @@ def test_a_second_complaint_reopens_the_matter_and_counts_against_its_aim(house:
     follow.take([row(n) for n in range(20)])
     follow.close()
     follow.step()
-    assert answering.record_complaint(follow.desk, follow.ref, "C7", house.now, command_id="again-1")
-    assert not answering.record_complaint(follow.desk, follow.ref, "C7", house.now, command_id="again-1")
-    answering.record_callback(follow.desk, follow.ref, "C7", house.now, by="gaomin", note="refunded")
+    assert survey_answers.record_complaint(follow.desk, follow.ref, "C7", house.now, command_id="again-1")
+    assert not survey_answers.record_complaint(follow.desk, follow.ref, "C7", house.now, command_id="again-1")
+    survey_answers.record_callback(follow.desk, follow.ref, "C7", house.now, by="gaomin", note="refunded")
     assert follow.customers()["C7"].called_by == "gaomin"
     house.wait(minutes=1)
-    answering.record_complaint(follow.desk, follow.ref, "C7", house.now, command_id="again-2")
+    survey_answers.record_complaint(follow.desk, follow.ref, "C7", house.now, command_id="again-2")
     found = follow.customers()["C7"]
     assert (found.complaints, found.callback, found.called_at) == (2, "complained-again", None)
     follow.run_until(73)
@@ -346,6 +349,6 @@ def test_of_two_answers_at_once_one_is_kept(house: InstallationHarness) -> None:
     follow.step()
     mine = follow.customers()["C1"].id
     with house.house.database.write() as connection:
-        assert customers.save_answer(connection, mine, SurveyAnswer(5, solved=True), house.now)
-        assert not customers.save_answer(connection, mine, SurveyAnswer(1, solved=False), house.now)
+        assert affected_customers.save_answer(connection, mine, SurveyAnswer(5, solved=True), house.now)
+        assert not affected_customers.save_answer(connection, mine, SurveyAnswer(1, solved=False), house.now)
     assert follow.customers()["C1"].csat == 5

@@ -12,13 +12,13 @@ import pytest
 from channels.directory import ChannelDirectory
 from channels.message import Message
 from channels.outcome import SendVerdict
-from engine.customers import answering
-from engine.customers.desk import get_customer_service
-from engine.customers.following import run_due
-from engine.customers.recipients import send_to_recipient
-from engine.deliver import Deliverer
+from engine.customers import survey_answers
+from engine.customers.recipient_address import send_to_recipient
+from engine.customers.service import get_customer_service
+from engine.customers.survey_schedule import run_due
+from engine.delivery.deliver import Deliverer
 from engine.home import SAMPLE_HOME
-from playbooks.followup import shipped_followup_plan
+from playbooks.followup_file import shipped_followup_plan
 from tests.customers import plan_text, row
 from tests.integration.test_customers_privacy import MAIL, PHONE, holding
 from tests.receivers import HttpReceiver
@@ -49,7 +49,7 @@ def test_a_newcomer_sees_surveys_in_the_inbox_and_the_inbox_keeps_no_contact(web
     assert all("/a/s/" in message["body"] for message in found if message["name"].startswith("customers/"))
     assert holding(home, MAIL, PHONE, PHONE.lstrip("+"), "7@example.com") == {}
     # A customer is forgotten: what says that there was one stays, what says who it was does not.
-    answering.forget_customer(get_customer_service(web.house), "C1")
+    survey_answers.forget_customer(get_customer_service(web.house), "C1")
     assert holding(home, MAIL, PHONE) == {}
 
 

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 SENDER = """
 import time
 import pendulum
-from engine.deliver import Deliverer
-from engine.house import House
+from engine.delivery.deliver import Deliverer
+from engine.installation import House
 from storage.settings import load_settings
 sender = Deliverer(House(load_settings()).open(), "victim", lambda: pendulum.now("UTC"))
 while True:

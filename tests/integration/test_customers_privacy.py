@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import MetaData, text
 
+from domain.command_handlers import CommandRefused
 from domain.commands import Cancel, Reopen
-from domain.customers.record import COLUMNS
-from domain.handle import CommandRefused
-from engine.customers import answering
-from storage import customers
+from domain.customers.import_row import COLUMNS
+from engine.customers import survey_answers
+from storage.customers import affected_customers
 from tests.customers import FollowUp, customer_installation, row
 from tests.houses import InstallationHarness
 
@@ -89,18 +89,18 @@ def test_forgotten_nothing_is_left_but_the_count(home: Path) -> None:
         follow.answer(follow.tokens()[MAIL], csat="2", suggestion=f"write to {MAIL}")
         with house.house.database.read() as connection:
             mark = follow.desk.open_vault().mark("C1")
-            mine = customers.find_customer(connection, follow.id, "C1", mark)
-            cipher = customers.get_sealed_contact(connection, mine.id)
+            mine = affected_customers.find_customer(connection, follow.id, "C1", mark)
+            cipher = affected_customers.get_sealed_contact(connection, mine.id)
         assert holding(home, cipher) != {}, "it is there, sealed"
         assert holding(home, MAIL) != {}, "a customer may write anything into a suggestion"
-        assert answering.forget_customer(follow.desk, "C1") == 1
+        assert survey_answers.forget_customer(follow.desk, "C1") == 1
         assert holding(home, MAIL, PHONE, cipher, cipher[20:60]) == {}
         assert "C1" not in follow.customers()
         with house.house.database.read() as connection:
-            result = customers.compute_result(connection, follow.id)
+            result = affected_customers.compute_result(connection, follow.id)
         assert (result.customers, result.answered, result.suggestions) == (59, 1, 0)
-        assert answering.forget_customer(follow.desk, "C1") == 1, "again, and nothing changes"
-        assert answering.forget_customer(follow.desk, "C404") == 0
+        assert survey_answers.forget_customer(follow.desk, "C1") == 1, "again, and nothing changes"
+        assert survey_answers.forget_customer(follow.desk, "C404") == 0
 
 
 def every_row(house: InstallationHarness) -> str:
@@ -115,11 +115,11 @@ def test_in_no_row_of_any_table_on_either_database(home: Path, database_url: str
     with customer_installation(home, database_url) as house:
         follow = followed(house)
         with house.house.database.read() as connection:
-            mine = customers.find_customer(connection, follow.id, "C1", follow.desk.open_vault().mark("C1"))
-            cipher = customers.get_sealed_contact(connection, mine.id)
+            mine = affected_customers.find_customer(connection, follow.id, "C1", follow.desk.open_vault().mark("C1"))
+            cipher = affected_customers.get_sealed_contact(connection, mine.id)
         assert cipher in every_row(house), "the search finds it, sealed"
         assert MAIL not in every_row(house)
-        answering.forget_customer(follow.desk, "C1")
+        survey_answers.forget_customer(follow.desk, "C1")
         assert not any(one in every_row(house) for one in (cipher, MAIL, PHONE, "'C1'"))
         others = sealed(house)
         follow.run_until(24 * 31)
@@ -139,7 +139,7 @@ def test_what_was_erased_leaves_the_files_though_somebody_reads(
         held = house.house.database.engine.connect()
         if reader:
             held.execute(text("SELECT count(*) FROM customer_contact")).all()
-        assert answering.forget_customer(follow.desk, "C1") == 1
+        assert survey_answers.forget_customer(follow.desk, "C1") == 1
         held.close()
         assert ("somebody reads for long" in caplog.text) is reader
         if not reader and not database_url:
@@ -151,7 +151,7 @@ def test_a_forgotten_customer_is_not_taken_in_again_nor_asked(home: Path) -> Non
         house.now = house.now.set(hour=10)
         follow = FollowUp(house)
         follow.take([row(1, contact=MAIL), row(2)])
-        answering.forget_customer(follow.desk, "C1")
+        survey_answers.forget_customer(follow.desk, "C1")
         taken = follow.take([row(1, contact=MAIL)])
         assert (taken.taken, taken.known) == (0, 1)
         follow.close()
@@ -167,7 +167,7 @@ def test_forgotten_between_claim_and_send_it_is_not_sent(home: Path) -> None:
         follow.take([row(1)])
         follow.close()
         assert follow.tick()
-        answering.forget_customer(follow.desk, "C1")
+        survey_answers.forget_customer(follow.desk, "C1")
         follow.step()
         assert follow.asked() == []
 
@@ -175,14 +175,14 @@ def test_forgotten_between_claim_and_send_it_is_not_sent(home: Path) -> None:
 @pytest.mark.parametrize("many", [False, True])
 def test_after_the_set_time_every_contact_is_gone(home: Path, monkeypatch: pytest.MonkeyPatch, many: bool) -> None:
     if many:
-        monkeypatch.setattr(customers, "CHUNK", 7)
+        monkeypatch.setattr(affected_customers, "CHUNK", 7)
     with customer_installation(home) as house:
         follow = followed(house)
         said = f"Ring me at {PHONE} or write to {MAIL}, please be faster"
         follow.answer(follow.tokens()[MAIL], suggestion=said)
         follow.answer(follow.tokens()["c2@example.com"], suggestion="two\nlines")
-        answering.record_complaint(follow.desk, follow.ref, "C3", house.now, command_id="again")
-        answering.record_callback(follow.desk, follow.ref, "C3", house.now, by="gaomin", note=f"reached by {MAIL}")
+        survey_answers.record_complaint(follow.desk, follow.ref, "C3", house.now, command_id="again")
+        survey_answers.record_callback(follow.desk, follow.ref, "C3", house.now, by="gaomin", note=f"reached by {MAIL}")
         ciphers = sealed(house)
         assert len(ciphers) == 59
         follow.run_until(24 * 29)
@@ -257,7 +257,7 @@ def test_after_the_result_nobody_is_taken_in_whose_contact_would_stay(home: Path
 def test_forgotten_on_postgresql(home: Path, postgres_url: str) -> None:
     with customer_installation(home, postgres_url) as house:
         follow = followed(house)
-        assert answering.forget_customer(follow.desk, "C1") == 1
+        assert survey_answers.forget_customer(follow.desk, "C1") == 1
         with house.house.database.read() as connection:
             whole = str(connection.execute(text("SELECT * FROM customer")).all())
         assert len(sealed(house)) == 58

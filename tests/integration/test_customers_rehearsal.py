@@ -11,8 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from domain.commands import Done
-from domain.customers.record import BadCustomerRow, AffectedCustomer, parse_customer
-from engine import clock
+from domain.customers.import_row import AffectedCustomer, BadCustomerRow, parse_customer
+from engine.process import clock
 from tests.customers import FollowUp, customer_installation
 from web.app import create_app
 

@@ -17,8 +17,8 @@ from sqlalchemy import update
 
 from channels.outcome import SendOutcome, SendVerdict
 from domain.commands import Acknowledge, Reassign
-from engine.hands import MAX_REST_THREADS, MAX_THREADS
-from engine.settling import record_outcome
+from engine.delivery.outcomes import record_outcome
+from engine.delivery.send_slots import MAX_REST_THREADS, MAX_THREADS
 from storage import outbox
 from storage.outbox import OUTBOX
 from tests.houses import InstallationHarness, installation_harness
@@ -26,8 +26,8 @@ from tests.impatient import CHANNELS, ROSTER, TAGS, house_fixture, one_fixture, 
 
 SENDER = """
 import pendulum
-from engine.deliver import Deliverer
-from engine.house import House
+from engine.delivery.deliver import Deliverer
+from engine.installation import House
 from storage.settings import load_settings
 Deliverer(House(load_settings()).open(), "victim", lambda: pendulum.now("UTC")).deliver()
 """
@@ -47,7 +47,9 @@ def test_a_page_arrives_once_and_its_receipt_is_kept(house: InstallationHarness)
     assert len(house.receiver.received) == 1
 
 
-def test_refused_everywhere_it_goes_to_the_next_channel_the_backup_and_the_commander(house: InstallationHarness) -> None:
+def test_refused_everywhere_it_goes_to_the_next_channel_the_backup_and_the_commander(
+    house: InstallationHarness,
+) -> None:
     refuse(house, "fenglei", "fenglei-mail", "erik")
     ref = house.declare()
     house.deliver()
@@ -330,7 +332,7 @@ def test_what_cannot_be_recorded_is_judged_when_its_lease_runs_out(
     one: InstallationHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sent, but the disk was full: nothing is lost, and the repeat is marked."""
-    from engine import deliver as module
+    from engine.delivery import deliver as module
     from storage.database import StorageError
 
     ref = one.declare()

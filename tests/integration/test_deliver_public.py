@@ -55,7 +55,9 @@ def test_a_person_may_order_it_again_or_say_that_it_stands(house: InstallationHa
 
 
 @pytest.mark.parametrize("decided", [True, False])
-def test_posted_by_hand_while_it_waits_for_its_next_attempt_it_is_not_posted_again(one: InstallationHarness, decided: bool) -> None:
+def test_posted_by_hand_while_it_waits_for_its_next_attempt_it_is_not_posted_again(
+    one: InstallationHarness, decided: bool
+) -> None:
     refuse(one, "official-website-en", status=429)
     ref = one.post()
     one.deliver()
@@ -72,7 +74,9 @@ def test_posted_by_hand_while_it_waits_for_its_next_attempt_it_is_not_posted_aga
 
 
 @pytest.mark.parametrize("command", [Close, Cancel])
-def test_what_is_closed_or_cancelled_before_it_went_out_does_not_go_out(one: InstallationHarness, command: type) -> None:
+def test_what_is_closed_or_cancelled_before_it_went_out_does_not_go_out(
+    one: InstallationHarness, command: type
+) -> None:
     ref = one.post()
     one.do(ref, command, "alice", reason="declared in error")
     one.turn()
@@ -92,7 +96,9 @@ def test_reopened_the_commander_is_asked_about_what_never_went_out(one: Installa
     assert one.rows(ref, person="alice", purpose="publication-in-doubt")
 
 
-def test_a_drill_never_reaches_a_channel_that_is_no_sandbox_even_if_the_roster_changed_since(one: InstallationHarness) -> None:
+def test_a_drill_never_reaches_a_channel_that_is_no_sandbox_even_if_the_roster_changed_since(
+    one: InstallationHarness,
+) -> None:
     ref = one.post(drill=True)
     path = one.house.settings.roster_file
     path.write_text(ROSTER.replace("sandbox: true", "sandbox: false"), encoding="utf-8")

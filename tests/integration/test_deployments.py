@@ -27,9 +27,9 @@ def test_a_deployment_loads_its_flow_and_fits_its_signature(
 
 
 def test_every_flow_that_a_playbook_names_exists() -> None:
-    from engine.house import CATALOG
+    from engine.installation import CATALOG
     from flows.catalog import FLOWS
-    from playbooks.loader import load_playbook
+    from playbooks.playbook_loader import load_playbook
 
     for path in sorted(CATALOG.glob("*.yaml")):
         assert load_playbook(path).flow in FLOWS, path.name

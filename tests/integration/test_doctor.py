@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from engine.check.machine import check_storage
-from engine.check.schedules import list_deployments
+from engine.check.infrastructure import check_storage
+from engine.check.prefect_schedules import list_deployments
 from tests.houses import InstallationHarness, house_fixture, sqlite_house_fixture  # noqa: F401 - fixtures
 from tests.served import check
 
@@ -91,7 +91,9 @@ def test_a_clock_behind_what_is_recorded(house: InstallationHarness) -> None:
     assert "60 s ahead of it" in clock.reason.en
 
 
-def test_a_calendar_that_cannot_be_read_is_told(sqlite_house: InstallationHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_calendar_that_cannot_be_read_is_told(
+    sqlite_house: InstallationHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = sqlite_house.house.settings.roster_file
     path.write_text(path.read_text().replace("backup: dora}", "backup: dora, calendar: none.ics}", 1))
     found = doctor(sqlite_house)

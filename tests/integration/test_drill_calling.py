@@ -10,21 +10,28 @@ from pathlib import Path
 import pytest
 
 from domain.commands import Acknowledge
-from domain.drill.judging import DrillSecond
+from domain.drill.measurement import DrillSecond
 from domain.drill.plan import DrillCall, DrillPlan
-from engine.drill import running
-from engine.drill.calling import CALLS_NOBODY, NOT_RUNNING, WarningOwnerCall, close_drill_warnings, drill_feed, choose_owner_call
-from engine.drill.holding import drills_dir
-from engine.drill.settling import recover_unfinished
-from engine.drill.simulated import SimulatedOwner
-from engine.drill.watching import FiredRule, DrillRuleWatch
+from engine.drill import lifecycle
+from engine.drill.owner_call import (
+    CALLS_NOBODY,
+    NOT_RUNNING,
+    WarningOwnerCall,
+    choose_owner_call,
+    close_drill_warnings,
+    drill_feed,
+)
+from engine.drill.recover_orphan import recover_unfinished
+from engine.drill.rule_watch import DrillRuleWatch, FiredRule
+from engine.drill.run_drill import drills_dir
+from engine.drill.simulated_owner import SimulatedOwner
 from playbooks.drill_file import read_drill_plan
-from storage import board, warnings
+from storage.incidents import board, warnings
 from tests.chains import ROOT, Chain, chain
 from tests.houses import (
     InstallationHarness,
-    installation_harness,
     house_fixture,  # noqa: F401
+    installation_harness,
     sqlite_house_fixture,  # noqa: F401
 )
 from tests.integration.test_drill_killed import short_plan
@@ -36,7 +43,7 @@ def fired(house: InstallationHarness, there: Chain, folder: Path) -> FiredRule:
 
 
 def watched(house: InstallationHarness, there: Chain, folder: Path) -> DrillRuleWatch:
-    drill = running.prepare(short_plan(there, folder), drills_dir(house.house), "20261102-030000", lambda _: None)
+    drill = lifecycle.prepare(short_plan(there, folder), drills_dir(house.house), "20261102-030000", lambda _: None)
     watch = DrillRuleWatch(drill.rules)
     for at in range(1_793_588_400, 1_793_588_430):
         watch.add_second(DrillSecond(float(at), "fault", 9.0, 9, 0, 0, 9, 0, 0, 900.0, 120, 900.0, 1.0, 0.1, peak=6.0))
@@ -113,7 +120,9 @@ def test_nobody_real_is_called_unless_the_plan_says_so(tmp_path: Path) -> None:
         found, plan = fired(house, there, folder), read_drill_plan(folder / "plan.yaml")
 
         async def course(plan: DrillPlan, *, auto: bool) -> str:
-            caller = WarningOwnerCall(house.house, plan, "20261102-030000", house.clock, SimulatedOwner(1, 1) if auto else None)
+            caller = WarningOwnerCall(
+                house.house, plan, "20261102-030000", house.clock, SimulatedOwner(1, 1) if auto else None
+            )
             caller.call(found)
             await reached(lambda: bool(caller.state.why_not or caller.state.called))
             await caller.end()

@@ -16,10 +16,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from domain.drill.plan import PlannedFault, FaultHook
+from domain.drill.plan import FaultHook, PlannedFault
 from domain.text import Text
-from engine.drill.crew import ProxyProcess
-from engine.drill.faults import NOTE, FaultFailed, FaultInjector, hook_document, parse_hook, revert_left_faults
+from engine.drill.fault_injection import NOTE, FaultFailed, FaultInjector, hook_document, parse_hook, revert_left_faults
+from engine.drill.processes import ProxyProcess
 from tests.chains import ROOT, chain, free_port
 from tests.integration.test_drill_load import good, serve
 
@@ -68,7 +68,7 @@ KILLED = """
 import asyncio, sys, json
 from pathlib import Path
 from tests.integration.test_drill_faults import fault_of
-from engine.drill.faults import FaultKeeper
+from engine.drill.fault_injection import FaultKeeper
 async def main():
     await FaultKeeper(fault_of(int(sys.argv[1])), Path(sys.argv[2]), "D-1", None).inject()
     print("broken", flush=True)

@@ -16,14 +16,15 @@ import pendulum
 import pytest
 
 from domain.commands import Close
-from domain.drill.judging import DrillSecond
-from engine.drill import running
-from engine.drill.holding import require_drill_allowed, drills_dir, run_drill, save_result, find_peak_rate
-from engine.drill.monthly import PLAN, run_monthly
+from domain.drill.measurement import DrillSecond
+from engine.drill import lifecycle
+from engine.drill.monthly_drill import PLAN, run_monthly
 from engine.drill.preflight import DrillNotAllowed, check_time
 from engine.drill.record import DrillRecord, DrillStage
+from engine.drill.run_drill import drills_dir, find_peak_rate, require_drill_allowed, run_drill, save_result
 from playbooks.drill_file import parse_drill_plan, read_drill_plan
-from storage import documents, reviews
+from storage import documents
+from storage.reviews import review_records
 from tests.chains import ROOT, free_port
 from tests.houses import (
     InstallationHarness,
@@ -75,9 +76,13 @@ def test_windows_and_blackout() -> None:
 @pytest.mark.slow
 def test_one_drill_at_a_time(sqlite_house: InstallationHarness) -> None:
     drills = drills_dir(sqlite_house.house)
-    with running.drill_lock(drills), pytest.raises(DrillNotAllowed, match="another drill"), running.drill_lock(drills):
+    with (
+        lifecycle.drill_lock(drills),
+        pytest.raises(DrillNotAllowed, match="another drill"),
+        lifecycle.drill_lock(drills),
+    ):
         pass
-    with running.drill_lock(drills):
+    with lifecycle.drill_lock(drills):
         pass
 
 
@@ -104,14 +109,14 @@ def test_a_month_that_could_not_be_drilled_is_tried_again(house: InstallationHar
             asyncio.run(run_monthly(house.house, house.clock))
         house.wait(minutes=1)
     with house.house.database.read() as connection:
-        assert reviews.list_runs(connection, kind="drill") == []
+        assert review_records.list_runs(connection, kind="drill") == []
 
 
 def test_a_month_is_drilled_once_and_a_missed_one_is_said_once(house: InstallationHarness) -> None:
     lay_plan(house, free_port())
     claimed = {"matter": "", "ends_at": house.now, "made_at": house.now, "late": False, "trouble": "begun"}
     with house.house.database.write() as connection:
-        assert reviews.claim_period(connection, "drill", "2026-11", document="", **claimed)
+        assert review_records.claim_period(connection, "drill", "2026-11", document="", **claimed)
     assert asyncio.run(run_monthly(house.house, house.clock)) is None, "another server has it"
     house.wait(days=30)  # December: that one never came to a report
     for _ in range(2):
@@ -129,7 +134,7 @@ def test_a_failed_drill_leaves_actions_and_is_kept_once(house: InstallationHarne
     second = DrillSecond(0, "100 %", 6.0, 6, 6, 0, 30, 0, 0, 9.0, 6, 5.0, 1.0, 0.1, {"wait": [30, 0, 0.2]}, 6.0)
     record.seconds = [replace(second, at=record.begun + number) for number in range(1, 31)]
     record.stopped = "guard-rail: error_rate beyond 0.6 for 8 s"
-    verdict = running.judge_record(plan, record)
+    verdict = lifecycle.judge_record(plan, record)
     held = save_result(house.house, plan, record, verdict, house.now)
     assert held.document.data["verdict"] == "FAIL"
     assert len(held.actions) == len(verdict.reasons) + 1, "each reason mended, and the drill again"
@@ -141,8 +146,8 @@ def test_a_failed_drill_leaves_actions_and_is_kept_once(house: InstallationHarne
         kept = documents.load_document(connection, "drill/20261102-030000")
     assert kept is not None
     assert json.loads(json.dumps(kept.data))["reasons"][0]["zh"]
-    running.save_record(record, drills_dir(house.house) / record.id)
-    assert running.load_record(drills_dir(house.house) / record.id) == record
+    lifecycle.save_record(record, drills_dir(house.house) / record.id)
+    assert lifecycle.load_record(drills_dir(house.house) / record.id) == record
 
 
 def cli(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
@@ -159,12 +164,14 @@ def test_the_commands_answer_by_their_schemas(sqlite_house: InstallationHarness)
         name = f"2026110{number}-030000"
         record = DrillRecord(name, "example-chain", 1_793_588_400.0, 6.0, ended=1_793_588_430.0)
         record.stages = [DrillStage("100 %", "level", 100, 6.0, record.begun, record.ended)]
-        second = DrillSecond(0, "100 %", 6.0, 6, 6, 0, 30, 0, 0, 9.0, 6, 5.0, 1.0, 0.1, {"wait": [30, 0, 0.2 * number]}, 6.0)
+        second = DrillSecond(
+            0, "100 %", 6.0, 6, 6, 0, 30, 0, 0, 9.0, 6, 5.0, 1.0, 0.1, {"wait": [30, 0, 0.2 * number]}, 6.0
+        )
         record.seconds = [replace(second, at=record.begun + place) for place in range(1, 31)]
         folder = drills_dir(sqlite_house.house) / name
         folder.mkdir(parents=True)
         shutil.copy(SHIPPED, folder / "plan.yaml")
-        running.save_record(record, folder)
+        lifecycle.save_record(record, folder)
     both = cli("compare", "20261101-030000", "20261102-030000", "--json", home=home)
     found = json.loads(both.stdout)
     jsonschema.validate(found, schema("drill-compare"))
@@ -175,7 +182,11 @@ def test_the_commands_answer_by_their_schemas(sqlite_house: InstallationHarness)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
     assert "`tocsin drill list`" in wrong.stderr
     save_result(
-        sqlite_house.house, read_drill_plan(SHIPPED), record, running.judge_record(read_drill_plan(SHIPPED), record), sqlite_house.now
+        sqlite_house.house,
+        read_drill_plan(SHIPPED),
+        record,
+        lifecycle.judge_record(read_drill_plan(SHIPPED), record),
+        sqlite_house.now,
     )
     listed = json.loads(cli("list", "--json", home=home).stdout)
     jsonschema.validate(listed, schema("drill-list"))

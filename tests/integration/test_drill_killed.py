@@ -20,30 +20,31 @@ from typing import Any
 import pytest
 import yaml
 
-from domain.drill.judging import DrillSecond
+from domain.drill.measurement import DrillSecond
 from domain.drill.verdict import DrillOutcome
-from engine.clock import now
-from engine.drill import running, showing
-from engine.drill.calling import drill_feed
-from engine.drill.holding import drills_dir, run_drill
+from engine.drill import lifecycle, read_model
 from engine.drill.journal import PROGRESS, is_over, read_lines, restore_record
+from engine.drill.owner_call import drill_feed
 from engine.drill.record import DrillRecord
-from engine.drill.settling import recover_unfinished, recover_orphans
-from storage import documents, warnings
+from engine.drill.recover_orphan import recover_orphans, recover_unfinished
+from engine.drill.run_drill import drills_dir, run_drill
+from engine.process.clock import now
+from storage import documents
+from storage.incidents import warnings
 from tests.chains import ROOT, Chain, chain, free_port
 from tests.houses import (
     InstallationHarness,
-    installation_harness,
     house_fixture,  # noqa: F401
+    installation_harness,
     sqlite_house_fixture,  # noqa: F401
 )
 
 HOLDS = """
 import asyncio, sys
 from pathlib import Path
-from engine.clock import now
-from engine.drill.holding import hold
-from engine.house import House
+from engine.process.clock import now
+from engine.drill.run_drill import hold
+from engine.installation import House
 from storage.settings import load_settings
 held = asyncio.run(hold(House(load_settings()).open(), Path(sys.argv[1]), now))
 print(held.document.data["verdict"], flush=True)
@@ -152,11 +153,11 @@ def test_killed_in_any_phase_it_leaves_nothing(tmp_path: Path, home: Path, phase
         else:
             assert document.data["verdict"] == "INVALID"
             assert f"killed in the phase {phase}" in document.data["reasons"][0]["en"]
-        record = running.load_record(folder)
+        record = lifecycle.load_record(folder)
         assert record is not None
         assert bool(record.seconds) == (phase != "preflight"), "what was measured is kept"
         assert record.cleaned.made == record.cleaned.gone
-        with running.drill_lock(drills_dir(house.house), patience=0):
+        with lifecycle.drill_lock(drills_dir(house.house), patience=0):
             assert recover_unfinished(house.house, now()) == [], "and nothing is left to settle"
 
 
@@ -164,29 +165,29 @@ def test_what_nobody_took_over_the_next_drill_settles(sqlite_house: Installation
     """The machine itself went down: the journal is all that is left, and its last line was cut."""
     with chain(tmp_path) as there:
         plan = short_plan(there, tmp_path)
-        drill = running.prepare(plan, drills_dir(sqlite_house.house), "20261102-030000", lambda _: None)
+        drill = lifecycle.prepare(plan, drills_dir(sqlite_house.house), "20261102-030000", lambda _: None)
         (drill.folder / "alive").write_text("999999999")
         with (drill.folder / PROGRESS).open("a") as file:
             file.write('{"line":"phase","at":1793588410.0,"phase":"baseline"}\n{"line":"second","second":{"at"')
         request = urllib.request.Request(f"http://127.0.0.1:{there.port}/chats", b"", method="POST")
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - loopback
             name = json.load(answer)["id"]
-        (drill.folder / running.LEDGER).write_text(json.dumps({"kind": "chat", "name": str(name)}) + "\n")
+        (drill.folder / lifecycle.LEDGER).write_text(json.dumps({"kind": "chat", "name": str(name)}) + "\n")
         assert chats(there) == 1
         found = restore_record(drill.folder)
         assert found is not None
         assert found[1] == "baseline"
         (drill.folder / "alive").write_text(str(os.getpid()))
-        live = showing.read_running(sqlite_house.house)
+        live = read_model.read_running(sqlite_house.house)
         assert live is not None
         assert (live["id"], live["phase"], live["fault"], live["seconds"]) == (drill.id, "baseline", "desk-stalls", [])
         assert [one["percent"] for one in live["course"]] == [50, 50, 200]
         json.dumps(live)
-        with running.drill_lock(drills_dir(sqlite_house.house)):
+        with lifecycle.drill_lock(drills_dir(sqlite_house.house)):
             assert recover_orphans(sqlite_house.house, sqlite_house.now) == [], "somebody is at it"
         assert recover_orphans(sqlite_house.house, sqlite_house.now) == [drill.id]
-        assert showing.read_running(sqlite_house.house) is None
-        (past,) = showing.list_history(sqlite_house.house)
+        assert read_model.read_running(sqlite_house.house) is None
+        (past,) = read_model.list_history(sqlite_house.house)
         assert (past["id"], past["verdict"], past["document"]) == (drill.id, "INVALID", f"drill/{drill.id}")
         json.dumps(past)
         assert "killed in the phase baseline" in past["reasons"][0]["en"]
@@ -260,7 +261,11 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("phase", ["stages", "fault"])
 def test_a_disk_that_is_full_stops_it_safely(tmp_path: Path, phase: str) -> None:
-    with small_disk(tmp_path / "disk", "24m") as disk, installation_harness(disk / "home") as house, chain(tmp_path) as there:
+    with (
+        small_disk(tmp_path / "disk", "24m") as disk,
+        installation_harness(disk / "home") as house,
+        chain(tmp_path) as there,
+    ):
         plan = short_plan(there, tmp_path)
         with conducting(plan, house) as process:
             until(lambda: has_come_to(the_drill(house), phase), said=f"never came to {phase}")
@@ -278,7 +283,7 @@ def test_a_disk_that_is_full_stops_it_safely(tmp_path: Path, phase: str) -> None
         assert chats(there) == 0, "what was made is gone, though the ledger took no more of it"
         until(lambda: not of_the_drill(folder), 20, "something still runs")
         ballast.unlink()
-        with running.drill_lock(drills_dir(house.house), patience=0):
+        with lifecycle.drill_lock(drills_dir(house.house), patience=0):
             (held,) = recover_unfinished(house.house, now())
         assert held.document.data["verdict"] in ("FAIL", "INVALID")
 
@@ -309,7 +314,7 @@ def test_killed_while_its_proxy_harms_the_chain_is_whole_and_what_it_made_is_gon
         until(lambda: not of_the_drill(folder), 20, "something still runs")
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", listen)) != 0, "the proxy is gone"
-        record = running.load_record(folder)
+        record = lifecycle.load_record(folder)
         assert record is not None
         assert record.cleaned.made == record.cleaned.gone > 0
         # Asked for through the proxy, made, and the answer died with it: nobody knows their names, and that is said.

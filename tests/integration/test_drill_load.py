@@ -12,12 +12,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from domain.drill.judging import DrillSecond
+from domain.drill.measurement import DrillSecond
 from domain.drill.plan import DRILL_HEADER, DrillPlan
-from engine.drill.cleaning import count_doubtful, list_created
-from engine.drill.crew import LoadProcess, MeasurementLost
+from engine.drill.cleanup import count_doubtful, list_created
 from engine.drill.preflight import DrillNotAllowed, check_targets
-from engine.load.border import TargetAllowlist, AllowlistResolver, TargetForbidden
+from engine.drill.processes import LoadProcess, MeasurementLost
+from engine.load.target_allowlist import AllowlistResolver, TargetAllowlist, TargetForbidden
 from playbooks.drill_file import read_drill_plan
 from tests import chains
 from tests.chains import free_port
@@ -49,7 +49,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 async def good(request: web.Request) -> web.Response:
     """Answers everything, and says the mark back."""
-    return web.json_response({"id": 1, "path": request.path}, headers={DRILL_HEADER: request.headers.get(DRILL_HEADER, "")})
+    return web.json_response(
+        {"id": 1, "path": request.path}, headers={DRILL_HEADER: request.headers.get(DRILL_HEADER, "")}
+    )
 
 
 async def serve(handler: Handler) -> tuple[web.AppRunner, int]:
@@ -61,7 +63,9 @@ async def serve(handler: Handler) -> tuple[web.AppRunner, int]:
     return runner, port
 
 
-async def load(folder: Path, port: int, rate: float, seconds: float, plan: str = PLAN) -> tuple[LoadProcess, list[DrillSecond]]:
+async def load(
+    folder: Path, port: int, rate: float, seconds: float, plan: str = PLAN
+) -> tuple[LoadProcess, list[DrillSecond]]:
     """So much load for so long; every second of it."""
     return await chains.load(folder, plan, port, rate, seconds)
 

@@ -14,13 +14,13 @@ from typing import Any
 import pendulum
 import pytest
 
-from storage.figures import open_sample_store
-from storage.figures_replays import announce_position, find_replay
+from storage.samples.replays import announce_position, find_replay
+from storage.samples.sample_store import open_sample_store
 from tests.served import Served, check, served
 
 ROOT = Path(__file__).parents[2]
 RUN = """
-from cli.frame import Trouble, fail
+from cli.common import Trouble, fail
 from cli.samples import app
 try:
     app()

@@ -11,11 +11,18 @@ import pendulum
 import pytest
 from sqlalchemy import func, select
 
-from storage import figures_history as history
-from storage.figures import SampleBatch, SampleStore, canonical_labels, get_counter, to_micros, open_sample_store
-from storage.figures_history import RollupSums, read_history, roll_up, read_window_sums, prune_samples
-from storage.figures_replays import announce_position, list_replays
-from storage.figures_tables import METADATA
+from storage.samples import rollups as history
+from storage.samples.replays import announce_position, list_replays
+from storage.samples.rollups import RollupSums, prune_samples, read_history, read_window_sums, roll_up
+from storage.samples.sample_store import (
+    SampleBatch,
+    SampleStore,
+    canonical_labels,
+    get_counter,
+    open_sample_store,
+    to_micros,
+)
+from storage.samples.sample_tables import METADATA
 from storage.settings import load_settings
 
 NOW = pendulum.datetime(2026, 3, 14, 3, 0)
@@ -29,7 +36,9 @@ def figures_fixture(home: Path, database_url: str) -> Iterator[SampleStore]:
     opened.close()
 
 
-def push(figures: SampleStore, *samples: tuple[float, float, float], lane: str = "", now: pendulum.DateTime = NOW) -> None:
+def push(
+    figures: SampleStore, *samples: tuple[float, float, float], lane: str = "", now: pendulum.DateTime = NOW
+) -> None:
     """Seconds before NOW, value, events."""
     made = SampleBatch(lane)
     for ago, value, events in samples:

@@ -16,9 +16,9 @@ import pendulum
 import pytest
 
 from storage.database import StorageError
-from storage.figures import open_sample_store
-from storage.figures_sources import record_failure
-from storage.figures_tokens import create_program_token
+from storage.samples.program_tokens import create_program_token
+from storage.samples.sample_store import open_sample_store
+from storage.samples.source_states import record_failure
 from tests.served import Served, served, valid
 
 
@@ -117,7 +117,7 @@ def test_a_spoilt_body_beside_good_ones_spoils_only_its_own(web: Served) -> None
 def test_a_database_that_cannot_be_written_is_503_and_acknowledges_nothing(
     web: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from storage import figures as store
+    from storage.samples import sample_store as store
 
     def fail(*_: object) -> int:
         raise StorageError("the disk is full: free some space; nothing that was recorded is lost")
@@ -200,7 +200,7 @@ def test_sources_are_shown_with_what_is_wrong(web: Served, home: Path) -> None:
 
 
 def test_whoever_comes_when_memory_is_full_is_told_to_come_again(web: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.samples.MOST_WAITING", 10)
+    monkeypatch.setattr("web.api.samples.MOST_WAITING", 10)
     assert "push again" in valid("error", web.client.post("/api/samples", json=[sample()]), 503)["error"]
     monkeypatch.undo()
     assert web.client.post("/api/samples", json=[sample()]).status_code == 202
@@ -209,7 +209,7 @@ def test_whoever_comes_when_memory_is_full_is_told_to_come_again(web: Served, mo
 def test_large_bodies_are_committed_in_their_order_a_few_at_a_time(
     web: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.samples.MOST_BYTES", 300)
+    monkeypatch.setattr("web.api.samples.MOST_BYTES", 300)
 
     def post(number: int) -> int:
         with httpx.Client(base_url=web.url, trust_env=False, timeout=20) as client:

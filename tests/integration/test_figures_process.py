@@ -1,4 +1,4 @@
-"""`python -m engine.figures`: asks, rolls up, beats, ends when told to; may be killed at any moment."""
+"""`python -m engine.samples`: asks, rolls up, beats, ends when told to; may be killed at any moment."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.heartbeat import read_beat_age
 from engine.home import prepare_home
-from storage.figures import SampleStore, get_counter, open_sample_store
-from storage.figures_sources import list_source_states
+from engine.process.heartbeat import read_beat_age
+from storage.samples.sample_store import SampleStore, get_counter, open_sample_store
+from storage.samples.source_states import list_source_states
 from storage.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def test_it_works_and_goes_on_after_a_kill(home: Path, tmp_path: Path, figures: 
     environment = {**os.environ, "TEST_DESK_URL": f"sqlite:///{tmp_path / 'desk.db'}"}
 
     def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-m", "engine.figures"], cwd=ROOT, env=environment)
+        return subprocess.Popen([sys.executable, "-m", "engine.samples"], cwd=ROOT, env=environment)
 
     def rolled() -> int:
         with figures.database.read() as connection:

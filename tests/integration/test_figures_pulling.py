@@ -20,12 +20,12 @@ import pendulum
 import psycopg
 import pytest
 
-from engine.clock import now
-from engine.figures.asking import SourceError, query_source
-from engine.figures.pulling import poll_sources
-from playbooks.sources import PullSource
-from storage.figures import SampleStore, open_sample_store
-from storage.figures_sources import SourceState, record_success, claim_source, record_failure, list_source_states
+from engine.process.clock import now
+from engine.samples.source_poller import poll_sources
+from engine.samples.source_query import SourceError, query_source
+from playbooks.sources_file import PullSource
+from storage.samples.sample_store import SampleStore, open_sample_store
+from storage.samples.source_states import SourceState, claim_source, list_source_states, record_failure, record_success
 from storage.settings import load_settings
 
 NOW = pendulum.datetime(2026, 3, 14, 3, 0)
@@ -149,7 +149,7 @@ def test_a_database_that_hangs_is_not_asked_a_second_time(desk: Path, monkeypatc
         assert let_go.wait(20)
         return []
 
-    monkeypatch.setattr("engine.figures.asking._sql", hang)
+    monkeypatch.setattr("engine.samples.source_query._sql", hang)
     source = sql("SELECT 1 AS value", timeout=timedelta(seconds=-0.9))  # a tenth of a second
 
     async def work() -> list[str]:
@@ -221,7 +221,9 @@ def test_a_failure_is_said_once_shown_and_over_when_it_is_over(
 def test_rows_that_are_no_samples_are_shown_and_the_good_ones_kept(desk: Path, figures: SampleStore) -> None:
     query = "SELECT 'm' AS metric, 1 AS value UNION ALL SELECT 'm', 'many' UNION ALL SELECT 'm', NULL"
     pull_until(
-        lambda: {"desk": sql(query)}, figures, lambda: len(figures.after(0)[0]) > 0 and bool(list_source_states(figures)[0].ok_at)
+        lambda: {"desk": sql(query)},
+        figures,
+        lambda: len(figures.after(0)[0]) > 0 and bool(list_source_states(figures)[0].ok_at),
     )
     (state,) = list_source_states(figures)
     assert state.error.startswith("2 of 3 rows refused, the first: value")

@@ -13,13 +13,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from storage import figures as store
 from storage import schema
 from storage.database import StorageError
-from storage.figures import SAMPLES_SCHEMA, SampleBatch, SampleStore, canonical_labels, to_micros, open_sample_store
-from storage.figures_replays import ReplayEnded, announce_position, find_replay, list_replays
-from storage.figures_tables import METADATA
-from storage.figures_tokens import create_program_token, find_program
+from storage.samples import sample_store as store
+from storage.samples.program_tokens import create_program_token, find_program
+from storage.samples.replays import ReplayEnded, announce_position, find_replay, list_replays
+from storage.samples.sample_store import (
+    SAMPLES_SCHEMA,
+    SampleBatch,
+    SampleStore,
+    canonical_labels,
+    open_sample_store,
+    to_micros,
+)
+from storage.samples.sample_tables import METADATA
 from storage.settings import Settings, load_settings
 
 NOW = pendulum.datetime(2026, 3, 14, 3, 0)
@@ -209,14 +216,18 @@ def test_a_replay_goes_forward_only_and_ends_once(figures: SampleStore) -> None:
     assert find_replay(figures, "replay-a") is None
     begun = announce_position(figures, "replay-a", NOW, NOW, speed=600)
     assert (begun.began, begun.position, begun.speed, begun.ended_at) == (NOW, NOW, 600, None)
-    assert announce_position(figures, "replay-a", NOW.add(hours=1), NOW.add(seconds=6), speed=600).position == NOW.add(hours=1)
+    assert announce_position(figures, "replay-a", NOW.add(hours=1), NOW.add(seconds=6), speed=600).position == NOW.add(
+        hours=1
+    )
     assert announce_position(figures, "replay-a", NOW, NOW.add(seconds=7)).position == NOW.add(hours=1)
     announce_position(figures, "replay-b", NOW, NOW.add(seconds=8))
     over = announce_position(figures, "replay-a", NOW.add(hours=2), NOW.add(seconds=9), ended=True)
     assert (over.position, over.began, over.ended_at) == (NOW.add(hours=2), NOW, NOW.add(seconds=9))
     assert [one.lane for one in list_replays(figures)] == ["replay-a", "replay-b"]
     assert [one.lane for one in list_replays(figures, running=True)] == ["replay-b"]
-    again = announce_position(figures, "replay-a", NOW.add(hours=2), NOW.add(seconds=10), ended=True)  # its answer was lost
+    again = announce_position(
+        figures, "replay-a", NOW.add(hours=2), NOW.add(seconds=10), ended=True
+    )  # its answer was lost
     assert again == over
     with pytest.raises(ReplayEnded, match="begin another"):
         announce_position(figures, "replay-a", NOW.add(hours=3), NOW.add(seconds=10))

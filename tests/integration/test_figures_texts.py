@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from storage.figures import open_sample_store
-from storage.figures_history import prune_samples
+from storage.samples.rollups import prune_samples
+from storage.samples.sample_store import open_sample_store
 from tests.served import Served, served, valid
 
 SECRET = "my card is 6222020200112233445 and I will sue you"

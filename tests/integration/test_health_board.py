@@ -14,13 +14,20 @@ from domain.health.erlang import Objective, agents_needed, contacts_borne
 from domain.health.finding import HealthFindingKind
 from domain.health.plan import CoreFigureName, IndexName
 from domain.health.risk import RiskCause
-from engine.health_board import ahead
-from engine.health_board.board import HealthReport, CoreMetric, HealthBoard
-from engine.health_board.opening import open_board
+from engine.health import risk_ahead
+from engine.health.board import CoreMetric, HealthBoard, HealthReport
+from engine.health.board_factory import open_board
 from playbooks.rulebook import Rulebook
-from storage import figures_board, figures_history
-from storage.figures import LIVE_FEED, SampleBatch, SampleStore, canonical_labels, to_micros, open_sample_store
-from storage.figures_history import roll_up
+from storage.samples import health_queries, rollups
+from storage.samples.rollups import roll_up
+from storage.samples.sample_store import (
+    LIVE_FEED,
+    SampleBatch,
+    SampleStore,
+    canonical_labels,
+    open_sample_store,
+    to_micros,
+)
 from storage.settings import Settings, load_settings
 
 NOW = pendulum.datetime(2026, 3, 16, 6, 0)  # a Monday, 14:00 in Shanghai
@@ -40,7 +47,9 @@ def figures_fixture(settings: Settings) -> Iterator[SampleStore]:
     opened.close()
 
 
-def push(figures: SampleStore, metric: str, *samples: tuple[float, float, float], lane: str = "", **labels: str) -> None:
+def push(
+    figures: SampleStore, metric: str, *samples: tuple[float, float, float], lane: str = "", **labels: str
+) -> None:
     """Minutes before NOW, value, events."""
     batch = SampleBatch(lane)
     for ago, value, events in samples:
@@ -105,9 +114,9 @@ def test_shares_are_of_the_series_and_its_stretch(figures: SampleStore) -> None:
     push(figures, "csat", (20, 4, 2), (10, 5, 1), (9, 1, 3), service="orders")
     push(figures, "csat", (10, 1, 1), lane="replay-x")
     start = NOW - timedelta(minutes=30)
-    rows = figures_board.compute_shares(figures, LIVE_FEED, "csat", 4, start, NOW, timedelta(minutes=15))
+    rows = health_queries.compute_shares(figures, LIVE_FEED, "csat", 4, start, NOW, timedelta(minutes=15))
     assert [(row.bucket, row.samples, row.events, row.weighted) for row in rows] == [(0, 1, 2, 2), (1, 2, 4, 1)]
-    assert list(figures_board.list_series_labels(figures, LIVE_FEED, "csat").values()) == [{"service": "orders"}]
+    assert list(health_queries.list_series_labels(figures, LIVE_FEED, "csat").values()) == [{"service": "orders"}]
 
 
 def test_throughput_is_by_the_minute_of_all_series(settings: Settings, figures: SampleStore) -> None:
@@ -294,7 +303,7 @@ def test_complaints_beyond_their_rise_are_a_risk(settings: Settings, figures: Sa
 
 
 def written(figures: SampleStore) -> list[tuple[DateTime, float, str]]:
-    columns = figures.between(LIVE_FEED, ahead.METRIC, NOW - timedelta(days=1), NOW + timedelta(days=1))
+    columns = figures.between(LIVE_FEED, risk_ahead.METRIC, NOW - timedelta(days=1), NOW + timedelta(days=1))
     labels = {series.id: series.labels.get("service", "") for series in figures.series()}
     return sorted(
         (pendulum.from_timestamp(at / 1e6), value, labels[series])
@@ -306,11 +315,11 @@ def test_it_is_written_back_at_full_five_minutes_and_once(settings: Settings, fi
     weeks(figures, "contacts", 100)
     made = board(settings, figures, STAFFED)
     for seconds in (10, 200):
-        assert ahead.write_risk(figures, made, list, NOW + timedelta(seconds=seconds)) == 1
+        assert risk_ahead.write_risk(figures, made, list, NOW + timedelta(seconds=seconds)) == 1
     (found,) = written(figures)
     assert found[0] == NOW
     assert found[1] == pytest.approx(200 / contacts_borne(10, 180, OBJECTIVE))
-    ahead.write_risk(figures, made, list, NOW + timedelta(seconds=301))
+    risk_ahead.write_risk(figures, made, list, NOW + timedelta(seconds=301))
     assert [at for at, _, _ in written(figures)] == [NOW, NOW + timedelta(minutes=5)]
 
 
@@ -319,13 +328,13 @@ def test_it_is_written_for_each_service_with_its_own_people(settings: Settings, 
     weeks(figures, "contacts", 50, service="returns")
     text = IN_20 + "services: {orders: {agents: 20}, returns: {agents: 5}}\n"
     made = board(settings, figures, text)
-    assert ahead.write_risk(figures, made, lambda: ["orders", "returns"], NOW) == 2
+    assert risk_ahead.write_risk(figures, made, lambda: ["orders", "returns"], NOW) == 2
     risks = {service: value for _, value, service in written(figures)}
     assert risks["orders"] < 1 < risks["returns"]
 
 
 def test_what_cannot_be_told_is_not_written(settings: Settings, figures: SampleStore) -> None:
-    assert ahead.write_risk(figures, board(settings, figures, STAFFED), list, NOW) == 0
+    assert risk_ahead.write_risk(figures, board(settings, figures, STAFFED), list, NOW) == 0
     assert written(figures) == []
 
 
@@ -342,13 +351,13 @@ def test_history_is_read_once_and_then_only_its_end(
     weeks(figures, "contacts", 100)
     weeks(figures, "complaints", 2)
     read: list[timedelta] = []
-    real = figures_history.read_history
+    real = rollups.read_history
 
     def course(store: SampleStore, lane: str, metric: str, start: DateTime, end: DateTime, step: timedelta) -> object:
         read.append(end - start)
         return real(store, lane, metric, start, end, step)
 
-    monkeypatch.setattr("engine.health_board.volumes.course", course)
+    monkeypatch.setattr("engine.health.volume_history.course", course)
     made = board(settings, figures)
     made.report_at(NOW)
     assert max(read) > timedelta(days=30)

@@ -14,12 +14,12 @@ import pendulum
 import pytest
 from pendulum import DateTime
 
-from engine.health_board import ahead
-from engine.health_board.board import HealthBoard
+from engine.health import risk_ahead
+from engine.health.board import HealthBoard
 from engine.home import prepare_home
 from playbooks.rulebook import Rulebook
 from storage.database import StorageError
-from storage.figures import SampleBatch, SampleStore, canonical_labels, to_micros, open_sample_store
+from storage.samples.sample_store import SampleBatch, SampleStore, canonical_labels, open_sample_store, to_micros
 from storage.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -35,10 +35,10 @@ def test_the_process_writes_what_the_rule_reads(home: Path) -> None:
     for place in range(4 * 7 * 48):
         batch.add(("contacts", canonical_labels({})), to_micros(now) - (place * 1800 + 60) * 1_000_000, 50.0, 1.0)
     figures.take([batch], now)
-    process = subprocess.Popen([sys.executable, "-m", "engine.figures"], cwd=ROOT)
+    process = subprocess.Popen([sys.executable, "-m", "engine.samples"], cwd=ROOT)
 
     def found() -> list[float]:
-        return list(figures.between("", ahead.METRIC, now.subtract(hours=1), now.add(hours=1)).value)
+        return list(figures.between("", risk_ahead.METRIC, now.subtract(hours=1), now.add(hours=1)).value)
 
     try:
         pause, end = threading.Event(), time.monotonic() + 40
@@ -55,7 +55,7 @@ def test_the_process_writes_what_the_rule_reads(home: Path) -> None:
             process.wait(10)
         figures.close()
     rule = Rulebook().get("risk-ahead")
-    assert (rule.metric, rule.levels[0].threshold) == (ahead.METRIC, 1)
+    assert (rule.metric, rule.levels[0].threshold) == (risk_ahead.METRIC, 1)
 
 
 class Broken:
@@ -77,12 +77,12 @@ def test_trouble_is_said_and_tried_again(
 ) -> None:
     figures: SampleStore = open_sample_store(load_settings(home=home))
     broken = Broken()
-    monkeypatch.setattr(ahead, "LEAST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(risk_ahead, "LEAST_PAUSE_SECONDS", 0.0)
     clock = iter(pendulum.datetime(2026, 3, 16).add(minutes=5 * place) for place in range(1000))
 
     async def three() -> None:
         board: HealthBoard = broken  # type: ignore[assignment]
-        task = asyncio.create_task(ahead.run_risk_writer(figures, board, list, lambda: next(clock)))
+        task = asyncio.create_task(risk_ahead.run_risk_writer(figures, board, list, lambda: next(clock)))
         while broken.looked < 3:
             assert not task.done()
             await asyncio.sleep(0)

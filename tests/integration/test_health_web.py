@@ -13,9 +13,9 @@ from typing import Any
 import pendulum
 import pytest
 
-from cli.health_drawing import sparkline
+from cli.health_view import sparkline
 from tests.served import Served, check, served, valid
-from web import health
+from web.api import health
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pendulum
 import pytest
 
-from domain.quiet import QuietHours, parse_quiet_hours
-from tests.houses import InstallationHarness, installation_harness, house_fixture, sqlite_house_fixture  # noqa: F401 - fixtures
+from domain.quiet_hours import QuietHours, parse_quiet_hours
+from tests.houses import InstallationHarness, house_fixture, installation_harness, sqlite_house_fixture  # noqa: F401 - fixtures
 
 ROSTER = (Path(__file__).parents[2] / "playbooks" / "sample" / "roster.yaml").read_text(encoding="utf-8")
 # It is 3 UTC, 11 o'clock in Shanghai: a night worker's quiet hours, until 5 UTC.

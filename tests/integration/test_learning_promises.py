@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from domain.command_handlers import CommandRefused
 from domain.commands import Acknowledge, Approve, Done, Draft
-from domain.handle import CommandRefused
 from domain.text import Text
-from engine.learning import promises, showing
-from engine.learning.desk import get_learning_service
-from engine.learning.looking import run_due
+from engine.learning import promises, read_model
+from engine.learning.poll import run_due
 from engine.learning.promises import Promise
+from engine.learning.service import get_learning_service
 from tests.houses import InstallationHarness, installation_harness, sqlite_house_fixture  # noqa: F401
 
 PROMISE = """
@@ -61,7 +61,7 @@ def published(house: InstallationHarness, playbook: str) -> str:
 
 def asked(house: InstallationHarness) -> list[dict[str, object]]:
     """The actions that ask somebody to record what was promised."""
-    found = showing.list_actions(get_learning_service(house.house), house.now, running=False, late=False)["actions"]
+    found = read_model.list_actions(get_learning_service(house.house), house.now, running=False, late=False)["actions"]
     return [one for one in found if one["kind"] == "check"]
 
 
@@ -73,7 +73,7 @@ def test_a_measure_is_an_action_with_owner_and_date_and_stands_on_both_timelines
     (fact,) = house.facts(ref, "action-promised")
     assert fact.data == {"action": action, "title": "A second payment provider", "owner": "technology-lead"}
     assert house.verified(ref) is None
-    found = showing.get_action(get_learning_service(house.house), action, house.now)
+    found = read_model.get_action(get_learning_service(house.house), action, house.now)
     assert (found["origin"], found["kind"], found["owner"], found["state"]) == (ref, "measure", "fenglei", "open")
     assert found["title"] == {"en": "A second payment provider", "zh": "接入第二家支付服务商"}
     assert found["due_at"] == house.now.add(days=14).isoformat()
@@ -91,18 +91,22 @@ def test_overdue_it_climbs_to_the_backup_and_further_and_is_listed_as_late(house
     house.turn()
     house.deliver()
     desk = get_learning_service(house.house)
-    assert [one["ref"] for one in showing.list_actions(desk, house.now, running=False, late=True)["actions"]] == [action]
+    assert [one["ref"] for one in read_model.list_actions(desk, house.now, running=False, late=True)["actions"]] == [
+        action
+    ]
     assert house.facts(action, "deadline-missed")
     assert {row.person for row in house.rows(action)} > {"fenglei"}, "not its owner alone"
     house.do(action, Done, "fenglei", step="action/do", evidence="https://status.example/44")
     house.turn()
     assert str(house.snapshot(action).incident.status) == "completed"
-    assert showing.list_actions(desk, house.now, running=True, late=True)["actions"] == []
-    (one,) = showing.list_actions(desk, house.now, running=False, late=False)["actions"]
+    assert read_model.list_actions(desk, house.now, running=True, late=True)["actions"] == []
+    (one,) = read_model.list_actions(desk, house.now, running=False, late=False)["actions"]
     assert (one["state"], one["evidence"], one["done_by"]) == ("done", "https://status.example/44", "fenglei")
 
 
-def test_promised_in_public_and_not_on_record_a_day_later_the_commander_is_called_once(house: InstallationHarness) -> None:
+def test_promised_in_public_and_not_on_record_a_day_later_the_commander_is_called_once(
+    house: InstallationHarness,
+) -> None:
     ref = published(house, "promise")
     run_due(house.house, house.now)
     house.wait(hours=23, minutes=59)
@@ -132,7 +136,7 @@ def test_whoever_recorded_in_time_is_left_alone_and_so_is_a_text_without_promise
 
 def test_a_drill_promises_nothing_real(house: InstallationHarness) -> None:
     ref = house.declare(drill=True)
-    found = showing.get_action(get_learning_service(house.house), add(house, ref), house.now)
+    found = read_model.get_action(get_learning_service(house.house), add(house, ref), house.now)
     assert found["drill"] is True
 
 
@@ -155,12 +159,12 @@ def test_what_cannot_be_promised_is_refused_and_leaves_nothing(
     with pytest.raises(CommandRefused, match=says):
         add(sqlite_house, ref, promised)
     desk = get_learning_service(sqlite_house.house)
-    assert showing.list_actions(desk, sqlite_house.now, running=False, late=False)["actions"] == []
+    assert read_model.list_actions(desk, sqlite_house.now, running=False, late=False)["actions"] == []
     assert sqlite_house.facts(ref, "action-promised") == []
 
 
 def test_a_date_is_the_end_of_that_day_where_its_owner_is(sqlite_house: InstallationHarness) -> None:
     ref = sqlite_house.declare()
     action = add(sqlite_house, ref, Promise("technology-lead", "2026-11-10", Text("x")))  # in Shanghai
-    found = showing.get_action(get_learning_service(sqlite_house.house), action, sqlite_house.now)
+    found = read_model.get_action(get_learning_service(sqlite_house.house), action, sqlite_house.now)
     assert found["due_at"] == "2026-11-10T16:00:00+00:00"

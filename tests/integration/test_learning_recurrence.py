@@ -13,12 +13,14 @@ from domain.action import Action, ActionKind
 from domain.commands import Acknowledge, Cancel, Close, Done
 from domain.incident import Impact
 from domain.text import Text
-from domain.warning.raised import Disposition, RaisedWarning, Silence
+from domain.warning.disposition import Disposition, RaisedWarning, Silence
 from domain.warning.rule import Tier
-from engine.actions import open_actions
-from engine.learning.looking import run_due
-from storage import documents, learning_recurrence, warnings
+from engine.learning.poll import run_due
+from engine.response.actions import open_actions
+from storage import documents
 from storage.documents import Document
+from storage.incidents import warnings
+from storage.learning import recurrence_store
 from tests.houses import InstallationHarness, house_fixture  # noqa: F401
 
 CHECKOUT = {"title": "Checkout is down", "service": "orders", "kind": "outage"}
@@ -37,7 +39,8 @@ def raised(house: InstallationHarness) -> list[Row[Any]]:
 def proposals(house: InstallationHarness) -> list[Document]:
     with house.house.database.read() as connection:
         found = [
-            documents.load_document(connection, one.id) for one in documents.list_documents(connection, kind="optimisation-proposal")
+            documents.load_document(connection, one.id)
+            for one in documents.list_documents(connection, kind="optimisation-proposal")
         ]
     return [one for one in found if one is not None]
 
@@ -52,7 +55,9 @@ def three(house: InstallationHarness, **fields: Any) -> list[str]:
     return refs
 
 
-def test_the_third_of_a_kind_is_one_warning_and_one_proposal_and_a_fourth_updates_both(house: InstallationHarness) -> None:
+def test_the_third_of_a_kind_is_one_warning_and_one_proposal_and_a_fourth_updates_both(
+    house: InstallationHarness,
+) -> None:
     house.declare(**CHECKOUT)
     learn(house)
     house.wait(days=20)
@@ -202,7 +207,7 @@ def test_after_the_window_it_is_over_and_counts_anew(house: InstallationHarness)
     house.wait(days=95)
     learn(house)
     with house.house.database.read() as connection:
-        assert learning_recurrence.list_running_recurrences(connection) == []
+        assert recurrence_store.list_running_recurrences(connection) == []
     three(house)
     assert [row.value for row in raised(house)] == [3.0, 3.0]
     assert len(proposals(house)) == 2

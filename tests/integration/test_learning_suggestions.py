@@ -10,16 +10,17 @@ from typing import Any
 import icalendar
 import pytest
 
-from domain.handle import CommandRefused
+from domain.command_handlers import CommandRefused
 from domain.text import Text
-from engine.customers import answering
-from engine.learning import agenda, showing, suggestions
-from engine.learning.desk import get_learning_service
-from engine.learning.looking import run_due
+from engine.customers import survey_answers
+from engine.learning import meeting_agenda, read_model, suggestions
+from engine.learning.poll import run_due
 from engine.learning.promises import Promise
-from storage import documents, learning
-from storage.customer_tables import CustomerRow
+from engine.learning.service import get_learning_service
+from storage import documents
+from storage.customers.customer_tables import CustomerRow
 from storage.documents import Document
+from storage.learning import suggestion_store
 from tests.customers import FollowUp, customer_installation, row
 from tests.houses import InstallationHarness
 
@@ -67,12 +68,15 @@ class Meeting:
         return run_due(self.house.house, self.house.now)
 
     def listed(self, *, everything: bool = False, drills: bool = False) -> list[dict[str, Any]]:
-        found = showing.list_suggestions(self.desk, self.house.now, everything=everything, drills=drills, limit=100)
+        found = read_model.list_suggestions(self.desk, self.house.now, everything=everything, drills=drills, limit=100)
         return list(found["suggestions"])
 
     def agendas(self) -> list[Document]:
         with self.house.house.database.read() as connection:
-            found = [documents.load_document(connection, one.id) for one in documents.list_documents(connection, kind=agenda.KIND)]
+            found = [
+                documents.load_document(connection, one.id)
+                for one in documents.list_documents(connection, kind=meeting_agenda.KIND)
+            ]
         return [one for one in found if one is not None]
 
     def answer(self, name: str, text: str = "yes", promised: Promise | None = None, command_id: str = "") -> Any:
@@ -155,7 +159,7 @@ def test_an_answer_may_promise_something(house: InstallationHarness) -> None:
     first = meeting.answer("SUG-1", promised=promised, command_id=command_id)
     again = meeting.answer("SUG-1", promised=promised, command_id=command_id)
     assert first.action_ref == again.action_ref
-    (one,) = showing.list_actions(meeting.desk, house.now, running=True, late=False)["actions"]
+    (one,) = read_model.list_actions(meeting.desk, house.now, running=True, late=False)["actions"]
     assert (one["ref"], one["kind"], one["origin"], one["owner"]) == (
         first.action_ref, "suggestion", "SUG-1", "fenglei"
     )  # fmt: skip
@@ -187,7 +191,7 @@ def test_what_cannot_be_answered_is_refused_and_nothing_is_recorded(
 
 def test_an_unknown_suggestion_says_where_they_are(sqlite_meeting: Meeting) -> None:
     for name in ("SUG-99", "INC-1", "", "9" * 40, "１"):
-        with pytest.raises(learning.UnknownSuggestion, match="tocsin suggestions list"):
+        with pytest.raises(suggestion_store.UnknownSuggestion, match="tocsin suggestions list"):
             sqlite_meeting.answer(name)
 
 
@@ -203,7 +207,7 @@ def test_who_is_forgotten_takes_their_words_along(house: InstallationHarness) ->
     meeting = Meeting(house, {1: SAID[1], 2: SAID[2], 6: SAID[6]})
     meeting.look()
     for customer in ("C1", "C6"):
-        answering.forget_customer(meeting.follow.desk, customer)
+        survey_answers.forget_customer(meeting.follow.desk, customer)
     meeting.look()
     found = {one["id"]: (one["wording"], one["voices"]) for one in meeting.listed()}
     assert found == {"SUG-1": (SAID[2], 2), "SUG-2": ("", 1)}, "another voice speaks for the group, figures stay"
@@ -226,13 +230,13 @@ def test_a_drill_has_an_agenda_of_its_own_and_never_meets_real_customers(house: 
     matter = house.snapshot(paper.about).incident
     assert (matter.drill, matter.nature) == (True, "review")
     with house.house.database.read() as connection:
-        share = learning.compute_improvement_share(connection, house.now.subtract(days=30), house.now)
+        share = suggestion_store.compute_improvement_share(connection, house.now.subtract(days=30), house.now)
     assert share.complaints == 0
 
 
 def test_the_calendar_entry_is_one_that_a_calendar_reads(sqlite_meeting: Meeting) -> None:
     (paper,) = sqlite_meeting.agendas()
-    entry = agenda.make_calendar_entry(paper, sqlite_meeting.desk.document_link(paper.id))
+    entry = meeting_agenda.make_calendar_entry(paper, sqlite_meeting.desk.document_link(paper.id))
     (event,) = icalendar.Calendar.from_ical(entry).walk("VEVENT")
     assert event.decoded("dtstart").isoformat() == "2026-11-03T02:00:00+00:00"
     assert event.decoded("dtend").isoformat() == "2026-11-03T03:00:00+00:00"
@@ -251,26 +255,26 @@ def test_the_share_of_complaints_that_became_an_improvement(house: InstallationH
     meeting.look()
     begins, ends = house.now.subtract(days=1), house.now.add(seconds=1)
 
-    def share() -> learning.ImprovementShare:
+    def share() -> suggestion_store.ImprovementShare:
         with house.house.database.read() as connection:
-            return learning.compute_improvement_share(connection, begins, ends)
+            return suggestion_store.compute_improvement_share(connection, begins, ends)
 
-    assert share() == learning.ImprovementShare(complaints=6, by_suggestion=0, by_incident=0, done=0)
+    assert share() == suggestion_store.ImprovementShare(complaints=6, by_suggestion=0, by_incident=0, done=0)
     found = meeting.answer("SUG-1", promised=Promise("technology-lead", "30d"))
-    assert share() == learning.ImprovementShare(6, by_suggestion=2, by_incident=0, done=0)
+    assert share() == suggestion_store.ImprovementShare(6, by_suggestion=2, by_incident=0, done=0)
     from engine.learning import promises
 
     added = promises.add_promise(
         house.house, other.follow.ref, Promise("pr-lead", "14d", Text("Sunday shifts")), house.now,
         command_id=str(uuid.uuid4()),
     )  # fmt: skip
-    assert share() == learning.ImprovementShare(6, by_suggestion=2, by_incident=1, done=0)
+    assert share() == suggestion_store.ImprovementShare(6, by_suggestion=2, by_incident=1, done=0)
     assert share().share == 0.5
     from domain.commands import Cancel, Done
 
     house.do(found.action_ref, Done, "fenglei", step="action/do", evidence="in the app")
-    assert share() == learning.ImprovementShare(6, by_suggestion=2, by_incident=1, done=2)
+    assert share() == suggestion_store.ImprovementShare(6, by_suggestion=2, by_incident=1, done=2)
     house.do(added.ref, Cancel, "alice", reason="not this year")
-    assert share() == learning.ImprovementShare(6, by_suggestion=2, by_incident=0, done=2)
+    assert share() == suggestion_store.ImprovementShare(6, by_suggestion=2, by_incident=0, done=2)
     with house.house.database.read() as connection:
-        assert learning.compute_improvement_share(connection, ends, ends.add(days=9)).share is None
+        assert suggestion_store.compute_improvement_share(connection, ends, ends.add(days=9)).share is None

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from engine.house import Installation
-from engine.learning import proposal, recurrence, suggestions
-from engine.learning.desk import get_learning_service
-from engine.learning.looking import run_due
-from storage import documents, learning, learning_recurrence, warnings
+from engine.installation import Installation
+from engine.learning import optimisation_proposal, recurrence, suggestions
+from engine.learning.poll import run_due
+from engine.learning.service import get_learning_service
+from storage import documents
+from storage.incidents import warnings
+from storage.learning import recurrence_store, suggestion_store
 from tests.houses import InstallationHarness, house_fixture  # noqa: F401
 
 LOOKERS = 3
@@ -23,8 +25,8 @@ def what_stands(house: InstallationHarness) -> dict[str, Any]:
     with house.house.database.read() as connection:
         raised = warnings.list_warnings(connection, lane=None, standing_only=False)
         papers = documents.list_documents(connection, kind="optimisation-proposal")
-        kinds = learning_recurrence.list_running_recurrences(connection)
-        cases = [learning_recurrence.list_case_ids(connection, kind.id) for kind in kinds]
+        kinds = recurrence_store.list_running_recurrences(connection)
+        cases = [recurrence_store.list_case_ids(connection, kind.id) for kind in kinds]
     return {
         "warnings": [(row.rule, row.value) for row in raised], "papers": len(papers),
         "cases": [len(one) for one in cases],
@@ -60,14 +62,16 @@ def test_a_look_that_is_broken_off_in_the_middle_leaves_nothing_and_the_next_one
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(learning_recurrence, "seen", killed)  # the warning is raised, and nothing is committed
+        broken.setattr(recurrence_store, "seen", killed)  # the warning is raised, and nothing is committed
         with pytest.raises(KeyboardInterrupt):
             recurrence.detect_recurrences(get_learning_service(house.house), house.now)
     assert what_stands(house) == {"warnings": [], "papers": 0, "cases": []}
     with house.house.database.read() as connection:
-        assert len(learning_recurrence.list_new_incidents(connection, house.now.subtract(days=90), 10)) == 3
+        assert len(recurrence_store.list_new_incidents(connection, house.now.subtract(days=90), 10)) == 3
     with monkeypatch.context() as broken:
-        broken.setattr(proposal, "refresh", killed)  # the warning is committed, the proposal not yet written
+        broken.setattr(
+            optimisation_proposal, "refresh", killed
+        )  # the warning is committed, the proposal not yet written
         with pytest.raises(KeyboardInterrupt):
             recurrence.detect_recurrences(get_learning_service(house.house), house.now)
     assert what_stands(house) == {"warnings": [("recurrence:outage-orders", 3.0)], "papers": 0, "cases": [3]}
@@ -86,4 +90,4 @@ def test_a_part_that_fails_holds_up_no_other(house: InstallationHarness, monkeyp
     assert run_due(house.house, house.now) > 0
     assert what_stands(house)["papers"] == 1
     with house.house.database.read() as connection:
-        assert learning.list_suggestions(connection) == []
+        assert suggestion_store.list_suggestions(connection) == []

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from engine.learning.desk import get_learning_service
-from engine.learning.tracker import judge_response, idempotency_key, post_due
-from storage import learning
+from engine.learning.issue_tracker import idempotency_key, judge_response, post_due
+from engine.learning.service import get_learning_service
+from storage.learning import suggestion_store
 from tests.customers import customer_installation
 from tests.houses import InstallationHarness
 from tests.integration.test_learning_suggestions import SAID, Meeting
@@ -34,7 +34,7 @@ def meeting(home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> I
 
 def rows(house: InstallationHarness) -> list[Any]:
     with house.house.database.read() as connection:
-        return learning.list_suggestions(connection, unanswered=False)
+        return suggestion_store.list_suggestions(connection, unanswered=False)
 
 
 def posts(house: InstallationHarness) -> list[Any]:
@@ -89,11 +89,11 @@ def test_a_row_in_hand_is_not_taken_twice_and_given_up_by_a_kill_it_is_taken_aga
     house.receiver.script("/hooks/1", status=201)
     house.wait(hours=1)
     with house.house.database.read() as connection:
-        found = learning.list_due_for_tracker(connection, house.now, 10)
+        found = suggestion_store.list_due_for_tracker(connection, house.now, 10)
     with house.house.database.write() as connection:
         for row in found:  # a poster takes them in hand, and is killed before it has posted
-            assert learning.claim_for_tracker(connection, row, house.now, house.now.add(minutes=2))
-            assert not learning.claim_for_tracker(connection, row, house.now, house.now.add(minutes=2))
+            assert suggestion_store.claim_for_tracker(connection, row, house.now, house.now.add(minutes=2))
+            assert not suggestion_store.claim_for_tracker(connection, row, house.now, house.now.add(minutes=2))
     assert post_due(meeting.desk, house.now) == 0
     house.wait(minutes=3)
     assert post_due(meeting.desk, house.now) == 2

@@ -17,12 +17,12 @@ import pendulum
 import pytest
 
 from domain.learning.plan import next_meeting
-from engine.customers import taking
-from engine.customers.desk import get_customer_service
-from engine.learning.desk import get_learning_service
-from engine.learning.looking import run_due
-from storage import incidents
-from storage.customer_tables import CustomerRow
+from engine.customers import import_customers
+from engine.customers.service import get_customer_service
+from engine.learning.poll import run_due
+from engine.learning.service import get_learning_service
+from storage.customers.customer_tables import CustomerRow
+from storage.incidents import incidents
 from tests.served import Served, check, served, valid
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ def suggest(web: Served, *texts: str) -> str:
     ref, house = web.declare(), web.house
     now = pendulum.now("UTC")
     rows: list[Any] = [{"id": f"C{number}", "contact": f"c{number}@example.com"} for number in range(len(texts))]
-    taking.import_customers(get_customer_service(house), ref, rows, now)
+    import_customers.import_customers(get_customer_service(house), ref, rows, now)
     table = CustomerRow.__table__  # type: ignore[attr-defined]
     with house.database.write() as connection:
         incident_id = incidents.find_incident_id(connection, ref)

@@ -10,8 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from engine.clock import now
-from engine.heartbeat import beat_file
+from engine.process.clock import now
+from engine.process.heartbeat import beat_file
 from tests.houses import (
     InstallationHarness,
     house_fixture,  # noqa: F401

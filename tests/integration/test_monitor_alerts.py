@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Row
 
 from domain.warning.alert import MonitorAlert
-from domain.warning.raised import Silence
-from engine.warning.monitors import MonitorAlerts
-from storage import warnings
+from domain.warning.disposition import Silence
+from engine.warning.monitor_alerts import MonitorAlerts
+from storage.incidents import warnings
 from tests.houses import InstallationHarness, house_fixture  # noqa: F401
 
 

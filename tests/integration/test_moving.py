@@ -15,14 +15,15 @@ from sqlalchemy import select
 
 from domain.commands import Acknowledge, Declare, Done
 from domain.durations import later
-from engine import commands
-from engine.house import Installation
-from storage import backups, moving, schema, timeline, turns
+from engine.installation import Installation
+from engine.response import commands
+from storage import backups, postgres_migration, schema
 from storage.backups import BackupError
 from storage.database import Database, StorageError
-from storage.figures import open_sample_store
-from storage.incidents import INCIDENT
-from storage.moving import MigrationError
+from storage.incidents import timeline, turns
+from storage.incidents.incidents import INCIDENT
+from storage.postgres_migration import MigrationError
+from storage.samples.sample_store import open_sample_store
 from storage.settings import load_settings
 from tests.houses import InstallationHarness, sqlite_house_fixture  # noqa: F401 - a fixture
 
@@ -54,7 +55,9 @@ def lived(house: InstallationHarness) -> tuple[str, str]:
 def test_open_incidents_go_on_with_every_deadline(sqlite_house: InstallationHarness, postgres_url: str) -> None:
     house = sqlite_house
     acknowledged, silent = lived(house)
-    moved = moving.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
+    moved = postgres_migration.migrate_to_postgres(
+        house.house.settings, load_settings(database_url=postgres_url).database
+    )
     assert (moved.timelines, moved.open, moved.broken) == (3, 3, [])
     before = {ref: house.snapshot(ref) for ref in (acknowledged, silent)}
     with on(house, postgres_url) as there:
@@ -76,18 +79,20 @@ def test_open_incidents_go_on_with_every_deadline(sqlite_house: InstallationHarn
         assert there.declare() == "INC-4"
 
 
-def test_the_old_file_refuses_every_write_and_says_where_the_truth_is(sqlite_house: InstallationHarness, postgres_url: str) -> None:
+def test_the_old_file_refuses_every_write_and_says_where_the_truth_is(
+    sqlite_house: InstallationHarness, postgres_url: str
+) -> None:
     house = sqlite_house
     house.declare()
-    moving.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
+    postgres_migration.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
     with pytest.raises(StorageError, match="has moved to PostgreSQL: set TOCSIN_DATABASE_URL"):
         house.declare(title="Too late")
     with pytest.raises(StorageError, match="has moved"):
         Installation(load_settings(home=house.house.settings.home)).open()
     with pytest.raises(StorageError, match="has moved"):
-        moving.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
-    assert moving.unseal_files(house.house.settings)
-    assert not moving.unseal_files(house.house.settings)
+        postgres_migration.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
+    assert postgres_migration.unseal_files(house.house.settings)
+    assert not postgres_migration.unseal_files(house.house.settings)
     assert house.declare(title="Back again") == "INC-2"
 
 
@@ -98,7 +103,9 @@ def test_numbers_of_forgotten_rows_are_not_given_again(sqlite_house: Installatio
         for name in ("one", "two", "three"):
             file.execute(insert.format(name))
         file.execute("DELETE FROM series WHERE metric <> 'one'")
-    moving.migrate_to_postgres(sqlite_house.house.settings, load_settings(database_url=postgres_url).database)
+    postgres_migration.migrate_to_postgres(
+        sqlite_house.house.settings, load_settings(database_url=postgres_url).database
+    )
     with psycopg.connect(postgres_url) as connection:
         assert connection.execute(insert.format("four") + " RETURNING id").fetchone() == (4,)
 
@@ -126,7 +133,7 @@ def test_whoever_writes_meanwhile_is_in_it_or_is_refused(sqlite_house: Installat
     writer = threading.Thread(target=declare)
     writer.start()
     begun.wait(10)
-    moving.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
+    postgres_migration.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
     writer.join()
     assert refused, "it was refused in the end"
     assert "has moved" in refused[0]
@@ -142,7 +149,9 @@ def test_figures_go_too(sqlite_house: InstallationHarness, postgres_url: str) ->
     with sqlite3.connect(house.house.settings.home / "figures.db") as file:
         file.execute("INSERT INTO series (lane, metric, labels) VALUES ('', 'latency', '{}')")
         file.execute("INSERT INTO sample (series_id, at, value, events, stale) VALUES (1, 5, 2.5, 1, 0)")
-    moved = moving.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
+    moved = postgres_migration.migrate_to_postgres(
+        house.house.settings, load_settings(database_url=postgres_url).database
+    )
     assert (moved.rows["series"], moved.rows["sample"]) == (1, 1)
     with psycopg.connect(postgres_url) as connection:
         assert connection.execute("SELECT value FROM sample").fetchone() == (2.5,)
@@ -157,18 +166,18 @@ def test_where_it_does_not_move_and_nothing_happens(sqlite_house: InstallationHa
         ("postgresql+psycopg://postgres@127.0.0.1:1/none", "cannot be reached"),
     ):
         with pytest.raises(MigrationError, match=says):
-            moving.migrate_to_postgres(house.house.settings, url)
+            postgres_migration.migrate_to_postgres(house.house.settings, url)
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         admin.execute("CREATE TABLE strangers (id int)")
         with pytest.raises(MigrationError, match=r"other tables \(strangers\)"):
-            moving.migrate_to_postgres(house.house.settings, target)
+            postgres_migration.migrate_to_postgres(house.house.settings, target)
         admin.execute("DROP TABLE strangers")
     database = Database(target)
     schema.upgrade_schema(database)
     with database.write() as connection:
         turns.save_installation_fact(connection, "something", {}, house.now)
     with pytest.raises(MigrationError, match="not empty"):
-        moving.migrate_to_postgres(house.house.settings, target)
+        postgres_migration.migrate_to_postgres(house.house.settings, target)
     database.close()
     assert house.declare(title="As before") == "INC-2"
 
@@ -179,7 +188,9 @@ def test_an_altered_timeline_is_moved_as_it_is_and_said(sqlite_house: Installati
     house.turn()
     with sqlite3.connect(house.house.settings.home / "tocsin.db") as file:
         file.execute("UPDATE fact SET \"by\" = 'mallory' WHERE seq = 1")
-    moved = moving.migrate_to_postgres(house.house.settings, load_settings(database_url=postgres_url).database)
+    moved = postgres_migration.migrate_to_postgres(
+        house.house.settings, load_settings(database_url=postgres_url).database
+    )
     assert moved.broken[0].startswith(f"{ref}: fact 1")
 
 

@@ -10,7 +10,7 @@ import sqlalchemy
 from prefect.server.database import configurations
 from sqlalchemy.exc import OperationalError
 
-from flows.server import begin_immediate_transactions
+from runner.prefect_server import begin_immediate_transactions
 
 KIND = configurations.AioSqliteConfiguration
 
@@ -37,7 +37,7 @@ async def read_let_another_commit_and_write(file: Path) -> None:
 
 
 def test_as_prefect_begins_it_the_write_is_refused(tmp_path: Path) -> None:
-    """The fault that our start mends; if this fails, Prefect has mended it and `flows/server.py` can go."""
+    """The fault that our start mends; if this fails, Prefect has mended it and `runner/prefect_server.py` can go."""
     with pytest.raises(OperationalError, match="locked"):
         asyncio.run(read_let_another_commit_and_write(tmp_path / "p.db"))
 

@@ -10,19 +10,21 @@ import pendulum
 import pytest
 from sqlalchemy import update
 
+from domain.command_handlers import CommandRefused
 from domain.commands import Acknowledge, Cancel, Close, Declare, Done, Mitigate, Note, Reopen
-from domain.handle import CommandRefused
 from domain.incident import CaseType
-from engine import commands
-from engine.customers import taking
-from engine.customers.desk import get_customer_service as customer_desk
+from engine.customers import import_customers
+from engine.customers.service import get_customer_service as customer_desk
+from engine.response import commands
 from engine.review import retrospective_facts
-from engine.review.desk import ReviewService, get_review_service
-from engine.review.holding import keep_daily_shares
-from engine.review.retrospective import add_action, draft_retrospective, draft_due, write_sections
-from storage import customers, documents, incidents
-from storage.figures import SampleBatch, canonical_labels, to_micros
-from storage.incidents import INCIDENT, UnknownIncident
+from engine.review.retrospective import add_action, draft_due, draft_retrospective, write_sections
+from engine.review.run_review import keep_daily_shares
+from engine.review.service import ReviewService, get_review_service
+from storage import documents
+from storage.customers import affected_customers
+from storage.incidents import incidents
+from storage.incidents.incidents import INCIDENT, UnknownIncident
+from storage.samples.sample_store import SampleBatch, canonical_labels, to_micros
 from tests.houses import (
     InstallationHarness,
     house_fixture,  # noqa: F401
@@ -186,9 +188,13 @@ def test_what_cannot_be_kept_is_refused(sqlite_house: InstallationHarness, words
 def test_actions_have_owners_and_dates(house: InstallationHarness) -> None:
     desk = get_review_service(house.house)
     ref = fought(house)
-    answer = add_action(desk, ref, "act-1", "Watch certificates", "technology-lead", timedelta(days=14), house.now, by="alice")
+    answer = add_action(
+        desk, ref, "act-1", "Watch certificates", "technology-lead", timedelta(days=14), house.now, by="alice"
+    )
     assert answer is not None
-    assert add_action(desk, ref, "act-1", "Watch certificates", "technology-lead", timedelta(days=14), house.now) is None
+    assert (
+        add_action(desk, ref, "act-1", "Watch certificates", "technology-lead", timedelta(days=14), house.now) is None
+    )
     (step,) = house.snapshot(answer.ref).steps.values()
     assert (step.owner, step.due_at) == ("fenglei", house.now + timedelta(days=14))
     assert known(house, ref).data["actions"] == [{"ref": answer.ref, "title": "Watch certificates", "status": "open"}]
@@ -201,11 +207,11 @@ def test_actions_have_owners_and_dates(house: InstallationHarness) -> None:
 def test_what_customers_said_is_counted_and_not_told(house: InstallationHarness) -> None:
     ref = fought(house)
     rows = [{"id": f"C{place}", "contact": f"c{place}@example.com"} for place in range(4)]
-    taking.import_customers(customer_desk(house.house), ref, rows, house.now)
+    import_customers.import_customers(customer_desk(house.house), ref, rows, house.now)
     with house.house.database.write() as connection:
-        found = customers.list_customers(connection, incidents.find_incident_id(connection, ref))
+        found = affected_customers.list_customers(connection, incidents.find_incident_id(connection, ref))
         for row, csat in zip(found, (5, 4, 1), strict=False):
-            customers.update_customer(
+            affected_customers.update_customer(
                 connection, row.id, asked_at=house.now, answered_at=house.now, csat=csat, solved=csat > 3,
                 suggestion="call me at c1@example.com",
             )  # fmt: skip
@@ -294,7 +300,9 @@ def test_an_incident_of_a_month_ago_is_not_called_for_after_an_upgrade(sqlite_ho
     assert kept(house, ref) is None
 
 
-def test_words_that_come_while_it_is_drafted_are_in_it(house: InstallationHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_that_come_while_it_is_drafted_are_in_it(
+    house: InstallationHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Somebody writes between the look and the keeping: the draft is made once more, with their words."""
     desk = get_review_service(house.house)
     ref = fought(house)

@@ -9,21 +9,23 @@ import pendulum
 import pytest
 from sqlalchemy import insert
 
+from domain.command_handlers import CommandRefused
 from domain.commands import Acknowledge, Close, Declare, Done
-from domain.handle import CommandRefused
 from domain.incident import CaseType
-from domain.review.period import REVIEW_LENGTHS, BadPeriod, ReviewKind, PeriodLength, parse_period
+from domain.review.period import REVIEW_LENGTHS, BadPeriod, PeriodLength, ReviewKind, parse_period
 from domain.warning.rule import SeriesKey, Tier
-from domain.warning.standing import RulePhase, RuleState
-from engine import commands
-from engine.review import catching_up, retrospective, retrospective_facts
-from engine.review.desk import ReviewService, get_review_service
-from engine.review.holding import run_due_reviews, run_overdue_reviews, remake_document
-from engine.review.measuring import PeriodMetrics
-from engine.review.occasions import FIGURES_BY_KIND
-from storage import documents, reviews, turns, warnings
-from storage.figures import SampleBatch, canonical_labels, to_micros
-from storage.tables import WarningRow
+from domain.warning.rule_state import RulePhase, RuleState
+from engine.response import commands
+from engine.review import missed_reviews, retrospective, retrospective_facts
+from engine.review.period_metrics import PeriodMetrics
+from engine.review.periodic_reports import FIGURES_BY_KIND
+from engine.review.run_review import remake_document, run_due_reviews, run_overdue_reviews
+from engine.review.service import ReviewService, get_review_service
+from storage import documents
+from storage.incidents import turns, warnings
+from storage.incidents.tables import WarningRow
+from storage.reviews import review_records
+from storage.samples.sample_store import SampleBatch, canonical_labels, to_micros
 from tests.houses import (
     InstallationHarness,
     house_fixture,  # noqa: F401
@@ -43,7 +45,7 @@ def desk_since(house: InstallationHarness) -> ReviewService:
 
 def runs(house: InstallationHarness) -> list[tuple[str, str, bool]]:
     with house.house.database.read() as connection:
-        return [(row.kind, row.period, row.late) for row in reviews.list_runs(connection)]
+        return [(row.kind, row.period, row.late) for row in review_records.list_runs(connection)]
 
 
 def kept(house: InstallationHarness, name: str) -> documents.Document:
@@ -125,13 +127,13 @@ def test_a_schedule_that_did_not_fire_is_made_up_for_by_whoever_looks(house: Ins
 def test_without_prefect_somebody_looks_after_two_hours(sqlite_house: InstallationHarness) -> None:
     house = sqlite_house
     desk_since(house)
-    assert not catching_up.catch_up_if_overdue(house.house, house.now)  # the first look begins to wait
+    assert not missed_reviews.catch_up_if_overdue(house.house, house.now)  # the first look begins to wait
     house.wait(hours=1)
-    assert not catching_up.catch_up_if_overdue(house.house, house.now)
+    assert not missed_reviews.catch_up_if_overdue(house.house, house.now)
     house.wait(hours=1)
-    assert catching_up.catch_up_if_overdue(house.house, house.now)
+    assert missed_reviews.catch_up_if_overdue(house.house, house.now)
     house.wait(minutes=1)
-    assert not catching_up.catch_up_if_overdue(house.house, house.now)
+    assert not missed_reviews.catch_up_if_overdue(house.house, house.now)
 
 
 def test_the_day_is_sent_and_asks_for_nothing(house: InstallationHarness) -> None:
@@ -191,11 +193,13 @@ def test_a_role_that_nobody_holds_does_not_lose_the_report(sqlite_house: Install
     house.house.settings.roster_file.write_text("\n".join(lines), encoding="utf-8")
     fresh = InstallationHarness(type(house.house)(house.house.settings).open(), house.receiver)
     try:
-        (held,) = run_due_reviews(get_review_service(fresh.house), ReviewKind.MONTHLY, pendulum.datetime(2026, 11, 1, 0, 30))
+        (held,) = run_due_reviews(
+            get_review_service(fresh.house), ReviewKind.MONTHLY, pendulum.datetime(2026, 11, 1, 0, 30)
+        )
         assert held.matter == ""
         assert kept(fresh, held.document)
         with fresh.house.database.read() as connection:
-            (row,) = reviews.list_runs(connection)
+            (row,) = review_records.list_runs(connection)
         assert "executive" in row.trouble
     finally:
         fresh.house.close()

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from domain.review.period import ReviewKind
-from engine.review.desk import get_review_service
-from engine.review.holding import remake_document
+from engine.review.run_review import remake_document
+from engine.review.service import get_review_service
 from storage.documents import Document
 from tests.october import october
 

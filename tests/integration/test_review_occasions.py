@@ -11,11 +11,11 @@ import pytest
 
 from domain.commands import Acknowledge, Approve, Close, Draft
 from domain.incident import ALARM_TYPES
-from domain.review.period import ReviewKind, PeriodLength, parse_period
-from engine.review import matters, monthly
-from engine.review.desk import get_review_service
-from engine.review.holding import remake_document
-from playbooks.reviews import shipped_review_plan
+from domain.review.period import PeriodLength, ReviewKind, parse_period
+from engine.review import case_records, monthly_report
+from engine.review.run_review import remake_document
+from engine.review.service import get_review_service
+from playbooks.reviews_file import shipped_review_plan
 from storage.documents import Document
 from tests.houses import (
     InstallationHarness,
@@ -147,9 +147,9 @@ def test_the_clocks_that_ship_are_those_of_the_four_hours(sqlite_house: Installa
     period = parse_period(PeriodLength.DAY, began.in_timezone(ZONE).format("YYYY-MM-DD"), ZONE)
     desk = get_review_service(house.house)
     with house.house.database.read() as connection:
-        found = matters.list_cases(connection, period, house.house.roster(), ALARM_TYPES)
-        counted = matters.tally_clocks(found, shipped_review_plan(), house.now)
-        data = monthly.figures_of_month(desk, connection, period, house.now)
+        found = case_records.list_cases(connection, period, house.house.roster(), ALARM_TYPES)
+        counted = case_records.tally_clocks(found, shipped_review_plan(), house.now)
+        data = monthly_report.figures_of_month(desk, connection, period, house.now)
     assert {name: (counted[name].met, counted[name].missed) for name in ("apology", "compensation", "measures")} == {
         "apology": (1, 0), "compensation": (0, 1), "measures": (0, 0),
     }  # fmt: skip

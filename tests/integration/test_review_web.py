@@ -14,9 +14,9 @@ import pendulum
 import pytest
 
 from domain.commands import Close
-from engine import commands
-from storage import figures as store
-from storage.figures import SampleBatch, canonical_labels, to_micros
+from engine.response import commands
+from storage.samples import sample_store as store
+from storage.samples.sample_store import SampleBatch, canonical_labels, to_micros
 from tests.served import Served, check, served, valid
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,7 +126,12 @@ def test_the_three_levels(web: Served) -> None:
     figures = store.open_sample_store(web.house.settings)
     batch = SampleBatch()
     for minutes, share in ((10, 0.95), (20, 0.85)):
-        batch.add(("level_attainment", canonical_labels({"level": "1"})), to_micros(now.subtract(minutes=minutes)), share, 100.0)
+        batch.add(
+            ("level_attainment", canonical_labels({"level": "1"})),
+            to_micros(now.subtract(minutes=minutes)),
+            share,
+            100.0,
+        )
     figures.take([batch], now)
     figures.close()
     (first, second, third) = valid("levels", web.client.get("/api/levels", params={"days": 2}))["levels"]

@@ -14,8 +14,8 @@ import pytest
 from pendulum import DateTime
 
 from domain.roster import Person
-from engine.rotation import calendars, looking, showing
-from playbooks.shifts import BadCalendar, CalendarShift, find_shift_holder, parse_shifts
+from engine.oncall import calendars, poll, read_model
+from playbooks.calendar_shifts import BadCalendar, CalendarShift, find_shift_holder, parse_shifts
 from tests.houses import InstallationHarness, installation_harness
 
 FRAME = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//t//t\n{}\nEND:VCALENDAR\n"
@@ -138,7 +138,7 @@ def rota_fixture(home: Path) -> Iterator[InstallationHarness]:
 
 
 def fetch(house: InstallationHarness) -> int:
-    done = looking.fetch_calendars(house.house, house.now)
+    done = poll.fetch_calendars(house.house, house.now)
     house.house.on_duty.forget()
     return done
 
@@ -186,7 +186,9 @@ def test_a_calendar_that_breaks_leaves_the_last_good_copy(rota: InstallationHarn
         (ROTA.replace("Hana", "Zoe").replace("erik", "Yan"), "nobody of the roster is on shift"),
     ],
 )
-def test_an_empty_calendar_leaves_it_to_the_named_holder_and_says_so(rota: InstallationHarness, text: str, says: str) -> None:
+def test_an_empty_calendar_leaves_it_to_the_named_holder_and_says_so(
+    rota: InstallationHarness, text: str, says: str
+) -> None:
     (rota.house.settings.home / "tech.ics").write_text(text)
     fetch(rota)
     assert lead(rota) == ("fenglei", "erik")
@@ -198,7 +200,7 @@ def test_a_stranger_on_shift_is_a_gap_and_is_named_by_time(rota: InstallationHar
     fetch(rota)
     assert lead(rota) == ("fenglei", "erik")
     assert any("the shift of 2026-11-0" in line and "`mail`" in line for line in rota.house.findings())
-    found = showing.list_shifts(rota.house, rota.now, role="technology-lead", count=2)
+    found = read_model.list_shifts(rota.house, rota.now, role="technology-lead", count=2)
     assert [(gap["from"][11:16], gap["to"][11:16]) for gap in found["gaps"]] == [
         ("03:00", "12:00"),
         ("00:00", "12:00"),
@@ -304,12 +306,12 @@ def when(text: str) -> DateTime:
 
 
 def test_who_and_days_as_read_models(rota: InstallationHarness) -> None:
-    (then,) = showing.list_on_duty(rota.house, when("2026-11-05T13:00:00Z"), role="technology-lead")
+    (then,) = read_model.list_on_duty(rota.house, when("2026-11-05T13:00:00Z"), role="technology-lead")
     assert (then["primary"], then["backup"], then["source"]) == ("erik", "fenglei", "calendar")
     assert then["until"] == "2026-11-06T00:00:00+00:00"
-    (pr,) = showing.list_on_duty(rota.house, rota.now, role="pr-lead")
+    (pr,) = read_model.list_on_duty(rota.house, rota.now, role="pr-lead")
     assert (pr["primary"], pr["source"], pr["until"]) == ("chenyu", "roster", None)
-    found = showing.list_shifts(rota.house, rota.now)
+    found = read_model.list_shifts(rota.house, rota.now)
     row = next(one for one in found["roles"] if one["role"] == "technology-lead")
     assert len(row["spans"]) == 29
     assert found["gaps"] == []

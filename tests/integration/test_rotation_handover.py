@@ -8,12 +8,12 @@ from datetime import timedelta
 
 import pytest
 
+from domain.command_handlers import CommandRefused
 from domain.commands import Acknowledge
 from domain.durations import later
-from domain.handle import CommandRefused
-from domain.rotation import DutyOverride
-from engine.auditor import Auditor, find_coming_gaps
-from engine.rotation import looking, overriding, showing
+from domain.oncall import DutyOverride
+from engine.audit.auditor import Auditor, find_coming_gaps
+from engine.oncall import overrides, poll, read_model
 from tests.houses import InstallationHarness, house_fixture, sqlite_house_fixture  # noqa: F401 - fixtures
 from tests.integration.test_rotation_calendars import (
     FRAME,
@@ -33,12 +33,12 @@ def by_hand(house: InstallationHarness, person: str, start: float = 0, end: floa
     begins, ends = (later(house.now, timedelta(hours=hours)) for hours in (start, end))
     given = {"id": f"{person}-{house.now}", "role": ROLE, "reason": "swap", "by": "alice", **fields}
     made = DutyOverride(person=person, start=begins, end=ends, made_at=house.now, **given)  # type: ignore[arg-type]
-    overriding.add_override(house.house, made)
+    overrides.add_override(house.house, made)
     return made
 
 
 def look(house: InstallationHarness) -> int:
-    return looking.hand_over_due(house.house, house.now)
+    return poll.hand_over_due(house.house, house.now)
 
 
 def test_by_hand_is_in_force_at_once_and_over_in_time(house: InstallationHarness) -> None:
@@ -55,11 +55,11 @@ def test_by_hand_is_in_force_at_once_and_over_in_time(house: InstallationHarness
 def test_by_hand_ends_early_and_stays_on_record(house: InstallationHarness) -> None:
     made = by_hand(house, "dora")
     house.wait(hours=1)
-    assert overriding.end_override(house.house, made.id, "bob", house.now)
-    assert not overriding.end_override(house.house, made.id, "bob", house.now)
+    assert overrides.end_override(house.house, made.id, "bob", house.now)
+    assert not overrides.end_override(house.house, made.id, "bob", house.now)
     assert lead(house)[0] == "fenglei"
-    assert showing.list_overrides(house.house, house.now) == []
-    (row,) = showing.list_overrides(house.house, house.now, past=True)
+    assert read_model.list_overrides(house.house, house.now) == []
+    (row,) = read_model.list_overrides(house.house, house.now, past=True)
     assert (row["person"], row["by"], row["ended_by"], row["reason"], row["state"]) == (
         "dora",
         "alice",
@@ -72,8 +72,8 @@ def test_by_hand_ends_early_and_stays_on_record(house: InstallationHarness) -> N
 
 def test_the_same_id_again_changes_nothing(house: InstallationHarness) -> None:
     made = by_hand(house, "dora")
-    assert not overriding.add_override(house.house, made)
-    assert len(showing.list_overrides(house.house, house.now)) == 1
+    assert not overrides.add_override(house.house, made)
+    assert len(read_model.list_overrides(house.house, house.now)) == 1
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,14 @@ import httpx
 import pytest
 
 from domain.access import AccessRole
-from engine import accounts
-from engine.accounts import AuditActor
-from engine.clock import now
-from storage import accounts_ways, audit
-from storage.accounts import Account
+from engine.accounts import accounts
+from engine.accounts.accounts import AuditActor
+from engine.process.clock import now
+from storage import audit
+from storage.accounts import sessions_and_tokens
+from storage.accounts.user_accounts import Account
 from tests.served import Served, served
-from web.login import safe_next
+from web.auth.login import safe_next
 
 PASSWORD = "correct horse battery"
 BROWSER = {"User-Agent": "Mozilla/5.0", "Accept": "text/html"}
@@ -293,7 +294,7 @@ def test_a_body_that_is_too_large_is_refused(web: Served) -> None:
 
 
 def test_who_trickles_is_cut_off_and_holds_nobody_up(web: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.guard.BODY_SECONDS", 0.5)
+    monkeypatch.setattr("web.http.request_guard.BODY_SECONDS", 0.5)
     start = (
         f"POST /api/incidents HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\nContent-Type: application/json\r\n"
         "Content-Length: 1000\r\n\r\n{"
@@ -362,9 +363,9 @@ def test_no_secret_stands_in_a_log_an_audit_or_an_address(web: Served, caplog: p
     ours = [f"{r.name} {r.getMessage()}" for r in caplog.records if not r.name.startswith(("httpcore", "httpx"))]
     with web.house.database.read() as connection:
         kept = [str(tuple(row)) for row in audit.read_entries(connection, limit=1_000)]
-        kept += [str(tuple(row)) for row in connection.execute(accounts_ways.SESSION.select())]
-        kept += [str(tuple(row)) for row in connection.execute(accounts_ways.TOKEN.select())]
-        kept += [str(tuple(row)) for row in connection.execute(accounts_ways.LINK.select())]
+        kept += [str(tuple(row)) for row in connection.execute(sessions_and_tokens.SESSION.select())]
+        kept += [str(tuple(row)) for row in connection.execute(sessions_and_tokens.TOKEN.select())]
+        kept += [str(tuple(row)) for row in connection.execute(sessions_and_tokens.LINK.select())]
     for secret in secrets:
         assert [line for line in (*ours, *kept) if secret in line] == []
 

@@ -11,8 +11,8 @@ from fastapi import FastAPI
 
 from domain.access import REQUIRED_ROLES, ROLES, AccessRole
 from tests.served import Served, served
+from web.api.command_forms import COMMANDS
 from web.app import create_app
-from web.making import COMMANDS
 
 OPEN = "open"  # to all: it tells nothing, or its address is the right to it
 LOCAL = "this machine"  # the sandbox's letters
@@ -216,9 +216,9 @@ def test_a_letter_is_its_readers_alone(web: Served) -> None:
 
 @pytest.mark.parametrize("scope", ["samples", "read", "respond", "approve", "command", "admin"])
 def test_a_token_does_what_its_scope_says(web: Served, scope: str) -> None:
-    from engine import accounts
-    from engine.accounts import AuditActor
-    from engine.clock import now
+    from engine.accounts import accounts
+    from engine.accounts.accounts import AuditActor
+    from engine.process.clock import now
 
     web.session("admin", "alice")  # its account
     _id, token, _ends = accounts.make_api_token(web.house, "alice-admin", [scope], 30, now(), AuditActor())

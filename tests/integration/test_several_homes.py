@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from domain.text import Reason
-from engine.auditor import alert_last_resort
-from engine.children import select_children, default_children
-from engine.deliver import Deliverer
-from engine.guarantor import Guarantor
-from engine.house import Installation
-from engine.liveness import SenderLock, is_sender_dead, read_home_id
-from engine.turn import LEASE, lease_turns, take_turn
+from engine.audit.auditor import alert_last_resort
+from engine.delivery.deliver import Deliverer
+from engine.delivery.sender_liveness import SenderLock, is_sender_dead, read_home_id
+from engine.installation import Installation
+from engine.process.children import default_children, select_children
+from engine.response.guarantor import Guarantor
+from engine.response.turn import LEASE, lease_turns, take_turn
 from storage import outbox
 from storage.settings import load_settings
 from tests.houses import InstallationHarness, house_fixture  # noqa: F401 - a fixture
@@ -39,7 +39,9 @@ def other_fixture(house: InstallationHarness, tmp_path: Path) -> Iterator[Instal
     opened.close()
 
 
-def test_a_sender_of_another_home_of_this_machine_is_not_taken_for_dead(house: InstallationHarness, other: Installation) -> None:
+def test_a_sender_of_another_home_of_this_machine_is_not_taken_for_dead(
+    house: InstallationHarness, other: Installation
+) -> None:
     """Its lock is in a folder that we do not see: only its lease says something."""
     theirs = Deliverer(other, "engine", house.clock)
     ref = house.declare()
@@ -59,7 +61,7 @@ def test_a_sender_of_another_home_of_this_machine_is_not_taken_for_dead(house: I
 
 def test_a_home_knows_its_own_dead_and_its_place_stays(tmp_path: Path) -> None:
     code = (
-        "import sys, time, pathlib\nfrom engine.liveness import Sender\n"
+        "import sys, time, pathlib\nfrom engine.delivery.sender_liveness import Sender\n"
         "sender = Sender(pathlib.Path(sys.argv[1]), 'engine')\nprint(sender.name, flush=True)\ntime.sleep(60)"
     )
     run = tmp_path / "run"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.auditor import Auditor
+from engine.audit.auditor import Auditor
 from storage import outbox
 from tests.houses import InstallationHarness, house_fixture  # noqa: F401 - a fixture
 from tests.integration.test_auditor import watcher
@@ -35,7 +35,9 @@ def a_row_in_dead_hands(house: InstallationHarness) -> None:
     house.turn()
     with house.house.database.write() as connection:
         until = house.now.add(seconds=30)
-        outbox.claim_messages(connection, house.now, until, limit=10, lease="elsewhere:engine-1/x", ready_since=house.now)
+        outbox.claim_messages(
+            connection, house.now, until, limit=10, lease="elsewhere:engine-1/x", ready_since=house.now
+        )
     house.wait(minutes=6)
 
 
@@ -56,7 +58,9 @@ def a_dead_channel(house: InstallationHarness) -> None:
         (a_dead_channel, "agents"),
     ],
 )
-def test_the_last_resort_is_paged_and_the_heart_stops(house: InstallationHarness, harm: Callable[[InstallationHarness], None], says: str) -> None:
+def test_the_last_resort_is_paged_and_the_heart_stops(
+    house: InstallationHarness, harm: Callable[[InstallationHarness], None], says: str
+) -> None:
     with watcher() as (url, beats):
         house.house.settings = house.house.settings.model_copy(update={"heartbeat_url": url})
         auditor = Auditor(house.house, house.clock)

@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from domain.access import AccessRole
-from engine import accounts as keeping
-from engine.accounts import AuditActor
-from engine.accounts_sso import PENDING_PREFIX, parse_roles
-from storage import accounts
-from storage.accounts import Account
+from engine.accounts import accounts as keeping
+from engine.accounts.accounts import AuditActor
+from engine.accounts.single_sign_on import PENDING_PREFIX, parse_roles
+from storage.accounts import user_accounts
+from storage.accounts.user_accounts import Account
 from tests.served import Served, served
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +70,7 @@ def log_in(web: Served, to: str = "/account") -> httpx.Response:
 
 def account(web: Served, name: str) -> Account | None:
     with web.house.database.read() as connection:
-        return accounts.find_account(connection, name)
+        return user_accounts.find_account(connection, name)
 
 
 def test_whoever_the_provider_knows_comes_in_with_the_role_of_their_group(web: Served, provider: Provider) -> None:
@@ -146,7 +146,9 @@ def test_who_has_no_group_is_refused_unless_viewers_are_welcome(
 def test_an_account_of_that_name_is_taken_over_only_where_it_waits_for_it(web: Served, provider: Provider) -> None:
     now = keeping_now()
     keeping.add_account(web.house, Account("ada", "", AccessRole.ADMIN), "", now, AuditActor())
-    keeping.add_account(web.house, Account("eve", "", AccessRole.APPROVER, subject=f"{PENDING_PREFIX}eve"), "", now, AuditActor())
+    keeping.add_account(
+        web.house, Account("eve", "", AccessRole.APPROVER, subject=f"{PENDING_PREFIX}eve"), "", now, AuditActor()
+    )
     provider.logs_in({"sub": "u-40", "preferred_username": "ada", "groups": ["oncall"]})
     assert log_in(web).status_code == 401
     ada = account(web, "ada")
@@ -163,12 +165,12 @@ def test_a_disabled_account_stays_out(web: Served, provider: Provider) -> None:
     provider.logs_in({"sub": "u-19", "preferred_username": "erik", "groups": ["oncall"]})
     assert log_in(web).status_code == 200
     with web.house.database.write() as connection:
-        accounts.update_account(connection, "erik", disabled_at=keeping_now())
+        user_accounts.update_account(connection, "erik", disabled_at=keeping_now())
     assert log_in(web).status_code == 401
 
 
 def keeping_now() -> Any:
-    from engine.clock import now
+    from engine.process.clock import now
 
     return now()
 

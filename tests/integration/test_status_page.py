@@ -14,10 +14,11 @@ import pendulum
 import pytest
 
 from domain.commands import Acknowledge, Approve, Draft
-from engine import commands, status_mail
-from engine.deliver import Deliverer
-from storage import subscribers
+from engine.delivery.deliver import Deliverer
+from engine.response import commands
+from engine.statuspage import mail
 from storage.database import StorageError
+from storage.statuspage import subscribers
 from tests.receivers_smtp import SmtpReceiver
 from tests.served import Served, served
 
@@ -151,7 +152,7 @@ def test_it_stays_when_the_database_does_not_answer(web: Served, monkeypatch: py
 @pytest.mark.slow
 def test_it_stays_when_the_database_hangs(web: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     settled(web, "All services work")
-    monkeypatch.setattr("engine.status_page.document", lambda *_args: time.sleep(4))
+    monkeypatch.setattr("engine.statuspage.page.document", lambda *_args: time.sleep(4))
     time.sleep(2.1)
     for _ in range(3):
         began = time.monotonic()
@@ -168,8 +169,8 @@ def test_the_last_copy_outlives_the_process_and_says_how_old_it_is(
         publish(web, ref)
         settled(web, "payments fail")
     with served(home, free_port()) as web:
-        monkeypatch.setattr("engine.status_page.document", _broken)
-        monkeypatch.setattr("web.status._OLD", 0.0)
+        monkeypatch.setattr("engine.statuspage.page.document", _broken)
+        monkeypatch.setattr("web.pages.status_page._OLD", 0.0)
         page = read(web).text
         assert "payments fail" in page
         assert "This page shows what was known at" in page
@@ -262,13 +263,13 @@ def test_from_the_form_to_a_statement_and_out_at_one_click(mailing: Served, post
     confirming = link(asked.text, "confirm")
     ref = mailing.declare(service="payment")
     publish(mailing, ref)
-    assert status_mail.enqueue_statements(mailing.house, pendulum.now("UTC")) == 0, "not before they confirmed"
+    assert mail.enqueue_statements(mailing.house, pendulum.now("UTC")) == 0, "not before they confirmed"
     assert httpx.get(confirming, trust_env=False).status_code == 200, "looking confirms nothing"
     assert press(confirming).status_code == 200
     second = mailing.declare(service="payment")
     publish(mailing, second)
-    assert status_mail.enqueue_statements(mailing.house, pendulum.now("UTC")) == 1
-    assert status_mail.enqueue_statements(mailing.house, pendulum.now("UTC")) == 0, "once"
+    assert mail.enqueue_statements(mailing.house, pendulum.now("UTC")) == 1
+    assert mail.enqueue_statements(mailing.house, pendulum.now("UTC")) == 0, "once"
     deliver(mailing)
     statement = post.received[-1]
     assert len(post.received) == 2

@@ -14,10 +14,11 @@ from sqlalchemy.dialects import sqlite
 
 from domain.commands import Draft, Note
 from domain.incident import Impact
-from storage import incidents, outbox, turns
-from storage.incidents import RESPONSE, STEP, TurnLease
+from storage import outbox
+from storage.incidents import incidents, turns
+from storage.incidents.incidents import RESPONSE, STEP, TurnLease
+from storage.incidents.timeline import FACT, hash_fact
 from storage.outbox import OUTBOX, OutboxEntry
-from storage.timeline import FACT, hash_fact
 from storage.types import DurationType, UtcDateTime
 from tests.houses import BEGAN, InstallationHarness, house_fixture  # noqa: F401
 
@@ -106,8 +107,12 @@ def test_only_what_is_due_is_taken_and_a_leased_one_is_left_alone(house: Install
         assert [row.id for row in incidents.list_due_responses(connection, house.now, limit=9)] == [name]
         incidents.lease_turns(connection, [name], house.now, until)
         assert incidents.list_due_responses(connection, house.now, limit=9) == []
-        assert [row.id for row in incidents.list_due_responses(connection, house.now, limit=9, taken_too=True)] == [name]
-        assert [row.id for row in incidents.list_due_responses(connection, until, limit=9)] == [name], "its lease has run out"
+        assert [row.id for row in incidents.list_due_responses(connection, house.now, limit=9, taken_too=True)] == [
+            name
+        ]
+        assert [row.id for row in incidents.list_due_responses(connection, until, limit=9)] == [name], (
+            "its lease has run out"
+        )
 
 
 def test_the_most_harmful_incident_is_due_first(house: InstallationHarness) -> None:
@@ -291,9 +296,13 @@ def test_less_urgent_pages_wait_while_a_more_urgent_one_can_soon_go(house: Insta
     )  # fmt: skip
     with house.house.database.read() as connection:
         assert outbox.most_urgent_rank(connection, house.now, house.now, ()) == 0
-        assert outbox.most_urgent_rank(connection, house.now, house.now, {"alice"}) == 1, "nobody waits for a slow channel"
+        assert outbox.most_urgent_rank(connection, house.now, house.now, {"alice"}) == 1, (
+            "nobody waits for a slow channel"
+        )
         assert not outbox.has_ready_messages(connection, house.now, house.now, {"alice"}, outbox.PRIORITY_PAGE, most=0)
-        assert outbox.has_ready_messages(connection, house.now, house.now, {"alice"}, outbox.PRIORITY_PUBLICATION, most=0)
+        assert outbox.has_ready_messages(
+            connection, house.now, house.now, {"alice"}, outbox.PRIORITY_PUBLICATION, most=0
+        )
     assert claim(house, busy={"alice"}, worst=outbox.PRIORITY_PAGE, most=0) == []
     assert claim(house, busy={"alice"}, most=0) == ["post"], "statements have room of their own"
     assert claim(house, most=0) == ["first"]

@@ -14,8 +14,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlmodel import SQLModel
 
-from storage import schema, tables
+from storage import schema
 from storage.database import Database, StorageError
+from storage.incidents import tables
 
 ROOT = Path(__file__).parents[2]
 UPGRADE = """
@@ -43,7 +44,9 @@ def _with_driver(url: str) -> str:
 def test_head_is_the_newest_migration() -> None:
     scripts = ScriptDirectory(str(Path(schema.__file__).parent / "migrations"))
     assert scripts.get_current_head() == schema.HEAD_REVISION
-    assert all(len(script.revision) == len(schema.HEAD_REVISION) for script in scripts.walk_revisions()), "compared as text"
+    assert all(len(script.revision) == len(schema.HEAD_REVISION) for script in scripts.walk_revisions()), (
+        "compared as text"
+    )
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_program(database: Database) -> None:

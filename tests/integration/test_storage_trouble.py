@@ -15,11 +15,11 @@ import pytest
 from sqlalchemy import func, select
 
 from domain.commands import Note
-from engine.house import Installation
-from engine.turn import lease_turns, take_turn
+from engine.installation import Installation
+from engine.response.turn import lease_turns, take_turn
 from storage.database import Database, StorageError, check_database
+from storage.incidents.timeline import FACT
 from storage.settings import load_settings
-from storage.timeline import FACT
 from tests.houses import InstallationHarness, house_fixture, sqlite_house_fixture  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ import sys, time, uuid
 import pendulum
 from domain.commands import Note
 from engine import commands
-from engine.house import House
+from engine.installation import House
 from storage.settings import load_settings
 house = House(load_settings(home=sys.argv[1], database_url=sys.argv[2])).open()
 ends, count = time.monotonic() + float(sys.argv[3]), 0
@@ -41,7 +41,9 @@ print(count)
 """
 
 
-def test_four_processes_that_write_at_once_lose_nothing_and_hear_of_no_lock(house: InstallationHarness, database_url: str) -> None:
+def test_four_processes_that_write_at_once_lose_nothing_and_hear_of_no_lock(
+    house: InstallationHarness, database_url: str
+) -> None:
     """Each write reads the timeline's end, appends to it, and counts: a lost update breaks the chain."""
     ref = house.declare()
     before = len(house.facts(ref))
@@ -155,7 +157,9 @@ def test_with_a_full_disk_a_turn_changes_nothing_and_is_taken_when_there_is_room
     assert len(on_disk.facts(ref, "step-escalated")) == 1
 
 
-def test_a_read_only_disk_is_one_line_and_works_again_when_it_is_writable(on_disk: InstallationHarness, small_disk: Path) -> None:
+def test_a_read_only_disk_is_one_line_and_works_again_when_it_is_writable(
+    on_disk: InstallationHarness, small_disk: Path
+) -> None:
     ref = on_disk.declare()
     on_disk.house.database.close()
     subprocess.run([_tool("mount"), "-o", "remount,ro", small_disk], check=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from engine import orphans
-from engine.heartbeat import Heartbeat, read_beat_age
-from engine.premises import is_running, read_state
+from engine.process import reaper
+from engine.process.heartbeat import Heartbeat, read_beat_age
+from engine.process.startup_checks import is_running, read_state
 from tests.integration.supervised import BOTH, Up, until
 
 
@@ -20,11 +20,11 @@ from tests.integration.supervised import BOTH, Up, until
 def test_a_stop_leaves_nobody(up: Callable[..., Up], number: signal.Signals) -> None:
     one = up({"web": "well", "engine": "parent"}).ready()
     mark = one.mark
-    until(lambda: len(orphans.find_marked(mark)) == 3)
+    until(lambda: len(reaper.find_marked(mark)) == 3)
     begun = time.monotonic()
     assert one.stop(number) == 0
     assert time.monotonic() - begun < 5
-    assert orphans.find_marked(mark) == []
+    assert reaper.find_marked(mark) == []
     assert one.process.stdout
     said = one.output + one.process.stdout.read()
     assert said.endswith("\nstopping everything\neverything has stopped\n")
@@ -36,7 +36,7 @@ def test_a_child_that_will_not_stop_is_killed(up: Callable[..., Up]) -> None:
     one = up({"web": "well", "engine": "stubborn"}, TERMINATE="1").ready()
     mark = one.mark
     assert one.stop(seconds=4) == 0
-    assert orphans.find_marked(mark) == []
+    assert reaper.find_marked(mark) == []
 
 
 def test_a_frozen_child_is_no_obstacle_to_stopping(up: Callable[..., Up]) -> None:
@@ -44,15 +44,15 @@ def test_a_frozen_child_is_no_obstacle_to_stopping(up: Callable[..., Up]) -> Non
     mark = one.mark
     os.kill(one.pids()["engine"], signal.SIGSTOP)
     assert one.stop(seconds=10) == 0
-    assert orphans.find_marked(mark) == []
+    assert reaper.find_marked(mark) == []
 
 
 def test_nobody_outlives_a_killed_supervisor(up: Callable[..., Up]) -> None:
     one = up({"web": "well", "engine": "parent"}).ready()
     mark = one.mark
-    until(lambda: len(orphans.find_marked(mark)) == 3)
+    until(lambda: len(reaper.find_marked(mark)) == 3)
     one.process.kill()
-    until(lambda: orphans.find_marked(mark) == [], 5)
+    until(lambda: reaper.find_marked(mark) == [], 5)
 
 
 def test_up_again_after_supervisor_and_reaper_were_killed(up: Callable[..., Up]) -> None:
@@ -64,24 +64,24 @@ def test_up_again_after_supervisor_and_reaper_were_killed(up: Callable[..., Up])
     os.kill(state["reaper"], signal.SIGKILL)
     one.process.kill()
     one.process.wait()
-    assert orphans.find_marked(mark) != []
+    assert reaper.find_marked(mark) != []
     one.process = one.start()
     one.output = ""
     one.ready()
-    assert orphans.find_marked(mark) == []
+    assert reaper.find_marked(mark) == []
     assert set(one.pids().values()).isdisjoint(before.values())
 
 
 def test_a_killed_child_is_back_at_once_and_what_it_started_is_gone(up: Callable[..., Up]) -> None:
     one = up({"web": "well", "engine": "parent"}).ready()
     mark, pids = one.mark, one.pids()
-    until(lambda: len(orphans.find_marked(mark, "engine")) == 2)
-    old = set(orphans.find_marked(mark, "engine"))
+    until(lambda: len(reaper.find_marked(mark, "engine")) == 2)
+    old = set(reaper.find_marked(mark, "engine"))
     begun = time.monotonic()
     os.kill(pids["engine"], signal.SIGKILL)
     one.new_pid("engine", pids["engine"])
     assert time.monotonic() - begun < 1.5
-    until(lambda: old.isdisjoint(orphans.find_marked(mark)))
+    until(lambda: old.isdisjoint(reaper.find_marked(mark)))
     assert one.pids()["web"] == pids["web"]
     one.says(r"engine ended \(SIGKILL\), starting it again")
 

@@ -12,14 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
-from engine.children import POOL, PREFECT_SERVER, PREFECT_SETUP, PREFECT_WORKER
-from engine.orphans import kill_marked, find_marked
-from engine.premises import read_state
+from engine.process.children import POOL, PREFECT_SERVER, PREFECT_SETUP, PREFECT_WORKER
+from engine.process.reaper import find_marked, kill_marked
+from engine.process.startup_checks import read_state
 
 ROOT = Path(__file__).parents[2]
 UP = f"""
-from engine.children import default_children
-from engine.supervisor import Supervisor
+from engine.process.children import default_children
+from engine.process.supervisor import Supervisor
 from storage.settings import load_settings
 settings = load_settings()
 names = {(PREFECT_SERVER, PREFECT_WORKER, PREFECT_SETUP)!r}

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.children import POOL, StartCondition, default_children, prefect_file
-from engine.premises import is_running, read_state
+from engine.process.children import POOL, StartCondition, default_children, prefect_file
+from engine.process.startup_checks import is_running, read_state
 from storage.settings import load_settings
 from tests.integration.supervised import BOTH, ROOT, Up, free_port, until
 
@@ -123,7 +123,7 @@ def test_asking_whether_it_runs_keeps_nobody_from_starting(up: Callable[..., Up]
     (tmp_path / "home" / "run").mkdir(parents=True)
     lock = tmp_path / "home" / "run" / "up.lock"
     lock.touch()
-    asking = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom engine.premises import is_running\n"
+    asking = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom engine.process.startup_checks import is_running\n"
     asking += f"from pathlib import Path\nwhile True: is_running(Path({str(tmp_path / 'home')!r}))"
     nosy = subprocess.Popen([sys.executable, "-c", asking])
     try:

@@ -12,11 +12,11 @@ import pytest
 from itsdangerous import URLSafeSerializer
 from sqlalchemy import text, update
 
-from engine.customers.desk import get_customer_service
-from engine.customers.following import run_due
-from storage import incidents
-from storage.customers import CUSTOMER
-from storage.figures import open_sample_store
+from engine.customers.service import get_customer_service
+from engine.customers.survey_schedule import run_due
+from storage.customers.affected_customers import CUSTOMER
+from storage.incidents import incidents
+from storage.samples.sample_store import open_sample_store
 from tests.customers import CHANNELS, plan_text, row
 from tests.served import Served, served, valid
 
@@ -44,7 +44,9 @@ def path(web: Served, ref: str, customer: str) -> str:
     desk = get_customer_service(web.house)
     with web.house.database.read() as connection:
         query = text("SELECT id FROM customer WHERE customer = :one AND incident_id = :incident")
-        found = connection.execute(query, {"one": customer, "incident": incidents.find_incident_id(connection, ref)}).scalar_one()
+        found = connection.execute(
+            query, {"one": customer, "incident": incidents.find_incident_id(connection, ref)}
+        ).scalar_one()
     return desk.make_survey_link(found).removeprefix(web.house.settings.links_url)
 
 
@@ -155,9 +157,13 @@ def test_an_acknowledge_link_is_no_survey_and_a_survey_no_acknowledge_link(web: 
     ref = followed(web, row(1))
     token = path(web, ref, "C1").removeprefix("/a/s/")
     assert web.client.get(f"/a/{token}").status_code == 400
-    from engine.links import AcknowledgeLink, AcknowledgeLinks
+    from engine.delivery.links import AcknowledgeLink, AcknowledgeLinks
 
-    acknowledge = AcknowledgeLinks(web.house.settings.secret_key(), web.url).make_url(AcknowledgeLink("r", "s", "alice")).rpartition("/")[2]
+    acknowledge = (
+        AcknowledgeLinks(web.house.settings.secret_key(), web.url)
+        .make_url(AcknowledgeLink("r", "s", "alice"))
+        .rpartition("/")[2]
+    )
     assert web.client.get(f"/a/s/{acknowledge}").status_code == 400
 
 

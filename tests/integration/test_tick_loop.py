@@ -12,14 +12,21 @@ from pendulum import DateTime
 
 from domain.durations import elapsed, later
 from domain.text import Text
-from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, SeriesKey, Tier
-from domain.warning.standing import RuleStateChange, RulePhase, RuleState
-from engine.house import Installation
-from engine.warning import marks
-from engine.warning.ticking import RuleSet, Ticker
+from domain.warning.rule import Aggregate, Baseline, Condition, Rule, SeriesKey, ThresholdLevel, Tier
+from domain.warning.rule_state import RulePhase, RuleState, RuleStateChange
+from engine.installation import Installation
+from engine.warning import checkpoints
+from engine.warning.ticker import RuleSet, Ticker
 from storage.database import StorageError
-from storage.figures import LIVE_FEED, SampleBatch, SampleStore, canonical_labels, to_micros, open_sample_store
-from storage.figures_replays import announce_position
+from storage.samples.replays import announce_position
+from storage.samples.sample_store import (
+    LIVE_FEED,
+    SampleBatch,
+    SampleStore,
+    canonical_labels,
+    open_sample_store,
+    to_micros,
+)
 from storage.schema import upgrade_schema
 from storage.settings import load_settings
 
@@ -63,7 +70,7 @@ class Book:
 
     def __init__(self, house: Installation) -> None:
         self.house = house
-        self.lease: marks.EvaluatorLease | None = None
+        self.lease: checkpoints.EvaluatorLease | None = None
         self.standings: dict[tuple[str, str, SeriesKey], RuleState] = {}
         self.told: list[tuple[str, str, SeriesKey, DateTime, RulePhase, Tier | None]] = []
         self.commits = 0
@@ -85,7 +92,7 @@ class Book:
                 (lane, change.rule, change.series, change.reading.at, change.after.phase, change.after.tier)
             )
         with self.house.database.write() as connection:
-            marks.save_checkpoint(connection, lane, at, at)
+            checkpoints.save_checkpoint(connection, lane, at, at)
 
     def review(self, lane: str, at: DateTime) -> None:
         self.reviewed = (lane, at)
@@ -223,7 +230,7 @@ def test_ticks_that_were_missed_are_made_up_for_in_order(
 def test_a_long_pause_is_skipped_and_said(figures: SampleStore, book: Book, clock: Clock, make: Make) -> None:
     live_until(20, make(), clock, figures, wave)
     with book.house.database.write() as connection:
-        marks.save_checkpoint(connection, LIVE_FEED, later(START, timedelta(seconds=20)), clock.now)
+        checkpoints.save_checkpoint(connection, LIVE_FEED, later(START, timedelta(seconds=20)), clock.now)
     clock.now = later(START, timedelta(hours=2))
     ticker = make()
     ticker.step()
@@ -231,7 +238,9 @@ def test_a_long_pause_is_skipped_and_said(figures: SampleStore, book: Book, cloc
     assert ticker.counts.ticks == 180
 
 
-def test_a_replay_has_the_same_outcome_however_it_comes(figures: SampleStore, book: Book, clock: Clock, make: Make) -> None:
+def test_a_replay_has_the_same_outcome_however_it_comes(
+    figures: SampleStore, book: Book, clock: Clock, make: Make
+) -> None:
     samples = [(at - 0.5, wave(at)) for at in range(5, 405, 5)]
     for lane, step in (("replay-a", 400), ("replay-b", 35)):
         ticker = make()
@@ -314,8 +323,8 @@ def test_one_engine_evaluates_and_another_takes_over(
     taken = second.lease
     assert taken is not None
     with house.database.read() as connection:
-        assert marks.is_lease_held(connection, taken)
-        assert not marks.is_lease_held(connection, old)
+        assert checkpoints.is_lease_held(connection, taken)
+        assert not checkpoints.is_lease_held(connection, old)
     first.step()
     assert not leads(first)
     second.stop()
@@ -323,7 +332,7 @@ def test_one_engine_evaluates_and_another_takes_over(
     first.step()
     assert leads(first)
     with house.database.read() as connection:
-        found = marks.load_evaluator_facts(connection)
+        found = checkpoints.load_evaluator_facts(connection)
     assert found is not None
     assert found[0]["engine"] == "two"
 

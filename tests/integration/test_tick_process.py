@@ -13,12 +13,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from engine.clock import now
 from engine.home import prepare_home
-from engine.house import Installation
-from engine.warning import marks
-from storage import warnings
-from storage.figures import LIVE_FEED, SampleBatch, SampleStore, canonical_labels, to_micros, open_sample_store
+from engine.installation import Installation
+from engine.process.clock import now
+from engine.warning import checkpoints
+from storage.incidents import warnings
+from storage.samples.sample_store import (
+    LIVE_FEED,
+    SampleBatch,
+    SampleStore,
+    canonical_labels,
+    open_sample_store,
+    to_micros,
+)
 from storage.schema import upgrade_schema
 from storage.settings import load_settings
 
@@ -60,7 +67,7 @@ def start_fixture(house: Installation) -> Iterator[Callable[[], subprocess.Popen
 
     def start() -> subprocess.Popen[bytes]:
         environment = {**os.environ, "TOCSIN_HOME": str(house.settings.home)}
-        children.append(subprocess.Popen([sys.executable, "-m", "engine.figures"], cwd=ROOT, env=environment))
+        children.append(subprocess.Popen([sys.executable, "-m", "engine.samples"], cwd=ROOT, env=environment))
         return children[-1]
 
     yield start
@@ -72,13 +79,17 @@ def start_fixture(house: Installation) -> Iterator[Callable[[], subprocess.Popen
 
 def phase_of(house: Installation) -> str:
     with house.database.read() as connection:
-        found = [one.phase for (rule, _), one in warnings.load_rule_states(connection, LIVE_FEED).items() if rule == "at-once"]
+        found = [
+            one.phase
+            for (rule, _), one in warnings.load_rule_states(connection, LIVE_FEED).items()
+            if rule == "at-once"
+        ]
     return str(found[0]) if found else ""
 
 
 def evaluates(house: Installation) -> bool:
     with house.database.read() as connection:
-        return marks.load_evaluator_facts(connection) is not None
+        return checkpoints.load_evaluator_facts(connection) is not None
 
 
 def wait_for(house: Installation, phase: str, seconds: float) -> float:

@@ -12,13 +12,13 @@ from datetime import timedelta
 import pytest
 
 from domain.commands import Acknowledge, Note, Reassign
-from engine.alarms import check_share_without_prefect
-from engine.guarantor import Guarantor
-from engine.house import Installation
-from engine.turn import LEASE, lease_turns, take_turn
-from storage import turns
+from engine.audit.alarms import check_share_without_prefect
+from engine.installation import Installation
+from engine.response.guarantor import Guarantor
+from engine.response.turn import LEASE, lease_turns, take_turn
 from storage.database import StorageError
-from storage.turns import TURN
+from storage.incidents import turns
+from storage.incidents.turns import TURN
 from tests.houses import InstallationHarness, house_fixture, sqlite_house_fixture  # noqa: F401
 
 
@@ -143,7 +143,9 @@ def test_the_run_is_on_the_timeline_of_what_it_decided(house: InstallationHarnes
 # --- the guarantor ---
 
 
-def test_what_is_overdue_is_taken_over_and_the_timeline_says_so(sqlite_house: InstallationHarness, guarantor: Guarantor) -> None:
+def test_what_is_overdue_is_taken_over_and_the_timeline_says_so(
+    sqlite_house: InstallationHarness, guarantor: Guarantor
+) -> None:
     house = sqlite_house
     ref = house.declare()
     house.wait(minutes=5)
@@ -248,7 +250,9 @@ def alarms(house: InstallationHarness) -> list[str]:
     return [title for title in house.titles("wangjie") if "Prefect" in title]
 
 
-def test_over_five_percent_without_prefect_the_last_resort_is_told_once_an_hour(sqlite_house: InstallationHarness) -> None:
+def test_over_five_percent_without_prefect_the_last_resort_is_told_once_an_hour(
+    sqlite_house: InstallationHarness,
+) -> None:
     house = sqlite_house
     taken(house, "prefect", 95)
     taken(house, "guarantor", 5)

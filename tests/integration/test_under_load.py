@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from engine.children import StartCondition, default_children
-from engine.watched import SupervisorTimings, ChildProcess
+from engine.process.child import ChildProcess, SupervisorTimings
+from engine.process.children import StartCondition, default_children
 from storage.settings import load_settings
 
 

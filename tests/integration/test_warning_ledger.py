@@ -13,14 +13,14 @@ from sqlalchemy import Row
 
 from domain.commands import Acknowledge, Cancel, Done
 from domain.text import Text
-from domain.warning.raised import Disposition, Silence
+from domain.warning.disposition import Disposition, Silence
 from domain.warning.reading import RuleReading
-from domain.warning.rule import Aggregate, Condition, ThresholdLevel, Rule, SeriesKey, RuleStart, Tier
-from domain.warning.standing import RuleStateChange, RulePhase, RuleState
-from engine.warning import ledger, marks
-from engine.warning.ledger import WarningStateStore
-from storage import warnings
+from domain.warning.rule import Aggregate, Condition, Rule, RuleStart, SeriesKey, ThresholdLevel, Tier
+from domain.warning.rule_state import RulePhase, RuleState, RuleStateChange
+from engine.warning import checkpoints, rule_state_store
+from engine.warning.rule_state_store import WarningStateStore
 from storage.database import StorageError
+from storage.incidents import warnings
 from tests.houses import InstallationHarness, house_fixture  # noqa: F401
 
 WEB: SeriesKey = (("service", "web"),)
@@ -232,7 +232,9 @@ def test_good_again_under_a_silence_nobody_ever_heard_of_it(desk: Desk, house: I
     assert (desk.one().course, desk.one().ref) == ("held", None)
 
 
-def test_tier_three_quiets_tier_one_of_its_service_and_declares_an_incident(desk: Desk, house: InstallationHarness) -> None:
+def test_tier_three_quiets_tier_one_of_its_service_and_declares_an_incident(
+    desk: Desk, house: InstallationHarness
+) -> None:
     desk.change("angry", Tier.RED)
     desk.change("slow", Tier.YELLOW)
     assert (desk.one(rule="angry").ref, desk.one(rule="slow").course) == ("INC-1", "held")
@@ -242,7 +244,9 @@ def test_tier_three_quiets_tier_one_of_its_service_and_declares_an_incident(desk
     assert house.snapshot("INC-1").incident.status == "open", "an incident is over when people say so"
 
 
-def test_on_the_executives_word_the_four_hours_begin_as_from_the_declaration(desk: Desk, house: InstallationHarness) -> None:
+def test_on_the_executives_word_the_four_hours_begin_as_from_the_declaration(
+    desk: Desk, house: InstallationHarness
+) -> None:
     desk.change("angry", Tier.RED)
     began = house.now
     house.do("INC-1", Done, "alice", step="decision/facts", evidence="120 customers")
@@ -272,7 +276,9 @@ def test_a_rule_whose_playbook_is_gone_is_held_until_it_is_back(desk: Desk, hous
     assert desk.one().ref == "WRN-1"
 
 
-def test_a_replay_is_a_drill_and_knows_nothing_of_live_warnings_or_silences(desk: Desk, house: InstallationHarness) -> None:
+def test_a_replay_is_a_drill_and_knows_nothing_of_live_warnings_or_silences(
+    desk: Desk, house: InstallationHarness
+) -> None:
     desk.silence()
     desk.change("slow", Tier.YELLOW, lane="replay-1")
     (row,) = desk.listed(lane="replay-1")
@@ -286,7 +292,7 @@ def test_what_was_committed_is_where_a_new_process_goes_on(desk: Desk, house: In
     again = WarningStateStore(house.house, lambda: desk.rules, house.clock)
     assert again.load("") == {("slow", WEB): desk.stands["", "slow", WEB]}
     with house.house.database.read() as connection:
-        assert marks.load_checkpoint(connection, "") == house.now
+        assert checkpoints.load_checkpoint(connection, "") == house.now
     fires = desk.stands["", "slow", WEB]
     again.commit("", [RuleStateChange("slow", WEB, RuleState(), fires, RuleReading(house.now, 42.0))], house.now)
     assert [row.course for row in desk.listed()] == [Disposition.CALLED], "the same firing again is the same warning"
@@ -295,7 +301,7 @@ def test_what_was_committed_is_where_a_new_process_goes_on(desk: Desk, house: In
 def test_hundreds_at_once_are_written_in_several_goes_and_each_once(desk: Desk, house: InstallationHarness) -> None:
     """Each of another service, so each calls; broken off in the middle, they are all said again."""
     now, changes = house.now, []
-    for number in range(2 * ledger.MOST_AT_ONCE + 5):
+    for number in range(2 * rule_state_store.MOST_AT_ONCE + 5):
         fires = RuleState(RulePhase.FIRING, now, Tier.YELLOW, firing_since=now, value=42.0)
         series: SeriesKey = (("service", f"s{number}"),)
         changes.append(RuleStateChange("slow", series, RuleState(), fires, RuleReading(now, 42.0)))
@@ -312,25 +318,27 @@ def test_hundreds_at_once_are_written_in_several_goes_and_each_once(desk: Desk, 
     with pytest.raises(StorageError):
         desk.ledger.commit("", changes, now)
     house.house.database.write = goes  # type: ignore[method-assign]
-    assert len(desk.listed()) == 2 * ledger.MOST_AT_ONCE
+    assert len(desk.listed()) == 2 * rule_state_store.MOST_AT_ONCE
     with house.house.database.read() as connection:
-        assert marks.load_checkpoint(connection, "") is None, "not done yet: after a restart the tick is evaluated again"
+        assert checkpoints.load_checkpoint(connection, "") is None, (
+            "not done yet: after a restart the tick is evaluated again"
+        )
     desk.ledger.commit("", changes, now)
     rows = desk.listed()
     assert {row.series for row in rows} == {warnings.format_series(change.series) for change in changes}
     assert len(rows) == len({row.ref for row in rows}) == len(changes)
     with house.house.database.read() as connection:
-        assert marks.load_checkpoint(connection, "") == now
+        assert checkpoints.load_checkpoint(connection, "") == now
 
 
 def test_an_engine_that_was_frozen_commits_nothing_more(desk: Desk, house: InstallationHarness) -> None:
     database = house.house.database
-    desk.ledger.lease = marks.take_lease(database, "frozen", house.now)
+    desk.ledger.lease = checkpoints.take_lease(database, "frozen", house.now)
     house.wait(seconds=26)
-    assert marks.take_lease(database, "the other", house.now) is not None
-    with pytest.raises(marks.EvaluatorLeaseLost):
+    assert checkpoints.take_lease(database, "the other", house.now) is not None
+    with pytest.raises(checkpoints.EvaluatorLeaseLost):
         desk.change("slow", Tier.YELLOW)
     assert desk.listed() == []
     assert desk.ledger.load("") == {}
-    with pytest.raises(marks.EvaluatorLeaseLost), database.write() as connection:
-        marks.require_lease(connection, desk.ledger.lease)
+    with pytest.raises(checkpoints.EvaluatorLeaseLost), database.write() as connection:
+        checkpoints.require_lease(connection, desk.ledger.lease)

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from itsdangerous import TimestampSigner
 
-from engine.links import LIFE, AcknowledgeLink, AcknowledgeLinks
-from storage import incidents
+from engine.delivery.links import LIFE, AcknowledgeLink, AcknowledgeLinks
+from storage.incidents import incidents
 from tests.served import Served, served
 
 
@@ -113,7 +113,9 @@ def test_an_expired_link_says_what_to_do(web: Served, monkeypatch: pytest.Monkey
 
 def test_a_link_of_another_installation_is_refused(web: Served, tmp_path: Path) -> None:
     web.declare()
-    ours = AcknowledgeLinks(web.house.settings.secret_key(), "").make_url(AcknowledgeLink("no-such-response", "apology/trace", "alice"))
+    ours = AcknowledgeLinks(web.house.settings.secret_key(), "").make_url(
+        AcknowledgeLink("no-such-response", "apology/trace", "alice")
+    )
     assert web.client.get(ours).status_code == 404
     theirs = AcknowledgeLinks("0" * 64, "").make_url(AcknowledgeLink("r", "apology/trace", "alice"))
     assert web.client.post(theirs).status_code == 400

@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.served import Served, check, served, valid
-from web.schemas import schema_names, schema
+from web.schemas import schema, schema_names
 
 TEXTS = {"en": "We are sorry.", "zh_CN": "我们深表歉意。"}
 

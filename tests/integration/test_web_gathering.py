@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from domain.commands import Declare
-from engine import commands
-from engine.clock import now
-from engine.commands import CommandRefused
+from engine.process.clock import now
+from engine.response import commands
+from engine.response.commands import CommandRefused
 from storage.database import StorageError
 from tests.houses import InstallationHarness, sqlite_house_fixture  # noqa: F401 - a fixture
-from web.gathering import DeclareBatcher
+from web.http.declare_batcher import DeclareBatcher
 
 
 @pytest.fixture

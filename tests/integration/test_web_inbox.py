@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.served import Served, served, valid
-from web.letterbox import MOST_KEPT, InboxStore
+from web.pages.inbox_store import MOST_KEPT, InboxStore
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from storage.board import list_board_rows
-from storage.incidents import INCIDENT
+from storage.incidents.board import list_board_rows
+from storage.incidents.incidents import INCIDENT
 from tests.served import Served, served
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>"

@@ -9,9 +9,9 @@ from typing import Any
 import pendulum
 import pytest
 
-from domain.warning.raised import Disposition, RaisedWarning
+from domain.warning.disposition import Disposition, RaisedWarning
 from domain.warning.rule import Tier
-from storage import warnings
+from storage.incidents import warnings
 from tests.served import Served, served, valid
 
 SERIES = (("service", "orders"),)
@@ -67,7 +67,9 @@ def test_warnings_are_listed_with_what_was_made_of_them(site: Served) -> None:
     with site.house.database.write() as connection:
         warnings.add_warning(connection, "", stands, **more)
         warnings.add_warning(connection, "", over, **more)
-        warnings.add_warning(connection, "replay-1", RaisedWarning("w3", "slow", SERIES, Tier.RED, Disposition.HELD, began), **more)
+        warnings.add_warning(
+            connection, "replay-1", RaisedWarning("w3", "slow", SERIES, Tier.RED, Disposition.HELD, began), **more
+        )
     document = valid("warnings", site.client.get("/api/warnings"))
     (one,) = document["warnings"]
     assert (one["id"], one["value"], one["labels"], one["title"]["zh"]) == ("w1", 41.5, {"service": "orders"}, "Slow")

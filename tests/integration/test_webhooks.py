@@ -15,10 +15,10 @@ import pendulum
 import pytest
 from pendulum import DateTime
 
-from domain.warning.alert import MonitorAlert, RecordedAlert, AlertStep, record_alert, decide_alert_step
+from domain.warning.alert import AlertStep, MonitorAlert, RecordedAlert, decide_alert_step, record_alert
 from storage.database import StorageError
-from storage.figures import open_sample_store
-from storage.figures_tokens import create_program_token
+from storage.samples.program_tokens import create_program_token
+from storage.samples.sample_store import open_sample_store
 from tests.served import Served, served, valid
 from tests.unit.test_figures_alerts import ALERTMANAGER, GRAFANA
 
@@ -90,7 +90,7 @@ DESKS: list[Any] = []
 @pytest.fixture(autouse=True)
 def _desks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whichever desks are opened: the application of a served house is out of reach."""
-    from web import samples
+    from web.api import samples
 
     opened = samples.SampleService.__init__
 

@@ -15,7 +15,13 @@ from urllib.parse import unquote
 
 import httpx
 
-from engine.rehearsal.affected import RehearsedCustomer, CustomerFile, CustomerManner, SurveyBehaviour, draw_manner
+from engine.rehearsal.affected_customers import (
+    CustomerFile,
+    CustomerManner,
+    RehearsedCustomer,
+    SurveyBehaviour,
+    draw_manner,
+)
 from tests.smoke.living import Living
 from tests.smoke.stack import Stack
 
@@ -82,7 +88,9 @@ class Customers(Living):
     def _answer(self) -> None:
         for number, got in list(self.got.items()):
             manner = self._manners[number]
-            waits = manner.part is SurveyBehaviour.SILENT or (manner.part is SurveyBehaviour.LATE and not got.purposes["reminder"])
+            waits = manner.part is SurveyBehaviour.SILENT or (
+                manner.part is SurveyBehaviour.LATE and not got.purposes["reminder"]
+            )
             if waits or number in self.answered or self.over.is_set():
                 continue
             answer = self.client.post(got.link, data=manner.form())

@@ -7,7 +7,7 @@ import signal
 import time
 from dataclasses import dataclass
 
-from engine.heartbeat import beat_file
+from engine.process.heartbeat import beat_file
 from tests.smoke.stack import Stack, until
 
 CHILDREN = ("runner", "engine", "figures", "web", "prefect-worker", "prefect-server")

@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import psycopg
 
-from engine.heartbeat import beat_file
-from engine.premises import read_state
+from engine.process.heartbeat import beat_file
+from engine.process.startup_checks import read_state
 from storage.settings import load_settings
 from tests.smoke.chaos import Chaos
 from tests.smoke.stack import ROOT, Stack, clean_environment, until
@@ -133,7 +133,7 @@ class Cluster:
 
 def place_of(machine: Stack | Node) -> str:
     """What its senders are called."""
-    from engine.liveness import read_home_id
+    from engine.delivery.sender_liveness import read_home_id
 
     return read_home_id(machine.settings.run_dir)
 

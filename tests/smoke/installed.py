@@ -18,9 +18,9 @@ import httpx
 import jsonschema
 import pytest
 
-from engine.premises import read_state
-from storage import people
+from engine.process.startup_checks import read_state
 from storage.database import Database
+from storage.incidents import person_tokens
 from web.schemas import schema
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ class Installation:
         """How many tokens there are."""
         database = Database(f"sqlite+pysqlite:///{self.home / 'tocsin.db'}")
         with database.read() as connection:
-            found = len(connection.execute(people.TOKEN.select()).all())
+            found = len(connection.execute(person_tokens.TOKEN.select()).all())
         database.close()
         return found
 

@@ -21,16 +21,16 @@ import httpx
 import pendulum
 import yaml
 
-from engine.premises import read_state
-from storage import people
+from engine.process.startup_checks import read_state
 from storage.database import Database
+from storage.incidents import person_tokens
 from storage.settings import Settings, load_settings
 from tests.receivers import write_channels
 
 ROOT = Path(__file__).parents[2]
 SAMPLE_ROSTER = ROOT / "playbooks" / "sample" / "roster.yaml"
 READY_SECONDS = 90.0
-PACKAGES = ("domain", "playbooks", "storage", "channels", "engine", "tasks", "flows", "web", "cli", "locales")
+PACKAGES = ("domain", "playbooks", "storage", "channels", "engine", "tasks", "flows", "runner", "web", "cli", "locales")
 T = TypeVar("T")
 
 
@@ -226,7 +226,7 @@ class Stack:
         """Each person's own Authorization header."""
         with self.database() as database, database.write() as connection:
             now = pendulum.now("UTC")
-            made = {person: people.replace_person_token(connection, person, now) for person in self.people}
+            made = {person: person_tokens.replace_person_token(connection, person, now) for person in self.people}
         return {person: {"Authorization": f"Bearer {token}"} for person, token in made.items()}
 
     def declare(self, title: str, **fields: Any) -> str:

@@ -19,9 +19,9 @@ import pytest
 import yaml
 
 from domain.drill.verdict import DrillOutcome
-from engine.clock import now
-from engine.drill.holding import DrillResult, run_drill
-from storage import board
+from engine.drill.run_drill import DrillResult, run_drill
+from engine.process.clock import now
+from storage.incidents import board
 from tests.chains import ROOT, Chain, chain
 from tests.houses import InstallationHarness, installation_harness
 from web.schemas import schema

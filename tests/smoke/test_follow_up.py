@@ -20,8 +20,8 @@ import httpx
 import pytest
 import yaml
 
-from engine.rehearsal.affected import CustomerFile, read_customer_file
-from playbooks.library import CATALOG
+from engine.rehearsal.affected_customers import CustomerFile, read_customer_file
+from playbooks.playbook_library import CATALOG
 from tests.customers import MAIL, PHONE, plan_text
 from tests.smoke.affected import Customers, Expected, expected
 from tests.smoke.chaos import Chaos

@@ -9,7 +9,7 @@ import httpx
 import pendulum
 import pytest
 
-from storage import turns
+from storage.incidents import turns
 from tests.smoke.stack import Stack, until
 
 pytestmark = pytest.mark.xdist_group("stack")

@@ -15,8 +15,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from domain.access import AccessRole
-from storage import accounts_ways
-from storage.accounts import Account, add_account
+from storage.accounts import sessions_and_tokens
+from storage.accounts.user_accounts import Account, add_account
 from storage.database import Database
 from tests.browser.conftest import browser as browser  # noqa: PLC0414 - the fixture, for this folder too
 from tests.smoke.installed import DATA, ROOT, Installation, running
@@ -43,7 +43,7 @@ def opened(stack: Installation, browser: Browser, role: str, person: str, locale
     database, now = Database(f"sqlite+pysqlite:///{stack.home / 'tocsin.db'}"), pendulum.now("UTC")
     with database.write() as connection:
         add_account(connection, Account(person, person, AccessRole.named(role)), now)
-        secret = accounts_ways.create_session(connection, person, "password", now, now.add(hours=1))
+        secret = sessions_and_tokens.create_session(connection, person, "password", now, now.add(hours=1))
     database.close()
     context = browser.new_context(locale=locale, viewport=size)  # type: ignore[arg-type]
     cookie = {"name": "tocsin_session", "value": secret, "url": url, "httpOnly": True, "sameSite": "Lax"}

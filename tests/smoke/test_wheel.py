@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("domain", "playbooks", "storage", "channels", "engine", "tasks", "flows", "web", "cli", "locales")
+PACKAGES = ("domain", "playbooks", "storage", "channels", "engine", "tasks", "flows", "runner", "web", "cli", "locales")
 DATA = ("*.yaml", "*.json", "*.po", "*.html", "*.css", "*.js", "*.svg", "*.sql", "*.mako", "*.txt")
 
 pytestmark = pytest.mark.xdist_group("wheel")
@@ -79,7 +79,7 @@ def test_every_package_is_imported_from_it(installed: Path, tmp_path: Path) -> N
 
 
 def test_the_schedules_are_found_beside_the_flows(installed: Path, tmp_path: Path) -> None:
-    code = "from engine.children import ROOT, prefect_file; print(prefect_file().relative_to(ROOT))"
+    code = "from engine.process.children import ROOT, prefect_file; print(prefect_file().relative_to(ROOT))"
     assert run(installed / "python", "-I", "-c", code, folder=tmp_path) == "flows/prefect.yaml\n"
 
 

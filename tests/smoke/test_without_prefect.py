@@ -16,11 +16,11 @@ import pendulum
 import pytest
 
 from domain.commands import Declare
-from engine import commands
-from engine.children import ChildSpec, default_children
 from engine.home import prepare_home
-from engine.house import Installation
-from engine.turn import lease_turns, take_turn
+from engine.installation import Installation
+from engine.process.children import ChildSpec, default_children
+from engine.response import commands
+from engine.response.turn import lease_turns, take_turn
 from storage.settings import Settings, load_settings
 from tests.smoke.count import Books, percentile
 from tests.smoke.stack import ROOT, Stack, clean_environment, free_ports, until

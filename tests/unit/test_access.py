@@ -7,7 +7,16 @@ from dataclasses import fields
 import pytest
 
 from domain import commands
-from domain.access import REQUIRED_ROLES, ROLES, SCOPES, AccessRole, cap_role, permission_for, required_role, role_of_person
+from domain.access import (
+    REQUIRED_ROLES,
+    ROLES,
+    SCOPES,
+    AccessRole,
+    cap_role,
+    permission_for,
+    required_role,
+    role_of_person,
+)
 from domain.playbook import Playbook
 from domain.roster import Person, Roster
 from domain.roster import Role as Duty
@@ -56,7 +65,9 @@ def test_a_deed_that_nobody_put_on_the_list_is_an_administrators() -> None:
         (AccessRole.COMMANDER, ("samples",), AccessRole.NONE),
     ],
 )
-def test_a_token_may_what_its_scopes_and_its_account_may(role: AccessRole, scopes: tuple[str, ...], may: AccessRole) -> None:
+def test_a_token_may_what_its_scopes_and_its_account_may(
+    role: AccessRole, scopes: tuple[str, ...], may: AccessRole
+) -> None:
     assert cap_role(role, scopes) is may
     assert set(scopes) <= set(SCOPES)
 
@@ -71,5 +82,10 @@ def test_the_duties_of_the_roster_give_a_person_their_rights() -> None:
     roster = Roster(people, duties)
     standby = Playbook(id="standby", title=Text("S"), stages=(), commander="workforce-manager")
     found = {name: role_of_person(roster, name, [standby]) for name in people}
-    assert found == {"ann": AccessRole.COMMANDER, "ben": AccessRole.COMMANDER, "cem": AccessRole.COMMANDER, "dan": AccessRole.RESPONDER}
+    assert found == {
+        "ann": AccessRole.COMMANDER,
+        "ben": AccessRole.COMMANDER,
+        "cem": AccessRole.COMMANDER,
+        "dan": AccessRole.RESPONDER,
+    }
     assert role_of_person(roster, "cem", []) is AccessRole.APPROVER

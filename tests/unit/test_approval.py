@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from domain.approval import MAX_TEXT_LENGTH, UnpublishableText, publication_channels, compute_digest, render_for_channels
 from domain.roster import PublicChannel
+from domain.text_digest import (
+    MAX_TEXT_LENGTH,
+    UnpublishableText,
+    compute_digest,
+    publication_channels,
+    render_for_channels,
+)
 from tests.procedures import playbook, statement
 from tests.world import World
 
@@ -48,7 +54,15 @@ def test_the_hash_knows_every_text_and_every_channel_and_not_their_order() -> No
     one = compute_digest({"web": "a", "weibo": "b"})
     assert one == compute_digest({"weibo": "b", "web": "a"})
     assert (
-        len({one, compute_digest({"web": "b", "weibo": "a"}), compute_digest({"web": "a"}), compute_digest({"web": "a", "weibo": "b "})}) == 4
+        len(
+            {
+                one,
+                compute_digest({"web": "b", "weibo": "a"}),
+                compute_digest({"web": "a"}),
+                compute_digest({"web": "a", "weibo": "b "}),
+            }
+        )
+        == 4
     )
 
 

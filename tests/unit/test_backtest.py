@@ -16,13 +16,13 @@ from typer.testing import CliRunner
 
 from cli.backtest import backtest as command
 from domain.text import Text
-from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, Tier
-from engine.figures.files import BadSamplesFile
-from engine.warning.backtest import RecordedSamples, run_backtest, read_samples, collect_samples, evaluation_step
-from engine.warning.columns import SeriesDescriptor
-from engine.warning.drawn import draw_backtest
-from engine.warning.plotting import round_steps, thin_points, time_steps
-from storage.figures import to_micros
+from domain.warning.rule import Aggregate, Baseline, Condition, Rule, ThresholdLevel, Tier
+from engine.samples.csv_file import BadSamplesFile
+from engine.warning.backtest import RecordedSamples, collect_samples, evaluation_step, read_samples, run_backtest
+from engine.warning.backtest_chart import draw_backtest
+from engine.warning.sample_arrays import SeriesDescriptor
+from engine.warning.svg_plot import round_steps, thin_points, time_steps
+from storage.samples.sample_store import to_micros
 from web.schemas import schema
 
 START = pendulum.datetime(2026, 3, 2, 9)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.rates import RateLimitBook, RateLimit, RateLimiter
+from channels.rate_limits import RateLimit, RateLimitBook, RateLimiter
 
 ROBOT = RateLimit(20, 60.0, "token")
 SMALL = RateLimit(3, 60.0, "token")
@@ -24,7 +24,9 @@ def test_a_thousand_come_at_once_and_each_gets_its_turn_on_the_second_try() -> N
     assert sum(turn == 0 for turn in turns.values()) == 20
     assert max(turns.values()) == pytest.approx(60.0 * 49)
     # Each comes back when it was told, in order: one more try is all it takes.
-    assert all(book.reserve(ROBOT, key, turn) == 0.0 for key, turn in sorted(turns.items(), key=lambda one: one[1]) if turn)
+    assert all(
+        book.reserve(ROBOT, key, turn) == 0.0 for key, turn in sorted(turns.items(), key=lambda one: one[1]) if turn
+    )
 
 
 @given(

@@ -8,7 +8,7 @@ import pytest
 
 from channels.directory import ChannelConfigError, ChannelDirectory
 from channels.redaction import redactor
-from channels.secrets import SecretMissing, SecretReferences, read_prefect_block, has_reference
+from channels.secret_references import SecretMissing, SecretReferences, has_reference, read_prefect_block
 
 ENVIRONMENT = {
     "TOKEN": "f00dfeed0123",

@@ -11,7 +11,7 @@ import urllib3.exceptions
 from channels.adapters.registry import adapter_for
 from channels.directory import ChannelDirectory
 from channels.outcome import SendOutcome, SendVerdict
-from channels.verdicts import describe_error, receipt_of, retry_after
+from channels.wire_verdicts import describe_error, receipt_of, retry_after
 from tests.receivers import write_channels
 
 DATE = "Sun, 22 Nov 2026 10:00:00 GMT"
@@ -75,7 +75,9 @@ def test_errors_are_told_in_our_own_words() -> None:
     }
     for words, error in errors.items():
         assert describe_error(error, written=False) == f"{words}, before anything was sent"
-    assert describe_error(requests.ConnectionError("x"), written=True) == "connection cut, after the message was written"
+    assert (
+        describe_error(requests.ConnectionError("x"), written=True) == "connection cut, after the message was written"
+    )
 
 
 @pytest.mark.parametrize(

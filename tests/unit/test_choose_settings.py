@@ -9,13 +9,13 @@ import numpy as np
 import pendulum
 import pytest
 
-from engine.warning.backtest import RecordedSamples, run_backtest, collect_samples
-from engine.warning.columns import SECOND, Floats, SeriesDescriptor
+from engine.warning.backtest import RecordedSamples, collect_samples, run_backtest
+from engine.warning.sample_arrays import SECOND, Floats, SeriesDescriptor
 from examples import choose_settings
 from examples.choose_settings import Disruption, Settings, Tried
 from playbooks.rule_loader import load_rule
 from playbooks.rulebook import SHIPPED
-from storage.figures import to_micros
+from storage.samples.sample_store import to_micros
 
 RULE = load_rule(SHIPPED / "seasonal-volume.yaml").rule
 START = to_micros(pendulum.datetime(2026, 3, 2))
@@ -208,6 +208,8 @@ def test_a_history_that_cannot_tell_is_refused(change: object, said: str, small:
     rows = [(0, START + place * HOUR, value, 1.0) for place, value in enumerate(demand(9, weeks=9).tolist())]
     history = collect_samples(change(rows), [SeriesDescriptor(0, "contacts", {})])
     if said == "one series":
-        history = replace(history, series=(SeriesDescriptor(0, "contacts", {}), SeriesDescriptor(1, "contacts", {"queue": "b"})))
+        history = replace(
+            history, series=(SeriesDescriptor(0, "contacts", {}), SeriesDescriptor(1, "contacts", {"queue": "b"}))
+        )
     with pytest.raises(ValueError, match=said):
         choose_settings.choose_on(history, ("2026-04-20", "2026-04-21"), 1.5)

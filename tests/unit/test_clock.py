@@ -7,7 +7,7 @@ import logging
 import pendulum
 import pytest
 
-from engine.clock import SteadyClock
+from engine.process.clock import SteadyClock
 
 
 class Machine:

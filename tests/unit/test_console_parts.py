@@ -8,11 +8,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from web.charts import bar_chart, incident_trend, forecast_chart, meter, shift_chart, sparkline
-from web.language import PageReader
-from web.live import main_html, html_fingerprint
-from web.text_page import text_changes
-from web.timeline_picture import timeline_svg
+from web.http.page_rendering import PageReader
+from web.pages.charts import bar_chart, forecast_chart, incident_trend, meter, shift_chart, sparkline
+from web.pages.draft_page import text_changes
+from web.pages.live_updates import html_fingerprint, main_html
+from web.pages.timeline_chart import timeline_svg
 
 NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
 EVIL = '"><script>alert(1)</script>'
@@ -111,7 +111,9 @@ def test_shifts_show_whom_and_where_nobody_is() -> None:
 
 
 def test_two_versions_are_compared_by_word_and_by_character() -> None:
-    found = text_changes({"en": "We are sorry.", "zh_CN": "我们抱歉"}, {"en": "We are very sorry.", "zh_CN": "我们深表歉意"})
+    found = text_changes(
+        {"en": "We are sorry.", "zh_CN": "我们抱歉"}, {"en": "We are very sorry.", "zh_CN": "我们深表歉意"}
+    )
     assert found["en"] == [("same", "We are "), ("new", "very "), ("same", "sorry.")]
     assert "".join(words for kind, words in found["zh_CN"] if kind != "gone") == "我们深表歉意"
     assert "".join(words for kind, words in found["zh_CN"] if kind != "new") == "我们抱歉"

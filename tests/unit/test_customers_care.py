@@ -6,15 +6,26 @@ from itertools import pairwise
 
 import pytest
 
-from domain.customers.care import CareAnswers, Care, CareCombination, Thresholds, answer_questions, choose_care, uncovered_answers, customer_rank
-from domain.customers.record import CustomerContact, AffectedCustomer
-from playbooks.followup import shipped_followup_plan
+from domain.customers.care import (
+    Care,
+    CareAnswers,
+    CareCombination,
+    Thresholds,
+    answer_questions,
+    choose_care,
+    customer_rank,
+    uncovered_answers,
+)
+from domain.customers.import_row import AffectedCustomer, CustomerContact
+from playbooks.followup_file import shipped_followup_plan
 
 COMPENSATION, UPGRADED, NAMED = Care.COMPENSATION, Care.UPGRADED, Care.NAMED
 
 
 def customer(order: int = 0, poor: int = 0, given: int = 0, *, public: bool = False) -> AffectedCustomer:
-    return AffectedCustomer("C", CustomerContact(), order_value=order, poor_service=poor, compensation=given, public=public)
+    return AffectedCustomer(
+        "C", CustomerContact(), order_value=order, poor_service=poor, compensation=given, public=public
+    )
 
 
 @pytest.mark.parametrize(

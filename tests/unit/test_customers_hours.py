@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.customers.hours import ContactQuietHours, contactable_zones, is_quiet_time, parse_minute_of_day, next_contact_time
+from domain.customers.contact_hours import (
+    ContactQuietHours,
+    contactable_zones,
+    is_quiet_time,
+    next_contact_time,
+    parse_minute_of_day,
+)
 
 NIGHT, NOON, NEVER = ContactQuietHours(21 * 60, 9 * 60), ContactQuietHours(12 * 60, 14 * 60), ContactQuietHours(0, 0)
 UTC = pendulum.UTC

@@ -8,15 +8,15 @@ from pathlib import Path
 import pendulum
 import pytest
 
-from domain.customers.plan import next_check_at, compute_follow_up_times
-from domain.customers.record import CustomerContact
+from domain.customers.import_row import CustomerContact
+from domain.customers.plan import compute_follow_up_times, next_check_at
+from domain.spreadsheet import escape_formula
 from engine.customers import wording
-from engine.customers.recipients import _filled, _without
-from engine.sheets import escape_formula
+from engine.customers.recipient_address import _filled, _without
 from playbooks.errors import BadFile
-from playbooks.followup import FOLLOW_UP_PLAYBOOK, SHIPPED, FollowUpFile, parse_followup, shipped_followup_plan
-from playbooks.library import PlaybookLibrary
-from storage.customers_vault import UnreadableContact, open_vault
+from playbooks.followup_file import FOLLOW_UP_PLAYBOOK, SHIPPED, FollowUpFile, parse_followup, shipped_followup_plan
+from playbooks.playbook_library import PlaybookLibrary
+from storage.customers.contact_vault import UnreadableContact, open_vault
 from storage.settings import SettingsError
 
 TEXT = SHIPPED.read_text(encoding="utf-8")
@@ -89,7 +89,9 @@ def test_the_next_look_is_the_first_thing_to_come_and_never_before_the_next_batc
 @pytest.mark.parametrize("language", ["en", "zh_CN"])
 @pytest.mark.parametrize("purpose", ["ask", "reminder"])
 def test_messages_hold_the_link_and_no_braces(language: str, purpose: str) -> None:
-    title, body = wording.make_survey_message(shipped_followup_plan(), purpose, language, "INC-1", "https://x.example/a/s/T")
+    title, body = wording.make_survey_message(
+        shipped_followup_plan(), purpose, language, "INC-1", "https://x.example/a/s/T"
+    )
     assert "https://x.example/a/s/T" in body
     assert "{" not in title + body
     assert ("评价" in title) is (language == "zh_CN")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.customers.record import BadCustomerRow, CustomerContact, AffectedCustomer, parse_contact, parse_customer
+from domain.customers.import_row import AffectedCustomer, BadCustomerRow, CustomerContact, parse_contact, parse_customer
 
 GOOD = {
     "id": "C1", "contact": "li@example.com", "language": "zh-CN", "order_value": "499.9", "poor_service_30d": "2",

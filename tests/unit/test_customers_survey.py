@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from domain.customers.survey import (
-    SurveyAnswer,
     BadSurveyAnswer,
     CallbackReason,
+    SurveyAnswer,
     SurveyResult,
     callback_reason,
-    score_nps,
     parse_answer,
+    score_nps,
     weightier_reason,
 )
-from playbooks.followup import shipped_followup_plan
+from playbooks.followup_file import shipped_followup_plan
 
 
 def test_a_whole_answer_and_the_least_one() -> None:

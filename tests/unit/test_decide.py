@@ -10,7 +10,7 @@ import pytest
 from domain.commands import Acknowledge, Done, Reassign
 from domain.facts import FactKind
 from domain.incident import StepStatus
-from domain.notices import NotificationPurpose
+from domain.notifications import NotificationPurpose
 from domain.playbook import StepKind
 from domain.roster import Role
 from tests.procedures import (
@@ -18,9 +18,9 @@ from tests.procedures import (
     BEN,
     CAI,
     DAN,
+    ESCALATION,
     EVA,
     FU,
-    ESCALATION,
     LAST,
     calls,
     give,

@@ -9,8 +9,8 @@ import pytest
 from domain.commands import Acknowledge, Begin, Cancel, Close, Done, Mitigate, Reopen
 from domain.facts import FactKind
 from domain.incident import IncidentStatus, PublicationState, StepStatus
-from domain.notices import NotificationPurpose
-from domain.playbook import UpdateWatch, Stage
+from domain.notifications import NotificationPurpose
+from domain.playbook import Stage, UpdateWatch
 from domain.text import Text
 from tests.procedures import ANA, CAI, EVA, approved, calls, give, kinds, m, playbook, said, statement, step
 from tests.world import START, World

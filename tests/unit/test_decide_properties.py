@@ -32,7 +32,7 @@ from domain.durations import later
 from domain.evolve import evolve_snapshot
 from domain.facts import FactKind
 from domain.incident import ACTIVE_STATUSES, IncidentStatus, StepStatus
-from domain.notices import UNTIL_ACKNOWLEDGED, NotificationPurpose
+from domain.notifications import UNTIL_ACKNOWLEDGED, NotificationPurpose
 from domain.playbook import PERSON_STEPS, Playbook, StepKind
 from tests.strategies import playbooks
 from tests.world import PEOPLE, World
@@ -129,7 +129,9 @@ def check_notice(world: World, before: Any, notice: Any) -> None:
         )
     if notice.purpose in CALLS:
         assert state.active, "nobody is called for a step that is over"
-        assert was is None or was.status in ACTIVE_STATUSES or was.status is StepStatus.ABANDONED  # resumed by a reopening
+        assert (
+            was is None or was.status in ACTIVE_STATUSES or was.status is StepStatus.ABANDONED
+        )  # resumed by a reopening
     if not world.snapshot.incident.running and notice.purpose in CALLS:
         closed = world.snapshot.incident.closed_at
         assert closed is not None
@@ -228,8 +230,8 @@ def test_the_order_of_equal_timestamps_is_stable(playbook: Playbook) -> None:
 @pytest.mark.parametrize("pace", [1.0, 20.0, 240.0])
 def test_pace_divides_every_deadline(pace: float) -> None:
     """At pace n each offset is the n-th part, counted from the same zero."""
-    from engine.house import CATALOG
-    from playbooks.loader import load_playbook
+    from engine.installation import CATALOG
+    from playbooks.playbook_loader import load_playbook
 
     playbook = load_playbook(CATALOG / "four-hour-response.yaml")
     slow, fast = World(playbook), World(playbook, drill=True, pace={"declared": pace})

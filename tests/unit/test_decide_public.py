@@ -9,7 +9,7 @@ import pytest
 from domain.commands import Approve, Cancel, Close, Done, Draft, Reject, Retry
 from domain.facts import FactKind
 from domain.incident import StepStatus
-from domain.notices import NotificationPurpose
+from domain.notifications import NotificationPurpose
 from domain.roster import PublicChannel
 from tests.procedures import ANA, BEN, EVA, approved, calls, give, kinds, m, playbook, said, statement, step
 from tests.world import World, roster

@@ -10,10 +10,19 @@ from datetime import timedelta
 
 import pytest
 
-from domain.drill.compare import compare_drills
-from domain.drill.judging import DrillSecond, find_bottleneck, find_blind_guard, find_crossed_guard, find_knee, figures_out_of_band, is_overloaded, find_recovery
-from domain.drill.plan import DrillFigure, GuardRail, HttpStep, Journey, LoadLevel, MeasuredPeak, DrillPlan
-from domain.drill.verdict import JudgedStage, DrillOutcome, FaultRecovery, judge_drill
+from domain.drill.comparison import compare_drills
+from domain.drill.measurement import (
+    DrillSecond,
+    figures_out_of_band,
+    find_blind_guard,
+    find_bottleneck,
+    find_crossed_guard,
+    find_knee,
+    find_recovery,
+    is_overloaded,
+)
+from domain.drill.plan import DrillFigure, DrillPlan, GuardRail, HttpStep, Journey, LoadLevel, MeasuredPeak
+from domain.drill.verdict import DrillOutcome, FaultRecovery, JudgedStage, judge_drill
 from domain.text import Text
 from domain.trend import Trend
 
@@ -82,7 +91,11 @@ def test_the_knee_is_the_capacity(seed: int) -> None:
 def test_silence_is_no_good_news() -> None:
     dead = [replace(one, steps=0, completed=0, p95=None, oldest=4_000.0, under_way=40) for one in
             queue(10, 20, 3, dice=random.Random(1))]  # fmt: skip
-    assert set(figures_out_of_band(dead, BANDS)) >= {DrillFigure.LATENCY, DrillFigure.THROUGHPUT, DrillFigure.SATURATION}
+    assert set(figures_out_of_band(dead, BANDS)) >= {
+        DrillFigure.LATENCY,
+        DrillFigure.THROUGHPUT,
+        DrillFigure.SATURATION,
+    }
 
 
 def test_chance_alone_is_not_out_of_band() -> None:

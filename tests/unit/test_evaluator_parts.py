@@ -10,14 +10,14 @@ import pytest
 
 from domain.durations import later
 from domain.text import Text
-from domain.warning.rule import Aggregate, Condition, ThresholdLevel, Rule, Tier
-from domain.warning.standing import RulePhase, RuleState
-from engine.warning.columns import SampleArrays, SeriesDescriptor
-from engine.warning.edges import LastWindow
+from domain.warning.rule import Aggregate, Condition, Rule, ThresholdLevel, Tier
+from domain.warning.rule_state import RulePhase, RuleState
 from engine.warning.evaluator import Evaluator
+from engine.warning.extreme_windows import LastWindow
 from engine.warning.quantiles import QuantileWindow, bin_of, round_values
+from engine.warning.sample_arrays import SampleArrays, SeriesDescriptor
 from engine.warning.windows import SlotBatch
-from storage.figures import to_micros
+from storage.samples.sample_store import to_micros
 
 START = pendulum.datetime(2026, 3, 2, 9)
 

@@ -13,17 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pendulum import DateTime
 
-import engine.warning.watch
+import engine.warning.tracker
 from domain.durations import later
 from domain.text import Text
-from domain.warning import window
-from domain.warning.machine import advance_state
-from domain.warning.rule import PERCENTILES, Aggregate, Baseline, Condition, ThresholdLevel, Rule, Tier
-from domain.warning.standing import RuleState
-from domain.warning.window import Sample
-from engine.warning.columns import SampleArrays, HistoryArrays, SeriesDescriptor
+from domain.warning import reference_evaluator
+from domain.warning.reference_evaluator import Sample
+from domain.warning.rule import PERCENTILES, Aggregate, Baseline, Condition, Rule, ThresholdLevel, Tier
+from domain.warning.rule_state import RuleState
+from domain.warning.state_machine import advance_state
 from engine.warning.evaluator import Evaluator
-from storage.figures import to_micros
+from engine.warning.sample_arrays import HistoryArrays, SampleArrays, SeriesDescriptor
+from storage.samples.sample_store import to_micros
 
 START = pendulum.datetime(2026, 3, 29, 0, 0)  # the night of a change of clocks in Europe
 SERIES = [
@@ -115,7 +115,10 @@ def rules(draw: st.DrawFn, same_hours: bool = False) -> Rule:
     recover = draw(st.sampled_from([1.0, 0.5, 0.8]))
     levels = [ThresholdLevel(Tier.YELLOW, first, first * recover), ThresholdLevel(Tier.RED, second, second * recover)]
     if condition is Condition.BELOW:
-        levels = [ThresholdLevel(Tier.YELLOW, second, second / recover), ThresholdLevel(Tier.RED, first, first / recover)]
+        levels = [
+            ThresholdLevel(Tier.YELLOW, second, second / recover),
+            ThresholdLevel(Tier.RED, first, first / recover),
+        ]
     base = None
     if condition.compares:
         base = draw(
@@ -176,17 +179,19 @@ def compare(rule: Rule, arrived: list[Arrived], ticks: list[int], memory: Memory
         got = watch.reader.read(to_micros(now))
         newest = watch.groups.newest()
         live = [one for one in heard if one.at < now and one.at >= START.subtract(days=1)]
-        keys = set(window.list_series(rule, live)) if rule.by else {()}
+        keys = set(reference_evaluator.list_series(rule, live)) if rule.by else {()}
         if rule.per:
             keys |= {
-                window.make_series_key(rule, one.labels) for one in live if one.metric == "n" and window._matches(rule, one)
+                reference_evaluator.make_series_key(rule, one.labels)
+                for one in live
+                if one.metric == "n" and reference_evaluator._matches(rule, one)
             }
         assert set(watch.groups.slots) == keys
         percentile = rule.aggregate in PERCENTILES
         for key in sorted(keys):
-            wanted = window.read_window(rule, heard, now, key)
+            wanted = reference_evaluator.read_window(rule, heard, now, key)
             if memory is not None:  # raw samples of weeks ago are not kept: the newest is one of the live ones
-                wanted = replace(wanted, newest=window.read_window(rule, live, now, key).newest)
+                wanted = replace(wanted, newest=reference_evaluator.read_window(rule, live, now, key).newest)
             slot = watch.groups.slots[key]
             error = 0.011 if percentile else 1e-12
             value = None if np.isnan(got.value[slot]) else float(got.value[slot])
@@ -212,7 +217,7 @@ def compare(rule: Rule, arrived: list[Arrived], ticks: list[int], memory: Memory
 @given(rules(), st.integers(0, 10**9))
 def test_readings_and_standings_are_those_of_the_reference(rule: Rule, seed: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine.warning.watch, "_FEW", 0)  # all judged in bulk, however few
+        patch.setattr(engine.warning.tracker, "_FEW", 0)  # all judged in bulk, however few
         compare(rule, world(seed), beats(seed))
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from domain.durations import later
 from domain.warning.rule import TICK
-from domain.warning.standing import RulePhase, RuleState
-from domain.warning.trial import RuleTrial
+from domain.warning.rule_state import RulePhase, RuleState
+from domain.warning.rule_trial import RuleTrial
 from engine.warning.backtest import collect_samples
-from engine.warning.columns import SeriesDescriptor
 from engine.warning.evaluator import Evaluator
+from engine.warning.sample_arrays import SeriesDescriptor
 from playbooks.rule_loader import RuleFile, load_rule
 from playbooks.rulebook import SHIPPED
-from storage.figures import to_micros
+from storage.samples.sample_store import to_micros
 
 FILES = [load_rule(path) for path in sorted(SHIPPED.glob("*.yaml"))]
 CASES = [

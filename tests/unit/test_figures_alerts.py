@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.warning.alert import MonitorAlert, RecordedAlert, AlertStep, record_alert, decide_alert_step
-from engine.figures.alerts import UnreadableAlerts, parse_alerts
+from domain.warning.alert import AlertStep, MonitorAlert, RecordedAlert, decide_alert_step, record_alert
+from engine.samples.alerts import UnreadableAlerts, parse_alerts
 
 T = pendulum.datetime(2026, 3, 14, 3, 0)
 LATER = T.add(minutes=10)
@@ -33,7 +33,9 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("sentence", "alert", "known", "expected"), TABLE, ids=[row[0] for row in TABLE])
-def test_what_a_word_means(sentence: str, alert: MonitorAlert, known: RecordedAlert | None, expected: AlertStep) -> None:
+def test_what_a_word_means(
+    sentence: str, alert: MonitorAlert, known: RecordedAlert | None, expected: AlertStep
+) -> None:
     found, why = decide_alert_step(alert, known)
     assert found is expected
     assert "Down" in str(why)
@@ -142,7 +144,8 @@ def test_the_zero_time_of_go_is_no_time() -> None:
 
 def test_without_a_fingerprint_the_labels_are_the_identity() -> None:
     one, two = (
-        parse_alerts("alertmanager", changed(fingerprint="", labels=labels)).alerts[0] for labels in ({"a": "1"}, {"a": "2"})
+        parse_alerts("alertmanager", changed(fingerprint="", labels=labels)).alerts[0]
+        for labels in ({"a": "1"}, {"a": "2"})
     )
     again = parse_alerts("alertmanager", changed(fingerprint=None, labels={"a": "1"})).alerts[0]
     assert one.key == again.key != two.key

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.figures.files import BadSamplesFile, BadSampleRow, SamplesFile, SampleRow, format_utc, parse_zone
+from engine.samples.csv_file import BadSampleRow, BadSamplesFile, SampleRow, SamplesFile, format_utc, parse_zone
 
 AT = 1_772_420_400_000_000  # 2026-03-02T03:00:00Z
 

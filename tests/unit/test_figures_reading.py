@@ -8,8 +8,8 @@ from typing import Any
 import pendulum
 import pytest
 
-from engine.figures.reading import SampleParser, UnreadableBatch, find_undeclared
-from storage.figures import to_micros
+from engine.samples.parser import SampleParser, UnreadableBatch, find_undeclared
+from storage.samples.sample_store import to_micros
 
 NOW = pendulum.datetime(2026, 3, 14, 3, 0)
 GOOD = {"metric": "csat", "time": "2026-03-14T02:59:30+00:00", "value": 4}

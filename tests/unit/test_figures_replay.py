@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cli.client import ServerNotRunning, ApiRefusal
+from cli.client import ApiRefusal, ServerNotRunning
 from cli.samples_push import SamplePushTally
 from cli.samples_replay import _Replay, _show, _warnings
-from engine.figures.files import SampleRow, format_utc
+from engine.samples.csv_file import SampleRow, format_utc
 
 END = 1_772_424_000_000_000
 WARNING = {
@@ -81,7 +81,9 @@ def test_it_says_how_far_when_the_evaluation_stands_still(
     assert "evaluated only as far as 2026-03-02T03:59:00" in out
 
 
-@pytest.mark.parametrize("answer", [at(None), ApiRefusal(404, "there is no such page"), ServerNotRunning("gone"), {"x": 1}])
+@pytest.mark.parametrize(
+    "answer", [at(None), ApiRefusal(404, "there is no such page"), ServerNotRunning("gone"), {"x": 1}]
+)
 def test_where_nobody_evaluates_it_never_says_that_all_is_quiet(
     monkeypatch: pytest.MonkeyPatch, course: _Replay, capsys: pytest.CaptureFixture[str], answer: Any
 ) -> None:

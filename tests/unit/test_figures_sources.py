@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from playbooks.errors import BadFile
-from playbooks.sources import SourcesFile, parse_sources
+from playbooks.sources_file import SourcesFile, parse_sources
 
 SQL = "sources:\n  tickets:\n    kind: sql\n    url_env: DESK_URL\n    query: SELECT 1 AS value\n    metric: backlog\n"
 PROMETHEUS = "sources:\n  shop:\n    kind: prometheus\n    url: http://127.0.0.1:9090/\n"

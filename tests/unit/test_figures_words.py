@@ -9,13 +9,13 @@ from typing import Any
 import pendulum
 import pytest
 
-from engine.figures.deriving import derive_samples
-from engine.figures.reading import SampleParser, make_series_name
-from engine.figures.texts import UnreadableTexts, parse_mentions, parse_texts
-from engine.figures.words import TextAnalyzer
+from engine.samples.conversation_texts import UnreadableTexts, parse_mentions, parse_texts
+from engine.samples.derived_metrics import derive_samples
+from engine.samples.parser import SampleParser, make_series_name
+from engine.samples.text_analysis import TextAnalyzer
 from playbooks.errors import BadFile
-from playbooks.words import SHIPPED, WordLists, WordsFile, parse_words
-from storage.figures import canonical_labels, to_micros
+from playbooks.words_file import SHIPPED, WordLists, WordsFile, parse_words
+from storage.samples.sample_store import canonical_labels, to_micros
 
 NOW = pendulum.datetime(2026, 3, 14, 3, 0, 30)
 SHIPPED_WORDS = parse_words(SHIPPED.read_text(encoding="utf-8"), "words.yaml")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from domain.command_handlers import CommandRefused, handle_command
 from domain.commands import (
     Acknowledge,
     Approve,
@@ -25,7 +26,6 @@ from domain.commands import (
     SetImpact,
 )
 from domain.facts import FactKind
-from domain.handle import CommandRefused, handle_command
 from domain.incident import Impact, IncidentStatus
 from domain.playbook import Stage, StepKind
 from domain.roster import PublicChannel

@@ -10,7 +10,7 @@ import pytest
 from domain.health.erlang import Objective
 from domain.health.plan import CoreFigureName, IndexName
 from domain.health.staffing import AgentShift
-from domain.warning.figures import METRICS
+from domain.warning.metrics import METRICS
 from playbooks.errors import BadFile
 from playbooks.health_file import SHIPPED, HealthFile, parse_health, shipped_health_plan
 from playbooks.health_models import (

@@ -10,10 +10,10 @@ from domain.health import finding
 from domain.health.erlang import Objective, contacts_borne
 from domain.health.finding import HealthFindingKind, UnderstaffedStretch
 from domain.health.forecast import ForecastSlot
-from domain.health.index import compute_index, score_value
-from domain.health.plan import IndexComponent, CoreMeasure
+from domain.health.plan import CoreMeasure, IndexComponent
 from domain.health.risk import MAX_RATIO, ExpectedLoad, RiskCause, capacity_risks, complaint_risks, worst_risk
-from domain.health.staffing import AgentShift, count_on_shift, compute_reserve, agents_to_roster, compute_standby_call
+from domain.health.service_index import compute_index, score_value
+from domain.health.staffing import AgentShift, agents_to_roster, compute_reserve, compute_standby_call, count_on_shift
 
 OBJECTIVE = Objective(0.8, 20)
 
@@ -34,7 +34,11 @@ def test_a_shrinkage_that_leaves_nobody_is_refused(shrinkage: float) -> None:
 
 def test_shifts_add_up_and_go_past_midnight() -> None:
     weekdays = frozenset(range(5))
-    shifts = [AgentShift(weekdays, 480, 1200, 40), AgentShift(weekdays, 720, 960, 10), AgentShift(frozenset({6}), 1320, 360, 5)]
+    shifts = [
+        AgentShift(weekdays, 480, 1200, 40),
+        AgentShift(weekdays, 720, 960, 10),
+        AgentShift(frozenset({6}), 1320, 360, 5),
+    ]
     assert count_on_shift(shifts, 0, 479) == 0
     assert count_on_shift(shifts, 0, 480) == 40
     assert count_on_shift(shifts, 0, 720) == 50
@@ -143,7 +147,11 @@ def test_a_part_scores_by_line(value: float, zero: float, full: float, points: f
     assert score_value(value, zero, full) == pytest.approx(points)
 
 
-PARTS = [IndexComponent("csat", 40, 0.6, 1.0), IndexComponent("negative_share", 30, 0.3, 0.0), IndexComponent("nps", 30, -100, 100)]
+PARTS = [
+    IndexComponent("csat", 40, 0.6, 1.0),
+    IndexComponent("negative_share", 30, 0.3, 0.0),
+    IndexComponent("nps", 30, -100, 100),
+]
 
 
 def test_an_index_is_the_weighted_mean_of_its_parts() -> None:
@@ -193,7 +201,11 @@ def test_every_finding_says_what_to_do_next() -> None:
     assert finding.standby_finding(compute_standby_call(200, 180, OBJECTIVE, 14, 3)) is None
 
     hours = finding.understaffed_finding(
-        [UnderstaffedStretch("03-02 09:00", "03-02 10:00", 12, 10), UnderstaffedStretch("03-02 14:00", "03-02 16:00", 20, 10)], 15
+        [
+            UnderstaffedStretch("03-02 09:00", "03-02 10:00", 12, 10),
+            UnderstaffedStretch("03-02 14:00", "03-02 16:00", 20, 10),
+        ],
+        15,
     )
     assert hours is not None
     assert hours.kind is HealthFindingKind.UNDERSTAFFED

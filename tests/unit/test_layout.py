@@ -9,8 +9,8 @@ import pendulum
 import pytest
 
 from domain.incident import Incident, Response
-from domain.layout import clock_started_at, schedule_round, round_due_at, round_started_at
 from domain.playbook import Stage
+from domain.stage_schedule import clock_started_at, round_due_at, round_started_at, schedule_round
 from domain.text import Text
 from tests.procedures import m, playbook, step
 from tests.world import START

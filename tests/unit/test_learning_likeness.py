@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.learning.likeness import IncidentFingerprint, similarity_score, explain_similarity, find_most_similar, name_problem, find_recurring
-from domain.learning.words import common_words, normalize_text, redact_contacts, weigh_words
+from domain.learning.similarity import (
+    IncidentFingerprint,
+    explain_similarity,
+    find_most_similar,
+    find_recurring,
+    name_problem,
+    similarity_score,
+)
+from domain.learning.text_comparison import common_words, normalize_text, redact_contacts, weigh_words
 
 START = pendulum.datetime(2026, 3, 1)
 SAME, SIMILAR = 0.6, 0.4  # as shipped

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.learning.gathering import PlacedSuggestion, group_suggestions
-from domain.learning.plan import BadDueDate, parse_due_date, next_meeting
+from domain.learning.plan import BadDueDate, next_meeting, parse_due_date
+from domain.learning.suggestion_groups import PlacedSuggestion, group_suggestions
 from engine.learning.suggestions import find_nearest
 from playbooks.errors import BadFile
-from playbooks.learning import SHIPPED, LearningFile, parse_learning, shipped_learning_plan
+from playbooks.learning_file import SHIPPED, LearningFile, parse_learning, shipped_learning_plan
 
 NOW = pendulum.datetime(2026, 11, 22, 3, 0)  # a Sunday
 TEXT = SHIPPED.read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from locales import format_span, format_when, normalise, translator
 from locales.catalogue import catalogue_file
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("domain", "playbooks", "storage", "channels", "engine", "tasks", "flows", "web", "cli", "locales")
+PACKAGES = ("domain", "playbooks", "storage", "channels", "engine", "tasks", "flows", "runner", "web", "cli", "locales")
 PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[sdrf]|\{\w*\}")
 
 

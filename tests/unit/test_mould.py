@@ -11,12 +11,12 @@ import pytest
 import playbooks
 from domain.commands import Declare
 from domain.decide import decide
-from domain.incident import Impact, Incident, CaseType, Response, Snapshot
+from domain.incident import CaseType, Impact, Incident, Response, Snapshot
 from domain.playbook import Playbook
-from engine.mould import build_declarations, response_id
-from engine.owing import make_entries
-from playbooks.library import PlaybookLibrary
-from playbooks.roster import parse_roster
+from engine.response.declaration_batch import build_declarations, response_id
+from engine.response.enqueue import make_entries
+from playbooks.playbook_library import PlaybookLibrary
+from playbooks.roster_file import parse_roster
 
 NOW = pendulum.datetime(2026, 3, 2, 3, 0)
 ROSTER = parse_roster(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.playbook import Playbook
 from playbooks.errors import BadFile, FileFinding
-from playbooks.loader import load_playbook, parse_playbook
+from playbooks.playbook_loader import load_playbook, parse_playbook
 from tests.unit.broken_playbooks import CASES, HEAD, STEP, Case
 
 

@@ -15,9 +15,9 @@ import playbooks
 from domain.playbook import PERSON_STEPS, Playbook, Stage, Step, StepKind, full_step_id
 from domain.roster import Roster
 from domain.text import Text
-from playbooks.followup import shipped_followup_plan
-from playbooks.library import CATALOG, PlaybookLibrary
-from playbooks.roster import find_missing_roles, parse_roster
+from playbooks.followup_file import shipped_followup_plan
+from playbooks.playbook_library import CATALOG, PlaybookLibrary
+from playbooks.roster_file import find_missing_roles, parse_roster
 from playbooks.status_file import shipped_status_plan as status_shipped
 
 SAMPLE = Path(playbooks.__file__).parent / "sample"

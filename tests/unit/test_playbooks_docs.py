@@ -11,9 +11,9 @@ import pytest
 from pydantic import BaseModel
 
 from domain.playbook import StepKind
-from playbooks.loader import parse_playbook
-from playbooks.models import FORMS
-from playbooks.roster import find_missing_roles, parse_roster
+from playbooks.playbook_loader import parse_playbook
+from playbooks.playbook_models import FORMS
+from playbooks.roster_file import find_missing_roles, parse_roster
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "playbooks.md").read_text(encoding="utf-8")

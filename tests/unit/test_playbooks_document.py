@@ -13,10 +13,10 @@ from hypothesis import given, settings
 
 import playbooks
 from domain.playbook import Playbook, Stage, Step, StepKind
-from domain.soundness import check_playbook
+from domain.playbook_checks import check_playbook
 from domain.text import Text
-from playbooks.library import PlaybookLibrary
-from playbooks.loader import from_document, playbook_json_schema, parse_playbook, to_document
+from playbooks.playbook_library import PlaybookLibrary
+from playbooks.playbook_loader import from_document, parse_playbook, playbook_json_schema, to_document
 from tests.strategies import playbooks as random_playbooks
 
 SCHEMA = Path(playbooks.__file__).parent / "schema" / "playbook.schema.json"

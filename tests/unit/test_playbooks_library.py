@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from playbooks.errors import BadFile
-from playbooks.library import CATALOG, PlaybookLibrary, UnknownPlaybook
-from playbooks.roster import RosterFile
+from playbooks.playbook_library import CATALOG, PlaybookLibrary, UnknownPlaybook
+from playbooks.roster_file import RosterFile
 
 STAGE = "{{id: s, title: S, ends: 1h, steps: [{{id: a, kind: act, title: A, owner: o}}]}}"
 ONE = f"id: {{id}}\ntitle: {{title}}\nstages:\n  - {STAGE}\n"

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from domain.playbook import UpdateWatch, Playbook, Stage, Step, StepKind
+from domain.playbook import Playbook, Stage, Step, StepKind, UpdateWatch
 from domain.roster import Person, PublicChannel, Role, Roster
 from domain.text import Text
 from playbooks.errors import BadFile
-from playbooks.library import PlaybookLibrary
-from playbooks.roster import find_missing_roles, parse_roster
+from playbooks.playbook_library import PlaybookLibrary
+from playbooks.roster_file import find_missing_roles, parse_roster
 
 GOOD = """\
 currency: CNY
@@ -224,7 +224,8 @@ def test_what_a_playbook_names_and_the_roster_does_not_know_is_named() -> None:
         last_resort="nobody",
     )
     found = {
-        (finding.field, finding.reason): finding.remedy for finding in find_missing_roles(playbook, parse_roster(GOOD, "r"))
+        (finding.field, finding.reason): finding.remedy
+        for finding in find_missing_roles(playbook, parse_roster(GOOD, "r"))
     }
     assert set(found) == {
         ("stages[0].steps[0].owner", "no role 'incident-comander'"),

@@ -12,20 +12,35 @@ import pendulum
 import pytest
 
 import playbooks
+from domain.command_handlers import handle_command
 from domain.commands import Acknowledge, Approve, Close, Done, Draft
 from domain.decide import decide
 from domain.evolve import evolve_snapshot
 from domain.facts import Fact, FactKind
-from domain.handle import handle_command
 from domain.incident import BEGUN_STATUSES, Incident, IncidentStatus, Response, Snapshot, StepState, StepStatus
-from domain.notices import Notification, NotificationPurpose
+from domain.notifications import Notification, NotificationPurpose
 from domain.playbook import StepKind
-from playbooks.library import PlaybookLibrary
-from playbooks.roster import parse_roster
+from playbooks.playbook_library import PlaybookLibrary
+from playbooks.roster_file import parse_roster
 
 START = pendulum.datetime(2026, 3, 2, 3, 0)
-CALLS = frozenset({NotificationPurpose.ASSIGN, NotificationPurpose.BACKUP, NotificationPurpose.COMMANDER, NotificationPurpose.LAST_RESORT})
-TROUBLE = frozenset({NotificationPurpose.OVERDUE, NotificationPurpose.UPDATE_OVERDUE, NotificationPurpose.COMMANDER, NotificationPurpose.LAST_RESORT, NotificationPurpose.DOUBT})
+CALLS = frozenset(
+    {
+        NotificationPurpose.ASSIGN,
+        NotificationPurpose.BACKUP,
+        NotificationPurpose.COMMANDER,
+        NotificationPurpose.LAST_RESORT,
+    }
+)
+TROUBLE = frozenset(
+    {
+        NotificationPurpose.OVERDUE,
+        NotificationPurpose.UPDATE_OVERDUE,
+        NotificationPurpose.COMMANDER,
+        NotificationPurpose.LAST_RESORT,
+        NotificationPurpose.DOUBT,
+    }
+)
 ROSTER = parse_roster(
     (Path(playbooks.__file__).parent / "sample" / "roster.yaml").read_text(encoding="utf-8"), "roster.yaml"
 )
@@ -107,7 +122,9 @@ def settled(life: Life) -> bool:
 
 @pytest.mark.parametrize("playbook", [playbook.id for playbook in PlaybookLibrary().all()])
 def test_people_who_take_three_minutes_a_step_meet_every_deadline(playbook: str) -> None:
-    opens = [step.opens for _, step in PlaybookLibrary().get(playbook).each_step() if step.opens]  # some wait for their day
+    opens = [
+        step.opens for _, step in PlaybookLibrary().get(playbook).each_step() if step.opens
+    ]  # some wait for their day
     closes = max([timedelta(hours=4), *(opening + timedelta(hours=1) for opening in opens)])
     life = Life(playbook, closes, origin="public-opinion", kind="outage")
     assert settled(life)

@@ -9,13 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from domain.customers.record import COLUMNS, BadCustomerRow, parse_customer
-from engine.rehearsal.affected import RehearsedCustomer, CustomerFile, CustomerManner, SurveyBehaviour, draw_manner, read_customer_file
-from engine.rehearsal.order import ImportedCustomers
-from engine.rehearsal.owed import FollowUpEvidence, MeetingAgenda, judge_follow_up
-from engine.rehearsal.public import CustomerLedger, ReceivedSurvey, parse_survey
-from engine.rehearsal.span import TimeBounds
-from playbooks.followup import shipped_followup_plan
+from domain.customers.import_row import COLUMNS, BadCustomerRow, parse_customer
+from engine.rehearsal.affected_customers import (
+    CustomerFile,
+    CustomerManner,
+    RehearsedCustomer,
+    SurveyBehaviour,
+    draw_manner,
+    read_customer_file,
+)
+from engine.rehearsal.follow_up_expectation import FollowUpEvidence, MeetingAgenda, judge_follow_up
+from engine.rehearsal.request import ImportedCustomers
+from engine.rehearsal.simulated_customers import CustomerLedger, ReceivedSurvey, parse_survey
+from engine.rehearsal.time_bounds import TimeBounds
+from playbooks.followup_file import shipped_followup_plan
 
 HOUR = 3_600.0
 CLOSED = 4 * HOUR
@@ -100,7 +107,10 @@ def whole() -> FollowUpEvidence:
     people = {
         "content": (affected(2, 100, "mail"), CONTENT),
         "unhappy": (affected(3, 100, "phone"), replace(CONTENT, part=SurveyBehaviour.UNHAPPY, csat=2, nps=3)),
-        "unsolved": (affected(4, 100, "mail"), replace(CONTENT, part=SurveyBehaviour.UNSOLVED, csat=3, solved=False, nps=None)),
+        "unsolved": (
+            affected(4, 100, "mail"),
+            replace(CONTENT, part=SurveyBehaviour.UNSOLVED, csat=3, solved=False, nps=None),
+        ),
         "again": (affected(5, 100, "mail"), replace(CONTENT, part=SurveyBehaviour.AGAIN, suggestion="answer faster")),
         "silent": (affected(6, 3_000, "mail"), replace(CONTENT, part=SurveyBehaviour.SILENT)),
         "nowhere": (affected(7), replace(CONTENT, part=SurveyBehaviour.CONTENT)),
@@ -188,7 +198,9 @@ FAULTS: list[tuple[str, Callable[[FollowUpEvidence], FollowUpEvidence]]] = [
 
 
 @pytest.mark.parametrize(("said", "change"), FAULTS, ids=[said for said, _ in FAULTS])
-def test_each_fault_fails_it_and_is_named_by_its_line(said: str, change: Callable[[FollowUpEvidence], FollowUpEvidence]) -> None:
+def test_each_fault_fails_it_and_is_named_by_its_line(
+    said: str, change: Callable[[FollowUpEvidence], FollowUpEvidence]
+) -> None:
     found = says(change(whole()))
     assert any(said in one for one in found), found
 

@@ -9,17 +9,17 @@ import pytest
 import playbooks
 from domain.playbook import Playbook
 from domain.roster import Person, PublicChannel, Role, Roster
-from engine.rehearsal.cast import PersonaSet, PersonaManner, Persona
-from engine.rehearsal.casting import choose_personas
-from engine.rehearsal.course import OwnerBehaviour
-from engine.rehearsal.deeds import OwnerAction, OwnerActions
 from engine.rehearsal.expectation import RehearsalExpectation, compute_expectation
-from engine.rehearsal.layout import RehearsalClocks
-from engine.rehearsal.order import RehearsalRequest
-from engine.rehearsal.span import TimeBounds, exact_moment
-from playbooks.library import PlaybookLibrary
-from playbooks.loader import parse_playbook
-from playbooks.roster import parse_roster
+from engine.rehearsal.expected_step import OwnerBehaviour
+from engine.rehearsal.owner_actions import OwnerAction, OwnerActions
+from engine.rehearsal.persona_selection import choose_personas
+from engine.rehearsal.personas import Persona, PersonaManner, PersonaSet
+from engine.rehearsal.request import RehearsalRequest
+from engine.rehearsal.step_schedule import RehearsalClocks
+from engine.rehearsal.time_bounds import TimeBounds, exact_moment
+from playbooks.playbook_library import PlaybookLibrary
+from playbooks.playbook_loader import parse_playbook
+from playbooks.roster_file import parse_roster
 
 SHIPPED = Path(playbooks.__file__).parent
 SAMPLE = parse_roster((SHIPPED / "sample" / "roster.yaml").read_text(encoding="utf-8"), "roster.yaml")
@@ -50,7 +50,13 @@ def cast(**parts: PersonaManner) -> PersonaSet:
 
 
 def expected(
-    plan: Playbook, behaviour: OwnerBehaviour, *, closes: float = 90, slack: float = 0, roster: Roster = ROSTER, **about: str
+    plan: Playbook,
+    behaviour: OwnerBehaviour,
+    *,
+    closes: float = 90,
+    slack: float = 0,
+    roster: Roster = ROSTER,
+    **about: str,
 ) -> RehearsalExpectation:
     clocks = RehearsalClocks(exact_moment(closes * 60), closes * 60 + 86_400)
     return compute_expectation(plan, roster, behaviour, clocks, about, slack=slack * 60, prompt=slack * 30)
@@ -180,7 +186,9 @@ def test_silence_is_broken_by_the_commander_then_by_the_executive() -> None:
 def test_a_late_acknowledgement_makes_the_next_call_possible_not_due() -> None:
     """The window is 5 minutes; the answer came within half a minute of its end."""
     when = TimeBounds(5.2 * 60, 5.4 * 60)
-    deeds = OwnerActions({"s/a": OwnerAction("dan", when)}, {"s/a": OwnerAction("dan", when.plus(60))}, {("s/a", "assign", "dan"): 60.0})
+    deeds = OwnerActions(
+        {"s/a": OwnerAction("dan", when)}, {"s/a": OwnerAction("dan", when.plus(60))}, {("s/a", "assign", "dan"): 60.0}
+    )
     found = expected(playbook(ACT), deeds, slack=2)
     assert required(found) == [(0, "s/a", "assign", "dan")]
     assert allowed(found) == {("s/a", "backup", "eva")}
@@ -197,7 +205,9 @@ def test_the_four_hour_response_as_its_mission_says() -> None:
     """Nobody absent, nobody late: what must be public, when, and who is told."""
     plan = PlaybookLibrary().get("four-hour-response")
     order = RehearsalRequest(plan)
-    found = compute_expectation(plan, SAMPLE, PersonaSet(), RehearsalClocks(exact_moment(order.closes_at), order.closes_at + 86_400), {})
+    found = compute_expectation(
+        plan, SAMPLE, PersonaSet(), RehearsalClocks(exact_moment(order.closes_at), order.closes_at + 86_400), {}
+    )
     assert order.closes_at == (4 * 60 + 20) * 60
     published = sorted({(posting.step, posting.window.lo / 3600 < by) for posting in found.postings for by in (4,)})
     assert published == [

@@ -12,13 +12,14 @@ import pytest
 import playbooks
 from channels.directory import ChannelDirectory
 from domain.roster import PublicChannel
-from engine.rehearsal.line import RehearsalError
-from engine.rehearsal.order import RehearsalRequest
-from engine.rehearsal.sandbox import inbox_boxes, find_leaks, require_sandbox
-from playbooks.library import PlaybookLibrary
-from playbooks.roster import parse_roster
-from storage import people, schema
+from engine.rehearsal.api_client import RehearsalError
+from engine.rehearsal.request import RehearsalRequest
+from engine.rehearsal.sandbox import find_leaks, inbox_boxes, require_sandbox
+from playbooks.playbook_library import PlaybookLibrary
+from playbooks.roster_file import parse_roster
+from storage import schema
 from storage.database import Database
+from storage.incidents import person_tokens
 
 SAMPLE = Path(playbooks.__file__).parent / "sample"
 ROSTER = parse_roster((SAMPLE / "roster.yaml").read_text(encoding="utf-8"), "roster.yaml")
@@ -42,12 +43,12 @@ def test_a_lent_token_stands_beside_a_persons_own_and_goes_alone(tmp_path: Path)
     database = Database(f"sqlite+pysqlite:///{tmp_path / 'test.db'}")
     schema.upgrade_schema(database)
     with database.write() as connection:
-        own = people.replace_person_token(connection, "alice", NOW)
-        lent = people.add_person_token(connection, "alice", NOW)
-        assert {people.find_person(connection, own), people.find_person(connection, lent)} == {"alice"}
-        people.remove_person_token(connection, lent)
-        assert people.find_person(connection, own) == "alice"
-        assert people.find_person(connection, lent) is None
+        own = person_tokens.replace_person_token(connection, "alice", NOW)
+        lent = person_tokens.add_person_token(connection, "alice", NOW)
+        assert {person_tokens.find_person(connection, own), person_tokens.find_person(connection, lent)} == {"alice"}
+        person_tokens.remove_person_token(connection, lent)
+        assert person_tokens.find_person(connection, own) == "alice"
+        assert person_tokens.find_person(connection, lent) is None
     database.close()
 
 

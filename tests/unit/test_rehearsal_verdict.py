@@ -7,12 +7,18 @@ from dataclasses import replace
 import pytest
 
 from channels.rendering import DRILL_MARK, DUPLICATE_MARKS
-from domain.notices import NotificationPurpose
-from engine.rehearsal.due import ExpectedNotice, ExpectedPublication
+from domain.notifications import NotificationPurpose
 from engine.rehearsal.expectation import RehearsalExpectation
-from engine.rehearsal.letters import ReceivedMessage, parse_message
-from engine.rehearsal.span import TimeBounds
-from engine.rehearsal.verdict import RehearsalFault, RehearsalFinding, VerdictEvidence, RehearsalVerdict, judge_rehearsal
+from engine.rehearsal.expected_notices import ExpectedNotice, ExpectedPublication
+from engine.rehearsal.received_messages import ReceivedMessage, parse_message
+from engine.rehearsal.time_bounds import TimeBounds
+from engine.rehearsal.verdict import (
+    RehearsalFault,
+    RehearsalFinding,
+    RehearsalVerdict,
+    VerdictEvidence,
+    judge_rehearsal,
+)
 
 LINK = "http://127.0.0.1:7700/a/abc.def"
 ASSIGN = ExpectedNotice("s/a", NotificationPurpose.ASSIGN, "ana", TimeBounds(0, 120))
@@ -109,7 +115,9 @@ def test_a_role_without_backup_fails_though_nobody_missed_it() -> None:
 
 
 def test_a_call_that_cannot_be_made_is_missing_and_says_why() -> None:
-    nobody = ExpectedNotice("s/a", NotificationPurpose.BACKUP, "", TimeBounds(300, 420), cannot="the role engineer has no backup")
+    nobody = ExpectedNotice(
+        "s/a", NotificationPurpose.BACKUP, "", TimeBounds(300, 420), cannot="the role engineer has no backup"
+    )
     found = verdict(*ALL, expected=replace(EXPECTED, dues=(*EXPECTED.dues, nobody)))
     assert [finding.says for finding in found.findings] == [
         "s/a: backup to nobody, due by 00:07:00: the role engineer has no backup"

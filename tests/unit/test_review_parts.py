@@ -11,11 +11,19 @@ from hypothesis import strategies as st
 from pendulum import DateTime
 
 from domain.incident import StepState, StepStatus
-from domain.review import clocks
-from domain.review.clocks import ClockOutcome
+from domain.review import deadline_results
+from domain.review.deadline_results import ClockOutcome
 from domain.review.effects import measure_effect
-from domain.review.period import BadPeriod, PeriodLength, previous_period, days_of, unreviewed_periods, period_at, parse_period
-from domain.review.value import ValueInputs, compute_return
+from domain.review.period import (
+    BadPeriod,
+    PeriodLength,
+    days_of,
+    parse_period,
+    period_at,
+    previous_period,
+    unreviewed_periods,
+)
+from domain.review.return_on_investment import ValueInputs, compute_return
 from domain.trend import Trend
 
 SHANGHAI = "Asia/Shanghai"
@@ -129,21 +137,23 @@ S = StepStatus
 )
 def test_a_clock(state: StepState, now: int, deadline: str, acknowledged: str) -> None:
     at = T + timedelta(minutes=now)
-    assert clocks.judge_deadline(state, at) == deadline
-    assert clocks.judge_acknowledgement(state, at) == acknowledged
+    assert deadline_results.judge_deadline(state, at) == deadline
+    assert deadline_results.judge_acknowledgement(state, at) == acknowledged
 
 
 def test_a_tally_counts_what_is_over() -> None:
-    found = clocks.tally_outcomes([ClockOutcome.MET, ClockOutcome.MET, ClockOutcome.MISSED, ClockOutcome.OPEN, ClockOutcome.NONE])
+    found = deadline_results.tally_outcomes(
+        [ClockOutcome.MET, ClockOutcome.MET, ClockOutcome.MISSED, ClockOutcome.OPEN, ClockOutcome.NONE]
+    )
     assert (found.met, found.missed, found.open, found.share) == (2, 1, 1, 2 / 3)
-    assert clocks.tally_outcomes([]).share is None
+    assert deadline_results.tally_outcomes([]).share is None
 
 
 def test_answer_times() -> None:
-    assert clocks.answer_time(step(S.DONE, acknowledged=4, done=40)) == timedelta(minutes=4)
-    assert clocks.answer_time(step(S.OPEN)) is None
-    assert clocks.answer_time(step(S.ABANDONED, done=3)) is None  # given up is not answered
-    found = clocks.summarize_durations([timedelta(minutes=one) for one in (1, 2, 9)])
+    assert deadline_results.answer_time(step(S.DONE, acknowledged=4, done=40)) == timedelta(minutes=4)
+    assert deadline_results.answer_time(step(S.OPEN)) is None
+    assert deadline_results.answer_time(step(S.ABANDONED, done=3)) is None  # given up is not answered
+    found = deadline_results.summarize_durations([timedelta(minutes=one) for one in (1, 2, 9)])
     assert (found.count, found.mean, found.median) == (3, 240.0, 120.0)
 
 

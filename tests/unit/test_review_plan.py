@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from domain.review.period import REVIEW_LENGTHS, ReviewKind, PeriodLength
-from domain.warning.figures import METRICS
+from domain.review.period import REVIEW_LENGTHS, PeriodLength, ReviewKind
+from domain.warning.metrics import METRICS
 from playbooks.errors import BadFile
-from playbooks.library import PlaybookLibrary
-from playbooks.reviews import SHIPPED, ReviewsFile, parse_reviews, shipped_review_plan
+from playbooks.playbook_library import PlaybookLibrary
+from playbooks.reviews_file import SHIPPED, ReviewsFile, parse_reviews, shipped_review_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]

@@ -14,22 +14,22 @@ from hypothesis import strategies as st
 from pendulum import DateTime
 
 from domain.durations import later
-from domain.moments import resolve_wall_time
-from domain.roster import Person, Role, Roster
-from domain.rotation import (
+from domain.oncall import (
     Duties,
     DutyOverride,
-    ShiftCalendar,
-    OncallShift,
-    DutySource,
     DutyPeriod,
-    find_uncovered_periods,
+    DutySource,
+    OncallShift,
+    ShiftCalendar,
+    find_backup,
     find_last_change,
-    resolve_roster,
+    find_uncovered_periods,
     list_duty_periods,
     list_role_periods,
-    find_backup,
+    resolve_roster,
 )
+from domain.roster import Person, Role, Roster
+from domain.wall_clock import resolve_wall_time
 
 ROLE = Role("pr-lead", "PR lead", primary="pat", backup="bea")
 NOON = pendulum.datetime(2026, 11, 2, 12)
@@ -176,7 +176,14 @@ def test_no_minute_without_an_owner_none_with_two_over_every_change_of_summer_ti
             week = _week(zone, when, pattern)
             found = list_duty_periods(
                 ROLE,
-                ShiftCalendar(tuple(OncallShift(resolve_wall_time(a, zone), resolve_wall_time(b, zone, ends=True), p) for a, b, p in week), start, end),
+                ShiftCalendar(
+                    tuple(
+                        OncallShift(resolve_wall_time(a, zone), resolve_wall_time(b, zone, ends=True), p)
+                        for a, b, p in week
+                    ),
+                    start,
+                    end,
+                ),
                 (),
                 start,
                 end,
@@ -275,7 +282,9 @@ def test_whoever_left_has_no_shift() -> None:
 
 def test_gaps_are_of_roles_with_a_calendar() -> None:
     duties = Duties({"pr-lead": rota((-5, 2, "ann"), (4, 50, "ben"))})
-    assert [(one.role, one.start, one.end) for one in find_uncovered_periods(ROSTER, duties, at(0), at(9))] == [("pr-lead", at(2), at(4))]
+    assert [(one.role, one.start, one.end) for one in find_uncovered_periods(ROSTER, duties, at(0), at(9))] == [
+        ("pr-lead", at(2), at(4))
+    ]
 
 
 def test_a_change_is_from_one_person_to_another() -> None:

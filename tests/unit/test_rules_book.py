@@ -9,11 +9,11 @@ import pendulum
 import pytest
 
 from domain.warning.calendar import Campaign, CampaignOverride, rule_at
-from domain.warning.figures import METRICS, MetricKind
+from domain.warning.metrics import METRICS, MetricKind
 from domain.warning.rule import Aggregate, ThresholdLevel, Tier
 from playbooks.errors import BadFile, FileFinding
-from playbooks.rule_house import parse_calendar, parse_metrics
 from playbooks.rule_loader import RuleVocabulary, parse_rule
+from playbooks.rule_vocabulary import parse_calendar, parse_metrics
 from playbooks.rulebook import Rulebook, UnknownRule
 
 MINE = "id: {id}\ntitle: Mine\nmetric: {metric}\nwindow: 5m\nabove: {above}\nprofile: {profile}\n"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from playbooks.errors import BadFile, FileFinding
 from playbooks.rule_amounts import NotAnAmount, parse_amount
-from playbooks.rule_loader import RuleVocabulary, RuleFile, parse_rule, parse_values
+from playbooks.rule_loader import RuleFile, RuleVocabulary, parse_rule, parse_values
 from tests.unit.broken_rules import CASES, CHANGE, GOOD, bad
 
 HOUSE = RuleVocabulary(playbooks=["standby-agents", "process-retrospective"])

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from domain.warning.figures import LABELS, METRICS
+from domain.warning.metrics import LABELS, METRICS
 from domain.warning.rule import Aggregate
-from domain.warning.standing import RulePhase
-from domain.warning.trial import find_trial_failures
-from playbooks.library import PlaybookLibrary
-from playbooks.rule_house import parse_calendar, parse_metrics
+from domain.warning.rule_state import RulePhase
+from domain.warning.rule_trial import find_trial_failures
+from playbooks.playbook_library import PlaybookLibrary
 from playbooks.rule_loader import RuleVocabulary, parse_rule
 from playbooks.rule_models import FORMS
+from playbooks.rule_vocabulary import parse_calendar, parse_metrics
 from playbooks.rulebook import Rulebook
 
 ROOT = Path(__file__).parents[2]

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 import playbooks
 from domain.text import Text
-from domain.warning.figures import METRICS, MetricKind
-from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, RuleStart, Tier
-from domain.warning.soundness import check_rule
-from domain.warning.trial import RuleTrial, find_trial_failures
-from playbooks.library import PlaybookLibrary
-from playbooks.roster import parse_roster
+from domain.warning.metrics import METRICS, MetricKind
+from domain.warning.rule import Aggregate, Baseline, Condition, Rule, RuleStart, ThresholdLevel, Tier
+from domain.warning.rule_checks import check_rule
+from domain.warning.rule_trial import RuleTrial, find_trial_failures
+from playbooks.playbook_library import PlaybookLibrary
+from playbooks.roster_file import parse_roster
 from playbooks.rule_document import to_document
-from playbooks.rule_loader import RuleVocabulary, rule_json_schema, load_rule, parse_rule
+from playbooks.rule_loader import RuleVocabulary, load_rule, parse_rule, rule_json_schema
 from playbooks.rulebook import SHIPPED, Rulebook
-from storage.figures_history import ROLLUP_RETENTION
+from storage.samples.rollups import ROLLUP_RETENTION
 
 BOOK = Rulebook(playbooks=lambda: [playbook.id for playbook in PlaybookLibrary().all()])
 FILES = {path.stem: load_rule(path) for path in sorted(SHIPPED.glob("*.yaml"))}
@@ -177,7 +177,11 @@ def test_any_sound_rule_reads_back_as_itself_and_obeys_the_schema(
 ) -> None:  # fmt: skip
     changes = condition.compares
     mild = limit / 2 if condition is not Condition.BELOW else limit * 1.5
-    levels = (ThresholdLevel(YELLOW, mild, mild), ThresholdLevel(RED, limit, limit)) if two else (ThresholdLevel(RED, limit, limit),)
+    levels = (
+        (ThresholdLevel(YELLOW, mild, mild), ThresholdLevel(RED, limit, limit))
+        if two
+        else (ThresholdLevel(RED, limit, limit),)
+    )
     rule = Rule(
         "r", Text("R", "规则"), metric, METRICS[metric].aggregate, HOUR, condition, levels,
         by=by, for_=spans[0], quiet=spans[1], points=points and changes,
@@ -203,7 +207,7 @@ def test_the_shipped_schema_is_the_one_of_the_models() -> None:
 
 
 def test_the_schema_takes_what_ships_and_refuses_what_the_loader_refuses() -> None:
-    from playbooks.source import read_yaml
+    from playbooks.yaml_source import read_yaml
 
     for path in SHIPPED.glob("*.yaml"):
         VALIDATOR.validate(read_yaml(path.read_text(encoding="utf-8"), path.name).data)

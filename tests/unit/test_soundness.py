@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from domain.playbook import UpdateWatch, Playbook, Stage, Step, StepKind, full_step_id
-from domain.soundness import MOST_ROUNDS, check_playbook
+from domain.playbook import Playbook, Stage, Step, StepKind, UpdateWatch, full_step_id
+from domain.playbook_checks import MOST_ROUNDS, check_playbook
 from domain.text import Text
 from tests.strategies import playbooks as random_playbooks
 

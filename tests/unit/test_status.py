@@ -8,7 +8,15 @@ import pendulum
 import pytest
 
 from domain.incident import IncidentStatus
-from domain.status import PostedText, PublicService, ServiceState, PublicIncident, find_overall_state, find_service_status, group_statements
+from domain.service_status import (
+    PostedText,
+    PublicIncident,
+    PublicService,
+    ServiceState,
+    find_overall_state,
+    find_service_status,
+    group_statements,
+)
 from domain.text import Text
 from playbooks.errors import BadFile
 from playbooks.status_file import SHIPPED, StatusFile, parse_status
@@ -38,7 +46,9 @@ S = ServiceState
 def test_a_service_is_what_its_open_incidents_make_of_it(
     about: str, troubles: list[tuple[str, str, IncidentStatus, int]], state: ServiceState, since: int | None
 ) -> None:
-    made = [PublicIncident(service, severity, status, AT.add(minutes=late)) for service, severity, status, late in troubles]
+    made = [
+        PublicIncident(service, severity, status, AT.add(minutes=late)) for service, severity, status, late in troubles
+    ]
     found = find_service_status(PAYMENT, made, frozenset({"critical"}))
     assert (found.state, found.since) == (state, None if since is None else AT.add(minutes=since)), about
 

@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from domain.tabletop.scenario import STANDARD_QUESTIONS, WEIGHTS, ScenarioCategory, InjectionEffect, ObserverQuestion, ScoringScale
+from domain.tabletop.scenario import (
+    STANDARD_QUESTIONS,
+    WEIGHTS,
+    InjectionEffect,
+    ObserverQuestion,
+    ScenarioCategory,
+    ScoringScale,
+)
 from domain.tabletop.scoring import ScoredItem, score_answers, score_items, score_timeliness
 from domain.text import Text
 from playbooks.errors import BadFile
-from playbooks.library import PlaybookLibrary
+from playbooks.playbook_library import PlaybookLibrary
 from playbooks.scenario_file import find_scenario, load_scenarios, read_scenarios
 
 ROOT = Path(__file__).parents[2]
@@ -88,7 +95,11 @@ def test_a_scale_is_the_mean_of_what_is_known_times_its_weight() -> None:
         item(ScoringScale.SKILL, 0.5), item(ScoringScale.MANNER, None),
     ])  # fmt: skip
     by = {part.scale: part for part in found.parts}
-    assert (by[ScoringScale.ADAPTABILITY].points, by[ScoringScale.ADAPTABILITY].known, by[ScoringScale.ADAPTABILITY].items) == (30.0, 2, 3)
+    assert (
+        by[ScoringScale.ADAPTABILITY].points,
+        by[ScoringScale.ADAPTABILITY].known,
+        by[ScoringScale.ADAPTABILITY].items,
+    ) == (30.0, 2, 3)
     assert by[ScoringScale.SKILL].points == 15.0
     assert by[ScoringScale.MANNER].points is None, "never invented"
     assert (found.points, found.of) == (45.0, 70), "and left out of what could be had"

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.text import Text
-from domain.warning.days import last_whole_day
-from domain.warning.machine import advance_state
+from domain.warning.daily_rules import last_whole_day
 from domain.warning.reading import RuleReading
-from domain.warning.rule import Aggregate, Condition, ThresholdLevel, Rule, Tier
-from domain.warning.standing import RulePhase, RuleState
+from domain.warning.rule import Aggregate, Condition, Rule, ThresholdLevel, Tier
+from domain.warning.rule_state import RulePhase, RuleState
+from domain.warning.state_machine import advance_state
 
 BERLIN = "Europe/Berlin"
 

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.text import Text
-from domain.warning.explaining import explain_state
-from domain.warning.figures import METRICS, MetricKind, aggregate_kind, format_metric
+from domain.warning.explanation import explain_state
+from domain.warning.metrics import METRICS, MetricKind, aggregate_kind, format_metric
 from domain.warning.reading import RuleReading
-from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, Tier
-from domain.warning.standing import RulePhase, RuleState
+from domain.warning.rule import Aggregate, Baseline, Condition, Rule, ThresholdLevel, Tier
+from domain.warning.rule_state import RulePhase, RuleState
 
 AT = pendulum.datetime(2026, 3, 2, 10)
 SLOW = Rule(
@@ -98,7 +98,9 @@ TABLE: list[tuple[str, Rule, RuleState, RuleReading, str, str]] = [
 @pytest.mark.parametrize(
     ("says", "rule", "standing", "seen", "english", "chinese"), TABLE, ids=[row[0] for row in TABLE]
 )
-def test_the_sentence(says: str, rule: Rule, standing: RuleState, seen: RuleReading, english: str, chinese: str) -> None:
+def test_the_sentence(
+    says: str, rule: Rule, standing: RuleState, seen: RuleReading, english: str, chinese: str
+) -> None:
     assert explain_state(rule, standing, seen, METRICS[rule.metric]) == Text(english, chinese)
 
 

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.text import Text
-from domain.warning import chance
-from domain.warning.judging import MissingEvidence, judge_reading, compared_figure
+from domain.warning import significance_tests
+from domain.warning.judgement import MissingEvidence, compared_figure, judge_reading
 from domain.warning.reading import RuleReading
-from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, Tier
+from domain.warning.rule import Aggregate, Baseline, Condition, Rule, ThresholdLevel, Tier
 
 AT = pendulum.datetime(2026, 3, 2, 10)
 YELLOW, RED = Tier.YELLOW, Tier.RED
@@ -30,7 +30,9 @@ def rule(condition: Condition = Condition.ABOVE, *levels: tuple[Tier, float, flo
     return Rule("r", Text("R"), "m", condition=condition, levels=made, **whole)
 
 
-def reading(value: float | None, events: float = 100, baseline: float | None = None, behind: float = 100) -> RuleReading:
+def reading(
+    value: float | None, events: float = 100, baseline: float | None = None, behind: float = 100
+) -> RuleReading:
     return RuleReading(AT, value, events, baseline, behind, AT)
 
 
@@ -186,23 +188,23 @@ def binomial_tail(k: int, n: int, p: Fraction) -> float:
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 9))
 def test_the_binomial_tail_is_exact_wherever_it_matters(a: int, b: int, tenths: int) -> None:
     exact = binomial_tail(a, a + b, Fraction(tenths, 10))
-    found = chance.binomial_at_least(a, a + b, tenths / 10)
+    found = significance_tests.binomial_at_least(a, a + b, tenths / 10)
     assert found == pytest.approx(exact, rel=1e-9) or (found == 1.0 and exact > 0.4)
-    assert chance.binomial_at_most(b, a + b, 1 - tenths / 10) == pytest.approx(found, rel=1e-6)
+    assert significance_tests.binomial_at_most(b, a + b, 1 - tenths / 10) == pytest.approx(found, rel=1e-6)
 
 
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
 def test_fishers_test_is_exact_wherever_it_matters(k: int, rest: int, other: int, other_rest: int) -> None:
     n, m, wins = k + rest, other + other_rest, k + other
     exact = sum(comb(n, i) * comb(m, wins - i) for i in range(k, min(n, wins) + 1)) / comb(n + m, wins)
-    found = chance.fisher_higher_share(k, n, other, m)
+    found = significance_tests.fisher_higher_share(k, n, other, m)
     assert found == pytest.approx(exact, rel=1e-9) or (found == 1.0 and exact > 0.4)
 
 
 def test_a_thousand_million_events_are_judged_at_once() -> None:
-    assert chance.poisson_excess(1_000_000_000, 900_000_000, 0.5) < 1e-100
-    assert 0.01 < chance.poisson_excess(500_700, 500_000, 0.5) < 0.5
-    assert chance.fisher_higher_share(10**9, 2 * 10**9, 9 * 10**8, 2 * 10**9) < 1e-100
+    assert significance_tests.poisson_excess(1_000_000_000, 900_000_000, 0.5) < 1e-100
+    assert 0.01 < significance_tests.poisson_excess(500_700, 500_000, 0.5) < 0.5
+    assert significance_tests.fisher_higher_share(10**9, 2 * 10**9, 9 * 10**8, 2 * 10**9) < 1e-100
 
 
 numbers = st.none() | st.floats(-1e12, 1e12)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from domain.durations import later
 from domain.text import Text
-from domain.warning.machine import advance_state
 from domain.warning.reading import RuleReading
-from domain.warning.rule import Aggregate, Condition, ThresholdLevel, Rule, Tier, tier_rank
-from domain.warning.standing import RulePhase, RuleState
+from domain.warning.rule import Aggregate, Condition, Rule, ThresholdLevel, Tier, tier_rank
+from domain.warning.rule_state import RulePhase, RuleState
+from domain.warning.state_machine import advance_state
 
 START = pendulum.datetime(2026, 3, 2, 10)
 TICK = timedelta(seconds=10)
@@ -45,7 +45,9 @@ def reading(what: float | str, tick: int) -> RuleReading:
     if what == GAP:
         return RuleReading(now, None, newest=later(now, timedelta(minutes=-4)))
     if what == SILENCE:
-        return RuleReading(now, 99.0, 100, newest=later(now, timedelta(minutes=-5)))  # a long window still has old samples
+        return RuleReading(
+            now, 99.0, 100, newest=later(now, timedelta(minutes=-5))
+        )  # a long window still has old samples
     return RuleReading(now, float(what), 100, newest=now)
 
 
@@ -173,7 +175,9 @@ def test_a_reading_from_before_the_phase_changes_nothing() -> None:
 
 
 def test_without_a_baseline_what_fires_goes_on_and_what_pends_is_dropped() -> None:
-    change = replace(rule(**F20), condition=Condition.CHANGE_ABOVE, levels=(ThresholdLevel(RED, 0.5, 0.3),), min_samples=0)
+    change = replace(
+        rule(**F20), condition=Condition.CHANGE_ABOVE, levels=(ThresholdLevel(RED, 0.5, 0.3),), min_samples=0
+    )
 
     def step(standing: RuleState, tick: int, baseline: float | None) -> RuleState:
         return advance_state(change, standing, RuleReading(at(tick), 40.0, 100, baseline, 100, at(tick)))
@@ -221,7 +225,9 @@ def test_it_never_fires_before_its_for_of_breached_readings(limit: Rule, history
     threshold = {level.tier: level.threshold for level in limit.levels}
     before = RuleState()
     for tick, after in enumerate(run(limit, history)):
-        raised = after.warns and tier_rank(after.tier) > (tier_rank(before.tier) if before.warns else 0) and not after.silent
+        raised = (
+            after.warns and tier_rank(after.tier) > (tier_rank(before.tier) if before.warns else 0) and not after.silent
+        )
         # A silence that warned has its level already, and figures may then take it on.
         if raised and after.tier is not None:
             ticks = int(-(-limit.for_ // TICK))

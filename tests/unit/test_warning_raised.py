@@ -11,18 +11,18 @@ import pendulum
 import pytest
 
 from domain.text import Text
-from domain.warning.raised import (
+from domain.warning.disposition import (  # fmt: skip
     Disposition,
-    WarningMove,
     RaisedWarning,
-    WarningContext,
     Silence,
+    WarningContext,
+    WarningMove,
     decide_disposition,
     warning_move,
-)  # fmt: skip
+)
 from domain.warning.reading import RuleReading
-from domain.warning.rule import Aggregate, Condition, ThresholdLevel, Rule, SeriesKey, RuleStart, Tier
-from domain.warning.standing import RuleStateChange, RulePhase, RuleState
+from domain.warning.rule import Aggregate, Condition, Rule, RuleStart, SeriesKey, ThresholdLevel, Tier
+from domain.warning.rule_state import RulePhase, RuleState, RuleStateChange
 
 NOW = pendulum.datetime(2026, 11, 2, 3, 0)
 WEB: SeriesKey = (("service", "web"),)
@@ -41,7 +41,9 @@ def raised(**fields: Any) -> RaisedWarning:
     return RaisedWarning(**{**given, **fields})
 
 
-def ruling(scene: WarningContext = WarningContext(), rule: Rule = RULE, standing: RuleState = FIRING) -> tuple[Disposition, str]:
+def ruling(
+    scene: WarningContext = WarningContext(), rule: Rule = RULE, standing: RuleState = FIRING
+) -> tuple[Disposition, str]:
     found = decide_disposition(rule, WEB, standing, scene, NOW)
     assert str(found.because)
     return found.course, found.matter

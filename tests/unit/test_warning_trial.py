@@ -10,15 +10,22 @@ import pendulum
 import pytest
 
 from domain.text import Text
-from domain.warning.figures import METRICS
-from domain.warning.rule import Aggregate, Condition, ThresholdLevel, Rule, Tier
-from domain.warning.soundness import check_rule
-from domain.warning.standing import RulePhase
-from domain.warning.trial import TrialExpectation, TrialSeries, RuleTrial, find_trial_failures
+from domain.warning.metrics import METRICS
+from domain.warning.rule import Aggregate, Condition, Rule, ThresholdLevel, Tier
+from domain.warning.rule_checks import check_rule
+from domain.warning.rule_state import RulePhase
+from domain.warning.rule_trial import RuleTrial, TrialExpectation, TrialSeries, find_trial_failures
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 RULE = Rule(
-    "queue", Text("Q"), "backlog", Aggregate.LAST, MINUTE, Condition.ABOVE, (ThresholdLevel(Tier.RED, 50, 40),), by=("queue",)
+    "queue",
+    Text("Q"),
+    "backlog",
+    Aggregate.LAST,
+    MINUTE,
+    Condition.ABOVE,
+    (ThresholdLevel(Tier.RED, 50, 40),),
+    by=("queue",),
 )
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from domain.text import Text
 from domain.warning.reading import RuleReading
-from domain.warning.rule import Aggregate, Baseline, Condition, ThresholdLevel, Rule, Tier
-from domain.warning.window import SampleHistory, Sample, read_window, list_series
+from domain.warning.reference_evaluator import Sample, SampleHistory, list_series, read_window
+from domain.warning.rule import Aggregate, Baseline, Condition, Rule, ThresholdLevel, Tier
 
 AT = pendulum.datetime(2026, 3, 16, 10)  # a Monday
 
@@ -73,7 +73,9 @@ def test_of_one_moment_the_last_is_the_largest_whatever_came_first() -> None:
 
 def test_satisfied_are_those_of_at_least_4() -> None:
     scores = [sample(1, score, count) for score, count in ((1, 5), (3, 5), (4, 10), (5, 20))]
-    assert read_window(rule("share", at_least=4), scores, AT) == RuleReading(AT, 0.75, 40, newest=AT.subtract(minutes=1))
+    assert read_window(rule("share", at_least=4), scores, AT) == RuleReading(
+        AT, 0.75, 40, newest=AT.subtract(minutes=1)
+    )
 
 
 def test_a_share_per_another_metric_counts_the_denominator() -> None:

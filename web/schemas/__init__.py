@@ -22,7 +22,9 @@ def schema_names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.json"))
 
 
-def documented_responses(name: str, description: str = "Done", *, status: int = 200, command: bool = False) -> dict[int | str, Any]:
+def documented_responses(
+    name: str, description: str = "Done", *, status: int = 200, command: bool = False
+) -> dict[int | str, Any]:
     """OpenAPI `responses` of an operation."""
     found: dict[int | str, Any] = {status: {"description": description, "content": _content(name)}}
     said = {401: "Nobody whom we know", 404: "No such thing", 422: "A field is not as it should be"}

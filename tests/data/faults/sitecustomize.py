@@ -59,7 +59,7 @@ def delay_a_send(module: Any) -> None:
     module.ChannelDirectory.send = delaying
 
 
-FAULTS = {"domain.calling": drop_an_escalation, "channels.directory": delay_a_send}
+FAULTS = {"domain.escalation": drop_an_escalation, "channels.directory": delay_a_send}
 
 
 class Finder(importlib.abc.MetaPathFinder):

@@ -1,0 +1,1 @@
+"""Accounts of the console: passwords, login links, sessions, single sign-on."""

@@ -1,0 +1,138 @@
+"""One drill from permission to report, with a watchdog beside it that brings it to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+from pendulum import DateTime
+from sqlalchemy import select
+
+from channels.notice_wording import localize_reason
+from engine.drill import lifecycle
+from engine.drill.conductor import DrillConductor, SecondListener, describe_write_failure
+from engine.drill.drill_records import DrillResult, save_result
+from engine.drill.folders import ALIVE, KIND, drills_dir
+from engine.drill.journal import DrillJournal
+from engine.drill.lifecycle import PhaseRunner as Phase
+from engine.drill.lifecycle import PreparedDrill
+from engine.drill.owner_call import WarningOwnerCall, choose_owner_call
+from engine.drill.preflight import DrillNotAllowed, check_time
+from engine.drill.processes import watchdog_beside
+from engine.drill.recover_orphan import recover_before_start
+from engine.installation import Installation
+from engine.review.service import get_review_service
+from playbooks.rulebook import Rulebook
+from storage.database import StorageError
+from storage.incidents.incidents import INCIDENT
+from storage.samples.rollups import read_history
+from storage.samples.sample_store import LIVE_FEED
+
+__all__ = [
+    "FOLLOW_UP_WITHIN",
+    "KIND",
+    "DrillResult",
+    "drills_dir",
+    "find_peak_rate",
+    "require_drill_allowed",
+    "run_drill",
+    "save_result",
+]
+
+BLOCKING_SEVERITIES = ("critical", "major")
+_LOOKED_AT = timedelta(days=28)  # for the measured peak
+FOLLOW_UP_WITHIN = timedelta(days=7)  # for what is asked about a drill that was missed
+
+
+def require_drill_allowed(house: Installation, now: DateTime) -> None:
+    """Refuse a drill while a real incident is open, or in a campaign that locks drills.
+
+    Raises:
+        DrillNotAllowed: which one.
+    """
+    query = select(INCIDENT.c.ref, INCIDENT.c.title).where(
+        INCIDENT.c.status.in_(("open", "mitigated")), INCIDENT.c.nature == "incident",
+        INCIDENT.c.drill.is_(False), INCIDENT.c.severity.in_(BLOCKING_SEVERITIES),
+    )  # fmt: skip
+    with house.database.read() as connection:
+        found = connection.execute(query.limit(1)).first()
+    if found is not None:
+        raise DrillNotAllowed(
+            f"{found.ref} is open ({found.title[:60]}): no drill beside the real thing; close it first"
+        )
+    for campaign in Rulebook(house.settings.home).calendar().running(now):
+        if campaign.lock_drills:
+            raise DrillNotAllowed(f"campaign {campaign.id} runs until {campaign.end.isoformat()}, and locks drills")
+
+
+def find_peak_rate(house: Installation, metric: str, now: DateTime) -> float | None:
+    """Find the highest hour of a volume in the last 28 days, as a rate a second; None where there is none."""
+    hours: dict[int, float] = {}
+    figures = get_review_service(house).figures
+    for one in read_history(figures, LIVE_FEED, metric, now - _LOOKED_AT, now, timedelta(hours=1)):
+        hours[one.bucket] = hours.get(one.bucket, 0.0) + one.total
+    return max(hours.values()) / 3600 if hours else None
+
+
+async def run_drill(
+    house: Installation, source: Path, clock: Callable[[], DateTime], heard: SecondListener = lambda *_: None,
+    begun: Callable[[DrillConductor], None] = lambda _: None, step: Phase = lifecycle.run_directly, *, auto: bool = False,
+) -> DrillResult:  # fmt: skip
+    """Run one drill from the first check to the call of its owner; killed drills are recovered first.
+
+    `auto`: the owner whom the warning calls is simulated.
+
+    Raises:
+        BadFile: the plan.
+        DrillNotAllowed: it must not begin.
+        StorageError: what it found could not be kept; the record is in its folder.
+    """
+    now = clock()
+    await asyncio.to_thread(require_drill_allowed, house, now)
+    drills = drills_dir(house)
+    with ExitStack() as lock:
+        await asyncio.to_thread(lock.enter_context, lifecycle.drill_lock(drills))
+        await asyncio.to_thread(recover_before_start, house, now)
+        name = f"{now.in_timezone('UTC').format('YYYYMMDD-HHmmss')}"
+        drill = lifecycle.prepare(source, drills, name, lambda metric: find_peak_rate(house, metric, now))
+        try:
+            check_time(drill.plan, now)
+            async with watchdog_beside(house, drill.folder):
+                return await _held(house, drill, clock, heard, begun, step, auto=auto)
+        except DrillNotAllowed:
+            shutil.rmtree(drill.folder)  # nothing was sent
+            raise
+        finally:
+            (drill.folder / ALIVE).unlink(missing_ok=True)
+
+
+async def _held(
+    house: Installation, drill: PreparedDrill, clock: Callable[[], DateTime], heard: SecondListener, begun: Callable[[DrillConductor], None],
+    step: Phase, *, auto: bool,
+) -> DrillResult:  # fmt: skip
+    owner = await asyncio.to_thread(choose_owner_call, house, drill.plan, drill.id, clock, auto=auto)
+    try:
+        record, verdict = await lifecycle.run_phases(drill, heard, begun, step, owner)
+    finally:
+        if isinstance(owner, WarningOwnerCall):
+            await owner.end()
+    journal, held = DrillJournal(drill.folder), None
+
+    async def report() -> None:
+        nonlocal held
+        held = await asyncio.to_thread(save_result, house, drill.plan, record, verdict, clock())
+        journal.write_ended(str(verdict.outcome))
+
+    try:
+        await lifecycle.with_journal(journal, step)("report", report)
+    except OSError as error:
+        why = "; ".join(localize_reason(reason, "en") for reason in verdict.reasons)
+        raise StorageError(
+            f"{verdict.outcome} ({why}), and {describe_write_failure(error)}: make room, and drill again"
+        ) from None
+    assert held is not None  # noqa: S101 - the phase sets it
+    return held

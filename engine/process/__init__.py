@@ -1,0 +1,1 @@
+"""Child processes of an installation: supervisor, heartbeats, start-up checks, clock."""

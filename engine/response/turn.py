@@ -1,0 +1,68 @@
+"""Turn: load, decide, commit. Taken by the runner as a Prefect run, and by the guarantor without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from pendulum import DateTime
+
+from domain.decide import Decision, decide
+from domain.durations import elapsed
+from domain.facts import Fact, FactKind
+from engine.installation import Installation
+from engine.response.enqueue import append_facts, commit_decision
+from storage.incidents import incidents, turns
+from storage.incidents.incidents import TurnLease
+
+TurnDriver = Literal["prefect", "guarantor", "sweep"]
+LEASE = timedelta(seconds=20)  # longer than any turn; whoever is more urgent takes it over by its token
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    """Result of a turn that was taken, for the log, the artifact and the figures."""
+
+    ref: str
+    response_id: str
+    decision: Decision
+    late: timedelta
+
+
+def lease_turns(
+    house: Installation, response_ids: Iterable[str], now: DateTime, *, spare: timedelta | None = None
+) -> list[TurnLease]:
+    """Lease the turns of these responses that are due.
+
+    `spare`: leave alone a turn that was leased less than so long ago: several who read one list would only
+    take each other's work away. None: take over every lease.
+    """
+    with house.database.write() as connection:
+        spared = None if spare is None else now + LEASE - spare
+        return incidents.lease_turns(connection, response_ids, now, now + LEASE, spared)
+
+
+def take_turn(
+    house: Installation, lease: TurnLease, now: DateTime, *, driver: TurnDriver, run_id: str = ""
+) -> TurnResult | None:
+    """Take one turn in one transaction; None if the lease is no longer the newest, so another has taken it."""
+    with house.database.write() as connection:
+        incidents.lock_incident_of_response(connection, lease.response_id)
+        if not incidents.is_newest_lease(connection, lease):  # taken over: nothing is worth the deciding
+            return None
+        before = incidents.load_snapshot(connection, lease.response_id, house.roster())
+        decision = decide(before, now)
+        if not incidents.save_snapshot(connection, before, decision.snapshot, decision.wake_at, lease):
+            return None
+        if driver == "guarantor" and decision.facts:
+            late = round(elapsed(lease.due_at, now).total_seconds(), 1)
+            append_facts(connection, before, [Fact(FactKind.WITHOUT_PREFECT, now, data={"late_seconds": late})])
+        commit_decision(connection, decision, now, run_id=run_id)
+        taken = {
+            "response_id": lease.response_id, "due_at": lease.due_at, "taken_at": now, "driver": driver,
+            "run_id": run_id,
+        }  # fmt: skip
+        turns.record_turns(connection, [taken])
+    return TurnResult(before.incident.ref, lease.response_id, decision, elapsed(lease.due_at, now))

@@ -1,0 +1,98 @@
+"""Service of reviews: the plan, the figures and their names, where links lead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from domain.review.plan import ReviewPlan
+from domain.warning.metrics import Metric
+from domain.warning.rule import Rule
+from engine.installation import Installation
+from playbooks.reviews_file import ReviewsFile
+from playbooks.rulebook import Rulebook, UnknownRule
+from storage.database import to_storage_error
+from storage.samples.sample_store import SampleStore, open_sample_store
+
+FILE = "reviews.yaml"
+
+
+class ReviewService:
+    """Reviews of one installation. Threads may share one."""
+
+    def __init__(self, house: Installation) -> None:
+        self.installation = house
+        self.file = ReviewsFile(house.settings.home / FILE)
+        self._book = Rulebook(house.settings.home)
+        self._figures: SampleStore | None = None
+        self._lock = Lock()
+
+    @property
+    def plan(self) -> ReviewPlan:
+        """How the operation reviews itself, as of now."""
+        return self.file.current()
+
+    @property
+    def figures(self) -> SampleStore:
+        """The samples, opened at the first use."""
+        with self._lock:
+            if self._figures is None:
+                self._figures = open_sample_store(self.installation.settings)
+            return self._figures
+
+    @contextmanager
+    def open_for_reading(self) -> Iterator[Connection]:
+        """Open the database for long reading, statement by statement: a report takes seconds and blocks nothing.
+
+        PostgreSQL would end a session that is idle in a transaction for so long.
+
+        Raises:
+            StorageError: the database cannot be read.
+        """
+        database = self.installation.database
+        if database.is_sqlite:
+            with database.read() as connection:
+                yield connection
+            return
+        try:
+            with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                yield connection
+        except DBAPIError as error:
+            raise to_storage_error(error) from error
+
+    def metrics(self) -> Mapping[str, Metric]:
+        """Return every metric that the installation knows by name."""
+        return self._book.metrics()
+
+    def find_rule(self, name: str) -> Rule | None:
+        """Return the warning rule of that id; None: the installation has none."""
+        try:
+            return self._book.get(name)
+        except UnknownRule:
+            return None
+
+    def document_link(self, document: str) -> str:
+        """Return the address at which people read a document."""
+        return f"{self.installation.settings.links_url}/documents/{document}"
+
+    def close(self) -> None:
+        """Close the samples."""
+        if self._figures is not None:
+            self._figures.close()
+
+
+_DESKS: WeakKeyDictionary[Installation, ReviewService] = WeakKeyDictionary()
+_GUARD = Lock()
+
+
+def get_review_service(house: Installation) -> ReviewService:
+    """Return the one review service of an installation."""
+    with _GUARD:
+        if house not in _DESKS:
+            _DESKS[house] = ReviewService(house)
+        return _DESKS[house]

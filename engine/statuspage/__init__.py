@@ -1,0 +1,1 @@
+"""Public status page: what it shows, its subscribers, their mail."""

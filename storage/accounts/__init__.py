@@ -1,0 +1,1 @@
+"""Accounts: users, sessions and tokens, failed logins, and their tables."""

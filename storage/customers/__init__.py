@@ -1,0 +1,1 @@
+"""Affected customers, their contacts and follow-ups, and their tables."""

@@ -1,0 +1,1 @@
+"""Learning as rows: suggestions, promised actions, recurrences, and their tables."""

@@ -1,0 +1,1 @@
+"""The on-call schedule as rows: overrides and handovers."""

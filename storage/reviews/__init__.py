@@ -1,0 +1,1 @@
+"""Reviews as rows: reviewed periods, retrospectives, daily shares."""

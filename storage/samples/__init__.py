@@ -1,0 +1,1 @@
+"""Service samples: the store, rollups, replays, polled sources, program tokens."""

@@ -1,0 +1,1 @@
+"""The public status page as rows: subscribers and publications."""

@@ -1,0 +1,1 @@
+"""JSON API: routers, webhooks, sample intake, Prometheus metrics."""

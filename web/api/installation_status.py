@@ -1,0 +1,81 @@
+"""API of the installation: playbooks, operating figures, liveness."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pendulum import DateTime
+
+from domain.playbook import Playbook
+from engine.customers.service import get_customer_service
+from engine.installation import Installation
+from engine.learning.service import get_learning_service
+from engine.review.service import get_review_service as review_desk
+from playbooks.playbook_loader import to_document
+from storage.database import check_database
+from storage.incidents import board
+from web.http.request_context import RequestContextDep
+from web.schemas import documented_responses
+
+router = APIRouter(tags=["house"])
+
+
+@router.get("/api/playbooks", responses=documented_responses("playbooks", "Every playbook in force"))
+async def playbooks(desk: RequestContextDep) -> JSONResponse:
+    """List every playbook in force, by id."""
+
+    def look(house: Installation, _now: DateTime) -> dict[str, Any]:
+        return {"playbooks": [_in_short(playbook) for playbook in house.library.all()]}
+
+    return JSONResponse(await desk.read(look))
+
+
+@router.get(
+    "/api/playbooks/{name}", responses=documented_responses("playbook", "The playbook, as a file would have it")
+)
+async def playbook(name: str, desk: RequestContextDep) -> JSONResponse:
+    """Show one whole playbook."""
+    return JSONResponse(await desk.read(lambda house, _now: to_document(house.library.get(name))))
+
+
+@router.get("/api/figures", responses=documented_responses("figures", "Figures"))
+async def figures(request: Request, desk: RequestContextDep) -> JSONResponse:
+    """Show the outbox by state, the turns of the last hour, Prefect's share, and findings in files."""
+
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
+        with house.database.read() as connection:
+            found = board.delivery_figures(connection, now)
+        return {**found, "findings": file_findings(request, house)}
+
+    return JSONResponse(await desk.read(look))
+
+
+def file_findings(request: Request, house: Installation) -> list[str]:
+    """Findings in any file of the home, a line each; the last good versions are in force."""
+    state = request.app.state
+    mine = (state.rulebook, state.figures.sources, state.figures.words)
+    desks = (get_customer_service(house).file, review_desk(house).file, get_learning_service(house).file)
+    others = (finding for file in (*mine, *desks) for finding in file.findings())
+    return [*house.findings(), *(str(finding) for finding in others)]
+
+
+@router.get("/healthz", responses=documented_responses("health", "The database answers"))
+def healthz(request: Request) -> JSONResponse:
+    """Show whether this process answers and reaches the database. Needs no token and reveals nothing."""
+    check_database(request.app.state.house.database)
+    return JSONResponse({"ok": True})
+
+
+def _in_short(playbook: Playbook) -> dict[str, Any]:
+    return {
+        "id": playbook.id,
+        "version": playbook.version,
+        "title": board.both_languages(playbook.title),
+        "summary": board.both_languages(playbook.summary),
+        "severity": playbook.severity,
+        "flow": playbook.flow,
+        "stages": len(playbook.stages),
+        "steps": sum(1 for _ in playbook.each_step()),
+    }

@@ -1,0 +1,1 @@
+"""Authentication: sessions, tokens, login, single sign-on, account pages, audit log."""

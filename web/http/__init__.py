@@ -1,0 +1,1 @@
+"""HTTP plumbing: request context, request guard, errors, page rendering, navigation."""

@@ -1,0 +1,144 @@
+"""Request context: authenticates, checks permission, and runs reads and commands in worker threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+from fastapi.responses import JSONResponse
+from pendulum import DateTime
+
+from domain.access import AccessRole, permission_for
+from domain.command_handlers import CommandRefused
+from domain.commands import Begin, Declare, IncidentCommand, StepCommand
+from engine.installation import Installation
+from engine.process.clock import now
+from engine.response import commands
+from engine.response.commands import CommandResult
+from web.auth.audit_writer import AuditWriter
+from web.auth.authentication import (
+    AccessDenied,
+    NotAuthenticated,
+    Principal,
+    RequestCredentials,
+    authenticate,
+    read_credentials,
+    require_permission,
+    resolve_speaker,
+)
+from web.http.declare_batcher import DeclareBatcher
+
+T = TypeVar("T")
+AnyCommand = StepCommand | IncidentCommand | Begin
+
+
+class RequestContext:
+    """Context of one request. `asker` is its principal, set before anything is read or carried out."""
+
+    def __init__(self, request: Request) -> None:
+        self.house: Installation = request.app.state.house
+        self.asker = Principal()
+        self._request = request
+        self._trail: AuditWriter = request.app.state.trail
+        self._writers: ThreadPoolExecutor = request.app.state.writers
+        self._readers: ThreadPoolExecutor = request.app.state.readers
+        self._gathering: DeclareBatcher = request.app.state.gathering
+        try:
+            self._asked: RequestCredentials = read_credentials(request)
+        except NotAuthenticated as refused:
+            self._trail.record_refusal(request, self.asker, str(refused))
+            raise
+
+    async def read(self, look: Callable[[Installation, DateTime], T], need: AccessRole | str = AccessRole.VIEWER) -> T:
+        """Run a read in a reader thread if the principal has the permission.
+
+        Raises:
+            NotAuthenticated: nobody asks whom we know.
+            AccessDenied: their role is less than `need`, a role or a deed of `domain.access.NEEDS`.
+        """
+
+        def work() -> T:
+            self._enter(need)
+            return look(self.house, now())
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    async def write(
+        self,
+        act: Callable[[Installation, str, DateTime], T],
+        said: str = "",
+        need: AccessRole | str = AccessRole.RESPONDER,
+        *,
+        noted: bool = True,
+    ) -> T:
+        """Run a change in a writer thread in the principal's name; it is recorded in the audit log.
+
+        `noted=False`: what is carried out writes there itself.
+
+        Raises:
+            NotAuthenticated: nobody asks whom we know.
+            AccessDenied: their role is less than `need`.
+        """
+
+        def work() -> T:
+            self._enter(need)
+            by = self._speaker(said)
+            done = act(self.house, by, now())
+            if noted:
+                self._trail.record_change(self._request, self.asker, by)
+            return done
+
+        return await asyncio.get_running_loop().run_in_executor(self._writers, work)
+
+    async def declare(self, make: Callable[[str], Declare]) -> CommandResult:
+        """Declare in the principal's name, batched with other declarations of the moment."""
+        if self._asked.token or self._asked.session:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._readers, self._enter, "declare")
+        else:
+            self._enter("declare")  # without a token nothing is looked up
+        answer = await self._gathering.declare(make(self.asker.by))
+        self._trail.record_change(self._request, self.asker, self.asker.by, answer.ref)
+        return answer
+
+    async def carry_out(self, make: Callable[[str], AnyCommand], said: str = "") -> JSONResponse:
+        """Carry out a command on an incident; `domain.access.NEEDS` says which permission it takes."""
+        need = permission_for(make(""))
+        answer = await self.write(lambda house, by, now: commands.carry_out_command(house, make(by), now), said, need)
+        return JSONResponse(command_result_document(answer))
+
+    def _enter(self, need: AccessRole | str) -> None:
+        try:
+            self.asker = self._request.state.asker = authenticate(self.house, self._asked, now())
+            require_permission(self.asker, need)
+        except (NotAuthenticated, AccessDenied) as refused:
+            self._trail.record_refusal(self._request, self.asker, str(refused))
+            raise
+        self._trail.record_activity(self.asker)
+
+    def _speaker(self, said: str) -> str:
+        try:
+            return resolve_speaker(self.house, self.asker, said)
+        except CommandRefused as refused:
+            self._trail.record_refusal(self._request, self.asker, str(refused))
+            raise
+
+
+async def _request_context(request: Request) -> RequestContext:
+    return RequestContext(request)
+
+
+RequestContextDep = Annotated[RequestContext, Depends(_request_context)]
+
+
+def command_result_document(answer: CommandResult) -> dict[str, Any]:
+    """JSON document of a command's result."""
+    return {
+        "id": answer.incident_id,
+        "ref": answer.ref,
+        "status": answer.status,
+        "changed": answer.changed,
+    }

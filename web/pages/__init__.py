@@ -1,0 +1,1 @@
+"""HTML pages: console, forms, charts, live updates, public status, survey and acknowledge pages."""

@@ -1,0 +1,232 @@
+"""Public status page: open to all, cacheable, from a copy during an outage; its Atom feed and e-mails."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pendulum import DateTime
+
+from engine.delivery.links import BadLink
+from engine.installation import Installation
+from engine.process import clock
+from engine.statuspage import page, subscribers
+from engine.statuspage.subscribers import BadAddress, TooManySubscriptions
+from locales import normalise
+from storage.settings import SettingsError
+from web.auth.authentication import client_address
+from web.http.page_rendering import negotiate_time_zone, render_page, render_template
+
+router = APIRouter(include_in_schema=False)
+log = logging.getLogger("tocsin.web")
+_FRESH = 2.0  # seconds for which a look at the database is good
+_PATIENCE = 1.0  # seconds for which a reader waits for the database
+_AGAIN = 5.0  # seconds until a database that did not answer is waited for again
+_OLD = 60.0  # seconds from which a page says how old it is
+_KEEP_EVERY = 60.0
+_LONG_AGO = 1e9
+_CACHED = "public, max-age=15, stale-while-revalidate=60, stale-if-error=86400"
+LONGEST_TOKEN = 300
+
+
+class StatusPageCache:
+    """Status document, refreshed at most every two seconds; the last good copy during an outage."""
+
+    def __init__(self, house: Installation, now: Callable[[], DateTime]) -> None:
+        self._house, self._now = house, now
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="status")
+        self._asking: asyncio.Future[None] | None = None
+        self._found: dict[str, Any] | None = None
+        self._looked = self._failed = self._kept = -_LONG_AGO
+        self._body: object = None
+
+    async def current(self) -> dict[str, Any]:
+        """Status document; never fails, and never takes longer than a second."""
+        if time.monotonic() - self._looked > _FRESH:
+            if self._asking is None or self._asking.done():
+                self._asking = asyncio.get_running_loop().run_in_executor(self._thread, self._look)
+            waits = 0.0 if time.monotonic() - self._failed < _AGAIN and self._found else _PATIENCE
+            done, _pending = await asyncio.wait({self._asking}, timeout=waits)
+            if not done:
+                self._failed = time.monotonic()
+        if self._found is None:
+            plan = subscribers.get_status_page_service(self._house).plan
+            self._found = page.load_copy(self._house.settings.home) or page.build_unknown_page(plan, self._now())
+        return self._found
+
+    def _look(self) -> None:
+        try:
+            found = page.build_page(self._house, subscribers.get_status_page_service(self._house).plan, self._now())
+        except Exception as error:  # noqa: BLE001 - the public sees the last good copy, whatever it was
+            if self._failed < 0:
+                log.warning("the status page shows its last copy: %s", type(error).__name__)
+            self._failed = time.monotonic()
+            return
+        self._found, self._looked, self._failed = found, time.monotonic(), -_LONG_AGO
+        body = (found["overall"], found["services"], found["statements"])
+        if body != self._body or time.monotonic() - self._kept > _KEEP_EVERY:
+            page.save_copy(self._house.settings.home, found)
+            self._body, self._kept = body, time.monotonic()
+
+    def close(self) -> None:
+        """Stop refreshing."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _language(request: Request) -> str:
+    """`?lang=`, else what the browser asks for. No cookie: a page for all is the same for all who ask so."""
+    wanted = request.query_params.get("lang") or request.headers.get("accept-language", "").split(",")[0].split(";")[0]
+    return normalise(wanted)
+
+
+@router.get("/status")
+async def show_status(request: Request) -> Response:
+    """Show the state of each service, and the statements."""
+    pages: StatusPageCache = request.app.state.status
+    house: Installation = request.app.state.house
+    found = await pages.current()
+    desk = subscribers.get_status_page_service(house)
+    language, zone = _language(request), negotiate_time_zone(request)
+    html = render_template(
+        request, "status.html", language=language, zone=zone, found=found, old=_is_old(found), title=desk.plan.title,
+        moment=lambda at: _moment(at, zone), subscribing=desk.plan.tag in (house.tags() or ()), kind=_kind(language),
+    )  # fmt: skip
+    return _cacheable(request, html, "text/html; charset=utf-8")
+
+
+@router.get("/status/feed.atom")
+async def show_feed(request: Request) -> Response:
+    """The statements as an Atom feed, in one language."""
+    pages: StatusPageCache = request.app.state.status
+    house: Installation = request.app.state.house
+    found = await pages.current()
+    language = _language(request)
+    base = house.settings.links_url
+    newest = max((one["at"] for one in found["statements"]), default="2000-01-01T00:00:00+00:00")
+    xml = render_template(
+        request, "status_feed.xml", language=language, found=found, base=base, updated=newest, kind=_kind(language),
+        host=urlsplit(base).hostname or "tocsin", title=subscribers.get_status_page_service(house).plan.title,
+        shown=[one for one in found["statements"] if one["texts"] and not one["withdrawn"]],
+    )  # fmt: skip
+    return _cacheable(request, xml, "application/atom+xml; charset=utf-8")
+
+
+def _kind(language: str) -> str:
+    return "zh" if language == "zh_CN" else "en"
+
+
+def _is_old(found: dict[str, Any]) -> bool:
+    return clock.now().timestamp() - datetime.fromisoformat(found["at"]).timestamp() > _OLD
+
+
+def _moment(at: str, zone: str) -> str:
+    """A time as it stands in public: whole, so that a page is the same until something changes."""
+    return f"{datetime.fromisoformat(at).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+
+
+def _cacheable(request: Request, text: str, kind: str) -> Response:
+    body = text.encode()
+    tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+    headers = {"etag": tag, "cache-control": _CACHED, "vary": "Accept-Language"}
+    asked = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+    if tag in asked or "*" in asked:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=kind, headers=headers)
+
+
+# --- subscriptions -------------------------------------------------------------------------------------------------
+
+
+@router.post("/status/subscribe")
+async def subscribe(
+    request: Request, address: Annotated[str, Form(max_length=1_000)] = "", lang: Annotated[str, Query()] = ""
+) -> Response:
+    """Subscribe to statements by e-mail. The answer never reveals whether an address is subscribed."""
+    house: Installation = request.app.state.house
+    language = normalise(lang) if lang else _language(request)
+    desk = subscribers.get_status_page_service(house)
+
+    def act() -> None:
+        subscribers.subscribe(desk, address, language, clock.now(), client_address(request))
+
+    try:
+        await asyncio.get_running_loop().run_in_executor(request.app.state.writers, act)
+    except BadAddress as bad:
+        return _note(request, "wrong", 422, language=language, wrong=str(bad))
+    except TooManySubscriptions as many:
+        return _note(request, "wrong", 429, language=language, wrong=str(many))
+    except SettingsError:
+        return _note(request, "wrong", 503, language=language, wrong="subscriptions cannot be kept just now")
+    return RedirectResponse(f"/status/asked?lang={_kind(language)}", 303)
+
+
+@router.get("/status/asked")
+async def show_subscription_requested(request: Request) -> HTMLResponse:
+    """Show the confirmation that follows the subscribe form."""
+    return _note(request, "asked")
+
+
+@router.get("/status/confirm/{token}")
+async def show_confirm_subscription(request: Request, token: str) -> HTMLResponse:
+    """Show one button that confirms a subscription; GET changes nothing."""
+    return _asking(request, "confirm", lambda desk: desk.read_confirm_link(token[:LONGEST_TOKEN]))
+
+
+@router.post("/status/confirm/{token}")
+async def confirm_subscription(request: Request, token: str) -> HTMLResponse:
+    """Confirm a subscription."""
+    return await _done(
+        request, "confirmed", lambda desk: subscribers.confirm_subscription(desk, token[:LONGEST_TOKEN], clock.now())
+    )  # fmt: skip
+
+
+@router.get("/status/leave/{token}")
+async def show_unsubscribe(request: Request, token: str) -> HTMLResponse:
+    """Show one button that unsubscribes; GET (as of a link scanner) changes nothing."""
+    return _asking(request, "leave", lambda desk: desk.read_leave_link(token[:LONGEST_TOKEN]))
+
+
+@router.post("/status/leave/{token}")
+async def unsubscribe(request: Request, token: str) -> HTMLResponse:
+    """Unsubscribe, by the button or by the mail program (RFC 8058); a repeat is no error."""
+
+    def act(desk: subscribers.StatusPageService) -> bool:
+        subscribers.unsubscribe(desk, token[:LONGEST_TOKEN])
+        return True
+
+    return await _done(request, "left", act)
+
+
+def _asking(request: Request, what: str, read: Callable[[subscribers.StatusPageService], str]) -> HTMLResponse:
+    try:
+        read(subscribers.get_status_page_service(request.app.state.house))
+    except BadLink as bad:
+        return _note(request, "wrong", 410 if "expired" in str(bad) else 400, wrong=str(bad))
+    return _note(request, what)
+
+
+async def _done(request: Request, what: str, act: Callable[[subscribers.StatusPageService], bool]) -> HTMLResponse:
+    desk = subscribers.get_status_page_service(request.app.state.house)
+    try:
+        known = await asyncio.get_running_loop().run_in_executor(request.app.state.writers, act, desk)
+    except BadLink as bad:
+        return _note(request, "wrong", 410 if "expired" in str(bad) else 400, wrong=str(bad))
+    if not known:
+        return _note(request, "wrong", 410, wrong="this link has expired: subscribe again")
+    return _note(request, what)
+
+
+def _note(request: Request, what: str, status: int = 200, *, wrong: str = "", language: str = "") -> HTMLResponse:
+    return render_page(
+        request, "status_note.html", status, language=language or _language(request), what=what, wrong=wrong
+    )

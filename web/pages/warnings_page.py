@@ -1,0 +1,101 @@
+"""Warnings pages: standing warnings with their reasons, the state of each rule, silences."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from pendulum import DateTime
+
+from engine.installation import Installation
+from engine.warning import checkpoints
+from playbooks.rulebook import Rulebook
+from storage.incidents import board, warnings
+from web.api.rules import rule_states
+from web.api.warnings import SilenceForm, build_silence, warning_document
+from web.http.request_context import RequestContextDep
+from web.pages.form_actions import read_form_fields
+from web.pages.live_updates import render_live_page
+
+router = APIRouter(include_in_schema=False)
+_ENDED: Final = 20
+HOURS: Final = (1, 2, 4, 8, 24, 72)
+_WORST: Final = ("firing", "recovering", "pending", "no_data", "ok")
+
+
+@router.get("/warnings")
+async def show_warnings(request: Request, desk: RequestContextDep) -> Response:
+    """Show standing warnings, the last that ended, every rule with its worst state, and silences."""
+    book: Rulebook = request.app.state.rulebook
+
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
+        rules = list(book.all())
+        with house.database.read() as connection:
+            standing = [warning_document(row) for row in warnings.list_warnings(connection)]
+            recent = [
+                warning_document(row)
+                for row in warnings.list_warnings(connection, standing_only=False, limit=_ENDED * 3)
+            ]
+            known = warnings.list_rule_states(connection, [rule.id for rule in rules])
+            silences = warnings.list_silences(connection, now)
+            evaluated = checkpoints.load_checkpoint(connection, "")
+        return {
+            "now": now, "standing": standing, "ended": [one for one in recent if one["ended_at"]][:_ENDED],
+            "rules": [_rule(rule, known[rule.id]) for rule in rules], "silences": silences, "hours": HOURS,
+            "evaluated": board.iso_time(evaluated),
+        }  # fmt: skip
+
+    return await render_live_page(request, desk, "warnings.html", look)
+
+
+@router.get("/warnings/rules/{name}")
+async def show_rule_states(request: Request, name: str, desk: RequestContextDep) -> Response:
+    """Show a rule on each of its series, with the reason for its state."""
+    book: Rulebook = request.app.state.rulebook
+
+    def look(house: Installation, now: DateTime) -> dict[str, Any]:
+        return {"now": now, "found": rule_states(request, house, book, book.get(name), now)}
+
+    return await render_live_page(request, desk, "rule.html", look)
+
+
+@router.post("/warnings/silences")
+async def create_silence(request: Request, desk: RequestContextDep) -> Response:
+    """Create a silence from the page: of a rule, for some hours, with a reason."""
+    given = await read_form_fields(request)
+
+    def act(_house: Installation, by: str, now: DateTime) -> None:
+        hours = given.get("hours", "")
+        until = now.add(hours=int(hours) if hours.isdecimal() and int(hours) in HOURS else 1)
+        service = given.get("service", "").strip()
+        form = SilenceForm(
+            id=str(uuid.uuid5(uuid.NAMESPACE_URL, repr((by, sorted(given.items()), now.format("YYYYMMDDHHmm"))))),
+            rule=given.get("rule", "")[:64], labels={"service": service[:80]} if service else {}, until=until,
+            reason=given.get("reason", "")[:400] or "-",
+        )  # fmt: skip
+        wanted = build_silence(form, by, now)
+        with desk.house.database.write() as connection:
+            warnings.add_silence(connection, wanted, now)
+
+    await desk.write(act, need="silence")
+    return RedirectResponse("/warnings#silences", 303)
+
+
+@router.post("/warnings/silences/{name}/end")
+async def end_silence(name: str, desk: RequestContextDep) -> Response:
+    """End a silence now."""
+
+    def act(house: Installation, _by: str, now: DateTime) -> None:
+        with house.database.write() as connection:
+            warnings.end_silence(connection, name, now)
+
+    await desk.write(act, need="silence")
+    return RedirectResponse("/warnings#silences", 303)
+
+
+def _rule(rule: Any, rows: list[Any]) -> dict[str, Any]:
+    phases = [str(row.standing.get("phase", "ok")) for row in rows]
+    worst = next((phase for phase in _WORST if phase in phases), "ok")
+    return {"id": rule.id, "title": board.both_languages(rule.title), "phase": worst, "series": len(rows)}
