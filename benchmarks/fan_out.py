@@ -30,8 +30,8 @@ from benchmarks.common import SEED, Table, arguments, finish, machine, percentil
 from engine.delivery.deliver import Deliverer
 from storage import outbox
 from storage.outbox import OUTBOX, OutboxEntry
-from tests.houses import InstallationHarness, installation_harness
 from tests.impatient import TAGS
+from tests.installations import InstallationHarness, installation_harness
 from tests.receivers import Behaviour, Received
 from tests.services import base
 from tests.services.chinese import SECRET, DingTalk
@@ -87,9 +87,9 @@ def people(count: int) -> dict[str, str]:
 
 
 @contextmanager
-def delivering(house: InstallationHarness) -> Iterator[None]:
+def delivering(installation: InstallationHarness) -> Iterator[None]:
     """A sender as a runner has it: looks, sends what is ready, looks again."""
-    sender = Deliverer(house.house, "bench", lambda: pendulum.now("UTC"))
+    sender = Deliverer(installation.installation, "bench", lambda: pendulum.now("UTC"))
     over = threading.Event()
 
     def work() -> None:
@@ -106,15 +106,15 @@ def delivering(house: InstallationHarness) -> Iterator[None]:
         sender.close()
 
 
-def pages(house: InstallationHarness, sink: ReceiverProcess, count: int) -> list[float]:
+def pages(installation: InstallationHarness, sink: ReceiverProcess, count: int) -> list[float]:
     """Seconds from before a declaration to its page whole at the receiver, one every tenth of a second."""
     begun: dict[str, float] = {}
     seen = len(sink.received())
     pause = random.Random(SEED)  # noqa: S311 - pauses, no secret
     for number in range(count):
         at = time.time()
-        house.now = pendulum.now("UTC")
-        begun[house.declare(title=f"Checkout is down, {number}")] = at
+        installation.now = pendulum.now("UTC")
+        begun[installation.declare(title=f"Checkout is down, {number}")] = at
         time.sleep(pause.uniform(0.05, 0.15))
     arrived: dict[str, float] = {}
     end = time.monotonic() + 30
@@ -126,11 +126,11 @@ def pages(house: InstallationHarness, sink: ReceiverProcess, count: int) -> list
     return [arrived.get(ref, float("inf")) - at for ref, at in begun.items()]
 
 
-def fan_out(house: InstallationHarness, everyone: dict[str, str]) -> None:
+def fan_out(installation: InstallationHarness, everyone: dict[str, str]) -> None:
     """One notice that is no page, owed to everybody at once."""
-    house.now = pendulum.now("UTC")
-    ref = house.declare("inform")
-    snapshot = house.snapshot(ref)
+    installation.now = pendulum.now("UTC")
+    ref = installation.declare("inform")
+    snapshot = installation.snapshot(ref)
     robot = itertools.cycle(range(ROBOTS))
     payload = {
         "title": f"{ref} for your information",
@@ -145,13 +145,13 @@ def fan_out(house: InstallationHarness, everyone: dict[str, str]) -> None:
         )
         for person, kind in everyone.items()
     ]  # fmt: skip
-    with house.house.database.write() as connection:
-        outbox.enqueue_entries(connection, owed, house.now)
+    with installation.installation.database.write() as connection:
+        outbox.enqueue_entries(connection, owed, installation.now)
 
 
-def states(house: InstallationHarness, everyone: dict[str, str]) -> Counter[tuple[str, str]]:
+def states(installation: InstallationHarness, everyone: dict[str, str]) -> Counter[tuple[str, str]]:
     """(kind of channel, state of the row) -> how many."""
-    with house.house.database.read() as connection:
+    with installation.installation.database.read() as connection:
         rows = connection.execute(select(OUTBOX.c.person, OUTBOX.c.state)).all()
     return Counter((everyone[row.person], str(row.state)) for row in rows if row.person in everyone)
 
@@ -170,17 +170,17 @@ def main() -> int:
                 base.dialling(patch, trusted, dict.fromkeys(DingTalk.hosts, robots.port))
                 (folder / "run").mkdir()
                 with (
-                    installation_harness(folder, channels=channels_file(sink.port, everyone)) as house,
-                    delivering(house),
+                    installation_harness(folder, channels=channels_file(sink.port, everyone)) as installation,
+                    delivering(installation),
                 ):
-                    pages(house, sink, 10)  # warm
-                    alone = pages(house, sink, samples)
+                    pages(installation, sink, 10)  # warm
+                    alone = pages(installation, sink, samples)
                     began = time.monotonic()
-                    fan_out(house, everyone)
-                    beside = pages(house, sink, samples)
+                    fan_out(installation, everyone)
+                    beside = pages(installation, sink, samples)
                     while time.monotonic() - began < seconds:
                         time.sleep(0.5)
-                    found = states(house, everyone)
+                    found = states(installation, everyone)
                 most, taken = robots.most_in_a_minute(), sum(map(len, robots.arrived.values()))
         finally:
             sink.stop()

@@ -1,4 +1,4 @@
-"""A house that has lived long: one incident lived through, then cast again ten thousand times by the database."""
+"""An installation that has lived long: one incident lived through, then cast again ten thousand times by the database."""
 
 from __future__ import annotations
 
@@ -28,68 +28,74 @@ TITLES = ("Checkout is down", "Refunds are late", "Login codes arrive late", "Se
 SERVICES = ("checkout", "refunds", "login", "search", "app")
 
 
-def live_long(house: Installation, count: int = INCIDENTS) -> dict[str, int]:
+def live_long(installation: Installation, count: int = INCIDENTS) -> dict[str, int]:
     """Fill it; how many rows of each there are then."""
     now = pendulum.now("UTC")
-    pattern = _lived(house, now.subtract(days=2))
-    with house.database.write() as connection:
+    pattern = _lived(installation, now.subtract(days=2))
+    with installation.database.write() as connection:
         _cast(connection, pattern, count)
     for number in range(OPEN):
         playbook = "four-hour-response" if number % 2 else PLAYBOOK
         title, service = TITLES[number % len(TITLES)], SERVICES[number % len(SERVICES)]
-        commands.declare(house, Declare(id=f"open-{number}", title=title, playbook=playbook, service=service), now)
-    last = commands.declare(house, Declare(id="open-last", title="Payments fail", playbook="four-hour-response"), now)
-    _turn(house, last.ref, now)
-    with house.database.engine.connect() as connection:
+        commands.declare(
+            installation, Declare(id=f"open-{number}", title=title, playbook=playbook, service=service), now
+        )
+    last = commands.declare(
+        installation, Declare(id="open-last", title="Payments fail", playbook="four-hour-response"), now
+    )
+    _turn(installation, last.ref, now)
+    with installation.database.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         connection.execute(text("ANALYZE"))
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         return {
             name: int(connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one())  # noqa: S608 - names of ours
             for name in ("incident", "fact", "step", "outbox")
         }
 
 
-def _lived(house: Installation, began: DateTime) -> str:
+def _lived(installation: Installation, began: DateTime) -> str:
     """One incident from its declaration to its end; its id."""
     declare = Declare(id="pattern", title=TITLES[0], playbook=PLAYBOOK, by="alice", service=SERVICES[0])
-    ref = commands.declare(house, declare, began).ref
-    _turn(house, ref, began)
-    with house.database.read() as connection:
+    ref = commands.declare(installation, declare, began).ref
+    _turn(installation, ref, began)
+    with installation.database.read() as connection:
         steps = connection.execute(select(STEP.c.id).where(STEP.c.status == "open")).scalars().all()
     for place, step in enumerate(steps):
         given: dict[str, Any] = {"incident": ref, "by": "fenglei", "step": step}
-        commands.carry_out_command(house, Acknowledge(id=f"a{place}", **given), began.add(minutes=3))
+        commands.carry_out_command(installation, Acknowledge(id=f"a{place}", **given), began.add(minutes=3))
         try:
             commands.carry_out_command(
-                house, Done(id=f"d{place}", **given, evidence="done"), began.add(minutes=9 + place)
+                installation, Done(id=f"d{place}", **given, evidence="done"), began.add(minutes=9 + place)
             )
         except commands.CommandRefused:
             continue
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         told = incidents.count_facts(connection, "pattern")
     for place in range(NOTES):
         note = Note(id=f"n{place}", incident=ref, by="alice", text=f"Region {place} is looked at")
-        commands.carry_out_command(house, note, began.add(minutes=20, seconds=place))
+        commands.carry_out_command(installation, note, began.add(minutes=20, seconds=place))
     reminded = [
         Fact(FactKind.REMINDED, began.add(minutes=21, seconds=place), steps[0], data={"told": ["erik"]})
         for place in range(FACTS - told - NOTES - 1)
     ]
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         timeline.append_facts(connection, "pattern", reminded, response_id=response_id("pattern", PLAYBOOK))
-    commands.carry_out_command(house, Close(id="close", incident=ref, by="alice", reason="over"), began.add(hours=1))
-    with house.database.write() as connection:
+    commands.carry_out_command(
+        installation, Close(id="close", incident=ref, by="alice", reason="over"), began.add(hours=1)
+    )
+    with installation.database.write() as connection:
         connection.execute(INCIDENT.update().where(INCIDENT.c.id == "pattern").values(status="completed"))
         connection.execute(RESPONSE.update().values(wake_at=None, finished_at=began.add(hours=2)))
         connection.execute(OUTBOX.update().values(state="sent", sent_at=began.add(seconds=2)))
     return "pattern"
 
 
-def _turn(house: Installation, ref: str, now: DateTime) -> None:
-    with house.database.read() as connection:
+def _turn(installation: Installation, ref: str, now: DateTime) -> None:
+    with installation.database.read() as connection:
         ids = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))
-    for lease in lease_turns(house, ids, now):
-        take_turn(house, lease, now, driver="prefect")
+    for lease in lease_turns(installation, ids, now):
+        take_turn(installation, lease, now, driver="prefect")
 
 
 def _cast(connection: Connection, pattern: str, count: int) -> None:

@@ -77,18 +77,18 @@ def _more(parser: argparse.ArgumentParser) -> None:
 
 
 def pages(kind: str, folder: Path, incidents: int) -> list[Table]:
-    """Every page and read of a house that has lived long, on one kind of database."""
+    """Every page and read of an installation that has lived long, on one kind of database."""
     folder.mkdir()
     with _database(kind) as url:
         port = free_ports(1)[0]
         settings = load_settings(home=folder / "home", port=port, **({"database_url": url} if url else {}))
         prepare_home(settings)
-        house = Installation(settings).open()
+        installation = Installation(settings).open()
         begun = time.monotonic()
-        counts = live_long(house, incidents)
+        counts = live_long(installation, incidents)
         print(f"{kind}: {counts} in {time.monotonic() - begun:.0f} s", flush=True)
-        cookie = _cookie(house)
-        house.close()
+        cookie = _cookie(installation)
+        installation.close()
         with _web(settings, url):
             found = asyncio.run(_read(port, cookie, incidents))
             flat = asyncio.run(_read(port, cookie, incidents, pause=0.0))
@@ -122,12 +122,12 @@ def _database(kind: str) -> Iterator[str]:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _cookie(house: Installation) -> str:
+def _cookie(installation: Installation) -> str:
     now = pendulum.now("UTC")
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         user_accounts.add_account(connection, user_accounts.Account("reader", "alice", AccessRole.ADMIN), now)
         secret = sessions_and_tokens.create_session(connection, "reader", "password", now, now.add(days=1))
-    return f"{cookie_name(house)}={secret}"
+    return f"{cookie_name(installation)}={secret}"
 
 
 @contextmanager
@@ -209,9 +209,9 @@ def streams(folder: Path, incidents: int) -> list[Table]:
 
 @contextmanager
 def _listening(stack: Stack) -> Iterator[None]:
-    house = Installation(stack.settings).open()
-    cookie = _cookie(house)
-    house.close()
+    installation = Installation(stack.settings).open()
+    cookie = _cookie(installation)
+    installation.close()
     end, counts = threading.Event(), [0] * STREAMS
 
     async def one(place: int) -> None:

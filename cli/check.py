@@ -31,15 +31,15 @@ def check(
 
     try:
         state = read_state(home_folder())  # a running set may listen on another port than the usual one
-        house = Installation(load_settings(port=int(state["port"])) if state else load_settings())
+        installation = Installation(load_settings(port=int(state["port"])) if state else load_settings())
         found = []
-        for one in run_checks(house, now(), CheckScope(quiet=quiet, running=not at_rest, waking=not inbox)):
+        for one in run_checks(installation, now(), CheckScope(quiet=quiet, running=not at_rest, waking=not inbox)):
             found.append(one)
             if not as_json:
                 reason = one.reason.in_(terminal_language())
                 say(f"{'ok' if one.ok else '!!'}  {one.what:<34} {reason}")
-        refs = hand(house, found, now()) if hand_over else []
-        house.close()
+        refs = hand(installation, found, now()) if hand_over else []
+        installation.close()
     except (SettingsError, StorageError, OSError) as error:
         raise CommandError(str(error)) from None
     broken = sum(not one.ok for one in found)

@@ -33,19 +33,19 @@ def open_installation() -> Installation:
 
 def declare_in_database(form: dict[str, Any], token: str) -> dict[str, Any]:
     """Declare in the database, as the API would have done."""
-    house = open_installation()
+    installation = open_installation()
     try:
         fields = {**form, "impact": Impact(**form["impact"]), "since": parse_moment(form.get("since"))}
-        command = Declare(**fields, by=speaker_of_token(house, token))
-        answer = commands.declare(house, command, pendulum.now("UTC"))
+        command = Declare(**fields, by=speaker_of_token(installation, token))
+        answer = commands.declare(installation, command, pendulum.now("UTC"))
     except (CommandRefused, StorageError, BadFile) as error:
         raise CommandError(str(error)) from None
     finally:
-        house.close()
+        installation.close()
     return {"id": answer.incident_id, "ref": answer.ref, "status": answer.status}
 
 
-def speaker_of_token(house: Installation, token: str) -> str:
+def speaker_of_token(installation: Installation, token: str) -> str:
     """Person of a token; empty without one.
 
     Raises:
@@ -53,7 +53,7 @@ def speaker_of_token(house: Installation, token: str) -> str:
     """
     if not token:
         return ""
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         found = person_tokens.find_person(connection, token)
     if found is None:
         raise CommandError("this token is nobody's: get a new one with `tocsin roster token YOU`")

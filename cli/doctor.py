@@ -70,15 +70,15 @@ def _files(settings: Settings) -> list[Finding]:
     from engine.installation import Installation
     from playbooks.errors import BadFile
 
-    house = Installation(settings)
+    installation = Installation(settings)
     try:
         try:
-            house.roster()
-            found = house.findings()
+            installation.roster()
+            found = installation.findings()
         except BadFile as bad:
             found = str(bad).splitlines()
     finally:
-        house.close()
+        installation.close()
     if not found:
         return [_finding("files", ok=True, reason="roster, channels and playbooks are sound")]
     return [_finding("files", ok=False, reason=line) for line in dict.fromkeys(found)]
@@ -101,11 +101,11 @@ def _machine(settings: Settings) -> list[Finding]:
         return []
     finally:
         database.close()
-    house = Installation(settings, sends=False, checks=False)
+    installation = Installation(settings, sends=False, checks=False)
     try:
-        found = [one for one in check_storage(house, now()) if one.what != "database"]
+        found = [one for one in check_storage(installation, now()) if one.what != "database"]
     finally:
-        house.close()
+        installation.close()
     return [_finding(one.what, ok=one.ok, reason=one.reason.en) for one in found]
 
 

@@ -59,15 +59,15 @@ def run(
     from playbooks.errors import BadFile
     from storage.database import StorageError
 
-    house = _installation()
+    installation = _installation()
     shown = _Shown(quiet=as_json)
     try:
         with shown:
-            held = asyncio.run(run_drill.run_drill(house, plan, now, shown.heard, _stoppable, auto=auto))
+            held = asyncio.run(run_drill.run_drill(installation, plan, now, shown.heard, _stoppable, auto=auto))
     except (BadFile, DrillNotAllowed, StorageError) as error:
         raise CommandError(str(error)) from None
     finally:
-        house.close()
+        installation.close()
     if as_json:
         show_json(
             {**held.document.data, "report": str(held.page), "matter": held.matter, "actions": list(held.actions)}
@@ -82,11 +82,11 @@ def list_(as_json: AsJson = False) -> None:
     """List the drill that runs here, and those that were held, the newest first."""
     from engine.drill.read_model import list_history, read_running
 
-    house = _installation()
+    installation = _installation()
     try:
-        live, held = read_running(house), list_history(house)
+        live, held = read_running(installation), list_history(installation)
     finally:
-        house.close()
+        installation.close()
     if as_json:
         now = {name: live[name] for name in ("id", "plan", "begun_at", "phase", "stage")} if live else None
         show_json({"running": now, "drills": held})

@@ -43,28 +43,28 @@ def _open(*, database: bool = True) -> Iterator[Installation]:
     from storage.settings import SettingsError, load_settings
 
     try:
-        house = open_installation() if database else Installation(load_settings(), sends=False, checks=False)
+        installation = open_installation() if database else Installation(load_settings(), sends=False, checks=False)
         try:
-            yield house
+            yield installation
         finally:
-            house.close()
+            installation.close()
     except (CommandRefused, StorageError, SettingsError, OSError) as error:
         raise CommandError(str(error)) from None
     except BadFile as bad:
         raise CommandError(str(bad).splitlines()[0]) from None
 
 
-def _current(house: Installation, role: str) -> None:
+def _current(installation: Installation, role: str) -> None:
     """Fetch the calendars if nobody else does; refuse a role that there is none of."""
     from engine.oncall.poll import fetch_calendars
     from engine.process.clock import now
 
-    roster = house.written_roster()
+    roster = installation.written_roster()
     if role and role not in roster.roles:
         raise CommandError(f"the roster has no role {role[:60]!r}: one of {', '.join(roster.roles)}")
-    if fetch_calendars(house, now()):
-        house.on_duty.forget()
-    for line in house.on_duty.findings(roster):
+    if fetch_calendars(installation, now()):
+        installation.on_duty.forget()
+    for line in installation.on_duty.findings(roster):
         warn(line)
 
 
@@ -80,11 +80,11 @@ def who(
     from engine.oncall import read_model
     from engine.process.clock import now
 
-    with _open(database=False) as house:
-        _current(house, role)
+    with _open(database=False) as installation:
+        _current(installation, role)
         when = parse_moment(at, "--at") or now()
-        found = read_model.list_on_duty(house, when, role=role)
-        roster = house.written_roster()
+        found = read_model.list_on_duty(installation, when, role=role)
+        roster = installation.written_roster()
         if as_json:
             show_json({**roster_document(roster), "roles": found})
             return
@@ -120,9 +120,9 @@ def days(
     from engine.oncall import read_model
     from engine.process.clock import now
 
-    with _open(database=False) as house:
-        _current(house, role)
-        found = read_model.list_shifts(house, now(), role=role, count=count)
+    with _open(database=False) as installation:
+        _current(installation, role)
+        found = read_model.list_shifts(installation, now(), role=role, count=count)
     if as_json:
         show_json(found)
     else:
@@ -158,7 +158,7 @@ def override(
     from engine.oncall import overrides, read_model
     from engine.process.clock import now
 
-    with _open() as house:
+    with _open() as installation:
         made = now()
         ends = database_access.parse_moment(until, "--until")
         if ends is None:
@@ -166,24 +166,24 @@ def override(
         wanted = DutyOverride(
             id=command_id or str(uuid.uuid4()), role=role, person=person,
             start=database_access.parse_moment(start, "--from") or made, end=ends, reason=reason,
-            by=_by(house, read_token(token_file), speaker), made_at=made,
+            by=_by(installation, read_token(token_file), speaker), made_at=made,
         )  # fmt: skip
-        changed = overrides.add_override(house, wanted)
+        changed = overrides.add_override(installation, wanted)
         if as_json:
             show_json({**read_model.override_row(wanted, made), "changed": changed})
         else:
-            name = house.written_roster().name(person)
+            name = installation.written_roster().name(person)
             line = _("{role}: {name} until {when}; end it with `tocsin roster end-override {id}`")
             say(line.format(role=role, name=name, when=_clock(ends.isoformat()), id=wanted.id))
 
 
-def _by(house: Installation, given: str, speaker: str) -> str:
+def _by(installation: Installation, given: str, speaker: str) -> str:
     """Who decides: of the token; else as they say on this machine; else its user."""
     from cli import database_access
 
     if given:
-        return database_access.speaker_of_token(house, given)
-    if speaker and speaker not in house.written_roster().people:
+        return database_access.speaker_of_token(installation, given)
+    if speaker and speaker not in installation.written_roster().people:
         raise CommandError(f"the roster does not know {speaker[:60]!r}: `tocsin roster list` names everybody")
     return speaker or getpass.getuser()
 
@@ -197,8 +197,8 @@ def overrides(
     from engine.oncall import read_model
     from engine.process.clock import now
 
-    with _open() as house:
-        found = read_model.list_overrides(house, now(), past=past)
+    with _open() as installation:
+        found = read_model.list_overrides(installation, now(), past=past)
     if as_json:
         show_json({"overrides": found})
         return
@@ -220,8 +220,8 @@ def end_override(
     from engine.oncall import overrides
     from engine.process.clock import now
 
-    with _open() as house:
-        changed = overrides.end_override(house, name, _by(house, read_token(token_file), speaker), now())
+    with _open() as installation:
+        changed = overrides.end_override(installation, name, _by(installation, read_token(token_file), speaker), now())
     if as_json:
         show_json({"id": name, "changed": changed})
     elif changed:
@@ -238,11 +238,11 @@ def handover(role: Annotated[str, typer.Argument(help="A role.")], as_json: AsJs
     from engine.oncall import handover
     from engine.process.clock import now
 
-    with _open() as house:
-        _current(house, role)
-        roster, at = house.roster(), now()
+    with _open() as installation:
+        _current(installation, role)
+        roster, at = installation.roster(), now()
         holder = roster.people.get(roster.primary(role) or "") or Person("", "", ())
-        with house.database.read() as connection:
+        with installation.database.read() as connection:
             steps = handover.list_open_steps(connection, role)
             reader = Person(holder.id, holder.name, (), language=terminal_language(), timezone=holder.timezone)
             lines = handover.summarise_open_work(connection, roster, role, reader, at)

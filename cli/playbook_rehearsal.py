@@ -47,23 +47,23 @@ def hold_rehearsal(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # tokens are taken back all the same
     host, port = client.api_address()
     client.get("/healthz", "")  # says in one line that nothing runs
-    house = _installation(port)
+    installation = _installation(port)
     line = RehearsalClient(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     try:
-        order = _order(house, name, speed, auto=auto, seed=seed, until=until, tolerance=tolerance)
+        order = _order(installation, name, speed, auto=auto, seed=seed, until=until, tolerance=tolerance)
         order = replace(order, customers=_customers(customers), closed_speed=closed_speed)
         if as_json:
-            held, found = hold(house, line, order, lambda _progress: None)
+            held, found = hold(installation, line, order, lambda _progress: None)
             show_json(found)
         else:
-            held, found = _watched(house, line, order)
+            held, found = _watched(installation, line, order)
     except (RehearsalError, StorageError, BadFile) as error:
         raise CommandError(str(error)) from None
     except KeyboardInterrupt:
         fail(_("the rehearsal was broken off; its incident is cancelled"))
     finally:
         line.close()
-        house.close()
+        installation.close()
     sys.exit(0 if held.verdict.passed else 1)
 
 
@@ -79,7 +79,7 @@ def _installation(port: int) -> Installation:
 
 
 def _order(
-    house: Installation, name: str, speed: float, *, auto: bool, seed: int, until: str, tolerance: float
+    installation: Installation, name: str, speed: float, *, auto: bool, seed: int, until: str, tolerance: float
 ) -> RehearsalRequest:
     from domain.durations import parse_duration
     from engine.rehearsal.request import RehearsalRequest
@@ -88,7 +88,7 @@ def _order(
     ends: timedelta | None = None
     try:
         ends = parse_duration(until) if until else None
-        playbook = house.library.get(name)
+        playbook = installation.library.get(name)
     except UnknownPlaybook as unknown:
         raise CommandError(str(unknown)) from None
     except ValueError as error:
@@ -111,7 +111,7 @@ def _customers(path: Path | None) -> RehearsalCustomers | None:
     return RehearsalCustomers(read_customer_file(path), path.name, work)
 
 
-def _watched(house: Installation, line: Any, order: RehearsalRequest) -> tuple[RehearsalResult, dict[str, Any]]:
+def _watched(installation: Installation, line: Any, order: RehearsalRequest) -> tuple[RehearsalResult, dict[str, Any]]:
     """On a terminal, as it goes; elsewhere a line for each call."""
     from rich.console import Console
     from rich.live import Live
@@ -123,13 +123,13 @@ def _watched(house: Installation, line: Any, order: RehearsalRequest) -> tuple[R
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.print(Text(_("DRILL 演练: rehearsing {playbook}").format(playbook=order.playbook.id)))
-        held, found = hold(house, line, order, lambda _progress: None)
+        held, found = hold(installation, line, order, lambda _progress: None)
     else:
         with Live(Text(""), console=console, auto_refresh=False, transient=True) as live:
 
             def draw(progress: RehearsalProgress) -> None:
                 live.update(progress_view(progress), refresh=True)
 
-            held, found = hold(house, line, order, draw)
+            held, found = hold(installation, line, order, draw)
     console.print(result_view(held, found))
     return held, found

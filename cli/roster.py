@@ -28,14 +28,14 @@ def token(person: Annotated[str, typer.Argument(help="A person of the roster.")]
     from storage.database import StorageError
     from storage.incidents import person_tokens
 
-    house = open_installation()
+    installation = open_installation()
     try:
-        with house.database.write() as connection:
+        with installation.database.write() as connection:
             made = person_tokens.replace_person_token(connection, person, pendulum.now("UTC"))
     except StorageError as error:
         raise CommandError(str(error)) from None
     finally:
-        house.close()
+        installation.close()
     if as_json:
         show_json({"person": person, "token": made})
     else:

@@ -49,25 +49,25 @@ def hold_tabletop(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     host, port = client.api_address()
     client.get("/healthz", "")  # says in one line that nothing runs
-    house = _installation(port)
+    installation = _installation(port)
     line = RehearsalClient(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
     try:
-        order = _order(house, scenario, playbook, speed, auto=auto, seed=seed)
+        order = _order(installation, scenario, playbook, speed, auto=auto, seed=seed)
         shown = _Shown(quiet=as_json)
-        shown.begin(order, house.roster())
-        played = run_tabletop(house, line, order, shown.seen)
-        items = measure_run(house, played)
-        cancel_run(house, played)  # before the observer is asked: nobody is called meanwhile
+        shown.begin(order, installation.roster())
+        played = run_tabletop(installation, line, order, shown.seen)
+        items = measure_run(installation, played)
+        cancel_run(installation, played)  # before the observer is asked: nobody is called meanwhile
         if observer is None and not as_json and sys.stdin.isatty():
             given = _asked(scenario.asked)
-        found = save_report(house, played, items, *given)
+        found = save_report(installation, played, items, *given)
     except (RehearsalError, StorageError, BadFile, ValueError) as error:
         raise CommandError(str(error)) from None
     except KeyboardInterrupt:
         fail(_("the rehearsal was broken off; its incident is cancelled"))
     finally:
         line.close()
-        house.close()
+        installation.close()
     _tell(found, as_json=as_json)
 
 
@@ -75,11 +75,11 @@ def list_results(*, as_json: bool) -> None:
     """List the tabletops that were held, newest first."""
     from engine.rehearsal.tabletop_report import list_reports
 
-    house = _installation()
+    installation = _installation()
     try:
-        found = list_reports(house)
+        found = list_reports(installation)
     finally:
-        house.close()
+        installation.close()
     if as_json:
         show_json({"results": found})
         return
@@ -95,9 +95,9 @@ def show_result(ref: str, observer: Path | None, *, as_json: bool) -> None:
     """Show the result of one; with an observer's file, score it anew."""
     from engine.rehearsal.tabletop_report import load_report, score_again
 
-    house = _installation()
+    installation = _installation()
     try:
-        found = score_again(house, ref, *_observed(observer)) if observer else load_report(house, ref)
+        found = score_again(installation, ref, *_observed(observer)) if observer else load_report(installation, ref)
     except KeyError:
         raise CommandError(
             f"no sudden situation {ref!r} was held here: `tocsin rehearse --results` lists them"
@@ -105,7 +105,7 @@ def show_result(ref: str, observer: Path | None, *, as_json: bool) -> None:
     except ValueError as error:
         raise CommandError(f"{observer}: {error}") from None
     finally:
-        house.close()
+        installation.close()
     _tell(found, as_json=as_json)
 
 
@@ -163,13 +163,13 @@ def _installation(port: int | None = None) -> Installation:
 
 
 def _order(
-    house: Installation, scenario: Scenario, name: str, speed: float | None, *, auto: bool, seed: int
+    installation: Installation, scenario: Scenario, name: str, speed: float | None, *, auto: bool, seed: int
 ) -> TabletopRequest:
     from engine.rehearsal.tabletop import SPEED, TabletopRequest
     from playbooks.playbook_library import UnknownPlaybook
 
     try:
-        playbook = house.library.get(name or scenario.playbook)
+        playbook = installation.library.get(name or scenario.playbook)
     except UnknownPlaybook as unknown:
         raise CommandError(str(unknown)) from None
     return TabletopRequest(scenario, playbook, speed or (SPEED if auto else 1.0), auto, seed)

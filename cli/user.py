@@ -52,9 +52,9 @@ def add(
     password = "" if no_password or sso else _password(name, stdin=password_stdin)
     spoken = normalise(language) if language else ""
     account = Account(name, person, wanted, spoken, subject=f"{PENDING_PREFIX}{name}" if sso else None)
-    with _installation(lay_out=True) as (house, way):
-        made = _tried(lambda: accounts.add_account(house, account, password, _now(), way))
-        link = "" if password or sso else _tried(lambda: accounts.make_login_link(house, name, _now(), way))
+    with _installation(lay_out=True) as (installation, way):
+        made = _tried(lambda: accounts.add_account(installation, account, password, _now(), way))
+        link = "" if password or sso else _tried(lambda: accounts.make_login_link(installation, name, _now(), way))
     if as_json:
         show_json({"name": name, "role": role, "person": made.person, "link": link or None})
         return
@@ -68,7 +68,7 @@ def list_users(as_json: AsJson = False) -> None:
     """List accounts: role, person, how they come in."""
     from storage.accounts import sessions_and_tokens, user_accounts
 
-    with _installation() as (house, _way), house.database.read() as connection:
+    with _installation() as (installation, _way), installation.database.read() as connection:
         found = user_accounts.list_accounts(connection)
         tokens = sessions_and_tokens.list_tokens(connection)
     rows = [
@@ -109,8 +109,8 @@ def role(
     from engine.accounts import accounts
 
     found = _role(wanted)
-    with _installation() as (house, way):
-        _tried(lambda: accounts.set_role(house, name, found, way))
+    with _installation() as (installation, way):
+        _tried(lambda: accounts.set_role(installation, name, found, way))
     _changed(name, _("{name} is {role} now").format(name=name, role=wanted), as_json=as_json)
 
 
@@ -122,8 +122,8 @@ def password(name: Name, *, password_stdin: FromStdin = False, as_json: AsJson =
     new = _password(name, stdin=password_stdin)
     if not new:
         raise CommandError("there is no terminal to ask on: give the password with --password-stdin")
-    with _installation() as (house, way):
-        _tried(lambda: accounts.set_password(house, name, new, way))
+    with _installation() as (installation, way):
+        _tried(lambda: accounts.set_password(installation, name, new, way))
     _changed(name, _("{name} has a new password, and is logged out everywhere").format(name=name), as_json=as_json)
 
 
@@ -132,8 +132,8 @@ def disable(name: Name, as_json: AsJson = False) -> None:
     """Let an account in no more: its sessions, links and tokens end at once."""
     from engine.accounts import accounts
 
-    with _installation() as (house, way):
-        _tried(lambda: accounts.disable_account(house, name, _now(), way))
+    with _installation() as (installation, way):
+        _tried(lambda: accounts.disable_account(installation, name, _now(), way))
     _changed(name, _("{name} is out, and comes in no more").format(name=name), as_json=as_json)
 
 
@@ -142,8 +142,8 @@ def enable(name: Name, as_json: AsJson = False) -> None:
     """Let an account in again that was disabled."""
     from engine.accounts import accounts
 
-    with _installation() as (house, way):
-        _tried(lambda: accounts.disable_account(house, name, None, way))
+    with _installation() as (installation, way):
+        _tried(lambda: accounts.disable_account(installation, name, None, way))
     _changed(name, _("{name} may come in again").format(name=name), as_json=as_json)
 
 
@@ -152,8 +152,8 @@ def logout(name: Name, as_json: AsJson = False) -> None:
     """End every session of an account."""
     from engine.accounts import accounts
 
-    with _installation() as (house, way):
-        count = _tried(lambda: accounts.log_out_everywhere(house, name, way))
+    with _installation() as (installation, way):
+        count = _tried(lambda: accounts.log_out_everywhere(installation, name, way))
     _changed(name, _("{count} browsers of {name} are logged out").format(count=count, name=name), as_json=as_json)
 
 
@@ -165,8 +165,8 @@ def link(
     """Print a link that lets an account in once, within half an hour; the one it had is worth nothing from now on."""
     from engine.accounts import accounts
 
-    with _installation() as (house, way):
-        made = _tried(lambda: accounts.make_login_link(house, name, _now(), way))
+    with _installation() as (installation, way):
+        made = _tried(lambda: accounts.make_login_link(installation, name, _now(), way))
     if as_json:
         show_json(
             {
@@ -193,12 +193,14 @@ def token(
     """Make a token of an account for the API, with scopes and an end. It is shown this once."""
     from engine.accounts import accounts
 
-    with _installation() as (house, way):
+    with _installation() as (installation, way):
         if end:
-            _end(house, name, end, way)
+            _end(installation, name, end, way)
             _changed(name, _("the token {id} is worth nothing from now on").format(id=end), as_json=as_json)
             return
-        known, made, ends = _tried(lambda: accounts.make_api_token(house, name, scope or [], days, _now(), way, label))
+        known, made, ends = _tried(
+            lambda: accounts.make_api_token(installation, name, scope or [], days, _now(), way, label)
+        )
     if as_json:
         show_json({"id": known, "account": name, "token": made, "scopes": scope or [], "ends_at": ends.isoformat()})
         return
@@ -217,7 +219,7 @@ def audit(
     """Show who changed what, and who was refused: the newest last."""
     from storage import audit as log
 
-    with _installation() as (house, _way), house.database.read() as connection:
+    with _installation() as (installation, _way), installation.database.read() as connection:
         rows = log.read_entries(connection, who=who, outcome="refused" if refused else "", limit=limit)
     entries = [{**row._asdict(), "at": row.at.isoformat()} for row in reversed(rows)]
     if as_json:
@@ -248,13 +250,13 @@ def _installation(*, lay_out: bool = False) -> Iterator[tuple[Installation, Audi
         typing = getpass.getuser()
     except (OSError, KeyError):
         typing = ""
-    house = open_installation()
+    installation = open_installation()
     try:
-        yield house, AuditActor(who=typing, role="admin", way="console")
+        yield installation, AuditActor(who=typing, role="admin", way="console")
     except StorageError as error:
         raise CommandError(str(error)) from None
     finally:
-        house.close()
+        installation.close()
 
 
 def _lay_out() -> None:
@@ -299,11 +301,11 @@ def _tried(act: Callable[[], T]) -> T:
         raise CommandError(str(bad)) from None
 
 
-def _end(house: Installation, name: str, token_id: str, way: AuditActor) -> None:
+def _end(installation: Installation, name: str, token_id: str, way: AuditActor) -> None:
     from storage import audit as log
     from storage.accounts import sessions_and_tokens
 
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         mine = any(one.id == token_id for one in sessions_and_tokens.list_tokens(connection, name))
         if not mine:
             raise CommandError(f"{name} has no token {token_id[:20]!r}: `tocsin user list --json` names them")

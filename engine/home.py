@@ -63,9 +63,9 @@ def make_first_login_link(settings: Settings) -> str:
     from engine.process.clock import now  # noqa: PLC0415
     from storage.accounts.user_accounts import has_admin, list_accounts  # noqa: PLC0415
 
-    house = Installation(settings, sends=False, checks=False)
+    installation = Installation(settings, sends=False, checks=False)
     try:
-        with house.database.read() as connection:
+        with installation.database.read() as connection:
             nobody = not has_admin(connection)
             known = list_accounts(connection)
         if settings.host not in LOOPBACK_HOSTS and nobody:
@@ -75,11 +75,11 @@ def make_first_login_link(settings: Settings) -> str:
             )
         if settings.oidc_issuer or any(one.password for one in known):
             return ""
-        return accounts.make_login_link(house, "", now(), accounts.AuditActor())
+        return accounts.make_login_link(installation, "", now(), accounts.AuditActor())
     except StorageError as error:
         raise StartError(str(error)) from None
     finally:
-        house.close()
+        installation.close()
 
 
 def _write(path: Path, text: str) -> None:

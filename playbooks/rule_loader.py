@@ -48,33 +48,35 @@ class RuleFile:
     source: str = ""
 
 
-def parse_rule(text: str, source: str, house: RuleVocabulary | None = None) -> RuleFile:
+def parse_rule(text: str, source: str, installation: RuleVocabulary | None = None) -> RuleFile:
     """Parse the rule that `text` describes. `source` is the file's name, for errors.
 
     Raises:
         BadFile: broken YAML, unknown keys, values that do not fit, or a rule that could not work.
     """
-    house = house or RuleVocabulary()
+    installation = installation or RuleVocabulary()
     found = read_yaml(text, source)
     form = validate_form(RuleForm, found)
     mistakes = RuleMistakes()
-    rule = build_rule(form, house.metrics, mistakes)
-    _names(form, house, mistakes)
-    trials = tuple(_trial(one, place, form, house, mistakes) for place, one in enumerate(form.tests))
+    rule = build_rule(form, installation.metrics, mistakes)
+    _names(form, installation, mistakes)
+    trials = tuple(_trial(one, place, form, installation, mistakes) for place, one in enumerate(form.tests))
     if rule is not None:
-        mistakes.found += [(one.path, one.reason, one.remedy) for one in check_rule(rule, house.metrics[rule.metric])]
+        mistakes.found += [
+            (one.path, one.reason, one.remedy) for one in check_rule(rule, installation.metrics[rule.metric])
+        ]
     raise_mistakes(mistakes, found)
     assert rule is not None  # noqa: S101 - else there was a mistake; this tells the type checker
     return RuleFile(rule, trials, source)
 
 
-def load_rule(path: Path, house: RuleVocabulary | None = None) -> RuleFile:
+def load_rule(path: Path, installation: RuleVocabulary | None = None) -> RuleFile:
     """Load the rule of a file.
 
     Raises:
         BadFile: as `parse_rule`, or the file cannot be read.
     """
-    return parse_rule(read_text(path), str(path), house)
+    return parse_rule(read_text(path), str(path), installation)
 
 
 def raise_mistakes(mistakes: RuleMistakes, found: YamlSource) -> None:
@@ -96,28 +98,32 @@ def parse_rule_moment(text: str, path: tuple[str | int, ...], mistakes: RuleMist
     return pendulum.datetime(2026, 1, 1)
 
 
-def _names(form: RuleForm, house: RuleVocabulary, mistakes: RuleMistakes) -> None:
+def _names(form: RuleForm, installation: RuleVocabulary, mistakes: RuleMistakes) -> None:
     for place, name in enumerate(form.by):
-        _label(name, ("by", place), house, mistakes)
+        _label(name, ("by", place), installation, mistakes)
         if name in form.by[:place]:
             mistakes.add(("by", place), f"label {name} is there twice", "once is enough")
     for name in form.labels:
-        _label(name, ("labels", name), house, mistakes)
+        _label(name, ("labels", name), installation, mistakes)
     wanted = form.starts.playbook if form.starts else None
-    if wanted is not None and house.playbooks is not None and wanted not in house.playbooks:
-        mistakes.add(("starts",), f"no playbook {quote_value(wanted)}", suggest_choice(wanted, house.playbooks))
+    if wanted is not None and installation.playbooks is not None and wanted not in installation.playbooks:
+        mistakes.add(("starts",), f"no playbook {quote_value(wanted)}", suggest_choice(wanted, installation.playbooks))
 
 
-def _label(name: str, path: tuple[str | int, ...], house: RuleVocabulary, mistakes: RuleMistakes) -> None:
-    if name not in house.labels:
-        near = nearest_word(name, house.labels)
+def _label(name: str, path: tuple[str | int, ...], installation: RuleVocabulary, mistakes: RuleMistakes) -> None:
+    if name not in installation.labels:
+        near = nearest_word(name, installation.labels)
         remedy = f"did you mean {near}?" if near else "declare it under labels: in metrics.yaml"
         mistakes.add(path, f"no label {quote_value(name)}", remedy)
 
 
-def _trial(form: RuleTestForm, place: int, rule: RuleForm, house: RuleVocabulary, mistakes: RuleMistakes) -> RuleTrial:
+def _trial(
+    form: RuleTestForm, place: int, rule: RuleForm, installation: RuleVocabulary, mistakes: RuleMistakes
+) -> RuleTrial:
     at = ("tests", place)
-    lines = tuple(_line(one, (*at, "series", number), rule, house, mistakes) for number, one in enumerate(form.series))
+    lines = tuple(
+        _line(one, (*at, "series", number), rule, installation, mistakes) for number, one in enumerate(form.series)
+    )
     expect = tuple(
         TrialExpectation(parse_duration(one.at), one.phase, one.tier, dict(one.labels)) for one in form.expect
     )
@@ -136,7 +142,7 @@ def _trial(form: RuleTestForm, place: int, rule: RuleForm, house: RuleVocabulary
 
 
 def _line(
-    form: SeriesForm, at: tuple[str | int, ...], rule: RuleForm, house: RuleVocabulary, mistakes: RuleMistakes
+    form: SeriesForm, at: tuple[str | int, ...], rule: RuleForm, installation: RuleVocabulary, mistakes: RuleMistakes
 ) -> TrialSeries:
     if form.metric is not None and form.metric not in (rule.metric, rule.per):
         known = [name for name in (rule.metric, rule.per) if name]
@@ -144,7 +150,7 @@ def _line(
             (*at, "metric"), f"the rule does not look at {quote_value(form.metric)}", suggest_choice(form.metric, known)
         )
     for name in form.labels:
-        _label(name, (*at, "labels", name), house, mistakes)
+        _label(name, (*at, "labels", name), installation, mistakes)
     count = form.count
     if count.unit or count.number <= 0:
         mistakes.add((*at, "count"), f"{quote_value(count.text)} is no number of events", "count: 20")

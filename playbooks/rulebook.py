@@ -45,7 +45,7 @@ class Rulebook:
     def __init__(
         self, home: Path | None = None, *, playbooks: PlaybookNames | None = None, clock: Clock = time.monotonic
     ) -> None:
-        self._house = RuleVocabulary()
+        self._installation = RuleVocabulary()
         self._playbooks = playbooks
         folders = [SHIPPED]
         if home is not None and (home / "rules").resolve() != SHIPPED.resolve():
@@ -92,13 +92,13 @@ class Rulebook:
         """Return the metrics by name: the common ones and the installation's own."""
         with self._lock:
             self._look()
-            return self._house.metrics
+            return self._installation.metrics
 
     def labels(self) -> Collection[str]:
         """Return the labels that samples may carry."""
         with self._lock:
             self._look()
-            return self._house.labels
+            return self._installation.labels
 
     def calendar(self) -> CampaignCalendar:
         """Return campaigns and holidays."""
@@ -110,7 +110,7 @@ class Rulebook:
         """Return the names that a rule file of this home may use."""
         with self._lock:
             self._look()
-            return self._house
+            return self._installation
 
     def findings(self) -> list[FileFinding]:
         """List what is wrong with files that are not in force as they stand, and between the rules that are."""
@@ -122,8 +122,10 @@ class Rulebook:
         if not self._pace.due():
             return
         known = self._known()
-        house = RuleVocabulary(known.metrics, known.labels, tuple(self._playbooks()) if self._playbooks else None)
-        changed, self._house = house != self._house, house
+        installation = RuleVocabulary(
+            known.metrics, known.labels, tuple(self._playbooks()) if self._playbooks else None
+        )
+        changed, self._installation = installation != self._installation, installation
         self._shelf.refresh(anew=changed)
         rules = {name: file.rule for name, file in self._shelf.things.items()}
         changed, self._rules = changed or rules != self._rules, rules
@@ -142,10 +144,10 @@ class Rulebook:
         return (self._metrics.value if self._metrics else None) or COMMON_VOCABULARY
 
     def _load(self, path: Path) -> RuleFile:
-        return load_rule(path, self._house)
+        return load_rule(path, self._installation)
 
     def _load_calendar(self, path: Path) -> CampaignCalendar:
-        return load_calendar(path, self._rules, self._house.metrics)
+        return load_calendar(path, self._rules, self._installation.metrics)
 
     def _unknown_inhibited(self) -> list[FileFinding]:
         """A rule may quiet one that comes later or was removed: it stays in force, and is told."""

@@ -46,12 +46,12 @@ class Runner:
     """Leases due turns and starts their flow runs."""
 
     def __init__(self) -> None:
-        self._house = process_context.get_installation()
+        self._installation = process_context.get_installation()
         self._waiting: dict[str, FlowRunBatch] = {}  # by flow: leased, and not started yet
         self._open: dict[str, RunQueue] = {}  # by flow: the run that takes more
         self._runs: set[asyncio.Task[None]] = set()
         self._started = 0.0  # when the last run was, by the monotonic clock
-        self._changes = ChangeDetector(self._house)
+        self._changes = ChangeDetector(self._installation)
         self._health = PrefectHealth()
 
     async def warm_up(self, stop: threading.Event) -> None:
@@ -84,11 +84,11 @@ class Runner:
     def _lease_what_is_due(self) -> None:
         """Lease what is due at once, so that the guarantor leaves it to us; and see whose messages are ready."""
         now = process_context.now()
-        with self._house.database.read() as connection:
+        with self._installation.database.read() as connection:
             due = incidents.list_due_responses(connection, now, limit=BATCH)
             ready = outbox.list_ready_responses(connection, now, limit=NAMED)
             times = (incidents.next_turn_due_at(connection), outbox.next_message_at(connection))
-        leases = lease_turns(self._house, [row.id for row in due], now, spare=LEASE) if due else []
+        leases = lease_turns(self._installation, [row.id for row in due], now, spare=LEASE) if due else []
         flows = {row.id: row.flow for row in due}
         for lease in leases:
             batch = self._waiting.setdefault(flows[lease.response_id], FlowRunBatch())
@@ -97,7 +97,7 @@ class Runner:
         for response, flow in ready:
             self._waiting.setdefault(flow, FlowRunBatch()).responses.add(response)
         # What is due already and not ours to take (leased, under way) is looked at again a little later.
-        soon = now.add(seconds=self._house.settings.runner_poll_seconds)
+        soon = now.add(seconds=self._installation.settings.runner_poll_seconds)
         self._changes.set_next_due(min((max(time_, soon) for time_ in times if time_), default=None))
 
     def _start_waiting(self) -> None:
@@ -135,7 +135,7 @@ class Runner:
 
     def _names(self, batch: FlowRunBatch) -> list[tuple[str, str]]:
         """Reference and current stage of each response, for the run's name and tags."""
-        with self._house.database.read() as connection:
+        with self._installation.database.read() as connection:
             return incidents.list_current_stages(connection, sorted(batch.responses)[:NAMED]) or [("runner", "started")]
 
 

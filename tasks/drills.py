@@ -25,8 +25,8 @@ async def run_phase(name: str, work: PhaseWork) -> None:
 
 async def hold_monthly_drill() -> DrillResult | None:
     """Hold the drill of the month by phases; None where it is not due."""
-    house = await asyncio.to_thread(process_context.get_installation)
-    return await run_monthly(house, process_context.now, step=run_phase)
+    installation = await asyncio.to_thread(process_context.get_installation)
+    return await run_monthly(installation, process_context.now, step=run_phase)
 
 
 @task(name="report", cache_policy=NO_CACHE)

@@ -73,12 +73,12 @@ async def report_stuck_work() -> list[str]:
         from engine.audit.auditor import alert_last_resort, find_faults  # noqa: PLC0415 - only the sweep's runs need it
         from engine.oncall import poll  # noqa: PLC0415
 
-        house, now = process_context.get_installation(), process_context.now()
-        with house.database.read() as connection:
+        installation, now = process_context.get_installation(), process_context.now()
+        with installation.database.read() as connection:
             found = {name: reason for name, reason in find_faults(connection, now).items() if name != "sweep"}
         for name, reason in found.items():
-            alert_last_resort(house, name, reason, now)
-        poll.hand_over_due(house, now)
+            alert_last_resort(installation, name, reason, now)
+        poll.hand_over_due(installation, now)
         return sorted(found)
 
     return await asyncio.to_thread(look)

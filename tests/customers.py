@@ -16,7 +16,7 @@ from engine.customers.service import CustomerService, get_customer_service
 from engine.home import SAMPLE_HOME
 from storage.customers import affected_customers, follow_ups
 from storage.incidents import incidents
-from tests.houses import InstallationHarness, installation_harness
+from tests.installations import InstallationHarness, installation_harness
 
 MAIL, PHONE = "customer@recipient.invalid", "+10000000000"
 CHANNELS = (
@@ -41,39 +41,39 @@ def row(number: int, **fields: Any) -> dict[str, Any]:
 class FollowUp:
     """One incident with its customers."""
 
-    def __init__(self, house: InstallationHarness, **incident: Any) -> None:
-        self.house = house
-        self.desk: CustomerService = get_customer_service(house.house)
-        self.ref = house.declare(**incident)
+    def __init__(self, installation: InstallationHarness, **incident: Any) -> None:
+        self.installation = installation
+        self.service: CustomerService = get_customer_service(installation.installation)
+        self.ref = installation.declare(**incident)
 
     @property
     def id(self) -> str:
-        with self.house.house.database.read() as connection:
+        with self.installation.installation.database.read() as connection:
             return incidents.find_incident_id(connection, self.ref)
 
     def take(self, rows: Sequence[dict[str, Any]]) -> import_customers.ImportResult:
-        return import_customers.import_customers(self.desk, self.ref, rows, self.house.now)
+        return import_customers.import_customers(self.service, self.ref, rows, self.installation.now)
 
     def close(self) -> None:
         """Closed, and looked at a second later."""
-        self.house.do(self.ref, Close, "alice", reason="over")
-        self.house.wait(seconds=1)
+        self.installation.do(self.ref, Close, "alice", reason="over")
+        self.installation.wait(seconds=1)
 
     def step(self) -> None:
         """What is due now: turns and sends."""
-        self.house.deliver()
-        self.house.turn()
-        self.house.deliver()
+        self.installation.deliver()
+        self.installation.turn()
+        self.installation.deliver()
 
     def row(self) -> Row[Any]:
-        with self.house.house.database.read() as connection:
+        with self.installation.installation.database.read() as connection:
             found = follow_ups.get_follow_up(connection, self.id)
         assert found is not None
         return found
 
     def run_until(self, hours: float, answering_by: Any = None) -> None:
         """Let the follow-up live so long after now, looked at whenever it says so."""
-        ends = self.house.now.add(seconds=int(hours * 3600))
+        ends = self.installation.now.add(seconds=int(hours * 3600))
         for _ in range(10_000):
             self.step()
             at = self.row().next_at
@@ -81,24 +81,24 @@ class FollowUp:
                 answering_by()
             if at is None or at > ends:
                 break
-            self.house.now = max(at, self.house.now)
+            self.installation.now = max(at, self.installation.now)
         else:
             raise AssertionError("it never comes to rest")
-        self.house.now = ends
+        self.installation.now = ends
 
     def customers(self) -> dict[str, Row[Any]]:
-        with self.house.house.database.read() as connection:
+        with self.installation.installation.database.read() as connection:
             found = affected_customers.list_customers(connection, self.id, limit=200_000)
         return {one.customer or one.id: one for one in found}
 
     def asked(self, prefix: str = "/mail/") -> list[str]:
         """To whom something was sent, in order."""
-        return [request.path.removeprefix(prefix) for request in self.house.receiver.at(prefix)]
+        return [request.path.removeprefix(prefix) for request in self.installation.receiver.at(prefix)]
 
     def tokens(self) -> dict[str, str]:
         """The link that each customer got, by the address it went to."""
         found = {}
-        for request in self.house.receiver.received:
+        for request in self.installation.receiver.received:
             match = re.search(r"/a/s/([\w.-]+)", str(request.json.get("message", "")))
             if match:
                 found[request.path.rpartition("/")[2]] = match[1]
@@ -106,19 +106,21 @@ class FollowUp:
 
     def answer(self, token: str, **fields: str) -> Any:
         given = {"csat": "5", "solved": "yes", **fields}
-        return survey_answers.record_answer(self.desk, token, given, self.house.now)
+        return survey_answers.record_answer(self.service, token, given, self.installation.now)
 
     def done(self, step: str) -> None:
-        self.house.do(self.ref, Done, "gaomin", step=f"customer-follow-up:{step}", evidence="all called")
+        self.installation.do(self.ref, Done, "gaomin", step=f"customer-follow-up:{step}", evidence="all called")
 
     def follow_steps(self) -> dict[str, str]:
         """Steps of the follow-up's own playbook and their states."""
-        with self.house.house.database.read() as connection:
-            snapshot = incidents.load_snapshot(connection, self.row().response_id, self.house.house.roster())
+        with self.installation.installation.database.read() as connection:
+            snapshot = incidents.load_snapshot(
+                connection, self.row().response_id, self.installation.installation.roster()
+            )
         return {name: str(state.status) for name, state in snapshot.steps.items()}
 
     def tick(self) -> bool:
-        return survey_schedule.run_follow_up(self.desk, self.id, self.house.now)
+        return survey_schedule.run_follow_up(self.service, self.id, self.installation.now)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.home import SAMPLE_HOME
-from tests.houses import InstallationHarness, installation_harness
+from tests.installations import InstallationHarness, installation_harness
 
 ROSTER = (SAMPLE_HOME / "roster.yaml").read_text(encoding="utf-8")
 ROSTER = ROSTER.replace("channels: [fenglei]", "channels: [fenglei, fenglei-mail]")
@@ -22,8 +22,8 @@ CHANNELS = "version: 1\nurls:\n" + "".join(
 )
 
 
-@pytest.fixture(name="house")
-def house_fixture(home: Path, database_url: str) -> Iterator[InstallationHarness]:
+@pytest.fixture(name="installation")
+def installation_fixture(home: Path, database_url: str) -> Iterator[InstallationHarness]:
     """On both databases."""
     with installation_harness(home, database_url, roster=ROSTER, channels=CHANNELS) as opened:
         yield opened
@@ -36,6 +36,6 @@ def one_fixture(home: Path) -> Iterator[InstallationHarness]:
         yield opened
 
 
-def refuse(house: InstallationHarness, *people: str, status: int = 403) -> None:
+def refuse(installation: InstallationHarness, *people: str, status: int = 403) -> None:
     for person in people:
-        house.receiver.script(f"/inbox/{person}", status=status)
+        installation.receiver.script(f"/inbox/{person}", status=status)

@@ -19,7 +19,7 @@ from domain.commands import Acknowledge, Approve, Cancel, Close, Done, Draft, Mi
 from domain.review.period import Period, PeriodLength, parse_period
 from domain.text import Text
 from engine.customers import import_customers
-from engine.customers.service import get_customer_service as customer_desk
+from engine.customers.service import get_customer_service as customer_service
 from engine.response.actions import open_actions
 from engine.review.run_review import keep_daily_shares
 from engine.review.service import ReviewService, get_review_service
@@ -28,7 +28,7 @@ from storage.customers import affected_customers
 from storage.incidents import incidents
 from storage.incidents.tables import WarningRow
 from storage.samples.sample_store import SampleBatch, canonical_labels, to_micros
-from tests.houses import InstallationHarness, installation_harness
+from tests.installations import InstallationHarness, installation_harness
 
 ZONE = "Asia/Shanghai"
 NOW = pendulum.datetime(2026, 11, 1, 0, 30)  # 08:30 in Shanghai: the report's hour
@@ -90,101 +90,101 @@ def october(home: Path, database_url: str = "") -> Iterator[InstallationHarness]
     (home / "playbooks").mkdir(parents=True, exist_ok=True)
     (home / "playbooks" / "mend.yaml").write_text(MENDING, encoding="utf-8")
     (home / "reviews.yaml").write_text(REVIEWS, encoding="utf-8")
-    with installation_harness(home, database_url) as house:
-        live_through(house)
-        yield house
+    with installation_harness(home, database_url) as installation:
+        live_through(installation)
+        yield installation
 
 
-def live_through(house: InstallationHarness) -> ReviewService:
+def live_through(installation: InstallationHarness) -> ReviewService:
     """All of October; afterwards it is half past eight on the first of November."""
-    desk = get_review_service(house.house)
-    _figures(desk)
-    _apologise(house)
-    _mend_late(house)
-    _answer_late(house)
-    _not_counted(house)
-    _drill(house)
-    _customers(house)
-    _warnings(house)
-    house.now = NOW
-    house.turn()
-    return desk
+    service = get_review_service(installation.installation)
+    _figures(service)
+    _apologise(installation)
+    _mend_late(installation)
+    _answer_late(installation)
+    _not_counted(installation)
+    _drill(installation)
+    _customers(installation)
+    _warnings(installation)
+    installation.now = NOW
+    installation.turn()
+    return service
 
 
-def _apologise(house: InstallationHarness) -> None:
+def _apologise(installation: InstallationHarness) -> None:
     """INC-1, 5 October 02:00: the apology is public at 02:25, service back at 02:40, closed at 03:00."""
-    house.now = at(5, 2)
-    ref = house.declare("say", title="Checkout is down", service="orders", kind="outage")
-    house.now = at(5, 2, 10)
-    house.do(ref, Draft, "chenyu", step="s/write", texts={"en": "We are sorry."})
-    house.turn()
-    house.now = at(5, 2, 25)
-    house.do(ref, Acknowledge, "alice", step="s/pass")
-    house.do(ref, Approve, "alice", step="s/pass", digest=house.snapshot(ref).steps["s/write"].digest)
-    house.turn()
-    house.deliver()
-    house.turn()
-    house.now = at(5, 2, 40)
-    house.do(ref, Mitigate, "alice")
-    house.now = at(5, 3)
-    house.do(ref, Close, "alice", reason="solved")
-    house.turn()
+    installation.now = at(5, 2)
+    ref = installation.declare("say", title="Checkout is down", service="orders", kind="outage")
+    installation.now = at(5, 2, 10)
+    installation.do(ref, Draft, "chenyu", step="s/write", texts={"en": "We are sorry."})
+    installation.turn()
+    installation.now = at(5, 2, 25)
+    installation.do(ref, Acknowledge, "alice", step="s/pass")
+    installation.do(ref, Approve, "alice", step="s/pass", digest=installation.snapshot(ref).steps["s/write"].digest)
+    installation.turn()
+    installation.deliver()
+    installation.turn()
+    installation.now = at(5, 2, 40)
+    installation.do(ref, Mitigate, "alice")
+    installation.now = at(5, 3)
+    installation.do(ref, Close, "alice", reason="solved")
+    installation.turn()
 
 
-def _mend_late(house: InstallationHarness) -> None:
+def _mend_late(installation: InstallationHarness) -> None:
     """INC-2, 12 October 06:00: taken after 4 minutes, done after 50 instead of 40, reported within 20."""
-    house.now = at(12, 6)
-    ref = house.declare("mend", title="Orders are slow", service="orders", kind="outage", severity="major")
-    house.now = at(12, 6, 4)
-    house.do(ref, Acknowledge, "fenglei", step="s/fix")
-    house.now = at(12, 6, 45)
-    house.turn()
-    house.now = at(12, 6, 50)
-    house.do(ref, Done, "fenglei", step="s/fix")
-    house.do(ref, Mitigate, "alice")
-    house.now = at(12, 7)
-    house.do(ref, Close, "alice", reason="solved")
-    house.turn()
-    house.now = at(12, 7, 20)
-    house.do(ref, Done, "alice", step="closing/report")
-    house.turn()
+    installation.now = at(12, 6)
+    ref = installation.declare("mend", title="Orders are slow", service="orders", kind="outage", severity="major")
+    installation.now = at(12, 6, 4)
+    installation.do(ref, Acknowledge, "fenglei", step="s/fix")
+    installation.now = at(12, 6, 45)
+    installation.turn()
+    installation.now = at(12, 6, 50)
+    installation.do(ref, Done, "fenglei", step="s/fix")
+    installation.do(ref, Mitigate, "alice")
+    installation.now = at(12, 7)
+    installation.do(ref, Close, "alice", reason="solved")
+    installation.turn()
+    installation.now = at(12, 7, 20)
+    installation.do(ref, Done, "alice", step="closing/report")
+    installation.turn()
 
 
-def _answer_late(house: InstallationHarness) -> None:
+def _answer_late(installation: InstallationHarness) -> None:
     """INC-3, 20 October 01:00: taken after 12 minutes instead of 5, done after 30; nobody writes the report."""
-    house.now = at(20, 1)
-    ref = house.declare("mend", title="Orders fail again", service="orders", kind="outage", severity="major")
-    house.now = at(20, 1, 6)
-    house.turn()  # the backup is called
-    house.now = at(20, 1, 12)
-    house.do(ref, Acknowledge, "fenglei", step="s/fix")
-    house.now = at(20, 1, 30)
-    house.do(ref, Done, "fenglei", step="s/fix")
-    house.do(ref, Mitigate, "alice")
-    house.now = at(20, 2)
-    house.do(ref, Close, "alice", reason="solved")
-    house.turn()
+    installation.now = at(20, 1)
+    ref = installation.declare("mend", title="Orders fail again", service="orders", kind="outage", severity="major")
+    installation.now = at(20, 1, 6)
+    installation.turn()  # the backup is called
+    installation.now = at(20, 1, 12)
+    installation.do(ref, Acknowledge, "fenglei", step="s/fix")
+    installation.now = at(20, 1, 30)
+    installation.do(ref, Done, "fenglei", step="s/fix")
+    installation.do(ref, Mitigate, "alice")
+    installation.now = at(20, 2)
+    installation.do(ref, Close, "alice", reason="solved")
+    installation.turn()
 
 
-def _not_counted(house: InstallationHarness) -> None:
+def _not_counted(installation: InstallationHarness) -> None:
     """INC-4 is a drill, INC-5 a mistake, ACT-6 a promise of a retrospective; INC-7 is November's."""
-    house.now = at(22, 2)
-    house.declare("mend", title="Exercise of the month", drill=True)
-    ref = house.declare("mend", title="Wrong button", service="orders", kind="outage")
-    house.do(ref, Cancel, "alice", reason="by mistake")
+    installation.now = at(22, 2)
+    installation.declare("mend", title="Exercise of the month", drill=True)
+    ref = installation.declare("mend", title="Wrong button", service="orders", kind="outage")
+    installation.do(ref, Cancel, "alice", reason="by mistake")
     action = Action(
         Text("A second provider", "第二家服务商"), "technology-lead", timedelta(days=60),
         ActionKind.RETROSPECTIVE, origin="INC-1",
     )  # fmt: skip
-    with house.house.database.write() as connection:
-        open_actions(connection, house.house.roster(), {"second-provider": action}, house.now)
-    house.now = at(31, 16, 5)
-    house.declare("mend", title="November's", service="search", kind="outage")
+    with installation.installation.database.write() as connection:
+        open_actions(connection, installation.installation.roster(), {"second-provider": action}, installation.now)
+    installation.now = at(31, 16, 5)
+    installation.declare("mend", title="November's", service="search", kind="outage")
 
 
-def _drill(house: InstallationHarness) -> None:
+def _drill(installation: InstallationHarness) -> None:
     """A load drill on the 25th that passed, back after four minutes; one of September is not October's."""
-    with house.house.database.write() as connection:
+    with installation.installation.database.write() as connection:
         for month in (9, 10):
             documents.save_document(connection, documents.Document(
                 f"drill/{month}", Text("Drill checkout: PASS", "压测 checkout：PASS"), at(25, 3, month=month),
@@ -192,9 +192,9 @@ def _drill(house: InstallationHarness) -> None:
             ))  # fmt: skip
 
 
-def _customers(house: InstallationHarness) -> None:
+def _customers(installation: InstallationHarness) -> None:
     """Four customers of INC-1, one of INC-2; all were asked, four answered, one complained again."""
-    desk = customer_desk(house.house)
+    service = customer_service(installation.installation)
     said = {
         "INC-1": [
             {"csat": 5, "nps": 10, "solved": True},
@@ -205,10 +205,10 @@ def _customers(house: InstallationHarness) -> None:
         "INC-2": [{"csat": 1, "solved": False}],
     }
     for ref, those in said.items():
-        house.now = at(13, 0)
+        installation.now = at(13, 0)
         rows = [{"id": f"{ref}-{place}", "contact": f"c{place}@example.com"} for place in range(len(those))]
-        assert import_customers.import_customers(desk, ref, rows, house.now).taken == len(rows)
-        with house.house.database.write() as connection:
+        assert import_customers.import_customers(service, ref, rows, installation.now).taken == len(rows)
+        with installation.installation.database.write() as connection:
             found = affected_customers.list_customers(connection, incidents.find_incident_id(connection, ref))
             for row in found:
                 answer = those[int(row.customer.rpartition("-")[2])]
@@ -216,7 +216,7 @@ def _customers(house: InstallationHarness) -> None:
                 affected_customers.update_customer(connection, row.id, asked_at=at(13, 1), **when, **answer)
 
 
-def _warnings(house: InstallationHarness) -> None:
+def _warnings(installation: InstallationHarness) -> None:
     """A yellow one of response time, a red one of complaints; one of a replay, which is no live figure."""
     base = {
         "title": {"en": "Slow responses", "zh": "响应变慢"}, "series": "[]", "course": "called",
@@ -231,11 +231,11 @@ def _warnings(house: InstallationHarness) -> None:
         },
         {**base, "id": "w3", "lane": "replay", "rule": "tier-1-response-time", "tier": "red", "worst": "red"},
     ]  # fmt: skip
-    with house.house.database.write() as connection:
+    with installation.installation.database.write() as connection:
         connection.execute(insert(WarningRow.__table__), rows)  # type: ignore[attr-defined]
 
 
-def _figures(desk: ReviewService) -> None:
+def _figures(service: ReviewService) -> None:
     """Every day at noon in Shanghai; on the days of the incidents more contacts, slower, less satisfied."""
     batch = SampleBatch()
 
@@ -257,6 +257,6 @@ def _figures(desk: ReviewService) -> None:
             push(noon.add(minutes=1), "response_time", 60, 300)
             push(noon.add(minutes=1), "level_attainment", 0.6, 300, level="2")
             push(noon.add(minutes=1), "complaints", 9 if day == WORSE[0] else 10, category="payment")
-    desk.figures.take([batch], NOW)
+    service.figures.take([batch], NOW)
     for day in range(1, 32):
-        keep_daily_shares(desk, at(day, 12), anew=True)
+        keep_daily_shares(service, at(day, 12), anew=True)

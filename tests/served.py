@@ -36,7 +36,7 @@ class Served:
 
     url: str
     port: int
-    house: Installation
+    installation: Installation
     client: httpx.Client
 
     def declare(self, title: str = "Checkout is down", **fields: Any) -> str:
@@ -47,7 +47,7 @@ class Served:
 
     def token(self, person: str) -> dict[str, str]:
         """The header of a person who shows a new token."""
-        with self.house.database.write() as connection:
+        with self.installation.database.write() as connection:
             made = person_tokens.replace_person_token(connection, person, pendulum.now("UTC"))
         return {"Authorization": f"Bearer {made}"}
 
@@ -66,7 +66,7 @@ class Served:
         """The address that lets such an account in, once."""
         self._cookie(role, person)
         now = pendulum.now("UTC")
-        with self.house.database.write() as connection:
+        with self.installation.database.write() as connection:
             made = sessions_and_tokens.create_login_link(
                 connection, f"{person or 'nobody'}-{role}", now, now.add(hours=1)
             )
@@ -75,19 +75,19 @@ class Served:
     def _cookie(self, role: str, person: str) -> tuple[str, str]:
         now = pendulum.now("UTC")
         account = Account(f"{person or 'nobody'}-{role}", person, AccessRole.named(role))
-        with self.house.database.write() as connection:
+        with self.installation.database.write() as connection:
             if user_accounts.find_account(connection, account.name) is None:
                 user_accounts.add_account(connection, account, now)
             secret = sessions_and_tokens.create_session(connection, account.name, "password", now, now.add(days=1))
-        return cookie_name(self.house), secret
+        return cookie_name(self.installation), secret
 
     def turn(self, ref: str) -> None:
         """What the runner would do: take the turns of an incident that are due."""
         now = pendulum.now("UTC")
-        with self.house.database.read() as connection:
+        with self.installation.database.read() as connection:
             ids = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))
-        for lease in lease_turns(self.house, ids, now):
-            assert take_turn(self.house, lease, now, driver="prefect", run_id="9f0a") is not None
+        for lease in lease_turns(self.installation, ids, now):
+            assert take_turn(self.installation, lease, now, driver="prefect", run_id="9f0a") is not None
 
     def post(self, ref: str, what: str, document: dict[str, Any], **headers: str) -> httpx.Response:
         """One command."""
@@ -122,9 +122,9 @@ def served(home: Path, port: int, **settings: Any) -> Iterator[Served]:
     """Serve from a thread until the block ends."""
     chosen = load_settings(home=home, port=port, **settings)
     prepare_home(chosen)
-    house = Installation(chosen).open()
+    installation = Installation(chosen).open()
     config = uvicorn.Config(
-        create_app(house),
+        create_app(installation),
         host="127.0.0.1",
         port=port,
         log_level="warning",
@@ -145,8 +145,8 @@ def served(home: Path, port: int, **settings: Any) -> Iterator[Served]:
         with httpx.Client(base_url=url, timeout=20, trust_env=False) as client:
             # As a program on this machine: with a cookie it would be a browser, which has to log in.
             client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            yield Served(url, port, house, client)
+            yield Served(url, port, installation, client)
     finally:
         server.should_exit = True
         thread.join(10)
-        house.close()
+        installation.close()

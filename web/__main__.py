@@ -32,15 +32,15 @@ def main() -> int:
         "proxy_headers": False, "server_header": False, "timeout_graceful_shutdown": 2, "timeout_keep_alive": 75,
         "backlog": 2048,
     }  # fmt: skip
-    house = Installation(settings, sends=False)
+    installation = Installation(settings, sends=False)
     try:
         try:
-            app = create_app(house.open())
+            app = create_app(installation.open())
         except StorageError as error:
             if not is_outage(error):
                 raise
-            serve_until_database_answers(house, uvicorn.Config(create_fallback_app(house), **serving))
-            app = create_app(house.open())
+            serve_until_database_answers(installation, uvicorn.Config(create_fallback_app(installation), **serving))
+            app = create_app(installation.open())
     except (StorageError, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -77,7 +77,7 @@ _ABOUT = (
 )
 
 
-def create_app(house: Installation) -> FastAPI:
+def create_app(installation: Installation) -> FastAPI:
     """Create the application over an open installation."""
     app = FastAPI(
         title="Tocsin",
@@ -88,41 +88,41 @@ def create_app(house: Installation) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
     )
-    app.state.house = house
-    app.state.links = AcknowledgeLinks(house.settings.secret_key(), house.settings.links_url)
+    app.state.installation = installation
+    app.state.links = AcknowledgeLinks(installation.settings.secret_key(), installation.settings.links_url)
     # SQLite has one writer: more threads would only wait for its lock instead of in line here.
-    app.state.writers = ThreadPoolExecutor(2 if house.database.is_sqlite else 6, thread_name_prefix="command")
+    app.state.writers = ThreadPoolExecutor(2 if installation.database.is_sqlite else 6, thread_name_prefix="command")
     app.state.readers = ThreadPoolExecutor(4, thread_name_prefix="look")
-    # A password takes a core for a moment, and one at a time is enough: nobody slows the house down by trying.
+    # A password takes a core for a moment, and one at a time is enough: nobody slows the installation down by trying.
     app.state.logins = ThreadPoolExecutor(1, thread_name_prefix="login")
-    app.state.status = status_page.StatusPageCache(house, now)
-    app.state.trail = AuditWriter(house.database)
-    app.state.gathering = DeclareBatcher(house, app.state.writers, now)
-    app.state.live = LiveUpdates(house)
-    app.state.months = history_page.MonthlyHistory(house)
-    app.state.letterbox = InboxStore(house.settings.home / "inbox.db")
+    app.state.status = status_page.StatusPageCache(installation, now)
+    app.state.trail = AuditWriter(installation.database)
+    app.state.gathering = DeclareBatcher(installation, app.state.writers, now)
+    app.state.live = LiveUpdates(installation)
+    app.state.months = history_page.MonthlyHistory(installation)
+    app.state.letterbox = InboxStore(installation.settings.home / "inbox.db")
     app.state.rulebook = Rulebook(
-        house.settings.home, playbooks=lambda: [playbook.id for playbook in house.library.all()]
+        installation.settings.home, playbooks=lambda: [playbook.id for playbook in installation.library.all()]
     )
-    samples.install_sample_service(app, house)
-    app.state.figures.handler = MonitorAlerts(house)
+    samples.install_sample_service(app, installation)
+    app.state.figures.handler = MonitorAlerts(installation)
     errors.install_error_handlers(app)
     for module in (*ROUTERS, *ACCESS_ROUTERS):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(RequestGuard, house=house)
+    app.add_middleware(RequestGuard, installation=installation)
     return app
 
 
-def _load(house: Installation) -> None:
-    house.findings()
+def _load(installation: Installation) -> None:
+    installation.findings()
     freeze_startup_objects()
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # Playbooks and roster are read and checked: half a second that no declaration should pay.
-    asyncio.get_running_loop().run_in_executor(app.state.readers, _load, app.state.house)
+    asyncio.get_running_loop().run_in_executor(app.state.readers, _load, app.state.installation)
     yield
     app.state.writers.shutdown(wait=True, cancel_futures=True)
     app.state.readers.shutdown(wait=False, cancel_futures=True)

@@ -92,7 +92,7 @@ _ALL = (
 )  # fmt: skip
 METRICS: Mapping[str, Metric] = {metric.id: metric for metric in _ALL}
 
-# Labels that figures of customer service commonly carry. Others are declared beside the house's own metrics.
+# Labels that figures of customer service commonly carry. Others are declared beside the installation's own metrics.
 LABELS = frozenset({
     "agent", "carrier", "category", "channel", "city", "country", "endpoint", "host", "instance", "job", "language",
     "level", "mood", "platform", "product", "queue", "region", "service", "site", "skill", "source", "store", "team",

@@ -108,7 +108,7 @@ def _fits(kept: str, password: str) -> bool:
 # --- coming in ---------------------------------------------------------------------------------------------------
 
 
-def log_in(house: Installation, name: str, password: str, now: DateTime, way: AuditActor) -> Account:
+def log_in(installation: Installation, name: str, password: str, now: DateTime, way: AuditActor) -> Account:
     """Return the account that a name and password belong to. A try is counted before it is checked.
 
     Raises:
@@ -116,8 +116,8 @@ def log_in(house: Installation, name: str, password: str, now: DateTime, way: Au
             Both take as long whether or not the name exists.
     """
     name = name.strip().lower()[:100]
-    keys = _keys(house, name, way.address)
-    with house.database.write() as connection:
+    keys = _keys(installation, name, way.address)
+    with installation.database.write() as connection:
         wait = _count_try(connection, keys, now)
         if not wait:
             account = user_accounts.find_account(connection, name)
@@ -125,9 +125,9 @@ def log_in(house: Installation, name: str, password: str, now: DateTime, way: Au
         raise LoginRefused(f"too many tries failed: wait {wait} seconds, or ask an administrator for a link", wait)
     good = _fits(account.password if account else "", password)
     if account is None or not good or account.disabled_at is not None:
-        write_audit_entry(house, way.entry("log in", _shown(name), "refused"))
+        write_audit_entry(installation, way.entry("log in", _shown(name), "refused"))
         raise LoginRefused("name and password do not belong together: try again, or ask an administrator for a link")
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         failed_logins.clear_failures(connection, keys[0])
         failed_logins.undo_failure(connection, keys[1])
         if _hasher().check_needs_rehash(account.password):
@@ -140,9 +140,9 @@ def _shown(name: str) -> str:
     return name if _NAME.fullmatch(name) and len(name) < MIN_PASSWORD_LENGTH else "(a name that is none)"
 
 
-def _keys(house: Installation, name: str, address: str) -> tuple[str, str]:
+def _keys(installation: Installation, name: str, address: str) -> tuple[str, str]:
     """Under which a try is counted: hashed with this installation's key, so that the table names nobody."""
-    key = house.settings.secret_key().encode()
+    key = installation.settings.secret_key().encode()
     said = (f"account {name}", f"address {address}")
     return tuple(hmac.new(key, text.encode(), hashlib.sha256).hexdigest() for text in said)  # type: ignore[return-value]
 
@@ -167,13 +167,13 @@ def login_delay(failures: int, free: int, longest: int) -> int:
     return 0 if failures < free else min(longest, 2 ** min(failures - free + 1, 20))
 
 
-def write_audit_entry(house: Installation, entry: AuditEntry) -> None:
+def write_audit_entry(installation: Installation, entry: AuditEntry) -> None:
     """Write an entry into the audit log in a transaction of its own."""
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         audit.add_entries(connection, entry)
 
 
-def open_session(house: Installation, account: Account, now: DateTime, way: AuditActor, before: str = "") -> str:
+def open_session(installation: Installation, account: Account, now: DateTime, way: AuditActor, before: str = "") -> str:
     """Open a session of an account and return the value of its cookie.
 
     `before`: the cookie that the browser had, whose session ends.
@@ -183,10 +183,10 @@ def open_session(house: Installation, account: Account, now: DateTime, way: Audi
     """
     if account.disabled_at is not None:
         raise LoginRefused("this account is disabled: ask an administrator")
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         if before:
             sessions_and_tokens.end_session(connection, user_accounts.hash_secret(before))
-        ends = now + timedelta(days=house.settings.session_days)
+        ends = now + timedelta(days=installation.settings.session_days)
         secret = sessions_and_tokens.create_session(connection, account.name, way.way, now, ends)
         audit.add_entries(connection, AuditActor(way.address, account.name, account.role.word, way.way).entry("log in"))
         sessions_and_tokens.delete_expired(connection, now)
@@ -194,7 +194,7 @@ def open_session(house: Installation, account: Account, now: DateTime, way: Audi
     return secret
 
 
-def make_login_link(house: Installation, name: str, now: DateTime, way: AuditActor) -> str:
+def make_login_link(installation: Installation, name: str, now: DateTime, way: AuditActor) -> str:
     """Make a link that logs an account in once within half an hour, and return its address.
 
     No name: the first administrator.
@@ -202,7 +202,7 @@ def make_login_link(house: Installation, name: str, now: DateTime, way: AuditAct
     Raises:
         BadAccount: there is no such account, or it is disabled.
     """
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         if not name:
             admins = [
                 one
@@ -214,17 +214,17 @@ def make_login_link(house: Installation, name: str, now: DateTime, way: AuditAct
             raise BadAccount(f"there is no account {name[:60]!r} that may come in: `tocsin user list` names them")
         secret = sessions_and_tokens.create_login_link(connection, name, now, now + LINK_LIFE)
         audit.add_entries(connection, way.entry("make a login link", name or FIRST_ADMIN))
-    return f"{house.settings.links_url}/login/link/{secret}"
+    return f"{installation.settings.links_url}/login/link/{secret}"
 
 
-def use_login_link(house: Installation, secret: str, now: DateTime, way: AuditActor) -> Account:
+def use_login_link(installation: Installation, secret: str, now: DateTime, way: AuditActor) -> Account:
     """Use up a login link and return its account. The first link makes the first administrator.
 
     Raises:
         LoginRefused: it was used, has expired, or never was.
     """
     gone = LoginRefused("this link was used or has expired: `tocsin user link` makes another")
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         found = sessions_and_tokens.redeem_link(connection, secret, now)
         if found is not None:
             name = found or FIRST_ADMIN
@@ -244,16 +244,16 @@ def use_login_link(house: Installation, secret: str, now: DateTime, way: AuditAc
 # --- keeping accounts --------------------------------------------------------------------------------------------
 
 
-def add_account(house: Installation, account: Account, password: str, now: DateTime, way: AuditActor) -> Account:
+def add_account(installation: Installation, account: Account, password: str, now: DateTime, way: AuditActor) -> Account:
     """Add an account.
 
     Raises:
         BadAccount: its name, person, role, language or password cannot be.
     """
-    person = _checked(house, account)
+    person = _checked(installation, account)
     kept = hash_password(password, account.name) if password else ""
     made = Account(account.name, person, account.role, account.language, kept, account.subject)
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         if user_accounts.find_account(connection, made.name) is not None:
             raise BadAccount(
                 f"there is an account {made.name!r} already: `tocsin user role {made.name} ROLE` changes it"
@@ -264,12 +264,12 @@ def add_account(house: Installation, account: Account, password: str, now: DateT
     return made
 
 
-def _checked(house: Installation, account: Account) -> str:
+def _checked(installation: Installation, account: Account) -> str:
     """The person of an account: `-` is nobody, none said is the roster's of the same id."""
     if not _NAME.fullmatch(account.name):
         raise BadAccount("name: an account's has 1 to 40 characters of a-z, 0-9, dot, - and _, for example alice")
     try:
-        people = house.roster().people
+        people = installation.roster().people
     except BadFile:
         people = {}
     if account.person == "-":
@@ -284,14 +284,14 @@ def _checked(house: Installation, account: Account) -> str:
     return person
 
 
-def set_password(house: Installation, name: str, password: str, way: AuditActor, *, keep: str = "") -> None:
+def set_password(installation: Installation, name: str, password: str, way: AuditActor, *, keep: str = "") -> None:
     """Give an account a password. Its browsers are logged out, but for the one with the session `keep`.
 
     Raises:
         BadAccount: there is no such account, or the password cannot be.
     """
     kept = hash_password(password, name) if password else ""
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         _changed(connection, name, password=kept)
         _end_all(connection, name, keep)
         audit.add_entries(connection, way.entry("set a password", name))
@@ -302,26 +302,26 @@ def check_password(account: Account, password: str) -> bool:
     return _fits(account.password, password)
 
 
-def set_role(house: Installation, name: str, role: AccessRole, way: AuditActor) -> None:
+def set_role(installation: Installation, name: str, role: AccessRole, way: AuditActor) -> None:
     """Change the role of an account.
 
     Raises:
         BadAccount: there is no such account, or it is the last administrator.
     """
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         before = _changed(connection, name, role=role.word)
         if before.role is AccessRole.ADMIN and role is not AccessRole.ADMIN:
             _one_left(connection)
         audit.add_entries(connection, way.entry("change a role", f"{name}: {before.role.word} -> {role.word}"))
 
 
-def disable_account(house: Installation, name: str, now: DateTime | None, way: AuditActor) -> None:
+def disable_account(installation: Installation, name: str, now: DateTime | None, way: AuditActor) -> None:
     """Disable an account and end its sessions, links and tokens; with no time, enable it again.
 
     Raises:
         BadAccount: there is no such account, or it is the last administrator.
     """
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         _changed(connection, name, disabled_at=now)
         if now is not None:
             _one_left(connection)
@@ -330,16 +330,22 @@ def disable_account(house: Installation, name: str, now: DateTime | None, way: A
         audit.add_entries(connection, way.entry("disable an account" if now else "enable an account", name))
 
 
-def log_out_everywhere(house: Installation, name: str, way: AuditActor) -> int:
+def log_out_everywhere(installation: Installation, name: str, way: AuditActor) -> int:
     """End every session of an account; how many there were."""
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         count = sessions_and_tokens.end_sessions(connection, name)
         audit.add_entries(connection, way.entry("log out everywhere", name))
     return count
 
 
 def make_api_token(
-    house: Installation, name: str, scopes: Sequence[str], days: int, now: DateTime, way: AuditActor, label: str = ""
+    installation: Installation,
+    name: str,
+    scopes: Sequence[str],
+    days: int,
+    now: DateTime,
+    way: AuditActor,
+    label: str = "",
 ) -> tuple[str, str, DateTime]:
     """Make an API token of an account; return its id, the token, and its end.
 
@@ -351,7 +357,7 @@ def make_api_token(
             raise BadAccount(f"there is no scope {scope[:40]!r}: one of {', '.join(SCOPES)}")
     if not 1 <= days <= MAX_TOKEN_DAYS:
         raise BadAccount(f"a token ends after 1 to {MAX_TOKEN_DAYS} days")
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         account = user_accounts.find_account(connection, name)
         if account is None or account.disabled_at is not None:
             raise BadAccount(f"there is no account {name[:60]!r} that may come in: `tocsin user list` names them")

@@ -176,17 +176,19 @@ def highest_role(settings: Settings, claims: Mapping[str, Any]) -> AccessRole | 
     return max((table[value] for value in values if isinstance(value, str) and value in table), default=None)
 
 
-def find_or_make_account(house: Installation, claims: Mapping[str, Any], now: DateTime, way: AuditActor) -> Account:
+def find_or_make_account(
+    installation: Installation, claims: Mapping[str, Any], now: DateTime, way: AuditActor
+) -> Account:
     """Find the account of the person whom the provider names; make it or bring it up to date.
 
     Raises:
         LoginRefused: they have none and get none.
     """
-    settings = house.settings
+    settings = installation.settings
     subject = f"{settings.oidc_issuer}|{claims['sub']}"[:400]
     name = _name(claims, settings)
     role = highest_role(settings, claims)
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         known = user_accounts.find_account_by_subject(connection, subject)
         if (
             known is None
@@ -208,7 +210,7 @@ def find_or_make_account(house: Installation, claims: Mapping[str, Any], now: Da
         if role is None or taken:
             audit.add_entries(connection, way.entry("log in", f"single sign-on of {name}", "refused"))
         else:
-            made = Account(name, _person(house, name), role, subject=subject)
+            made = Account(name, _person(installation, name), role, subject=subject)
             user_accounts.add_account(connection, made, now)
             audit.add_entries(connection, way.entry("add an account", f"{name}, {role.word}, by single sign-on"))
     if role is None:
@@ -225,8 +227,8 @@ def _name(claims: Mapping[str, Any], settings: Settings) -> str:
     return _NOT_IN_NAMES.sub("-", said.lower()).strip("-._")[:40]
 
 
-def _person(house: Installation, name: str) -> str:
+def _person(installation: Installation, name: str) -> str:
     try:
-        return name if name in house.roster().people else ""
+        return name if name in installation.roster().people else ""
     except BadFile:
         return ""

@@ -29,18 +29,18 @@ _BODY = N_(
 )
 
 
-def read_share_without_prefect(house: Installation, now: DateTime) -> TurnShares:
+def read_share_without_prefect(installation: Installation, now: DateTime) -> TurnShares:
     """Return the share of turns without Prefect in the last hour."""
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         return turns.count_turns(connection, now - WINDOW)
 
 
-def check_share_without_prefect(house: Installation, now: DateTime) -> bool:
+def check_share_without_prefect(installation: Installation, now: DateTime) -> bool:
     """Notify the last resort once an hour while the share is over its limit; return whether it was told now."""
-    found = read_share_without_prefect(house, now)
+    found = read_share_without_prefect(installation, now)
     if found.turns < MIN_TURNS or found.share <= LIMIT:
         return False
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         turns.lock_commands(connection, ["share-alarm"])  # several engines look
         last = turns.load_installation_fact(connection, "share-alarm")
         if last and now - last[1] < REPEAT_AFTER:
@@ -53,20 +53,24 @@ def check_share_without_prefect(house: Installation, now: DateTime) -> bool:
         "without": found.without_prefect,
         "turns": found.turns,
     }
-    told = notify_last_resort(house, _SUBJECT, _BODY, Reason(_SUBJECT, values), alarm="share-alarm", urgent=False)
+    told = notify_last_resort(
+        installation, _SUBJECT, _BODY, Reason(_SUBJECT, values), alarm="share-alarm", urgent=False
+    )
     if not told:  # nobody knows yet: not in an hour, but soon
-        with house.database.write() as connection:
+        with installation.database.write() as connection:
             turns.save_installation_fact(connection, "share-alarm", {"told": False}, now - REPEAT_AFTER + RETRY_AFTER)
     return told
 
 
-def notify_last_resort(house: Installation, subject: str, body: str, what: Reason, *, alarm: str, urgent: bool) -> bool:
+def notify_last_resort(
+    installation: Installation, subject: str, body: str, what: Reason, *, alarm: str, urgent: bool
+) -> bool:
     """Send to the last resort at once, past the outbox, which may be broken; return whether a service took it.
 
     `subject` and `body` are templates of the catalogues; `{what}` stands for the reason. `alarm` begins its
     key; `urgent`: it wakes a sleeping person.
     """
-    roster = house.roster()
+    roster = installation.roster()
     person = roster.people.get(roster.primary("last-resort") or "")
     if person is None:
         return False
@@ -79,4 +83,4 @@ def notify_last_resort(house: Installation, subject: str, body: str, what: Reaso
         key=f"{alarm}/{uuid.uuid4()}",
         urgent=urgent,
     )
-    return any(house.channels().send(channel, message).verdict in DELIVERED for channel in person.channels)
+    return any(installation.channels().send(channel, message).verdict in DELIVERED for channel in person.channels)

@@ -61,9 +61,11 @@ def find_faults(connection: Connection, now: DateTime) -> dict[str, Reason]:
     return found
 
 
-def find_coming_gaps(house: Installation, now: DateTime) -> dict[str, Reason]:
+def find_coming_gaps(installation: Installation, now: DateTime) -> dict[str, Reason]:
     """Return what will be wrong within a day though all is well now: a calendar with nobody on shift."""
-    found = find_uncovered_periods(house.written_roster(), house.duties(), now, later(now, FORECAST_WINDOW))
+    found = find_uncovered_periods(
+        installation.written_roster(), installation.duties(), now, later(now, FORECAST_WINDOW)
+    )
     if not found:
         return {}
     first = min(found, key=lambda span: span.start)
@@ -71,7 +73,7 @@ def find_coming_gaps(house: Installation, now: DateTime) -> dict[str, Reason]:
     values: dict[str, str | int] = {
         "roles": ", ".join(roles),
         "when": f"{first.start:%Y-%m-%d %H:%M} UTC",
-        "person": house.written_roster().name(first.person),
+        "person": installation.written_roster().name(first.person),
     }
     template = N_("nobody is on shift for {roles} from {when}; {person} is called instead")
     return {f"gap {','.join(roles)}": Reason(template, values)}
@@ -83,27 +85,29 @@ class Auditor:
     The sweep audits too, and tells what the engine cannot say any more.
     """
 
-    def __init__(self, house: Installation, clock: Callable[[], DateTime]) -> None:
-        self._house, self._clock = house, clock
+    def __init__(self, installation: Installation, clock: Callable[[], DateTime]) -> None:
+        self._installation, self._clock = installation, clock
         self._beaten: DateTime | None = None
         self._mute = False
 
     def run_once(self) -> int:
         """Audit once: tell faults that are new or have lasted for an hour, and beat if nothing is wrong."""
         now = self._clock()
-        with self._house.database.read() as connection:
+        with self._installation.database.read() as connection:
             found = find_faults(connection, now)
         for name, reason in found.items():
-            alert_last_resort(self._house, name, reason, now)
-        for name, reason in find_coming_gaps(self._house, now).items():  # nothing is dead yet: the heart beats on
-            alert_last_resort(self._house, name, reason, now, again=FORECAST_REPEAT_AFTER)
+            alert_last_resort(self._installation, name, reason, now)
+        for name, reason in find_coming_gaps(
+            self._installation, now
+        ).items():  # nothing is dead yet: the heart beats on
+            alert_last_resort(self._installation, name, reason, now, again=FORECAST_REPEAT_AFTER)
         if not found and (self._beaten is None or self._beaten + BEAT_INTERVAL <= now):
             self._beaten = now
             self._beat()
         return 0
 
     def _beat(self) -> None:
-        url = self._house.settings.heartbeat_url
+        url = self._installation.settings.heartbeat_url
         if not url:
             return
         try:
@@ -118,19 +122,19 @@ class Auditor:
 
 
 def alert_last_resort(
-    house: Installation, name: str, reason: Reason, now: DateTime, again: timedelta = REPEAT_AFTER
+    installation: Installation, name: str, reason: Reason, now: DateTime, again: timedelta = REPEAT_AFTER
 ) -> bool:
     """Page the last resort, once in `again` however many engines audit; return whether it was told now."""
     mark = f"audit:{name}"[:100]
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         turns.lock_commands(connection, [mark])  # several engines look
         last = turns.load_installation_fact(connection, mark)
         if last and now - last[1] < again:
             return False
         turns.save_installation_fact(connection, mark, {"reason": reason.template}, now)
     log.error("audit: %s", reason.template.format(**reason.values))
-    told = notify_last_resort(house, _SUBJECT, _BODY, reason, alarm="audit", urgent=True)
+    told = notify_last_resort(installation, _SUBJECT, _BODY, reason, alarm="audit", urgent=True)
     if not told:
-        with house.database.write() as connection:
+        with installation.database.write() as connection:
             turns.save_installation_fact(connection, mark, {"told": False}, now - again + timedelta(minutes=1))
     return told

@@ -44,26 +44,29 @@ class CheckScope:
     waking: bool = True
 
 
-def run_checks(house: Installation, now: DateTime, order: CheckScope) -> Iterator[CheckFinding]:
+def run_checks(installation: Installation, now: DateTime, order: CheckScope) -> Iterator[CheckFinding]:
     """Run every check, one finding after the other; a check that itself breaks is a finding."""
     parts: list[tuple[str, Callable[[], Iterable[CheckFinding]]]] = [
-        ("database", lambda: infrastructure.check_storage(house, now)),
-        ("files", lambda: home_files.check_files(house)),
+        ("database", lambda: infrastructure.check_storage(installation, now)),
+        ("files", lambda: home_files.check_files(installation)),
         ("version", infrastructure.check_version),
-        ("people", lambda: reachability.check_roles(house, waking=order.waking)),
-        ("ahead", lambda: oncall_coverage.check_coverage(house, now)),
-        ("reserve", lambda: oncall_coverage.check_reserve(house, now)),
+        ("people", lambda: reachability.check_roles(installation, waking=order.waking)),
+        ("ahead", lambda: oncall_coverage.check_coverage(installation, now)),
+        ("reserve", lambda: oncall_coverage.check_reserve(installation, now)),
     ]
     if order.running:
         parts += [
-            ("links", lambda: infrastructure.check_links(house)),
-            ("processes", lambda: infrastructure.check_processes(house)),
-            ("schedules", lambda: prefect_schedules.check_schedules(prefect_schedules.prefect_api_url(house), now)),
+            ("links", lambda: infrastructure.check_links(installation)),
+            ("processes", lambda: infrastructure.check_processes(installation)),
+            (
+                "schedules",
+                lambda: prefect_schedules.check_schedules(prefect_schedules.prefect_api_url(installation), now),
+            ),
         ]
     if not order.quiet:
-        parts.append(("channels", lambda: channel_probe.check_channels(house)))
+        parts.append(("channels", lambda: channel_probe.check_channels(installation)))
     if order.running and not order.quiet:
-        parts.append(("rehearsal", lambda: trial_rehearsal.check_rehearsal(house)))
+        parts.append(("rehearsal", lambda: trial_rehearsal.check_rehearsal(installation)))
     for name, part in parts:
         try:
             yield from part()
@@ -72,14 +75,14 @@ def run_checks(house: Installation, now: DateTime, order: CheckScope) -> Iterato
             yield CheckFinding(name, ok=False, reason=reason)
 
 
-def open_repair_actions(house: Installation, findings: Iterable[CheckFinding], now: DateTime) -> list[str]:
+def open_repair_actions(installation: Installation, findings: Iterable[CheckFinding], now: DateTime) -> list[str]:
     """Open an action for each broken thing, owned by the role that mends it, unless one is open.
 
     Returns their references.
     """
     broken = [one for one in findings if not one.ok]
-    roster = house.roster()
-    with house.database.write() as connection:
+    roster = installation.roster()
+    with installation.database.write() as connection:
         query = select(INCIDENT.c.title).where(
             INCIDENT.c.origin == _ORIGIN, INCIDENT.c.status.in_(("open", "mitigated"))
         )

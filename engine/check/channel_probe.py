@@ -16,10 +16,10 @@ _AT_ONCE = 8
 _TOLD = frozenset({SendVerdict.SENT, SendVerdict.UNVERIFIED})
 
 
-def check_channels(house: Installation) -> CheckFindings:
+def check_channels(installation: Installation) -> CheckFindings:
     """Send to each person's channels, except for people who opted for a check that sends nothing."""
     try:
-        roster = house.roster()
+        roster = installation.roster()
     except BadFile:
         return  # said by the check of people
     but = {person.id for person in roster.people.values() if not person.test_messages}
@@ -29,14 +29,14 @@ def check_channels(house: Installation) -> CheckFindings:
             for tag in person.channels:
                 tags.setdefault(tag, person.language)
     with ThreadPoolExecutor(_AT_ONCE) as senders:
-        yield from senders.map(lambda row: _send(house, *row), sorted(tags.items()))
+        yield from senders.map(lambda row: _send(installation, *row), sorted(tags.items()))
     for name in sorted(but):
         yield CheckFinding(
             f"person {name}", ok=True, reason=Text("asked for a check that sends nothing", "选择静默检查，未发送")
         )
 
 
-def _send(house: Installation, tag: str, language: str) -> CheckFinding:
+def _send(installation: Installation, tag: str, language: str) -> CheckFinding:
     _ = translator(language)
     what = f"channel {tag}"
     message = Message(
@@ -44,7 +44,7 @@ def _send(house: Installation, tag: str, language: str) -> CheckFinding:
         body=_("Nothing has happened, and nothing is asked of you."),
         drill=True,
     )
-    outcome = house.channels().send(tag, message)
+    outcome = installation.channels().send(tag, message)
     if outcome.verdict in _TOLD:
         return passed(what, "took a test message", "已收测试消息")
     return failed(what, f"{outcome.verdict}: {outcome.detail}"[:200], f"发送失败：{outcome.verdict}"[:200])

@@ -28,12 +28,12 @@ _OPTIONAL: dict[str, Callable[[Path], object]] = {
 }  # fmt: skip
 
 
-def check_files(house: Installation) -> CheckFindings:
+def check_files(installation: Installation) -> CheckFindings:
     """Check playbooks, rules, roster, channels, and the files that may be missing."""
-    yield from _house_files(house)
-    yield from _playbooks(house)
-    yield from _rules(house)
-    home = house.settings.home
+    yield from _house_files(installation)
+    yield from _playbooks(installation)
+    yield from _rules(installation)
+    home = installation.settings.home
     for name, reader in _OPTIONAL.items():
         if (home / name).exists():
             yield from _said(f"file {name}", reader(home / name).findings())  # type: ignore[attr-defined]
@@ -46,8 +46,8 @@ def check_files(house: Installation) -> CheckFindings:
             yield from _said(f"file {PLAN}", ())
 
 
-def _house_files(house: Installation) -> CheckFindings:
-    found = house.findings()
+def _house_files(installation: Installation) -> CheckFindings:
+    found = installation.findings()
     for name in ("roster.yaml", "channels.yaml"):
         mine = [line for line in found if name in line]
         if mine:
@@ -56,12 +56,12 @@ def _house_files(house: Installation) -> CheckFindings:
             yield passed(f"file {name}", "sound", "没有问题")
 
 
-def _playbooks(house: Installation) -> CheckFindings:
-    library = PlaybookLibrary(CATALOG, house.settings.playbooks_dir)
+def _playbooks(installation: Installation) -> CheckFindings:
+    library = PlaybookLibrary(CATALOG, installation.settings.playbooks_dir)
     broken = library.findings()
     yield from _said("playbooks", broken)
     try:
-        roster = house.roster()
+        roster = installation.roster()
     except BadFile as wrong:
         yield from _said("file roster.yaml", wrong.findings)
         return
@@ -73,8 +73,8 @@ def _playbooks(house: Installation) -> CheckFindings:
             yield passed(f"playbook {playbook.id}", "loads, and every role is held", "可加载，角色齐全")
 
 
-def _rules(house: Installation) -> CheckFindings:
-    book = Rulebook(house.settings.home)
+def _rules(installation: Installation) -> CheckFindings:
+    book = Rulebook(installation.settings.home)
     rules = book.all()
     found = book.findings()
     yield from _said("rules", found)

@@ -38,23 +38,23 @@ _OLD_BEAT = 15.0  # seconds
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def check_storage(house: Installation, now: DateTime) -> CheckFindings:
+def check_storage(installation: Installation, now: DateTime) -> CheckFindings:
     """Check that the database takes writes and keeps our time, the disk has room, and no message is stuck."""
     try:
-        require_current_schema(house.database)
-        with house.database.write() as connection:
+        require_current_schema(installation.database)
+        with installation.database.write() as connection:
             connection.execute(text("SELECT 1"))
     except StorageError as error:
         yield failed("database", str(error), f"数据库不可用：{error}")
         return
     yield passed("database", "takes writes, its schema is this program's", "可写，结构版本一致")
-    yield from _database_clock(house, now)
-    free = shutil.disk_usage(house.settings.home).free
+    yield from _database_clock(installation, now)
+    free = shutil.disk_usage(installation.settings.home).free
     if free < MIN_FREE_BYTES:
         yield failed("disk", f"{free >> 20} MiB free: make room", f"磁盘仅剩 {free >> 20} MiB，请清理")
     else:
         yield passed("disk", f"{free >> 30} GiB free", f"剩余 {free >> 30} GiB")
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         late = select(func.count()).where(
             OUTBOX.c.state.in_(("pending", "retry", "leased")), OUTBOX.c.next_attempt_at < now - STUCK_AFTER
         )
@@ -65,8 +65,8 @@ def check_storage(house: Installation, now: DateTime) -> CheckFindings:
         yield passed("outbox", "nothing is stuck", "没有积压")
 
 
-def _database_clock(house: Installation, now: DateTime) -> CheckFindings:
-    ahead = _written_ahead(house, now)
+def _database_clock(installation: Installation, now: DateTime) -> CheckFindings:
+    ahead = _written_ahead(installation, now)
     if ahead:
         yield failed(
             "clock",
@@ -74,10 +74,10 @@ def _database_clock(house: Installation, now: DateTime) -> CheckFindings:
             f"时钟落后于最新记录 {ahead:.0f} 秒",
         )
         return
-    if house.database.is_sqlite:
+    if installation.database.is_sqlite:
         yield passed("clock", "one machine, one clock, behind nothing on record", "单机时钟，不落后于记录")
         return
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         there = connection.execute(text("SELECT now()")).scalar_one()
     skew = abs((there - now).total_seconds())
     if skew > MAX_CLOCK_SKEW.total_seconds():
@@ -88,17 +88,17 @@ def _database_clock(house: Installation, now: DateTime) -> CheckFindings:
         yield passed("clock", "the database's is the same", "与数据库一致")
 
 
-def _written_ahead(house: Installation, now: DateTime) -> float:
+def _written_ahead(installation: Installation, now: DateTime) -> float:
     """Seconds by which the clock is behind what was written with it; 0 where it is not."""
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         newest = connection.execute(select(func.max(FACT.c.at))).scalar_one_or_none()
     behind = (newest - now).total_seconds() if newest is not None else 0.0
     return behind if behind > MAX_CLOCK_SKEW.total_seconds() else 0.0
 
 
-def check_links(house: Installation) -> CheckFindings:
+def check_links(installation: Installation) -> CheckFindings:
     """Check that the key signs links that it reads back, nobody else reads it, and a phone can open them."""
-    settings = house.settings
+    settings = installation.settings
     try:
         links = AcknowledgeLinks(settings.secret_key(), settings.links_url)
         links.read_token(links.make_url(AcknowledgeLink("check", "", "nobody")).rpartition("/")[2])
@@ -196,9 +196,9 @@ def _certificate(host: str, port: int) -> CheckFindings:
         yield passed("certificate", f"valid for {left.days} days", f"有效期还有 {left.days} 天")
 
 
-def check_processes(house: Installation) -> CheckFindings:
+def check_processes(installation: Installation) -> CheckFindings:
     """Check that every process of `tocsin up` shows signs of life."""
-    home = house.settings.home
+    home = installation.settings.home
     if not is_running(home):
         yield failed("processes", "Tocsin does not run here: `tocsin up`", "Tocsin 未运行：`tocsin up`")
         return

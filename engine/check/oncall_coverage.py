@@ -21,17 +21,17 @@ DAYS = 14
 _WORKFORCE = "workforce-manager"
 
 
-def check_coverage(house: Installation, now: DateTime) -> CheckFindings:
+def check_coverage(installation: Installation, now: DateTime) -> CheckFindings:
     """Check every role that has a calendar or an override; the others stay as they are now."""
     try:
-        roster, duties = house.written_roster(), house.duties()
+        roster, duties = installation.written_roster(), installation.duties()
     except BadFile:
         return  # said by the check of people
-    for finding in house.on_duty.findings(roster):
+    for finding in installation.on_duty.findings(roster):
         yield failed("calendars", finding, f"排班日历有误：{finding}")
     for name in sorted(duties.roles() & set(roster.roles)):
         spans = list_role_periods(roster, duties, name, now, later(now, timedelta(days=DAYS)))
-        wrong = [(span, *why) for span in spans if (why := _wrong(house, roster, span))]
+        wrong = [(span, *why) for span in spans if (why := _wrong(installation, roster, span))]
         what = f"role {name} in {DAYS} days"
         if wrong:
             span, en, zh = wrong[0]
@@ -43,11 +43,11 @@ def check_coverage(house: Installation, now: DateTime) -> CheckFindings:
             yield passed(what, f"{len(spans)} turns, somebody behind each", f"{len(spans)} 个班次均有人且有备份")
 
 
-def _wrong(house: Installation, roster: Roster, span: DutyPeriod) -> tuple[str, str] | None:
+def _wrong(installation: Installation, roster: Roster, span: DutyPeriod) -> tuple[str, str] | None:
     if span.gap:
         name = roster.name(span.person)
         return f"nobody is on shift: {name} would be called; fill it", f"无人值班，将呼叫 {name}；请补排班"
-    if not list_working_channels(house, roster, span.person):
+    if not list_working_channels(installation, roster, span.person):
         return f"{span.person} has no channel that leads anywhere", f" {span.person} 没有可用渠道"
     if span.backup is None:
         return f"nobody stands in for {span.person}: name a backup", f" {span.person} 没有备份人（B 角）"
@@ -59,9 +59,11 @@ def _zone(roster: Roster, span: DutyPeriod) -> str:
     return known.timezone if known else "UTC"
 
 
-def check_reserve(house: Installation, now: DateTime) -> CheckFindings:
+def check_reserve(installation: Installation, now: DateTime) -> CheckFindings:
     """Check the agents kept for peaks, of the operation and of each service, against the wanted share (50 %)."""
-    board, file = open_board(house.settings, get_review_service(house).figures, Rulebook(house.settings.home))
+    board, file = open_board(
+        installation.settings, get_review_service(installation).figures, Rulebook(installation.settings.home)
+    )
     wanted = file.current().reserve
     for service in ("", *services_of(file)()):
         found = board.reserve(now, service=service)

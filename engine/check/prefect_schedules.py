@@ -21,9 +21,9 @@ _PATIENCE = 8.0
 MISSED_AFTER = timedelta(minutes=20)  # a run that has been due for longer, and neither ran nor runs, was missed
 
 
-def prefect_api_url(house: Installation, environ: Mapping[str, str] = os.environ) -> str:
+def prefect_api_url(installation: Installation, environ: Mapping[str, str] = os.environ) -> str:
     """Return the address of Prefect's API."""
-    return (external_prefect(environ) or f"http://127.0.0.1:{house.settings.prefect_port}/api").rstrip("/")
+    return (external_prefect(environ) or f"http://127.0.0.1:{installation.settings.prefect_port}/api").rstrip("/")
 
 
 def list_deployments() -> list[str]:

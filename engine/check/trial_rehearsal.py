@@ -18,13 +18,13 @@ _PLAYBOOK, _UNTIL = "supervisor-word", timedelta(minutes=10)
 _SPEED, _TOLERANCE = 60.0, 6.0  # slow and patient: a machine that is busy for a moment is no broken chain
 
 
-def check_rehearsal(house: Installation) -> CheckFindings:
+def check_rehearsal(installation: Installation) -> CheckFindings:
     """Rehearse one playbook where Tocsin runs and all its channels stay on this machine; else say so."""
-    state = read_state(house.settings.home)
-    if state is None or not is_running(house.settings.home):
+    state = read_state(installation.settings.home)
+    if state is None or not is_running(installation.settings.home):
         return  # said by the check of processes
-    playbook = house.library.get(_PLAYBOOK)
-    roster, channels = house.roster(), house.channels()
+    playbook = installation.library.get(_PLAYBOOK)
+    roster, channels = installation.roster(), installation.channels()
     boxes = inbox_boxes(roster, channels, int(state["port"]))
     wrong = find_outside_channels(playbook, roster, channels) + [
         f"{person} is not reached by the inbox of this installation"
@@ -37,9 +37,9 @@ def check_rehearsal(house: Installation) -> CheckFindings:
     line = RehearsalClient(f"http://127.0.0.1:{state['port']}")
     order = RehearsalRequest(playbook, _SPEED, until=_UNTIL, tolerance=_TOLERANCE)
     try:
-        held, found = run_rehearsal(house, line, order, lambda _: None)
+        held, found = run_rehearsal(installation, line, order, lambda _: None)
         if not held.verdict.passed:  # once more: a page about nothing costs more than ten seconds
-            held, found = run_rehearsal(house, line, order, lambda _: None)
+            held, found = run_rehearsal(installation, line, order, lambda _: None)
     except RehearsalError as error:
         yield failed(CHECK_NAME, str(error), f"演练未完成：{error}")
         return

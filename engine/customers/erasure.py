@@ -13,11 +13,11 @@ log = logging.getLogger("tocsin.customers")
 LOCK_WAIT_MS = 2_000  # milliseconds to wait for readers; the same on either database
 
 
-def purge_erased(desk: CustomerService) -> None:
+def purge_erased(service: CustomerService) -> None:
     """Purge deleted contacts from the files: SQLite empties its log, PostgreSQL rewrites the contact table."""
-    engine = desk.installation.database.engine
+    engine = service.installation.database.engine
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if desk.installation.database.is_sqlite:
+        if service.installation.database.is_sqlite:
             _empty_the_log(connection)
         else:
             _write_anew(connection)

@@ -41,7 +41,12 @@ class ImportResult:
 
 
 def import_customers(
-    desk: CustomerService, ref: str, rows: Sequence[Mapping[str, Any]], now: DateTime, by: str = "", first_line: int = 1
+    service: CustomerService,
+    ref: str,
+    rows: Sequence[Mapping[str, Any]],
+    now: DateTime,
+    by: str = "",
+    first_line: int = 1,
 ) -> ImportResult:
     """Import customers of an incident. A customer who is known there is left unchanged.
 
@@ -54,13 +59,13 @@ def import_customers(
     if len(rows) > MAX_ROWS:
         raise CommandRefused(f"there are {len(rows)} rows: send at most {MAX_ROWS} at once")
     good, bad = _read(rows, first_line)
-    plan, vault = desk.plan, desk.open_vault()
-    with desk.installation.database.write() as connection:
+    plan, vault = service.plan, service.open_vault()
+    with service.installation.database.write() as connection:
         incident_id = incidents.find_incident_id(connection, ref)
         incidents.lock_incident(connection, incident_id)
         incident = incidents.load_incident(connection, incident_id)
-        begin_follow_up(connection, desk, incident, now, by)
-        carer = desk.installation.roster().primary(CARE_ROLE) or ""
+        begin_follow_up(connection, service, incident, now, by)
+        carer = service.installation.roster().primary(CARE_ROLE) or ""
         kept = [_row(one, incident_id, plan, vault, carer, now) for one in good]
         taken = affected_customers.add_customers(connection, kept)
         if taken:
@@ -84,7 +89,9 @@ def _read(rows: Sequence[Any], first_line: int) -> tuple[list[AffectedCustomer],
     return good, bad
 
 
-def begin_follow_up(connection: Connection, desk: CustomerService, incident: Incident, now: DateTime, by: str) -> None:
+def begin_follow_up(
+    connection: Connection, service: CustomerService, incident: Incident, now: DateTime, by: str
+) -> None:
     """Begin the follow-up of an incident, from its close on: once, as one more response of it.
 
     Raises:
@@ -100,7 +107,7 @@ def begin_follow_up(connection: Connection, desk: CustomerService, incident: Inc
         )
     if follow is not None:
         return
-    playbook, roster = desk.get_playbook(), desk.installation.roster()
+    playbook, roster = service.get_playbook(), service.installation.roster()
     missing = find_missing_roles(playbook, roster)
     if missing:
         raise CommandRefused(str(missing[0]))

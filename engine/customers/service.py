@@ -21,13 +21,13 @@ FILE = "followup.yaml"
 class CustomerService:
     """Customer follow-up of one installation. Threads may share one."""
 
-    def __init__(self, house: Installation) -> None:
-        self.installation = house
-        self.file = FollowUpFile(house.settings.home / FILE)
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.file = FollowUpFile(installation.settings.home / FILE)
         self._vaults: dict[str, ContactVault] = {}
         self._lock = Lock()
-        self.counter = SurveyResultCounter(house)
-        self._signer = URLSafeSerializer(house.settings.secret_key(), salt="tocsin-survey")
+        self.counter = SurveyResultCounter(installation)
+        self._signer = URLSafeSerializer(installation.settings.secret_key(), salt="tocsin-survey")
 
     @property
     def plan(self) -> FollowUpPlan:
@@ -70,9 +70,9 @@ _DESKS: WeakKeyDictionary[Installation, CustomerService] = WeakKeyDictionary()
 _GUARD = Lock()
 
 
-def get_customer_service(house: Installation) -> CustomerService:
+def get_customer_service(installation: Installation) -> CustomerService:
     """Return the one customer service of an installation."""
     with _GUARD:
-        if house not in _DESKS:
-            _DESKS[house] = CustomerService(house)
-        return _DESKS[house]
+        if installation not in _DESKS:
+            _DESKS[installation] = CustomerService(installation)
+        return _DESKS[installation]

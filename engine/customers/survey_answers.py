@@ -35,21 +35,21 @@ class SurveyPage:
     ref: str
 
 
-def find_survey_page(desk: CustomerService, token: str, now: DateTime) -> SurveyPage:
+def find_survey_page(service: CustomerService, token: str, now: DateTime) -> SurveyPage:
     """Return the survey page of a link.
 
     Raises:
         BadLink: altered, guessed, or its customer was forgotten.
     """
-    with desk.installation.database.read() as connection:
-        row = affected_customers.get_customer(connection, desk.read_survey_link(token))
+    with service.installation.database.read() as connection:
+        row = affected_customers.get_customer(connection, service.read_survey_link(token))
         row = _wanted(row)
         incident = incidents.load_incident(connection, row.incident_id)
     return _page(row, incident, now)
 
 
 def record_answer(
-    desk: CustomerService, token: str, fields: Mapping[str, str], now: DateTime
+    service: CustomerService, token: str, fields: Mapping[str, str], now: DateTime
 ) -> tuple[SurveyPage, SurveyAnswer | None]:
     """Record a customer's answer, and have a person call them where it asks for that.
 
@@ -59,15 +59,15 @@ def record_answer(
         BadLink: altered, guessed, or its customer was forgotten.
         BadAnswer: something is missing.
     """
-    customer_id = desk.read_survey_link(token)
-    with desk.installation.database.write() as connection:
+    customer_id = service.read_survey_link(token)
+    with service.installation.database.write() as connection:
         row = _wanted(affected_customers.get_customer(connection, customer_id))
         incident = incidents.load_incident(connection, row.incident_id)
         page = _page(row, incident, now)
         if page.state != "open":
             return page, None
         said = parse_answer(fields)
-        because = callback_reason(said, desk.plan.unhappy_at_most)
+        because = callback_reason(said, service.plan.unhappy_at_most)
         if because is not None:
             schedule_soon(connection, incident, now)
         if not affected_customers.save_answer(connection, customer_id, said, now):
@@ -76,7 +76,7 @@ def record_answer(
             reopened = {"reopened_at": now} if because in REOPENING_REASONS else {}
             affected_customers.request_callback(connection, row, because, now, **reopened)
     if because is not None:
-        begin_callbacks(desk, incident.id, now)
+        begin_callbacks(service, incident.id, now)
     return SurveyPage("answered", page.language, page.drill, page.ref), said
 
 
@@ -95,28 +95,28 @@ def _page(row: Row[Any], incident: Incident, now: DateTime) -> SurveyPage:
     return SurveyPage(state, row.language, incident.drill, incident.ref)
 
 
-def record_complaint(desk: CustomerService, ref: str, customer: str, now: DateTime, *, command_id: str) -> bool:
+def record_complaint(service: CustomerService, ref: str, customer: str, now: DateTime, *, command_id: str) -> bool:
     """Record that a customer complains again: their case is reopened, its owner called. False: recorded before.
 
     Raises:
         UnknownCustomer, UnknownIncident: there is none.
     """
     check_command_id(command_id)
-    with desk.installation.database.write() as connection:
+    with service.installation.database.write() as connection:
         incident_id = incidents.find_incident_id(connection, ref)
         incidents.lock_incident(connection, incident_id)
         if turns.find_carried_out(connection, command_id):
             return False
         schedule_soon(connection, incidents.load_incident(connection, incident_id), now)
-        row = affected_customers.find_customer(connection, incident_id, customer, desk.open_vault().mark(customer))
+        row = affected_customers.find_customer(connection, incident_id, customer, service.open_vault().mark(customer))
         values = {"complaints": row.complaints + 1, "reopened_at": now}
         affected_customers.request_callback(connection, row, CallbackReason.AGAIN, now, **values)
         turns.record_command(connection, command_id, incident_id, "ComplainedAgain", now)
-    begin_callbacks(desk, incident_id, now)
+    begin_callbacks(service, incident_id, now)
     return True
 
 
-def record_callback(desk: CustomerService, ref: str, customer: str, now: DateTime, *, by: str, note: str) -> None:
+def record_callback(service: CustomerService, ref: str, customer: str, now: DateTime, *, by: str, note: str) -> None:
     """Record that a person has called a customer.
 
     Raises:
@@ -125,26 +125,26 @@ def record_callback(desk: CustomerService, ref: str, customer: str, now: DateTim
     """
     if len(note) > LONGEST_NOTE or find_unprintable(note):
         raise CommandRefused(f"the note is longer than {LONGEST_NOTE} characters, or holds a control character")
-    with desk.installation.database.write() as connection:
+    with service.installation.database.write() as connection:
         incident_id = incidents.find_incident_id(connection, ref)
-        row = affected_customers.find_customer(connection, incident_id, customer, desk.open_vault().mark(customer))
+        row = affected_customers.find_customer(connection, incident_id, customer, service.open_vault().mark(customer))
         if not row.callback:
             raise CommandRefused("nobody was to call this customer: `tocsin customers callbacks` lists them")
         if row.called_at is None:
             affected_customers.update_customer(connection, row.id, called_at=now, called_by=by, called_note=note)
 
 
-def forget_customer(desk: CustomerService, customer: str) -> int:
+def forget_customer(service: CustomerService, customer: str) -> int:
     """Forget a customer in every incident; return in how many. Figures stay, without the customer.
 
     Raises:
         SettingsError: the key of the contacts cannot be used.
     """
-    mark = desk.open_vault().mark(customer)
-    with desk.installation.database.write() as connection:
+    mark = service.open_vault().mark(customer)
+    with service.installation.database.write() as connection:
         ids = affected_customers.erase_customer(connection, mark)
         follow_ups.withdraw_customer_surveys(connection, ids, "the customer was forgotten")
-    purge_erased(desk)
+    purge_erased(service)
     return len(ids)
 
 

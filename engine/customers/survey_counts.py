@@ -30,8 +30,8 @@ class _Count:
 class SurveyResultCounter:
     """Counter beside the pages; a slow count is shown for twenty times as long as it took. For many threads."""
 
-    def __init__(self, house: Installation) -> None:
-        self._house = house
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
         self._counts: dict[str, _Count] = {}
         self._lock = Lock()
         self._hand = ThreadPoolExecutor(1, thread_name_prefix="count")
@@ -51,7 +51,7 @@ class SurveyResultCounter:
     def _count(self, incident_id: str, known: _Count) -> None:
         begun = time.monotonic()
         try:
-            with self._house.database.read() as connection:
+            with self._installation.database.read() as connection:
                 found = affected_customers.compute_result(connection, incident_id)
             took = time.monotonic() - begun
             with self._lock:

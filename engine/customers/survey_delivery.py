@@ -66,20 +66,20 @@ SurveySendResult = SendOutcome | SurveyPostponed | SurveyUnwanted | SurveyRecord
 class SurveySender:
     """Sender of the follow-up's surveys, for a `Deliverer`."""
 
-    def __init__(self, desk: CustomerService) -> None:
-        self._desk = desk
+    def __init__(self, service: CustomerService) -> None:
+        self._service = service
 
     def run_due(self, now: DateTime) -> None:
         """Begin and go on with the follow-ups that are due; the sender calls it before it sends."""
         try:
-            survey_schedule.run_due(self._desk, now)
+            survey_schedule.run_due(self._service, now)
         except Exception:
             log.exception("a follow-up could not be looked at; pages go out all the same, and it is tried again")
 
     def send(self, row: Row[Any], now: DateTime) -> SurveySendResult:
         """Send one claimed row: an alarm, or a survey."""
         if row.kind == follow_ups.ALARM:
-            survey_schedule.run_follow_up(self._desk, row.payload["incident"], now)
+            survey_schedule.run_follow_up(self._service, row.payload["incident"], now)
             return SendOutcome(SendVerdict.SENT)
         ready = self._ready(row, now)
         if isinstance(ready, SurveyPostponed | SurveyUnwanted):
@@ -90,15 +90,15 @@ class SurveySender:
             outcome = SendOutcome(SendVerdict.UNKNOWN, detail=f"the channel failed ({type(error).__name__})")
         try:
             # At once, not with its chunk: of a sender that is killed one survey is in doubt, not sixteen.
-            with self._desk.installation.database.write() as connection:
-                return SurveyRecorded(record_survey_outcome(connection, self._desk, row, outcome, now))
+            with self._service.installation.database.write() as connection:
+                return SurveyRecorded(record_survey_outcome(connection, self._service, row, outcome, now))
         except StorageError:
             return outcome
 
     def _ready(self, row: Row[Any], now: DateTime) -> SurveyPostponed | SurveyUnwanted | tuple[Row[Any], str]:
         """Checked when the row is in hand; that the send begins is on record before it does."""
-        plan, incident_id = self._desk.plan, row.payload["incident"]
-        with self._desk.installation.database.write() as connection:
+        plan, incident_id = self._service.plan, row.payload["incident"]
+        with self._service.installation.database.write() as connection:
             customer = affected_customers.get_customer(connection, row.person)
             incident = incidents.load_incident(connection, incident_id)
             follow = follow_ups.get_follow_up(connection, incident_id)
@@ -122,19 +122,19 @@ class SurveySender:
         return customer, sealed
 
     def _send(self, row: Row[Any], customer: Row[Any], sealed: str) -> SendOutcome:
-        desk, plan = self._desk, self._desk.plan
-        with desk.installation.database.read() as connection:
+        service, plan = self._service, self._service.plan
+        with service.installation.database.read() as connection:
             incident = incidents.load_incident(connection, row.payload["incident"])
         drill = row.drill or incident.drill
-        link = desk.make_survey_link(customer.id)
+        link = service.make_survey_link(customer.id)
         title, body = wording.make_survey_message(plan, row.purpose, customer.language, incident.ref, link)
         message = Message(title=title, body=body, drill=drill, language=customer.language, key=row.key, link=link)
-        directory = desk.installation.channels()
+        directory = service.installation.channels()
         if drill:
             return self._to_the_sandbox(plan.drill, message)
         way = row.payload["way"]
         try:
-            contact = desk.open_vault().open(sealed)
+            contact = service.open_vault().open(sealed)
         except (UnreadableContact, SettingsError) as error:
             return SendOutcome(SendVerdict.REFUSED, detail=str(error))
         recipient = contact.mail if way == "mail" else contact.phone
@@ -142,7 +142,7 @@ class SurveySender:
 
     def _to_the_sandbox(self, tag: str, message: Message) -> SendOutcome:
         """A drill asks no customer: its channel is a declared sandbox, and no contact is opened for it."""
-        directory = self._desk.installation.channels()
+        directory = self._service.installation.channels()
         info = directory.info(tag)
         if info is None or not info.sandbox:
             detail = f"a drill's surveys go to a sandbox only: give `{tag}` of the channel file `sandbox: true`"
@@ -154,7 +154,7 @@ class SurveySender:
 
 
 def record_survey_outcome(
-    connection: Connection, desk: CustomerService, row: Row[Any], result: Any, now: DateTime
+    connection: Connection, service: CustomerService, row: Row[Any], result: Any, now: DateTime
 ) -> str:
     """Record the outcome of a claimed row; return its state. None as a result: it was not begun."""
     if row.kind == follow_ups.ALARM:
@@ -164,15 +164,15 @@ def record_survey_outcome(
     if isinstance(result, SurveyUnwanted):
         return _unwanted(connection, row, result)
     if isinstance(result, SendOutcome):
-        return _sent(connection, desk, row, result, now)
+        return _sent(connection, service, row, result, now)
     return _again(connection, row, result.at if result else now)
 
 
-def _sent(connection: Connection, desk: CustomerService, row: Row[Any], result: SendOutcome, now: DateTime) -> str:
+def _sent(connection: Connection, service: CustomerService, row: Row[Any], result: SendOutcome, now: DateTime) -> str:
     if result.verdict in (SendVerdict.SENT, SendVerdict.UNVERIFIED):
         return _reached(connection, row, "sent", sent_at=now, detail="")
     if result.verdict is not SendVerdict.UNKNOWN:
-        return _failed(connection, desk, row, result, now)
+        return _failed(connection, service, row, result, now)
     return _doubtful(connection, row, result, now)
 
 
@@ -210,7 +210,9 @@ def _reached(connection: Connection, row: Row[Any], state: str, **values: Any) -
     return written
 
 
-def _failed(connection: Connection, desk: CustomerService, row: Row[Any], outcome: SendOutcome, now: DateTime) -> str:
+def _failed(
+    connection: Connection, service: CustomerService, row: Row[Any], outcome: SendOutcome, now: DateTime
+) -> str:
     """Again later; where that is useless their next way; without one a person calls them."""
     if outcome.verdict is not SendVerdict.REFUSED and row.attempts < MAX_ATTEMPTS:
         seconds = min(max(_wait(row.attempts), outcome.retry_after or 0.0), 3_600.0)
@@ -227,7 +229,7 @@ def _failed(connection: Connection, desk: CustomerService, row: Row[Any], outcom
         way = customer.ways[position]
         affected_customers.update_customer(connection, customer.id, way=way, position=position)
         one = survey_schedule.make_survey_entry(
-            incident, follow, customer, "ask", way=way, position=position, plan=desk.plan
+            incident, follow, customer, "ask", way=way, position=position, plan=service.plan
         )
         follow_ups.enqueue_surveys(connection, [one], now)
         return state

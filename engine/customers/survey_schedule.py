@@ -36,11 +36,11 @@ CALLBACK_CHECK_AFTER = timedelta(seconds=30)
 RUNNING, COLLECTED, WAITING, ERASED = "running", "collected", "waiting", "erased"
 
 
-def run_due(desk: CustomerService, now: DateTime) -> int:
+def run_due(service: CustomerService, now: DateTime) -> int:
     """Begin, go on with or end every follow-up that is due; return how many moved."""
-    with desk.installation.database.read() as connection:
-        ids = follow_ups.list_due_follow_ups(connection, now, now - desk.plan.erase_after)
-    return sum(run_follow_up(desk, incident_id, now) for incident_id in ids)
+    with service.installation.database.read() as connection:
+        ids = follow_ups.list_due_follow_ups(connection, now, now - service.plan.erase_after)
+    return sum(run_follow_up(service, incident_id, now) for incident_id in ids)
 
 
 def schedule_now(connection: Connection, incident: Incident, now: DateTime) -> None:
@@ -61,18 +61,18 @@ def schedule_soon(connection: Connection, incident: Incident, now: DateTime) -> 
         follow_ups.schedule_check(connection, row, incident.ref, at, now, drill=incident.drill)
 
 
-def run_follow_up(desk: CustomerService, incident_id: str, now: DateTime) -> bool:
+def run_follow_up(service: CustomerService, incident_id: str, now: DateTime) -> bool:
     """Run one pass of one follow-up; return False where nothing was due."""
-    with desk.installation.database.write() as connection:
+    with service.installation.database.write() as connection:
         incidents.lock_incident(connection, incident_id)
         row = follow_ups.lock_follow_up(connection, incident_id)
         incident = incidents.load_incident(connection, incident_id)
-        if row is None or not _is_due(row, incident, now - desk.plan.erase_after, now):
+        if row is None or not _is_due(row, incident, now - service.plan.erase_after, now):
             return False
-        erases = _Look(connection, desk, incident, now).take(row)
+        erases = _Look(connection, service, incident, now).take(row)
     if erases:
-        purge_erased(desk)
-    begin_callbacks(desk, incident_id, now)
+        purge_erased(service)
+    begin_callbacks(service, incident_id, now)
     return True
 
 
@@ -85,9 +85,9 @@ def _is_due(row: Row[Any], incident: Incident, waited: DateTime, now: DateTime) 
 class _Look:
     """One look, within its transaction."""
 
-    def __init__(self, connection: Connection, desk: CustomerService, incident: Incident, now: DateTime) -> None:
+    def __init__(self, connection: Connection, service: CustomerService, incident: Incident, now: DateTime) -> None:
         self._connection, self._incident, self._now = connection, incident, now
-        self._plan: FollowUpPlan = desk.plan
+        self._plan: FollowUpPlan = service.plan
         self._pace = float(incident.pace.get("closed", 1.0))
 
     def take(self, row: Row[Any]) -> bool:
@@ -255,13 +255,13 @@ def withdraw_unsent(connection: Connection, response_id: str, why: str) -> None:
     affected_customers.mark_not_reminded(connection, reminders)
 
 
-def begin_callbacks(desk: CustomerService, incident_id: str, now: DateTime) -> None:
+def begin_callbacks(service: CustomerService, incident_id: str, now: DateTime) -> None:
     """Begin the callback stages that are due: the owner is called once for all customers until it is done."""
-    with desk.installation.database.read() as connection:
+    with service.installation.database.read() as connection:
         row = follow_ups.get_follow_up(connection, incident_id)
         if row is None or (row.state == WAITING and not row.round):
             return
-        snapshot = incidents.load_snapshot(connection, row.response_id, desk.installation.roster())
+        snapshot = incidents.load_snapshot(connection, row.response_id, service.installation.roster())
         newest = {
             CALLBACKS: affected_customers.newest_callback_at(connection, incident_id, reopened=False),
             REOPENED: affected_customers.newest_callback_at(connection, incident_id, reopened=True),
@@ -278,6 +278,6 @@ def begin_callbacks(desk: CustomerService, incident_id: str, now: DateTime) -> N
             stage=f"{playbook.id}:{stage}", reason=wording.stage_reason(stage),
         )  # fmt: skip
         try:
-            commands.carry_out_command(desk.installation, command, now)
+            commands.carry_out_command(service.installation, command, now)
         except CommandRefused:  # the incident was cancelled meanwhile, or the home's playbook has no such stage
             continue

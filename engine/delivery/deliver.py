@@ -67,12 +67,12 @@ class DeliveryCounts:
 class Deliverer:
     """The sender of one process; safe to call from several threads."""
 
-    def __init__(self, house: Installation, role: str, clock: Callable[[], DateTime]) -> None:
-        self._house = house
+    def __init__(self, installation: Installation, role: str, clock: Callable[[], DateTime]) -> None:
+        self._installation = installation
         self._clock = clock
-        self._sender = SenderLock(house.settings.run_dir, role)
-        self._links = AcknowledgeLinks(house.settings.secret_key(), house.settings.links_url)
-        self._customers = get_customer_service(house)
+        self._sender = SenderLock(installation.settings.run_dir, role)
+        self._links = AcknowledgeLinks(installation.settings.secret_key(), installation.settings.links_url)
+        self._customers = get_customer_service(installation)
         self._surveys = surveys.SurveySender(self._customers)
         self._pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="send")
         self._hands = SendSlots()
@@ -122,7 +122,9 @@ class Deliverer:
             if self._hands.is_full():
                 return []
             now, worst, busy = self._clock(), self._hands.lowest_priority(), self._hands.busy_channels()
-            with self._house.database.read() as connection:  # nothing to do is the usual case: no write lock for it
+            with (
+                self._installation.database.read() as connection
+            ):  # nothing to do is the usual case: no write lock for it
                 most = outbox.most_urgent_rank(connection, now, now - waiting_for, self._hands.slow_channels())
                 if most is not None:
                     worst = min(
@@ -130,8 +132,8 @@ class Deliverer:
                     )  # while pages move, bulk takes no machine time from them
                 if not outbox.has_ready_messages(connection, now, now - waiting_for, busy, worst, most):
                     return []
-            roster = self._house.roster()
-            with self._house.database.write() as connection:
+            roster = self._installation.roster()
+            with self._installation.database.write() as connection:
                 rows: list[Row[Any]] = []
                 while not rows:  # what is held back is no reason to leave the rest
                     claimed = outbox.claim_messages(
@@ -173,7 +175,7 @@ class Deliverer:
         ends, pause = time.monotonic() + RECORD_SECONDS, 0.1
         while True:
             try:
-                with self._house.database.write() as connection:
+                with self._installation.database.write() as connection:
                     states = [self._settled(connection, row, result) for row, result in batch]
             except StorageError:
                 if time.monotonic() > ends or self._closed:
@@ -191,15 +193,15 @@ class Deliverer:
         if row.kind == mail.KIND:
             return mail.record_mail_outcome(connection, row, result, self._clock())
         if row.kind == handover.KIND:
-            return handover.record_handover_outcome(connection, self._house, row, result, self._clock())
-        return record_outcome(connection, self._house, row, result, self._clock())
+            return handover.record_handover_outcome(connection, self._installation, row, result, self._clock())
+        return record_outcome(connection, self._installation, row, result, self._clock())
 
     def _send(self, row: Row[Any]) -> Any:
         """A `Result`; of a survey what `engine.customers.survey_delivery` makes of it."""
         if row.kind in surveys.KINDS:
             return self._surveys.send(row, self._clock())
         if row.kind in _OTHERS:
-            return _OTHERS[row.kind](self._house, row)
+            return _OTHERS[row.kind](self._installation, row)
         needless = self._needless(row)
         if needless:
             return SendCancelled(needless)
@@ -221,7 +223,7 @@ class Deliverer:
             link=self._links.make_url(AcknowledgeLink(**link)) if link else None,
         )
         try:
-            return self._house.channels().send(row.channel, message)
+            return self._installation.channels().send(row.channel, message)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody knows whether the message went
             return SendOutcome(SendVerdict.UNKNOWN, detail=f"the channel failed ({type(error).__name__})")
 
@@ -229,8 +231,8 @@ class Deliverer:
         """Why a publication is no longer wanted: its step is over, or it was posted by hand meanwhile."""
         if row.kind != "publication":
             return ""
-        with self._house.database.read() as connection:
-            snapshot = incidents.load_snapshot(connection, row.response_id, self._house.roster())
+        with self._installation.database.read() as connection:
+            snapshot = incidents.load_snapshot(connection, row.response_id, self._installation.roster())
         state = snapshot.steps[row.step]
         if state.status not in BEGUN_STATUSES:
             return f"its step is {state.status}"
@@ -242,7 +244,7 @@ class Deliverer:
         """Checked when the row is in hand, whatever the playbook says: the last door before the public."""
         if row.kind != "publication":
             return ""
-        channel = self._house.roster().public.get(row.payload.get("target", ""))
+        channel = self._installation.roster().public.get(row.payload.get("target", ""))
         if channel is None or channel.channel != row.channel:
             return "the roster no longer has this official channel"
         if row.drill and not channel.sandbox:
@@ -254,9 +256,9 @@ class Deliverer:
     def _judge_the_dead(self, done: DeliveryCounts) -> None:
         """Rows in the hands of a sender that is no more: nobody knows whether they went."""
         now = self._clock()
-        with self._house.database.read() as connection:
+        with self._installation.database.read() as connection:
             found = outbox.list_leased(connection)
-        run_dir = self._house.settings.run_dir
+        run_dir = self._installation.settings.run_dir
         dead: dict[str, bool] = {}
         for row in found:
             sender = row.lease.rpartition("/")[0]

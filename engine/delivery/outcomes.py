@@ -45,7 +45,7 @@ SendResult = SendOutcome | SendCancelled | None  # None: it was not begun, and g
 
 
 def record_outcome(
-    connection: Connection, house: Installation, row: Row[Any], outcome: SendResult, now: DateTime
+    connection: Connection, installation: Installation, row: Row[Any], outcome: SendResult, now: DateTime
 ) -> str:
     """Record the outcome of a claimed row; return the state it is in now.
 
@@ -54,39 +54,45 @@ def record_outcome(
     if outcome is None:
         return _write(connection, row, "retry", attempts=row.attempts - 1, next_attempt_at=now)
     if isinstance(outcome, SendCancelled):
-        return _needless(connection, house, row, outcome, now)
+        return _needless(connection, installation, row, outcome, now)
     if outcome.verdict in (SendVerdict.SENT, SendVerdict.UNVERIFIED):
-        return _sent(connection, house, row, outcome, now)
+        return _sent(connection, installation, row, outcome, now)
     if outcome.verdict is SendVerdict.UNKNOWN:
-        return _unknown(connection, house, row, outcome, now)
-    return _failed(connection, house, row, outcome, now)
+        return _unknown(connection, installation, row, outcome, now)
+    return _failed(connection, installation, row, outcome, now)
 
 
 def _write(connection: Connection, row: Row[Any], state: str, **values: Any) -> str:
     return state if outbox.save_outcome(connection, row.id, row.lease, state=state, **values) else "overtaken"
 
 
-def _needless(connection: Connection, house: Installation, row: Row[Any], outcome: SendCancelled, now: DateTime) -> str:
+def _needless(
+    connection: Connection, installation: Installation, row: Row[Any], outcome: SendCancelled, now: DateTime
+) -> str:
     """An ordered publication that does not go out is said: whoever reopens its step must know that it never did."""
     state = _write(connection, row, "cancelled", detail=outcome.why)
     if state == "cancelled":
-        snapshot = incidents.load_snapshot(connection, row.response_id, house.roster())
+        snapshot = incidents.load_snapshot(connection, row.response_id, installation.roster())
         if snapshot.steps[row.step].postings.get(row.person) == PublicationState.ORDERED:
             data = {"channel": row.person, "target": row.payload["target"], "reason": outcome.why}
-            _record_publication_fact(connection, house, row, Fact(K.PUBLISH_FAILED, now, row.step, data=data))
+            _record_publication_fact(connection, installation, row, Fact(K.PUBLISH_FAILED, now, row.step, data=data))
     return state
 
 
-def _sent(connection: Connection, house: Installation, row: Row[Any], outcome: SendOutcome, now: DateTime) -> str:
+def _sent(
+    connection: Connection, installation: Installation, row: Row[Any], outcome: SendOutcome, now: DateTime
+) -> str:
     detail = "unverified: the service did not object" if outcome.verdict is SendVerdict.UNVERIFIED else outcome.detail
     state = _write(connection, row, "sent", sent_at=now, receipt=outcome.receipt or "", detail=detail)
     if state == "sent" and row.kind == "publication":
         data = {"channel": row.person, "target": row.payload["target"], "receipt": outcome.receipt}
-        _record_publication_fact(connection, house, row, Fact(K.PUBLISHED, now, row.step, data=data))
+        _record_publication_fact(connection, installation, row, Fact(K.PUBLISHED, now, row.step, data=data))
     return state
 
 
-def _unknown(connection: Connection, house: Installation, row: Row[Any], outcome: SendOutcome, now: DateTime) -> str:
+def _unknown(
+    connection: Connection, installation: Installation, row: Row[Any], outcome: SendOutcome, now: DateTime
+) -> str:
     """A page is sent again, marked; a public statement never is: a person looks, and decides."""
     times = int(row.payload.get("unknown", 0)) + 1
     again = row.kind == "notice" and times <= MAX_UNKNOWN_RESENDS
@@ -97,23 +103,25 @@ def _unknown(connection: Connection, house: Installation, row: Row[Any], outcome
         return state
     if row.kind == "publication":
         data = {"channel": row.person, "target": row.payload["target"], "detail": outcome.detail}
-        _record_publication_fact(connection, house, row, Fact(K.IN_DOUBT, now, row.step, data=data))
+        _record_publication_fact(connection, installation, row, Fact(K.IN_DOUBT, now, row.step, data=data))
     else:
         data = {"person": row.person, "channel": row.channel, "detail": outcome.detail, "again": again}
-        snapshot = incidents.load_snapshot(connection, row.response_id, house.roster())
+        snapshot = incidents.load_snapshot(connection, row.response_id, installation.roster())
         append_facts(connection, snapshot, [Fact(K.NOTICE_UNKNOWN, now, row.step, data=data)])
         if not again:
-            _enqueue_next_recipient(connection, house, row, snapshot, now, payload)
+            _enqueue_next_recipient(connection, installation, row, snapshot, now, payload)
     return state
 
 
-def _failed(connection: Connection, house: Installation, row: Row[Any], outcome: SendOutcome, now: DateTime) -> str:
+def _failed(
+    connection: Connection, installation: Installation, row: Row[Any], outcome: SendOutcome, now: DateTime
+) -> str:
     if not outcome.begun:  # held back by the rate of its channel: nothing was tried
         later = now + timedelta(seconds=min(outcome.retry_after or 1.0, 3_600.0))
         return _write(connection, row, "retry", detail=outcome.detail, attempts=row.attempts - 1, next_attempt_at=later)
     final = outcome.verdict is SendVerdict.REFUSED or row.attempts >= _ATTEMPTS[row.lane]
     if row.kind == "notice" and row.lane == outbox.PRIORITY_PAGE and row.attempts >= _ELSEWHERE:
-        final = final or _next_channel(house, row) is not None
+        final = final or _next_channel(installation, row) is not None
     if not final:
         seconds = max(_wait(row.lane, row.attempts), outcome.retry_after or 0.0)
         later = now + timedelta(seconds=min(seconds, 3_600.0))
@@ -123,12 +131,12 @@ def _failed(connection: Connection, house: Installation, row: Row[Any], outcome:
         return state
     if row.kind == "publication":
         data = {"channel": row.person, "target": row.payload["target"], "reason": outcome.detail}
-        _record_publication_fact(connection, house, row, Fact(K.PUBLISH_FAILED, now, row.step, data=data))
+        _record_publication_fact(connection, installation, row, Fact(K.PUBLISH_FAILED, now, row.step, data=data))
         return state
-    snapshot = incidents.load_snapshot(connection, row.response_id, house.roster())
+    snapshot = incidents.load_snapshot(connection, row.response_id, installation.roster())
     data = {"person": row.person, "channel": row.channel, "detail": outcome.detail}
     append_facts(connection, snapshot, [Fact(K.NOTICE_DEAD, now, row.step, data=data)])
-    _enqueue_next_recipient(connection, house, row, snapshot, now, row.payload)
+    _enqueue_next_recipient(connection, installation, row, snapshot, now, row.payload)
     return state
 
 
@@ -141,22 +149,22 @@ def _wait(lane: int, attempt: int) -> float:
 # --- elsewhere ---------------------------------------------------------------------------------------------------
 
 
-def _next_channel(house: Installation, row: Row[Any]) -> str | None:
-    person = house.roster().people.get(row.person)
+def _next_channel(installation: Installation, row: Row[Any]) -> str | None:
+    person = installation.roster().people.get(row.person)
     following = row.position + 1
     return person.channels[following] if person and following < len(person.channels) else None
 
 
 def _enqueue_next_recipient(
     connection: Connection,
-    house: Installation,
+    installation: Installation,
     row: Row[Any],
     snapshot: Snapshot,
     now: DateTime,
     payload: dict[str, Any],
 ) -> None:
     """The person's next channel; where there is none, the next person who has not been called for this step."""
-    channel = _next_channel(house, row)
+    channel = _next_channel(installation, row)
     if channel is not None:
         base = row.key.rsplit("/", 2)[0]
         position = row.position + 1
@@ -194,10 +202,10 @@ def _next_person(connection: Connection, row: Row[Any], snapshot: Snapshot) -> s
     return ""
 
 
-def _record_publication_fact(connection: Connection, house: Installation, row: Row[Any], fact: Fact) -> None:
+def _record_publication_fact(connection: Connection, installation: Installation, row: Row[Any], fact: Fact) -> None:
     """A publication's outcome is a fact that moves its step; what follows from it is decided at the next turn."""
     incidents.lock_incident_of_response(connection, row.response_id)
-    before = incidents.load_snapshot(connection, row.response_id, house.roster())
+    before = incidents.load_snapshot(connection, row.response_id, installation.roster())
     after = evolve_snapshot(before, fact)
     incidents.save_snapshot(connection, before, after, fact.at)
     append_facts(connection, after, [fact])

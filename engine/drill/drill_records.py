@@ -45,21 +45,21 @@ class DrillResult:
 
 
 def save_result(
-    house: Installation, plan: DrillPlan, record: DrillRecord, verdict: DrillVerdict, now: DateTime
+    installation: Installation, plan: DrillPlan, record: DrillRecord, verdict: DrillVerdict, now: DateTime
 ) -> DrillResult:
     """Save the report and call its owner, in one transaction. Idempotent."""
-    desk = get_review_service(house)
-    document = _document(house, plan, record, verdict, now)
-    folder = drills_dir(house) / record.id
+    service = get_review_service(installation)
+    document = _document(installation, plan, record, verdict, now)
+    folder = drills_dir(installation) / record.id
     folder.mkdir(parents=True, exist_ok=True)
     for language, page in document.pages.items():
         (folder / f"report.{language}.html").write_text(page, encoding="utf-8")
-    procedure, roster = _procedure(plan, verdict), house.roster()
-    with house.database.write() as connection:
+    procedure, roster = _procedure(plan, verdict), installation.roster()
+    with installation.database.write() as connection:
         documents.save_document(connection, document)
         matter = open_review(
             connection,
-            desk,
+            service,
             procedure,
             f"drill:{record.id}",
             f"{document.title.en} · {document.title.zh}",
@@ -72,10 +72,10 @@ def save_result(
 
 
 def _document(
-    house: Installation, plan: DrillPlan, record: DrillRecord, verdict: DrillVerdict, now: DateTime
+    installation: Installation, plan: DrillPlan, record: DrillRecord, verdict: DrillVerdict, now: DateTime
 ) -> Document:
-    zone = get_review_service(house).plan.zone
-    comparisons = compare_with_earlier(list_earlier(house, plan.id, record.id), record)
+    zone = get_review_service(installation).plan.zone
+    comparisons = compare_with_earlier(list_earlier(installation, plan.id, record.id), record)
     sheets = {
         key: build_report(plan, record, verdict, language, zone, comparisons) for key, language in LANGUAGES.items()
     }
@@ -105,13 +105,15 @@ def summarise(record: DrillRecord, verdict: DrillVerdict) -> dict[str, object]:
     }  # fmt: skip
 
 
-def list_earlier(house: Installation, plan: str, but: str) -> list[DrillRecord]:
+def list_earlier(installation: Installation, plan: str, but: str) -> list[DrillRecord]:
     """List the last three drills of a plan that are valid, the newest first."""
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         found = [documents.load_document(connection, one.id) for one in _listed(connection)]
     wanted = [one for one in found if one and one.data["plan"] == plan and one.data["id"] != but]
     said = [str(one.data["id"]) for one in wanted if one.data["verdict"] != DrillOutcome.INVALID]
-    return [record for name in said[:3] if (record := lifecycle.load_record(drills_dir(house) / name)) is not None]
+    return [
+        record for name in said[:3] if (record := lifecycle.load_record(drills_dir(installation) / name)) is not None
+    ]
 
 
 def _listed(connection: Connection) -> list[Document]:

@@ -11,9 +11,9 @@ KIND: Final = "drill"  # of its document
 ALIVE: Final = "alive"  # in the drill's folder: who conducts it
 
 
-def drills_dir(house: Installation) -> Path:
+def drills_dir(installation: Installation) -> Path:
     """Path of the folder that holds every drill's folder."""
-    return Path(house.settings.home) / "drills"
+    return Path(installation.settings.home) / "drills"
 
 
 def list_conducted(drills: Path) -> list[Path]:

@@ -25,13 +25,13 @@ from storage.reviews import review_records
 PLAN = "drill.yaml"  # in the home: what is drilled every month; without it nothing is
 
 
-def plan_file(house: Installation) -> Path:
+def plan_file(installation: Installation) -> Path:
     """Path of the monthly drill's plan."""
-    return Path(house.settings.home) / PLAN
+    return Path(installation.settings.home) / PLAN
 
 
 async def run_monthly(
-    house: Installation,
+    installation: Installation,
     clock: Callable[[], DateTime],
     heard: SecondListener = lambda *_: None,
     step: PhaseRunner | None = None,
@@ -44,12 +44,12 @@ async def run_monthly(
         DrillNotAllowed: why it did not begin.
         BadFile: the plan.
     """
-    source, now = plan_file(house), clock().in_timezone(get_review_service(house).plan.zone)
+    source, now = plan_file(installation), clock().in_timezone(get_review_service(installation).plan.zone)
     if not source.exists():
         return None
     plan, month = read_drill_plan(source), now.format("YYYY-MM")
-    with house.database.write() as connection:
-        _miss(connection, house, plan, now)
+    with installation.database.write() as connection:
+        _miss(connection, installation, plan, now)
         ends = now.start_of("month").add(months=1)
         if not review_records.claim_period(
             connection, KIND, month, matter="", ends_at=ends, made_at=now, late=False, document="", trouble="begun"
@@ -57,18 +57,20 @@ async def run_monthly(
             return None
     try:
         held = await (
-            run_drill(house, source, clock, heard, step=step) if step else run_drill(house, source, clock, heard)
+            run_drill(installation, source, clock, heard, step=step)
+            if step
+            else run_drill(installation, source, clock, heard)
         )
     except (DrillNotAllowed, BadFile):
-        with house.database.write() as connection:
+        with installation.database.write() as connection:
             review_records.release_period(connection, KIND, month)
         raise
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         review_records.update_run(connection, KIND, month, matter=held.matter, document=held.document.id, trouble="")
     return held
 
 
-def _miss(connection: Connection, house: Installation, plan: DrillPlan, now: DateTime) -> None:
+def _miss(connection: Connection, installation: Installation, plan: DrillPlan, now: DateTime) -> None:
     """The month before: a drill that was begun and never came to a report, or was never begun, is said once."""
     before = now.start_of("month").subtract(days=1).format("YYYY-MM")
     runs = {row.period: row for row in review_records.list_runs(connection, kind=KIND)}
@@ -78,4 +80,4 @@ def _miss(connection: Connection, house: Installation, plan: DrillPlan, now: Dat
         return
     title = Text(f"The drill of {before} was not held: find out why", f"{before} 的压测未执行：查明原因")
     action = Action(title, plan.owner, FOLLOW_UP_WITHIN, ActionKind.DRILL, origin=f"{KIND}/{before}")
-    open_actions(connection, house.roster(), {f"drill:missed:{before}": action}, now)
+    open_actions(connection, installation.roster(), {f"drill:missed:{before}": action}, now)

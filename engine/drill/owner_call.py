@@ -80,15 +80,15 @@ def drill_feed(drill: str) -> str:
 
 
 def choose_owner_call(
-    house: Installation, plan: DrillPlan, drill: str, clock: Callable[[], DateTime], *, auto: bool
+    installation: Installation, plan: DrillPlan, drill: str, clock: Callable[[], DateTime], *, auto: bool
 ) -> OwnerCall | WarningOwnerCall:
     """Choose whom this drill calls. `auto`: a simulated owner answers; in the sandbox only."""
     if plan.call.reach == "nobody":
         return NoOwnerCall(CALLS_NOBODY)
-    if not is_running(house.settings.home):
+    if not is_running(installation.settings.home):
         return NoOwnerCall(NOT_RUNNING)
-    port = int((read_state(house.settings.home) or {}).get("port", house.settings.port))
-    return WarningOwnerCall(house, plan, drill, clock, SimulatedOwner(port, plan.seed) if auto else None)
+    port = int((read_state(installation.settings.home) or {}).get("port", installation.settings.port))
+    return WarningOwnerCall(installation, plan, drill, clock, SimulatedOwner(port, plan.seed) if auto else None)
 
 
 class WarningOwnerCall:
@@ -96,14 +96,14 @@ class WarningOwnerCall:
 
     def __init__(
         self,
-        house: Installation,
+        installation: Installation,
         plan: DrillPlan,
         drill: str,
         clock: Callable[[], DateTime],
         simulated: SimulatedOwner | None,
     ) -> None:
         self.state = OwnerCallState()
-        self._house, self._plan, self._drill, self._clock = house, plan, drill, clock
+        self._installation, self._plan, self._drill, self._clock = installation, plan, drill, clock
         self._simulated = simulated
         self._task: asyncio.Task[None] | None = None
 
@@ -126,7 +126,7 @@ class WarningOwnerCall:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
-        await asyncio.to_thread(close_drill_warnings, self._house, self._drill, self._clock())
+        await asyncio.to_thread(close_drill_warnings, self._installation, self._drill, self._clock())
 
     async def _follow(self, fired: FiredRule) -> None:
         try:
@@ -149,8 +149,8 @@ class WarningOwnerCall:
         """The warning on record, and its owner owed a call; or why not."""
         if why := self._forbidden(fired.rule):
             return why
-        with self._house.database.write() as connection:
-            acting = WarningEffects(connection, self._house, drill_feed(self._drill), self._clock())
+        with self._installation.database.write() as connection:
+            acting = WarningEffects(connection, self._installation, drill_feed(self._drill), self._clock())
             said = RuleReport(fired.rule, fired.series, fired.rule_state)
             raised = acting.raise_warning(said, WarningContext(rules={fired.rule.id: fired.rule}))
         return raised if raised.matter else f"rule {fired.rule.id} starts nothing that calls anybody"
@@ -160,22 +160,22 @@ class WarningOwnerCall:
         if rule.starts is None or (self._plan.call.reach == "owners" and self._simulated is None):
             return ""
         try:
-            playbook = self._house.library.get(rule.starts.playbook)
+            playbook = self._installation.library.get(rule.starts.playbook)
         except UnknownPlaybook as unknown:
             return str(unknown)
-        wrong = find_outside_channels(playbook, self._house.roster(), self._house.channels())
+        wrong = find_outside_channels(playbook, self._installation.roster(), self._installation.channels())
         return f"the drill calls in the sandbox only, and {wrong[0]}" if wrong else ""
 
     def _ref(self, matter: str) -> str:
-        with self._house.database.read() as connection:
+        with self._installation.database.read() as connection:
             return incidents.load_incident(connection, matter).ref
 
     def _look(self, raised: RaisedWarning) -> None:
         if self._simulated is not None:
             self._simulated.act(self.state.matter)
-        with self._house.database.read() as connection:
+        with self._installation.database.read() as connection:
             ids = incidents.list_response_ids(connection, raised.matter)
-            snapshots = [incidents.load_snapshot(connection, one, self._house.roster()) for one in ids]
+            snapshots = [incidents.load_snapshot(connection, one, self._installation.roster()) for one in ids]
         taken = [
             (state.acknowledged_at, state.holder)
             for snapshot in snapshots
@@ -187,16 +187,16 @@ class WarningOwnerCall:
             self.state = replace(self.state, acknowledged=at.timestamp(), by=who)
 
 
-def close_drill_warnings(house: Installation, drill: str, now: DateTime) -> list[str]:
+def close_drill_warnings(installation: Installation, drill: str, now: DateTime) -> list[str]:
     """End a drill's warnings and close their cases; the references closed now. Idempotent."""
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         rows = warnings.list_warnings(connection, lane=drill_feed(drill), standing_only=False)
         matters = [row.matter for row in rows if row.matter]
         left = [one.ref for matter in matters if (one := incidents.load_incident(connection, matter)).running]
     for ref in dict.fromkeys(left):
         name = str(uuid.uuid5(uuid.NAMESPACE_OID, f"drill {drill} {ref}"))
-        commands.carry_out_command(house, Close(id=name, incident=ref, reason="the drill is over"), now)
-    with house.database.write() as connection:
+        commands.carry_out_command(installation, Close(id=name, incident=ref, reason="the drill is over"), now)
+    with installation.database.write() as connection:
         for raised in warnings.list_open_warnings(connection, drill_feed(drill)):
             warnings.update_warning(connection, replace(raised, ended_at=now))
     return left

@@ -179,13 +179,13 @@ class ProxyProcess:
 
 
 @asynccontextmanager
-async def watchdog_beside(house: Installation, folder: Path) -> AsyncIterator[None]:
+async def watchdog_beside(installation: Installation, folder: Path) -> AsyncIterator[None]:
     """Run a watchdog to the end of the block that takes over if this process is killed, or gives up.
 
     A drill that must not begin (DrillNotAllowed) and one whose report cannot be kept (StorageError) are no
     reason to.
     """
-    settings, place = house.settings, Path.cwd()
+    settings, place = installation.settings, Path.cwd()
     environment = {**os.environ, "TOCSIN_HOME": str(place / settings.home), "TOCSIN_PORT": str(settings.port)}
     if settings.database_url:
         environment["TOCSIN_DATABASE_URL"] = str(settings.database_url)  # not among the arguments: others see those

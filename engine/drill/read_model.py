@@ -1,6 +1,6 @@
 """Read model of drills for pages: the one that runs, and past ones. Everything is JSON-able.
 
-`read_running(house)` reads the journal of a drill that is conducted on this machine
+`read_running(installation)` reads the journal of a drill that is conducted on this machine
 (`engine.drill.journal`); None elsewhere and where none runs. Its fields:
 
 - `id`, `plan`, `title` {en, zh}, `begun_at` (ISO 8601), `peak` (journeys a second), `fault` (its id; empty:
@@ -16,7 +16,7 @@
 - `moments`: `injected_at`, `detected_at`, `detected_by`, `called_at`, `matter`, `acknowledged_at`,
   `acknowledged_by`, `reverted_at`, `recovered_at`; null or empty where it has not happened
 
-`list_history(house, limit)`: the newest first, each as `tocsin drill show --json` gives it (schema
+`list_history(installation, limit)`: the newest first, each as `tocsin drill show --json` gives it (schema
 `drill`), and `title`, `at` (ISO), and `document`, under which the report is served at /documents/.
 """
 
@@ -38,9 +38,9 @@ from storage import documents
 LATEST_SECONDS: Final = 120
 
 
-def read_running(house: Installation) -> dict[str, Any] | None:
+def read_running(installation: Installation) -> dict[str, Any] | None:
     """Read the drill that runs on this machine, as far as it has come."""
-    for folder in list_conducted(drills_dir(house)):
+    for folder in list_conducted(drills_dir(installation)):
         if (found := read_from_journal(folder)) is not None:
             return found
     return None
@@ -65,10 +65,10 @@ def read_from_journal(folder: Path) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def list_history(house: Installation, limit: int = 50) -> list[dict[str, Any]]:
+def list_history(installation: Installation, limit: int = 50) -> list[dict[str, Any]]:
     """List the drills on record, the newest first."""
     found = []
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         for one in documents.list_documents(connection, kind=KIND, limit=limit):
             whole = documents.load_document(connection, one.id)
             if whole is not None:

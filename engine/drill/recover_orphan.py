@@ -39,29 +39,29 @@ _LOOK: Final = 0.1
 _TRIES, _PAUSE = 30, 2.0
 
 
-def recover_before_start(house: Installation, now: DateTime) -> None:
+def recover_before_start(installation: Installation, now: DateTime) -> None:
     """Recover killed drills before a new one begins.
 
     Raises:
         DrillNotAllowed: the chain is still broken by the fault of an earlier one.
     """
     try:
-        revert_left_faults(drills_dir(house))
-        recover_unfinished(house, now)
+        revert_left_faults(drills_dir(installation))
+        recover_unfinished(installation, now)
     except FaultFailed as error:
         raise DrillNotAllowed(f"the fault of an earlier drill is not put right yet: {error}") from None
 
 
-def recover_orphans(house: Installation, now: DateTime) -> list[str]:
+def recover_orphans(installation: Installation, now: DateTime) -> list[str]:
     """Recover drills that ended with their machine, for the sweep; the names of those recovered now.
 
     Nothing is done while a drill runs.
     """
-    if not any(not is_over(file.parent) for file in drills_dir(house).glob(f"*/{PROGRESS}")):
+    if not any(not is_over(file.parent) for file in drills_dir(installation).glob(f"*/{PROGRESS}")):
         return []
     try:
-        with lifecycle.drill_lock(drills_dir(house), patience=0):
-            return [held.record.id for held in recover_unfinished(house, now)]
+        with lifecycle.drill_lock(drills_dir(installation), patience=0):
+            return [held.record.id for held in recover_unfinished(installation, now)]
     except (
         DrillNotAllowed,
         FaultFailed,
@@ -69,18 +69,18 @@ def recover_orphans(house: Installation, now: DateTime) -> list[str]:
         return []
 
 
-def recover_unfinished(house: Installation, now: DateTime) -> list[DrillResult]:
+def recover_unfinished(installation: Installation, now: DateTime) -> list[DrillResult]:
     """Recover every drill that never came to its end. The caller has the lock of the drills.
 
     Raises:
         FaultFailed: a fault cannot be put right yet.
     """
-    drills = drills_dir(house)
+    drills = drills_dir(installation)
     folders = [file.parent for file in sorted(drills.glob(f"*/{PROGRESS}"))]
-    return [held for folder in folders if not is_over(folder) and (held := recover_drill(house, folder, now))]
+    return [held for folder in folders if not is_over(folder) and (held := recover_drill(installation, folder, now))]
 
 
-def recover_drill(house: Installation, folder: Path, now: DateTime) -> DrillResult | None:
+def recover_drill(installation: Installation, folder: Path, now: DateTime) -> DrillResult | None:
     """Recover one drill; None where nothing is known but that it was about to begin.
 
     Raises:
@@ -88,7 +88,7 @@ def recover_drill(house: Installation, folder: Path, now: DateTime) -> DrillResu
     """
     revert_fault(folder / NOTE)
     _end(child_pids(folder))
-    close_drill_warnings(house, folder.name, now)
+    close_drill_warnings(installation, folder.name, now)
     found, plan = restore_record(folder), read_drill_plan(folder / lifecycle.PLAN)
     if found is None:
         return None
@@ -102,7 +102,7 @@ def recover_drill(house: Installation, folder: Path, now: DateTime) -> DrillResu
         if record.moments.injected is not None and record.moments.reverted is None:
             record.moments.reverted = time.time()
         lifecycle.save_record(record, folder)
-    held = save_result(house, plan, record, lifecycle.judge_record(plan, record), now)
+    held = save_result(installation, plan, record, lifecycle.judge_record(plan, record), now)
     (folder / ALIVE).unlink(missing_ok=True)
     DrillJournal(folder).write_ended(str(held.verdict.outcome))
     return held
@@ -146,14 +146,14 @@ def main(folder: Path) -> int:
         signal.signal(number, signal.SIG_IGN)
     for _ in range(_TRIES):
         try:
-            house = Installation(load_settings()).open()
+            installation = Installation(load_settings()).open()
             try:
                 with lifecycle.drill_lock(folder.parent):
                     if not is_over(folder):
-                        recover_drill(house, folder, clock())
+                        recover_drill(installation, folder, clock())
                 return 0
             finally:
-                house.close()
+                installation.close()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again, and the next drill tries too
             sys.stderr.write(f"the drill {folder.name} is not settled yet: {type(error).__name__}: {error}\n")
             time.sleep(_PAUSE)

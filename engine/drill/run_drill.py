@@ -48,7 +48,7 @@ _LOOKED_AT = timedelta(days=28)  # for the measured peak
 FOLLOW_UP_WITHIN = timedelta(days=7)  # for what is asked about a drill that was missed
 
 
-def require_drill_allowed(house: Installation, now: DateTime) -> None:
+def require_drill_allowed(installation: Installation, now: DateTime) -> None:
     """Refuse a drill while a real incident is open, or in a campaign that locks drills.
 
     Raises:
@@ -58,28 +58,28 @@ def require_drill_allowed(house: Installation, now: DateTime) -> None:
         INCIDENT.c.status.in_(("open", "mitigated")), INCIDENT.c.nature == "incident",
         INCIDENT.c.drill.is_(False), INCIDENT.c.severity.in_(BLOCKING_SEVERITIES),
     )  # fmt: skip
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         found = connection.execute(query.limit(1)).first()
     if found is not None:
         raise DrillNotAllowed(
             f"{found.ref} is open ({found.title[:60]}): no drill beside the real thing; close it first"
         )
-    for campaign in Rulebook(house.settings.home).calendar().running(now):
+    for campaign in Rulebook(installation.settings.home).calendar().running(now):
         if campaign.lock_drills:
             raise DrillNotAllowed(f"campaign {campaign.id} runs until {campaign.end.isoformat()}, and locks drills")
 
 
-def find_peak_rate(house: Installation, metric: str, now: DateTime) -> float | None:
+def find_peak_rate(installation: Installation, metric: str, now: DateTime) -> float | None:
     """Find the highest hour of a volume in the last 28 days, as a rate a second; None where there is none."""
     hours: dict[int, float] = {}
-    figures = get_review_service(house).figures
+    figures = get_review_service(installation).figures
     for one in read_history(figures, LIVE_FEED, metric, now - _LOOKED_AT, now, timedelta(hours=1)):
         hours[one.bucket] = hours.get(one.bucket, 0.0) + one.total
     return max(hours.values()) / 3600 if hours else None
 
 
 async def run_drill(
-    house: Installation, source: Path, clock: Callable[[], DateTime], heard: SecondListener = lambda *_: None,
+    installation: Installation, source: Path, clock: Callable[[], DateTime], heard: SecondListener = lambda *_: None,
     begun: Callable[[DrillConductor], None] = lambda _: None, step: Phase = lifecycle.run_directly, *, auto: bool = False,
 ) -> DrillResult:  # fmt: skip
     """Run one drill from the first check to the call of its owner; killed drills are recovered first.
@@ -92,17 +92,17 @@ async def run_drill(
         StorageError: what it found could not be kept; the record is in its folder.
     """
     now = clock()
-    await asyncio.to_thread(require_drill_allowed, house, now)
-    drills = drills_dir(house)
+    await asyncio.to_thread(require_drill_allowed, installation, now)
+    drills = drills_dir(installation)
     with ExitStack() as lock:
         await asyncio.to_thread(lock.enter_context, lifecycle.drill_lock(drills))
-        await asyncio.to_thread(recover_before_start, house, now)
+        await asyncio.to_thread(recover_before_start, installation, now)
         name = f"{now.in_timezone('UTC').format('YYYYMMDD-HHmmss')}"
-        drill = lifecycle.prepare(source, drills, name, lambda metric: find_peak_rate(house, metric, now))
+        drill = lifecycle.prepare(source, drills, name, lambda metric: find_peak_rate(installation, metric, now))
         try:
             check_time(drill.plan, now)
-            async with watchdog_beside(house, drill.folder):
-                return await _held(house, drill, clock, heard, begun, step, auto=auto)
+            async with watchdog_beside(installation, drill.folder):
+                return await _held(installation, drill, clock, heard, begun, step, auto=auto)
         except DrillNotAllowed:
             shutil.rmtree(drill.folder)  # nothing was sent
             raise
@@ -111,10 +111,10 @@ async def run_drill(
 
 
 async def _held(
-    house: Installation, drill: PreparedDrill, clock: Callable[[], DateTime], heard: SecondListener, begun: Callable[[DrillConductor], None],
+    installation: Installation, drill: PreparedDrill, clock: Callable[[], DateTime], heard: SecondListener, begun: Callable[[DrillConductor], None],
     step: Phase, *, auto: bool,
 ) -> DrillResult:  # fmt: skip
-    owner = await asyncio.to_thread(choose_owner_call, house, drill.plan, drill.id, clock, auto=auto)
+    owner = await asyncio.to_thread(choose_owner_call, installation, drill.plan, drill.id, clock, auto=auto)
     try:
         record, verdict = await lifecycle.run_phases(drill, heard, begun, step, owner)
     finally:
@@ -124,7 +124,7 @@ async def _held(
 
     async def report() -> None:
         nonlocal held
-        held = await asyncio.to_thread(save_result, house, drill.plan, record, verdict, clock())
+        held = await asyncio.to_thread(save_result, installation, drill.plan, record, verdict, clock())
         journal.write_ended(str(verdict.outcome))
 
     try:

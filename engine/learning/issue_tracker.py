@@ -40,22 +40,22 @@ class TrackerOutcome:
     detail: str = ""
 
 
-def post_due(desk: LearningService, now: DateTime) -> int:
+def post_due(service: LearningService, now: DateTime) -> int:
     """Post the groups that are due at the tracker; return how many were tried."""
-    plan = desk.plan
+    plan = service.plan
     if not plan.tracker_url:
         return 0
-    with desk.installation.database.read() as connection:
+    with service.installation.database.read() as connection:
         rows = suggestion_store.list_due_for_tracker(connection, now, BATCH)
     tried = 0
     for row in rows:
-        with desk.installation.database.write() as connection:
+        with service.installation.database.write() as connection:
             mine = suggestion_store.claim_for_tracker(connection, row, now, later(now, CLAIM_FOR))
         if not mine:
             continue
-        outcome = _post(desk, plan, row)
+        outcome = _post(service, plan, row)
         tried += 1
-        with desk.installation.database.write() as connection:
+        with service.installation.database.write() as connection:
             suggestion_store.update_groups(
                 connection, [row.number], tracker=outcome.state, tracker_receipt=outcome.receipt,
                 tracker_detail=outcome.detail, tracker_next_at=later(now, _wait(row.tracker_attempts + 1)),
@@ -65,13 +65,13 @@ def post_due(desk: LearningService, now: DateTime) -> int:
     return tried
 
 
-def make_issue(desk: LearningService, row: Row[Any]) -> dict[str, Any]:
+def make_issue(service: LearningService, row: Row[Any]) -> dict[str, Any]:
     """Make the issue that is posted of a group: nothing in it names a customer."""
     name = f"{suggestion_store.SUGGESTION_PREFIX}{row.number}"
     return {
         "id": name, "title": row.wording or name, "voices": row.voices, "language": row.language,
         "first_at": row.first_at.isoformat(), "last_at": row.last_at.isoformat(),
-        "agenda": desk.document_link(row.agenda) if row.agenda else "",
+        "agenda": service.document_link(row.agenda) if row.agenda else "",
     }  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def idempotency_key(row: Row[Any]) -> str:
     ).hexdigest()[:32]
 
 
-def _post(desk: LearningService, plan: LearningPlan, row: Row[Any]) -> TrackerOutcome:
+def _post(service: LearningService, plan: LearningPlan, row: Row[Any]) -> TrackerOutcome:
     import httpx  # noqa: PLC0415 - only who has a tracker carries it
 
     headers = {"Idempotency-Key": idempotency_key(row)}
@@ -93,7 +93,7 @@ def _post(desk: LearningService, plan: LearningPlan, row: Row[Any]) -> TrackerOu
         headers["Authorization"] = f"Bearer {token}"
     try:
         answer = httpx.post(
-            plan.tracker_url, json=make_issue(desk, row), headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False,
+            plan.tracker_url, json=make_issue(service, row), headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False,
             trust_env=False,
         )  # fmt: skip
     except httpx.HTTPError as error:  # its text may hold the address

@@ -38,24 +38,24 @@ MAX_SUGGESTIONS = 100  # of one agenda: what has more voices comes first, what i
 _NAMESPACE = uuid.UUID("a3f0b6a4-70b0-4f0a-8a3c-7a3f7a1c9d10")
 
 
-def prepare_agenda(desk: LearningService, now: DateTime) -> bool:
+def prepare_agenda(service: LearningService, now: DateTime) -> bool:
     """Make the agenda of the next meeting when it is due and not empty; return whether it was made."""
-    plan = desk.plan
+    plan = service.plan
     begins = next_meeting(plan, now)
     if elapsed(now, begins) > plan.lead:
         return False
     name = f"{KIND}/{begins.in_timezone(plan.zone).to_date_string()}"
-    with desk.installation.database.read() as connection:
+    with service.installation.database.read() as connection:
         if turns.find_carried_out(connection, _command(name)) or not suggestion_store.list_suggestions(
             connection, limit=1
         ):
             return False
-    return _make(desk, name, begins, "", now)
+    return _make(service, name, begins, "", now)
 
 
-def prepare_drill_agendas(desk: LearningService, now: DateTime) -> int:
+def prepare_drill_agendas(service: LearningService, now: DateTime) -> int:
     """Make the agendas of drills whose answers are in: at once, for their own people, as documents alone."""
-    with desk.installation.database.read() as connection:
+    with service.installation.database.read() as connection:
         wanted = []
         for scope in suggestion_store.list_unanswered_drills(connection):
             follow = follow_ups.get_follow_up(connection, scope)
@@ -64,19 +64,19 @@ def prepare_drill_agendas(desk: LearningService, now: DateTime) -> int:
             done = turns.find_carried_out(connection, _command(name))
             if follow is not None and follow.state in ("collected", "erased") and not done:
                 wanted.append((name, scope))
-    return sum(_make(desk, name, later(now, desk.plan.lead), scope, now) for name, scope in wanted)
+    return sum(_make(service, name, later(now, service.plan.lead), scope, now) for name, scope in wanted)
 
 
 def _command(name: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, name))
 
 
-def _make(desk: LearningService, name: str, begins: DateTime, scope: str, now: DateTime) -> bool:
+def _make(service: LearningService, name: str, begins: DateTime, scope: str, now: DateTime) -> bool:
     """The document, the meeting as a matter of its owner's, and what the tracker is owed: one transaction."""
-    plan, command_id = desk.plan, _command(name)
-    playbook = _with_link(require_playbook(desk.installation, PLAYBOOK), desk.document_link(name))
+    plan, command_id = service.plan, _command(name)
+    playbook = _with_link(require_playbook(service.installation, PLAYBOOK), service.document_link(name))
     title = _title(plan, begins)
-    with desk.installation.database.write() as connection:
+    with service.installation.database.write() as connection:
         turns.lock_commands(connection, [command_id])
         rows = suggestion_store.list_suggestions(connection, scope=scope, limit=MAX_SUGGESTIONS)
         if turns.find_carried_out(connection, command_id) or not rows:
@@ -88,7 +88,7 @@ def _make(desk: LearningService, name: str, begins: DateTime, scope: str, now: D
             pace=drill.pace if drill else {},
         )  # fmt: skip
         (answer,) = begin_in_transaction(
-            connection, desk.installation.roster(), [(validate_declaration(command, now), playbook)], now
+            connection, service.installation.roster(), [(validate_declaration(command, now), playbook)], now
         )
         suggestion_store.update_groups(connection, [row.number for row in rows], agenda=name)
         fresh = [row.number for row in rows if not row.tracker]
@@ -97,17 +97,17 @@ def _make(desk: LearningService, name: str, begins: DateTime, scope: str, now: D
         data = {"meeting": begins.isoformat(), "minutes": plan.minutes, "zone": plan.zone, "scope": scope}
         data |= {"groups": [row.number for row in rows], "again": [row.number for row in rows if row.agenda]}
         made = Document(name, title, now, about=answer.ref, from_at=begins, data=data)
-        documents.save_document(connection, _written(desk, connection, made, rows))
+        documents.save_document(connection, _written(service, connection, made, rows))
     return True
 
 
-def rewrite_agendas(connection: Connection, desk: LearningService, numbers: Sequence[int]) -> None:
+def rewrite_agendas(connection: Connection, service: LearningService, numbers: Sequence[int]) -> None:
     """Write the agendas anew that quote these groups, because an example of them was changed."""
     for listed in documents.list_documents(connection, kind=KIND, limit=documents.MOST):
         found = documents.load_document(connection, listed.id)
         if found is not None and set(numbers) & set(found.data.get("groups", [])):
             rows = suggestion_store.list_groups_by_number(connection, found.data["groups"])
-            documents.save_document(connection, _written(desk, connection, found, rows))
+            documents.save_document(connection, _written(service, connection, found, rows))
 
 
 def _with_link(playbook: Playbook, link: str) -> Playbook:
@@ -136,9 +136,9 @@ def _title(plan: LearningPlan, begins: DateTime) -> Text:
 # --- how it reads ------------------------------------------------------------------------------------------------
 
 
-def _written(desk: LearningService, connection: Connection, made: Document, rows: Sequence[Row[Any]]) -> Document:
+def _written(service: LearningService, connection: Connection, made: Document, rows: Sequence[Row[Any]]) -> Document:
     after = suggestion_store.list_incidents_by_group(connection, [row.number for row in rows])
-    return render_document(made, lambda language: _sheet(desk.plan, made, rows, after, language))
+    return render_document(made, lambda language: _sheet(service.plan, made, rows, after, language))
 
 
 def _sheet(

@@ -68,26 +68,26 @@ class ProposalEvidence:
         return self.totals.cases - len(self.cases) - len(self.tickets)
 
 
-def refresh_proposal(house: Installation, recurrence: str, now: DateTime) -> bool:
+def refresh_proposal(installation: Installation, recurrence: str, now: DateTime) -> bool:
     """Write the proposal of a kind anew where its record changed; return whether it was written.
 
     It is read and written out before the lock is taken; of two who do so at once one keeps it.
     """
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         kind = recurrence_store.get_recurrence(connection, recurrence)
         digest = _digest(connection, kind) if kind is not None else ""
         if kind is None or digest == kind.digest:
             return False
-        made = _document(house, _evidence(house, connection, kind), now)
-    with house.database.write() as connection:
+        made = _document(installation, _evidence(installation, connection, kind), now)
+    with installation.database.write() as connection:
         if not recurrence_store.claim_digest(connection, recurrence, kind.digest, digest, made.id):
             return False
         documents.save_document(connection, made)
     return True
 
 
-def _document(house: Installation, found: ProposalEvidence, now: DateTime) -> Document:
-    kind, roster = found.kind, house.roster()
+def _document(installation: Installation, found: ProposalEvidence, now: DateTime) -> Document:
+    kind, roster = found.kind, installation.roster()
     name = kind.document or f"{KIND}/{found.ref or kind.id[:8]}"
     title = Text(f"Optimisation proposal: {kind.title['en']}", f"优化提案：{kind.title['zh']}")
     made = Document(
@@ -114,8 +114,8 @@ def _digest(connection: Connection, kind: Row[Any]) -> str:
 # --- what is on record -------------------------------------------------------------------------------------------
 
 
-def _evidence(house: Installation, connection: Connection, kind: Row[Any]) -> ProposalEvidence:
-    roster = house.roster()
+def _evidence(installation: Installation, connection: Connection, kind: Row[Any]) -> ProposalEvidence:
+    roster = installation.roster()
     ids = recurrence_store.list_case_ids(connection, kind.id)[-MAX_CASES:]
     rows = recurrence_store.list_incidents_by_id(connection, ids) if kind.source == recurrence_store.INCIDENTS else []
     tickets = recurrence_store.list_tickets_by_id(connection, ids) if kind.source == recurrence_store.TICKETS else []

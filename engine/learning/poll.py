@@ -19,20 +19,20 @@ from storage.database import StorageError
 log = logging.getLogger("tocsin.learning")
 
 
-def run_due(house: Installation, now: DateTime) -> int:
+def run_due(installation: Installation, now: DateTime) -> int:
     """Run what is due of suggestions, agenda, recurrences, promises and tracker; return how much was done.
 
     A part that fails holds up no other; it is tried again at the next poll.
     """
-    desk = get_learning_service(house)
+    service = get_learning_service(installation)
     parts: Mapping[str, Callable[[], int]] = {
-        "suggestions": lambda: suggestions.group_new_suggestions(desk),
+        "suggestions": lambda: suggestions.group_new_suggestions(service),
         "the agenda": lambda: (
-            meeting_agenda.prepare_agenda(desk, now) + meeting_agenda.prepare_drill_agendas(desk, now)
+            meeting_agenda.prepare_agenda(service, now) + meeting_agenda.prepare_drill_agendas(service, now)
         ),
-        "recurrence": lambda: recurrence.detect_recurrences(desk, now),
-        "promises": lambda: promises.request_missing_records(house, now),
-        "the tracker": lambda: issue_tracker.post_due(desk, now),
+        "recurrence": lambda: recurrence.detect_recurrences(service, now),
+        "promises": lambda: promises.request_missing_records(installation, now),
+        "the tracker": lambda: issue_tracker.post_due(service, now),
     }
     done = 0
     for name, part in parts.items():

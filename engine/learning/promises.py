@@ -56,7 +56,7 @@ class Promise:
 
 
 def add_promise(
-    house: Installation, ref: str, promised: Promise, now: DateTime, *, command_id: str, by: str = ""
+    installation: Installation, ref: str, promised: Promise, now: DateTime, *, command_id: str, by: str = ""
 ) -> CommandResult:
     """Record one promised measure as an action of its own; the same id again changes nothing.
 
@@ -65,14 +65,14 @@ def add_promise(
         UnknownIncident: there is none.
     """
     check_command_id(command_id)
-    roster = house.roster()
+    roster = installation.roster()
     check_owner(roster, promised.owner)
     within = parse_due(promised.due, promised.owner, roster, now)
     title = promised.title
     named = Text(
         clean_line(title.en, LONGEST_TITLE, "title"), clean_line(title.zh, LONGEST_TITLE, "title") if title.zh else ""
     )
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         incident_id = incidents.find_incident_id(connection, ref)
         incidents.lock_incident(connection, incident_id)
         known = turns.find_carried_out(connection, command_id)
@@ -102,23 +102,28 @@ def _because(incident: Incident, said: str) -> Text:
 # --- promises in public that nobody recorded ---------------------------------------------------------------------
 
 
-def request_missing_records(house: Installation, now: DateTime) -> int:
+def request_missing_records(installation: Installation, now: DateTime) -> int:
     """Ask the commander to record promises that were public for a day without an action; return how many.
 
     It is asked once an incident, as an action of its own: acknowledged, reminded of and escalated like any
     other.
     """
     since, until = now - LOOK_BACK, now - RECORD_WITHIN
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         asked = promised_actions.list_unrecorded_promises(connection, since, until)
         wanted = [
             incident for incident in asked
             if turns.find_carried_out(connection, _asking(incident)) is None
-            and _promised(connection, house, incident, until)
+            and _promised(connection, installation, incident, until)
         ]  # fmt: skip
     for incident in wanted:
-        with house.database.write() as connection:
-            open_actions(connection, house.roster(), {_asking(incident): _to_record(connection, house, incident)}, now)
+        with installation.database.write() as connection:
+            open_actions(
+                connection,
+                installation.roster(),
+                {_asking(incident): _to_record(connection, installation, incident)},
+                now,
+            )
     return len(wanted)
 
 
@@ -126,10 +131,10 @@ def _asking(incident: Incident) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"record/{incident.id}"))
 
 
-def _promised(connection: Connection, house: Installation, incident: Incident, until: DateTime) -> bool:
+def _promised(connection: Connection, installation: Installation, incident: Incident, until: DateTime) -> bool:
     """Whether a text that promises something was public at `until`."""
     snapshots = [
-        incidents.load_snapshot(connection, one, house.roster())
+        incidents.load_snapshot(connection, one, installation.roster())
         for one in incidents.list_response_ids(connection, incident.id)
     ]
     return any(_has_public_promise(snapshot, until) for snapshot in snapshots)
@@ -146,8 +151,10 @@ def _has_public_promise(snapshot: Snapshot, until: DateTime) -> bool:
     return False
 
 
-def _to_record(connection: Connection, house: Installation, incident: Incident) -> Action:
-    first = incidents.load_snapshot(connection, incidents.list_response_ids(connection, incident.id)[0], house.roster())
+def _to_record(connection: Connection, installation: Installation, incident: Incident) -> Action:
+    first = incidents.load_snapshot(
+        connection, incidents.list_response_ids(connection, incident.id)[0], installation.roster()
+    )
     return Action(
         Text(f"Record the measures that {incident.ref} promised", f"登记 {incident.ref} 对外承诺的改进措施"),
         first.response.playbook.commander, RECORD_WITHIN, ActionKind.CHECK, origin=incident.ref,

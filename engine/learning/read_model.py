@@ -17,16 +17,16 @@ from storage.learning import promised_actions, recurrence_store, suggestion_stor
 
 
 def list_suggestions(
-    desk: LearningService, now: DateTime, *, everything: bool, drills: bool, limit: int
+    service: LearningService, now: DateTime, *, everything: bool, drills: bool, limit: int
 ) -> dict[str, Any]:
     """List groups of suggestions, the most voices first, and when the next meeting is."""
-    with desk.installation.database.read() as connection:
+    with service.installation.database.read() as connection:
         rows = suggestion_store.list_suggestions(
             connection, scope=None if drills else "", unanswered=not everything, limit=limit
         )
         after = suggestion_store.list_incidents_by_group(connection, [row.number for row in rows])
     return {
-        "next_meeting": iso_time(next_meeting(desk.plan, now)),
+        "next_meeting": iso_time(next_meeting(service.plan, now)),
         "suggestions": [suggestion_row(row, after.get(row.number, [])) for row in rows],
     }
 
@@ -47,30 +47,30 @@ def suggestion_row(row: Row[Any], after: list[str]) -> dict[str, Any]:
 
 
 def list_actions(
-    desk: LearningService, now: DateTime, *, running: bool, late: bool, origin: str = ""
+    service: LearningService, now: DateTime, *, running: bool, late: bool, origin: str = ""
 ) -> dict[str, Any]:
     """List promised actions, the earliest due first."""
-    roster = desk.installation.roster()
+    roster = service.installation.roster()
     origins = [origin.strip().upper()] if origin else []
-    with desk.installation.database.read() as connection:
+    with service.installation.database.read() as connection:
         rows = promised_actions.list_actions(
             connection, origins=origins, running=running, late_at=now if late else None
         )
         return {"actions": [_action(connection, row, roster, now) for row in rows]}
 
 
-def get_action(desk: LearningService, ref: str, now: DateTime) -> dict[str, Any]:
+def get_action(service: LearningService, ref: str, now: DateTime) -> dict[str, Any]:
     """Return one promised action.
 
     Raises:
         UnknownIncident: there is none of that reference, or it is no promise.
     """
-    with desk.installation.database.read() as connection:
+    with service.installation.database.read() as connection:
         incident_id = incidents.find_incident_id(connection, ref)
         rows = promised_actions.list_actions(connection, ids=[incident_id])
         if not rows:
             raise UnknownIncident(f"{ref.strip()[:60]} is no action: `tocsin actions` lists them")
-        return _action(connection, rows[0], desk.installation.roster(), now)
+        return _action(connection, rows[0], service.installation.roster(), now)
 
 
 def _action(connection: Connection, row: Row[Any], roster: Roster, now: DateTime) -> dict[str, Any]:
@@ -86,9 +86,9 @@ def _action(connection: Connection, row: Row[Any], roster: Roster, now: DateTime
     }  # fmt: skip
 
 
-def list_recurrences(desk: LearningService) -> dict[str, Any]:
+def list_recurrences(service: LearningService) -> dict[str, Any]:
     """List the kinds of problems that became a warning, the newest first."""
-    with desk.installation.database.read() as connection:
+    with service.installation.database.read() as connection:
         rows = recurrence_store.list_recurrences(connection)
         return {
             "recurrences": [
@@ -103,12 +103,12 @@ def list_recurrences(desk: LearningService) -> dict[str, Any]:
         }  # fmt: skip
 
 
-def get_improvement(desk: LearningService, from_at: DateTime, to_at: DateTime) -> dict[str, Any]:
+def get_improvement(service: LearningService, from_at: DateTime, to_at: DateTime) -> dict[str, Any]:
     """Return the share of complaints that became a recorded improvement, against its aim."""
-    with desk.installation.database.read() as connection:
+    with service.installation.database.read() as connection:
         found = suggestion_store.compute_improvement_share(connection, from_at, to_at)
     return {
         "from": iso_time(from_at), "to": iso_time(to_at), "complaints": found.complaints, "improved": found.improved,
         "by_suggestion": found.by_suggestion, "by_incident": found.by_incident, "done": found.done,
-        "share": found.share, "aim": desk.plan.improvement_aim,
+        "share": found.share, "aim": service.plan.improvement_aim,
     }  # fmt: skip

@@ -55,24 +55,24 @@ class NewCase:
     series: SeriesKey = ()
 
 
-def detect_recurrences(desk: LearningService, now: DateTime) -> int:
+def detect_recurrences(learning: LearningService, now: DateTime) -> int:
     """Count new cases, warn of the third of a kind, refresh warnings and proposals; return how many moved."""
     moved = 0
     for source in (INCIDENTS, TICKETS):
-        with desk.installation.database.read() as connection:
+        with learning.installation.database.read() as connection:
             mark = recurrence_store.read_change_marker(connection)
-            news = _judge(connection, desk.plan, source, now)
+            news = _judge(connection, learning.plan, source, now)
         if not news:
             continue
-        _call_again(desk, [one for one in news if one.known], now)
+        _call_again(learning, [one for one in news if one.known], now)
         # Comparing takes a tenth of a second, for which no deadline waits for the lock: judged before it is taken.
-        with desk.installation.database.write() as connection:
+        with learning.installation.database.write() as connection:
             turns.lock_commands(connection, [LOCK])
             if (
                 recurrence_store.read_change_marker(connection) == mark
             ):  # else somebody looked meanwhile: the next look goes on
-                moved += _take(connection, desk, news, source, now)
-    return moved + _refresh_stale(desk, now)
+                moved += _take(connection, learning, news, source, now)
+    return moved + _refresh_stale(learning, now)
 
 
 # --- judging what is new -----------------------------------------------------------------------------------------
@@ -194,18 +194,18 @@ def _tickets(connection: Connection, plan: LearningPlan, since: DateTime) -> lis
 # --- what follows ------------------------------------------------------------------------------------------------
 
 
-def _call_again(desk: LearningService, news: Sequence[NewCase], now: DateTime) -> None:
+def _call_again(learning: LearningService, news: Sequence[NewCase], now: DateTime) -> None:
     """All of a proposal was done, and it came again: its owner is called anew, before the case counts as seen.
 
     The commands' ids are the case's: a look that is broken off and taken again calls nobody twice.
     """
     for one in news:
-        with desk.installation.database.read() as connection:
+        with learning.installation.database.read() as connection:
             matter = recurrence_store.find_case_id(connection, one.known)
             if not matter:
                 continue
             first = incidents.list_response_ids(connection, matter)[0]
-            snapshot = incidents.load_snapshot(connection, first, desk.installation.roster())
+            snapshot = incidents.load_snapshot(connection, first, learning.installation.roster())
         over, busy = snapshot.incident.status in _OVER, any(state.active for state in snapshot.steps.values())
         reason = f"{one.print.title} · {one.ref}"[:200]
         wanted: list[Reopen | Begin] = []
@@ -215,7 +215,7 @@ def _call_again(desk: LearningService, news: Sequence[NewCase], now: DateTime) -
             wanted.append(Begin(id=_command_id(one, AGAIN), incident=matter, stage=AGAIN, reason=reason))
         for command in wanted:
             try:
-                commands.carry_out_command(desk.installation, command, now)
+                commands.carry_out_command(learning.installation, command, now)
             except CommandRefused:  # cancelled by a person, or the home's own playbook has no such stage
                 break
 
@@ -224,15 +224,17 @@ def _command_id(one: NewCase, what: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"tocsin/{one.known}/{one.print.id}/{what}"))
 
 
-def _take(connection: Connection, desk: LearningService, news: Sequence[NewCase], source: str, now: DateTime) -> int:
+def _take(
+    connection: Connection, learning: LearningService, news: Sequence[NewCase], source: str, now: DateTime
+) -> int:
     """Record what was judged, and warn; proposals are written after it."""
-    acting = WarningEffects(connection, desk.installation, LIVE_FEED, now)
+    acting = WarningEffects(connection, learning.installation, LIVE_FEED, now)
     made: dict[str, str] = {}
     counted: dict[str, list[NewCase]] = {}
     for one in news:
         kind = made.get(one.known, one.known)
         if one.with_:
-            kind = made[_pending(one)] = _raise(connection, desk, acting, one, source, now)
+            kind = made[_pending(one)] = _raise(connection, learning, acting, one, source, now)
             for other in one.with_:
                 recurrence_store.record_case(connection, other, source, one.print.at, kind)
         elif kind:
@@ -244,12 +246,12 @@ def _take(connection: Connection, desk: LearningService, news: Sequence[NewCase]
 
 
 def _raise(
-    connection: Connection, desk: LearningService, acting: WarningEffects, one: NewCase, source: str, now: DateTime
+    connection: Connection, learning: LearningService, acting: WarningEffects, one: NewCase, source: str, now: DateTime
 ) -> str:
     """One warning, by the machinery of all warnings."""
-    count, days = len(one.with_) + 1, max(1, desk.plan.window // timedelta(days=1))
+    count, days = len(one.with_) + 1, max(1, learning.plan.window // timedelta(days=1))
     title = Text(f"{count} times in {days} days: {one.name}", f"{days}天内第{count}次：{one.name}")
-    said = _said(one, title, count, desk.plan.window)
+    said = _said(one, title, count, learning.plan.window)
     raised = acting.raise_warning(said, WarningContext(silences=warnings.list_silences(connection, now)))
     times = [one.print.at, *recurrence_store.list_case_times(connection, one.with_, source)]
     recurrence_store.add_recurrence(
@@ -291,27 +293,27 @@ def _join(connection: Connection, kind: str, more: Sequence[NewCase], now: DateT
 # --- keeping them true -------------------------------------------------------------------------------------------
 
 
-def _refresh_stale(desk: LearningService, now: DateTime) -> int:
+def _refresh_stale(learning: LearningService, now: DateTime) -> int:
     """A warning whose matter is over has ended, one held back may be let through, proposals follow the record."""
-    with desk.installation.database.read() as connection:
+    with learning.installation.database.read() as connection:
         wanted = [row.id for row in recurrence_store.list_running_recurrences(connection)]
-        wanted = [kind for kind in wanted if _is_stale(desk, connection, kind, now)]
+        wanted = [kind for kind in wanted if _is_stale(learning, connection, kind, now)]
     for kind in wanted:
-        with desk.installation.database.write() as connection:
+        with learning.installation.database.write() as connection:
             turns.lock_commands(connection, [LOCK])
-            _refresh_kind(desk, connection, kind, now)
-        optimisation_proposal.refresh_proposal(desk.installation, kind, now)
+            _refresh_kind(learning, connection, kind, now)
+        optimisation_proposal.refresh_proposal(learning.installation, kind, now)
     return len(wanted)
 
 
-def _is_stale(desk: LearningService, connection: Connection, kind: str, now: DateTime) -> bool:
+def _is_stale(learning: LearningService, connection: Connection, kind: str, now: DateTime) -> bool:
     raised, row = warnings.get_warning(connection, kind), recurrence_store.get_recurrence(connection, kind)
     if raised is None or row is None:
         return False
     if raised.course is Disposition.HELD:
         return True
     over = _is_over(connection, raised)
-    past = elapsed(row.last_at, now) > desk.plan.window
+    past = elapsed(row.last_at, now) > learning.plan.window
     return (over and (raised.ended_at is None or past)) or optimisation_proposal.is_proposal_stale(connection, row)
 
 
@@ -321,16 +323,16 @@ def _is_over(connection: Connection, raised: RaisedWarning) -> bool:
     return incidents.load_incident(connection, raised.matter).status in _OVER
 
 
-def _refresh_kind(desk: LearningService, connection: Connection, kind: str, now: DateTime) -> None:
+def _refresh_kind(learning: LearningService, connection: Connection, kind: str, now: DateTime) -> None:
     raised, row = warnings.get_warning(connection, kind), recurrence_store.get_recurrence(connection, kind)
     if raised is None or row is None:
         return
-    past = elapsed(row.last_at, now) > desk.plan.window
+    past = elapsed(row.last_at, now) > learning.plan.window
     if raised.course is Disposition.HELD and not past:
         title = Text(row.title["en"], row.title["zh"])
         new = NewCase(IncidentFingerprint(row.id, "", raised.began_at), row.id, name=row.kind, service=row.service)
-        said = replace(_said(new, title, int(raised.value or 0), desk.plan.window), series=raised.series)
-        acting = WarningEffects(connection, desk.installation, LIVE_FEED, now)
+        said = replace(_said(new, title, int(raised.value or 0), learning.plan.window), series=raised.series)
+        acting = WarningEffects(connection, learning.installation, LIVE_FEED, now)
         acting.reconsider(raised, said, WarningContext(silences=warnings.list_silences(connection, now)))
         return
     if _is_over(connection, raised) and raised.ended_at is None and (raised.matter or past):

@@ -18,9 +18,9 @@ FILE = "learning.yaml"
 class LearningService:
     """Learning of one installation. Threads may share one."""
 
-    def __init__(self, house: Installation) -> None:
-        self.installation = house
-        self.file = LearningFile(house.settings.home / FILE)
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.file = LearningFile(installation.settings.home / FILE)
         self.similar_cache: dict[str, tuple[DateTime, list[dict[str, Any]]]] = {}  # what pages show of what is similar
 
     @property
@@ -37,9 +37,9 @@ _DESKS: WeakKeyDictionary[Installation, LearningService] = WeakKeyDictionary()
 _GUARD = Lock()
 
 
-def get_learning_service(house: Installation) -> LearningService:
+def get_learning_service(installation: Installation) -> LearningService:
     """Return the one learning service of an installation."""
     with _GUARD:
-        if house not in _DESKS:
-            _DESKS[house] = LearningService(house)
-        return _DESKS[house]
+        if installation not in _DESKS:
+            _DESKS[installation] = LearningService(installation)
+        return _DESKS[installation]

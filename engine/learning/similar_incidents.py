@@ -22,24 +22,24 @@ CACHE_FOR = timedelta(seconds=30)  # a page that is looked at is asked for every
 _MOST_KEPT = 256
 
 
-def find_similar_cached(desk: LearningService, ref: str, now: DateTime) -> list[dict[str, Any]]:
+def find_similar_cached(learning: LearningService, ref: str, now: DateTime) -> list[dict[str, Any]]:
     """Return similar incidents for a page, at most half a minute old."""
-    kept = desk.similar_cache.get(ref)
+    kept = learning.similar_cache.get(ref)
     if kept is None or not timedelta(0) <= elapsed(kept[0], now) < CACHE_FOR:
-        if len(desk.similar_cache) >= _MOST_KEPT:
-            desk.similar_cache.clear()
-        kept = desk.similar_cache[ref] = (now, find_similar(desk, ref)["similar"])
+        if len(learning.similar_cache) >= _MOST_KEPT:
+            learning.similar_cache.clear()
+        kept = learning.similar_cache[ref] = (now, find_similar(learning, ref)["similar"])
     return kept[1]
 
 
-def find_similar(desk: LearningService, ref: str) -> dict[str, Any]:
+def find_similar(learning: LearningService, ref: str) -> dict[str, Any]:
     """Find real incidents of the year before that are like this one, the most alike first, with reasons.
 
     Raises:
         UnknownIncident: there is none of that reference.
     """
-    plan = desk.plan
-    with desk.installation.database.read() as connection:
+    plan = learning.plan
+    with learning.installation.database.read() as connection:
         incident_id = incidents.find_incident_id(connection, ref)
         incident = incidents.load_incident(connection, incident_id)
         began = incident.declared_at
@@ -66,14 +66,14 @@ def find_similar(desk: LearningService, ref: str) -> dict[str, Any]:
 
 
 def find_open_similar(
-    desk: LearningService, title: str, *, service: str, kind: str, playbook: str, now: DateTime
+    learning: LearningService, title: str, *, service: str, kind: str, playbook: str, now: DateTime
 ) -> list[dict[str, Any]]:
     """Find open incidents like a declaration that is being written, the most alike first: it may be the same."""
-    with desk.installation.database.read() as connection:
+    with learning.installation.database.read() as connection:
         rows = {row.id: row for row in recurrence_store.list_open_incidents(connection, COMPARED)}
     mine = IncidentFingerprint("", title, now, service, playbook, kind)
     others = map(recurrence_store.fingerprint_from_row, rows.values())
-    alikes = find_most_similar(mine, others, at_least=desk.plan.similar_from, most=MAX_SHOWN)
+    alikes = find_most_similar(mine, others, at_least=learning.plan.similar_from, most=MAX_SHOWN)
     found = (rows[other.id] for other, _ in alikes)
     return [
         {"ref": row.ref, "title": row.title, "status": row.status, "declared_at": iso_time(row.declared_at)}

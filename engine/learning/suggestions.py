@@ -30,9 +30,9 @@ LONGEST_ANSWER = 2_000
 LOCK = "learning/suggestions"
 
 
-def group_new_suggestions(desk: LearningService) -> int:
+def group_new_suggestions(service: LearningService) -> int:
     """Put new suggestions of customers into groups; return how many suggestions."""
-    with desk.installation.database.read() as connection:
+    with service.installation.database.read() as connection:
         if not suggestion_store.list_ungrouped(connection, 1) and not suggestion_store.list_forgotten_examples(
             connection
         ):
@@ -40,12 +40,12 @@ def group_new_suggestions(desk: LearningService) -> int:
     find_nearest("", [], 1.0)  # its library is loaded before the lock is taken
     heard = 0
     while True:
-        with desk.installation.database.write() as connection:
+        with service.installation.database.write() as connection:
             turns.lock_commands(connection, [LOCK])
             rows = suggestion_store.list_ungrouped(connection, BATCH)
             for scope, those in groupby(sorted(rows, key=_scope), key=_scope):
-                _place(connection, scope, list(those), desk.plan.near)
-            _forget(desk, connection)
+                _place(connection, scope, list(those), service.plan.near)
+            _forget(service, connection)
         heard += len(rows)
         if len(rows) < BATCH:
             return heard
@@ -75,7 +75,7 @@ def _example(row: Row[Any]) -> dict[str, str]:
     return {"wording": shown, "example": row.id, "plain": normalize_text(shown), "language": row.language}
 
 
-def _forget(desk: LearningService, connection: Connection) -> None:
+def _forget(service: LearningService, connection: Connection) -> None:
     """An example whose customer was forgotten gives way to another one's words, or to none."""
     gone = suggestion_store.list_forgotten_examples(connection)
     for group in gone:
@@ -84,7 +84,7 @@ def _forget(desk: LearningService, connection: Connection) -> None:
         values = _example(other) if other else {"wording": "", "example": "", "plain": ""}
         suggestion_store.update_groups(connection, [group.number], **values)
     if gone:
-        meeting_agenda.rewrite_agendas(connection, desk, [group.number for group in gone])
+        meeting_agenda.rewrite_agendas(connection, service, [group.number for group in gone])
 
 
 def find_nearest(text: str, others: Sequence[str], at_least: float) -> tuple[int, float] | None:
@@ -103,7 +103,7 @@ def find_nearest(text: str, others: Sequence[str], at_least: float) -> tuple[int
 
 
 def answer_suggestion(
-    desk: LearningService, name: str, text: str, now: DateTime, *, command_id: str, by: str, promised: Promise | None
+    service: LearningService, name: str, text: str, now: DateTime, *, command_id: str, by: str, promised: Promise | None
 ) -> Row[Any]:
     """Record the meeting's answer to a suggestion, open the action that it promises, and return the group.
 
@@ -118,12 +118,12 @@ def answer_suggestion(
     words = " ".join(text.split())
     if not words or len(words) > LONGEST_ANSWER or find_unprintable(words):
         raise CommandRefused(f"an answer has 1 to {LONGEST_ANSWER} characters: say what is done, or why not")
-    roster = desk.installation.roster()
+    roster = service.installation.roster()
     due: timedelta | None = None
     if promised is not None:
         check_owner(roster, promised.owner)
         due = parse_due(promised.due, promised.owner, roster, now)
-    with desk.installation.database.write() as connection:
+    with service.installation.database.write() as connection:
         turns.lock_commands(connection, [LOCK])
         row = suggestion_store.get_group(connection, name)
         if turns.find_carried_out(connection, command_id) is None:
@@ -133,14 +133,14 @@ def answer_suggestion(
                     raise CommandRefused(
                         f"{suggestion_store.SUGGESTION_PREFIX}{row.number} has an action already: `tocsin actions` shows it"
                     )
-                values["action"] = _promise(desk, connection, row, promised, due, now, by)
+                values["action"] = _promise(service, connection, row, promised, due, now, by)
             suggestion_store.update_groups(connection, [row.number], **values)
             turns.record_command(connection, command_id, values.get("action", ""), "AnswerSuggestion", now)
         return suggestion_store.get_group(connection, name)
 
 
 def _promise(
-    desk: LearningService,
+    service: LearningService,
     connection: Connection,
     row: Row[Any],
     promised: Promise,
@@ -155,5 +155,5 @@ def _promise(
         because=Text(f"{row.voices} customers suggested it ({name}).", f"{row.voices}位客户提出此建议（{name}）。"),
     )  # fmt: skip
     action_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"tocsin/suggestion/{row.number}/{row.first_at.isoformat()}"))
-    open_actions(connection, desk.installation.roster(), {action_id: action}, now, by=by, drill=bool(row.scope))
+    open_actions(connection, service.installation.roster(), {action_id: action}, now, by=by, drill=bool(row.scope))
     return action_id

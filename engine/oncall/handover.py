@@ -59,42 +59,42 @@ class OpenStep:
     due_at: DateTime
 
 
-def hand_over_shifts(house: Installation, now: DateTime) -> int:
+def hand_over_shifts(installation: Installation, now: DateTime) -> int:
     """Hand over every change of shift that has come and was not handed over yet; return how many."""
-    roster, duties = house.written_roster(), house.duties()
+    roster, duties = installation.written_roster(), installation.duties()
     done = 0
     for role in sorted(duties.roles() & set(roster.roles)):
         change = find_last_change(roster, duties, role, now, MAX_AGE)
         if change is None:
             continue
-        with house.database.read() as connection:
+        with installation.database.read() as connection:
             if schedule_changes.is_handed_over(connection, change):
                 continue
-        done += _hand_over(house, change, resolve_roster(roster, duties, now)[0], now)
+        done += _hand_over(installation, change, resolve_roster(roster, duties, now)[0], now)
     return done
 
 
-def _hand_over(house: Installation, change: DutyChange, roster: Roster, now: DateTime) -> bool:
+def _hand_over(installation: Installation, change: DutyChange, roster: Roster, now: DateTime) -> bool:
     """Steps first, each under an id of its own: killed in the middle, the next look does the rest."""
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         found = list_open_steps(connection, change.role)
     for step in found:
         if step.status == "open" and step.holder == change.before:
-            _give(house, step, change, now)
-    with house.database.write() as connection:
+            _give(installation, step, change, now)
+    with installation.database.write() as connection:
         if not schedule_changes.claim_handover(connection, change, now):
             return False
         outbox.enqueue_entries(connection, [_notice(connection, roster, change, now)], now)
     return True
 
 
-def _give(house: Installation, step: OpenStep, change: DutyChange, now: DateTime) -> None:
+def _give(installation: Installation, step: OpenStep, change: DutyChange, now: DateTime) -> None:
     name = f"{change.role}/{change.shift}/{step.response_id}/{step.id}"
     command = Reassign(
         id=str(uuid.uuid5(_NAMESPACE, name)), incident=step.ref, step=f"{step.playbook}:{step.id}", to=change.after
     )
     try:
-        commands.carry_out_command(house, command, now)
+        commands.carry_out_command(installation, command, now)
     except (CommandRefused, incidents.UnknownIncident):  # done or acknowledged a moment ago: it is in good hands
         return
 
@@ -193,7 +193,7 @@ def _notice(connection: Connection, roster: Roster, change: DutyChange, now: Dat
 # --- on its way --------------------------------------------------------------------------------------------------
 
 
-def send_handover(house: Installation, row: Row[Any]) -> SendOutcome:
+def send_handover(installation: Installation, row: Row[Any]) -> SendOutcome:
     """Send one claimed handover notice."""
     payload = row.payload
     message = Message(
@@ -201,13 +201,13 @@ def send_handover(house: Installation, row: Row[Any]) -> SendOutcome:
         possible_duplicate=bool(payload.get("possible_duplicate")),
     )  # fmt: skip
     try:
-        return house.channels().send(row.channel, message)
+        return installation.channels().send(row.channel, message)
     except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody knows whether the message went
         return SendOutcome(SendVerdict.UNKNOWN, detail=f"the channel failed ({type(error).__name__})")
 
 
 def record_handover_outcome(
-    connection: Connection, house: Installation, row: Row[Any], result: Any, now: DateTime
+    connection: Connection, installation: Installation, row: Row[Any], result: Any, now: DateTime
 ) -> str:
     """Record the outcome of a handover notice; return its state. None as a result: it was not begun."""
     if not isinstance(result, SendOutcome):
@@ -225,7 +225,7 @@ def record_handover_outcome(
         at = later(now, timedelta(seconds=min(seconds, 3_600.0)))
         return _write(connection, row, "retry", attempts=attempts, next_attempt_at=at, detail=result.detail)
     state = _write(connection, row, "dead", detail=result.detail)
-    person = house.roster().people.get(row.person)
+    person = installation.roster().people.get(row.person)
     position = row.position + 1
     if state == "dead" and person and position < len(person.channels):
         channel = person.channels[position]

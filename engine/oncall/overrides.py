@@ -18,13 +18,13 @@ MAX_BACKDATING = timedelta(days=1)  # a swap that was agreed on the phone is oft
 MAX_REASON_LENGTH = 500
 
 
-def add_override(house: Installation, wanted: DutyOverride) -> bool:
+def add_override(installation: Installation, wanted: DutyOverride) -> bool:
     """Add an override; False: it is kept already under that id. It is in force within a second.
 
     Raises:
         Refused: nobody of that name, no such role, an end before the start, no reason.
     """
-    roster = house.written_roster()
+    roster = installation.written_roster()
     if wanted.role not in roster.roles:
         raise CommandRefused(f"the roster has no role {wanted.role[:60]!r}: one of {', '.join(roster.roles)}")
     if wanted.person not in roster.people:
@@ -39,21 +39,21 @@ def add_override(house: Installation, wanted: DutyOverride) -> bool:
         raise CommandRefused("it is over already, or begins more than a day ago: what was cannot be changed")
     if not wanted.reason.strip() or len(wanted.reason) > MAX_REASON_LENGTH or find_unprintable(wanted.reason):
         raise CommandRefused(f'say why in at most {MAX_REASON_LENGTH} characters: --reason "swapped with Bob"')
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         added = schedule_changes.add_override(connection, wanted)
-    house.on_duty.forget()
+    installation.on_duty.forget()
     return added
 
 
-def end_override(house: Installation, override_id: str, by: str, now: DateTime) -> bool:
+def end_override(installation: Installation, override_id: str, by: str, now: DateTime) -> bool:
     """End an override now; False: it was over already.
 
     Raises:
         Refused: there is none of that id.
     """
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         if schedule_changes.get_override(connection, override_id) is None:
             raise CommandRefused(f"there is no override {override_id[:60]!r}: `tocsin roster overrides` lists them")
         ended = schedule_changes.end_override(connection, override_id, by, now)
-    house.on_duty.forget()
+    installation.on_duty.forget()
     return ended

@@ -9,16 +9,16 @@ from engine.oncall.calendars import RoleCalendars
 from engine.oncall.handover import hand_over_shifts
 
 
-def get_role_calendars(house: Installation) -> RoleCalendars:
+def get_role_calendars(installation: Installation) -> RoleCalendars:
     """Return the role calendars of an installation."""
-    return RoleCalendars(house.settings.calendars_dir, house.settings.roster_file.parent)
+    return RoleCalendars(installation.settings.calendars_dir, installation.settings.roster_file.parent)
 
 
-def fetch_calendars(house: Installation, now: DateTime) -> int:
+def fetch_calendars(installation: Installation, now: DateTime) -> int:
     """Fetch the calendars that are due, in a thread of its own: it takes as long as a slow address does."""
-    return get_role_calendars(house).refresh(house.written_roster(), now)
+    return get_role_calendars(installation).refresh(installation.written_roster(), now)
 
 
-def hand_over_due(house: Installation, now: DateTime) -> int:
+def hand_over_due(installation: Installation, now: DateTime) -> int:
     """Hand over the changes of shift that have come; return how many."""
-    return hand_over_shifts(house, now)
+    return hand_over_shifts(installation, now)

@@ -16,14 +16,14 @@ from storage.oncall import schedule_changes
 DAYS = 14
 
 
-def list_shifts(house: Installation, now: DateTime, *, role: str = "", count: int = DAYS) -> dict[str, Any]:
+def list_shifts(installation: Installation, now: DateTime, *, role: str = "", count: int = DAYS) -> dict[str, Any]:
     """List the next days of every role, or of one: spans without hole or overlap, and gaps of calendars.
 
     Raises:
         BadFile: there has been no readable roster yet.
         KeyError: the roster has no such role.
     """
-    roster, duties = house.written_roster(), house.duties()
+    roster, duties = installation.written_roster(), installation.duties()
     end = later(now, timedelta(days=count))
     wanted = [roster.roles[role].id] if role else list(roster.roles)
     rows = [_role(roster, duties, name, now, end) for name in wanted]
@@ -32,7 +32,7 @@ def list_shifts(house: Installation, now: DateTime, *, role: str = "", count: in
         "until": end.isoformat(),
         "roles": rows,
         "gaps": [{"role": row["role"], **gap} for row in rows for gap in row["gaps"]],
-        "findings": house.on_duty.findings(roster),
+        "findings": installation.on_duty.findings(roster),
     }
 
 
@@ -59,13 +59,13 @@ def _span(roster: Roster, span: DutyPeriod) -> dict[str, Any]:
     }
 
 
-def list_on_duty(house: Installation, at: DateTime, *, role: str = "") -> list[dict[str, Any]]:
+def list_on_duty(installation: Installation, at: DateTime, *, role: str = "") -> list[dict[str, Any]]:
     """List who has each role, or one, at a moment, until when, and why.
 
     Raises:
         KeyError: the roster has no such role.
     """
-    roster, duties = house.written_roster(), house.duties()
+    roster, duties = installation.written_roster(), installation.duties()
     wanted = [roster.roles[role].id] if role else list(roster.roles)
     then, _ = resolve_roster(roster, duties, at)
     found = []
@@ -86,10 +86,10 @@ def list_on_duty(house: Installation, at: DateTime, *, role: str = "") -> list[d
     return found
 
 
-def list_overrides(house: Installation, now: DateTime, *, past: bool = False) -> list[dict[str, Any]]:
+def list_overrides(installation: Installation, now: DateTime, *, past: bool = False) -> list[dict[str, Any]]:
     """List overrides that are not over; `past`: also those over in the last 92 days."""
     since = later(now, -timedelta(days=92)) if past else now
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         found = schedule_changes.list_overrides(connection, since)
     return [override_row(one, now) for one in found if past or not _is_over(one, now)]
 

@@ -21,9 +21,9 @@ QUERY_SECONDS = 0.1  # the same where every look is some queries
 class DatabaseVersion:
     """Version of the database: a value that differs after every commit. For one thread."""
 
-    def __init__(self, house: Installation) -> None:
-        self._house = house
-        self._connection = house.database.engine.raw_connection() if house.database.is_sqlite else None
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._connection = installation.database.engine.raw_connection() if installation.database.is_sqlite else None
 
     def read(self) -> object:
         """Return the version, to be compared with the one before.
@@ -31,7 +31,7 @@ class DatabaseVersion:
         SQLite: `PRAGMA data_version`, no lock. Else a query of one row.
         """
         if self._connection is None:
-            with self._house.database.read() as connection:
+            with self._installation.database.read() as connection:
                 return connection.execute(text("SELECT pg_current_snapshot()::text")).scalar_one()
         cursor = self._connection.cursor()
         try:
@@ -48,9 +48,9 @@ class DatabaseVersion:
 class ChangeDetector:
     """Detector of changes: whether querying the database could find anything new. For one thread."""
 
-    def __init__(self, house: Installation) -> None:
+    def __init__(self, installation: Installation) -> None:
         self._last = -QUERY_SECONDS  # look of this thread, by the monotonic clock
-        self._version = DatabaseVersion(house) if house.database.is_sqlite else None
+        self._version = DatabaseVersion(installation) if installation.database.is_sqlite else None
         self._seen: object = -1
         self._found: object = -1
         self._next: DateTime | None = None

@@ -99,15 +99,17 @@ def observed_actions(
 
 
 def collect_evidence(  # noqa: PLR0913, PLR0917 - a verdict stands on many things
-    house: Installation, line: RehearsalClient, order: RehearsalRequest, shown: Mapping[str, Any], letters: list[ReceivedMessage],
+    installation: Installation, line: RehearsalClient, order: RehearsalRequest, shown: Mapping[str, Any], letters: list[ReceivedMessage],
     planned: RehearsalExpectation | None, ledger: OwnerLedger | None, boxes: Mapping[str, str], closed: float,
 ) -> VerdictEvidence:  # fmt: skip
     """Collect everything that messages are judged by, besides the expectation."""
-    roster = house.roster()
+    roster = installation.roster()
     others = list(ledger.troubles) if ledger else []
     others += _records(line, shown, to_the_end=ledger is not None)
     targets = ((publication["step"], publication["target"]) for publication in shown["publications"])
-    others += [RehearsalFinding(RehearsalFault.LEAK, leak) for leak in find_leaks(targets, roster, house.channels())]
+    others += [
+        RehearsalFinding(RehearsalFault.LEAK, leak) for leak in find_leaks(targets, roster, installation.channels())
+    ]
     texts = _own_texts(order.playbook, roster, ledger.texts) if ledger else _shown_texts(shown)
     return VerdictEvidence(
         letters=letters, texts=texts, boxes=boxes, promised=_promised(planned, order),

@@ -60,19 +60,19 @@ class RehearsedFollowUp:
     """Follow-up of one rehearsed incident."""
 
     def __init__(
-        self, house: Installation, line: RehearsalClient, order: RehearsalRequest, asked: RehearsalCustomers
+        self, installation: Installation, line: RehearsalClient, order: RehearsalRequest, asked: RehearsalCustomers
     ) -> None:
         """Check that the follow-up can be rehearsed.
 
         Raises:
             RehearsalError: a drill's surveys have no sandbox here, or owners would be reached elsewhere.
         """
-        desk = get_customer_service(house)
-        self._house, self._line, self._order, self._asked = house, line, order, asked
-        self._plan = desk.plan
-        self.playbook: Playbook = desk.get_playbook()
+        service = get_customer_service(installation)
+        self._installation, self._line, self._order, self._asked = installation, line, order, asked
+        self._plan = service.plan
+        self.playbook: Playbook = service.get_playbook()
         self._box = self._sandbox()
-        require_sandbox(self.playbook, house.roster(), house.channels())
+        require_sandbox(self.playbook, installation.roster(), installation.channels())
         self._known: dict[str, tuple[RehearsedCustomer, CustomerManner]] = {}
         self._brought = ImportedCustomers(0, frozenset())
         self._letters: list[ReceivedMessage] = []
@@ -81,13 +81,13 @@ class RehearsedFollowUp:
 
     def _sandbox(self) -> str:
         """The box of the inbox that a drill's surveys go to."""
-        directory, tag = self._house.channels(), self._plan.drill
+        directory, tag = self._installation.channels(), self._plan.drill
         info = directory.info(tag)
-        box = directory.inbox_box(tag, self._house.settings.port) if info else None
+        box = directory.inbox_box(tag, self._installation.settings.port) if info else None
         if info is None or not info.sandbox or not box:
             raise RehearsalError(
                 f"a drill's surveys go to the channel `{tag}`: give channels.yaml a "
-                f"json://127.0.0.1:{self._house.settings.port}/inbox/customers/drill with this tag and sandbox: true"
+                f"json://127.0.0.1:{self._installation.settings.port}/inbox/customers/drill with this tag and sandbox: true"
             )
         return box
 
@@ -102,8 +102,8 @@ class RehearsedFollowUp:
     ) -> None:
         """Import the customers as a user would, and prepare every simulated owner and customer."""
         self._brought = self._asked.bring(ref)
-        roster, order = self._house.roster(), self._order
-        with self._house.database.read() as connection:
+        roster, order = self._installation.roster(), self._order
+        with self._installation.database.read() as connection:
             rows = affected_customers.list_customers(
                 connection, incidents.find_incident_id(connection, ref), limit=2 * MOST_CUSTOMERS
             )
@@ -170,7 +170,7 @@ class RehearsedFollowUp:
     def _calls(self, ending: RehearsalEnding, rounds: Mapping[str, Mapping[str, str]]) -> RehearsalVerdict:
         """The calls of its own playbook: the stage after 72 hours by the book, the lists as they came up."""
         assert self._callers is not None  # noqa: S101
-        order, roster, ledger = self._order, self._house.roster(), self._callers.ledger
+        order, roster, ledger = self._order, self._installation.roster(), self._callers.ledger
         deeds = OwnerActions(dict(ledger.acknowledged), dict(ledger.done), first_received(self._letters))
         expected = compute_expectation(
             self.playbook, roster, deeds, RehearsalClocks(ending.closed, ending.over), ending.about,
@@ -217,7 +217,7 @@ class RehearsedFollowUp:
 
     def _call_off(self, agendas: set[str]) -> None:
         """Nobody plays the product owner any more: the meetings are not held."""
-        with self._house.database.read() as connection:
+        with self._installation.database.read() as connection:
             made = [documents.load_document(connection, name) for name in agendas]
         for one in made:
             if one is not None and one.about:

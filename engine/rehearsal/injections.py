@@ -49,51 +49,53 @@ def make_answer_playbook(scenario: Scenario, injection: Injection) -> Playbook:
     return Playbook(id="sudden-situation", title=scenario.title, stages=(stage,), severity="minor")
 
 
-def call_role(house: Installation, scenario: Scenario, injection: Injection, speed: float, now: DateTime) -> str:
+def call_role(installation: Installation, scenario: Scenario, injection: Injection, speed: float, now: DateTime) -> str:
     """Call the role that a message is for; the reference of the case that carries it."""
     text = injection.text
     command = Declare(
         id=str(uuid.uuid4()), title=f"{text.en} {text.zh}"[:200], playbook="sudden-situation", drill=True,
         pace=dict.fromkeys(CLOCKS, speed), nature=CaseType.ACTION, origin=f"scenario {scenario.id}"[:80], kind="scenario",
     )  # fmt: skip
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         wanted = [(validate_declaration(command, now), make_answer_playbook(scenario, injection))]
-        (answer,) = begin_in_transaction(connection, house.roster(), wanted, now)
+        (answer,) = begin_in_transaction(connection, installation.roster(), wanted, now)
     return answer.ref
 
 
-def load_snapshots(house: Installation, ref: str) -> list[Snapshot]:
+def load_snapshots(installation: Installation, ref: str) -> list[Snapshot]:
     """Load every response of a case."""
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         ids = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))
-        return [incidents.load_snapshot(connection, one, house.roster()) for one in ids]
+        return [incidents.load_snapshot(connection, one, installation.roster()) for one in ids]
 
 
-def reject_text(house: Installation, ref: str, step: str, reason: Text, now: DateTime) -> str:
+def reject_text(installation: Installation, ref: str, step: str, reason: Text, now: DateTime) -> str:
     """Reject the text as its approver, if there is one to reject; who that was, else nobody."""
-    state = load_snapshots(house, ref)[0].steps.get(step)
+    state = load_snapshots(installation, ref)[0].steps.get(step)
     if state is None or state.acknowledged_at is None or state.done_at is not None:
         return ""
     name = str(uuid.uuid4())
-    commands.carry_out_command(house, Reject(id=name, incident=ref, by=state.holder, step=step, reason=reason.en), now)
+    commands.carry_out_command(
+        installation, Reject(id=name, incident=ref, by=state.holder, step=step, reason=reason.en), now
+    )
     return state.holder
 
 
-def rewrite_text(house: Installation, ref: str, approval: str, now: DateTime) -> None:
+def rewrite_text(installation: Installation, ref: str, approval: str, now: DateTime) -> None:
     """Write the text anew as a simulated author, with another word in it."""
-    snapshot = load_snapshots(house, ref)[0]
+    snapshot = load_snapshots(installation, ref)[0]
     draft = snapshot.steps[_draft_of(snapshot, approval)]
     texts = {name: f"{text}\n—" for name, text in draft.texts.items()}
     command = Draft(id=str(uuid.uuid4()), incident=ref, by=draft.author or draft.owner, step=draft.id, texts=texts)
-    commands.carry_out_command(house, command, now)
+    commands.carry_out_command(installation, command, now)
 
 
-def approve_rewrite(house: Installation, ref: str, approval: str, by: str, now: DateTime) -> None:
+def approve_rewrite(installation: Installation, ref: str, approval: str, by: str, now: DateTime) -> None:
     """Approve exactly the rewritten text as the simulated approver."""
-    snapshot = load_snapshots(house, ref)[0]
+    snapshot = load_snapshots(installation, ref)[0]
     digest = snapshot.steps[_draft_of(snapshot, approval)].digest
     command = Approve(id=str(uuid.uuid4()), incident=ref, by=by, step=approval, digest=digest)
-    commands.carry_out_command(house, command, now)
+    commands.carry_out_command(installation, command, now)
 
 
 def _draft_of(snapshot: Snapshot, approval: str) -> str:

@@ -44,31 +44,34 @@ _OVER = ("completed", "cancelled")
 
 
 def run_rehearsal(
-    house: Installation, line: RehearsalClient, order: RehearsalRequest, watch: Callable[[RehearsalProgress], None]
+    installation: Installation,
+    line: RehearsalClient,
+    order: RehearsalRequest,
+    watch: Callable[[RehearsalProgress], None],
 ) -> tuple[RehearsalResult, dict[str, Any]]:
     """Run a rehearsal and keep its report; its owners' tokens are void when this returns or fails.
 
     Raises:
         RehearsalError: it cannot be held, or Tocsin went away. One line.
     """
-    roster = house.roster()
+    roster = installation.roster()
     about = choose_incident_fields(order.playbook)
     cast = None
     if order.auto:
-        require_sandbox(order.playbook, roster, house.channels())
+        require_sandbox(order.playbook, roster, installation.channels())
         cast = choose_personas(order.playbook, roster, about, _planned(order), order.seed)
-    follow = RehearsedFollowUp(house, line, order, order.customers) if order.customers and cast else None
+    follow = RehearsedFollowUp(installation, line, order, order.customers) if order.customers and cast else None
     playbooks = [order.playbook, *([follow.playbook] if follow else [])]
     names = [name for playbook in playbooks for name in list_callable_people(playbook, roster)] if cast else []
-    tokens = issue_tokens(house, list(dict.fromkeys(names)))
+    tokens = issue_tokens(installation, list(dict.fromkeys(names)))
     try:
-        held = _Rehearsal(house, line, order, cast, about, tokens, follow).hold(watch)
-        found = report.save_report(held, house.settings.home / "reports")
-        with house.database.write() as connection:
+        held = _Rehearsal(installation, line, order, cast, about, tokens, follow).hold(watch)
+        found = report.save_report(held, installation.settings.home / "reports")
+        with installation.database.write() as connection:
             documents.save_document(connection, make_document(found, pendulum.now("UTC")))
         return held, found
     finally:
-        revoke_tokens(house, tokens)
+        revoke_tokens(installation, tokens)
 
 
 def choose_incident_fields(playbook: Playbook) -> dict[str, str]:
@@ -86,16 +89,16 @@ def _planned(order: RehearsalRequest) -> RehearsalClocks:
     return RehearsalClocks(exact_moment(order.closes_at), order.closes_at + _DAY * 3, mitigated)
 
 
-def issue_tokens(house: Installation, names: list[str]) -> dict[str, str]:
+def issue_tokens(installation: Installation, names: list[str]) -> dict[str, str]:
     """Issue a token for each of these people, valid until `revoke_tokens`."""
     now = pendulum.now("UTC")
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         return {name: person_tokens.add_person_token(connection, name, now) for name in names}
 
 
-def revoke_tokens(house: Installation, tokens: dict[str, str]) -> None:
+def revoke_tokens(installation: Installation, tokens: dict[str, str]) -> None:
     """Revoke the issued tokens."""
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         for token in tokens.values():
             person_tokens.remove_person_token(connection, token)
 
@@ -105,7 +108,7 @@ class _Rehearsal:
 
     def __init__(
         self,
-        house: Installation,
+        installation: Installation,
         line: RehearsalClient,
         order: RehearsalRequest,
         cast: PersonaSet | None,
@@ -113,11 +116,11 @@ class _Rehearsal:
         tokens: dict[str, str],
         follow: RehearsedFollowUp | None,
     ) -> None:
-        self._house, self._line, self._order, self._cast = house, line, order, cast
-        self._roster = house.roster()
+        self._installation, self._line, self._order, self._cast = installation, line, order, cast
+        self._roster = installation.roster()
         self._about = about
         self._follow = follow
-        self._boxes = inbox_boxes(self._roster, house.channels(), house.settings.port)
+        self._boxes = inbox_boxes(self._roster, installation.channels(), installation.settings.port)
         self._tokens = tokens
         self._letters: list[ReceivedMessage] = []
         self._shown: dict[str, Any] = {}
@@ -303,7 +306,7 @@ class _Rehearsal:
         if self._cast is not None:
             planned = compute_expectation(order.playbook, self._roster, self._cast, _planned(order), self._about)
         ground = collect_evidence(
-            self._house, self._line, order, self._shown, letters, planned, ledger, self._boxes, clocks.closed.lo
+            self._installation, self._line, order, self._shown, letters, planned, ledger, self._boxes, clocks.closed.lo
         )
         verdict, followed = judge_rehearsal(expectation, ground), None
         if self._follow:

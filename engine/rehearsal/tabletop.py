@@ -56,46 +56,46 @@ TabletopListener = Callable[[float, Sequence[InjectedEvent]], None]
 
 
 def run_tabletop(
-    house: Installation, line: RehearsalClient, order: TabletopRequest, watch: TabletopListener
+    installation: Installation, line: RehearsalClient, order: TabletopRequest, watch: TabletopListener
 ) -> TabletopRun:
     """Run it to its end; measure then with `engine.rehearsal.tabletop_measures`, and `cancel_run`.
 
     Raises:
         RehearsalError: it cannot be held, or Tocsin went away.
     """
-    tokens = issue_tokens(house, _simulated(house, order)) if order.auto else {}
-    game = _Game(house, line, order, tokens)
+    tokens = issue_tokens(installation, _simulated(installation, order)) if order.auto else {}
+    game = _Game(installation, line, order, tokens)
     try:
         game.run(watch)
     except BaseException:
-        cancel_run(house, game.played)
+        cancel_run(installation, game.played)
         raise
     finally:
         game.close()
-        revoke_tokens(house, tokens)
+        revoke_tokens(installation, tokens)
     return game.played
 
 
-def _simulated(house: Installation, order: TabletopRequest) -> list[str]:
+def _simulated(installation: Installation, order: TabletopRequest) -> list[str]:
     """Everybody whom it may call, all of whom must be reached on this machine."""
-    roster, names = house.roster(), dict[str, None]()
-    for playbook in _playbooks(house, order):
-        require_sandbox(playbook, roster, house.channels())
+    roster, names = installation.roster(), dict[str, None]()
+    for playbook in _playbooks(installation, order):
+        require_sandbox(playbook, roster, installation.channels())
         names |= dict.fromkeys(list_callable_people(playbook, roster))
     return list(names)
 
 
-def _playbooks(house: Installation, order: TabletopRequest) -> list[Playbook]:
+def _playbooks(installation: Installation, order: TabletopRequest) -> list[Playbook]:
     found = [order.playbook]
     for one in order.scenario.injections:
         if one.effect is InjectionEffect.MESSAGE:
             found.append(injections.make_answer_playbook(order.scenario, one))
         elif one.effect is InjectionEffect.INCIDENT:
-            found.append(house.library.get(one.playbook))
+            found.append(installation.library.get(one.playbook))
     return found
 
 
-def cancel_run(house: Installation, played: TabletopRun) -> None:
+def cancel_run(installation: Installation, played: TabletopRun) -> None:
     """Cancel what is still running: nobody is called any more for what is over."""
     for ref in (played.ref, *(one.matter for one in played.happened)):
         if ref:
@@ -103,19 +103,20 @@ def cancel_run(house: Installation, played: TabletopRun) -> None:
                 id=f"over:{ref}:{played.began.timestamp():.0f}", incident=ref, reason="the rehearsal is over"
             )
             with suppress(CommandRefused):  # it ended by itself
-                commands.carry_out_command(house, command, clock())
+                commands.carry_out_command(installation, command, clock())
 
 
 class _Game:
     """One scenario under way."""
 
     def __init__(
-        self, house: Installation, line: RehearsalClient, order: TabletopRequest, tokens: dict[str, str]
+        self, installation: Installation, line: RehearsalClient, order: TabletopRequest, tokens: dict[str, str]
     ) -> None:
-        self._house, self._line, self._order, self._tokens = house, line, order, tokens
-        self._roster = house.roster()
+        self._installation, self._line, self._order, self._tokens = installation, line, order, tokens
+        self._roster = installation.roster()
         self._readers = {
-            box: person for person, box in inbox_boxes(self._roster, house.channels(), house.settings.port).items()
+            box: person
+            for person, box in inbox_boxes(self._roster, installation.channels(), installation.settings.port).items()
         }
         self._cast = make_personas(order.seed, list(self._roster.people))
         self._owners: dict[str, SimulatedOwners] = {}
@@ -189,11 +190,11 @@ class _Game:
         now, scenario = clock(), self._order.scenario
         match one.effect:
             case InjectionEffect.MESSAGE:
-                ref = injections.call_role(self._house, scenario, one, self._order.speed, now)
+                ref = injections.call_role(self._installation, scenario, one, self._order.speed, now)
                 self._take_part(ref, injections.make_answer_playbook(scenario, one))
                 return InjectedEvent(one, now, matter=ref, person=self._roster.primary(one.to) or "")
             case InjectionEffect.INCIDENT:
-                playbook = self._house.library.get(one.playbook)
+                playbook = self._installation.library.get(one.playbook)
                 ref = self._declare(playbook, one.text.en, one.text.zh)
                 self._take_part(ref, playbook)
                 return InjectedEvent(one, now, matter=ref)
@@ -207,7 +208,7 @@ class _Game:
 
     def _reject(self, one: Injection, now: DateTime) -> InjectedEvent | None:
         try:
-            by = injections.reject_text(self._house, self.played.ref, one.step, one.text, now)
+            by = injections.reject_text(self._installation, self.played.ref, one.step, one.text, now)
         except CommandRefused:
             return None
         if not by:
@@ -215,10 +216,10 @@ class _Game:
         if self._order.auto:
             ref, since = self.played.ref, self._now()
             self._deeds.append(
-                (since + _WRITES, lambda: injections.rewrite_text(self._house, ref, one.step, clock())),
+                (since + _WRITES, lambda: injections.rewrite_text(self._installation, ref, one.step, clock())),
             )
             self._deeds.append(
-                (since + _APPROVES, lambda: injections.approve_rewrite(self._house, ref, one.step, by, clock())),
+                (since + _APPROVES, lambda: injections.approve_rewrite(self._installation, ref, one.step, by, clock())),
             )
         return InjectedEvent(one, now, person=by, step=one.step)
 

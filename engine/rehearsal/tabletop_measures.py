@@ -20,10 +20,10 @@ from engine.rehearsal.tabletop import TabletopRun
 _GONE = frozenset({StepStatus.SKIPPED, StepStatus.SUPERSEDED})
 
 
-def measure_run(house: Installation, played: TabletopRun) -> list[ScoredItem]:
+def measure_run(installation: Installation, played: TabletopRun) -> list[ScoredItem]:
     """Measure everything that can be; an item that was never asked of anybody has no share."""
-    main = load_snapshots(house, played.ref)
-    found = [item for one in played.happened for item in _happened(house, played, one, main)]
+    main = load_snapshots(installation, played.ref)
+    found = [item for one in played.happened for item in _happened(installation, played, one, main)]
     done = {one.injection.id for one in played.happened}
     found += [
         ScoredItem(one.id, ScoringScale.ADAPTABILITY, one.text, None, measured=True, because="it never came to it")
@@ -35,7 +35,7 @@ def measure_run(house: Installation, played: TabletopRun) -> list[ScoredItem]:
 
 
 def _happened(
-    house: Installation, played: TabletopRun, one: InjectedEvent, main: Sequence[Snapshot]
+    installation: Installation, played: TabletopRun, one: InjectedEvent, main: Sequence[Snapshot]
 ) -> Iterator[ScoredItem]:
     injection, speed = one.injection, played.order.speed
 
@@ -59,13 +59,13 @@ def _happened(
     acknowledged = _say("Acknowledged: {it}", "已确认：{it}", injection.text)
     answered = _say("Answered: {it}", "已答复：{it}", injection.text)
     if injection.effect is InjectionEffect.MESSAGE:
-        state = load_snapshots(house, one.matter)[0].steps[ANSWER_STEP]
+        state = load_snapshots(installation, one.matter)[0].steps[ANSWER_STEP]
         if injection.within:
             yield item("acknowledged", acknowledged, state.acknowledged_at, one.at, injection.within, state.holder)
         if injection.due:
             yield item("answered", answered, state.done_at, one.at, injection.due, state.done_by)
     elif injection.effect is InjectionEffect.INCIDENT and injection.within:
-        steps = [state for whole in load_snapshots(house, one.matter) for state in whole.steps.values()]
+        steps = [state for whole in load_snapshots(installation, one.matter) for state in whole.steps.values()]
         taken = [(state.acknowledged_at, state.holder) for state in steps if state.acknowledged_at is not None]
         at, who = min(taken) if taken else (None, "")
         yield item("acknowledged", acknowledged, at, one.at, injection.within, who)

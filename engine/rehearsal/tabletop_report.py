@@ -31,7 +31,7 @@ SCALES = {
 
 
 def save_report(
-    house: Installation,
+    installation: Installation,
     played: TabletopRun,
     found: Sequence[ScoredItem],
     answers: Mapping[str, int],
@@ -59,11 +59,11 @@ def save_report(
         "seed": order.seed, "began_at": played.began.isoformat(), "ended_at": played.ended.isoformat(),
         "observer": observer, "remarks": remarks, "happened": happened,
     }  # fmt: skip
-    return _kept(house, data, items)
+    return _kept(installation, data, items)
 
 
 def score_again(
-    house: Installation, ref: str, answers: Mapping[str, int], observer: str, remarks: str
+    installation: Installation, ref: str, answers: Mapping[str, int], observer: str, remarks: str
 ) -> dict[str, Any]:
     """Add an observer's answers to a tabletop on record: what was measured stays.
 
@@ -71,7 +71,7 @@ def score_again(
         KeyError: there is none of that reference.
         ValueError: an answer that fits no question.
     """
-    data = dict(load_report(house, ref))
+    data = dict(load_report(installation, ref))
     rows = data.pop("items")
     asked = [
         ObserverQuestion(row["id"], ScoringScale(row["scale"]), _text(row["text"]))
@@ -85,27 +85,27 @@ def score_again(
     data |= {"observer": observer or data["observer"], "remarks": remarks or data["remarks"]}
     for name in ("score", "report"):
         data.pop(name, None)
-    return _kept(house, data, items)
+    return _kept(installation, data, items)
 
 
-def load_report(house: Installation, ref: str) -> Mapping[str, Any]:
+def load_report(installation: Installation, ref: str) -> Mapping[str, Any]:
     """Load a tabletop on record; KeyError where there is none."""
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         found = documents.load_document(connection, f"{KIND}/{ref}")
     if found is None:
         raise KeyError(ref)
     return found.data
 
 
-def list_reports(house: Installation, limit: int = 50) -> list[dict[str, Any]]:
+def list_reports(installation: Installation, limit: int = 50) -> list[dict[str, Any]]:
     """List tabletops, the newest first: reference, scenario, time, and score."""
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         names = [one.id.partition("/")[2] for one in documents.list_documents(connection, kind=KIND, limit=limit)]
-    rows = [load_report(house, name) for name in names]
+    rows = [load_report(installation, name) for name in names]
     return [{name: row[name] for name in ("id", "scenario", "category", "title", "began_at", "score")} for row in rows]
 
 
-def _kept(house: Installation, data: Mapping[str, Any], items: Sequence[ScoredItem]) -> dict[str, Any]:
+def _kept(installation: Installation, data: Mapping[str, Any], items: Sequence[ScoredItem]) -> dict[str, Any]:
     found = score_items(items)
     whole = {
         **data, "score": _score(found), "items": [_row(item) for item in items], "report": f"{KIND}/{data['id']}",
@@ -119,7 +119,7 @@ def _kept(house: Installation, data: Mapping[str, Any], items: Sequence[ScoredIt
         pages={key: html_page.render_html(one) for key, one in sheets.items()},
         texts={key: markdown_text.render_markdown(one) for key, one in sheets.items()}, data=whole,
     )  # fmt: skip
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         documents.save_document(connection, document)
     return whole
 

@@ -37,24 +37,29 @@ __all__ = [
 K = FactKind
 
 
-def attach_playbook(house: Installation, command: Attach, now: DateTime) -> CommandResult:
+def attach_playbook(installation: Installation, command: Attach, now: DateTime) -> CommandResult:
     """Start another playbook for a running incident."""
-    playbook = require_playbook(house, command.playbook)
+    playbook = require_playbook(installation, command.playbook)
     started = validate_since(command.since, now) or now
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         incident = _locked(connection, command)
         if turns.find_carried_out(connection, command.id):
             return _answer(connection, incident.id, changed=False)
         if "attach" not in INCIDENT_MOVES[incident.status]:
             raise CommandRefused(f"{incident.ref} is {incident.status}: a playbook is attached to a running incident")
-        if not _attach(connection, house, incident, playbook, started, Fact(K.ATTACHED, now, by=command.by)):
+        if not _attach(connection, installation, incident, playbook, started, Fact(K.ATTACHED, now, by=command.by)):
             raise CommandRefused(f"{incident.ref} already runs {playbook.id}")
         turns.record_command(connection, command.id, incident.id, "Attach", now)
         return CommandResult(incident.id, incident.ref, str(incident.status), changed=True)
 
 
 def _attach(
-    connection: Connection, house: Installation, incident: Incident, playbook: Playbook, started: DateTime, fact: Fact
+    connection: Connection,
+    installation: Installation,
+    incident: Incident,
+    playbook: Playbook,
+    started: DateTime,
+    fact: Fact,
 ) -> bool:
     """One more response; False where the incident runs that playbook already."""
     ids = incidents.list_response_ids(connection, incident.id)
@@ -63,12 +68,12 @@ def _attach(
         return False
     data = {"playbook": playbook.id, "version": playbook.version, "since": started.isoformat()}
     response = Response(id=new, playbook=playbook, started_at=started)
-    _start(connection, house, incident, response, len(ids), replace(fact, data=data))
+    _start(connection, installation, incident, response, len(ids), replace(fact, data=data))
     return True
 
 
 def carry_out_command(
-    house: Installation, command: StepCommand | IncidentCommand | Begin, now: DateTime
+    installation: Installation, command: StepCommand | IncidentCommand | Begin, now: DateTime
 ) -> CommandResult:
     """Carry out any command on a running incident, and make its incident's responses due at once.
 
@@ -77,32 +82,32 @@ def carry_out_command(
         UnknownIncident: no such incident.
         StorageError: the database cannot be written; nothing was changed.
     """
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         incident = _locked(connection, command)
         if turns.find_carried_out(connection, command.id):
             return _answer(connection, incident.id, changed=False)
         if isinstance(command, Note):
             _check_corrected(connection, incident, command)
-        before, facts = _handled(connection, house, incident, command, now)
+        before, facts = _handled(connection, installation, incident, command, now)
         after = before
         for fact in facts:
             after = evolve_snapshot(after, fact)
         if facts:
             incidents.save_snapshot(connection, before, after, now)
             append_facts(connection, after, facts)
-            _attach_what_was_decided(connection, house, after.incident, facts)
+            _attach_what_was_decided(connection, installation, after.incident, facts)
         turns.record_command(connection, command.id, incident.id, type(command).__name__, now)
         return CommandResult(incident.id, incident.ref, str(after.incident.status), changed=bool(facts))
 
 
-def merge_incidents(house: Installation, command: Merge, now: DateTime) -> CommandResult:
+def merge_incidents(installation: Installation, command: Merge, now: DateTime) -> CommandResult:
     """Merge an incident that was declared twice into another: it is cancelled, the other goes on and says so.
 
     Raises:
         Refused: it is the same one, not running, or the other is not.
         UnknownIncident: no such incident.
     """
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         for name in sorted({incidents.find_incident_id(connection, name) for name in (command.incident, command.into)}):
             incidents.lock_incident(connection, name)  # in one order, whoever merges which into which
         duplicate = _locked(connection, command)
@@ -118,13 +123,13 @@ def merge_incidents(house: Installation, command: Merge, now: DateTime) -> Comma
                 f"one of {duplicate.ref} and {kept.ref} is a drill, the other is real: they stay apart"
             )
         ended = Cancel(id=command.id, incident=duplicate.id, by=command.by, reason=f"{kept.ref}: duplicate")
-        before, facts = _handled(connection, house, duplicate, ended, now)
+        before, facts = _handled(connection, installation, duplicate, ended, now)
         after = evolve_snapshot(before, facts[0])
         incidents.save_snapshot(connection, before, after, now)
         append_facts(connection, after, facts)
         merged = Fact(K.MERGED, now, by=command.by, data={"merged": duplicate.ref, "title": duplicate.title})
         response = incidents.list_response_ids(connection, kept.id)[0]
-        append_facts(connection, incidents.load_snapshot(connection, response, house.roster()), [merged])
+        append_facts(connection, incidents.load_snapshot(connection, response, installation.roster()), [merged])
         turns.record_command(connection, command.id, duplicate.id, "Merge", now)
         return CommandResult(duplicate.id, duplicate.ref, str(after.incident.status), changed=True)
 
@@ -138,18 +143,18 @@ def _check_corrected(connection: Connection, incident: Incident, command: Note) 
 
 
 def _attach_what_was_decided(
-    connection: Connection, house: Installation, incident: Incident, facts: list[Fact]
+    connection: Connection, installation: Installation, incident: Incident, facts: list[Fact]
 ) -> None:
     """On a yes the playbook that the decision is about begins, its clock as from the declaration."""
     for fact in facts:
         if fact.data.get("attaches"):
-            playbook = require_playbook(house, fact.data["attaches"])
+            playbook = require_playbook(installation, fact.data["attaches"])
             attached = Fact(K.ATTACHED, fact.at, by=fact.by)
-            _attach(connection, house, incident, playbook, incident.declared_at, attached)
+            _attach(connection, installation, incident, playbook, incident.declared_at, attached)
 
 
 def _handled(
-    connection: Connection, house: Installation, incident: Incident, command: StepCommand | IncidentCommand | Begin,
+    connection: Connection, installation: Installation, incident: Incident, command: StepCommand | IncidentCommand | Begin,
     now: DateTime,
 ) -> tuple[Snapshot, list[Fact]]:  # fmt: skip
     """Which of an incident's responses the command is for: the first that takes it.
@@ -157,7 +162,7 @@ def _handled(
     A step may be named as `playbook:stage/step` where two responses have one of the same name.
     """
     ids = incidents.list_response_ids(connection, incident.id)
-    snapshots = [incidents.load_snapshot(connection, response, house.roster()) for response in ids]
+    snapshots = [incidents.load_snapshot(connection, response, installation.roster()) for response in ids]
     named, playbook = getattr(command, "step", None) or getattr(command, "stage", None), ""
     if isinstance(named, str):
         playbook, colon, rest = named.partition(":")
@@ -191,11 +196,16 @@ def _locked(connection: Connection, command: Command) -> Incident:
 
 
 def _start(
-    connection: Connection, house: Installation, incident: Incident, response: Response, position: int, fact: Fact
+    connection: Connection,
+    installation: Installation,
+    incident: Incident,
+    response: Response,
+    position: int,
+    fact: Fact,
 ) -> None:
     """One more response of an incident, with its first decision, after the fact that began it."""
     incidents.add_response(connection, incident.id, response, position)
-    before = incidents.load_snapshot(connection, response.id, house.roster())
+    before = incidents.load_snapshot(connection, response.id, installation.roster())
     decision = decide(before, fact.at)
     incidents.save_snapshot(connection, before, decision.snapshot, decision.wake_at)
     commit_decision(connection, decision, fact.at, before=[fact])

@@ -23,21 +23,21 @@ from storage.incidents.insert_declared import insert_declared_incidents
 __all__ = ["begin_in_transaction", "declare", "declare_batch", "response_id"]
 
 
-def declare(house: Installation, command: Declare, now: DateTime) -> CommandResult:
+def declare(installation: Installation, command: Declare, now: DateTime) -> CommandResult:
     """Declare an incident: its response is laid out and its first notices are in the outbox when this returns.
 
     Raises:
         Refused: unknown playbook or role, a title or a time that cannot be.
         StorageError: the database cannot be written; nothing was begun.
     """
-    (answer,) = declare_batch(house, [command], now)
+    (answer,) = declare_batch(installation, [command], now)
     if isinstance(answer, CommandRefused):
         raise answer
     return answer
 
 
 def declare_batch(
-    house: Installation, commands: Sequence[Declare], now: DateTime
+    installation: Installation, commands: Sequence[Declare], now: DateTime
 ) -> list[CommandResult | CommandRefused]:
     """Declare several incidents in one transaction; return a result or a refusal for each, in their order.
 
@@ -49,14 +49,14 @@ def declare_batch(
     for place, command in enumerate(commands):
         try:
             wanted.setdefault(
-                command.id, (validate_declaration(command, now), require_playbook(house, command.playbook))
+                command.id, (validate_declaration(command, now), require_playbook(installation, command.playbook))
             )
         except CommandRefused as refused:
             answers[place] = refused
     begun: dict[str, CommandResult] = {}
     if wanted:
-        roster = house.roster()
-        with house.database.write() as connection:
+        roster = installation.roster()
+        with installation.database.write() as connection:
             turns.lock_commands(connection, wanted)
             known = turns.list_carried_out(connection, wanted)
             for command_id, incident_id in known.items():

@@ -18,17 +18,17 @@ MAX_INCIDENTS: Final = 20  # nobody decides about more at a time; the board has 
 MAX_DRILLS: Final = 3
 
 
-def build_overview(house: Installation, now: DateTime, language: str, zone: str) -> dict[str, Any]:
+def build_overview(installation: Installation, now: DateTime, language: str, zone: str) -> dict[str, Any]:
     """The open incidents, the most urgent first, and what was promised in money this month.
 
     `incidents`: each its head, `paragraph` (lines) and `decisions` (steps that wait for a yes, no or approval, each
     with `text`, the draft that it is about). `more`: how many are open beside those. `budget`: `currency`, `month`,
     `promised`, `of` (None: none was set).
     """
-    roster = house.roster()
+    roster = installation.roster()
     reader = Person(id="", name="", channels=(), language=language, timezone=zone)
     found = []
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         heads = board.list_open_cases(
             connection, CaseType.INCIDENT, drill=False, limit=MAX_INCIDENTS, urgent_first=True
         )
@@ -40,7 +40,7 @@ def build_overview(house: Installation, now: DateTime, language: str, zone: str)
             found.append({
                 **board.incident_summary(snapshots[0].incident),
                 "paragraph": executive_brief_lines(snapshots[0], reader, now),
-                "decisions": [one for snapshot in snapshots for one in _decisions(snapshot, house, now)],
+                "decisions": [one for snapshot in snapshots for one in _decisions(snapshot, installation, now)],
                 "seen": head["facts"],
             })  # fmt: skip
         month = now.in_timezone(zone).start_of("month")
@@ -54,7 +54,7 @@ def build_overview(house: Installation, now: DateTime, language: str, zone: str)
     }
 
 
-def _decisions(snapshot: Snapshot, house: Installation, now: DateTime) -> list[dict[str, Any]]:
+def _decisions(snapshot: Snapshot, installation: Installation, now: DateTime) -> list[dict[str, Any]]:
     found = []
     for state in sorted(snapshot.steps.values(), key=lambda one: one.due_at):
         plan = snapshot.plan(state)
@@ -65,7 +65,9 @@ def _decisions(snapshot: Snapshot, house: Installation, now: DateTime) -> list[d
         draft = snapshot.related(state, plan.of) if plan.of else None
         document = step_of(snapshot, state, now)
         document["name"] = f"{snapshot.response.playbook.id}:{state.id}"
-        document["begins"] = board.both_languages(house.library.get(plan.attaches).title) if plan.attaches else None
+        document["begins"] = (
+            board.both_languages(installation.library.get(plan.attaches).title) if plan.attaches else None
+        )
         document["text"] = _text(snapshot, draft, now) if draft else None
         found.append(document)
     return found

@@ -38,12 +38,12 @@ LEASED_FACTOR = 1.6  # of `guarantor_after_seconds`: 0.8 s, so that a turn is la
 class Guarantor:
     """Loops that take over what is late by more than `guarantor_after_seconds`."""
 
-    def __init__(self, house: Installation, clock: Callable[[], DateTime]) -> None:
-        self._house = house
+    def __init__(self, installation: Installation, clock: Callable[[], DateTime]) -> None:
+        self._installation = installation
         self._clock = clock
-        self._after = timedelta(seconds=house.settings.guarantor_after_seconds)
-        self._deliverer = Deliverer(house, "engine", clock)
-        self._turns, self._sends = ChangeDetector(house), ChangeDetector(house)
+        self._after = timedelta(seconds=installation.settings.guarantor_after_seconds)
+        self._deliverer = Deliverer(installation, "engine", clock)
+        self._turns, self._sends = ChangeDetector(installation), ChangeDetector(installation)
         self._stopped = threading.Event()
 
     def run(self) -> None:
@@ -51,7 +51,7 @@ class Guarantor:
         sender = threading.Thread(target=self._deliver, name="deliveries")
         alarms = threading.Thread(target=self._loop, args=(self.check_alarms, 5.0), name="alarms")
         learning = threading.Thread(target=self._loop, args=(self.run_learning, 10.0), name="learning")
-        auditor = Auditor(self._house, self._clock)
+        auditor = Auditor(self._installation, self._clock)
         audits = threading.Thread(target=self._loop, args=(auditor.run_once, 15.0), name="audits")
         calendars = threading.Thread(target=self._loop, args=(self.fetch_calendars, 15.0), name="calendars")
         mails = threading.Thread(target=self._loop, args=(self.mail_statements, 5.0), name="statements")
@@ -71,7 +71,7 @@ class Guarantor:
     def _deliver(self) -> None:
         # Loading the channels takes a second: after a kill, the turns that are due do not wait for it.
         try:
-            self._house.channels().warm_up()
+            self._installation.channels().warm_up()
         except Exception:
             log.exception("the channels could not be loaded; each is tried when it is needed")
         freeze_startup_objects()
@@ -104,7 +104,7 @@ class Guarantor:
         now = self._clock()
         if not self._turns.should_query(now):
             return 0
-        with self._house.database.read() as connection:
+        with self._installation.database.read() as connection:
             overdue = incidents.list_due_responses(connection, now - self._after, limit=BATCH)
             stale = incidents.list_due_responses(
                 connection, now - self._after * LEASED_FACTOR, limit=BATCH, taken_too=True
@@ -115,8 +115,8 @@ class Guarantor:
         wanted = list(dict.fromkeys(row.id for row in (*overdue, *stale)))
         for start in range(0, len(wanted), LEASED_TOGETHER):
             few = wanted[start : start + LEASED_TOGETHER]
-            for lease in lease_turns(self._house, few, self._clock(), spare=self._after):
-                count += take_turn(self._house, lease, self._clock(), driver="guarantor") is not None
+            for lease in lease_turns(self._installation, few, self._clock(), spare=self._after):
+                count += take_turn(self._installation, lease, self._clock(), driver="guarantor") is not None
         return count
 
     def send_waiting(self) -> int:
@@ -125,7 +125,7 @@ class Guarantor:
         if not self._sends.should_query(now):
             return 0
         found = self._deliverer.deliver(waiting_for=self._after, wait=False)
-        with self._house.database.read() as connection:
+        with self._installation.database.read() as connection:
             following = outbox.next_message_at(connection)
             in_hand = outbox.has_leased(connection)
         soon = later(now, self._after)  # somebody has messages in hand: see to it that they are alive
@@ -135,25 +135,25 @@ class Guarantor:
 
     def run_learning(self) -> int:
         """Run what is due of recurrences, suggestions and promises."""
-        run_due(self._house, self._clock())
+        run_due(self._installation, self._clock())
         return 0
 
     def fetch_calendars(self) -> int:
         """Fetch the calendars of roles; a slow address holds up nobody else."""
-        rotations.fetch_calendars(self._house, self._clock())
+        rotations.fetch_calendars(self._installation, self._clock())
         return 0
 
     def hand_over_shifts(self) -> int:
         """Hand over the shifts whose change has come."""
-        return rotations.hand_over_due(self._house, self._clock())
+        return rotations.hand_over_due(self._installation, self._clock())
 
     def mail_statements(self) -> int:
         """Mail published statements to the subscribers."""
-        mail.enqueue_statements(self._house, self._clock())
+        mail.enqueue_statements(self._installation, self._clock())
         return 0
 
     def check_alarms(self) -> int:
         """Check the share of turns without Prefect against its limit, and reviews that Prefect missed."""
-        check_share_without_prefect(self._house, self._clock())
-        catch_up_if_overdue(self._house, self._clock())
+        check_share_without_prefect(self._installation, self._clock())
+        catch_up_if_overdue(self._installation, self._clock())
         return 0

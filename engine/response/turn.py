@@ -32,27 +32,27 @@ class TurnResult:
 
 
 def lease_turns(
-    house: Installation, response_ids: Iterable[str], now: DateTime, *, spare: timedelta | None = None
+    installation: Installation, response_ids: Iterable[str], now: DateTime, *, spare: timedelta | None = None
 ) -> list[TurnLease]:
     """Lease the turns of these responses that are due.
 
     `spare`: leave alone a turn that was leased less than so long ago: several who read one list would only
     take each other's work away. None: take over every lease.
     """
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         spared = None if spare is None else now + LEASE - spare
         return incidents.lease_turns(connection, response_ids, now, now + LEASE, spared)
 
 
 def take_turn(
-    house: Installation, lease: TurnLease, now: DateTime, *, driver: TurnDriver, run_id: str = ""
+    installation: Installation, lease: TurnLease, now: DateTime, *, driver: TurnDriver, run_id: str = ""
 ) -> TurnResult | None:
     """Take one turn in one transaction; None if the lease is no longer the newest, so another has taken it."""
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         incidents.lock_incident_of_response(connection, lease.response_id)
         if not incidents.is_newest_lease(connection, lease):  # taken over: nothing is worth the deciding
             return None
-        before = incidents.load_snapshot(connection, lease.response_id, house.roster())
+        before = incidents.load_snapshot(connection, lease.response_id, installation.roster())
         decision = decide(before, now)
         if not incidents.save_snapshot(connection, before, decision.snapshot, decision.wake_at, lease):
             return None

@@ -32,13 +32,13 @@ class CommandResult:
     changed: bool  # False: it had been carried out before, or there was nothing to change
 
 
-def require_playbook(house: Installation, name: str) -> Playbook:
+def require_playbook(installation: Installation, name: str) -> Playbook:
     """Return the playbook of that id; refuse where it is unknown or nobody holds a role that it names."""
     try:
-        playbook = house.library.get(name)
+        playbook = installation.library.get(name)
     except UnknownPlaybook as unknown:
         raise CommandRefused(str(unknown)) from None
-    missing = find_missing_roles(playbook, house.roster())
+    missing = find_missing_roles(playbook, installation.roster())
     if missing:
         raise CommandRefused(str(missing[0]))
     return playbook

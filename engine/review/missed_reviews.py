@@ -14,7 +14,7 @@ LAST_LOOK_KEY: Final = "reviews-look"  # kept: when somebody looked last
 OVERDUE_AFTER: Final = timedelta(hours=2)  # four of Prefect's own looks
 
 
-def catch_up_reviews(house: Installation, now: DateTime) -> list[str]:
+def catch_up_reviews(installation: Installation, now: DateTime) -> list[str]:
     """Draft wanted retrospectives, renew effects, run missed reviews; return the reviews' documents.
 
     Raises:
@@ -24,23 +24,23 @@ def catch_up_reviews(house: Installation, now: DateTime) -> list[str]:
     from engine.review.run_review import run_overdue_reviews  # noqa: PLC0415
     from engine.review.service import get_review_service  # noqa: PLC0415 - heavy, and most processes never do it
 
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         turns.save_installation_fact(connection, LAST_LOOK_KEY, {}, now)
-    desk = get_review_service(house)
-    made = [held.document for held in run_overdue_reviews(desk, now)]
-    draft_due(desk, now)
+    service = get_review_service(installation)
+    made = [held.document for held in run_overdue_reviews(service, now)]
+    draft_due(service, now)
     return made
 
 
-def catch_up_if_overdue(house: Installation, now: DateTime) -> bool:
+def catch_up_if_overdue(installation: Installation, now: DateTime) -> bool:
     """Catch up where nobody has for two hours, because Prefect is away. The first call only begins to wait."""
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         looked = turns.load_installation_fact(connection, LAST_LOOK_KEY)
     if looked is None:
-        with house.database.write() as connection:
+        with installation.database.write() as connection:
             turns.save_installation_fact(connection, LAST_LOOK_KEY, {}, now)
         return False
     if now - looked[1] < OVERDUE_AFTER:
         return False
-    catch_up_reviews(house, now)
+    catch_up_reviews(installation, now)
     return True

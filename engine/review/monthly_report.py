@@ -16,7 +16,7 @@ from domain.review.deadline_results import ClockTally
 from domain.review.period import Period, previous_period
 from domain.review.plan import ReviewPlan
 from domain.review.return_on_investment import compute_return
-from engine.customers.service import get_customer_service as customer_desk
+from engine.customers.service import get_customer_service as customer_service
 from engine.review import case_records
 from engine.review.improvements import count_improvements
 from engine.review.period_metrics import MetricAmount, PeriodMetrics
@@ -33,14 +33,14 @@ DRILLS = "drill"  # documents of load drills
 CHURN = "churn"  # lost customers as figures, with the label category for the cause
 
 
-def figures_of_month(desk: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
+def figures_of_month(service: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
     """Return every figure of the report, JSON-able. Shares are 0 to 1, durations seconds; null: not known."""
-    plan, roster = desk.plan, desk.installation.roster()
+    plan, roster = service.plan, service.installation.roster()
     everything = case_records.list_cases(connection, period, roster, ALARM_TYPES)
     found = case_records.exclude_drills(everything)
     incidents = [case for case in found if case.incident.nature is CaseType.INCIDENT]
-    measured = PeriodMetrics(desk.figures, connection, desk.metrics(), period)
-    earlier = PeriodMetrics(desk.figures, connection, desk.metrics(), previous_period(period, plan.zone))
+    measured = PeriodMetrics(service.figures, connection, service.metrics(), period)
+    earlier = PeriodMetrics(service.figures, connection, service.metrics(), previous_period(period, plan.zone))
     counted = case_records.tally_clocks(found, plan, now)
     return {
         "currency": roster.currency,
@@ -50,7 +50,7 @@ def figures_of_month(desk: ReviewService, connection: Connection, period: Period
         "acknowledge": asdict(case_records.acknowledge_times(found)),
         "first_word": asdict(case_records.first_statement_times(incidents)),
         "recovery": asdict(case_records.recovery_times(incidents)),
-        "follow_up": follow_up_figures(desk, connection, period),
+        "follow_up": follow_up_figures(service, connection, period),
         "improvements": count_improvements(connection, period, plan.improvements),
         "drills": _drills(connection, period, everything, now),
         "recurrences": case_records.list_recurrences(connection, period),
@@ -88,10 +88,10 @@ def level_figures(measured: PeriodMetrics, plan: ReviewPlan) -> list[dict[str, A
     return found
 
 
-def follow_up_figures(desk: ReviewService, connection: Connection, period: Period) -> dict[str, Any]:
+def follow_up_figures(service: ReviewService, connection: Connection, period: Period) -> dict[str, Any]:
     """Return what customers said of incidents closed in the period: counts and shares, nobody's words."""
     count, result = case_records.follow_up_results(connection, period)
-    return {"incidents": count, **survey_figures(result), "aim": customer_desk(desk.installation).plan.second_aim}
+    return {"incidents": count, **survey_figures(result), "aim": customer_service(service.installation).plan.second_aim}
 
 
 def survey_figures(result: SurveyResult) -> dict[str, Any]:

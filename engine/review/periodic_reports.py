@@ -33,52 +33,55 @@ DAILY_METRICS: Final = (
 FiguresFunction = Callable[[ReviewService, Connection, Period, DateTime], dict[str, Any]]
 
 
-def figures_of_day(desk: ReviewService, connection: Connection, period: Period, _now: DateTime) -> dict[str, Any]:
+def figures_of_day(service: ReviewService, connection: Connection, period: Period, _now: DateTime) -> dict[str, Any]:
     """Return yesterday against the day before, and the rule of slow first responses on three days in a row."""
-    measured, earlier = _two(desk, connection, period)
-    rule = desk.find_rule(FRT_RULE)
+    measured, earlier = _two(service, connection, period)
+    rule = service.find_rule(FRT_RULE)
     days = [period]
     while len(days) < (rule.consecutive_days if rule else FRT_DAYS):
-        days.insert(0, previous_period(days[0], desk.plan.zone))
+        days.insert(0, previous_period(days[0], service.plan.zone))
     frt = [
-        {"day": one.name, "value": PeriodMetrics(desk.figures, connection, desk.metrics(), one).amount("frt").value}
+        {
+            "day": one.name,
+            "value": PeriodMetrics(service.figures, connection, service.metrics(), one).amount("frt").value,
+        }
         for one in days
     ]
     standing = warnings.load_rule_states(connection, LIVE_FEED)
     phases = [str(one.phase) for (rule, _), one in standing.items() if rule == FRT_RULE]
     return {
-        "figures": [compare_metric(measured, earlier, name, desk.plan) for name in DAILY_METRICS],
+        "figures": [compare_metric(measured, earlier, name, service.plan) for name in DAILY_METRICS],
         "frt": frt,
         "frt_limit": rule.levels[0].threshold if rule else None,
         "frt_rule": "firing" if "firing" in phases else phases[0] if phases else "",
         "frt_matter": _matter_of(connection, FRT_RULE),
-        "levels": level_figures(measured, desk.plan),
+        "levels": level_figures(measured, service.plan),
     }
 
 
-def figures_of_week(desk: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
+def figures_of_week(service: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
     """Return the service-value review: five figures, causes of churn, levels, state of earlier actions."""
-    measured, earlier = _two(desk, connection, period)
+    measured, earlier = _two(service, connection, period)
     found = case_records.exclude_drills(
-        case_records.list_cases(connection, period, desk.installation.roster(), ALARM_TYPES)
+        case_records.list_cases(connection, period, service.installation.roster(), ALARM_TYPES)
     )
     return {
-        "five": [compare_metric(measured, earlier, name, desk.plan) for name in desk.plan.five],
+        "five": [compare_metric(measured, earlier, name, service.plan) for name in service.plan.five],
         "days": [measured.days[0].format("YYYY-MM-DD"), measured.days[-1].format("YYYY-MM-DD")],
-        "plots": {name: dict(measured.amount(name).by_day) for name in desk.plan.five},
+        "plots": {name: dict(measured.amount(name).by_day) for name in service.plan.five},
         "churn": _by_category(measured, earlier, CHURN),
-        "levels": level_figures(measured, desk.plan),
+        "levels": level_figures(measured, service.plan),
         "incidents": [
             case_records.summarise_case(case, now) for case in found if case.incident.nature is CaseType.INCIDENT
         ],
         "warnings": len(case_records.list_warnings(connection, period)),
-        "actions": _actions(desk, connection, now),
+        "actions": _actions(service, connection, now),
     }
 
 
-def topics_of_week(desk: ReviewService, connection: Connection, period: Period, _now: DateTime) -> dict[str, Any]:
+def topics_of_week(service: ReviewService, connection: Connection, period: Period, _now: DateTime) -> dict[str, Any]:
     """Return complaints and questions by category, as they are pushed: texts themselves are not kept."""
-    measured, earlier = _two(desk, connection, period)
+    measured, earlier = _two(service, connection, period)
     return {
         "complaints": _by_category(measured, earlier, "complaints"),
         "questions": _by_category(measured, earlier, "contacts"),
@@ -87,45 +90,45 @@ def topics_of_week(desk: ReviewService, connection: Connection, period: Period, 
     }
 
 
-def risks_of_month(desk: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
+def risks_of_month(service: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
     """Return figures for the risk meeting: warnings, late steps, recurrences, overdue actions."""
     found = case_records.exclude_drills(
-        case_records.list_cases(connection, period, desk.installation.roster(), ALARM_TYPES)
+        case_records.list_cases(connection, period, service.installation.roster(), ALARM_TYPES)
     )
     rows = case_records.list_warnings(connection, period)
     return {
         "warnings": _ruled(rows),
         "late_steps": _late(found, now),
         "recurrences": case_records.list_recurrences(connection, period),
-        "actions": _actions(desk, connection, now),
+        "actions": _actions(service, connection, now),
     }
 
 
-def audit_of_quarter(desk: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
+def audit_of_quarter(service: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
     """Return the process audit: situations covered by a playbook against the aim of 80 %, and late steps."""
     found = case_records.exclude_drills(
-        case_records.list_cases(connection, period, desk.installation.roster(), ALARM_TYPES)
+        case_records.list_cases(connection, period, service.installation.roster(), ALARM_TYPES)
     )
     covered = case_records.tally_covered_situations(found)
     return {
         "matters": len(found), "situations": covered.met + covered.missed, "covered": covered.met,
-        "share": covered.share, "aim": desk.plan.situations, "uncovered": case_records.list_uncovered_situations(found),
-        "clocks": {name: asdict(tally) for name, tally in case_records.tally_clocks(found, desk.plan, now).items()},
+        "share": covered.share, "aim": service.plan.situations, "uncovered": case_records.list_uncovered_situations(found),
+        "clocks": {name: asdict(tally) for name, tally in case_records.tally_clocks(found, service.plan, now).items()},
         "late_steps": _late(found, now),
     }  # fmt: skip
 
 
-def evaluation_of_half(desk: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
+def evaluation_of_half(service: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
     """Return by month: incidents, time to acknowledge, deadlines met, second complaints, improvements."""
-    zone, months = desk.plan.zone, []
+    zone, months = service.plan.zone, []
     at = period.begins
     while at < period.ends:
         month = period_at(PeriodLength.MONTH, at, zone)
         found = case_records.exclude_drills(
-            case_records.list_cases(connection, month, desk.installation.roster(), ALARM_TYPES)
+            case_records.list_cases(connection, month, service.installation.roster(), ALARM_TYPES)
         )
         _count, result = case_records.follow_up_results(connection, month)
-        steps = case_records.tally_clocks(found, desk.plan, now)["steps"]
+        steps = case_records.tally_clocks(found, service.plan, now)["steps"]
         months.append({
             "month": month.name,
             "incidents": sum(case.incident.nature is CaseType.INCIDENT for case in found),
@@ -138,15 +141,15 @@ def evaluation_of_half(desk: ReviewService, connection: Connection, period: Peri
         at = month.ends
     return {
         "months": months,
-        "improvements": count_improvements(connection, period, desk.plan.improvements),
+        "improvements": count_improvements(connection, period, service.plan.improvements),
         "recurrences": case_records.list_recurrences(connection, period),
     }
 
 
-def playbooks_of_year(desk: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
+def playbooks_of_year(service: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:
     """Return for every playbook in force how often it was used, rehearsed, and its deadlines missed."""
     everything = case_records.list_cases(
-        connection, period, desk.installation.roster(), (*ALARM_TYPES, CaseType.REVIEW)
+        connection, period, service.installation.roster(), (*ALARM_TYPES, CaseType.REVIEW)
     )
     used: Counter[str] = Counter()
     rehearsed: Counter[str] = Counter()
@@ -166,7 +169,7 @@ def playbooks_of_year(desk: ReviewService, connection: Connection, period: Perio
         "playbooks": [
             {"playbook": one.id, "title": board.both_languages(one.title), "version": one.version, "used": used[one.id],
              "rehearsed": rehearsed[one.id], "met": met[one.id], "missed": missed[one.id]}
-            for one in desk.installation.library.all()
+            for one in service.installation.library.all()
         ]
     }  # fmt: skip
 
@@ -191,12 +194,12 @@ def _matter_of(connection: Connection, rule: str) -> str:
     return ""
 
 
-def _two(desk: ReviewService, connection: Connection, period: Period) -> tuple[PeriodMetrics, PeriodMetrics]:
+def _two(service: ReviewService, connection: Connection, period: Period) -> tuple[PeriodMetrics, PeriodMetrics]:
     """The span's figures, and those of the span before."""
-    metrics, zone = desk.metrics(), desk.plan.zone
+    metrics, zone = service.metrics(), service.plan.zone
     return (
-        PeriodMetrics(desk.figures, connection, metrics, period),
-        PeriodMetrics(desk.figures, connection, metrics, previous_period(period, zone)),
+        PeriodMetrics(service.figures, connection, metrics, period),
+        PeriodMetrics(service.figures, connection, metrics, previous_period(period, zone)),
     )
 
 
@@ -237,10 +240,10 @@ def _late(found: list[case_records.CaseRecord], now: DateTime) -> list[dict[str,
     ]
 
 
-def _actions(desk: ReviewService, connection: Connection, now: DateTime) -> list[dict[str, Any]]:
+def _actions(service: ReviewService, connection: Connection, now: DateTime) -> list[dict[str, Any]]:
     """Promises that are open, the late ones first."""
     rows = board.list_board_rows(
-        connection, desk.installation.roster(), now, limit=MAX_ACTIONS, natures=[CaseType.ACTION]
+        connection, service.installation.roster(), now, limit=MAX_ACTIONS, natures=[CaseType.ACTION]
     )
     found = [
         {"ref": row["ref"], "title": row["title"], "late": bool(row["late_steps"]),

@@ -39,9 +39,9 @@ _TOLD: Final = frozenset({
 })  # fmt: skip
 
 
-def gather_facts(desk: ReviewService, connection: Connection, case: CaseRecord, now: DateTime) -> dict[str, Any]:
+def gather_facts(reviews: ReviewService, connection: Connection, case: CaseRecord, now: DateTime) -> dict[str, Any]:
     """Gather all that the document says, JSON-able. People appear by their roles alone."""
-    incident, roster = case.incident, desk.installation.roster()
+    incident, roster = case.incident, reviews.installation.roster()
     row = review_records.get_retrospective(connection, incident.id)
     answers, result = (
         deadline_results.tally_outcomes(_answers(case, now)),
@@ -50,7 +50,7 @@ def gather_facts(desk: ReviewService, connection: Connection, case: CaseRecord, 
     return {
         "ref": incident.ref, "title": incident.title, "severity": incident.severity, "status": str(incident.status),
         "nature": str(incident.nature), "kind": incident.kind, "service": incident.service, "drill": incident.drill,
-        "zone": desk.plan.zone, "currency": roster.currency,
+        "zone": reviews.plan.zone, "currency": roster.currency,
         "declared_at": iso_time(incident.declared_at), "mitigated_at": iso_time(incident.mitigated_at),
         "closed_at": iso_time(incident.closed_at), "first_word_at": iso_time(case.first_word),
         "impact": asdict(incident.impact),
@@ -63,7 +63,7 @@ def gather_facts(desk: ReviewService, connection: Connection, case: CaseRecord, 
         "words": dict(row.words) if row else {},
         "review": row.matter if row else "",
         "actions": list_actions(connection, incident.ref),
-        "effects": measure_effects(desk, connection, case, now),
+        "effects": measure_effects(reviews, connection, case, now),
     }  # fmt: skip
 
 
@@ -128,29 +128,29 @@ def _data(kind: str, data: dict[str, Any]) -> dict[str, Any]:
 # --- effects -----------------------------------------------------------------------------------------------------
 
 
-def measure_effects(desk: ReviewService, connection: Connection, case: CaseRecord, now: DateTime) -> dict[str, Any]:
+def measure_effects(reviews: ReviewService, connection: Connection, case: CaseRecord, now: DateTime) -> dict[str, Any]:
     """Measure figures before, during and after, with a verdict: four weeks before against the days since."""
-    zone, incident = desk.plan.zone, case.incident
+    zone, incident = reviews.plan.zone, case.incident
     began = incident.declared_at.in_timezone(zone).start_of("day")
     over = (incident.closed_at or now).in_timezone(zone).start_of("day").add(days=1)
     today = now.in_timezone(zone).start_of("day")
-    until = min(today, later(over, desk.plan.trace_for)) if incident.closed_at else over
+    until = min(today, later(over, reviews.plan.trace_for)) if incident.closed_at else over
     until = max(until, over)
     spans = {
         "before": Period(PeriodLength.DAY, "before", began.subtract(days=BEFORE_DAYS), began),
         "during": Period(PeriodLength.DAY, "during", began, over),
         "after": Period(PeriodLength.DAY, "after", over, until),
     }
-    metrics = desk.metrics()
+    metrics = reviews.metrics()
     measured = {
-        name: PeriodMetrics(desk.figures, connection, metrics, span)
+        name: PeriodMetrics(reviews.figures, connection, metrics, span)
         for name, span in spans.items()
         if span.begins < span.ends
     }
-    found = [_effect(measured, name, incident.service) for name in desk.plan.traced]
+    found = [_effect(measured, name, incident.service) for name in reviews.plan.traced]
     return {
         "days": [spans["before"].begins.format("YYYY-MM-DD"), until.subtract(days=1).format("YYYY-MM-DD")],
-        "days_after": max(0, elapsed(over, until).days), "of_days": desk.plan.trace_for.days, "figures": found,
+        "days_after": max(0, elapsed(over, until).days), "of_days": reviews.plan.trace_for.days, "figures": found,
     }  # fmt: skip
 
 

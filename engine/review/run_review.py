@@ -34,7 +34,7 @@ from storage.reviews import review_records
 
 log = logging.getLogger("tocsin.reviews")
 LANGUAGES: Final = {"en": "en", "zh": "zh_CN"}
-REVIEWED_SINCE_KEY: Final = "reviews"  # kept: since when this house is reviewed
+REVIEWED_SINCE_KEY: Final = "reviews"  # kept: since when this installation is reviewed
 OVERDUE_AFTER: Final = timedelta(hours=26)  # its own schedule did not fire: somebody else makes it
 EXAMPLE_REF: Final = "INC-1"  # in the texts of a procedure
 SHARES_EVERY: Final = timedelta(hours=1)  # shares of the day are kept so often
@@ -51,91 +51,91 @@ class ReviewResult:
     late: bool
 
 
-def run_due_reviews(desk: ReviewService, kind: ReviewKind, now: DateTime) -> list[ReviewResult]:
+def run_due_reviews(service: ReviewService, kind: ReviewKind, now: DateTime) -> list[ReviewResult]:
     """Run every review of a kind whose period is over and was not reviewed; none where nothing is due.
 
     Raises:
         StorageError: the database cannot be used; what was not committed is still due.
     """
-    keep_daily_shares(desk, now, anew=kind is ReviewKind.DAILY)
-    return _hold(desk, kind, _owed(desk, kind, now), now)
+    keep_daily_shares(service, now, anew=kind is ReviewKind.DAILY)
+    return _hold(service, kind, _owed(service, kind, now), now)
 
 
-def run_overdue_reviews(desk: ReviewService, now: DateTime) -> list[ReviewResult]:
+def run_overdue_reviews(service: ReviewService, now: DateTime) -> list[ReviewResult]:
     """Run every review, of any kind, whose schedule should have fired 26 hours ago and did not."""
-    keep_daily_shares(desk, now)
+    keep_daily_shares(service, now)
     found: list[ReviewResult] = []
     for kind in ReviewKind:
-        periods = [period for period in _owed(desk, kind, now) if period.ends + OVERDUE_AFTER <= now]
-        found += _hold(desk, kind, periods, now)
+        periods = [period for period in _owed(service, kind, now) if period.ends + OVERDUE_AFTER <= now]
+        found += _hold(service, kind, periods, now)
     return found
 
 
-def remake_document(desk: ReviewService, kind: ReviewKind, name: str, now: DateTime) -> Document:
+def remake_document(service: ReviewService, kind: ReviewKind, name: str, now: DateTime) -> Document:
     """Make the document of a period anew, as far as a running period is; nobody is called.
 
     Raises:
         BadPeriod: no such period.
         Refused: it has not begun yet.
     """
-    period = parse_period(REVIEW_LENGTHS[kind], name, desk.plan.zone)
+    period = parse_period(REVIEW_LENGTHS[kind], name, service.plan.zone)
     if period.begins >= now:
         raise CommandRefused(f"{period.name} has not begun yet")
-    keep_daily_shares(desk, now, anew=True)
-    with desk.open_for_reading() as connection:
-        document = _document(desk, connection, kind, period, now)
-    with desk.installation.database.write() as connection:
+    keep_daily_shares(service, now, anew=True)
+    with service.open_for_reading() as connection:
+        document = _document(service, connection, kind, period, now)
+    with service.installation.database.write() as connection:
         documents.save_document(connection, document)
     return document
 
 
-def keep_daily_shares(desk: ReviewService, now: DateTime, *, anew: bool = False) -> None:
+def keep_daily_shares(service: ReviewService, now: DateTime, *, anew: bool = False) -> None:
     """Keep the shares of yesterday and today, once an hour at most."""
-    with desk.installation.database.read() as connection:
+    with service.installation.database.read() as connection:
         newest = review_records.newest_day_figure_at(connection)
     if newest is not None and newest + SHARES_EVERY > now and not anew:
         return
-    found = period_metrics.compute_daily_shares(desk.figures, desk.metrics(), now, desk.plan.zone)
-    with desk.installation.database.write() as connection:
+    found = period_metrics.compute_daily_shares(service.figures, service.metrics(), now, service.plan.zone)
+    with service.installation.database.write() as connection:
         for one in found:
             review_records.save_day_figure(connection, one.day, one.metric, one.events, one.good, now)
 
 
-def _owed(desk: ReviewService, kind: ReviewKind, now: DateTime) -> list[Period]:
-    with desk.installation.database.read() as connection:
+def _owed(service: ReviewService, kind: ReviewKind, now: DateTime) -> list[Period]:
+    with service.installation.database.read() as connection:
         last = review_records.last_run(connection, kind)
         begun = turns.load_installation_fact(connection, REVIEWED_SINCE_KEY)
     if begun is None:
-        with desk.installation.database.write() as connection:
+        with service.installation.database.write() as connection:
             turns.save_installation_fact(connection, REVIEWED_SINCE_KEY, {}, now)
         return []
-    return unreviewed_periods(REVIEW_LENGTHS[kind], last, begun[1], now, desk.plan.zone)
+    return unreviewed_periods(REVIEW_LENGTHS[kind], last, begun[1], now, service.plan.zone)
 
 
-def _hold(desk: ReviewService, kind: ReviewKind, periods: Iterable[Period], now: DateTime) -> list[ReviewResult]:
+def _hold(service: ReviewService, kind: ReviewKind, periods: Iterable[Period], now: DateTime) -> list[ReviewResult]:
     """Each of these periods; of several the newest calls its owner, and says which ones had been missed."""
     wanted = list(periods)
     found: list[ReviewResult] = []
     for period in wanted:
         newest = period is wanted[-1]
         missed = [one.name for one in wanted[:-1]] if newest else []
-        held = _hold_one(desk, kind, period, now, missed, late=not newest)
+        held = _hold_one(service, kind, period, now, missed, late=not newest)
         found += [held] if held else []
     return found
 
 
 def _hold_one(
-    desk: ReviewService, kind: ReviewKind, period: Period, now: DateTime, missed: list[str], *, late: bool
+    service: ReviewService, kind: ReviewKind, period: Period, now: DateTime, missed: list[str], *, late: bool
 ) -> ReviewResult | None:
-    with desk.open_for_reading() as connection:
-        document = _document(desk, connection, kind, period, now, missed=missed, late=late)
+    with service.open_for_reading() as connection:
+        document = _document(service, connection, kind, period, now, missed=missed, late=late)
     trouble, procedure = "", None
     try:
-        procedure = None if late else require_playbook(desk.installation, str(kind))
+        procedure = None if late else require_playbook(service.installation, str(kind))
     except CommandRefused as refused:  # a role that nobody holds any more: the document is made, and the list says so
         trouble = str(refused)
         log.error("%s %s: nobody is called: %s", kind, period.name, trouble)  # noqa: TRY400 - one line, no traceback
-    with desk.installation.database.write() as connection:
+    with service.installation.database.write() as connection:
         values = {"ends_at": period.ends, "made_at": now, "late": late, "document": document.id, "trouble": trouble}
         if not review_records.claim_period(connection, str(kind), period.name, matter="", **values):
             return None
@@ -144,13 +144,13 @@ def _hold_one(
         if procedure is not None:
             command_id = f"review:{kind}:{period.name}"
             title = f"{document.title.en} · {document.title.zh}"
-            matter = open_review(connection, desk, procedure, command_id, title, document, now)
+            matter = open_review(connection, service, procedure, command_id, title, document, now)
             review_records.update_run(connection, str(kind), period.name, matter=matter)
     return ReviewResult(kind, period.name, document.id, matter, late)
 
 
 def open_review(  # noqa: PLR0913 - what a review is made of
-    connection: Connection, desk: ReviewService, procedure: Playbook, command_id: str, title: str, document: Document,
+    connection: Connection, service: ReviewService, procedure: Playbook, command_id: str, title: str, document: Document,
     now: DateTime, *, origin: str = "",
 ) -> str:  # fmt: skip
     """Open the review that carries a document to its owner, in the caller's transaction; return its reference.
@@ -165,9 +165,9 @@ def open_review(  # noqa: PLR0913 - what a review is made of
         nature=CaseType.REVIEW,
     )  # fmt: skip
     wanted = [
-        (validate_declaration(command, now), _with_link(procedure, desk.document_link(document.id), document.about))
+        (validate_declaration(command, now), _with_link(procedure, service.document_link(document.id), document.about))
     ]
-    (answer,) = begin_in_transaction(connection, desk.installation.roster(), wanted, now)
+    (answer,) = begin_in_transaction(connection, service.installation.roster(), wanted, now)
     return answer.ref
 
 
@@ -186,15 +186,15 @@ def _with_link(procedure: Playbook, link: str, about: str) -> Playbook:
 
 
 def _document(
-    desk: ReviewService, connection: Connection, kind: ReviewKind, period: Period, now: DateTime, *,
+    service: ReviewService, connection: Connection, kind: ReviewKind, period: Period, now: DateTime, *,
     missed: Iterable[str] = (), late: bool = False,
 ) -> Document:  # fmt: skip
     data = {
-        **FIGURES_BY_KIND[kind](desk, connection, period, now),
+        **FIGURES_BY_KIND[kind](service, connection, period, now),
         "kind": str(kind), "period": period.name, "from": period.begins.isoformat(), "to": period.ends.isoformat(),
-        "zone": desk.plan.zone, "whole": period.ends <= now, "late": late, "missed": list(missed),
+        "zone": service.plan.zone, "whole": period.ends <= now, "late": late, "missed": list(missed),
     }  # fmt: skip
-    sheets = {name: _sheet(desk, kind, data, now, language) for name, language in LANGUAGES.items()}
+    sheets = {name: _sheet(service, kind, data, now, language) for name, language in LANGUAGES.items()}
     return Document(
         id=f"{kind}/{period.name}", title=Text(sheets["en"].title, sheets["zh"].title), made_at=now,
         from_at=period.begins, to_at=period.ends, data=data,
@@ -204,7 +204,7 @@ def _document(
 
 
 def _sheet(
-    desk: ReviewService, kind: ReviewKind, data: Mapping[str, Any], now: DateTime, language: str
+    service: ReviewService, kind: ReviewKind, data: Mapping[str, Any], now: DateTime, language: str
 ) -> DocumentSheet:
     _ = translator(language)
     zone = str(data["zone"])
@@ -223,7 +223,7 @@ def _sheet(
     made = now.in_timezone(zone).format("YYYY-MM-DD HH:mm")
     return DocumentSheet(
         language, f"{review_title(kind)[language]} {data['period']}", subtitle,
-        BLOCKS_BY_KIND[kind](data, desk.metrics(), zone, language), _foot(made, _), badges,
+        BLOCKS_BY_KIND[kind](data, service.metrics(), zone, language), _foot(made, _), badges,
     )  # fmt: skip
 
 

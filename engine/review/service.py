@@ -25,10 +25,10 @@ FILE = "reviews.yaml"
 class ReviewService:
     """Reviews of one installation. Threads may share one."""
 
-    def __init__(self, house: Installation) -> None:
-        self.installation = house
-        self.file = ReviewsFile(house.settings.home / FILE)
-        self._book = Rulebook(house.settings.home)
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.file = ReviewsFile(installation.settings.home / FILE)
+        self._book = Rulebook(installation.settings.home)
         self._figures: SampleStore | None = None
         self._lock = Lock()
 
@@ -90,9 +90,9 @@ _DESKS: WeakKeyDictionary[Installation, ReviewService] = WeakKeyDictionary()
 _GUARD = Lock()
 
 
-def get_review_service(house: Installation) -> ReviewService:
+def get_review_service(installation: Installation) -> ReviewService:
     """Return the one review service of an installation."""
     with _GUARD:
-        if house not in _DESKS:
-            _DESKS[house] = ReviewService(house)
-        return _DESKS[house]
+        if installation not in _DESKS:
+            _DESKS[installation] = ReviewService(installation)
+        return _DESKS[installation]

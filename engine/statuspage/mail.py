@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
 from engine.customers.recipient_address import send_to_recipient
-from engine.customers.service import get_customer_service as customer_desk
+from engine.customers.service import get_customer_service as customer_service
 from engine.installation import Installation
 from engine.statuspage.page import build_page
 from engine.statuspage.subscribers import (
@@ -39,33 +39,37 @@ _BACK_OFF = tenacity.wait_exponential_jitter(multiplier=5, max=300, jitter=5)
 _LATE = timedelta(hours=24)  # an older statement is no news
 
 
-def enqueue_statements(house: Installation, now: DateTime) -> int:
+def enqueue_statements(installation: Installation, now: DateTime) -> int:
     """Enqueue each new statement for each subscriber, once; return how many mails."""
-    desk = get_status_page_service(house)
-    with house.database.read() as connection:
+    service = get_status_page_service(installation)
+    with installation.database.read() as connection:
         if not subscribers.has_confirmed(connection):
             return 0
         done = turns.load_installation_fact(connection, _KEPT)
     known = set(done[0].get("statements", [])) if done else set()
-    current = [one for one in build_page(house, desk.plan, now)["statements"] if not one["withdrawn"] and one["texts"]]
+    current = [
+        one
+        for one in build_page(installation, service.plan, now)["statements"]
+        if not one["withdrawn"] and one["texts"]
+    ]
     fresh = [one for one in current if one["at"] > (now - _LATE).isoformat() and one["id"] not in known]
-    count = sum(_owe(desk, one, now) for one in fresh)
+    count = sum(_owe(service, one, now) for one in fresh)
     if fresh or known - {one["id"] for one in current}:
-        with house.database.write() as connection:
+        with installation.database.write() as connection:
             turns.save_installation_fact(connection, _KEPT, {"statements": [one["id"] for one in current]}, now)
     return count
 
 
-def _owe(desk: StatusPageService, statement: dict[str, Any], now: DateTime) -> int:
+def _owe(service: StatusPageService, statement: dict[str, Any], now: DateTime) -> int:
     """In batches of their own; killed in the middle, the next look owes the rest: a key is kept once."""
     count, after = 0, ""
     published = pendulum.instance(datetime.fromisoformat(statement["at"]))  # who subscribed later has read it
     while True:
-        with desk.installation.database.write() as connection:
+        with service.installation.database.write() as connection:
             rows = subscribers.list_confirmed(connection, published, after, _BATCH)
             made = [
                 make_mail_entry(
-                    f"STATUS/{statement['id']}/{row.id}", row.id, STATEMENT, desk.plan.tag,
+                    f"STATUS/{statement['id']}/{row.id}", row.id, STATEMENT, service.plan.tag,
                     {"language": row.language, "texts": statement["texts"], "at": statement["at"]},
                 )
                 for row in rows
@@ -80,29 +84,31 @@ def _owe(desk: StatusPageService, statement: dict[str, Any], now: DateTime) -> i
 # --- on its way ----------------------------------------------------------------------------------------------------
 
 
-def send_mail(house: Installation, row: Row[Any]) -> SendOutcome:
+def send_mail(installation: Installation, row: Row[Any]) -> SendOutcome:
     """Send one claimed mail: the address is opened now, and kept nowhere."""
-    desk = get_status_page_service(house)
-    with house.database.read() as connection:
+    service = get_status_page_service(installation)
+    with installation.database.read() as connection:
         found = subscribers.get_subscriber(connection, row.person)
     if found is None or (row.purpose == STATEMENT and found.confirmed_at is None):
         return SendOutcome(SendVerdict.REFUSED, detail="they left")
     try:
-        address = customer_desk(house).open_vault().open(found.sealed).mail
-        message, headers = _message(desk, row)
-        return send_to_recipient(house.channels(), row.channel, desk.plan.placeholder, address, message, headers)
+        address = customer_service(installation).open_vault().open(found.sealed).mail
+        message, headers = _message(service, row)
+        return send_to_recipient(
+            installation.channels(), row.channel, service.plan.placeholder, address, message, headers
+        )
     except (UnreadableContact, SettingsError) as error:
         return SendOutcome(SendVerdict.REFUSED, detail=str(error))
     except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody knows whether it went
         return SendOutcome(SendVerdict.UNKNOWN, detail=f"the channel failed ({type(error).__name__})")
 
 
-def _message(desk: StatusPageService, row: Row[Any]) -> tuple[Message, dict[str, str]]:
+def _message(service: StatusPageService, row: Row[Any]) -> tuple[Message, dict[str, str]]:
     language = row.payload["language"]
     _ = translator(language)
-    title = desk.plan.title.in_(language)
+    title = service.plan.title.in_(language)
     if row.purpose == ASK:
-        link = desk.confirm_link(row.person)
+        link = service.confirm_link(row.person)
         lines = (
             _("Somebody, probably you, asked for our public statements by e-mail."),
             _("If you want them, confirm here within two days:"),
@@ -113,8 +119,8 @@ def _message(desk: StatusPageService, row: Row[Any]) -> tuple[Message, dict[str,
         return Message(title=subject, body="\n\n".join(lines), language=language, key=row.key, link=link), {}
     texts = row.payload["texts"]
     text = texts.get(language) or next(iter(texts.values()))
-    leave = desk.leave_link(row.person)
-    page = f"{desk.installation.settings.links_url}/status"
+    leave = service.leave_link(row.person)
+    page = f"{service.installation.settings.links_url}/status"
     body = "\n\n".join((text, page, _("No more of these: {link}").format(link=leave)))
     headers = {"List-Unsubscribe": f"<{leave}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}  # RFC 8058
     return Message(title=title, body=body, language=language, key=row.key, link=page), headers

@@ -34,22 +34,22 @@ _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def build_page(house: Installation, plan: StatusPlan, now: DateTime) -> dict[str, Any]:
+def build_page(installation: Installation, plan: StatusPlan, now: DateTime) -> dict[str, Any]:
     """Build the page: services and statements; of an incident only its publications and its beginning.
 
     Raises:
         StorageError: the database does not answer.
     """
     try:
-        roster = house.roster()
+        roster = installation.roster()
     except BadFile:
         roster = Roster()
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         troubles = publications.list_public_incidents(connection)
         facts = publications.list_publications(connection, now - plan.shown_for)
         texts = publications.list_published_texts(connection, list({row.incident_id for row in facts}))
     standings = [find_service_status(service, troubles, plan.outage) for service in plan.services]
-    posted = [one for row in facts if (one := _posted(house, roster, row, texts)) is not None]
+    posted = [one for row in facts if (one := _posted(installation, roster, row, texts)) is not None]
     return {
         "at": now.isoformat(),
         "overall": str(find_overall_state(standings)),
@@ -86,7 +86,7 @@ def _id(incident: str, step: str) -> str:
 
 
 def _posted(
-    house: Installation, roster: Roster, row: Row[Any], texts: dict[tuple[str, str, str], str]
+    installation: Installation, roster: Roster, row: Row[Any], texts: dict[tuple[str, str, str], str]
 ) -> PostedText | None:
     channel = str(row.data.get("channel", ""))
     text = texts.get((row.incident_id, row.step, channel))
@@ -96,7 +96,7 @@ def _posted(
     language = known.language if known else ("zh_CN" if _CHINESE.search(text) else "en")
     return PostedText(
         row.incident_id, row.step, channel, language, row.at, text, _link(str(row.data.get("receipt", ""))),
-        withdraws=_withdraws(house, row.playbook, row.step),
+        withdraws=_withdraws(installation, row.playbook, row.step),
     )  # fmt: skip
 
 
@@ -109,9 +109,9 @@ def _link(receipt: str) -> str:
     return receipt if public and " " not in receipt else ""
 
 
-def _withdraws(house: Installation, playbook: str | None, step: str) -> bool:
+def _withdraws(installation: Installation, playbook: str | None, step: str) -> bool:
     try:
-        plan = house.library.get(playbook or "")
+        plan = installation.library.get(playbook or "")
     except UnknownPlaybook:
         return False
     return any(one.withdraws and step.startswith(f"{stage.id}/{one.id}") for stage, one in plan.each_step())

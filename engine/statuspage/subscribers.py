@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from domain.customers.import_row import CustomerContact
 from domain.service_status import StatusPlan
-from engine.customers.service import get_customer_service as customer_desk
+from engine.customers.service import get_customer_service as customer_service
 from engine.delivery.links import BadLink
 from engine.installation import Installation
 from engine.statuspage.page import FILE
@@ -51,10 +51,10 @@ class TooManySubscriptions(Exception):
 class StatusPageService:
     """Status page of one installation: its plan, its links. Threads may share one."""
 
-    def __init__(self, house: Installation) -> None:
-        self.installation = house
-        self.file = StatusFile(house.settings.home / FILE)
-        key = house.settings.secret_key()
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.file = StatusFile(installation.settings.home / FILE)
+        key = installation.settings.secret_key()
         self._confirming = URLSafeTimedSerializer(key, salt="tocsin-status-confirm")
         self._leaving = URLSafeSerializer(key, salt="tocsin-status-leave")
 
@@ -100,18 +100,18 @@ _DESKS: WeakKeyDictionary[Installation, StatusPageService] = WeakKeyDictionary()
 _GUARD = Lock()
 
 
-def get_status_page_service(house: Installation) -> StatusPageService:
+def get_status_page_service(installation: Installation) -> StatusPageService:
     """Return the one status page service of an installation."""
     with _GUARD:
-        if house not in _DESKS:
-            _DESKS[house] = StatusPageService(house)
-        return _DESKS[house]
+        if installation not in _DESKS:
+            _DESKS[installation] = StatusPageService(installation)
+        return _DESKS[installation]
 
 
 # --- coming and going ----------------------------------------------------------------------------------------------
 
 
-def subscribe(desk: StatusPageService, address: str, language: str, now: DateTime, came_from: str = "") -> None:
+def subscribe(service: StatusPageService, address: str, language: str, now: DateTime, came_from: str = "") -> None:
     """Ask a person by e-mail to confirm that they want statements.
 
     The answer says nothing of who subscribes already.
@@ -124,9 +124,9 @@ def subscribe(desk: StatusPageService, address: str, language: str, now: DateTim
     address = address.strip()
     if len(address) > LONGEST_ADDRESS or not _ADDRESS.fullmatch(address):
         raise BadAddress("this is no e-mail address: write it like name@example.org")
-    vault = customer_desk(desk.installation).open_vault()
+    vault = customer_service(service.installation).open_vault()
     mark = vault.mark(f"subscriber {address.lower()}")
-    with desk.installation.database.write() as connection:
+    with service.installation.database.write() as connection:
         _count(connection, vault.mark(f"subscribes from {came_from}"), now)
         subscribers.delete_unconfirmed(connection, now - CONFIRM_WITHIN)
         known = subscribers.find_subscriber(connection, mark)
@@ -142,7 +142,7 @@ def subscribe(desk: StatusPageService, address: str, language: str, now: DateTim
             name = subscribers.add_subscriber(connection, mark, vault.seal(CustomerContact(address, "")), language, now)
         key = f"STATUS/confirm/{name}/{int(now.timestamp())}"
         outbox.enqueue_entries(
-            connection, [make_mail_entry(key, name, ASK, desk.plan.tag, {"language": language})], now
+            connection, [make_mail_entry(key, name, ASK, service.plan.tag, {"language": language})], now
         )
 
 
@@ -153,25 +153,25 @@ def _count(connection: Connection, key: str, now: DateTime) -> None:
     failed_logins.set_failures(connection, key, number + 1, now)
 
 
-def confirm_subscription(desk: StatusPageService, token: str, now: DateTime) -> bool:
+def confirm_subscription(service: StatusPageService, token: str, now: DateTime) -> bool:
     """Confirm a subscription; False if the subscriber has left since.
 
     Raises:
         BadLink: the link is altered or too old.
     """
-    name = desk.read_confirm_link(token)
-    with desk.installation.database.write() as connection:
+    name = service.read_confirm_link(token)
+    with service.installation.database.write() as connection:
         return subscribers.confirm_subscriber(connection, name, now)
 
 
-def unsubscribe(desk: StatusPageService, token: str) -> None:
+def unsubscribe(service: StatusPageService, token: str) -> None:
     """Unsubscribe: nothing of the subscriber is kept. Doing so again is no mistake.
 
     Raises:
         BadLink: the link is altered.
     """
-    name = desk.read_leave_link(token)
-    with desk.installation.database.write() as connection:
+    name = service.read_leave_link(token)
+    with service.installation.database.write() as connection:
         subscribers.delete_subscriber(connection, name)
 
 

@@ -34,7 +34,7 @@ class SeriesState:
 
 
 def read_current_states(
-    house: Installation, figures: SampleStore, rule: Rule, calendar: CampaignCalendar, now: DateTime
+    installation: Installation, figures: SampleStore, rule: Rule, calendar: CampaignCalendar, now: DateTime
 ) -> list[SeriesState]:
     """Read every series of a rule, those in the worst state first.
 
@@ -42,7 +42,7 @@ def read_current_states(
         StorageError: the databases cannot be read.
     """
     at = floor_to_tick(now)
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         recorded = warnings.load_rule_states(connection, LIVE_FEED)
     evaluator = Evaluator(
         (rule,), history=StoredHistory(figures, LIVE_FEED), holidays=calendar.holidays,

@@ -69,12 +69,12 @@ class WarningEffects:
     """
 
     def __init__(
-        self, connection: Connection, house: Installation, lane: str, now: DateTime,
+        self, connection: Connection, installation: Installation, lane: str, now: DateTime,
         advice: Mapping[tuple[str, SeriesKey], Text] = MappingProxyType({}),
     ) -> None:  # fmt: skip
-        self._connection, self._house, self._lane, self._now = connection, house, lane, now
+        self._connection, self._installation, self._lane, self._now = connection, installation, lane, now
         self._advice = advice
-        self._roster = house.roster()
+        self._roster = installation.roster()
 
     # --- what may happen to a warning ---
 
@@ -161,7 +161,7 @@ class WarningEffects:
             kind="warning", drill=bool(self._lane), warning=self._figures(said),
             nature=CaseType.INCIDENT if starts.as_ == "incident" else CaseType.WARNING,
         )  # fmt: skip
-        wanted = (validate_declaration(command, self._now), require_playbook(self._house, starts.playbook))
+        wanted = (validate_declaration(command, self._now), require_playbook(self._installation, starts.playbook))
         (answer,) = begin_in_transaction(self._connection, self._roster, [wanted], self._now)
         return answer.incident_id
 

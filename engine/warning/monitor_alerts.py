@@ -36,7 +36,7 @@ OUTAGE_PLAYBOOK, RESOURCES_PLAYBOOK = "service-outage", "reallocate-resources"
 class MonitorAlerts:
     """Makes warnings of alerts. Safe to call from several threads."""
 
-    house: Installation
+    installation: Installation
 
     def alerts(self, alerts: Sequence[MonitorAlert], now: DateTime) -> None:
         """Commit what these alerts mean, a few at a time, so that no deadline waits for the lock.
@@ -46,8 +46,8 @@ class MonitorAlerts:
                 repeat.
         """
         for begin in range(0, len(alerts), MOST_AT_ONCE):
-            with self.house.database.write() as connection:
-                acting = WarningEffects(connection, self.house, LIVE_FEED, now)
+            with self.installation.database.write() as connection:
+                acting = WarningEffects(connection, self.installation, LIVE_FEED, now)
                 silences = warnings.list_silences(connection, now)
                 standing = {one.id: one for one in warnings.list_open_warnings(connection, LIVE_FEED)}
                 for alert in alerts[begin : begin + MOST_AT_ONCE]:

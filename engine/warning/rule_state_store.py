@@ -29,16 +29,16 @@ class WarningStateStore:
     """
 
     def __init__(
-        self, house: Installation, rules: Callable[[], Mapping[str, Rule]], clock: Callable[[], DateTime],
+        self, installation: Installation, rules: Callable[[], Mapping[str, Rule]], clock: Callable[[], DateTime],
         advise: Advise = lambda *_: None,
     ) -> None:  # fmt: skip
-        self._house, self._rules, self._clock, self._advise = house, rules, clock, advise
+        self._installation, self._rules, self._clock, self._advise = installation, rules, clock, advise
         self.lease: checkpoints.EvaluatorLease | None = None  # of the engine that writes here
         self._held: dict[str, bool] = {}  # lane -> whether any warning is held back; unknown before the first look
 
     def load(self, lane: str) -> dict[tuple[str, SeriesKey], RuleState]:
         """Load the state of every rule on the feed."""
-        with self._house.database.read() as connection:
+        with self._installation.database.read() as connection:
             return warnings.load_rule_states(connection, lane)
 
     def commit(self, lane: str, changes: Sequence[RuleStateChange], at: DateTime) -> None:
@@ -64,7 +64,7 @@ class WarningStateStore:
             (one.rule, one.series) for one in changes if one.rule in rules and warning_move(one) is WarningMove.RAISE
         ]
         advice = self._advice(rules, raised, lane, at)
-        with self._house.database.write() as connection:
+        with self._installation.database.write() as connection:
             checkpoints.require_lease(connection, self.lease)
             stands = {(change.rule, change.series): change.after for change in changes}
             warnings.save_rule_states(connection, lane, stands, at)
@@ -75,7 +75,7 @@ class WarningStateStore:
             ]
             if not moved:
                 return
-            acting = WarningEffects(connection, self._house, lane, now, advice)
+            acting = WarningEffects(connection, self._installation, lane, now, advice)
             bench = _Bench(acting, self._scene(connection, lane, rules, at, now))
             for change in moved:
                 bench.take(change)
@@ -87,15 +87,15 @@ class WarningStateStore:
         if not self._held.get(lane, True):
             return
         rules, now = self._rules(), self._clock()
-        with self._house.database.read() as connection:
+        with self._installation.database.read() as connection:
             held = [one for one in warnings.list_open_warnings(connection, lane) if one.course is Disposition.HELD]
         self._held[lane] = bool(held)
         if not held:
             return
         advice = self._advice(rules, [(one.rule, one.series) for one in held], lane, at)
-        with self._house.database.write() as connection:
+        with self._installation.database.write() as connection:
             checkpoints.require_lease(connection, self.lease)
-            acting = WarningEffects(connection, self._house, lane, now, advice)
+            acting = WarningEffects(connection, self._installation, lane, now, advice)
             bench = _Bench(acting, self._scene(connection, lane, rules, at, now))
             bench.review()
             self._held[lane] = bench.holds()

@@ -27,9 +27,9 @@ log = logging.getLogger("tocsin.warning")
 STANDBY_PLAYBOOK = "standby-agents"
 
 
-def evaluator_name(house: Installation) -> str:
+def evaluator_name(installation: Installation) -> str:
     """Name the evaluator by machine and home. A restarted process is the same one, and goes on at once."""
-    return f"{socket.gethostname()}:{house.settings.home}"
+    return f"{socket.gethostname()}:{installation.settings.home}"
 
 
 def rules_in_force(book: Rulebook, profile: str = STANDARD) -> RuleSet:
@@ -61,8 +61,15 @@ def open_ticker(settings: Settings, board: HealthBoard, profile: Callable[[], st
     Raises:
         StorageError: the databases cannot be opened, or are not of this program's schema.
     """
-    house = Installation(settings, sends=False, checks=False).open()
-    book = Rulebook(settings.home, playbooks=lambda: [playbook.id for playbook in house.library.all()])
-    ledger = WarningStateStore(house, lambda: {rule.id: rule for rule in book.all()}, now, make_adviser(board))
+    installation = Installation(settings, sends=False, checks=False).open()
+    book = Rulebook(settings.home, playbooks=lambda: [playbook.id for playbook in installation.library.all()])
+    ledger = WarningStateStore(installation, lambda: {rule.id: rule for rule in book.all()}, now, make_adviser(board))
     figures = open_sample_store(settings)
-    return Ticker(house.database, figures, ledger, lambda: rules_in_force(book, profile()), now, evaluator_name(house))
+    return Ticker(
+        installation.database,
+        figures,
+        ledger,
+        lambda: rules_in_force(book, profile()),
+        now,
+        evaluator_name(installation),
+    )

@@ -17,7 +17,7 @@ from storage.types import DurationType, UtcDateTime
 def _render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
     """Migrations say `UtcDateTime()` and not what a database makes of it."""
     if kind == "type" and isinstance(item, UtcDateTime | DurationType):
-        autogen.imports.add("from storage.types import Span, UtcDateTime")
+        autogen.imports.add("from storage.types import DurationType, UtcDateTime")
         return f"{type(item).__name__}()"
     return False
 

@@ -45,7 +45,7 @@ class DayFigureRow(SQLModel, table=True):
     """Events of a day and metric, and the good ones among them. Rollups do not keep shares."""
 
     __tablename__ = "day_figure"
-    day: str = Field(primary_key=True, max_length=10)  # in the zone of the house
+    day: str = Field(primary_key=True, max_length=10)  # in the zone of the installation
     metric: str = Field(primary_key=True, max_length=80)
     events: float
     good: float

@@ -28,7 +28,7 @@ EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.tit
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Served]:
     with served(tmp_path_factory.mktemp("doors"), free_port()) as running:
-        accounts.add_account(running.house, Account("ada", "", AccessRole.ADMIN), PASSWORD, now(), AuditActor())
+        accounts.add_account(running.installation, Account("ada", "", AccessRole.ADMIN), PASSWORD, now(), AuditActor())
         publish(running, running.declare("Payments fail", service="payment"))
         yield running
 
@@ -153,7 +153,7 @@ def test_nothing_that_somebody_wrote_runs_on_any_page(web: Served, browser: Brow
     assert [f"{one.url}: {one.text}" for one in taken if one.status_code >= 300] == [], "it is stored"
     published = web.declare("Another", service="payment")
     publish(web, published)
-    accounts.make_api_token(web.house, "ada", ["read"], 1, now(), AuditActor(who=EVIL), EVIL)
+    accounts.make_api_token(web.installation, "ada", ["read"], 1, now(), AuditActor(who=EVIL), EVIL)
     page = browser.new_context(viewport=PHONE, locale="en-US").new_page()
     log_in(page, web)
     said: list[str] = []

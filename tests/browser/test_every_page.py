@@ -12,12 +12,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from tests.contrast import CONTRAST
-from tests.full_house import PopulatedInstallation, populated_installation
+from tests.full_installation import PopulatedInstallation, populated_installation
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "img"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
-# name of the picture -> page; REF and the like are those of the house.
+# name of the picture -> page; REF and the like are those of the installation.
 PAGES = {
     "board": "/",
     "declare": "/declare",
@@ -44,22 +44,26 @@ SIZES: dict[str, Any] = {"phone": {"width": 390, "height": 844}, "desk": {"width
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[PopulatedInstallation]:
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[PopulatedInstallation]:
     with populated_installation(tmp_path_factory.mktemp("full"), free_port()) as running:
         yield running
 
 
-def context_of(house: PopulatedInstallation, browser: Browser, size: str, scheme: str, locale: str) -> BrowserContext:
+def context_of(
+    installation: PopulatedInstallation, browser: Browser, size: str, scheme: str, locale: str
+) -> BrowserContext:
     context = browser.new_context(
         viewport=SIZES[size], color_scheme="dark" if scheme == "dark" else "light", locale=locale, bypass_csp=False
     )
-    house.web.login(context, "admin", "alice")
+    installation.web.login(context, "admin", "alice")
     return context
 
 
 @pytest.mark.parametrize(("size", "scheme", "locale"), [("phone", "dark", "en-US"), ("desk", "light", "zh-CN")])
 def test_every_page_can_be_read_and_used_by_everybody(
-    house: PopulatedInstallation, browser: Browser, size: str, scheme: str, locale: str
+    installation: PopulatedInstallation, browser: Browser, size: str, scheme: str, locale: str
 ) -> None:
     said: list[str] = []
     wrong: list[str] = []
@@ -68,11 +72,11 @@ def test_every_page_can_be_read_and_used_by_everybody(
         if message.type == "error":
             said.append(message.text)
 
-    context = context_of(house, browser, size, scheme, locale)
+    context = context_of(installation, browser, size, scheme, locale)
     page = context.new_page()
     page.on("console", hear)
     for name, address in PAGES.items():
-        answer = page.goto(house.web.url + address.replace("REF", house.ref))
+        answer = page.goto(installation.web.url + address.replace("REF", installation.ref))
         assert answer is not None
         assert answer.status == 200, name
         if page.evaluate("document.documentElement.scrollWidth") > SIZES[size]["width"]:
@@ -98,17 +102,17 @@ def violations(page: Page) -> list[str]:
 
 @pytest.mark.skipif(not os.environ.get("WRITE_DOCS"), reason="pictures are written by `make pictures`")
 @pytest.mark.parametrize(("size", "locale"), [("desk", "en-US"), ("phone", "zh-CN"), ("phone", "en-US")])
-def test_pictures_of_every_page(house: PopulatedInstallation, browser: Browser, size: str, locale: str) -> None:
+def test_pictures_of_every_page(installation: PopulatedInstallation, browser: Browser, size: str, locale: str) -> None:
     PICTURES.mkdir(exist_ok=True)
     end = f"{size}.zh" if locale == "zh-CN" else size
-    context = context_of(house, browser, size, "light", locale)
+    context = context_of(installation, browser, size, "light", locale)
     page = context.new_page()
     for name, address in PAGES.items():
         if (size, locale) == ("phone", "en-US") and name not in ("declare", "incident"):
             continue
         if name == "login":
             page = browser.new_context(viewport=SIZES[size], locale=locale).new_page()
-        page.goto(house.web.url + address.replace("REF", house.ref))
+        page.goto(installation.web.url + address.replace("REF", installation.ref))
         page.screenshot(path=PICTURES / f"{name}.{end}.png")
         if name == "login":
             page.context.close()

@@ -24,9 +24,9 @@ def web(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
 
 def test_the_button_works_without_script(web: Served, browser: Browser) -> None:
     ref = web.declare("Checkout is down")
-    with web.house.database.read() as connection:
+    with web.installation.database.read() as connection:
         response = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))[0]
-    url = AcknowledgeLinks(web.house.settings.secret_key(), web.url).make_url(
+    url = AcknowledgeLinks(web.installation.settings.secret_key(), web.url).make_url(
         AcknowledgeLink(response, "apology/trace", "erik")
     )
     page = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740}).new_page()

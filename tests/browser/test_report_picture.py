@@ -28,11 +28,11 @@ NAMES = {
 
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Document]]:
-    with october(tmp_path_factory.mktemp("october")) as house:
-        desk = get_review_service(house.house)
+    with october(tmp_path_factory.mktemp("october")) as installation:
+        service = get_review_service(installation.installation)
         yield {
-            "monthly-report": remake_document(desk, ReviewKind.MONTHLY, "2026-10", house.now),
-            "retrospective": draft_retrospective(desk, "INC-2", house.now),
+            "monthly-report": remake_document(service, ReviewKind.MONTHLY, "2026-10", installation.now),
+            "retrospective": draft_retrospective(service, "INC-2", installation.now),
         }
 
 

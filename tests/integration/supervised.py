@@ -49,8 +49,9 @@ time.sleep(600)
 
 UP = """
 import sys
-from engine.process.children import Child, Start
-from engine.process.supervisor import StartError, Supervisor, Timings
+from engine.process.children import ChildSpec, StartCondition
+from engine.process.supervisor import Supervisor, SupervisorTimings
+from engine.process.startup_checks import StartError
 from storage.settings import load_settings
 child_file, moods = sys.argv[1], dict(pair.split("=") for pair in sys.argv[2:])
 settings = load_settings()
@@ -58,7 +59,7 @@ def child(name, **more):
     port = {"web": settings.port, "prefect-server": settings.prefect_port}.get(name, 0)
     command = (sys.executable, "-S", child_file, str(settings.home), name, str(port), moods[name])
     url = f"http://127.0.0.1:{port}/healthz" if port else None
-    return Child(name=name, command=command, environment=ENV, folder=ROOT, health_url=url, **more)
+    return ChildSpec(name=name, command=command, environment=ENV, folder=ROOT, health_url=url, **more)
 import os
 from pathlib import Path
 ROOT = Path(os.environ["TEST_ROOT"])
@@ -67,10 +68,10 @@ kinds = {
     "web": dict(beat_limit=1.0, essential=True, health_limit=2.0),
     "engine": dict(beat_limit=1.0, essential=True),
     "prefect-server": dict(health_limit=1.5),
-    "prefect-worker": dict(start=Start.WITH_PREFECT, stopped_limit=1.0),
-    "prefect-setup": dict(start=Start.AFTER_READY),
+    "prefect-worker": dict(start=StartCondition.WITH_PREFECT, stopped_limit=1.0),
+    "prefect-setup": dict(start=StartCondition.AFTER_READY),
 }
-timings = Timings(
+timings = SupervisorTimings(
     probe_every=0.1, probe_calm=0.1, probe_timeout=0.5, setup_delay=0.1,
     prefect_patience=float(os.environ.get("PATIENCE", 45)), terminate=float(os.environ.get("TERMINATE", 6)),
 )

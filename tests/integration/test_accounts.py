@@ -18,7 +18,7 @@ from storage.accounts import failed_logins, sessions_and_tokens
 from storage.accounts import user_accounts as rows
 from storage.accounts.user_accounts import Account
 from storage.database import StorageError
-from tests.houses import installation_harness
+from tests.installations import installation_harness
 
 PASSWORD = "correct horse battery"
 NOW = pendulum.datetime(2026, 11, 22, 12)
@@ -26,18 +26,18 @@ HERE = AuditActor("198.51.100.7", way="password")
 
 
 @pytest.fixture
-def house(home: Path, database_url: str) -> Iterator[Installation]:
+def installation(home: Path, database_url: str) -> Iterator[Installation]:
     with installation_harness(home, database_url) as opened:
-        accounts.add_account(opened.house, Account("alice", "", AccessRole.ADMIN), PASSWORD, NOW, AuditActor())
-        yield opened.house
+        accounts.add_account(opened.installation, Account("alice", "", AccessRole.ADMIN), PASSWORD, NOW, AuditActor())
+        yield opened.installation
 
 
 @pytest.fixture
 def small(home: Path) -> Iterator[Installation]:
     """For what does not depend on the database."""
     with installation_harness(home) as opened:
-        accounts.add_account(opened.house, Account("alice", "", AccessRole.ADMIN), PASSWORD, NOW, AuditActor())
-        yield opened.house
+        accounts.add_account(opened.installation, Account("alice", "", AccessRole.ADMIN), PASSWORD, NOW, AuditActor())
+        yield opened.installation
 
 
 def test_name_and_password_let_in_and_nothing_else_does(small: Installation) -> None:
@@ -65,16 +65,16 @@ def test_a_password_that_is_guessed_is_refused(small: Installation, password: st
         accounts.set_password(small, "alice", password, AuditActor())
 
 
-def test_tries_that_fail_make_wait_and_even_the_right_password_waits(house: Installation) -> None:
+def test_tries_that_fail_make_wait_and_even_the_right_password_waits(installation: Installation) -> None:
     for _ in range(5):
         with pytest.raises(LoginRefused) as refused:
-            accounts.log_in(house, "alice", "wrong", NOW, HERE)
+            accounts.log_in(installation, "alice", "wrong", NOW, HERE)
         assert refused.value.wait == 0
     with pytest.raises(LoginRefused) as refused:
-        accounts.log_in(house, "alice", PASSWORD, NOW, HERE)
+        accounts.log_in(installation, "alice", PASSWORD, NOW, HERE)
     assert refused.value.wait == 2
-    assert accounts.log_in(house, "alice", PASSWORD, NOW.add(seconds=3), HERE).name == "alice"
-    accounts.log_in(house, "alice", PASSWORD, NOW.add(seconds=4), HERE)
+    assert accounts.log_in(installation, "alice", PASSWORD, NOW.add(seconds=3), HERE).name == "alice"
+    accounts.log_in(installation, "alice", PASSWORD, NOW.add(seconds=4), HERE)
 
 
 def test_a_name_that_is_none_makes_wait_as_one_that_is(small: Installation) -> None:
@@ -124,15 +124,15 @@ def test_a_name_that_is_none_takes_as_long_as_one_that_is(small: Installation, m
     assert len(costs) == 1, "at the same cost"
 
 
-def test_failures_are_kept_under_no_name_and_forgotten(house: Installation) -> None:
+def test_failures_are_kept_under_no_name_and_forgotten(installation: Installation) -> None:
     with pytest.raises(LoginRefused):
-        accounts.log_in(house, "alice", "wrong", NOW, HERE)
-    with house.database.read() as connection:
+        accounts.log_in(installation, "alice", "wrong", NOW, HERE)
+    with installation.database.read() as connection:
         kept = [tuple(row) for row in connection.execute(failed_logins.TRY.select())]
     assert len(kept) == 2
     assert "alice" not in str(kept)
     assert HERE.address not in str(kept)
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         assert failed_logins.delete_old_failures(connection, NOW.add(hours=1)) == 2
 
 
@@ -143,31 +143,31 @@ def test_a_password_in_the_field_of_the_name_stands_in_no_log(small: Installatio
         assert all(PASSWORD not in str(tuple(row)) for row in audit.read_entries(connection))
 
 
-def test_a_session_is_new_at_each_login_and_the_one_before_ends(house: Installation) -> None:
-    account = accounts.log_in(house, "alice", PASSWORD, NOW, HERE)
-    first = accounts.open_session(house, account, NOW, HERE, before="planted-by-somebody")
-    second = accounts.open_session(house, account, NOW, HERE, before=first)
+def test_a_session_is_new_at_each_login_and_the_one_before_ends(installation: Installation) -> None:
+    account = accounts.log_in(installation, "alice", PASSWORD, NOW, HERE)
+    first = accounts.open_session(installation, account, NOW, HERE, before="planted-by-somebody")
+    second = accounts.open_session(installation, account, NOW, HERE, before=first)
     assert "planted-by-somebody" not in (first, second)
-    assert _alive(house, second, NOW)
-    assert not _alive(house, first, NOW)
-    assert not _alive(house, "planted-by-somebody", NOW)
+    assert _alive(installation, second, NOW)
+    assert not _alive(installation, first, NOW)
+    assert not _alive(installation, "planted-by-somebody", NOW)
 
 
-def _alive(house: Installation, secret: str, now: pendulum.DateTime) -> bool:
-    with house.database.read() as connection:
+def _alive(installation: Installation, secret: str, now: pendulum.DateTime) -> bool:
+    with installation.database.read() as connection:
         return sessions_and_tokens.find_session(connection, secret, now, pendulum.duration(hours=24)) is not None
 
 
-def test_a_session_ends_when_idle_and_in_any_case(house: Installation) -> None:
-    account = accounts.log_in(house, "alice", PASSWORD, NOW, HERE)
-    secret = accounts.open_session(house, account, NOW, HERE)
-    assert _alive(house, secret, NOW.add(hours=23))
-    assert not _alive(house, secret, NOW.add(hours=25)), "idle for a day"
+def test_a_session_ends_when_idle_and_in_any_case(installation: Installation) -> None:
+    account = accounts.log_in(installation, "alice", PASSWORD, NOW, HERE)
+    secret = accounts.open_session(installation, account, NOW, HERE)
+    assert _alive(installation, secret, NOW.add(hours=23))
+    assert not _alive(installation, secret, NOW.add(hours=25)), "idle for a day"
     digest = rows.hash_secret(secret)
     for day in range(1, 8):
-        with house.database.write() as connection:
+        with installation.database.write() as connection:
             sessions_and_tokens.touch_session(connection, digest, NOW.add(days=day))
-    assert not _alive(house, secret, NOW.add(days=7, minutes=1)), "however busy"
+    assert not _alive(installation, secret, NOW.add(days=7, minutes=1)), "however busy"
 
 
 def test_out_is_out_at_once(small: Installation) -> None:
@@ -180,22 +180,22 @@ def test_out_is_out_at_once(small: Installation) -> None:
     assert not _alive(small, here, NOW)
 
 
-def test_a_disabled_account_is_out_by_every_way(house: Installation) -> None:
-    accounts.add_account(house, Account("bob", "", AccessRole.COMMANDER), PASSWORD, NOW, AuditActor())
-    account = accounts.log_in(house, "bob", PASSWORD, NOW, HERE)
-    secret = accounts.open_session(house, account, NOW, HERE)
-    link = accounts.make_login_link(house, "bob", NOW, AuditActor()).rpartition("/")[2]
-    _id, token, _ends = accounts.make_api_token(house, "bob", ["read"], 30, NOW, AuditActor())
-    accounts.disable_account(house, "bob", NOW, AuditActor())
-    assert not _alive(house, secret, NOW)
-    with house.database.read() as connection:
+def test_a_disabled_account_is_out_by_every_way(installation: Installation) -> None:
+    accounts.add_account(installation, Account("bob", "", AccessRole.COMMANDER), PASSWORD, NOW, AuditActor())
+    account = accounts.log_in(installation, "bob", PASSWORD, NOW, HERE)
+    secret = accounts.open_session(installation, account, NOW, HERE)
+    link = accounts.make_login_link(installation, "bob", NOW, AuditActor()).rpartition("/")[2]
+    _id, token, _ends = accounts.make_api_token(installation, "bob", ["read"], 30, NOW, AuditActor())
+    accounts.disable_account(installation, "bob", NOW, AuditActor())
+    assert not _alive(installation, secret, NOW)
+    with installation.database.read() as connection:
         assert sessions_and_tokens.find_token(connection, token, NOW) is None
     with pytest.raises(LoginRefused):
-        accounts.use_login_link(house, link, NOW, AuditActor())
+        accounts.use_login_link(installation, link, NOW, AuditActor())
     with pytest.raises(LoginRefused):
-        accounts.log_in(house, "bob", PASSWORD, NOW, HERE)
-    accounts.disable_account(house, "bob", None, AuditActor())
-    assert accounts.log_in(house, "bob", PASSWORD, NOW, HERE).name == "bob"
+        accounts.log_in(installation, "bob", PASSWORD, NOW, HERE)
+    accounts.disable_account(installation, "bob", None, AuditActor())
+    assert accounts.log_in(installation, "bob", PASSWORD, NOW, HERE).name == "bob"
 
 
 def test_the_last_administrator_stays(small: Installation) -> None:
@@ -209,27 +209,27 @@ def test_the_last_administrator_stays(small: Installation) -> None:
     assert (found.role, found.disabled_at) == (AccessRole.ADMIN, None)
 
 
-def test_a_link_lets_in_once_and_within_half_an_hour(house: Installation) -> None:
+def test_a_link_lets_in_once_and_within_half_an_hour(installation: Installation) -> None:
     def make() -> str:
-        return accounts.make_login_link(house, "alice", NOW, AuditActor()).rpartition("/")[2]
+        return accounts.make_login_link(installation, "alice", NOW, AuditActor()).rpartition("/")[2]
 
     secret = make()
-    assert accounts.use_login_link(house, secret, NOW, AuditActor()).name == "alice"
+    assert accounts.use_login_link(installation, secret, NOW, AuditActor()).name == "alice"
     for gone, when in ((secret, NOW), (make(), NOW.add(minutes=31)), ("nothing", NOW)):
         with pytest.raises(LoginRefused, match="was used or has expired"):
-            accounts.use_login_link(house, gone, when, AuditActor())
+            accounts.use_login_link(installation, gone, when, AuditActor())
     old, new = make(), make()
     with pytest.raises(LoginRefused):
-        accounts.use_login_link(house, old, NOW, AuditActor())
-    assert accounts.use_login_link(house, new, NOW, AuditActor()).name == "alice"
+        accounts.use_login_link(installation, old, NOW, AuditActor())
+    assert accounts.use_login_link(installation, new, NOW, AuditActor()).name == "alice"
 
 
 def test_the_first_link_makes_the_first_administrator(home: Path) -> None:
     with installation_harness(home) as opened:
-        secret = accounts.make_login_link(opened.house, "", NOW, AuditActor()).rpartition("/")[2]
-        with opened.house.database.read() as connection:
+        secret = accounts.make_login_link(opened.installation, "", NOW, AuditActor()).rpartition("/")[2]
+        with opened.installation.database.read() as connection:
             assert rows.list_accounts(connection) == []
-        made = accounts.use_login_link(opened.house, secret, NOW, AuditActor())
+        made = accounts.use_login_link(opened.installation, secret, NOW, AuditActor())
         assert (made.name, made.role, made.password) == ("admin", AccessRole.ADMIN, "")
 
 
@@ -251,42 +251,42 @@ def test_no_account_takes_the_name_of_somebody_else(small: Installation, name: s
         accounts.add_account(small, Account(name, person, AccessRole.VIEWER), "", NOW, AuditActor())
 
 
-def test_a_token_has_scopes_and_an_end(house: Installation) -> None:
+def test_a_token_has_scopes_and_an_end(installation: Installation) -> None:
     known, token, ends = accounts.make_api_token(
-        house, "alice", ["read", "samples"], 30, NOW, AuditActor(), "wallboard"
+        installation, "alice", ["read", "samples"], 30, NOW, AuditActor(), "wallboard"
     )
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         found = sessions_and_tokens.find_token(connection, token, NOW.add(days=29))
         assert found is not None
         assert found[1].scopes == ("read", "samples")
         assert sessions_and_tokens.find_token(connection, token, ends) is None
         assert token not in str([tuple(row) for row in connection.execute(sessions_and_tokens.TOKEN.select())])
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         assert sessions_and_tokens.revoke_token(connection, known) == "alice"
     for scopes, days in ((["everything"], 30), (["read"], 0), (["read"], 400)):
         with pytest.raises(BadAccount):
-            accounts.make_api_token(house, "alice", scopes, days, NOW, AuditActor())
+            accounts.make_api_token(installation, "alice", scopes, days, NOW, AuditActor())
 
 
 @pytest.mark.parametrize("statement", ["UPDATE audit SET who = 'nobody'", "DELETE FROM audit"])
-def test_the_audit_log_is_only_added_to(house: Installation, statement: str) -> None:
-    with house.database.read() as connection:
+def test_the_audit_log_is_only_added_to(installation: Installation, statement: str) -> None:
+    with installation.database.read() as connection:
         before = len(audit.read_entries(connection))
     assert before >= 1
-    with pytest.raises(StorageError, match="append-only"), house.database.write() as connection:
+    with pytest.raises(StorageError, match="append-only"), installation.database.write() as connection:
         connection.execute(text(statement))
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         assert len(audit.read_entries(connection)) == before
 
 
-def test_every_change_of_an_account_is_in_the_log(house: Installation) -> None:
+def test_every_change_of_an_account_is_in_the_log(installation: Installation) -> None:
     me = AuditActor("192.0.2.1", "root", "admin", "console")
-    accounts.add_account(house, Account("bob", "", AccessRole.VIEWER), "", NOW, me)
-    accounts.set_role(house, "bob", AccessRole.RESPONDER, me)
-    accounts.set_password(house, "bob", PASSWORD, me)
-    accounts.make_login_link(house, "bob", NOW, me)
-    accounts.disable_account(house, "bob", NOW, me)
-    with house.database.read() as connection:
+    accounts.add_account(installation, Account("bob", "", AccessRole.VIEWER), "", NOW, me)
+    accounts.set_role(installation, "bob", AccessRole.RESPONDER, me)
+    accounts.set_password(installation, "bob", PASSWORD, me)
+    accounts.make_login_link(installation, "bob", NOW, me)
+    accounts.disable_account(installation, "bob", NOW, me)
+    with installation.database.read() as connection:
         found = [(row.deed, row.detail) for row in audit.read_entries(connection, who="root")]
     assert found[::-1] == [
         ("add an account", "bob, viewer, for bob"),

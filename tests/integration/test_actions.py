@@ -9,9 +9,9 @@ from domain.commands import Acknowledge, Done
 from domain.text import Text
 from engine.response.actions import open_actions
 from storage.incidents import board
-from tests.houses import (
+from tests.installations import (
     InstallationHarness,
-    house_fixture,  # noqa: F401
+    installation_fixture,  # noqa: F401
 )
 
 MEASURE = Action(
@@ -24,44 +24,46 @@ MEASURE = Action(
 
 
 def opened(estate: InstallationHarness, **actions: Action) -> list[str]:
-    with estate.house.database.write() as connection:
-        answers = open_actions(connection, estate.house.roster(), actions, estate.now)
+    with estate.installation.database.write() as connection:
+        answers = open_actions(connection, estate.installation.roster(), actions, estate.now)
     return [answer.ref for answer in answers]
 
 
-def test_it_is_called_for_and_over_when_it_is_done(house: InstallationHarness) -> None:
-    (ref,) = opened(house, **{"measure-1": MEASURE})
+def test_it_is_called_for_and_over_when_it_is_done(installation: InstallationHarness) -> None:
+    (ref,) = opened(installation, **{"measure-1": MEASURE})
     assert ref == "ACT-1"
-    assert opened(house, **{"measure-1": MEASURE}) == []  # promised once
-    house.deliver()
-    assert ["第二家支付服务商" in title for title in house.titles("fenglei")] == [True]
-    house.do(ref, Acknowledge, "fenglei", step="action/do")
-    house.do(ref, Done, "fenglei", step="action/do", evidence="https://status.example/44")
-    house.turn()
-    assert house.snapshot(ref).incident.status == "completed"
-    assert [entry.kind for entry in house.facts(ref)][-3:] == ["closed", "response-finished", "completed"]
-    assert house.verified(ref) is None
+    assert opened(installation, **{"measure-1": MEASURE}) == []  # promised once
+    installation.deliver()
+    assert ["第二家支付服务商" in title for title in installation.titles("fenglei")] == [True]
+    installation.do(ref, Acknowledge, "fenglei", step="action/do")
+    installation.do(ref, Done, "fenglei", step="action/do", evidence="https://status.example/44")
+    installation.turn()
+    assert installation.snapshot(ref).incident.status == "completed"
+    assert [entry.kind for entry in installation.facts(ref)][-3:] == ["closed", "response-finished", "completed"]
+    assert installation.verified(ref) is None
 
 
-def test_late_it_climbs_the_ladder(house: InstallationHarness) -> None:
-    (ref,) = opened(house, **{"measure-1": MEASURE})
-    house.do(ref, Acknowledge, "fenglei", step="action/do")
-    house.wait(days=10, seconds=1)
-    house.turn()
-    assert house.facts(ref, "deadline-missed")
-    assert {row.person for row in house.rows(ref)} > {"fenglei"}
+def test_late_it_climbs_the_ladder(installation: InstallationHarness) -> None:
+    (ref,) = opened(installation, **{"measure-1": MEASURE})
+    installation.do(ref, Acknowledge, "fenglei", step="action/do")
+    installation.wait(days=10, seconds=1)
+    installation.turn()
+    assert installation.facts(ref, "deadline-missed")
+    assert {row.person for row in installation.rows(ref)} > {"fenglei"}
 
 
-def test_the_board_of_alarms_does_not_list_it(house: InstallationHarness) -> None:
-    opened(house, **{"measure-1": MEASURE})
-    incident = house.declare()
-    with house.house.database.read() as connection:
-        found = board.list_board_rows(connection, house.house.roster(), house.now)
+def test_the_board_of_alarms_does_not_list_it(installation: InstallationHarness) -> None:
+    opened(installation, **{"measure-1": MEASURE})
+    incident = installation.declare()
+    with installation.installation.database.read() as connection:
+        found = board.list_board_rows(connection, installation.installation.roster(), installation.now)
         assert board.count_open(connection) == 1
     assert [row["ref"] for row in found] == [incident]
     assert incident == "INC-2"  # all matters share their numbers
 
 
-def test_a_person_may_own_it(house: InstallationHarness) -> None:
-    (ref,) = opened(house, **{"measure-2": Action(Text("Call them"), "gaomin", timedelta(days=1), ActionKind.CHECK)})
-    assert {row.person for row in house.rows(ref)} == {"gaomin"}
+def test_a_person_may_own_it(installation: InstallationHarness) -> None:
+    (ref,) = opened(
+        installation, **{"measure-2": Action(Text("Call them"), "gaomin", timedelta(days=1), ActionKind.CHECK)}
+    )
+    assert {row.person for row in installation.rows(ref)} == {"gaomin"}

@@ -20,8 +20,8 @@ from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
 from domain.facts import FactKind
 from engine.home import SAMPLE_HOME
-from tests.houses import InstallationHarness, installation_harness
 from tests.impatient import CHANNELS, ROSTER
+from tests.installations import InstallationHarness, installation_harness
 from tests.integration.test_channels_services import NOTICE, PUBLIC, SERVICES
 from tests.receivers import SmtpReceiver, write_channels
 from tests.services import base, mail
@@ -133,26 +133,26 @@ class Scripted:
         return outcome or SendOutcome(SendVerdict.SENT, "r")
 
 
-def _take_over(house: InstallationHarness, scripted: Scripted) -> None:
+def _take_over(installation: InstallationHarness, scripted: Scripted) -> None:
     def channels() -> Any:
         return scripted
 
-    house.house.channels = channels  # type: ignore[method-assign]
+    installation.installation.channels = channels  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstallationHarness]:
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstallationHarness]:
     with installation_harness(tmp_path_factory.mktemp("house"), roster=ROSTER, channels=CHANNELS) as opened:
         yield opened
 
 
-def page(house: InstallationHarness, outcome: SendOutcome) -> str:
+def page(installation: InstallationHarness, outcome: SendOutcome) -> str:
     """A page to somebody with two channels."""
     scripted = Scripted(outcome, lambda tag, message: tag in {"fenglei", "fenglei-mail"})
-    _take_over(house, scripted)
-    ref = house.declare()
-    house.deliver()
-    first, *others = house.rows(ref, person="fenglei")
+    _take_over(installation, scripted)
+    ref = installation.declare()
+    installation.deliver()
+    first, *others = installation.rows(ref, person="fenglei")
     if first.state == "sent" and len(scripted.sent) == 1:
         return "sent; what it says is not verified" if first.detail.startswith("unverified") else "sent"
     if first.state == "sent":
@@ -164,32 +164,32 @@ def page(house: InstallationHarness, outcome: SendOutcome) -> str:
     return "dead; their next channel at once"
 
 
-def last(house: InstallationHarness, outcome: SendOutcome) -> str:
+def last(installation: InstallationHarness, outcome: SendOutcome) -> str:
     """A page to somebody with one channel."""
     scripted = Scripted(outcome, lambda tag, message: tag == "chenyu")
-    _take_over(house, scripted)
-    ref = house.declare("say")
-    house.deliver()
-    row = house.row(ref, person="chenyu")
+    _take_over(installation, scripted)
+    ref = installation.declare("say")
+    installation.deliver()
+    row = installation.row(ref, person="chenyu")
     if row.state == "retry":
-        wait = (row.next_attempt_at - house.now).total_seconds()
+        wait = (row.next_attempt_at - installation.now).total_seconds()
         assert wait >= (outcome.retry_after or 0.0)
         return f"retry; in {wait:.0f} s, as asked" if outcome.retry_after else "retry; in seconds, then minutes"
     if row.state == "dead":
-        assert house.row(ref, person="dora").state == "sent"
+        assert installation.row(ref, person="dora").state == "sent"
         return "dead; the backup is called"
     return "retry; at once, marked as a possible repeat" if len(scripted.sent) > 1 else str(row.state)
 
 
-def publication(house: InstallationHarness, outcome: SendOutcome) -> str:
+def publication(installation: InstallationHarness, outcome: SendOutcome) -> str:
     """An approved statement on one official channel."""
     scripted = Scripted(outcome, lambda tag, message: message.public)
-    _take_over(house, scripted)
-    ref = house.post()
-    house.deliver()
-    (row,) = house.rows(ref, kind="publication")
+    _take_over(installation, scripted)
+    ref = installation.post()
+    installation.deliver()
+    (row,) = installation.rows(ref, kind="publication")
     assert len(scripted.sent) == 1, "a publication is never sent twice by itself"
-    told = {str(entry.kind) for entry in house.facts(ref)}
+    told = {str(entry.kind) for entry in installation.facts(ref)}
     words = {
         "sent": ("sent; published", FactKind.PUBLISHED),
         "unknown": ("unknown; a person looks", FactKind.IN_DOUBT),
@@ -204,9 +204,9 @@ def publication(house: InstallationHarness, outcome: SendOutcome) -> str:
 # --- the page ---
 
 
-def _tables(house: InstallationHarness, cells: dict[tuple[str, str], Cell | None], folder: Path) -> str:
-    paged = cache(lambda outcome: page(house, outcome))
-    published = cache(lambda outcome: publication(house, outcome))
+def _tables(installation: InstallationHarness, cells: dict[tuple[str, str], Cell | None], folder: Path) -> str:
+    paged = cache(lambda outcome: page(installation, outcome))
+    published = cache(lambda outcome: publication(installation, outcome))
     lines = [f"| channel | {' | '.join(CASES)} |", "| --- " * (len(CASES) + 1) + "|"]
     for name in dict.fromkeys(name for name, _ in cells):
         row = []
@@ -226,7 +226,7 @@ def _tables(house: InstallationHarness, cells: dict[tuple[str, str], Cell | None
         for asked in (None, 30.0) if verdict is SendVerdict.FAILED else (None,):
             outcome = SendOutcome(verdict, "r-1" if verdict in GOOD else None, retry_after=asked)
             shown = f"{verdict}, told to wait 30 s" if asked else str(verdict)
-            found = (page(house, outcome), last(house, outcome), publication(house, outcome))
+            found = (page(installation, outcome), last(installation, outcome), publication(installation, outcome))
             lines.append(f"| {shown} | {' | '.join(found)} |")
     lines += ["", "| channel | most messages | longest text | wakes | what its service does is documented in |"]
     lines += ["| --- " * 5 + "|"]
@@ -277,9 +277,9 @@ def test_no_refusal_is_recorded_as_sent(cells: dict[tuple[str, str], Cell | None
 
 
 def test_the_page_says_what_happens(
-    house: InstallationHarness, cells: dict[tuple[str, str], Cell | None], tmp_path: Path
+    installation: InstallationHarness, cells: dict[tuple[str, str], Cell | None], tmp_path: Path
 ) -> None:
-    made = _tables(house, cells, tmp_path)
+    made = _tables(installation, cells, tmp_path)
     text = PAGE.read_text(encoding="utf-8")
     head, _, rest = text.partition(BEGIN)
     old, _, tail = rest.partition(END)

@@ -28,7 +28,7 @@ from engine.installation import Installation
 from engine.oncall.poll import fetch_calendars
 from storage.outbox import OUTBOX
 from tests.chains import ROOT, free_port
-from tests.houses import BEGAN, InstallationHarness, installation_harness
+from tests.installations import BEGAN, InstallationHarness, installation_harness
 from web.schemas import schema
 
 
@@ -100,25 +100,27 @@ class Scene:
     public: str = ""  # another address than the one that answers
 
     def checked(self) -> list[CheckFinding]:
-        settings = self.estate.house.settings
-        house = Installation(settings.model_copy(update={"public_url": self.public}) if self.public else settings)
+        settings = self.estate.installation.settings
+        installation = Installation(
+            settings.model_copy(update={"public_url": self.public}) if self.public else settings
+        )
         try:
-            found = list(run_checks(house, self.estate.now, CheckScope(running=False, waking=False)))
-            found += infrastructure.check_links(house)
+            found = list(run_checks(installation, self.estate.now, CheckScope(running=False, waking=False)))
+            found += infrastructure.check_links(installation)
             found += prefect_schedules.check_schedules(f"http://127.0.0.1:{self.prefect.port}/api", self.estate.now)
         finally:
-            house.close()
+            installation.close()
         return found
 
 
 def newer_schema(scene: Scene) -> None:
-    with scene.estate.house.database.write() as connection:
+    with scene.estate.installation.database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
 
 
 def stuck_row(scene: Scene) -> None:
     scene.estate.declare()
-    with scene.estate.house.database.write() as connection:
+    with scene.estate.installation.database.write() as connection:
         connection.execute(update(OUTBOX).values(next_attempt_at=BEGAN.subtract(hours=1)))
 
 
@@ -142,7 +144,7 @@ def rota(*events: str, backup: str = ", backup: erik") -> Callable[[Scene], None
         scene.edit("roster.yaml", "primary: fenglei, backup: erik", f"primary: fenglei{backup}, calendar: tech.ics")
         frame = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//t//t//EN\r\n{}END:VCALENDAR\r\n"
         (scene.home / "tech.ics").write_text(frame.format("".join(events)))
-        fetch_calendars(scene.estate.house, scene.estate.now)
+        fetch_calendars(scene.estate.installation, scene.estate.now)
 
     return lay
 
@@ -288,11 +290,11 @@ DEFECTS: dict[str, tuple[Callable[[Scene], None], str]] = {
 @contextmanager
 def scene(folder: Path) -> Iterator[Scene]:
     with (
-        installation_harness(folder / "home") as house,
+        installation_harness(folder / "home") as installation,
         answering(Prefect()) as prefect,
         pytest.MonkeyPatch.context() as patch,
     ):
-        yield Scene(house, prefect, house.house.settings.home, patch)
+        yield Scene(installation, prefect, installation.installation.settings.home, patch)
 
 
 def broken(found: list[CheckFinding]) -> set[str]:
@@ -368,19 +370,19 @@ def test_what_is_broken_becomes_an_action_once(tmp_path: Path) -> None:
     with scene(tmp_path) as there:
         there.edit("roster.yaml", "primary: hana, backup: gaomin", "primary: hana")
         found = there.checked()
-        house = there.estate.house
-        refs = open_repair_actions(house, found, there.estate.now)
+        installation = there.estate.installation
+        refs = open_repair_actions(installation, found, there.estate.now)
         assert len(refs) == len([one for one in found if not one.ok])
         there.estate.wait(days=7)
-        assert open_repair_actions(house, found, there.estate.now) == []
+        assert open_repair_actions(installation, found, there.estate.now) == []
         there.estate.deliver()
         assert any("workforce-manager" in title for title in there.estate.titles("hana"))
 
 
 def test_the_command_answers_by_its_schema(tmp_path: Path) -> None:
-    with installation_harness(tmp_path / "home") as house:
+    with installation_harness(tmp_path / "home") as installation:
         command = [sys.executable, "-c", "from cli.main import main; main()", "check", "--at-rest", "--inbox", "--json"]
-        environment = {**os.environ, "TOCSIN_HOME": str(house.house.settings.home)}
+        environment = {**os.environ, "TOCSIN_HOME": str(installation.installation.settings.home)}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         found = json.loads(done.stdout)
         jsonschema.validate(found, schema("check"))

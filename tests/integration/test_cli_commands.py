@@ -214,7 +214,7 @@ def test_refusals_are_one_line_and_exit_1(web: Served) -> None:
 
 def test_an_altered_timeline_exits_1(web: Served) -> None:
     web.declare()
-    with web.house.database.write() as connection:
+    with web.installation.database.write() as connection:
         connection.exec_driver_sql("UPDATE fact SET kind = 'noted' WHERE seq = 1")
     done = type_(web, "timeline", "INC-1", "--verify")
     assert done.returncode == 1

@@ -10,34 +10,34 @@ from engine.response.executive_overview import build_overview
 from storage.incidents import approved_spending, past_incidents
 from storage.incidents.incident_document import load_incident_document
 from storage.incidents.past_incidents import IncidentQuery
-from tests.houses import BEGAN, InstallationHarness, house_fixture  # noqa: F401 - the fixture `house`
+from tests.installations import BEGAN, InstallationHarness, installation_fixture  # noqa: F401 - the fixture `installation`
 
 ZONE = "Asia/Shanghai"
 
 
-def test_the_months_are_counted_as_by_hand(house: InstallationHarness) -> None:
+def test_the_months_are_counted_as_by_hand(installation: InstallationHarness) -> None:
     # The first: taken after 3 minutes, done after 30, in time. The second: taken after 9, done after 50, late.
     for minutes, done in ((3, 30), (9, 50)):
-        ref = house.declare(service="checkout")
-        house.turn()
-        house.wait(minutes=minutes)
-        house.do(ref, Acknowledge, "fenglei", step="s/fix")
-        house.wait(minutes=done - minutes)
-        house.do(ref, Done, "fenglei", step="s/fix")
-        house.turn()
-    house.do(house.declare(), Cancel, "alice", reason="a mistake")  # is counted nowhere
-    house.declare(drill=True)
-    ref = house.declare("say")  # its first public word after 12 minutes
-    house.turn()
-    house.do(ref, Draft, "chenyu", step="s/write", texts={"en": "We are sorry."})
-    house.turn()
-    house.do(ref, Acknowledge, "alice", step="s/pass")
-    house.wait(minutes=12)
-    digest = house.snapshot(ref).steps["s/write"].digest
-    house.do(ref, Approve, "alice", step="s/pass", digest=digest)
-    house.turn()
-    house.deliver()
-    with house.house.database.read() as connection:
+        ref = installation.declare(service="checkout")
+        installation.turn()
+        installation.wait(minutes=minutes)
+        installation.do(ref, Acknowledge, "fenglei", step="s/fix")
+        installation.wait(minutes=done - minutes)
+        installation.do(ref, Done, "fenglei", step="s/fix")
+        installation.turn()
+    installation.do(installation.declare(), Cancel, "alice", reason="a mistake")  # is counted nowhere
+    installation.declare(drill=True)
+    ref = installation.declare("say")  # its first public word after 12 minutes
+    installation.turn()
+    installation.do(ref, Draft, "chenyu", step="s/write", texts={"en": "We are sorry."})
+    installation.turn()
+    installation.do(ref, Acknowledge, "alice", step="s/pass")
+    installation.wait(minutes=12)
+    digest = installation.snapshot(ref).steps["s/write"].digest
+    installation.do(ref, Approve, "alice", step="s/pass", digest=digest)
+    installation.turn()
+    installation.deliver()
+    with installation.installation.database.read() as connection:
         found = past_incidents.summarize_months(connection, BEGAN.subtract(months=1), ZONE)
     assert list(found) == ["2026-11"]
     month = found["2026-11"]
@@ -50,42 +50,44 @@ def test_the_months_are_counted_as_by_hand(house: InstallationHarness) -> None:
     assert month.first_word == pytest.approx(720.0)
 
 
-def test_only_what_was_approved_is_promised(house: InstallationHarness) -> None:
-    ref = house.declare("say")
-    house.turn()
-    house.do(ref, Draft, "chenyu", step="s/write", texts={"en": "Coupons."}, amount=4_000)
-    house.turn()
-    assert promised(house) == 0
-    digest = house.snapshot(ref).steps["s/write"].digest
-    house.do(ref, Approve, "alice", step="s/pass", digest=digest)
-    assert promised(house) == 4_000
-    found = build_overview(house.house, house.now, "en", ZONE)
+def test_only_what_was_approved_is_promised(installation: InstallationHarness) -> None:
+    ref = installation.declare("say")
+    installation.turn()
+    installation.do(ref, Draft, "chenyu", step="s/write", texts={"en": "Coupons."}, amount=4_000)
+    installation.turn()
+    assert promised(installation) == 0
+    digest = installation.snapshot(ref).steps["s/write"].digest
+    installation.do(ref, Approve, "alice", step="s/pass", digest=digest)
+    assert promised(installation) == 4_000
+    found = build_overview(installation.installation, installation.now, "en", ZONE)
     assert (found["budget"]["promised"], found["budget"]["of"]) == (4_000, 500_000)
-    house.do(ref, Draft, "chenyu", step="s/write", texts={"en": "More coupons."}, amount=9_000)
-    assert promised(house) == 0, "an edit voids the approval, and its sum with it"
+    installation.do(ref, Draft, "chenyu", step="s/write", texts={"en": "More coupons."}, amount=9_000)
+    assert promised(installation) == 0, "an edit voids the approval, and its sum with it"
 
 
-def promised(house: InstallationHarness) -> int:
-    with house.house.database.read() as connection:
-        return approved_spending.sum_approved_since(connection, house.now.start_of("month"))
+def promised(installation: InstallationHarness) -> int:
+    with installation.installation.database.read() as connection:
+        return approved_spending.sum_approved_since(connection, installation.now.start_of("month"))
 
 
-def test_a_decision_waits_for_the_executive_only_when_there_is_something_to_decide(house: InstallationHarness) -> None:
-    ref = house.declare("say")
-    house.turn()
-    assert build_overview(house.house, house.now, "en", ZONE)["incidents"][0]["decisions"] == []
-    house.do(ref, Draft, "chenyu", step="s/write", texts={"en": "Sorry."})
-    house.turn()
-    (decision,) = build_overview(house.house, house.now, "en", ZONE)["incidents"][0]["decisions"]
+def test_a_decision_waits_for_the_executive_only_when_there_is_something_to_decide(
+    installation: InstallationHarness,
+) -> None:
+    ref = installation.declare("say")
+    installation.turn()
+    assert build_overview(installation.installation, installation.now, "en", ZONE)["incidents"][0]["decisions"] == []
+    installation.do(ref, Draft, "chenyu", step="s/write", texts={"en": "Sorry."})
+    installation.turn()
+    (decision,) = build_overview(installation.installation, installation.now, "en", ZONE)["incidents"][0]["decisions"]
     assert (decision["id"], decision["text"]["rendered"]) == ("s/pass", {"website-en": "Sorry."})
 
 
-def test_statements_stand_beside_each_other_by_channel(house: InstallationHarness) -> None:
-    ref = house.post()
-    house.deliver()
-    house.turn()
-    with house.house.database.read() as connection:
-        document = load_incident_document(connection, ref, house.house.roster(), house.now)
+def test_statements_stand_beside_each_other_by_channel(installation: InstallationHarness) -> None:
+    ref = installation.post()
+    installation.deliver()
+    installation.turn()
+    with installation.installation.database.read() as connection:
+        document = load_incident_document(connection, ref, installation.installation.roster(), installation.now)
     (said,) = statements.list_statements(document)
     assert (said["approval"], said["version"], list(said["channels"])) == ("done", 1, ["website-en"])
     cell = said["channels"]["website-en"]
@@ -108,12 +110,12 @@ def test_statements_stand_beside_each_other_by_channel(house: InstallationHarnes
         (IncidentQuery(text="rehearsal", drills=True), {"INC-3"}),
     ],
 )
-def test_what_is_remembered_finds_it(house: InstallationHarness, wanted: IncidentQuery, refs: set[str]) -> None:
-    first = house.declare(title="Checkout is down")
-    house.turn()
-    house.do(first, Done, "fenglei", step="s/fix")
-    house.wait(minutes=5)
-    house.declare(title="支付超时，100% 失败", service="pay")
-    house.declare(title="A rehearsal", drill=True)
-    with house.house.database.read() as connection:
+def test_what_is_remembered_finds_it(installation: InstallationHarness, wanted: IncidentQuery, refs: set[str]) -> None:
+    first = installation.declare(title="Checkout is down")
+    installation.turn()
+    installation.do(first, Done, "fenglei", step="s/fix")
+    installation.wait(minutes=5)
+    installation.declare(title="支付超时，100% 失败", service="pay")
+    installation.declare(title="A rehearsal", drill=True)
+    with installation.installation.database.read() as connection:
         assert {one["ref"] for one in past_incidents.search_incidents(connection, wanted)} == refs

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.customers import CHANNELS, MAIL, FollowUp, row
-from tests.houses import installation_harness
+from tests.installations import installation_harness
 from tests.receivers import SmtpReceiver
 
 
@@ -17,9 +17,9 @@ def test_a_survey_by_mail_reaches_its_customer_alone(home: Path, caplog: pytest.
     with SmtpReceiver() as mail:
         address = f"mailto://{mail.host}?from=care@example.org&to={MAIL}&cto=0.5&rto=0.5"
         before, _, after = CHANNELS.partition(f"json://127.0.0.1:{{port}}/mail/{MAIL}?rto=0.5&cto=0.5")
-        with installation_harness(home, channels=f'{before}"{address}"{after}'.replace('"', "")) as house:
-            house.now = house.now.set(hour=10)
-            follow = FollowUp(house)
+        with installation_harness(home, channels=f'{before}"{address}"{after}'.replace('"', "")) as installation:
+            installation.now = installation.now.set(hour=10)
+            follow = FollowUp(installation)
             follow.take([row(1), row(2, language="zh_CN"), row(3, contact="c3+tag@example.com")])
             mail.behaviour.refuse["c2@example.com"] = "550 5.1.1 c2@example.com: no such user"
             follow.close()
@@ -36,42 +36,42 @@ def test_a_survey_by_mail_reaches_its_customer_alone(home: Path, caplog: pytest.
 
 
 def rows_of(follow: FollowUp) -> list:  # type: ignore[type-arg]
-    with follow.house.house.database.read() as connection:
+    with follow.installation.installation.database.read() as connection:
         from storage.outbox import list_incident_messages
 
         return list_incident_messages(connection, follow.row().response_id)
 
 
 def test_a_survey_without_an_answer_is_in_doubt_and_not_sent_again(home: Path) -> None:
-    with installation_harness(home, channels=CHANNELS) as house:
-        house.now = house.now.set(hour=10)
-        house.receiver.script("/mail/", cut="after", times=1)
-        follow = FollowUp(house)
+    with installation_harness(home, channels=CHANNELS) as installation:
+        installation.now = installation.now.set(hour=10)
+        installation.receiver.script("/mail/", cut="after", times=1)
+        follow = FollowUp(installation)
         follow.take([row(1)])
         follow.close()
         for _ in range(3):
             follow.step()
-            house.wait(hours=1)
+            installation.wait(hours=1)
         assert follow.asked() == ["c1@example.com"]
         assert follow.customers()["C1"].reached == "unknown"
-        house.wait(hours=23)
+        installation.wait(hours=23)
         follow.step()
         assert follow.asked() == ["c1@example.com"] * 2, "the reminder"
-        (body,) = {r.json["message"] for r in house.receiver.at("/mail/")[1:]}
+        (body,) = {r.json["message"] for r in installation.receiver.at("/mail/")[1:]}
         assert "only reminder" in body
 
 
 def test_a_channel_that_is_down_is_tried_again_and_then_a_person_calls(home: Path) -> None:
-    with installation_harness(home, channels=CHANNELS) as house:
-        house.now = house.now.set(hour=10)
-        house.receiver.script("/mail/", status=503)
-        follow = FollowUp(house)
+    with installation_harness(home, channels=CHANNELS) as installation:
+        installation.now = installation.now.set(hour=10)
+        installation.receiver.script("/mail/", status=503)
+        follow = FollowUp(installation)
         follow.take([row(1)])
         follow.close()
         tries = 0
         while follow.customers()["C1"].state != "unreached":
             follow.step()
-            house.wait(minutes=6)
+            installation.wait(minutes=6)
             tries += 1
             assert tries < 30
         assert len(follow.asked()) == 8

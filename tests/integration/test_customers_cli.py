@@ -18,11 +18,11 @@ from tests.served import Served, check, served
 
 ROOT = Path(__file__).parents[2]
 RUN = """
-from cli.common import Trouble, fail
+from cli.common import CommandError, fail
 from cli.customers import app
 try:
     app()
-except Trouble as trouble:
+except CommandError as trouble:
     fail(str(trouble))
 """
 

@@ -15,12 +15,12 @@ from engine.customers import survey_answers
 from storage.customers import affected_customers
 from storage.incidents import board
 from tests.customers import FollowUp, customer_installation, row
-from tests.houses import InstallationHarness
+from tests.installations import InstallationHarness
 from web.app import create_app
 
 
-@pytest.fixture(name="house")
-def house_fixture(home: Path, database_url: str) -> Iterator[InstallationHarness]:
+@pytest.fixture(name="installation")
+def installation_fixture(home: Path, database_url: str) -> Iterator[InstallationHarness]:
     with customer_installation(home, database_url) as opened:
         opened.now = opened.now.set(hour=9, minute=59, second=59)
         yield opened
@@ -33,8 +33,8 @@ def one_fixture(home: Path) -> Iterator[InstallationHarness]:
         yield opened
 
 
-def test_everybody_is_asked_once_and_whoever_did_not_answer_is_reminded_once(house: InstallationHarness) -> None:
-    follow = FollowUp(house)
+def test_everybody_is_asked_once_and_whoever_did_not_answer_is_reminded_once(installation: InstallationHarness) -> None:
+    follow = FollowUp(installation)
     assert follow.take([row(n) for n in range(5)]).taken == 5
     follow.step()
     assert follow.asked() == [], "not before the close"
@@ -50,7 +50,7 @@ def test_everybody_is_asked_once_and_whoever_did_not_answer_is_reminded_once(hou
     assert follow.row().state == "collected"
     result = follow.row().result
     assert (result["asked"], result["reminded"], result["answered"]) == (5, 2, 3)
-    with TestClient(create_app(house.house), "http://127.0.0.1", client=("127.0.0.1", 5_000)) as client:
+    with TestClient(create_app(installation.installation), "http://127.0.0.1", client=("127.0.0.1", 5_000)) as client:
         entries = client.get(f"/api/incidents/{follow.ref}/timeline").json()["entries"]
         drawn = {lang: client.get(f"/incidents/{follow.ref}?lang={lang}").text for lang in ("en", "zh_CN")}
     (said,) = [entry["says"] for entry in entries if entry["kind"] == "follow-up-result"]
@@ -58,21 +58,21 @@ def test_everybody_is_asked_once_and_whoever_did_not_answer_is_reminded_once(hou
     assert "共 5 人，已发送 5 人，已回答 3 人" in said["zh"]
     assert "Second complaints: 0.0 % (aim below 3.0 %)." in drawn["en"]
     assert "重复投诉：0.0 %（目标低于 3.0 %）。" in drawn["zh_CN"]
-    assert house.verified(follow.ref) is None
+    assert installation.verified(follow.ref) is None
 
 
-def test_at_night_nobody_is_written_to(house: InstallationHarness) -> None:
+def test_at_night_nobody_is_written_to(installation: InstallationHarness) -> None:
     """10:00 UTC is 18:00 in Shanghai, where it is quiet from 21:00 to 9:00, and 2:00 in Los Angeles."""
-    follow = FollowUp(house)
+    follow = FollowUp(installation)
     follow.take([row(1, time_zone="Asia/Shanghai"), row(2, time_zone="America/Los_Angeles")])
     follow.close()
     follow.step()
     assert follow.asked() == ["c1@example.com"]
-    assert follow.row().next_at == house.now.set(hour=17), "9:00 in Los Angeles, standard time"
-    house.now = house.now.set(hour=16, minute=59)
+    assert follow.row().next_at == installation.now.set(hour=17), "9:00 in Los Angeles, standard time"
+    installation.now = installation.now.set(hour=16, minute=59)
     follow.step()
     assert len(follow.asked()) == 1
-    house.now = house.now.set(hour=17, minute=0)
+    installation.now = installation.now.set(hour=17, minute=0)
     follow.step()
     assert follow.asked() == ["c1@example.com", "c2@example.com"]
 
@@ -137,13 +137,13 @@ def test_each_contact_goes_by_its_channel_and_the_next_one_where_that_fails(one:
         "C4": ("new", "", "no-channel"),
     }
     assert follow.follow_steps()["callbacks/call"] == "open"
-    with one.house.database.read() as connection:
+    with one.installation.database.read() as connection:
         shown, figures = board.board_figures(connection, one.now), board.delivery_figures(connection, one.now)
     assert not {"dead", "unknown"} & set(shown["outbox"]), "a survey that was refused is no message in trouble"
     assert (figures["surveys"]["dead"], figures["surveys"]["sent"]) == (2, 2)
     one.wait(hours=60)
     one.deliver()
-    with one.house.database.read() as connection:
+    with one.installation.database.read() as connection:
         assert board.board_figures(connection, one.now)["outbox"] == {}, "nor is an alarm that waits"
     assert any("Call the customers" in title or "回电" in title for title in one.titles("gaomin"))
 
@@ -160,9 +160,9 @@ def test_a_refused_reminder_leaves_the_asked_as_they_are(one: InstallationHarnes
 
 
 def test_the_unhappy_the_unsolved_and_the_valuable_are_called_and_the_owner_hears_once(
-    house: InstallationHarness,
+    installation: InstallationHarness,
 ) -> None:
-    follow = FollowUp(house)
+    follow = FollowUp(installation)
     follow.take([row(n) for n in range(4)] + [row(9, order_value="2000.01")])
     follow.close()
     follow.step()
@@ -181,7 +181,7 @@ def test_the_unhappy_the_unsolved_and_the_valuable_are_called_and_the_owner_hear
     assert {name: state for name, state in steps.items() if state != "waiting"} == {
         "callbacks/call": "open", "reopened/settle": "open",
     }  # fmt: skip
-    begun = [title for title in house.titles("gaomin") if "INC-1" in title]
+    begun = [title for title in installation.titles("gaomin") if "INC-1" in title]
     assert len(begun) == 2, "one word for each list, not one for each customer"
 
 
@@ -204,9 +204,9 @@ def test_whoever_comes_up_after_the_list_was_done_is_a_new_call(one: Installatio
 
 @pytest.mark.parametrize("how", ["unhappy", "complains again", "after the result"])
 def test_killed_between_an_answer_and_its_call_the_owner_hears_all_the_same(
-    house: InstallationHarness, monkeypatch: pytest.MonkeyPatch, how: str
+    installation: InstallationHarness, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    follow = FollowUp(house)
+    follow = FollowUp(installation)
     follow.take([row(n) for n in range(3)])
     follow.close()
     follow.step()
@@ -214,59 +214,61 @@ def test_killed_between_an_answer_and_its_call_the_owner_hears_all_the_same(
         follow.run_until(80)
         assert follow.row().state == "collected"
     with monkeypatch.context() as killed:
-        killed.setattr(survey_answers, "call_people", lambda *_: None)
+        killed.setattr(survey_answers, "begin_callbacks", lambda *_: None)
         if how == "complains again":
-            survey_answers.record_complaint(follow.desk, follow.ref, "C1", house.now, command_id="again")
+            survey_answers.record_complaint(follow.service, follow.ref, "C1", installation.now, command_id="again")
         else:
             follow.answer(follow.tokens()["c1@example.com"], csat="1")
             follow.answer(follow.tokens()["c2@example.com"], csat="1")
     follow.step()
     stage = "reopened/settle" if how == "complains again" else "callbacks/call"
     assert stage not in follow.follow_steps(), "nobody has heard yet"
-    house.wait(seconds=31)
+    installation.wait(seconds=31)
     follow.step()
     assert follow.follow_steps()[stage] == "open"
     if how == "after the result":
         assert follow.row().next_at == follow.row().erase_at, "and contacts are erased when they were to be"
 
 
-def test_a_second_complaint_reopens_the_matter_and_counts_against_its_aim(house: InstallationHarness) -> None:
+def test_a_second_complaint_reopens_the_matter_and_counts_against_its_aim(installation: InstallationHarness) -> None:
 
-    follow = FollowUp(house)
+    follow = FollowUp(installation)
     follow.take([row(n) for n in range(20)])
     follow.close()
     follow.step()
-    assert survey_answers.record_complaint(follow.desk, follow.ref, "C7", house.now, command_id="again-1")
-    assert not survey_answers.record_complaint(follow.desk, follow.ref, "C7", house.now, command_id="again-1")
-    survey_answers.record_callback(follow.desk, follow.ref, "C7", house.now, by="gaomin", note="refunded")
+    assert survey_answers.record_complaint(follow.service, follow.ref, "C7", installation.now, command_id="again-1")
+    assert not survey_answers.record_complaint(follow.service, follow.ref, "C7", installation.now, command_id="again-1")
+    survey_answers.record_callback(follow.service, follow.ref, "C7", installation.now, by="gaomin", note="refunded")
     assert follow.customers()["C7"].called_by == "gaomin"
-    house.wait(minutes=1)
-    survey_answers.record_complaint(follow.desk, follow.ref, "C7", house.now, command_id="again-2")
+    installation.wait(minutes=1)
+    survey_answers.record_complaint(follow.service, follow.ref, "C7", installation.now, command_id="again-2")
     found = follow.customers()["C7"]
     assert (found.complaints, found.callback, found.called_at) == (2, "complained-again", None)
     follow.run_until(73)
     assert follow.row().result["second_complaints"] == 1
-    (fact,) = house.facts(follow.ref, "follow-up-result")
+    (fact,) = installation.facts(follow.ref, "follow-up-result")
     assert (fact.data["second"], fact.data["aim"]) == ("5.0 %", "3.0 %")
 
 
-def test_reopened_nobody_more_is_asked_and_after_the_next_close_only_who_was_not(house: InstallationHarness) -> None:
-    follow = FollowUp(house)
+def test_reopened_nobody_more_is_asked_and_after_the_next_close_only_who_was_not(
+    installation: InstallationHarness,
+) -> None:
+    follow = FollowUp(installation)
     follow.take([row(n) for n in range(150)])
     follow.close()
     follow.step()
     assert len(follow.asked()) == 120
-    house.do(follow.ref, Reopen, "alice", reason="again")
-    house.wait(hours=2)
+    installation.do(follow.ref, Reopen, "alice", reason="again")
+    installation.wait(hours=2)
     follow.step()
     follow.step()
     assert len(follow.asked()) == 120
     assert (follow.row().state, follow.row().next_at) == ("waiting", None)
-    house.wait(hours=1)
+    installation.wait(hours=1)
     follow.close()
     follow.step()
     assert sorted(Counter(follow.asked()).values()) == [1] * 150
-    assert follow.row().collect_at == house.now.add(hours=72, seconds=-1), "the clock starts anew"
+    assert follow.row().collect_at == installation.now.add(hours=72, seconds=-1), "the clock starts anew"
 
 
 def test_customers_who_come_after_the_close_are_asked_too(one: InstallationHarness) -> None:
@@ -299,26 +301,28 @@ def test_a_drill_asks_no_customer_and_only_a_declared_sandbox(one: InstallationH
 
 def test_a_drill_whose_channel_is_no_sandbox_sends_nothing(home: Path) -> None:
     from tests import customers as module
-    from tests.houses import installation_harness
+    from tests.installations import installation_harness
 
     text = module.CHANNELS.replace("        sandbox: true\n", "")
-    with installation_harness(home, channels=text) as house:
-        follow = FollowUp(house, drill=True)
+    with installation_harness(home, channels=text) as installation:
+        follow = FollowUp(installation, drill=True)
         follow.take([row(1)])
         follow.close()
         follow.step()
-        assert house.receiver.at("/inbox/customers") == []
+        assert installation.receiver.at("/inbox/customers") == []
         assert follow.customers()["C1"].reached == "dead"
 
 
 def test_a_channel_without_a_place_for_the_contact_sends_nothing(home: Path) -> None:
     """Else every customer's link would go to one and the same address."""
     from tests import customers as module
-    from tests.houses import installation_harness
+    from tests.installations import installation_harness
 
-    with installation_harness(home, channels=module.CHANNELS.replace(module.MAIL, "office@example.org")) as house:
-        house.now = house.now.set(hour=10)
-        follow = FollowUp(house)
+    with installation_harness(
+        home, channels=module.CHANNELS.replace(module.MAIL, "office@example.org")
+    ) as installation:
+        installation.now = installation.now.set(hour=10)
+        follow = FollowUp(installation)
         follow.take([row(1)])
         follow.close()
         follow.step()
@@ -341,14 +345,14 @@ def test_an_incident_with_customers_is_completed_once_their_follow_up_is_read(on
     assert str(one.snapshot(follow.ref).incident.status) == "completed"
 
 
-def test_of_two_answers_at_once_one_is_kept(house: InstallationHarness) -> None:
+def test_of_two_answers_at_once_one_is_kept(installation: InstallationHarness) -> None:
     """Whoever looked while the survey was open may come second all the same."""
-    follow = FollowUp(house)
+    follow = FollowUp(installation)
     follow.take([row(1)])
     follow.close()
     follow.step()
     mine = follow.customers()["C1"].id
-    with house.house.database.write() as connection:
-        assert affected_customers.save_answer(connection, mine, SurveyAnswer(5, solved=True), house.now)
-        assert not affected_customers.save_answer(connection, mine, SurveyAnswer(1, solved=False), house.now)
+    with installation.installation.database.write() as connection:
+        assert affected_customers.save_answer(connection, mine, SurveyAnswer(5, solved=True), installation.now)
+        assert not affected_customers.save_answer(connection, mine, SurveyAnswer(1, solved=False), installation.now)
     assert follow.customers()["C1"].csat == 5

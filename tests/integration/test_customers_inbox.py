@@ -39,8 +39,8 @@ def test_a_newcomer_sees_surveys_in_the_inbox_and_the_inbox_keeps_no_contact(web
     taken = valid("customers-taken", web.post(ref, "customers", {"customers": rows}))
     assert taken["taken"] == 3
     assert web.post(ref, "close", {"id": "close-1", "reason": "over"}).is_success
-    run_due(get_customer_service(web.house), pendulum.now("UTC"))
-    sender = Deliverer(web.house, "test", lambda: pendulum.now("UTC"))
+    run_due(get_customer_service(web.installation), pendulum.now("UTC"))
+    sender = Deliverer(web.installation, "test", lambda: pendulum.now("UTC"))
     sender.deliver()
     sender.close()
     found = web.client.get("/inbox/api/messages").json()["messages"]
@@ -49,7 +49,7 @@ def test_a_newcomer_sees_surveys_in_the_inbox_and_the_inbox_keeps_no_contact(web
     assert all("/a/s/" in message["body"] for message in found if message["name"].startswith("customers/"))
     assert holding(home, MAIL, PHONE, PHONE.lstrip("+"), "7@example.com") == {}
     # A customer is forgotten: what says that there was one stays, what says who it was does not.
-    survey_answers.forget_customer(get_customer_service(web.house), "C1")
+    survey_answers.forget_customer(get_customer_service(web.installation), "C1")
     assert holding(home, MAIL, PHONE) == {}
 
 

@@ -18,9 +18,9 @@ SENDER = """
 import time
 import pendulum
 from engine.delivery.deliver import Deliverer
-from engine.installation import House
+from engine.installation import Installation
 from storage.settings import load_settings
-sender = Deliverer(House(load_settings()).open(), "victim", lambda: pendulum.now("UTC"))
+sender = Deliverer(Installation(load_settings()).open(), "victim", lambda: pendulum.now("UTC"))
 while True:
     sender.deliver(seconds=1)
     time.sleep(0.02)
@@ -34,23 +34,23 @@ def at_least(count: int) -> Callable[[list[Received]], bool]:
 
 def test_senders_killed_in_the_middle_ask_nobody_twice_and_forget_nobody(home: Path) -> None:
     (home / "followup.yaml").write_text(plan_text(**{"every: 1m": "every: 1s", "per_batch: 120": "per_batch: 40"}))
-    with customer_installation(home) as house:
-        house.now = pendulum.now("UTC")
-        follow = FollowUp(house)
+    with customer_installation(home) as installation:
+        installation.now = pendulum.now("UTC")
+        follow = FollowUp(installation)
         follow.take([row(n) for n in range(CUSTOMERS)])
         follow.close()
-        house.receiver.script("/mail/", delay=0.05)
+        installation.receiver.script("/mail/", delay=0.05)
         for _kill in range(KILLS):
             seen = len(follow.asked())
             victim = subprocess.Popen([sys.executable, "-c", SENDER], cwd=ROOT)
             try:
-                house.receiver.wait_for(at_least(seen + 12), timeout=60)
+                installation.receiver.wait_for(at_least(seen + 12), timeout=60)
             finally:
                 victim.kill()
                 victim.wait()
         assert len(follow.asked()) < CUSTOMERS, "killed in the middle, not at the end"
         for _ in range(20):
-            house.now = max(house.now.add(seconds=2), pendulum.now("UTC"))
+            installation.now = max(installation.now.add(seconds=2), pendulum.now("UTC"))
             follow.step()
         counts = Counter(follow.asked())
         assert [address for address, count in counts.items() if count > 1] == []
@@ -64,9 +64,9 @@ def test_senders_killed_in_the_middle_ask_nobody_twice_and_forget_nobody(home: P
 
 
 def test_a_look_taken_twice_or_by_two_at_once_asks_once(home: Path) -> None:
-    with customer_installation(home) as house:
-        house.now = house.now.set(hour=10)
-        follow = FollowUp(house)
+    with customer_installation(home) as installation:
+        installation.now = installation.now.set(hour=10)
+        follow = FollowUp(installation)
         follow.take([row(n) for n in range(10)])
         follow.close()
         assert [follow.tick() for _ in range(4)] == [True, False, False, False]

@@ -47,16 +47,16 @@ def test_the_sample_file_through_close_and_72_hours(home: Path, monkeypatch: pyt
     assert (len(rows), len(good)) == (2_000, 2_000 - BAD)
     reachable = {name for name, customer in good.items() if customer.contact}
     assert len(reachable) == 2_000 - BAD - WITHOUT
-    with customer_installation(home) as house, TestClient(create_app(house.house)) as pages:
-        monkeypatch.setattr(clock, "now", house.clock)
-        house.now = house.now.set(hour=10)
-        follow = FollowUp(house)
+    with customer_installation(home) as installation, TestClient(create_app(installation.installation)) as pages:
+        monkeypatch.setattr(clock, "now", installation.clock)
+        installation.now = installation.now.set(hour=10)
+        follow = FollowUp(installation)
         taken = follow.take(rows)
         assert (taken.taken, taken.known, len(taken.bad)) == (2_000 - BAD, 0, BAD)
         assert follow.take(rows).known == 2_000 - BAD, "again, and nobody is there twice"
         follow.close()
         follow.step()
-        house.do(follow.ref, Done, "alice", step="closing/report", evidence="report")
+        installation.do(follow.ref, Done, "alice", step="closing/report", evidence="report")
         answered: set[str] = set()
 
         def customers_answer() -> None:
@@ -104,11 +104,11 @@ def test_the_sample_file_through_close_and_72_hours(home: Path, monkeypatch: pyt
             "callbacks/call": "open", "reopened/settle": "open", "result/read": "open",
         }  # fmt: skip
         for step in ("callbacks/call", "reopened/settle", "result/read"):
-            assert str(house.snapshot(follow.ref).incident.status) == "closed"
+            assert str(installation.snapshot(follow.ref).incident.status) == "closed"
             follow.done(step)
             follow.step()
-        assert str(house.snapshot(follow.ref).incident.status) == "completed"
-        assert house.verified(follow.ref) is None
+        assert str(installation.snapshot(follow.ref).incident.status) == "completed"
+        assert installation.verified(follow.ref) is None
 
 
 def to_call(who: int, customer: AffectedCustomer) -> bool:

@@ -21,49 +21,49 @@ from engine.delivery.outcomes import record_outcome
 from engine.delivery.send_slots import MAX_REST_THREADS, MAX_THREADS
 from storage import outbox
 from storage.outbox import OUTBOX
-from tests.houses import InstallationHarness, installation_harness
-from tests.impatient import CHANNELS, ROSTER, TAGS, house_fixture, one_fixture, refuse  # noqa: F401
+from tests.impatient import CHANNELS, ROSTER, TAGS, installation_fixture, one_fixture, refuse  # noqa: F401
+from tests.installations import InstallationHarness, installation_harness
 
 SENDER = """
 import pendulum
 from engine.delivery.deliver import Deliverer
-from engine.installation import House
+from engine.installation import Installation
 from storage.settings import load_settings
-Deliverer(House(load_settings()).open(), "victim", lambda: pendulum.now("UTC")).deliver()
+Deliverer(Installation(load_settings()).open(), "victim", lambda: pendulum.now("UTC")).deliver()
 """
 
 
 # --- pages ---
 
 
-def test_a_page_arrives_once_and_its_receipt_is_kept(house: InstallationHarness) -> None:
-    ref = house.declare()
-    assert house.deliver().by_state == {"sent": 1}
-    row = house.row(ref)
-    assert (row.state, row.attempts, row.sent_at, row.lease != "") == ("sent", 1, house.now, True)
-    (title,) = house.titles("fenglei")
+def test_a_page_arrives_once_and_its_receipt_is_kept(installation: InstallationHarness) -> None:
+    ref = installation.declare()
+    assert installation.deliver().by_state == {"sent": 1}
+    row = installation.row(ref)
+    assert (row.state, row.attempts, row.sent_at, row.lease != "") == ("sent", 1, installation.now, True)
+    (title,) = installation.titles("fenglei")
     assert title.startswith("INC-1 ")
-    assert not house.deliver().by_state
-    assert len(house.receiver.received) == 1
+    assert not installation.deliver().by_state
+    assert len(installation.receiver.received) == 1
 
 
 def test_refused_everywhere_it_goes_to_the_next_channel_the_backup_and_the_commander(
-    house: InstallationHarness,
+    installation: InstallationHarness,
 ) -> None:
-    refuse(house, "fenglei", "fenglei-mail", "erik")
-    ref = house.declare()
-    house.deliver()
-    assert [(row.person, row.channel, row.state) for row in house.rows(ref)] == [
+    refuse(installation, "fenglei", "fenglei-mail", "erik")
+    ref = installation.declare()
+    installation.deliver()
+    assert [(row.person, row.channel, row.state) for row in installation.rows(ref)] == [
         ("fenglei", "fenglei", "dead"),
         ("fenglei", "fenglei-mail", "dead"),
         ("erik", "erik", "dead"),
         ("alice", "alice", "sent"),
     ]
-    assert "could not be reached on any channel" in house.row(ref, person="alice").payload["body"]
-    assert [fact.data["channel"] for fact in house.facts(ref, "notice-not-delivered")] == [
+    assert "could not be reached on any channel" in installation.row(ref, person="alice").payload["body"]
+    assert [fact.data["channel"] for fact in installation.facts(ref, "notice-not-delivered")] == [
         "fenglei", "fenglei-mail", "erik",
     ]  # fmt: skip
-    assert house.verified(ref) is None
+    assert installation.verified(ref) is None
 
 
 def test_refused_by_everyone_ends_and_is_on_the_timeline(one: InstallationHarness) -> None:
@@ -95,13 +95,13 @@ def test_what_the_rate_of_a_channel_held_back_is_no_attempt(one: InstallationHar
     """However often: the message waits its turn, and nobody else is called for it."""
     ref = one.declare()
     for _ in range(9):
-        with one.house.database.write() as connection:
+        with one.installation.database.write() as connection:
             lease = uuid.uuid4().hex
             (row,) = outbox.claim_messages(
                 connection, one.now, one.now + outbox.LEASE, limit=9, lease=lease, ready_since=one.now
             )
             held = SendOutcome(SendVerdict.FAILED, detail="20 a minute", retry_after=7.0, begun=False)
-            assert record_outcome(connection, one.house, row, held, one.now) == "retry"
+            assert record_outcome(connection, one.installation, row, held, one.now) == "retry"
         row = one.row(ref)
         assert (row.attempts, row.next_attempt_at) == (0, one.now.add(seconds=7))
         one.wait(seconds=7)
@@ -127,15 +127,15 @@ def test_after_the_last_attempt_the_backup_is_called(one: InstallationHarness) -
     assert one.row(ref, person="dora").state in ("pending", "sent")
 
 
-def test_a_page_without_an_answer_is_sent_again_marked(house: InstallationHarness) -> None:
-    house.receiver.script("/inbox/fenglei", delay=5, times=1)
-    ref = house.declare()
-    assert house.deliver().by_state == {"retry": 1, "sent": 1}
-    first, second = house.receiver.at("/inbox/fenglei")
+def test_a_page_without_an_answer_is_sent_again_marked(installation: InstallationHarness) -> None:
+    installation.receiver.script("/inbox/fenglei", delay=5, times=1)
+    ref = installation.declare()
+    assert installation.deliver().by_state == {"retry": 1, "sent": 1}
+    first, second = installation.receiver.at("/inbox/fenglei")
     assert "ossible duplicate" not in first.json["title"]
     assert "可能重复" in second.json["title"] or "ossible duplicate" in second.json["title"]
-    assert house.row(ref).state == "sent"
-    assert [fact.data["again"] for fact in house.facts(ref, "notice-outcome-unknown")] == [True]
+    assert installation.row(ref).state == "sent"
+    assert [fact.data["again"] for fact in installation.facts(ref, "notice-outcome-unknown")] == [True]
 
 
 def test_a_page_never_answered_goes_to_the_next_channel_after_two_repeats(one: InstallationHarness) -> None:
@@ -152,7 +152,7 @@ def test_a_page_never_answered_goes_to_the_next_channel_after_two_repeats(one: I
 
 def test_a_person_without_any_channel_is_passed_over_at_once(one: InstallationHarness) -> None:
     ref = one.declare()
-    with one.house.database.write() as connection:
+    with one.installation.database.write() as connection:
         connection.execute(update(OUTBOX).values(channel="nowhere", position=9))
     one.deliver()
     assert [(row.person, row.state) for row in one.rows(ref)] == [("fenglei", "dead"), ("erik", "sent")]
@@ -173,12 +173,12 @@ def test_each_reminder_of_the_silence_reaches_someone_though_the_commander_canno
         assert silence.count(("wangjie", "sent")) == 1
 
 
-def test_acknowledged_before_the_send_it_is_never_sent(house: InstallationHarness) -> None:
-    ref = house.declare()
-    house.do(ref, Acknowledge, "erik", step="fix")
-    assert not house.deliver().by_state
-    assert house.row(ref).state == "cancelled"
-    assert house.receiver.received == []
+def test_acknowledged_before_the_send_it_is_never_sent(installation: InstallationHarness) -> None:
+    ref = installation.declare()
+    installation.do(ref, Acknowledge, "erik", step="fix")
+    assert not installation.deliver().by_state
+    assert installation.row(ref).state == "cancelled"
+    assert installation.receiver.received == []
 
 
 def test_handed_over_before_the_send_only_the_new_holder_hears_of_it(one: InstallationHarness) -> None:
@@ -224,7 +224,7 @@ def test_slow_bulk_messages_leave_threads_for_pages(one: InstallationHarness) ->
     one.receiver.script("/inbox/fenglei")
     refs = [one.declare("inform") for _ in range(MAX_THREADS)]
     rows = [one.row(ref) for ref in refs]
-    with one.house.database.write() as connection:
+    with one.installation.database.write() as connection:
         for row, tag in zip(rows, TAGS, strict=False):
             connection.execute(update(OUTBOX).where(OUTBOX.c.id == row.id).values(channel=tag))
     sender = one.sender()
@@ -242,7 +242,7 @@ def test_nothing_is_claimed_that_no_thread_is_free_for(one: InstallationHarness)
     """What waits in a queue of one process could be sent by another; and its lease would run out."""
     one.receiver.script("/inbox", delay=0.45)
     refs = [one.declare() for _ in range(MAX_THREADS + 2)]
-    with one.house.database.write() as connection:
+    with one.installation.database.write() as connection:
         for row, tag in zip([one.row(ref) for ref in refs], TAGS, strict=False):
             connection.execute(update(OUTBOX).where(OUTBOX.c.id == row.id).values(channel=tag))
     sender = one.sender()
@@ -261,30 +261,30 @@ def test_pages_go_before_bulk_on_the_same_channel_and_the_most_harmful_first(one
     bulk = one.declare("inform")
     great = one.declare(impact=Impact(customers=5_000))
     drill = one.declare(drill=True, impact=Impact(customers=900_000))
-    with one.house.database.write() as connection:
+    with one.installation.database.write() as connection:
         connection.execute(update(OUTBOX).values(channel="alice"))
     one.deliver()
     refs = [request.json["title"].split("INC-")[1].split()[0] for request in one.receiver.at("/inbox/alice")]
     assert [f"INC-{number}" for number in refs] == [great, small, drill, bulk]
 
 
-def test_two_senders_at_once_send_everything_once(house: InstallationHarness) -> None:
+def test_two_senders_at_once_send_everything_once(installation: InstallationHarness) -> None:
     for _ in range(30):
-        house.declare()
-    senders = [house.sender(f"s{i}") for i in range(3)]
+        installation.declare()
+    senders = [installation.sender(f"s{i}") for i in range(3)]
     threads = [threading.Thread(target=sender.deliver) for sender in senders]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    keys = [request.json["title"] for request in house.receiver.received]
+    keys = [request.json["title"] for request in installation.receiver.received]
     assert len(keys) == len(set(keys)) == 30
 
 
 def test_a_sender_killed_while_the_receiver_holds_the_answer_is_judged_at_once(one: InstallationHarness) -> None:
     one.now = pendulum.now("UTC")
     text = CHANNELS.replace("rto=0.5", "rto=30").replace("{port}", str(one.receiver.port))
-    one.house.settings.channels_file.write_text(text)
+    one.installation.settings.channels_file.write_text(text)
     one.receiver.script("/inbox/fenglei", delay=20, times=1)
     ref = one.declare()
     victim = subprocess.Popen([sys.executable, "-c", SENDER], cwd=Path(__file__).parents[2])
@@ -302,19 +302,29 @@ def test_a_sender_killed_while_the_receiver_holds_the_answer_is_judged_at_once(o
     assert one.row(ref).attempts == 2
 
 
-def test_a_sender_whose_lease_ran_out_writes_nothing_more(house: InstallationHarness) -> None:
+def test_a_sender_whose_lease_ran_out_writes_nothing_more(installation: InstallationHarness) -> None:
     """It was frozen, not dead: others have judged what it had in hand."""
-    ref = house.declare()
-    with house.house.database.write() as connection:
+    ref = installation.declare()
+    with installation.installation.database.write() as connection:
         (row,) = outbox.claim_messages(
-            connection, house.now, house.now + outbox.LEASE, limit=8, lease="elsewhere:x/1", ready_since=house.now
+            connection,
+            installation.now,
+            installation.now + outbox.LEASE,
+            limit=8,
+            lease="elsewhere:x/1",
+            ready_since=installation.now,
         )
-    assert not house.deliver().by_state, "another machine's sender: its lease decides"
-    house.wait(seconds=31)
-    assert house.deliver().by_state == {"retry": 1, "sent": 1}
-    with house.house.database.write() as connection:
-        assert record_outcome(connection, house.house, row, SendOutcome(SendVerdict.REFUSED), house.now) == "overtaken"
-    assert house.row(ref).state == "sent"
+    assert not installation.deliver().by_state, "another machine's sender: its lease decides"
+    installation.wait(seconds=31)
+    assert installation.deliver().by_state == {"retry": 1, "sent": 1}
+    with installation.installation.database.write() as connection:
+        assert (
+            record_outcome(
+                connection, installation.installation, row, SendOutcome(SendVerdict.REFUSED), installation.now
+            )
+            == "overtaken"
+        )
+    assert installation.row(ref).state == "sent"
 
 
 def test_a_clock_stepped_back_an_hour_delays_no_message(one: InstallationHarness) -> None:
@@ -341,7 +351,7 @@ def test_what_cannot_be_recorded_is_judged_when_its_lease_runs_out(
         raise StorageError("the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "settle", full)
+        patched.setattr(module, "record_outcome", full)
         one.deliver()
     assert one.row(ref).state == "leased"
     one.wait(seconds=31)

@@ -8,50 +8,54 @@ from sqlalchemy import update
 from domain.commands import Cancel, Close, Done, Reopen, Retry
 from domain.incident import PublicationState
 from storage.outbox import OUTBOX
-from tests.houses import InstallationHarness
-from tests.impatient import CHANNELS, ROSTER, TAGS, house_fixture, one_fixture, refuse  # noqa: F401
+from tests.impatient import CHANNELS, ROSTER, TAGS, installation_fixture, one_fixture, refuse  # noqa: F401
+from tests.installations import InstallationHarness
 
 # --- publications ---
 
 
-def test_a_publication_goes_out_as_approved_and_its_receipt_completes_the_step(house: InstallationHarness) -> None:
-    ref = house.post()
-    house.deliver()
-    (posted,) = house.receiver.at("/inbox/official-website-en")
+def test_a_publication_goes_out_as_approved_and_its_receipt_completes_the_step(
+    installation: InstallationHarness,
+) -> None:
+    ref = installation.post()
+    installation.deliver()
+    (posted,) = installation.receiver.at("/inbox/official-website-en")
     assert posted.json["message"] == "We are sorry."
-    house.turn()
-    state = house.snapshot(ref).steps["s/post"]
-    assert (state.status, state.receipts) == ("done", {"website-en": house.row(ref, kind="publication").receipt})
+    installation.turn()
+    state = installation.snapshot(ref).steps["s/post"]
+    assert (state.status, state.receipts) == ("done", {"website-en": installation.row(ref, kind="publication").receipt})
     assert state.receipts["website-en"]
 
 
-def test_a_publication_in_doubt_is_never_repeated_and_the_commander_is_called(house: InstallationHarness) -> None:
-    house.receiver.script("/inbox/official-website-en", delay=5)
-    ref = house.post()
-    house.deliver()
-    assert house.row(ref, kind="publication").state == "unknown"
-    assert len(house.facts(ref, "publication-in-doubt")) == 1
-    house.turn()
-    house.deliver()
-    assert [row.purpose for row in house.rows(ref, person="alice", step="s/post")] == ["publication-in-doubt"]
-    house.wait(hours=3)
-    house.turn()
-    house.deliver()
-    assert len(house.receiver.at("/inbox/official-website-en")) == 1, "by nobody, ever, but a person"
+def test_a_publication_in_doubt_is_never_repeated_and_the_commander_is_called(
+    installation: InstallationHarness,
+) -> None:
+    installation.receiver.script("/inbox/official-website-en", delay=5)
+    ref = installation.post()
+    installation.deliver()
+    assert installation.row(ref, kind="publication").state == "unknown"
+    assert len(installation.facts(ref, "publication-in-doubt")) == 1
+    installation.turn()
+    installation.deliver()
+    assert [row.purpose for row in installation.rows(ref, person="alice", step="s/post")] == ["publication-in-doubt"]
+    installation.wait(hours=3)
+    installation.turn()
+    installation.deliver()
+    assert len(installation.receiver.at("/inbox/official-website-en")) == 1, "by nobody, ever, but a person"
 
 
-def test_a_person_may_order_it_again_or_say_that_it_stands(house: InstallationHarness) -> None:
-    house.receiver.script("/inbox/official-website-en", delay=5, times=1)
-    ref = house.post()
-    house.deliver()
-    house.turn()
-    house.do(ref, Retry, "alice", step="s/post", channel="website-en")
-    house.turn()
-    house.deliver()
-    house.turn()
-    assert len(house.receiver.at("/inbox/official-website-en")) == 2
-    assert len({row.key for row in house.rows(ref, kind="publication")}) == 2
-    assert house.snapshot(ref).steps["s/post"].status == "done"
+def test_a_person_may_order_it_again_or_say_that_it_stands(installation: InstallationHarness) -> None:
+    installation.receiver.script("/inbox/official-website-en", delay=5, times=1)
+    ref = installation.post()
+    installation.deliver()
+    installation.turn()
+    installation.do(ref, Retry, "alice", step="s/post", channel="website-en")
+    installation.turn()
+    installation.deliver()
+    installation.turn()
+    assert len(installation.receiver.at("/inbox/official-website-en")) == 2
+    assert len({row.key for row in installation.rows(ref, kind="publication")}) == 2
+    assert installation.snapshot(ref).steps["s/post"].status == "done"
 
 
 @pytest.mark.parametrize("decided", [True, False])
@@ -100,10 +104,10 @@ def test_a_drill_never_reaches_a_channel_that_is_no_sandbox_even_if_the_roster_c
     one: InstallationHarness,
 ) -> None:
     ref = one.post(drill=True)
-    path = one.house.settings.roster_file
+    path = one.installation.settings.roster_file
     path.write_text(ROSTER.replace("sandbox: true", "sandbox: false"), encoding="utf-8")
-    one.house._roster._pace._last = None  # look at once, not within a second
-    assert not one.house.roster().public["website-en"].sandbox
+    one.installation._roster._pace._last = None  # look at once, not within a second
+    assert not one.installation.roster().public["website-en"].sandbox
     one.deliver()
     assert one.row(ref, kind="publication").detail == "a drill publishes to a sandbox only"
     assert one.receiver.at("/inbox/official") == []
@@ -123,7 +127,7 @@ def test_a_text_altered_after_its_approval_is_refused_at_the_last_door(one: Inst
     values: dict[str, object] = {"payload": {**row.payload, change: "We are not sorry."}}
     if change == "channel":
         values = {"channel": "official-weibo"}
-    with one.house.database.write() as connection:
+    with one.installation.database.write() as connection:
         connection.execute(update(OUTBOX).where(OUTBOX.c.id == row.id).values(**values))
     one.deliver()
     assert one.row(ref, kind="publication").state == "dead"

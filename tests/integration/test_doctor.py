@@ -17,7 +17,7 @@ import pytest
 
 from engine.check.infrastructure import check_storage
 from engine.check.prefect_schedules import list_deployments
-from tests.houses import InstallationHarness, house_fixture, sqlite_house_fixture  # noqa: F401 - fixtures
+from tests.installations import InstallationHarness, installation_fixture, sqlite_installation_fixture  # noqa: F401 - fixtures
 from tests.served import check
 
 ROOT = Path(__file__).parents[2]
@@ -54,8 +54,8 @@ def prefect(version: str = "3.8.9", paused: str = "") -> Iterator[str]:
     server.server_close()
 
 
-def doctor(house: InstallationHarness, **environment: str) -> dict[str, dict[str, Any]]:
-    given = {"TOCSIN_HOME": str(house.house.settings.home), "TOCSIN_PORT": "1", **environment}
+def doctor(installation: InstallationHarness, **environment: str) -> dict[str, dict[str, Any]]:
+    given = {"TOCSIN_HOME": str(installation.installation.settings.home), "TOCSIN_PORT": "1", **environment}
     done = subprocess.run(
         [sys.executable, "-m", "cli.main", "doctor", "--json"],
         cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, check=False, timeout=60,
@@ -64,16 +64,16 @@ def doctor(house: InstallationHarness, **environment: str) -> dict[str, dict[str
     return {one["what"]: one for one in check("doctor", json.loads(done.stdout))["findings"]}
 
 
-def test_prefects_state_is_told(sqlite_house: InstallationHarness) -> None:
+def test_prefects_state_is_told(sqlite_installation: InstallationHarness) -> None:
     import prefect as installed
 
     with prefect(installed.__version__) as api:
-        found = doctor(sqlite_house, PREFECT_API_URL=api)
+        found = doctor(sqlite_installation, PREFECT_API_URL=api)
     assert found["prefect"]["ok"]
     assert found["schedules"] == {"what": "schedules", "ok": True, "reason": "all are there, and fire"}
     assert f"Prefect's server {installed.__version__}" in found["versions"]["reason"]
     with prefect("2.20.1", paused=list_deployments()[0]) as api:
-        found = doctor(sqlite_house, PREFECT_API_URL=api)
+        found = doctor(sqlite_installation, PREFECT_API_URL=api)
     assert not found["versions"]["ok"]
     assert "2.20.1" in found["versions"]["reason"]
     assert not found["schedules"]["ok"]
@@ -81,20 +81,22 @@ def test_prefects_state_is_told(sqlite_house: InstallationHarness) -> None:
     assert not found["web"]["ok"]
 
 
-def test_a_clock_behind_what_is_recorded(house: InstallationHarness) -> None:
-    house.declare()
-    said = {one.what: one for one in check_storage(house.house, house.now)}
-    assert said["clock"].ok == house.house.database.is_sqlite  # on PostgreSQL our made-up time is not the database's
-    house.wait(seconds=-60)
-    (clock,) = [one for one in check_storage(house.house, house.now) if one.what == "clock"]
+def test_a_clock_behind_what_is_recorded(installation: InstallationHarness) -> None:
+    installation.declare()
+    said = {one.what: one for one in check_storage(installation.installation, installation.now)}
+    assert (
+        said["clock"].ok == installation.installation.database.is_sqlite
+    )  # on PostgreSQL our made-up time is not the database's
+    installation.wait(seconds=-60)
+    (clock,) = [one for one in check_storage(installation.installation, installation.now) if one.what == "clock"]
     assert not clock.ok
     assert "60 s ahead of it" in clock.reason.en
 
 
 def test_a_calendar_that_cannot_be_read_is_told(
-    sqlite_house: InstallationHarness, monkeypatch: pytest.MonkeyPatch
+    sqlite_installation: InstallationHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = sqlite_house.house.settings.roster_file
+    path = sqlite_installation.installation.settings.roster_file
     path.write_text(path.read_text().replace("backup: dora}", "backup: dora, calendar: none.ics}", 1))
-    found = doctor(sqlite_house)
+    found = doctor(sqlite_installation)
     assert "calendar of pr-lead" in found["files"]["reason"]

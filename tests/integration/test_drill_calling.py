@@ -28,44 +28,48 @@ from engine.drill.simulated_owner import SimulatedOwner
 from playbooks.drill_file import read_drill_plan
 from storage.incidents import board, warnings
 from tests.chains import ROOT, Chain, chain
-from tests.houses import (
+from tests.installations import (
     InstallationHarness,
-    house_fixture,  # noqa: F401
+    installation_fixture,  # noqa: F401
     installation_harness,
-    sqlite_house_fixture,  # noqa: F401
+    sqlite_installation_fixture,  # noqa: F401
 )
 from tests.integration.test_drill_killed import short_plan
 
 
-def fired(house: InstallationHarness, there: Chain, folder: Path) -> FiredRule:
+def fired(installation: InstallationHarness, there: Chain, folder: Path) -> FiredRule:
     """The shipped rule, as it fires on too many customers."""
-    return next(iter(watched(house, there, folder).firing_rules(1_793_588_430.0)))
+    return next(iter(watched(installation, there, folder).firing_rules(1_793_588_430.0)))
 
 
-def watched(house: InstallationHarness, there: Chain, folder: Path) -> DrillRuleWatch:
-    drill = lifecycle.prepare(short_plan(there, folder), drills_dir(house.house), "20261102-030000", lambda _: None)
+def watched(installation: InstallationHarness, there: Chain, folder: Path) -> DrillRuleWatch:
+    drill = lifecycle.prepare(
+        short_plan(there, folder), drills_dir(installation.installation), "20261102-030000", lambda _: None
+    )
     watch = DrillRuleWatch(drill.rules)
     for at in range(1_793_588_400, 1_793_588_430):
         watch.add_second(DrillSecond(float(at), "fault", 9.0, 9, 0, 0, 9, 0, 0, 900.0, 120, 900.0, 1.0, 0.1, peak=6.0))
     return watch
 
 
-def test_the_warning_is_real_marked_and_its_acknowledgement_known(house: InstallationHarness, tmp_path: Path) -> None:
+def test_the_warning_is_real_marked_and_its_acknowledgement_known(
+    installation: InstallationHarness, tmp_path: Path
+) -> None:
     folder = tmp_path / "plan"
     folder.mkdir()
     with chain(tmp_path) as there:
-        found, plan = fired(house, there, folder), read_drill_plan(folder / "plan.yaml")
+        found, plan = fired(installation, there, folder), read_drill_plan(folder / "plan.yaml")
 
         async def course() -> WarningOwnerCall:
-            caller = WarningOwnerCall(house.house, plan, "20261102-030000", house.clock, None)
+            caller = WarningOwnerCall(installation.installation, plan, "20261102-030000", installation.clock, None)
             caller.call(found)
             caller.call(found)  # it goes on firing: nobody is called twice
             await reached(lambda: caller.state.called is not None)
-            house.deliver()
-            assert [title for title in house.titles("hana") if "DRILL" in title], "the supervisor is called"
+            installation.deliver()
+            assert [title for title in installation.titles("hana") if "DRILL" in title], "the supervisor is called"
             assert caller.state.acknowledged is None
-            house.wait(seconds=7)
-            house.do(caller.state.matter, Acknowledge, "hana", step="look/read")
+            installation.wait(seconds=7)
+            installation.do(caller.state.matter, Acknowledge, "hana", step="look/read")
             await caller.wait(10)
             await caller.end()
             return caller
@@ -76,36 +80,42 @@ def test_the_warning_is_real_marked_and_its_acknowledgement_known(house: Install
     assert heard.acknowledged is not None
     assert heard.called is not None
     assert heard.acknowledged - heard.called == pytest.approx(7.0)
-    with house.house.database.read() as connection:
+    with installation.installation.database.read() as connection:
         (row,) = warnings.list_warnings(connection, lane=drill_feed("20261102-030000"), standing_only=False)
         assert row.ended_at is not None
         assert warnings.list_warnings(connection, standing_only=False) == [], "no live warning"
         assert board.count_open(connection) == 0
-    incident = house.snapshot("WRN-1").incident
+    incident = installation.snapshot("WRN-1").incident
     assert (incident.drill, incident.running) == (True, False)
-    assert house.verified("WRN-1") is None
-    assert close_drill_warnings(house.house, "20261102-030000", house.now) == []
+    assert installation.verified("WRN-1") is None
+    assert close_drill_warnings(installation.installation, "20261102-030000", installation.now) == []
 
 
-def test_a_killed_drill_s_warning_calls_nobody_any_more(sqlite_house: InstallationHarness, tmp_path: Path) -> None:
+def test_a_killed_drill_s_warning_calls_nobody_any_more(
+    sqlite_installation: InstallationHarness, tmp_path: Path
+) -> None:
     folder = tmp_path / "plan"
     folder.mkdir()
     with chain(tmp_path) as there:
-        found, plan = fired(sqlite_house, there, folder), read_drill_plan(folder / "plan.yaml")
+        found, plan = fired(sqlite_installation, there, folder), read_drill_plan(folder / "plan.yaml")
 
         async def killed() -> None:
-            caller = WarningOwnerCall(sqlite_house.house, plan, "20261102-030000", sqlite_house.clock, None)
+            caller = WarningOwnerCall(
+                sqlite_installation.installation, plan, "20261102-030000", sqlite_installation.clock, None
+            )
             caller.call(found)
             await reached(lambda: caller.state.called is not None)
 
         asyncio.run(killed())
-        assert sqlite_house.snapshot("WRN-1").incident.running
-        recover_unfinished(sqlite_house.house, sqlite_house.now)
-    assert not sqlite_house.snapshot("WRN-1").incident.running
-    sqlite_house.wait(minutes=30)
-    sqlite_house.turn()
-    sqlite_house.deliver()
-    assert not [title for title in sqlite_house.titles("erik") if "WRN-1" in title], "no escalation after its end"
+        assert sqlite_installation.snapshot("WRN-1").incident.running
+        recover_unfinished(sqlite_installation.installation, sqlite_installation.now)
+    assert not sqlite_installation.snapshot("WRN-1").incident.running
+    sqlite_installation.wait(minutes=30)
+    sqlite_installation.turn()
+    sqlite_installation.deliver()
+    assert not [title for title in sqlite_installation.titles("erik") if "WRN-1" in title], (
+        "no escalation after its end"
+    )
 
 
 def test_nobody_real_is_called_unless_the_plan_says_so(tmp_path: Path) -> None:
@@ -116,12 +126,16 @@ def test_nobody_real_is_called_unless_the_plan_says_so(tmp_path: Path) -> None:
         .read_text()
         .replace("json://127.0.0.1:{port}/inbox/hana", "json://example.invalid/inbox/hana")
     )
-    with chain(tmp_path) as there, installation_harness(tmp_path / "home", channels=channels) as house:
-        found, plan = fired(house, there, folder), read_drill_plan(folder / "plan.yaml")
+    with chain(tmp_path) as there, installation_harness(tmp_path / "home", channels=channels) as installation:
+        found, plan = fired(installation, there, folder), read_drill_plan(folder / "plan.yaml")
 
         async def course(plan: DrillPlan, *, auto: bool) -> str:
             caller = WarningOwnerCall(
-                house.house, plan, "20261102-030000", house.clock, SimulatedOwner(1, 1) if auto else None
+                installation.installation,
+                plan,
+                "20261102-030000",
+                installation.clock,
+                SimulatedOwner(1, 1) if auto else None,
             )
             caller.call(found)
             await reached(lambda: bool(caller.state.why_not or caller.state.called))
@@ -131,13 +145,15 @@ def test_nobody_real_is_called_unless_the_plan_says_so(tmp_path: Path) -> None:
         assert "channel hana of hana leads elsewhere" in asyncio.run(course(plan, auto=False))
         owners = replace(plan, call=DrillCall("owners"))
         assert "leads elsewhere" in asyncio.run(course(owners, auto=True)), "nobody simulated acts beside real people"
-        with house.house.database.read() as connection:
+        with installation.installation.database.read() as connection:
             assert warnings.list_warnings(connection, lane=None, standing_only=False) == []
         assert asyncio.run(course(owners, auto=False)) == ""
-        off = choose_owner_call(house.house, replace(plan, call=DrillCall("nobody")), "d", house.clock, auto=False)
+        off = choose_owner_call(
+            installation.installation, replace(plan, call=DrillCall("nobody")), "d", installation.clock, auto=False
+        )
         off.call(found)
         assert off.state.why_not == CALLS_NOBODY
-        idle = choose_owner_call(house.house, plan, "d", house.clock, auto=False)
+        idle = choose_owner_call(installation.installation, plan, "d", installation.clock, auto=False)
         idle.call(found)
         assert idle.state.why_not == NOT_RUNNING
 

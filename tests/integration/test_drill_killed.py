@@ -32,21 +32,21 @@ from engine.process.clock import now
 from storage import documents
 from storage.incidents import warnings
 from tests.chains import ROOT, Chain, chain, free_port
-from tests.houses import (
+from tests.installations import (
     InstallationHarness,
-    house_fixture,  # noqa: F401
+    installation_fixture,  # noqa: F401
     installation_harness,
-    sqlite_house_fixture,  # noqa: F401
+    sqlite_installation_fixture,  # noqa: F401
 )
 
 HOLDS = """
 import asyncio, sys
 from pathlib import Path
 from engine.process.clock import now
-from engine.drill.run_drill import hold
-from engine.installation import House
+from engine.drill.run_drill import run_drill
+from engine.installation import Installation
 from storage.settings import load_settings
-held = asyncio.run(hold(House(load_settings()).open(), Path(sys.argv[1]), now))
+held = asyncio.run(run_drill(Installation(load_settings()).open(), Path(sys.argv[1]), now))
 print(held.document.data["verdict"], flush=True)
 """
 PHASES = ("preflight", "baseline", "stages", "fault", "recovery", "clean", "report")
@@ -67,9 +67,9 @@ def short_plan(there: Chain, folder: Path, **changes: Any) -> Path:
 
 
 @contextmanager
-def conducting(plan: Path, house: InstallationHarness, **more: str) -> Iterator[subprocess.Popen[str]]:
+def conducting(plan: Path, installation: InstallationHarness, **more: str) -> Iterator[subprocess.Popen[str]]:
     """A process that holds the drill."""
-    home = str(house.house.settings.home)
+    home = str(installation.installation.settings.home)
     environment = {**os.environ, "TOCSIN_HOME": home, "PYTHONPATH": str(ROOT), **more}
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDS, str(plan)], cwd=ROOT, env=environment, stdout=subprocess.PIPE,
@@ -89,8 +89,8 @@ def until(holds: Callable[[], Any], seconds: float = 60, said: str = "") -> None
         time.sleep(0.02)
 
 
-def the_drill(house: InstallationHarness) -> Path | None:
-    return next((file.parent for file in drills_dir(house.house).glob(f"*/{PROGRESS}")), None)
+def the_drill(installation: InstallationHarness) -> Path | None:
+    return next((file.parent for file in drills_dir(installation.installation).glob(f"*/{PROGRESS}")), None)
 
 
 def has_come_to(folder: Path | None, phase: str) -> bool:
@@ -127,22 +127,22 @@ def chats(there: Chain) -> int:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("phase", PHASES)
 def test_killed_in_any_phase_it_leaves_nothing(tmp_path: Path, home: Path, phase: str) -> None:
-    with installation_harness(home) as house, chain(tmp_path) as there:
+    with installation_harness(home) as installation, chain(tmp_path) as there:
         plan = short_plan(there, tmp_path)
-        with conducting(plan, house) as process:
-            until(lambda: has_come_to(the_drill(house), phase), said=f"never came to {phase}")
+        with conducting(plan, installation) as process:
+            until(lambda: has_come_to(the_drill(installation), phase), said=f"never came to {phase}")
             if phase == "fault":  # on record before it is done: a blow between the two breaks nothing
                 until(lambda: there.truth["faults"], said="nothing was broken")
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-        folder = the_drill(house)
+        folder = the_drill(installation)
         assert folder is not None
         until(lambda: is_over(folder), 40, "nobody took over")
         until(lambda: not of_the_drill(folder), 20, "something still runs")
         assert all("ended" in fault for fault in there.truth["faults"]), "the fault is put right"
         assert bool(there.truth["faults"]) == (PHASES.index(phase) >= PHASES.index("fault"))
         assert chats(there) == 0, "what was made is gone"
-        with house.house.database.read() as connection:
+        with installation.installation.database.read() as connection:
             kept = documents.list_documents(connection, kind="drill")
             assert len(kept) == 1
             document = documents.load_document(connection, kept[0].id)
@@ -157,15 +157,15 @@ def test_killed_in_any_phase_it_leaves_nothing(tmp_path: Path, home: Path, phase
         assert record is not None
         assert bool(record.seconds) == (phase != "preflight"), "what was measured is kept"
         assert record.cleaned.made == record.cleaned.gone
-        with lifecycle.drill_lock(drills_dir(house.house), patience=0):
-            assert recover_unfinished(house.house, now()) == [], "and nothing is left to settle"
+        with lifecycle.drill_lock(drills_dir(installation.installation), patience=0):
+            assert recover_unfinished(installation.installation, now()) == [], "and nothing is left to settle"
 
 
-def test_what_nobody_took_over_the_next_drill_settles(sqlite_house: InstallationHarness, tmp_path: Path) -> None:
+def test_what_nobody_took_over_the_next_drill_settles(sqlite_installation: InstallationHarness, tmp_path: Path) -> None:
     """The machine itself went down: the journal is all that is left, and its last line was cut."""
     with chain(tmp_path) as there:
         plan = short_plan(there, tmp_path)
-        drill = lifecycle.prepare(plan, drills_dir(sqlite_house.house), "20261102-030000", lambda _: None)
+        drill = lifecycle.prepare(plan, drills_dir(sqlite_installation.installation), "20261102-030000", lambda _: None)
         (drill.folder / "alive").write_text("999999999")
         with (drill.folder / PROGRESS).open("a") as file:
             file.write('{"line":"phase","at":1793588410.0,"phase":"baseline"}\n{"line":"second","second":{"at"')
@@ -178,22 +178,22 @@ def test_what_nobody_took_over_the_next_drill_settles(sqlite_house: Installation
         assert found is not None
         assert found[1] == "baseline"
         (drill.folder / "alive").write_text(str(os.getpid()))
-        live = read_model.read_running(sqlite_house.house)
+        live = read_model.read_running(sqlite_installation.installation)
         assert live is not None
         assert (live["id"], live["phase"], live["fault"], live["seconds"]) == (drill.id, "baseline", "desk-stalls", [])
         assert [one["percent"] for one in live["course"]] == [50, 50, 200]
         json.dumps(live)
-        with lifecycle.drill_lock(drills_dir(sqlite_house.house)):
-            assert recover_orphans(sqlite_house.house, sqlite_house.now) == [], "somebody is at it"
-        assert recover_orphans(sqlite_house.house, sqlite_house.now) == [drill.id]
-        assert read_model.read_running(sqlite_house.house) is None
-        (past,) = read_model.list_history(sqlite_house.house)
+        with lifecycle.drill_lock(drills_dir(sqlite_installation.installation)):
+            assert recover_orphans(sqlite_installation.installation, sqlite_installation.now) == [], "somebody is at it"
+        assert recover_orphans(sqlite_installation.installation, sqlite_installation.now) == [drill.id]
+        assert read_model.read_running(sqlite_installation.installation) is None
+        (past,) = read_model.list_history(sqlite_installation.installation)
         assert (past["id"], past["verdict"], past["document"]) == (drill.id, "INVALID", f"drill/{drill.id}")
         json.dumps(past)
         assert "killed in the phase baseline" in past["reasons"][0]["en"]
         assert (past["made"], past["gone"], chats(there)) == (1, 1, 0)
         assert not (drill.folder / "alive").exists()
-        assert recover_unfinished(sqlite_house.house, sqlite_house.now) == [], "once"
+        assert recover_unfinished(sqlite_installation.installation, sqlite_installation.now) == [], "once"
 
 
 # --- what the drill stands on fails ---
@@ -202,7 +202,7 @@ def test_what_nobody_took_over_the_next_drill_settles(sqlite_house: Installation
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_target_that_dies_in_the_middle_ends_it(tmp_path: Path, home: Path) -> None:
-    with installation_harness(home) as house, chain(tmp_path) as there:
+    with installation_harness(home) as installation, chain(tmp_path) as there:
         plan = short_plan(
             there, tmp_path, levels=[{"percent": 50, "hold": "60s"}],
             guards=[{"figure": "error_rate", "limit": "60%", "for": "4s"}],
@@ -212,20 +212,20 @@ def test_a_target_that_dies_in_the_middle_ends_it(tmp_path: Path, home: Path) ->
             if len(record.stages) > 1 and len(record.seconds_of(record.stages[-1])) == 2:
                 there.process.kill()
 
-        held = asyncio.run(run_drill(house.house, plan, now, die))
+        held = asyncio.run(run_drill(installation.installation, plan, now, die))
         assert held.verdict.outcome is DrillOutcome.FAIL
         said = [reason["en"] for reason in held.document.data["reasons"]]
         assert "it was stopped: guard-rail: error_rate beyond 0.6 for 4 s" in said
         assert any("not proved to be gone" in reason for reason in said), "what may still be there is said"
         assert held.record.moments.injected is None
         assert len(held.record.seconds) < 25
-        assert of_the_drill(drills_dir(house.house) / held.record.id) == []
+        assert of_the_drill(drills_dir(installation.installation) / held.record.id) == []
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_target_that_answers_nothing_any_more_ends_it_though_no_error_is_counted(tmp_path: Path, home: Path) -> None:
-    with installation_harness(home) as house, chain(tmp_path) as there:
+    with installation_harness(home) as installation, chain(tmp_path) as there:
         plan = short_plan(
             there, tmp_path, levels=[{"percent": 100, "hold": "60s"}],
             guards=[{"figure": "error_rate", "limit": "60%", "for": "5s"}],
@@ -236,7 +236,7 @@ def test_a_target_that_answers_nothing_any_more_ends_it_though_no_error_is_count
                 os.kill(there.process.pid, signal.SIGSTOP)
 
         try:
-            held = asyncio.run(run_drill(house.house, plan, now, freeze))
+            held = asyncio.run(run_drill(installation.installation, plan, now, freeze))
         finally:
             os.kill(there.process.pid, signal.SIGCONT)
         assert held.verdict.outcome is DrillOutcome.FAIL
@@ -263,18 +263,18 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 def test_a_disk_that_is_full_stops_it_safely(tmp_path: Path, phase: str) -> None:
     with (
         small_disk(tmp_path / "disk", "24m") as disk,
-        installation_harness(disk / "home") as house,
+        installation_harness(disk / "home") as installation,
         chain(tmp_path) as there,
     ):
         plan = short_plan(there, tmp_path)
-        with conducting(plan, house) as process:
-            until(lambda: has_come_to(the_drill(house), phase), said=f"never came to {phase}")
+        with conducting(plan, installation) as process:
+            until(lambda: has_come_to(the_drill(installation), phase), said=f"never came to {phase}")
             ballast = disk / "ballast"
             with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
                 while file.write(b"x" * 4096):
                     pass
             out, said = process.communicate(timeout=90)
-        folder = the_drill(house)
+        folder = the_drill(installation)
         assert folder is not None
         assert process.returncode == 1, out
         assert "cannot be written down: No space left on device" in said
@@ -283,8 +283,8 @@ def test_a_disk_that_is_full_stops_it_safely(tmp_path: Path, phase: str) -> None
         assert chats(there) == 0, "what was made is gone, though the ledger took no more of it"
         until(lambda: not of_the_drill(folder), 20, "something still runs")
         ballast.unlink()
-        with lifecycle.drill_lock(drills_dir(house.house), patience=0):
-            (held,) = recover_unfinished(house.house, now())
+        with lifecycle.drill_lock(drills_dir(installation.installation), patience=0):
+            (held,) = recover_unfinished(installation.installation, now())
         assert held.document.data["verdict"] in ("FAIL", "INVALID")
 
 
@@ -292,7 +292,7 @@ def test_a_disk_that_is_full_stops_it_safely(tmp_path: Path, phase: str) -> None
 @pytest.mark.timeout(180)
 def test_killed_while_its_proxy_harms_the_chain_is_whole_and_what_it_made_is_gone(tmp_path: Path, home: Path) -> None:
     """Every request leads through the proxy, and the proxy ends with the drill."""
-    with installation_harness(home) as house, chain(tmp_path) as there:
+    with installation_harness(home) as installation, chain(tmp_path) as there:
         listen = free_port()
         text = short_plan(there, tmp_path).read_text().replace(str(there.port), str(listen))
         data = yaml.safe_load(text)
@@ -304,11 +304,11 @@ def test_killed_while_its_proxy_harms_the_chain_is_whole_and_what_it_made_is_gon
         }
         plan = tmp_path / "plan.yaml"
         plan.write_text(yaml.safe_dump(data))
-        with conducting(plan, house) as process:
-            until(lambda: has_come_to(the_drill(house), "fault"), said="never came to the fault")
+        with conducting(plan, installation) as process:
+            until(lambda: has_come_to(the_drill(installation), "fault"), said="never came to the fault")
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-        folder = the_drill(house)
+        folder = the_drill(installation)
         assert folder is not None
         until(lambda: is_over(folder), 40, "nobody took over")
         until(lambda: not of_the_drill(folder), 20, "something still runs")
@@ -326,7 +326,7 @@ def test_killed_while_its_proxy_harms_the_chain_is_whole_and_what_it_made_is_gon
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("how", ["abort", "ctrl-c"])
 def test_stopped_by_hand_in_the_middle_of_the_fault_it_ends_in_order(tmp_path: Path, home: Path, how: str) -> None:
-    with installation_harness(home) as house, chain(tmp_path) as there:
+    with installation_harness(home) as installation, chain(tmp_path) as there:
         plan = short_plan(there, tmp_path)
         data = yaml.safe_load(plan.read_text())
         data["fault"]["hold"] = "60s"
@@ -336,7 +336,7 @@ def test_stopped_by_hand_in_the_middle_of_the_fault_it_ends_in_order(tmp_path: P
         run = subprocess.Popen(
             [*tocsin, "run", str(plan), "--json"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
         )
-        until(lambda: has_come_to(the_drill(house), "fault"), said="never came to the fault")
+        until(lambda: has_come_to(the_drill(installation), "fault"), said="never came to the fault")
         until(lambda: there.truth["faults"], said="nothing was broken")
         begun = time.monotonic()
         if how == "abort":
@@ -352,7 +352,7 @@ def test_stopped_by_hand_in_the_middle_of_the_fault_it_ends_in_order(tmp_path: P
         assert found["reasons"][0]["en"] == f"it was stopped: {said}"
         assert found["made"] == found["gone"] > 0
         assert chats(there) == 0
-        folder = the_drill(house)
+        folder = the_drill(installation)
         assert folder is not None
         assert of_the_drill(folder) == [], "nothing runs any more"
         assert not (folder / "alive").exists()

@@ -20,11 +20,11 @@ from tests.served import Served, check, served
 
 ROOT = Path(__file__).parents[2]
 RUN = """
-from cli.common import Trouble, fail
+from cli.common import CommandError, fail
 from cli.samples import app
 try:
     app()
-except Trouble as trouble:
+except CommandError as trouble:
     fail(str(trouble))
 """
 
@@ -54,7 +54,7 @@ def type_(web: Served, *words: str, **environment: str) -> tuple[int, str, str]:
 
 
 def figures_of(web: Served, lane: str = "") -> list[tuple[int, float]]:
-    store = open_sample_store(web.house.settings)
+    store = open_sample_store(web.installation.settings)
     try:
         start, end = pendulum.datetime(2000, 1, 1), pendulum.datetime(2100, 1, 1)
         columns = store.between(lane, None, start, end)
@@ -158,7 +158,7 @@ def test_history_comes_first_and_at_once(web: Served, tmp_path: Path) -> None:
 def test_a_replay_goes_on_where_it_was(web: Served, tmp_path: Path) -> None:
     path = day(tmp_path, 360)
     process = start(web.port, "replay", str(path), "--speed", "600", "--lane", "replay-a")
-    store = open_sample_store(web.house.settings)
+    store = open_sample_store(web.installation.settings)
     try:
         arrived = threading.Event()
         for _ in range(2_000):
@@ -189,7 +189,7 @@ def test_a_replay_waits_for_a_server_that_is_away(home: Path, tmp_path: Path, fr
     port, path = free_port(), day(tmp_path, 360)
     with served(home, port) as web:
         process = start(port, "replay", str(path), "--speed", "600", "--lane", "replay-a", "--json")
-        store = open_sample_store(web.house.settings)
+        store = open_sample_store(web.installation.settings)
         pause = threading.Event()
         for _ in range(2_000):
             if find_replay(store, "replay-a"):
@@ -216,7 +216,7 @@ def test_a_token_opens_the_way_for_figures(web: Served, tmp_path: Path) -> None:
 
 
 def test_a_position_may_be_announced_by_any_program(web: Served) -> None:
-    store = open_sample_store(web.house.settings)
+    store = open_sample_store(web.installation.settings)
     try:
         announce_position(store, "replay-b", pendulum.datetime(2026, 3, 2), pendulum.now("UTC"))
     finally:

@@ -34,7 +34,7 @@ def sample(ago: float = 10, value: float = 4, **more: Any) -> dict[str, Any]:
 
 def kept(web: Served) -> list[float]:
     """What another process reads."""
-    figures = open_sample_store(web.house.settings)
+    figures = open_sample_store(web.installation.settings)
     try:
         return list(figures.after(0)[0].value)
     finally:
@@ -129,7 +129,7 @@ def test_a_database_that_cannot_be_written_is_503_and_acknowledges_nothing(
 
 
 def test_who_pushes_is_asked_as_everywhere(web: Served) -> None:
-    figures = open_sample_store(web.house.settings)
+    figures = open_sample_store(web.installation.settings)
     program = create_program_token(figures, "crm", pendulum.now("UTC"))
     figures.close()
 
@@ -146,7 +146,7 @@ def test_who_pushes_is_asked_as_everywhere(web: Served) -> None:
 
 
 def test_a_program_that_pushes_figures_gives_no_commands(web: Served) -> None:
-    figures = open_sample_store(web.house.settings)
+    figures = open_sample_store(web.installation.settings)
     program = create_program_token(figures, "crm", pendulum.now("UTC"))
     figures.close()
     headers = {"authorization": f"Bearer {program}"}
@@ -186,7 +186,7 @@ def test_sources_are_shown_with_what_is_wrong(web: Served, home: Path) -> None:
     text = (
         "sources:\n  desk:\n    kind: sql\n    url_env: DESK_URL\n    query: SELECT 1 AS value\n    metric: backlog\n"
     )
-    figures = open_sample_store(web.house.settings)
+    figures = open_sample_store(web.installation.settings)
     record_failure(figures, "desk", pendulum.now("UTC"), "no answer within 10 s", lambda _: timedelta(minutes=1))
     figures.close()
     (home / "sources.yaml").write_text(text)

@@ -24,7 +24,7 @@ def web_fixture(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
 
 def totals(web: Served) -> dict[str, float]:
     """Sum of values by metric."""
-    figures = open_sample_store(web.house.settings)
+    figures = open_sample_store(web.installation.settings)
     try:
         names = {one.id: one.metric for one in figures.series()}
         columns, _ = figures.after(0)
@@ -54,7 +54,7 @@ def test_texts_are_kept_for_a_day_where_told_to(web: Served, home: Path) -> None
     (home / "words.yaml").write_text("keep_texts: true\n")
     answer = valid("texts", web.client.post("/api/texts", json=[{"text": SECRET}]), 202)
     assert answer["kept"] is True
-    figures = open_sample_store(web.house.settings)
+    figures = open_sample_store(web.installation.settings)
     try:
         with figures.database.read() as connection:
             ((text,),) = connection.exec_driver_sql("SELECT text FROM conversation").fetchall()

@@ -1,4 +1,4 @@
-"""The figures' process writes the risk ahead by itself, and the rule `risk-ahead` of this house reads it."""
+"""The figures' process writes the risk ahead by itself, and the rule `risk-ahead` of this installation reads it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,12 @@ import pendulum
 import pytest
 
 from domain.quiet_hours import QuietHours, parse_quiet_hours
-from tests.houses import InstallationHarness, house_fixture, installation_harness, sqlite_house_fixture  # noqa: F401 - fixtures
+from tests.installations import (  # noqa: F401
+    InstallationHarness,
+    installation_fixture,
+    installation_harness,
+    sqlite_installation_fixture,
+)
 
 ROSTER = (Path(__file__).parents[2] / "playbooks" / "sample" / "roster.yaml").read_text(encoding="utf-8")
 # It is 3 UTC, 11 o'clock in Shanghai: a night worker's quiet hours, until 5 UTC.
@@ -96,45 +101,49 @@ def test_held_rows_hold_up_nobody_else(quiet: InstallationHarness) -> None:
     assert quiet.row(mine, person="fenglei").state == "sent"
 
 
-def test_what_goes_at_once_goes_by_itself(house: InstallationHarness) -> None:
+def test_what_goes_at_once_goes_by_itself(installation: InstallationHarness) -> None:
     for n in range(3):
-        house.declare("inform", title=f"Number {n}")
-    house.turn()
-    house.deliver()
-    assert len(house.titles("agents")) == 3
+        installation.declare("inform", title=f"Number {n}")
+    installation.turn()
+    installation.deliver()
+    assert len(installation.titles("agents")) == 3
 
 
-def test_what_a_failing_channel_held_up_comes_as_one_and_no_more_than_fits(sqlite_house: InstallationHarness) -> None:
-    house = sqlite_house
-    house.receiver.script("/inbox/agents", status=500)
-    refs = [house.declare("inform", title=f"Number {n} " + "这" * 150) for n in range(20)]
-    house.turn()
-    house.deliver()
-    house.receiver.script("/inbox/agents", status=200)
-    house.receiver._received.clear()
-    house.wait(minutes=10)
-    house.deliver()
-    sizes = [len(request.json["message"].encode()) for request in house.receiver.at("/inbox/agents")]
+def test_what_a_failing_channel_held_up_comes_as_one_and_no_more_than_fits(
+    sqlite_installation: InstallationHarness,
+) -> None:
+    installation = sqlite_installation
+    installation.receiver.script("/inbox/agents", status=500)
+    refs = [installation.declare("inform", title=f"Number {n} " + "这" * 150) for n in range(20)]
+    installation.turn()
+    installation.deliver()
+    installation.receiver.script("/inbox/agents", status=200)
+    installation.receiver._received.clear()
+    installation.wait(minutes=10)
+    installation.deliver()
+    sizes = [len(request.json["message"].encode()) for request in installation.receiver.at("/inbox/agents")]
     assert 1 < len(sizes) < 5
     assert max(sizes) < 7_000
-    states = [house.row(ref).state for ref in refs]
+    states = [installation.row(ref).state for ref in refs]
     assert (states.count("sent"), states.count("coalesced")) == (len(sizes), 20 - len(sizes))
     for n in range(20):
-        assert sum(f"Number {n} " in request.json["message"] for request in house.receiver.at("/inbox/agents")) == 1
+        assert (
+            sum(f"Number {n} " in request.json["message"] for request in installation.receiver.at("/inbox/agents")) == 1
+        )
 
 
-def test_one_that_may_have_arrived_is_not_hidden_in_another(sqlite_house: InstallationHarness) -> None:
-    house = sqlite_house
-    house.receiver.script("/inbox/agents", cut="after", times=1)
-    first = house.declare("inform", title="First")
-    house.turn()
-    house.deliver(seconds=0.2)
+def test_one_that_may_have_arrived_is_not_hidden_in_another(sqlite_installation: InstallationHarness) -> None:
+    installation = sqlite_installation
+    installation.receiver.script("/inbox/agents", cut="after", times=1)
+    first = installation.declare("inform", title="First")
+    installation.turn()
+    installation.deliver(seconds=0.2)
     for title in ("Second", "Third"):
-        house.declare("inform", title=title)
-    house.turn()
-    house.wait(minutes=5)
-    house.deliver()
-    alone = [title for title in house.titles("agents") if first in title]
+        installation.declare("inform", title=title)
+    installation.turn()
+    installation.wait(minutes=5)
+    installation.deliver()
+    alone = [title for title in installation.titles("agents") if first in title]
     assert len(alone) == 2, "as it went, and again, marked"
     assert "可能重复" in alone[1]
     assert "另有" not in alone[1]

@@ -15,7 +15,7 @@ from engine.learning import promises, read_model
 from engine.learning.poll import run_due
 from engine.learning.promises import Promise
 from engine.learning.service import get_learning_service
-from tests.houses import InstallationHarness, installation_harness, sqlite_house_fixture  # noqa: F401
+from tests.installations import InstallationHarness, installation_harness, sqlite_installation_fixture  # noqa: F401
 
 PROMISE = """
 id: promise
@@ -33,110 +33,120 @@ SECOND_PROVIDER = Promise("technology-lead", "14d", Text("A second payment provi
 
 
 @pytest.fixture
-def house(home: Path, database_url: str) -> Iterator[InstallationHarness]:
+def installation(home: Path, database_url: str) -> Iterator[InstallationHarness]:
     (home / "playbooks").mkdir()
     (home / "playbooks" / "promise.yaml").write_text(PROMISE, encoding="utf-8")
     with installation_harness(home, database_url) as opened:
         yield opened
 
 
-def add(house: InstallationHarness, ref: str, promised: Promise = SECOND_PROVIDER, command_id: str = "") -> str:
+def add(installation: InstallationHarness, ref: str, promised: Promise = SECOND_PROVIDER, command_id: str = "") -> str:
     given = command_id or str(uuid.uuid4())
-    return promises.add_promise(house.house, ref, promised, house.now, command_id=given, by="alice").ref
+    return promises.add_promise(
+        installation.installation, ref, promised, installation.now, command_id=given, by="alice"
+    ).ref
 
 
-def published(house: InstallationHarness, playbook: str) -> str:
+def published(installation: InstallationHarness, playbook: str) -> str:
     """An incident of that playbook whose one text is public; its reference."""
-    ref = house.declare(playbook)
-    house.do(ref, Draft, "chenyu", step="s/write", texts={"en": "By March we will have a second provider."})
-    house.turn()
-    house.do(ref, Acknowledge, "alice", step="s/pass")
-    house.do(ref, Approve, "alice", step="s/pass", digest=house.snapshot(ref).steps["s/write"].digest)
-    house.turn()
-    house.deliver()
-    house.turn()
-    assert str(house.snapshot(ref).steps["s/post"].status) == "done"
+    ref = installation.declare(playbook)
+    installation.do(ref, Draft, "chenyu", step="s/write", texts={"en": "By March we will have a second provider."})
+    installation.turn()
+    installation.do(ref, Acknowledge, "alice", step="s/pass")
+    installation.do(ref, Approve, "alice", step="s/pass", digest=installation.snapshot(ref).steps["s/write"].digest)
+    installation.turn()
+    installation.deliver()
+    installation.turn()
+    assert str(installation.snapshot(ref).steps["s/post"].status) == "done"
     return ref
 
 
-def asked(house: InstallationHarness) -> list[dict[str, object]]:
+def asked(installation: InstallationHarness) -> list[dict[str, object]]:
     """The actions that ask somebody to record what was promised."""
-    found = read_model.list_actions(get_learning_service(house.house), house.now, running=False, late=False)["actions"]
+    found = read_model.list_actions(
+        get_learning_service(installation.installation), installation.now, running=False, late=False
+    )["actions"]
     return [one for one in found if one["kind"] == "check"]
 
 
-def test_a_measure_is_an_action_with_owner_and_date_and_stands_on_both_timelines(house: InstallationHarness) -> None:
-    ref = house.declare()
+def test_a_measure_is_an_action_with_owner_and_date_and_stands_on_both_timelines(
+    installation: InstallationHarness,
+) -> None:
+    ref = installation.declare()
     command_id = str(uuid.uuid4())
-    action = add(house, ref, command_id=command_id)
-    assert add(house, ref, command_id=command_id) == action, "the same id again"
-    (fact,) = house.facts(ref, "action-promised")
+    action = add(installation, ref, command_id=command_id)
+    assert add(installation, ref, command_id=command_id) == action, "the same id again"
+    (fact,) = installation.facts(ref, "action-promised")
     assert fact.data == {"action": action, "title": "A second payment provider", "owner": "technology-lead"}
-    assert house.verified(ref) is None
-    found = read_model.get_action(get_learning_service(house.house), action, house.now)
+    assert installation.verified(ref) is None
+    found = read_model.get_action(get_learning_service(installation.installation), action, installation.now)
     assert (found["origin"], found["kind"], found["owner"], found["state"]) == (ref, "measure", "fenglei", "open")
     assert found["title"] == {"en": "A second payment provider", "zh": "接入第二家支付服务商"}
-    assert found["due_at"] == house.now.add(days=14).isoformat()
-    house.deliver()
-    assert [title for title in house.titles("fenglei") if title.startswith(action)] == [
+    assert found["due_at"] == installation.now.add(days=14).isoformat()
+    installation.deliver()
+    assert [title for title in installation.titles("fenglei") if title.startswith(action)] == [
         f"{action} 请您处理：接入第二家支付服务商"
     ]
 
 
-def test_overdue_it_climbs_to_the_backup_and_further_and_is_listed_as_late(house: InstallationHarness) -> None:
-    ref = house.declare()
-    action = add(house, ref)
-    house.do(action, Acknowledge, "fenglei", step="action/do")
-    house.wait(days=14, seconds=1)
-    house.turn()
-    house.deliver()
-    desk = get_learning_service(house.house)
-    assert [one["ref"] for one in read_model.list_actions(desk, house.now, running=False, late=True)["actions"]] == [
-        action
-    ]
-    assert house.facts(action, "deadline-missed")
-    assert {row.person for row in house.rows(action)} > {"fenglei"}, "not its owner alone"
-    house.do(action, Done, "fenglei", step="action/do", evidence="https://status.example/44")
-    house.turn()
-    assert str(house.snapshot(action).incident.status) == "completed"
-    assert read_model.list_actions(desk, house.now, running=True, late=True)["actions"] == []
-    (one,) = read_model.list_actions(desk, house.now, running=False, late=False)["actions"]
+def test_overdue_it_climbs_to_the_backup_and_further_and_is_listed_as_late(installation: InstallationHarness) -> None:
+    ref = installation.declare()
+    action = add(installation, ref)
+    installation.do(action, Acknowledge, "fenglei", step="action/do")
+    installation.wait(days=14, seconds=1)
+    installation.turn()
+    installation.deliver()
+    service = get_learning_service(installation.installation)
+    assert [
+        one["ref"] for one in read_model.list_actions(service, installation.now, running=False, late=True)["actions"]
+    ] == [action]
+    assert installation.facts(action, "deadline-missed")
+    assert {row.person for row in installation.rows(action)} > {"fenglei"}, "not its owner alone"
+    installation.do(action, Done, "fenglei", step="action/do", evidence="https://status.example/44")
+    installation.turn()
+    assert str(installation.snapshot(action).incident.status) == "completed"
+    assert read_model.list_actions(service, installation.now, running=True, late=True)["actions"] == []
+    (one,) = read_model.list_actions(service, installation.now, running=False, late=False)["actions"]
     assert (one["state"], one["evidence"], one["done_by"]) == ("done", "https://status.example/44", "fenglei")
 
 
 def test_promised_in_public_and_not_on_record_a_day_later_the_commander_is_called_once(
-    house: InstallationHarness,
+    installation: InstallationHarness,
 ) -> None:
-    ref = published(house, "promise")
-    run_due(house.house, house.now)
-    house.wait(hours=23, minutes=59)
-    run_due(house.house, house.now)
-    assert asked(house) == []
-    house.wait(minutes=2)
-    run_due(house.house, house.now)
-    run_due(house.house, house.now)
-    (one,) = asked(house)
+    ref = published(installation, "promise")
+    run_due(installation.installation, installation.now)
+    installation.wait(hours=23, minutes=59)
+    run_due(installation.installation, installation.now)
+    assert asked(installation) == []
+    installation.wait(minutes=2)
+    run_due(installation.installation, installation.now)
+    run_due(installation.installation, installation.now)
+    (one,) = asked(installation)
     assert (one["origin"], one["owner"]) == (ref, "alice")
-    house.deliver()
-    assert [title for title in house.titles("alice") if "Record the measures that" in title] == [
+    installation.deliver()
+    assert [title for title in installation.titles("alice") if "Record the measures that" in title] == [
         f"{one['ref']} Yours now: Record the measures that {ref} promised"
     ]
-    house.wait(days=3)
-    run_due(house.house, house.now)
-    assert len(asked(house)) == 1
+    installation.wait(days=3)
+    run_due(installation.installation, installation.now)
+    assert len(asked(installation)) == 1
 
 
-def test_whoever_recorded_in_time_is_left_alone_and_so_is_a_text_without_promises(house: InstallationHarness) -> None:
-    add(house, published(house, "promise"))
-    published(house, "say")
-    house.wait(hours=25)
-    run_due(house.house, house.now)
-    assert asked(house) == []
+def test_whoever_recorded_in_time_is_left_alone_and_so_is_a_text_without_promises(
+    installation: InstallationHarness,
+) -> None:
+    add(installation, published(installation, "promise"))
+    published(installation, "say")
+    installation.wait(hours=25)
+    run_due(installation.installation, installation.now)
+    assert asked(installation) == []
 
 
-def test_a_drill_promises_nothing_real(house: InstallationHarness) -> None:
-    ref = house.declare(drill=True)
-    found = read_model.get_action(get_learning_service(house.house), add(house, ref), house.now)
+def test_a_drill_promises_nothing_real(installation: InstallationHarness) -> None:
+    ref = installation.declare(drill=True)
+    found = read_model.get_action(
+        get_learning_service(installation.installation), add(installation, ref), installation.now
+    )
     assert found["drill"] is True
 
 
@@ -153,18 +163,20 @@ def test_a_drill_promises_nothing_real(house: InstallationHarness) -> None:
     ],
 )
 def test_what_cannot_be_promised_is_refused_and_leaves_nothing(
-    sqlite_house: InstallationHarness, promised: Promise, says: str
+    sqlite_installation: InstallationHarness, promised: Promise, says: str
 ) -> None:
-    ref = sqlite_house.declare()
+    ref = sqlite_installation.declare()
     with pytest.raises(CommandRefused, match=says):
-        add(sqlite_house, ref, promised)
-    desk = get_learning_service(sqlite_house.house)
-    assert read_model.list_actions(desk, sqlite_house.now, running=False, late=False)["actions"] == []
-    assert sqlite_house.facts(ref, "action-promised") == []
+        add(sqlite_installation, ref, promised)
+    service = get_learning_service(sqlite_installation.installation)
+    assert read_model.list_actions(service, sqlite_installation.now, running=False, late=False)["actions"] == []
+    assert sqlite_installation.facts(ref, "action-promised") == []
 
 
-def test_a_date_is_the_end_of_that_day_where_its_owner_is(sqlite_house: InstallationHarness) -> None:
-    ref = sqlite_house.declare()
-    action = add(sqlite_house, ref, Promise("technology-lead", "2026-11-10", Text("x")))  # in Shanghai
-    found = read_model.get_action(get_learning_service(sqlite_house.house), action, sqlite_house.now)
+def test_a_date_is_the_end_of_that_day_where_its_owner_is(sqlite_installation: InstallationHarness) -> None:
+    ref = sqlite_installation.declare()
+    action = add(sqlite_installation, ref, Promise("technology-lead", "2026-11-10", Text("x")))  # in Shanghai
+    found = read_model.get_action(
+        get_learning_service(sqlite_installation.installation), action, sqlite_installation.now
+    )
     assert found["due_at"] == "2026-11-10T16:00:00+00:00"

@@ -15,14 +15,14 @@ from engine.learning.service import get_learning_service
 from storage import documents
 from storage.incidents import warnings
 from storage.learning import recurrence_store, suggestion_store
-from tests.houses import InstallationHarness, house_fixture  # noqa: F401
+from tests.installations import InstallationHarness, installation_fixture  # noqa: F401
 
 LOOKERS = 3
 CHECKOUT = {"title": "Checkout is down", "service": "orders", "kind": "outage"}
 
 
-def what_stands(house: InstallationHarness) -> dict[str, Any]:
-    with house.house.database.read() as connection:
+def what_stands(installation: InstallationHarness) -> dict[str, Any]:
+    with installation.installation.database.read() as connection:
         raised = warnings.list_warnings(connection, lane=None, standing_only=False)
         papers = documents.list_documents(connection, kind="optimisation-proposal")
         kinds = recurrence_store.list_running_recurrences(connection)
@@ -33,61 +33,63 @@ def what_stands(house: InstallationHarness) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_several_that_look_at_once_make_one_warning_and_one_proposal(house: InstallationHarness) -> None:
+def test_several_that_look_at_once_make_one_warning_and_one_proposal(installation: InstallationHarness) -> None:
     for _ in range(3):
-        house.declare(**CHECKOUT)
-    houses = [Installation(house.house.settings).open() for _ in range(LOOKERS)]
+        installation.declare(**CHECKOUT)
+    houses = [Installation(installation.installation.settings).open() for _ in range(LOOKERS)]
     start = Barrier(LOOKERS)
 
     def at_once(one: Installation) -> int:
         get_learning_service(one)
         start.wait(10)
-        return run_due(one, house.now)
+        return run_due(one, installation.now)
 
     with ThreadPoolExecutor(LOOKERS) as pool:
         list(pool.map(at_once, houses))
     for one in houses:
         one.close()
-    run_due(house.house, house.now)
-    assert what_stands(house) == {"warnings": [("recurrence:outage-orders", 3.0)], "papers": 1, "cases": [3]}
+    run_due(installation.installation, installation.now)
+    assert what_stands(installation) == {"warnings": [("recurrence:outage-orders", 3.0)], "papers": 1, "cases": [3]}
 
 
 def test_a_look_that_is_broken_off_in_the_middle_leaves_nothing_and_the_next_one_does_it(
-    house: InstallationHarness, monkeypatch: pytest.MonkeyPatch
+    installation: InstallationHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
-        house.declare(**CHECKOUT)
+        installation.declare(**CHECKOUT)
 
     def killed(*_: Any) -> bool:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(recurrence_store, "seen", killed)  # the warning is raised, and nothing is committed
+        broken.setattr(recurrence_store, "record_case", killed)  # the warning is raised, and nothing is committed
         with pytest.raises(KeyboardInterrupt):
-            recurrence.detect_recurrences(get_learning_service(house.house), house.now)
-    assert what_stands(house) == {"warnings": [], "papers": 0, "cases": []}
-    with house.house.database.read() as connection:
-        assert len(recurrence_store.list_new_incidents(connection, house.now.subtract(days=90), 10)) == 3
+            recurrence.detect_recurrences(get_learning_service(installation.installation), installation.now)
+    assert what_stands(installation) == {"warnings": [], "papers": 0, "cases": []}
+    with installation.installation.database.read() as connection:
+        assert len(recurrence_store.list_new_incidents(connection, installation.now.subtract(days=90), 10)) == 3
     with monkeypatch.context() as broken:
         broken.setattr(
-            optimisation_proposal, "refresh", killed
+            optimisation_proposal, "refresh_proposal", killed
         )  # the warning is committed, the proposal not yet written
         with pytest.raises(KeyboardInterrupt):
-            recurrence.detect_recurrences(get_learning_service(house.house), house.now)
-    assert what_stands(house) == {"warnings": [("recurrence:outage-orders", 3.0)], "papers": 0, "cases": [3]}
-    run_due(house.house, house.now)
-    assert what_stands(house) == {"warnings": [("recurrence:outage-orders", 3.0)], "papers": 1, "cases": [3]}
+            recurrence.detect_recurrences(get_learning_service(installation.installation), installation.now)
+    assert what_stands(installation) == {"warnings": [("recurrence:outage-orders", 3.0)], "papers": 0, "cases": [3]}
+    run_due(installation.installation, installation.now)
+    assert what_stands(installation) == {"warnings": [("recurrence:outage-orders", 3.0)], "papers": 1, "cases": [3]}
 
 
-def test_a_part_that_fails_holds_up_no_other(house: InstallationHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_fails_holds_up_no_other(
+    installation: InstallationHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(3):
-        house.declare(**CHECKOUT)
+        installation.declare(**CHECKOUT)
 
     def fails(*_: Any) -> int:
         raise ValueError("a fault of ours")
 
-    monkeypatch.setattr(suggestions, "hear", fails)
-    assert run_due(house.house, house.now) > 0
-    assert what_stands(house)["papers"] == 1
-    with house.house.database.read() as connection:
+    monkeypatch.setattr(suggestions, "group_new_suggestions", fails)
+    assert run_due(installation.installation, installation.now) > 0
+    assert what_stands(installation)["papers"] == 1
+    with installation.installation.database.read() as connection:
         assert suggestion_store.list_suggestions(connection) == []

@@ -12,7 +12,7 @@ from engine.learning.issue_tracker import idempotency_key, judge_response, post_
 from engine.learning.service import get_learning_service
 from storage.learning import suggestion_store
 from tests.customers import customer_installation
-from tests.houses import InstallationHarness
+from tests.installations import InstallationHarness
 from tests.integration.test_learning_suggestions import SAID, Meeting
 
 PLAN = """
@@ -26,77 +26,81 @@ TOKEN = "tracker-token-that-nobody-reads"
 @pytest.fixture
 def meeting(home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Meeting]:
     monkeypatch.setenv("TRACKER_TOKEN", TOKEN)
-    with customer_installation(home, database_url) as house:
-        (home / "learning.yaml").write_text(PLAN.format(port=house.receiver.port), encoding="utf-8")
-        assert get_learning_service(house.house).file.findings() == []
-        yield Meeting(house, {1: SAID[1], 6: SAID[6]})
+    with customer_installation(home, database_url) as installation:
+        (home / "learning.yaml").write_text(PLAN.format(port=installation.receiver.port), encoding="utf-8")
+        assert get_learning_service(installation.installation).file.findings() == []
+        yield Meeting(installation, {1: SAID[1], 6: SAID[6]})
 
 
-def rows(house: InstallationHarness) -> list[Any]:
-    with house.house.database.read() as connection:
+def rows(installation: InstallationHarness) -> list[Any]:
+    with installation.installation.database.read() as connection:
         return suggestion_store.list_suggestions(connection, unanswered=False)
 
 
-def posts(house: InstallationHarness) -> list[Any]:
-    return house.receiver.at("/hooks/1")
+def posts(installation: InstallationHarness) -> list[Any]:
+    return installation.receiver.at("/hooks/1")
 
 
 def test_one_post_a_group_with_a_key_of_its_own_and_never_again_after_a_yes(meeting: Meeting) -> None:
-    house = meeting.house
+    installation = meeting.installation
     meeting.look()
-    first, second = posts(house)
+    first, second = posts(installation)
     assert {first.json["id"], second.json["id"]} == {"SUG-1", "SUG-2"}
     assert first.headers["authorization"] == f"Bearer {TOKEN}"
-    keys = {row.number: idempotency_key(row) for row in rows(house)}
+    keys = {row.number: idempotency_key(row) for row in rows(installation)}
     assert {post.headers["idempotency-key"] for post in (first, second)} == set(keys.values())
-    assert not any(f"C{number}" in str(post.json) for post in posts(house) for number in SAID), "nobody's number"
-    assert {row.tracker for row in rows(house)} == {"sent"}
-    house.wait(days=7)
+    assert not any(f"C{number}" in str(post.json) for post in posts(installation) for number in SAID), "nobody's number"
+    assert {row.tracker for row in rows(installation)} == {"sent"}
+    installation.wait(days=7)
     meeting.look()
-    house.wait(days=7)
+    installation.wait(days=7)
     meeting.look()
-    assert len(posts(house)) == 2
+    assert len(posts(installation)) == 2
 
 
 def test_what_is_not_taken_now_is_posted_again_from_its_row(meeting: Meeting) -> None:
-    house = meeting.house
-    house.receiver.script("/hooks/1", status=503)
+    installation = meeting.installation
+    installation.receiver.script("/hooks/1", status=503)
     meeting.look()
-    assert len(posts(house)) == 1, "the others wait for the tracker"
-    assert {(row.tracker, row.tracker_detail) for row in rows(house)} == {("owed", "HTTP 503"), ("owed", "")}
-    house.receiver.script("/hooks/1", status=201)
-    house.wait(hours=1)
+    assert len(posts(installation)) == 1, "the others wait for the tracker"
+    assert {(row.tracker, row.tracker_detail) for row in rows(installation)} == {("owed", "HTTP 503"), ("owed", "")}
+    installation.receiver.script("/hooks/1", status=201)
+    installation.wait(hours=1)
     meeting.look()
-    assert len(posts(house)) == 3
-    assert {row.tracker for row in rows(house)} == {"sent"}
-    assert len({post.headers["idempotency-key"] for post in posts(house)}) == 2
+    assert len(posts(installation)) == 3
+    assert {row.tracker for row in rows(installation)} == {"sent"}
+    assert len({post.headers["idempotency-key"] for post in posts(installation)}) == 2
 
 
 def test_a_no_is_a_no_and_is_shown(meeting: Meeting) -> None:
-    meeting.house.receiver.script("/hooks/1", status=404)
+    meeting.installation.receiver.script("/hooks/1", status=404)
     meeting.look()
-    meeting.house.wait(days=1)
+    meeting.installation.wait(days=1)
     meeting.look()
-    assert {(row.tracker, row.tracker_detail) for row in rows(meeting.house)} == {("refused", "HTTP 404")}
-    assert len(posts(meeting.house)) == 2
+    assert {(row.tracker, row.tracker_detail) for row in rows(meeting.installation)} == {("refused", "HTTP 404")}
+    assert len(posts(meeting.installation)) == 2
     assert meeting.listed()[0]["tracker"]["state"] == "refused"
 
 
 def test_a_row_in_hand_is_not_taken_twice_and_given_up_by_a_kill_it_is_taken_again(meeting: Meeting) -> None:
-    house = meeting.house
-    house.receiver.script("/hooks/1", status=503)
+    installation = meeting.installation
+    installation.receiver.script("/hooks/1", status=503)
     meeting.look()
-    house.receiver.script("/hooks/1", status=201)
-    house.wait(hours=1)
-    with house.house.database.read() as connection:
-        found = suggestion_store.list_due_for_tracker(connection, house.now, 10)
-    with house.house.database.write() as connection:
+    installation.receiver.script("/hooks/1", status=201)
+    installation.wait(hours=1)
+    with installation.installation.database.read() as connection:
+        found = suggestion_store.list_due_for_tracker(connection, installation.now, 10)
+    with installation.installation.database.write() as connection:
         for row in found:  # a poster takes them in hand, and is killed before it has posted
-            assert suggestion_store.claim_for_tracker(connection, row, house.now, house.now.add(minutes=2))
-            assert not suggestion_store.claim_for_tracker(connection, row, house.now, house.now.add(minutes=2))
-    assert post_due(meeting.desk, house.now) == 0
-    house.wait(minutes=3)
-    assert post_due(meeting.desk, house.now) == 2
+            assert suggestion_store.claim_for_tracker(
+                connection, row, installation.now, installation.now.add(minutes=2)
+            )
+            assert not suggestion_store.claim_for_tracker(
+                connection, row, installation.now, installation.now.add(minutes=2)
+            )
+    assert post_due(meeting.service, installation.now) == 0
+    installation.wait(minutes=3)
+    assert post_due(meeting.service, installation.now) == 2
 
 
 def test_without_its_token_nothing_is_posted_and_the_row_says_why(
@@ -104,8 +108,8 @@ def test_without_its_token_nothing_is_posted_and_the_row_says_why(
 ) -> None:
     monkeypatch.delenv("TRACKER_TOKEN")
     meeting.look()
-    assert posts(meeting.house) == []
-    assert "the variable TRACKER_TOKEN holds no token" in {row.tracker_detail for row in rows(meeting.house)}
+    assert posts(meeting.installation) == []
+    assert "the variable TRACKER_TOKEN holds no token" in {row.tracker_detail for row in rows(meeting.installation)}
 
 
 @pytest.mark.parametrize(

@@ -52,18 +52,18 @@ def type_(web: Served, *words: str, **environment: str) -> tuple[int, str, str]:
 
 def suggest(web: Served, *texts: str) -> str:
     """An incident whose customers suggested this; its reference."""
-    ref, house = web.declare(), web.house
+    ref, installation = web.declare(), web.installation
     now = pendulum.now("UTC")
     rows: list[Any] = [{"id": f"C{number}", "contact": f"c{number}@example.com"} for number in range(len(texts))]
-    import_customers.import_customers(get_customer_service(house), ref, rows, now)
+    import_customers.import_customers(get_customer_service(installation), ref, rows, now)
     table = CustomerRow.__table__  # type: ignore[attr-defined]
-    with house.database.write() as connection:
+    with installation.database.write() as connection:
         incident_id = incidents.find_incident_id(connection, ref)
         for number, text in enumerate(texts):
             mine = (table.c.customer == f"C{number}") & (table.c.incident_id == incident_id)
             values = {"suggestion": text, "answered_at": now.add(microseconds=number), "state": "answered"}
             connection.execute(table.update().where(mine).values(values))
-    run_due(house, now)
+    run_due(installation, now)
     return ref
 
 
@@ -168,7 +168,7 @@ def test_what_is_similar_is_said_at_the_declaration_and_on_the_page_with_why(web
 def test_a_proposal_is_on_the_page_of_its_warning(web: Served) -> None:
     for _ in range(3):
         web.declare("Checkout is down", **CHECKOUT)
-    run_due(web.house, pendulum.now("UTC"))
+    run_due(web.installation, pendulum.now("UTC"))
     (one,) = valid("recurrences", web.client.get("/api/recurrences"))["recurrences"]
     assert (one["warning"], one["cases"], one["document"]) == ("WRN-4", 3, "optimisation-proposal/WRN-4")
     assert "/documents/optimisation-proposal/WRN-4" in web.client.get("/incidents/WRN-4").text
@@ -181,8 +181,8 @@ def test_a_proposal_is_on_the_page_of_its_warning(web: Served) -> None:
 
 def test_the_meeting_as_a_calendar_takes_it(web: Served) -> None:
     suggest(web, "Refunds faster please")
-    desk = get_learning_service(web.house)
-    run_due(web.house, next_meeting(desk.plan, pendulum.now("UTC")).subtract(hours=1))
+    service = get_learning_service(web.installation)
+    run_due(web.installation, next_meeting(service.plan, pendulum.now("UTC")).subtract(hours=1))
     (one,) = web.client.get("/api/documents", params={"kind": "product-meeting"}).json()["documents"]
     answer = web.client.get(f"/documents/{one['id']}/agenda.ics")
     assert answer.headers["content-type"] == "text/calendar; charset=utf-8"

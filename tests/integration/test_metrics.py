@@ -12,40 +12,44 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from engine.process.clock import now
 from engine.process.heartbeat import beat_file
-from tests.houses import (
+from tests.installations import (
     InstallationHarness,
-    house_fixture,  # noqa: F401
+    installation_fixture,  # noqa: F401
 )
 from web.app import create_app
 
 
-def client(house: InstallationHarness) -> TestClient:
-    return TestClient(create_app(house.house), base_url=house.house.settings.local_url, client=("127.0.0.1", 5))
+def client(installation: InstallationHarness) -> TestClient:
+    return TestClient(
+        create_app(installation.installation),
+        base_url=installation.installation.settings.local_url,
+        client=("127.0.0.1", 5),
+    )
 
 
-def beat(house: InstallationHarness, name: str) -> None:
-    file = beat_file(house.house.settings.home, name)
+def beat(installation: InstallationHarness, name: str) -> None:
+    file = beat_file(installation.installation.settings.home, name)
     file.parent.mkdir(exist_ok=True)
     file.touch()
 
 
-def test_ready_only_with_somebody_who_takes_turns(house: InstallationHarness) -> None:
-    with client(house) as web:
+def test_ready_only_with_somebody_who_takes_turns(installation: InstallationHarness) -> None:
+    with client(installation) as web:
         answer = web.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["why"] == "neither runner nor engine shows a sign of life"
         assert web.get("/healthz").status_code == 200, "it answers, and that is another question"
-        beat(house, "engine")
+        beat(installation, "engine")
         assert web.get("/readyz").json() == {"ok": True, "why": ""}
 
 
-def test_figures_say_what_happened(house: InstallationHarness, tmp_path: Path) -> None:
-    house.now = now()
-    house.declare()
-    house.declare()
-    house.deliver()
-    beat(house, "runner")
-    with client(house) as web:
+def test_figures_say_what_happened(installation: InstallationHarness, tmp_path: Path) -> None:
+    installation.now = now()
+    installation.declare()
+    installation.declare()
+    installation.deliver()
+    beat(installation, "runner")
+    with client(installation) as web:
         answer = web.get("/metrics")
     assert answer.status_code == 200
     found = {family.name: family for family in text_string_to_metric_families(answer.text)}

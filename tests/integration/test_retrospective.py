@@ -14,7 +14,7 @@ from domain.command_handlers import CommandRefused
 from domain.commands import Acknowledge, Cancel, Close, Declare, Done, Mitigate, Note, Reopen
 from domain.incident import CaseType
 from engine.customers import import_customers
-from engine.customers.service import get_customer_service as customer_desk
+from engine.customers.service import get_customer_service as customer_service
 from engine.response import commands
 from engine.review import retrospective_facts
 from engine.review.retrospective import add_action, draft_due, draft_retrospective, write_sections
@@ -25,56 +25,56 @@ from storage.customers import affected_customers
 from storage.incidents import incidents
 from storage.incidents.incidents import INCIDENT, UnknownIncident
 from storage.samples.sample_store import SampleBatch, canonical_labels, to_micros
-from tests.houses import (
+from tests.installations import (
     InstallationHarness,
-    house_fixture,  # noqa: F401
-    sqlite_house_fixture,  # noqa: F401
+    installation_fixture,  # noqa: F401
+    sqlite_installation_fixture,  # noqa: F401
 )
 
 BEGAN = pendulum.datetime(2026, 11, 2, 3, 0)  # 11:00 in Shanghai
 
 
-def fought(house: InstallationHarness, **fields: Any) -> str:
+def fought(installation: InstallationHarness, **fields: Any) -> str:
     """Taken by the backup after 7 minutes instead of 5, done too late, mitigated after 50 and closed after 60."""
-    ref = house.declare(severity="critical", kind="outage", service="orders", **fields)
-    house.wait(minutes=6)
-    house.turn()
-    house.wait(minutes=1)
-    house.do(ref, Acknowledge, "erik", step="s/fix")
-    house.wait(minutes=38)
-    house.turn()
-    house.wait(minutes=5)
-    house.do(ref, Done, "erik", step="s/fix")
-    house.do(ref, Mitigate, "alice")
-    house.do(ref, Note, "alice", text="the certificate had run out")
-    house.wait(minutes=10)
-    house.do(ref, Close, "alice", reason="solved")
-    house.turn()
+    ref = installation.declare(severity="critical", kind="outage", service="orders", **fields)
+    installation.wait(minutes=6)
+    installation.turn()
+    installation.wait(minutes=1)
+    installation.do(ref, Acknowledge, "erik", step="s/fix")
+    installation.wait(minutes=38)
+    installation.turn()
+    installation.wait(minutes=5)
+    installation.do(ref, Done, "erik", step="s/fix")
+    installation.do(ref, Mitigate, "alice")
+    installation.do(ref, Note, "alice", text="the certificate had run out")
+    installation.wait(minutes=10)
+    installation.do(ref, Close, "alice", reason="solved")
+    installation.turn()
     return ref
 
 
-def kept(house: InstallationHarness, ref: str) -> documents.Document | None:
-    with house.house.database.read() as connection:
+def kept(installation: InstallationHarness, ref: str) -> documents.Document | None:
+    with installation.installation.database.read() as connection:
         return documents.load_document(connection, f"retrospective/{ref}")
 
 
-def known(house: InstallationHarness, ref: str) -> documents.Document:
-    found = kept(house, ref)
+def known(installation: InstallationHarness, ref: str) -> documents.Document:
+    found = kept(installation, ref)
     assert found is not None
     return found
 
 
-def reviews_of(house: InstallationHarness) -> list[str]:
-    with house.house.database.read() as connection:
+def reviews_of(installation: InstallationHarness) -> list[str]:
+    with installation.installation.database.read() as connection:
         query = INCIDENT.select().where(INCIDENT.c.nature == str(CaseType.REVIEW)).order_by(INCIDENT.c.number)
         return [row.ref for row in connection.execute(query)]
 
 
-def test_it_is_drafted_at_the_close_from_the_facts(house: InstallationHarness) -> None:
-    desk = get_review_service(house.house)
-    ref = fought(house)
-    assert draft_due(desk, house.now) == 1
-    data = known(house, ref).data
+def test_it_is_drafted_at_the_close_from_the_facts(installation: InstallationHarness) -> None:
+    service = get_review_service(installation.installation)
+    ref = fought(installation)
+    assert draft_due(service, installation.now) == 1
+    data = known(installation, ref).data
     # Declared 11:00, deadline 11:40, done 11:50: ten minutes late. Taken after 7 of 5 minutes, by the ladder's second.
     (fix, report) = data["steps"]
     assert fix["role"] == "Technology lead 技术负责人"
@@ -82,141 +82,150 @@ def test_it_is_drafted_at_the_close_from_the_facts(house: InstallationHarness) -
     assert (fix["deadline"], fix["late_seconds"], fix["level"]) == ("missed", 600.0, 1)
     assert report["deadline"] == "open"
     assert data["deadlines"] == {"met": 0, "missed": 1, "open": 1}
-    said = known(house, ref).texts["en"]
+    said = known(installation, ref).texts["en"]
     for sentence in (
         "No answer in time, the next one was called: Fix it", "Deadline passed: Fix it",
         "Done: Fix it · late by 10 min", "Note: the certificate had run out", "Closed. solved",
     ):  # fmt: skip
         assert sentence in said
-    assert "事件复盘" in known(house, ref).texts["zh"]
+    assert "事件复盘" in known(installation, ref).texts["zh"]
 
 
-def test_nobody_is_named(house: InstallationHarness) -> None:
-    ref = fought(house)
-    draft_due(get_review_service(house.house), house.now)
-    document = known(house, ref)
-    for person in house.house.roster().people.values():
+def test_nobody_is_named(installation: InstallationHarness) -> None:
+    ref = fought(installation)
+    draft_due(get_review_service(installation.installation), installation.now)
+    document = known(installation, ref)
+    for person in installation.installation.roster().people.values():
         for text in (*document.pages.values(), *document.texts.values()):
             assert person.name not in text
 
 
-def test_it_is_held_within_three_days_and_once(house: InstallationHarness) -> None:
-    desk = get_review_service(house.house)
-    house.do(house.declare(), Cancel, "alice", reason="the first one is another's")
-    ref = fought(house)
-    draft_due(desk, house.now)
-    assert draft_due(desk, house.now) == 0
-    (review,) = reviews_of(house)
-    assert house.snapshot(review).incident.origin == ref
-    steps = house.snapshot(review).steps
+def test_it_is_held_within_three_days_and_once(installation: InstallationHarness) -> None:
+    service = get_review_service(installation.installation)
+    installation.do(installation.declare(), Cancel, "alice", reason="the first one is another's")
+    ref = fought(installation)
+    draft_due(service, installation.now)
+    assert draft_due(service, installation.now) == 0
+    (review,) = reviews_of(installation)
+    assert installation.snapshot(review).incident.origin == ref
+    steps = installation.snapshot(review).steps
     assert [str(one.step) for one in steps.values()] == ["draft", "hold", "actions"]
-    assert steps["retrospective/actions"].due_at == house.now + timedelta(days=3)
-    house.deliver()
-    (row,) = house.rows(review, person="alice", purpose="assign")
+    assert steps["retrospective/actions"].due_at == installation.now + timedelta(days=3)
+    installation.deliver()
+    (row,) = installation.rows(review, person="alice", purpose="assign")
     assert f"/documents/retrospective/{ref}" in row.payload["body"]
     assert f"tocsin retrospective {ref} --cause" in row.payload["body"]
     # Reopened and closed again: the draft is written anew, the review is the same.
-    house.wait(minutes=5)
-    house.do(ref, Reopen, "alice", reason="it failed again")
-    assert draft_due(desk, house.now) == 0
-    house.wait(minutes=5)
-    house.do(ref, Close, "alice", reason="really solved")
-    assert draft_due(desk, house.now) == 1
-    assert reviews_of(house) == [review]
-    assert known(house, ref).version == 2
-    assert "Reopened. it failed again" in known(house, ref).texts["en"]
+    installation.wait(minutes=5)
+    installation.do(ref, Reopen, "alice", reason="it failed again")
+    assert draft_due(service, installation.now) == 0
+    installation.wait(minutes=5)
+    installation.do(ref, Close, "alice", reason="really solved")
+    assert draft_due(service, installation.now) == 1
+    assert reviews_of(installation) == [review]
+    assert known(installation, ref).version == 2
+    assert "Reopened. it failed again" in known(installation, ref).texts["en"]
 
 
 @pytest.mark.parametrize("severity", ["critical", "major", "minor"])
-def test_serious_ones_get_one(sqlite_house: InstallationHarness, severity: str) -> None:
-    ref = sqlite_house.declare(severity=severity)
-    sqlite_house.do(ref, Close, "alice", reason="over")
-    assert draft_due(get_review_service(sqlite_house.house), sqlite_house.now) == (severity != "minor")
+def test_serious_ones_get_one(sqlite_installation: InstallationHarness, severity: str) -> None:
+    ref = sqlite_installation.declare(severity=severity)
+    sqlite_installation.do(ref, Close, "alice", reason="over")
+    assert draft_due(get_review_service(sqlite_installation.installation), sqlite_installation.now) == (
+        severity != "minor"
+    )
 
 
-def test_drills_mistakes_and_the_distant_past_get_none(sqlite_house: InstallationHarness) -> None:
-    house = sqlite_house
-    house.do(house.declare(drill=True), Close, "alice", reason="over")
-    house.do(house.declare(), Cancel, "alice", reason="by mistake")
-    old = house.declare()
-    house.do(old, Close, "alice", reason="over")
-    house.wait(days=40)
-    assert draft_due(get_review_service(house.house), house.now) == 0
-    assert reviews_of(house) == []
+def test_drills_mistakes_and_the_distant_past_get_none(sqlite_installation: InstallationHarness) -> None:
+    installation = sqlite_installation
+    installation.do(installation.declare(drill=True), Close, "alice", reason="over")
+    installation.do(installation.declare(), Cancel, "alice", reason="by mistake")
+    old = installation.declare()
+    installation.do(old, Close, "alice", reason="over")
+    installation.wait(days=40)
+    assert draft_due(get_review_service(installation.installation), installation.now) == 0
+    assert reviews_of(installation) == []
 
 
-def test_a_warning_that_runs_a_retrospective_has_a_draft_and_no_second_meeting(house: InstallationHarness) -> None:
+def test_a_warning_that_runs_a_retrospective_has_a_draft_and_no_second_meeting(
+    installation: InstallationHarness,
+) -> None:
     """Tier 2: its own playbook collects, meets and decides."""
     command = Declare(
         id=str(uuid.uuid4()), title="Satisfaction fell", playbook="process-retrospective", nature=CaseType.WARNING
     )
-    ref = commands.declare(house.house, command, house.now).ref
-    desk = get_review_service(house.house)
-    assert draft_due(desk, house.now) == 1
-    assert "Read the contacts behind the low ratings" in known(house, ref).texts["en"]
-    assert reviews_of(house) == []
-    assert draft_due(desk, house.now) == 0
-    house.wait(hours=1)
-    house.do(ref, Close, "erik", reason="decided")
-    assert draft_due(desk, house.now) == 1  # written anew when it is over
-    assert known(house, ref).version == 2
+    ref = commands.declare(installation.installation, command, installation.now).ref
+    service = get_review_service(installation.installation)
+    assert draft_due(service, installation.now) == 1
+    assert "Read the contacts behind the low ratings" in known(installation, ref).texts["en"]
+    assert reviews_of(installation) == []
+    assert draft_due(service, installation.now) == 0
+    installation.wait(hours=1)
+    installation.do(ref, Close, "erik", reason="decided")
+    assert draft_due(service, installation.now) == 1  # written anew when it is over
+    assert known(installation, ref).version == 2
 
 
-def test_people_write_into_it_and_nothing_of_theirs_is_lost(house: InstallationHarness) -> None:
-    desk = get_review_service(house.house)
-    ref = fought(house)
-    write_sections(desk, ref, {"cause": "A certificate ran out <b>unseen</b>", "luck": "It was noon"}, house.now)
-    write_sections(desk, ref, {"well": "The backup was there"}, house.now)
-    draft_retrospective(desk, ref, house.now)
-    document = known(house, ref)
+def test_people_write_into_it_and_nothing_of_theirs_is_lost(installation: InstallationHarness) -> None:
+    service = get_review_service(installation.installation)
+    ref = fought(installation)
+    write_sections(
+        service, ref, {"cause": "A certificate ran out <b>unseen</b>", "luck": "It was noon"}, installation.now
+    )
+    write_sections(service, ref, {"well": "The backup was there"}, installation.now)
+    draft_retrospective(service, ref, installation.now)
+    document = known(installation, ref)
     assert document.data["words"] == {
         "cause": "A certificate ran out <b>unseen</b>", "luck": "It was noon", "well": "The backup was there",
     }  # fmt: skip
     assert "&lt;b&gt;unseen&lt;/b&gt;" in document.pages["en"]
     assert "<b>" not in document.pages["en"]
-    write_sections(desk, ref, {"luck": ""}, house.now)
-    assert "luck" not in known(house, ref).data["words"]
+    write_sections(service, ref, {"luck": ""}, installation.now)
+    assert "luck" not in known(installation, ref).data["words"]
 
 
 @pytest.mark.parametrize("words", [{"blame": "Erik"}, {"cause": "x" * 10_001}, {"cause": "\x00"}])
-def test_what_cannot_be_kept_is_refused(sqlite_house: InstallationHarness, words: dict[str, str]) -> None:
-    ref = sqlite_house.declare()
+def test_what_cannot_be_kept_is_refused(sqlite_installation: InstallationHarness, words: dict[str, str]) -> None:
+    ref = sqlite_installation.declare()
     with pytest.raises(CommandRefused):
-        write_sections(get_review_service(sqlite_house.house), ref, words, sqlite_house.now)
+        write_sections(get_review_service(sqlite_installation.installation), ref, words, sqlite_installation.now)
 
 
-def test_actions_have_owners_and_dates(house: InstallationHarness) -> None:
-    desk = get_review_service(house.house)
-    ref = fought(house)
+def test_actions_have_owners_and_dates(installation: InstallationHarness) -> None:
+    service = get_review_service(installation.installation)
+    ref = fought(installation)
     answer = add_action(
-        desk, ref, "act-1", "Watch certificates", "technology-lead", timedelta(days=14), house.now, by="alice"
+        service, ref, "act-1", "Watch certificates", "technology-lead", timedelta(days=14), installation.now, by="alice"
     )
     assert answer is not None
     assert (
-        add_action(desk, ref, "act-1", "Watch certificates", "technology-lead", timedelta(days=14), house.now) is None
+        add_action(service, ref, "act-1", "Watch certificates", "technology-lead", timedelta(days=14), installation.now)
+        is None
     )
-    (step,) = house.snapshot(answer.ref).steps.values()
-    assert (step.owner, step.due_at) == ("fenglei", house.now + timedelta(days=14))
-    assert known(house, ref).data["actions"] == [{"ref": answer.ref, "title": "Watch certificates", "status": "open"}]
+    (step,) = installation.snapshot(answer.ref).steps.values()
+    assert (step.owner, step.due_at) == ("fenglei", installation.now + timedelta(days=14))
+    assert known(installation, ref).data["actions"] == [
+        {"ref": answer.ref, "title": "Watch certificates", "status": "open"}
+    ]
     with pytest.raises(CommandRefused, match="nobody is 'plumber'"):
-        add_action(desk, ref, "act-2", "Fix the tap", "plumber", timedelta(days=14), house.now)
+        add_action(service, ref, "act-2", "Fix the tap", "plumber", timedelta(days=14), installation.now)
     with pytest.raises(UnknownIncident):
-        add_action(desk, "INC-99", "act-3", "Nothing", "technology-lead", timedelta(days=14), house.now)
+        add_action(service, "INC-99", "act-3", "Nothing", "technology-lead", timedelta(days=14), installation.now)
 
 
-def test_what_customers_said_is_counted_and_not_told(house: InstallationHarness) -> None:
-    ref = fought(house)
+def test_what_customers_said_is_counted_and_not_told(installation: InstallationHarness) -> None:
+    ref = fought(installation)
     rows = [{"id": f"C{place}", "contact": f"c{place}@example.com"} for place in range(4)]
-    import_customers.import_customers(customer_desk(house.house), ref, rows, house.now)
-    with house.house.database.write() as connection:
+    import_customers.import_customers(customer_service(installation.installation), ref, rows, installation.now)
+    with installation.installation.database.write() as connection:
         found = affected_customers.list_customers(connection, incidents.find_incident_id(connection, ref))
         for row, csat in zip(found, (5, 4, 1), strict=False):
             affected_customers.update_customer(
-                connection, row.id, asked_at=house.now, answered_at=house.now, csat=csat, solved=csat > 3,
+                connection, row.id, asked_at=installation.now, answered_at=installation.now, csat=csat, solved=csat > 3,
                 suggestion="call me at c1@example.com",
             )  # fmt: skip
-    draft_retrospective(get_review_service(house.house), ref, house.now)
-    document = known(house, ref)
+    draft_retrospective(get_review_service(installation.installation), ref, installation.now)
+    document = known(installation, ref)
     # Three of four answered: 5, 4 and 1 of 5; two solved.
     assert document.data["customers"]["csat"] == 2 / 3
     assert (document.data["customers"]["answered"], document.data["customers"]["solved"]) == (3, 2)
@@ -227,10 +236,10 @@ def test_what_customers_said_is_counted_and_not_told(house: InstallationHarness)
 # --- effects
 
 
-def lived(desk: ReviewService, house: InstallationHarness, days_after: int) -> str:
+def lived(service: ReviewService, installation: InstallationHarness, days_after: int) -> str:
     """Four weeks at 20 s and 90 % satisfied, a bad day, then days at 30 s and 90 %, as many contacts as ever."""
-    house.now = BEGAN
-    ref = fought(house, title="Checkout is down")
+    installation.now = BEGAN
+    ref = fought(installation, title="Checkout is down")
     batch = SampleBatch()
     for day in range(-28, days_after + 1):
         noon = BEGAN.add(days=day, hours=1)
@@ -241,18 +250,18 @@ def lived(desk: ReviewService, house: InstallationHarness, days_after: int) -> s
             ("contacts", 100.0, 1.0),
         ):  # fmt: skip
             batch.add((metric, canonical_labels({})), to_micros(noon), value, events)
-    desk.figures.take([batch], BEGAN)
+    service.figures.take([batch], BEGAN)
     for day in range(-28, days_after + 1):
-        keep_daily_shares(desk, BEGAN.add(days=day, hours=8), anew=True)
-    house.now = BEGAN.add(days=days_after + 1, hours=2)
+        keep_daily_shares(service, BEGAN.add(days=day, hours=8), anew=True)
+    installation.now = BEGAN.add(days=days_after + 1, hours=2)
     return ref
 
 
-def test_effects_are_traced_before_during_and_after(house: InstallationHarness) -> None:
-    desk = get_review_service(house.house)
-    ref = lived(desk, house, 14)
-    draft_retrospective(desk, ref, house.now)
-    found = {one["metric"]: one for one in known(house, ref).data["effects"]["figures"]}
+def test_effects_are_traced_before_during_and_after(installation: InstallationHarness) -> None:
+    service = get_review_service(installation.installation)
+    ref = lived(service, installation, 14)
+    draft_retrospective(service, ref, installation.now)
+    found = {one["metric"]: one for one in known(installation, ref).data["effects"]["figures"]}
     slow = found["response_time"]
     # Medians of days: 20 s before, 30 s after; every resample of the one is below every one of the other.
     assert (slow["before"], slow["during"], slow["after"], slow["verdict"]) == (20.0, 90.0, 30.0, "worse")
@@ -262,60 +271,62 @@ def test_effects_are_traced_before_during_and_after(house: InstallationHarness) 
     assert found["csat"]["verdict"] == "same"
     assert found["contacts"]["verdict"] == "same"
     assert found["complaint_rate"]["verdict"] == "cannot tell"  # nobody pushed complaints
-    assert known(house, ref).pages["zh"].count("<svg") == 3
+    assert known(installation, ref).pages["zh"].count("<svg") == 3
 
 
-def test_too_few_days_tell_nothing(house: InstallationHarness) -> None:
-    desk = get_review_service(house.house)
-    ref = lived(desk, house, 4)
-    draft_retrospective(desk, ref, house.now)
-    found = known(house, ref).data["effects"]
+def test_too_few_days_tell_nothing(installation: InstallationHarness) -> None:
+    service = get_review_service(installation.installation)
+    ref = lived(service, installation, 4)
+    draft_retrospective(service, ref, installation.now)
+    found = known(installation, ref).data["effects"]
     assert found["days_after"] == 4
     assert {one["verdict"] for one in found["figures"]} == {"cannot tell"}
 
 
-def test_they_are_looked_at_every_week_until_day_thirty(house: InstallationHarness) -> None:
-    desk = get_review_service(house.house)
-    house.now = BEGAN
-    ref = fought(house)
-    closed = house.now
-    looked = [draft_due(desk, house.now)]
+def test_they_are_looked_at_every_week_until_day_thirty(installation: InstallationHarness) -> None:
+    service = get_review_service(installation.installation)
+    installation.now = BEGAN
+    ref = fought(installation)
+    closed = installation.now
+    looked = [draft_due(service, installation.now)]
     versions = []
     for day in (6.9, 7.1, 13.9, 14.1, 21.1, 28.1, 29.9, 30.1, 37.1, 60.0):
-        house.now = closed + timedelta(days=day)
-        looked.append(draft_due(desk, house.now))
-        versions.append(known(house, ref).version)
+        installation.now = closed + timedelta(days=day)
+        looked.append(draft_due(service, installation.now))
+        versions.append(known(installation, ref).version)
     assert looked == [1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 0]
     assert versions[-1] == 6
-    assert known(house, ref).data["effects"]["days_after"] <= 30
+    assert known(installation, ref).data["effects"]["days_after"] <= 30
 
 
-def test_an_incident_of_a_month_ago_is_not_called_for_after_an_upgrade(sqlite_house: InstallationHarness) -> None:
-    house = sqlite_house
-    ref = house.declare()
-    house.do(ref, Close, "alice", reason="over")
-    with house.house.database.write() as connection:
-        connection.execute(update(INCIDENT).values(declared_at=house.now - timedelta(days=36)))
-    assert draft_due(get_review_service(house.house), house.now) == 0
-    assert kept(house, ref) is None
+def test_an_incident_of_a_month_ago_is_not_called_for_after_an_upgrade(
+    sqlite_installation: InstallationHarness,
+) -> None:
+    installation = sqlite_installation
+    ref = installation.declare()
+    installation.do(ref, Close, "alice", reason="over")
+    with installation.installation.database.write() as connection:
+        connection.execute(update(INCIDENT).values(declared_at=installation.now - timedelta(days=36)))
+    assert draft_due(get_review_service(installation.installation), installation.now) == 0
+    assert kept(installation, ref) is None
 
 
 def test_words_that_come_while_it_is_drafted_are_in_it(
-    house: InstallationHarness, monkeypatch: pytest.MonkeyPatch
+    installation: InstallationHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody writes between the look and the keeping: the draft is made once more, with their words."""
-    desk = get_review_service(house.house)
-    ref = fought(house)
+    service = get_review_service(installation.installation)
+    ref = fought(installation)
     whole, looked = retrospective_facts.gather_facts, []
 
     def gather(*given: Any) -> dict[str, Any]:
         found = whole(*given)
         looked.append(ref)
         if len(looked) == 1:
-            write_sections(desk, ref, {"cause": "seen by another"}, house.now)
+            write_sections(service, ref, {"cause": "seen by another"}, installation.now)
         return found
 
-    monkeypatch.setattr(retrospective_facts, "gather", gather)
-    draft_retrospective(desk, ref, house.now)
-    assert known(house, ref).data["words"] == {"cause": "seen by another"}
-    assert len(reviews_of(house)) == 1
+    monkeypatch.setattr(retrospective_facts, "gather_facts", gather)
+    draft_retrospective(service, ref, installation.now)
+    assert known(installation, ref).data["words"] == {"cause": "seen by another"}
+    assert len(reviews_of(installation)) == 1

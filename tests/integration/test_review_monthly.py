@@ -19,8 +19,10 @@ from tests.october import october
 
 @pytest.fixture(name="report")
 def report_fixture(home: Path, database_url: str) -> Iterator[Document]:
-    with october(home, database_url) as house:
-        yield remake_document(get_review_service(house.house), ReviewKind.MONTHLY, "2026-10", house.now)
+    with october(home, database_url) as installation:
+        yield remake_document(
+            get_review_service(installation.installation), ReviewKind.MONTHLY, "2026-10", installation.now
+        )
 
 
 def clock(data: Any, name: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def type_(web: Served, *words: str, **environment: str) -> subprocess.CompletedP
 def closed(web: Served, title: str = "Checkout is down") -> str:
     ref = web.declare(title, playbook="service-outage")
     command = Close(id=f"close-{ref}", incident=ref, by="alice", reason="solved")
-    commands.carry_out_command(web.house, command, pendulum.now("UTC"))
+    commands.carry_out_command(web.installation, command, pendulum.now("UTC"))
     return ref
 
 
@@ -123,7 +123,7 @@ def test_a_retrospective_by_the_api(web: Served) -> None:
 def test_the_three_levels(web: Served) -> None:
     """Level 1: 0.95 of 100 and 0.85 of 100 contacts were in time, (95 + 85) / 200 = 90 %: the objective, just."""
     now = pendulum.now("UTC")
-    figures = store.open_sample_store(web.house.settings)
+    figures = store.open_sample_store(web.installation.settings)
     batch = SampleBatch()
     for minutes, share in ((10, 0.95), (20, 0.85)):
         batch.add(

@@ -16,7 +16,7 @@ from pendulum import DateTime
 from domain.roster import Person
 from engine.oncall import calendars, poll, read_model
 from playbooks.calendar_shifts import BadCalendar, CalendarShift, find_shift_holder, parse_shifts
-from tests.houses import InstallationHarness, installation_harness
+from tests.installations import InstallationHarness, installation_harness
 
 FRAME = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//t//t\n{}\nEND:VCALENDAR\n"
 START, END = pendulum.datetime(2026, 10, 20), pendulum.datetime(2026, 11, 3)
@@ -120,10 +120,10 @@ ROTA = FRAME.format(daily("Hana", "01T080000", "01T200000") + "\n" + daily("erik
 
 @contextmanager
 def estate_of(home: Path, calendar: str) -> Iterator[InstallationHarness]:
-    """A house whose technology lead has that calendar. It is 3 UTC."""
+    """An installation whose technology lead has that calendar. It is 3 UTC."""
     with installation_harness(home) as made:
-        made.house.settings.roster_file.write_text(ROSTER.replace(HELD, f'{HELD}, calendar: "{calendar}"'))
-        for file in (made.house._roster, made.house._written):  # not in a second, now
+        made.installation.settings.roster_file.write_text(ROSTER.replace(HELD, f'{HELD}, calendar: "{calendar}"'))
+        for file in (made.installation._roster, made.installation._written):  # not in a second, now
             file._pace._last = None
         yield made
 
@@ -137,19 +137,19 @@ def rota_fixture(home: Path) -> Iterator[InstallationHarness]:
         yield opened
 
 
-def fetch(house: InstallationHarness) -> int:
-    done = poll.fetch_calendars(house.house, house.now)
-    house.house.on_duty.forget()
+def fetch(installation: InstallationHarness) -> int:
+    done = poll.fetch_calendars(installation.installation, installation.now)
+    installation.installation.on_duty.forget()
     return done
 
 
-def lead(house: InstallationHarness) -> tuple[str | None, str | None]:
-    roster = house.house.roster()
+def lead(installation: InstallationHarness) -> tuple[str | None, str | None]:
+    roster = installation.installation.roster()
     return roster.primary("technology-lead"), roster.backup("technology-lead")
 
 
 def test_who_is_called_changes_with_the_shift(rota: InstallationHarness) -> None:
-    assert rota.house.findings() == []
+    assert rota.installation.findings() == []
     assert lead(rota) == ("hana", "erik")
     ref = rota.declare()
     rota.turn()
@@ -164,19 +164,19 @@ def test_who_is_called_changes_with_the_shift(rota: InstallationHarness) -> None
 
 
 def test_a_calendar_that_breaks_leaves_the_last_good_copy(rota: InstallationHarness) -> None:
-    (rota.house.settings.home / "tech.ics").write_text("<html>sign in</html>")
+    (rota.installation.settings.home / "tech.ics").write_text("<html>sign in</html>")
     rota.wait(minutes=1)
     assert fetch(rota) == 1
     assert lead(rota)[0] == "hana"
-    (line,) = rota.house.findings()
+    (line,) = rota.installation.findings()
     assert "calendar of technology-lead: it is no calendar" in line
     assert "the copy of 2026-11-02 03:00 UTC is in force" in line
     rota.wait(days=30)  # the copy goes on into the weeks to come
     fetch(rota)
     assert lead(rota)[0] == "hana"
-    (rota.house.settings.home / "tech.ics").write_text(ROTA.replace("Hana", "Bob Keller"))
+    (rota.installation.settings.home / "tech.ics").write_text(ROTA.replace("Hana", "Bob Keller"))
     fetch(rota)
-    assert (lead(rota)[0], rota.house.findings()) == ("bob", [])
+    assert (lead(rota)[0], rota.installation.findings()) == ("bob", [])
 
 
 @pytest.mark.parametrize(
@@ -189,18 +189,18 @@ def test_a_calendar_that_breaks_leaves_the_last_good_copy(rota: InstallationHarn
 def test_an_empty_calendar_leaves_it_to_the_named_holder_and_says_so(
     rota: InstallationHarness, text: str, says: str
 ) -> None:
-    (rota.house.settings.home / "tech.ics").write_text(text)
+    (rota.installation.settings.home / "tech.ics").write_text(text)
     fetch(rota)
     assert lead(rota) == ("fenglei", "erik")
-    assert says in rota.house.findings()[0]
+    assert says in rota.installation.findings()[0]
 
 
 def test_a_stranger_on_shift_is_a_gap_and_is_named_by_time(rota: InstallationHarness) -> None:
-    (rota.house.settings.home / "tech.ics").write_text(ROTA.replace("Hana", "Zoe"))
+    (rota.installation.settings.home / "tech.ics").write_text(ROTA.replace("Hana", "Zoe"))
     fetch(rota)
     assert lead(rota) == ("fenglei", "erik")
-    assert any("the shift of 2026-11-0" in line and "`mail`" in line for line in rota.house.findings())
-    found = read_model.list_shifts(rota.house, rota.now, role="technology-lead", count=2)
+    assert any("the shift of 2026-11-0" in line and "`mail`" in line for line in rota.installation.findings())
+    found = read_model.list_shifts(rota.installation, rota.now, role="technology-lead", count=2)
     assert [(gap["from"][11:16], gap["to"][11:16]) for gap in found["gaps"]] == [
         ("03:00", "12:00"),
         ("00:00", "12:00"),
@@ -213,7 +213,7 @@ def test_a_missing_file_leaves_it_to_the_named_holder(home: Path) -> None:
     with estate_of(home, "tech.ics") as opened:
         fetch(opened)
         assert lead(opened) == ("fenglei", "erik")
-        assert "its file cannot be read (No such file" in opened.house.findings()[0]
+        assert "its file cannot be read (No such file" in opened.installation.findings()[0]
 
 
 # --- over the network --------------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ def test_an_address_is_asked_every_five_minutes_and_after_trouble_every_minute(
     home: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with estate_of(home, site.url) as opened:
-        assert "it has not been read yet" in opened.house.findings()[0]
+        assert "it has not been read yet" in opened.installation.findings()[0]
         assert [fetch(opened), fetch(opened), lead(opened)[0]] == [1, 0, "hana"]
         troubles: list[tuple[tuple[int, bytes], str]] = [
             ((500, b"no"), "HTTP 500"),
@@ -273,14 +273,14 @@ def test_an_address_is_asked_every_five_minutes_and_after_trouble_every_minute(
             site.answer = answer
             opened.wait(minutes=1)
             assert fetch(opened) == 1, answer
-            (line,) = opened.house.findings()
+            (line,) = opened.installation.findings()
             assert says in line
             assert "5ecret" not in line, "an address of a calendar is a secret"
             assert lead(opened)[0] == "hana", "the last good copy"
             assert fetch(opened) == 0
         site.answer = (200, ROTA.encode())
         opened.wait(minutes=1)
-        assert (fetch(opened), opened.house.findings()) == (1, [])
+        assert (fetch(opened), opened.installation.findings()) == (1, [])
 
 
 def test_an_address_that_never_ends_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,7 +294,7 @@ def test_an_address_that_never_ends_is_given_up(site: Site, monkeypatch: pytest.
 
 
 def test_the_copies_are_for_this_user_only(rota: InstallationHarness) -> None:
-    files = sorted(rota.house.settings.calendars_dir.iterdir())
+    files = sorted(rota.installation.settings.calendars_dir.iterdir())
     assert [file.name for file in files] == ["technology-lead.ics", "technology-lead.json"]
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
@@ -306,12 +306,12 @@ def when(text: str) -> DateTime:
 
 
 def test_who_and_days_as_read_models(rota: InstallationHarness) -> None:
-    (then,) = read_model.list_on_duty(rota.house, when("2026-11-05T13:00:00Z"), role="technology-lead")
+    (then,) = read_model.list_on_duty(rota.installation, when("2026-11-05T13:00:00Z"), role="technology-lead")
     assert (then["primary"], then["backup"], then["source"]) == ("erik", "fenglei", "calendar")
     assert then["until"] == "2026-11-06T00:00:00+00:00"
-    (pr,) = read_model.list_on_duty(rota.house, rota.now, role="pr-lead")
+    (pr,) = read_model.list_on_duty(rota.installation, rota.now, role="pr-lead")
     assert (pr["primary"], pr["source"], pr["until"]) == ("chenyu", "roster", None)
-    found = read_model.list_shifts(rota.house, rota.now)
+    found = read_model.list_shifts(rota.installation, rota.now)
     row = next(one for one in found["roles"] if one["role"] == "technology-lead")
     assert len(row["spans"]) == 29
     assert found["gaps"] == []

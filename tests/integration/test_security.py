@@ -32,7 +32,7 @@ BROWSER = {"User-Agent": "Mozilla/5.0", "Accept": "text/html"}
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Served]:
     with served(tmp_path_factory.mktemp("home"), free_port()) as running:
-        accounts.add_account(running.house, Account("ada", "", AccessRole.ADMIN), PASSWORD, now(), AuditActor())
+        accounts.add_account(running.installation, Account("ada", "", AccessRole.ADMIN), PASSWORD, now(), AuditActor())
         running.declare("Checkout is down")
         yield running
 
@@ -49,21 +49,23 @@ def log_in(web: Served, client: httpx.Client, password: str = PASSWORD, to: str 
 
 
 def test_a_login_speaks_the_language_of_the_account(web: Served) -> None:
-    accounts.add_account(web.house, Account("lin", "", AccessRole.VIEWER, "zh_CN"), PASSWORD, now(), AuditActor())
+    accounts.add_account(
+        web.installation, Account("lin", "", AccessRole.VIEWER, "zh_CN"), PASSWORD, now(), AuditActor()
+    )
     with browser(web) as one:
         one.post("/login", data={"name": "lin", "password": PASSWORD})
         assert 'lang="zh-CN"' in one.get("/account").text
 
 
 def test_whoever_goes_on_trying_does_not_fill_the_log(web: Served) -> None:
-    with web.house.database.read() as connection:
+    with web.installation.database.read() as connection:
         before = len(audit.read_entries(connection, limit=10_000))
     with browser(web) as one:
         for _ in range(40):
             assert one.post("/login/link/a-guess").status_code == 410
     ends, found = time.monotonic() + 5, 0
     while not found and time.monotonic() < ends:
-        with web.house.database.read() as connection:
+        with web.installation.database.read() as connection:
             found = len(audit.read_entries(connection, limit=10_000)) - before
         time.sleep(0.05)
     assert 1 <= found <= 3
@@ -92,7 +94,7 @@ def test_the_cookie_is_for_us_alone(web: Served, home: Path, free_port: Callable
     assert "Secure" not in cookie
     assert "Domain" not in cookie
     with served(home, free_port(), public_url="https://tocsin.example.org") as safe, browser(safe) as one:
-        accounts.add_account(safe.house, Account("ada", "", AccessRole.ADMIN), PASSWORD, now(), AuditActor())
+        accounts.add_account(safe.installation, Account("ada", "", AccessRole.ADMIN), PASSWORD, now(), AuditActor())
         cookie = log_in(safe, one).headers["set-cookie"]
         assert safe.client.get("/status").headers["strict-transport-security"] == "max-age=31536000"
     assert cookie.startswith("__Host-tocsin_session=")
@@ -242,7 +244,7 @@ def test_the_login_leads_back_to_where_one_was(web: Served) -> None:
 
 
 def test_failed_logins_say_nothing_and_then_wait(web: Served) -> None:
-    accounts.add_account(web.house, Account("slow", "", AccessRole.VIEWER), PASSWORD, now(), AuditActor())
+    accounts.add_account(web.installation, Account("slow", "", AccessRole.VIEWER), PASSWORD, now(), AuditActor())
     said = []
     with browser(web) as one:
         for name in ("slow", "nobody-like-that"):
@@ -267,7 +269,7 @@ def test_failed_logins_say_nothing_and_then_wait(web: Served) -> None:
      "/incidents/INC-1/export...%2fsecret.key", "/api/rules/..%2fsecret"],
 )  # fmt: skip
 def test_no_path_leads_out(web: Served, path: str) -> None:
-    key = (web.house.settings.home / "secret.key").read_bytes()
+    key = (web.installation.settings.home / "secret.key").read_bytes()
     host = f"Host: 127.0.0.1:{web.port}\r\nConnection: close\r\n\r\n"
     answer = raw(web, f"GET {path} HTTP/1.1\r\n{host}".encode())
     assert answer.split(b" ")[1] in (b"404", b"422", b"200", b"307"), answer[:80]
@@ -347,8 +349,8 @@ def test_an_export_is_a_file_that_names_itself(web: Served, kind: str) -> None:
 
 def test_no_secret_stands_in_a_log_an_audit_or_an_address(web: Served, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    link = accounts.make_login_link(web.house, "ada", now(), AuditActor())
-    _id, token, _ends = accounts.make_api_token(web.house, "ada", [], 1, now(), AuditActor())
+    link = accounts.make_login_link(web.installation, "ada", now(), AuditActor())
+    _id, token, _ends = accounts.make_api_token(web.installation, "ada", [], 1, now(), AuditActor())
     secrets = [link.rpartition("/")[2], token, PASSWORD]
     with browser(web) as one:
         one.get(link)
@@ -361,7 +363,7 @@ def test_no_secret_stands_in_a_log_an_audit_or_an_address(web: Served, caplog: p
     httpx.get(f"{web.url}/api/incidents", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
     httpx.get(f"{web.url}/api/incidents", headers={"Authorization": f"Bearer {token}x"}, trust_env=False)
     ours = [f"{r.name} {r.getMessage()}" for r in caplog.records if not r.name.startswith(("httpcore", "httpx"))]
-    with web.house.database.read() as connection:
+    with web.installation.database.read() as connection:
         kept = [str(tuple(row)) for row in audit.read_entries(connection, limit=1_000)]
         kept += [str(tuple(row)) for row in connection.execute(sessions_and_tokens.SESSION.select())]
         kept += [str(tuple(row)) for row in connection.execute(sessions_and_tokens.TOKEN.select())]
@@ -377,7 +379,7 @@ def test_refusals_and_changes_are_in_the_audit_log(web: Served) -> None:
     web.post("INC-1", "note", {"text": "said", "as": "alice"})
     end = time.monotonic() + 5
     while time.monotonic() < end:
-        with web.house.database.read() as connection:
+        with web.installation.database.read() as connection:
             rows = audit.read_entries(connection, limit=50)
         refused = [row for row in rows if row.deed == "POST /api/incidents/INC-1/close" and row.who == "dora-viewer"]
         noted = [row for row in rows if row.deed == "POST /api/incidents/INC-1/note" and row.detail == "as alice"]

@@ -136,7 +136,7 @@ def web(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) 
 
 
 def test_every_route_stands_in_the_table_and_nothing_else(web: Served) -> None:
-    found = routes(create_app(web.house))
+    found = routes(create_app(web.installation))
     assert len(found) > 100
     assert [route for route in found if route not in TABLE] == [], "say who may: a new route is nobody's until then"
     assert [route for route in TABLE if route not in found] == []
@@ -221,7 +221,7 @@ def test_a_token_does_what_its_scope_says(web: Served, scope: str) -> None:
     from engine.process.clock import now
 
     web.session("admin", "alice")  # its account
-    _id, token, _ends = accounts.make_api_token(web.house, "alice-admin", [scope], 30, now(), AuditActor())
+    _id, token, _ends = accounts.make_api_token(web.installation, "alice-admin", [scope], 30, now(), AuditActor())
     headers = {"Authorization": f"Bearer {token}", "X-Forwarded-For": "203.0.113.9"}
     found = {
         name: httpx.request(method, web.url + path, headers=headers, json=body, trust_env=False).status_code

@@ -23,46 +23,48 @@ from engine.response.guarantor import Guarantor
 from engine.response.turn import LEASE, lease_turns, take_turn
 from storage import outbox
 from storage.settings import load_settings
-from tests.houses import InstallationHarness, house_fixture  # noqa: F401 - a fixture
+from tests.installations import InstallationHarness, installation_fixture  # noqa: F401 - a fixture
 
 
 @pytest.fixture(name="other")
-def other_fixture(house: InstallationHarness, tmp_path: Path) -> Iterator[Installation]:
+def other_fixture(installation: InstallationHarness, tmp_path: Path) -> Iterator[Installation]:
     """A second home with the same database, on the same machine."""
     home = tmp_path / "other"
-    settings = load_settings(home=home, database_url=house.house.settings.database, port=house.receiver.port)
+    settings = load_settings(
+        home=home, database_url=installation.installation.settings.database, port=installation.receiver.port
+    )
     (home / "playbooks").mkdir(parents=True)
     for name in ("roster.yaml", "channels.yaml", "secret.key"):
-        (home / name).write_bytes((house.house.settings.home / name).read_bytes())
-    opened = Installation(settings, clock=house.clock).open()
+        (home / name).write_bytes((installation.installation.settings.home / name).read_bytes())
+    opened = Installation(settings, clock=installation.clock).open()
     yield opened
     opened.close()
 
 
 def test_a_sender_of_another_home_of_this_machine_is_not_taken_for_dead(
-    house: InstallationHarness, other: Installation
+    installation: InstallationHarness, other: Installation
 ) -> None:
     """Its lock is in a folder that we do not see: only its lease says something."""
-    theirs = Deliverer(other, "engine", house.clock)
-    ref = house.declare()
-    with house.house.database.write() as connection:
+    theirs = Deliverer(other, "engine", installation.clock)
+    ref = installation.declare()
+    with installation.installation.database.write() as connection:
         lease = f"{theirs._sender.name}/x"
-        until = house.now + outbox.LEASE
-        outbox.claim_messages(connection, house.now, until, limit=9, lease=lease, ready_since=house.now)
-    house.deliver()
-    assert house.row(ref).state == "leased"
-    assert house.receiver.received == []
-    house.wait(seconds=31)
-    house.deliver()
-    assert house.row(ref).state == "sent", "its lease ran out"
-    assert house.row(ref).payload["possible_duplicate"]
+        until = installation.now + outbox.LEASE
+        outbox.claim_messages(connection, installation.now, until, limit=9, lease=lease, ready_since=installation.now)
+    installation.deliver()
+    assert installation.row(ref).state == "leased"
+    assert installation.receiver.received == []
+    installation.wait(seconds=31)
+    installation.deliver()
+    assert installation.row(ref).state == "sent", "its lease ran out"
+    assert installation.row(ref).payload["possible_duplicate"]
     theirs.close()
 
 
 def test_a_home_knows_its_own_dead_and_its_place_stays(tmp_path: Path) -> None:
     code = (
-        "import sys, time, pathlib\nfrom engine.delivery.sender_liveness import Sender\n"
-        "sender = Sender(pathlib.Path(sys.argv[1]), 'engine')\nprint(sender.name, flush=True)\ntime.sleep(60)"
+        "import sys, time, pathlib\nfrom engine.delivery.sender_liveness import SenderLock\n"
+        "sender = SenderLock(pathlib.Path(sys.argv[1]), 'engine')\nprint(sender.name, flush=True)\ntime.sleep(60)"
     )
     run = tmp_path / "run"
     process = subprocess.Popen([sys.executable, "-c", code, str(run)], stdout=subprocess.PIPE, text=True)
@@ -95,37 +97,39 @@ def test_many_who_begin_at_once_agree_on_their_place(tmp_path: Path) -> None:
     sender.close()
 
 
-def test_what_another_leased_just_now_is_theirs(house: InstallationHarness, other: Installation) -> None:
-    house.declare()
-    house.wait(minutes=5, seconds=2)
-    response = house.snapshot("INC-1").response.id
-    (theirs,) = lease_turns(other, [response], house.now, spare=timedelta(seconds=0.5))
-    engine = Guarantor(house.house, house.clock)
+def test_what_another_leased_just_now_is_theirs(installation: InstallationHarness, other: Installation) -> None:
+    installation.declare()
+    installation.wait(minutes=5, seconds=2)
+    response = installation.snapshot("INC-1").response.id
+    (theirs,) = lease_turns(other, [response], installation.now, spare=timedelta(seconds=0.5))
+    engine = Guarantor(installation.installation, installation.clock)
     assert engine.take_overdue() == 0, "they have had no time for it"
-    house.wait(seconds=0.4)
-    assert lease_turns(house.house, [response], house.now, spare=timedelta(seconds=0.5)) == []
-    assert lease_turns(house.house, [response], house.now, spare=LEASE) == []
-    assert take_turn(other, theirs, house.now, driver="guarantor") is not None
+    installation.wait(seconds=0.4)
+    assert lease_turns(installation.installation, [response], installation.now, spare=timedelta(seconds=0.5)) == []
+    assert lease_turns(installation.installation, [response], installation.now, spare=LEASE) == []
+    assert take_turn(other, theirs, installation.now, driver="guarantor") is not None
     engine._deliverer.close()
 
 
-def test_what_another_leased_and_forgot_is_taken_over(house: InstallationHarness, other: Installation) -> None:
-    house.declare()
-    house.wait(minutes=5, seconds=2)
-    response = house.snapshot("INC-1").response.id
-    (theirs,) = lease_turns(other, [response], house.now, spare=timedelta(seconds=0.5))
-    house.wait(seconds=0.5)
-    engine = Guarantor(house.house, house.clock)
+def test_what_another_leased_and_forgot_is_taken_over(installation: InstallationHarness, other: Installation) -> None:
+    installation.declare()
+    installation.wait(minutes=5, seconds=2)
+    response = installation.snapshot("INC-1").response.id
+    (theirs,) = lease_turns(other, [response], installation.now, spare=timedelta(seconds=0.5))
+    installation.wait(seconds=0.5)
+    engine = Guarantor(installation.installation, installation.clock)
     assert engine.take_overdue() == 1
-    assert take_turn(other, theirs, house.now, driver="guarantor") is None
+    assert take_turn(other, theirs, installation.now, driver="guarantor") is None
     engine._deliverer.close()
 
 
-def test_engines_that_look_at_one_moment_do_each_turn_once(house: InstallationHarness, other: Installation) -> None:
+def test_engines_that_look_at_one_moment_do_each_turn_once(
+    installation: InstallationHarness, other: Installation
+) -> None:
     for n in range(12):
-        house.declare(title=f"Number {n}")
-    house.wait(minutes=5, seconds=2)
-    engines = [Guarantor(one, house.clock) for one in (house.house, other)]
+        installation.declare(title=f"Number {n}")
+    installation.wait(minutes=5, seconds=2)
+    engines = [Guarantor(one, installation.clock) for one in (installation.installation, other)]
     taken: list[int] = []
     threads = [threading.Thread(target=lambda e=engine: taken.append(e.take_overdue())) for engine in engines]
     for thread in threads:
@@ -134,23 +138,25 @@ def test_engines_that_look_at_one_moment_do_each_turn_once(house: InstallationHa
         thread.join()
     assert sum(taken) == 12
     for n in range(1, 13):
-        assert len(house.facts(f"INC-{n}", "step-escalated")) == 1
+        assert len(installation.facts(f"INC-{n}", "step-escalated")) == 1
     for engine in engines:
         engine._deliverer.close()
 
 
-def test_the_last_resort_is_told_once_by_however_many_engines(house: InstallationHarness, other: Installation) -> None:
+def test_the_last_resort_is_told_once_by_however_many_engines(
+    installation: InstallationHarness, other: Installation
+) -> None:
     told: list[bool] = []
     threads = [
-        threading.Thread(target=lambda h=one: told.append(alert_last_resort(h, "x", Reason("x"), house.now)))
-        for one in (house.house, other) * 2
+        threading.Thread(target=lambda h=one: told.append(alert_last_resort(h, "x", Reason("x"), installation.now)))
+        for one in (installation.installation, other) * 2
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sorted(told) == [False, False, False, True]
-    assert len(house.titles("wangjie")) == 1
+    assert len(installation.titles("wangjie")) == 1
 
 
 def test_only_some_processes(tmp_path: Path) -> None:

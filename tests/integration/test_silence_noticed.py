@@ -8,45 +8,45 @@ import pytest
 
 from engine.audit.auditor import Auditor
 from storage import outbox
-from tests.houses import InstallationHarness, house_fixture  # noqa: F401 - a fixture
+from tests.installations import InstallationHarness, installation_fixture  # noqa: F401 - a fixture
 from tests.integration.test_auditor import watcher
 
 LAST_RESORT = "wangjie"
 
 
-def a_late_turn(house: InstallationHarness) -> None:
+def a_late_turn(installation: InstallationHarness) -> None:
     """The ladder was to be climbed two minutes ago, and nobody took the turn."""
-    house.declare()
-    house.turn()
-    house.deliver()
-    house.wait(minutes=7)
+    installation.declare()
+    installation.turn()
+    installation.deliver()
+    installation.wait(minutes=7)
 
 
-def a_stuck_row(house: InstallationHarness) -> None:
+def a_stuck_row(installation: InstallationHarness) -> None:
     """A message that is owed, and that nobody sends."""
-    house.declare("inform")
-    house.turn()
-    house.wait(minutes=6)
+    installation.declare("inform")
+    installation.turn()
+    installation.wait(minutes=6)
 
 
-def a_row_in_dead_hands(house: InstallationHarness) -> None:
+def a_row_in_dead_hands(installation: InstallationHarness) -> None:
     """A message that a sender of another machine took, and never came back."""
-    house.declare("inform")
-    house.turn()
-    with house.house.database.write() as connection:
-        until = house.now.add(seconds=30)
+    installation.declare("inform")
+    installation.turn()
+    with installation.installation.database.write() as connection:
+        until = installation.now.add(seconds=30)
         outbox.claim_messages(
-            connection, house.now, until, limit=10, lease="elsewhere:engine-1/x", ready_since=house.now
+            connection, installation.now, until, limit=10, lease="elsewhere:engine-1/x", ready_since=installation.now
         )
-    house.wait(minutes=6)
+    installation.wait(minutes=6)
 
 
-def a_dead_channel(house: InstallationHarness) -> None:
+def a_dead_channel(installation: InstallationHarness) -> None:
     """The service refuses every message of one person."""
-    house.receiver.script("/inbox/agents", status=403)
-    house.declare("inform")
-    house.turn()
-    house.deliver()
+    installation.receiver.script("/inbox/agents", status=403)
+    installation.declare("inform")
+    installation.turn()
+    installation.deliver()
 
 
 @pytest.mark.parametrize(
@@ -59,19 +59,21 @@ def a_dead_channel(house: InstallationHarness) -> None:
     ],
 )
 def test_the_last_resort_is_paged_and_the_heart_stops(
-    house: InstallationHarness, harm: Callable[[InstallationHarness], None], says: str
+    installation: InstallationHarness, harm: Callable[[InstallationHarness], None], says: str
 ) -> None:
     with watcher() as (url, beats):
-        house.house.settings = house.house.settings.model_copy(update={"heartbeat_url": url})
-        auditor = Auditor(house.house, house.clock)
+        installation.installation.settings = installation.installation.settings.model_copy(
+            update={"heartbeat_url": url}
+        )
+        auditor = Auditor(installation.installation, installation.clock)
         auditor.run_once()
         assert len(beats) == 1, "all was well"
-        harm(house)
-        house.wait(minutes=1)
+        harm(installation)
+        installation.wait(minutes=1)
         for _ in range(9):  # a look every 15 seconds: two minutes
             auditor.run_once()
-            house.wait(seconds=15)
+            installation.wait(seconds=15)
         assert len(beats) == 1
-    titles = house.titles(LAST_RESORT)
+    titles = installation.titles(LAST_RESORT)
     assert [title for title in titles if says in title], titles
     assert len([title for title in titles if "Tocsin" in title]) == 1, "once, not at each look"

@@ -69,7 +69,7 @@ def log_in(web: Served, to: str = "/account") -> httpx.Response:
 
 
 def account(web: Served, name: str) -> Account | None:
-    with web.house.database.read() as connection:
+    with web.installation.database.read() as connection:
         return user_accounts.find_account(connection, name)
 
 
@@ -145,9 +145,9 @@ def test_who_has_no_group_is_refused_unless_viewers_are_welcome(
 
 def test_an_account_of_that_name_is_taken_over_only_where_it_waits_for_it(web: Served, provider: Provider) -> None:
     now = keeping_now()
-    keeping.add_account(web.house, Account("ada", "", AccessRole.ADMIN), "", now, AuditActor())
+    keeping.add_account(web.installation, Account("ada", "", AccessRole.ADMIN), "", now, AuditActor())
     keeping.add_account(
-        web.house, Account("eve", "", AccessRole.APPROVER, subject=f"{PENDING_PREFIX}eve"), "", now, AuditActor()
+        web.installation, Account("eve", "", AccessRole.APPROVER, subject=f"{PENDING_PREFIX}eve"), "", now, AuditActor()
     )
     provider.logs_in({"sub": "u-40", "preferred_username": "ada", "groups": ["oncall"]})
     assert log_in(web).status_code == 401
@@ -164,7 +164,7 @@ def test_an_account_of_that_name_is_taken_over_only_where_it_waits_for_it(web: S
 def test_a_disabled_account_stays_out(web: Served, provider: Provider) -> None:
     provider.logs_in({"sub": "u-19", "preferred_username": "erik", "groups": ["oncall"]})
     assert log_in(web).status_code == 200
-    with web.house.database.write() as connection:
+    with web.installation.database.write() as connection:
         user_accounts.update_account(connection, "erik", disabled_at=keeping_now())
     assert log_in(web).status_code == 401
 

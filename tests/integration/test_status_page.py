@@ -49,7 +49,7 @@ def publish(web: Served, ref: str, now: pendulum.DateTime | None = None) -> None
     at = now or pendulum.now("UTC")
 
     def do(command: Any) -> None:
-        commands.carry_out_command(web.house, command, at)
+        commands.carry_out_command(web.installation, command, at)
 
     do(Draft(id=f"d-{ref}", incident=ref, by="chenyu", step="apology/draft", texts=TEXTS))
     web.turn(ref)
@@ -61,7 +61,7 @@ def publish(web: Served, ref: str, now: pendulum.DateTime | None = None) -> None
 
 
 def deliver(web: Served) -> None:
-    sender = Deliverer(web.house, "test", lambda: pendulum.now("UTC"))
+    sender = Deliverer(web.installation, "test", lambda: pendulum.now("UTC"))
     try:
         sender.deliver()
     finally:
@@ -96,7 +96,7 @@ def test_the_public_sees_what_was_published_and_nothing_else(web: Served) -> Non
 def test_a_draft_that_nobody_approved_is_not_there(web: Served) -> None:
     ref = web.declare(service="payment")
     draft = Draft(id="d", incident=ref, by="chenyu", step="apology/draft", texts=TEXTS)
-    commands.carry_out_command(web.house, draft, pendulum.now("UTC"))
+    commands.carry_out_command(web.installation, draft, pendulum.now("UTC"))
     assert "payments fail" not in settled(web, "not working")
 
 
@@ -141,7 +141,7 @@ def test_it_stays_when_the_database_does_not_answer(web: Served, monkeypatch: py
     def dead(*_args: Any) -> Any:
         raise StorageError("the database cannot be reached")
 
-    monkeypatch.setattr(web.house.database, "read", dead)
+    monkeypatch.setattr(web.installation.database, "read", dead)
     time.sleep(2.1)  # the last look is no longer good
     began = time.monotonic()
     assert "payments fail" in read(web).text
@@ -152,7 +152,7 @@ def test_it_stays_when_the_database_does_not_answer(web: Served, monkeypatch: py
 @pytest.mark.slow
 def test_it_stays_when_the_database_hangs(web: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     settled(web, "All services work")
-    monkeypatch.setattr("engine.statuspage.page.document", lambda *_args: time.sleep(4))
+    monkeypatch.setattr("engine.statuspage.page.build_page", lambda *_args: time.sleep(4))
     time.sleep(2.1)
     for _ in range(3):
         began = time.monotonic()
@@ -169,7 +169,7 @@ def test_the_last_copy_outlives_the_process_and_says_how_old_it_is(
         publish(web, ref)
         settled(web, "payments fail")
     with served(home, free_port()) as web:
-        monkeypatch.setattr("engine.statuspage.page.document", _broken)
+        monkeypatch.setattr("engine.statuspage.page.build_page", _broken)
         monkeypatch.setattr("web.pages.status_page._OLD", 0.0)
         page = read(web).text
         assert "payments fail" in page
@@ -227,7 +227,7 @@ def mailing(home: Path, free_port: Callable[[], int], post: SmtpReceiver) -> Ite
         address = f"mailto://127.0.0.1:{post.port}?from=status@shop.example&to=customer@recipient.invalid"
         channels.write_text(re.sub(r"json://\S+/inbox/status/mail\S+(?=:)", address, channels.read_text()))
         ends = time.monotonic() + 10
-        while (known := running.house.channels().info("status-mail")) is None or known.schema != "mailto":
+        while (known := running.installation.channels().info("status-mail")) is None or known.schema != "mailto":
             assert time.monotonic() < ends, "the channel file is read again within a second"
             time.sleep(0.05)
         yield running
@@ -263,13 +263,13 @@ def test_from_the_form_to_a_statement_and_out_at_one_click(mailing: Served, post
     confirming = link(asked.text, "confirm")
     ref = mailing.declare(service="payment")
     publish(mailing, ref)
-    assert mail.enqueue_statements(mailing.house, pendulum.now("UTC")) == 0, "not before they confirmed"
+    assert mail.enqueue_statements(mailing.installation, pendulum.now("UTC")) == 0, "not before they confirmed"
     assert httpx.get(confirming, trust_env=False).status_code == 200, "looking confirms nothing"
     assert press(confirming).status_code == 200
     second = mailing.declare(service="payment")
     publish(mailing, second)
-    assert mail.enqueue_statements(mailing.house, pendulum.now("UTC")) == 1
-    assert mail.enqueue_statements(mailing.house, pendulum.now("UTC")) == 0, "once"
+    assert mail.enqueue_statements(mailing.installation, pendulum.now("UTC")) == 1
+    assert mail.enqueue_statements(mailing.installation, pendulum.now("UTC")) == 0, "once"
     deliver(mailing)
     statement = post.received[-1]
     assert len(post.received) == 2
@@ -286,7 +286,7 @@ def test_from_the_form_to_a_statement_and_out_at_one_click(mailing: Served, post
 
 
 def rows(web: Served) -> int:
-    with web.house.database.read() as connection:
+    with web.installation.database.read() as connection:
         return len(connection.execute(subscribers.SUBSCRIBER.select()).all())
 
 

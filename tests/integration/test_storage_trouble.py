@@ -20,7 +20,7 @@ from engine.response.turn import lease_turns, take_turn
 from storage.database import Database, StorageError, check_database
 from storage.incidents.timeline import FACT
 from storage.settings import load_settings
-from tests.houses import InstallationHarness, house_fixture, sqlite_house_fixture  # noqa: F401
+from tests.installations import InstallationHarness, installation_fixture, sqlite_installation_fixture  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 4.0
@@ -28,26 +28,33 @@ HAMMER = """
 import sys, time, uuid
 import pendulum
 from domain.commands import Note
-from engine import commands
-from engine.installation import House
+from engine.response import commands
+from engine.installation import Installation
 from storage.settings import load_settings
-house = House(load_settings(home=sys.argv[1], database_url=sys.argv[2])).open()
+installation = Installation(load_settings(home=sys.argv[1], database_url=sys.argv[2])).open()
 ends, count = time.monotonic() + float(sys.argv[3]), 0
 while time.monotonic() < ends:
     command = Note(id=str(uuid.uuid4()), incident="INC-1", by="alice", text=f"note {count}")
-    assert commands.carry_out(house, command, pendulum.now("UTC")).changed
+    assert commands.carry_out_command(installation, command, pendulum.now("UTC")).changed
     count += 1
 print(count)
 """
 
 
 def test_four_processes_that_write_at_once_lose_nothing_and_hear_of_no_lock(
-    house: InstallationHarness, database_url: str
+    installation: InstallationHarness, database_url: str
 ) -> None:
     """Each write reads the timeline's end, appends to it, and counts: a lost update breaks the chain."""
-    ref = house.declare()
-    before = len(house.facts(ref))
-    args = [sys.executable, "-c", HAMMER, str(house.house.settings.home), house.house.settings.database, str(SECONDS)]
+    ref = installation.declare()
+    before = len(installation.facts(ref))
+    args = [
+        sys.executable,
+        "-c",
+        HAMMER,
+        str(installation.installation.settings.home),
+        installation.installation.settings.database,
+        str(SECONDS),
+    ]
     children = [subprocess.Popen(args, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(4)]
     counts = []
     for child in children:
@@ -55,18 +62,18 @@ def test_four_processes_that_write_at_once_lose_nothing_and_hear_of_no_lock(
         assert child.returncode == 0, err.decode()
         counts.append(int(out))
     assert min(counts) > 0, "nobody is kept out"
-    assert house.verified(ref) is None
-    assert len(house.facts(ref)) == before + sum(counts)
-    with house.house.database.read() as connection:
+    assert installation.verified(ref) is None
+    assert len(installation.facts(ref)) == before + sum(counts)
+    with installation.installation.database.read() as connection:
         assert connection.execute(select(func.max(FACT.c.seq))).scalar_one() == before + sum(counts)
 
 
-def test_a_reader_is_not_held_up_by_a_writer(house: InstallationHarness) -> None:
-    ref = house.declare()
-    with house.house.database.write() as connection:
+def test_a_reader_is_not_held_up_by_a_writer(installation: InstallationHarness) -> None:
+    ref = installation.declare()
+    with installation.installation.database.write() as connection:
         connection.execute(select(FACT.c.seq)).all()
         begun = time.monotonic()
-        assert house.verified(ref) is None
+        assert installation.verified(ref) is None
         assert time.monotonic() - begun < 2
 
 
@@ -91,15 +98,15 @@ def small_disk_fixture(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(name="on_disk")
-def on_disk_fixture(small_disk: Path, sqlite_house: InstallationHarness) -> Iterator[InstallationHarness]:
-    """The house with its database on the small disk."""
-    old = sqlite_house.house
+def on_disk_fixture(small_disk: Path, sqlite_installation: InstallationHarness) -> Iterator[InstallationHarness]:
+    """The installation with its database on the small disk."""
+    old = sqlite_installation.installation
     old.database.close()
     shutil.copy(old.settings.home / "tocsin.db", small_disk / "tocsin.db")
     settings = load_settings(home=old.settings.home, database_url=f"sqlite:///{small_disk / 'tocsin.db'}")
-    sqlite_house.house = Installation(settings).open()
-    yield sqlite_house
-    sqlite_house.house.close()
+    sqlite_installation.installation = Installation(settings).open()
+    yield sqlite_installation
+    sqlite_installation.installation.close()
 
 
 def fill(disk: Path) -> Path:
@@ -140,7 +147,7 @@ def test_with_a_full_disk_a_turn_changes_nothing_and_is_taken_when_there_is_room
     ref = on_disk.declare()
     on_disk.wait(minutes=5)
     name = on_disk.snapshot(ref).response.id
-    (lease,) = lease_turns(on_disk.house, [name], on_disk.now)
+    (lease,) = lease_turns(on_disk.installation, [name], on_disk.now)
     before = on_disk.facts(ref)
     filler = fill(small_disk)
     for _ in range(200):
@@ -150,10 +157,10 @@ def test_with_a_full_disk_a_turn_changes_nothing_and_is_taken_when_there_is_room
             break
     noted = on_disk.facts(ref, "noted")
     with pytest.raises(StorageError, match="the disk is full"):
-        take_turn(on_disk.house, lease, on_disk.now, driver="prefect")
+        take_turn(on_disk.installation, lease, on_disk.now, driver="prefect")
     assert on_disk.facts(ref) == [*before, *noted]
     filler.unlink()
-    assert take_turn(on_disk.house, lease, on_disk.now, driver="prefect") is not None
+    assert take_turn(on_disk.installation, lease, on_disk.now, driver="prefect") is not None
     assert len(on_disk.facts(ref, "step-escalated")) == 1
 
 
@@ -161,7 +168,7 @@ def test_a_read_only_disk_is_one_line_and_works_again_when_it_is_writable(
     on_disk: InstallationHarness, small_disk: Path
 ) -> None:
     ref = on_disk.declare()
-    on_disk.house.database.close()
+    on_disk.installation.database.close()
     subprocess.run([_tool("mount"), "-o", "remount,ro", small_disk], check=True)
     try:
         with pytest.raises(StorageError) as refused:
@@ -174,19 +181,19 @@ def test_a_read_only_disk_is_one_line_and_works_again_when_it_is_writable(
     assert on_disk.verified(ref) is None
 
 
-def test_a_read_only_file_is_one_line_and_can_still_be_read(sqlite_house: InstallationHarness) -> None:
-    ref = sqlite_house.declare()
-    path = sqlite_house.house.settings.home / "tocsin.db"
+def test_a_read_only_file_is_one_line_and_can_still_be_read(sqlite_installation: InstallationHarness) -> None:
+    ref = sqlite_installation.declare()
+    path = sqlite_installation.installation.settings.home / "tocsin.db"
     reading = Database(f"sqlite+pysqlite:///file:{path}?mode=ro&uri=true")
-    sqlite_house.house.database, writing = reading, sqlite_house.house.database
+    sqlite_installation.installation.database, writing = reading, sqlite_installation.installation.database
     with pytest.raises(StorageError) as refused:
-        sqlite_house.do(ref, Note, text="x")
+        sqlite_installation.do(ref, Note, text="x")
     assert str(refused.value).startswith("the database is read-only: make its file and folder writable")
     assert "\n" not in str(refused.value)
-    assert sqlite_house.verified(ref) is None
+    assert sqlite_installation.verified(ref) is None
     reading.close()
-    sqlite_house.house.database = writing
-    assert sqlite_house.facts(ref, "noted") == []
+    sqlite_installation.installation.database = writing
+    assert sqlite_installation.facts(ref, "noted") == []
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:

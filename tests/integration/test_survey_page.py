@@ -36,18 +36,18 @@ def followed(web: Served, *rows: dict[str, Any]) -> str:
     taken = valid("customers-taken", web.post(ref, "customers", {"customers": list(rows)}))
     assert (taken["taken"], taken["bad"]) == (len(rows), [])
     assert web.post(ref, "close", {"id": "close-1", "reason": "over"}).status_code == 200
-    run_due(get_customer_service(web.house), pendulum.now("UTC"))
+    run_due(get_customer_service(web.installation), pendulum.now("UTC"))
     return ref
 
 
 def path(web: Served, ref: str, customer: str) -> str:
-    desk = get_customer_service(web.house)
-    with web.house.database.read() as connection:
+    service = get_customer_service(web.installation)
+    with web.installation.database.read() as connection:
         query = text("SELECT id FROM customer WHERE customer = :one AND incident_id = :incident")
         found = connection.execute(
             query, {"one": customer, "incident": incidents.find_incident_id(connection, ref)}
         ).scalar_one()
-    return desk.make_survey_link(found).removeprefix(web.house.settings.links_url)
+    return service.make_survey_link(found).removeprefix(web.installation.settings.links_url)
 
 
 def one(web: Served, ref: str, customer: str = "C1") -> dict[str, Any]:
@@ -89,7 +89,7 @@ def test_an_answer_is_a_figure_too(web: Served) -> None:
     ref = followed(web, row(1), row(2))
     send(web, path(web, ref, "C1"), csat="2", nps="3")
     send(web, path(web, ref, "C2"), csat="5")
-    figures = open_sample_store(web.house.settings)
+    figures = open_sample_store(web.installation.settings)
     try:
         columns, _ = figures.after(0)
         names = {series.id: (series.metric, dict(series.labels)) for series in figures.series()}
@@ -144,7 +144,7 @@ def test_altered_guessed_and_foreign_links_are_refused(web: Served) -> None:
     head, _, signature = where.removeprefix("/a/s/").partition(".")
     other = path(web, ref, "C2").removeprefix("/a/s/").partition(".")[0]
     foreign = URLSafeSerializer("0" * 64, salt="tocsin-survey").dumps("0" * 32)
-    ours = get_customer_service(web.house)._signer.dumps("0" * 32)
+    ours = get_customer_service(web.installation)._signer.dumps("0" * 32)
     for bad in (where[:-2], f"/a/s/{other}.{signature}", f"/a/s/{head}", f"/a/s/{foreign}", f"/a/s/{ours}",
                 "/a/s/" + "x" * 3_000, "/a/s/%00", "/a/s/1"):  # fmt: skip
         for answer in (web.client.get(bad), send(web, bad)):
@@ -160,7 +160,7 @@ def test_an_acknowledge_link_is_no_survey_and_a_survey_no_acknowledge_link(web: 
     from engine.delivery.links import AcknowledgeLink, AcknowledgeLinks
 
     acknowledge = (
-        AcknowledgeLinks(web.house.settings.secret_key(), web.url)
+        AcknowledgeLinks(web.installation.settings.secret_key(), web.url)
         .make_url(AcknowledgeLink("r", "s", "alice"))
         .rpartition("/")[2]
     )
@@ -170,7 +170,7 @@ def test_an_acknowledge_link_is_no_survey_and_a_survey_no_acknowledge_link(web: 
 def test_an_expired_link_says_whom_to_turn_to(web: Served) -> None:
     ref = followed(web, row(1))
     where = path(web, ref, "C1")
-    with web.house.database.write() as connection:
+    with web.installation.database.write() as connection:
         connection.execute(update(CUSTOMER).values(expires_at=pendulum.now("UTC") - timedelta(seconds=1)))
     for page in (web.client.get(where), send(web, where)):
         assert page.status_code == 410

@@ -68,8 +68,8 @@ SURGE = Rule(
 class Book:
     """A ledger in memory that outlives its ticker, as the tables would; it marks in the database as they must."""
 
-    def __init__(self, house: Installation) -> None:
-        self.house = house
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
         self.lease: checkpoints.EvaluatorLease | None = None
         self.standings: dict[tuple[str, str, SeriesKey], RuleState] = {}
         self.told: list[tuple[str, str, SeriesKey, DateTime, RulePhase, Tier | None]] = []
@@ -91,7 +91,7 @@ class Book:
             self.told.append(
                 (lane, change.rule, change.series, change.reading.at, change.after.phase, change.after.tier)
             )
-        with self.house.database.write() as connection:
+        with self.installation.database.write() as connection:
             checkpoints.save_checkpoint(connection, lane, at, at)
 
     def review(self, lane: str, at: DateTime) -> None:
@@ -114,24 +114,24 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(name="house")
-def house_fixture(home: Path, database_url: str) -> Iterator[Installation]:
-    house = Installation(load_settings(home=home, database_url=database_url))
-    upgrade_schema(house.database)
-    yield house
-    house.close()
+@pytest.fixture(name="installation")
+def installation_fixture(home: Path, database_url: str) -> Iterator[Installation]:
+    installation = Installation(load_settings(home=home, database_url=database_url))
+    upgrade_schema(installation.database)
+    yield installation
+    installation.close()
 
 
 @pytest.fixture(name="figures")
-def figures_fixture(house: Installation) -> Iterator[SampleStore]:
-    opened = open_sample_store(house.settings)
+def figures_fixture(installation: Installation) -> Iterator[SampleStore]:
+    opened = open_sample_store(installation.settings)
     yield opened
     opened.close()
 
 
 @pytest.fixture(name="book")
-def book_fixture(house: Installation) -> Book:
-    return Book(house)
+def book_fixture(installation: Installation) -> Book:
+    return Book(installation)
 
 
 @pytest.fixture(name="clock")
@@ -143,10 +143,10 @@ Make = Callable[..., Ticker]
 
 
 @pytest.fixture(name="make")
-def make_fixture(house: Installation, figures: SampleStore, book: Book, clock: Clock) -> Make:
+def make_fixture(installation: Installation, figures: SampleStore, book: Book, clock: Clock) -> Make:
     def make(*rules: Rule, holder: str = "one") -> Ticker:
         found = RuleSet(rules or (SLOW, AT_ONCE))
-        return Ticker(house.database, figures, book, lambda: found, clock, holder, commit_pause=0)
+        return Ticker(installation.database, figures, book, lambda: found, clock, holder, commit_pause=0)
 
     return make
 
@@ -229,7 +229,7 @@ def test_ticks_that_were_missed_are_made_up_for_in_order(
 
 def test_a_long_pause_is_skipped_and_said(figures: SampleStore, book: Book, clock: Clock, make: Make) -> None:
     live_until(20, make(), clock, figures, wave)
-    with book.house.database.write() as connection:
+    with book.installation.database.write() as connection:
         checkpoints.save_checkpoint(connection, LIVE_FEED, later(START, timedelta(seconds=20)), clock.now)
     clock.now = later(START, timedelta(hours=2))
     ticker = make()
@@ -307,7 +307,7 @@ def leads(ticker: Ticker) -> bool:
 
 
 def test_one_engine_evaluates_and_another_takes_over(
-    figures: SampleStore, book: Book, clock: Clock, make: Make, house: Installation
+    figures: SampleStore, book: Book, clock: Clock, make: Make, installation: Installation
 ) -> None:
     first, second = make(holder="one"), make(holder="two")
     first.step()
@@ -322,7 +322,7 @@ def test_one_engine_evaluates_and_another_takes_over(
     second.step()
     taken = second.lease
     assert taken is not None
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         assert checkpoints.is_lease_held(connection, taken)
         assert not checkpoints.is_lease_held(connection, old)
     first.step()
@@ -331,17 +331,17 @@ def test_one_engine_evaluates_and_another_takes_over(
     second.run()  # ends at once, and gives the lease back
     first.step()
     assert leads(first)
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         found = checkpoints.load_evaluator_facts(connection)
     assert found is not None
     assert found[0]["engine"] == "two"
 
 
 def test_changed_rules_are_in_force_and_keep_what_stands(
-    figures: SampleStore, book: Book, clock: Clock, house: Installation
+    figures: SampleStore, book: Book, clock: Clock, installation: Installation
 ) -> None:
     sets = [RuleSet((SLOW,))]
-    ticker = Ticker(house.database, figures, book, lambda: sets[-1], clock, "one", commit_pause=0)
+    ticker = Ticker(installation.database, figures, book, lambda: sets[-1], clock, "one", commit_pause=0)
     live_until(170, ticker, clock, figures, wave)
     sets.append(RuleSet((SLOW, AT_ONCE)))
     live_until(400, ticker, clock, figures, wave)

@@ -42,31 +42,31 @@ level: yellow
 """
 
 
-@pytest.fixture(name="house")
-def house_fixture(home: Path) -> Iterator[Installation]:
+@pytest.fixture(name="installation")
+def installation_fixture(home: Path) -> Iterator[Installation]:
     settings = load_settings(home=home)
     prepare_home(settings)
     (home / "rules").mkdir(exist_ok=True)
     (home / "rules" / "at-once.yaml").write_text(RULE, encoding="utf-8")
-    house = Installation(settings)
-    upgrade_schema(house.database)
-    yield house
-    house.close()
+    installation = Installation(settings)
+    upgrade_schema(installation.database)
+    yield installation
+    installation.close()
 
 
 @pytest.fixture(name="figures")
-def figures_fixture(house: Installation) -> Iterator[SampleStore]:
-    opened = open_sample_store(house.settings)
+def figures_fixture(installation: Installation) -> Iterator[SampleStore]:
+    opened = open_sample_store(installation.settings)
     yield opened
     opened.close()
 
 
 @pytest.fixture(name="start")
-def start_fixture(house: Installation) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+def start_fixture(installation: Installation) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
     children: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "TOCSIN_HOME": str(house.settings.home)}
+        environment = {**os.environ, "TOCSIN_HOME": str(installation.settings.home)}
         children.append(subprocess.Popen([sys.executable, "-m", "engine.samples"], cwd=ROOT, env=environment))
         return children[-1]
 
@@ -77,8 +77,8 @@ def start_fixture(house: Installation) -> Iterator[Callable[[], subprocess.Popen
         child.wait(10)
 
 
-def phase_of(house: Installation) -> str:
-    with house.database.read() as connection:
+def phase_of(installation: Installation) -> str:
+    with installation.database.read() as connection:
         found = [
             one.phase
             for (rule, _), one in warnings.load_rule_states(connection, LIVE_FEED).items()
@@ -87,15 +87,15 @@ def phase_of(house: Installation) -> str:
     return str(found[0]) if found else ""
 
 
-def evaluates(house: Installation) -> bool:
-    with house.database.read() as connection:
+def evaluates(installation: Installation) -> bool:
+    with installation.database.read() as connection:
         return checkpoints.load_evaluator_facts(connection) is not None
 
 
-def wait_for(house: Installation, phase: str, seconds: float) -> float:
+def wait_for(installation: Installation, phase: str, seconds: float) -> float:
     begun = time.monotonic()
-    while phase_of(house) != phase:
-        assert time.monotonic() - begun < seconds, (phase, phase_of(house))
+    while phase_of(installation) != phase:
+        assert time.monotonic() - begun < seconds, (phase, phase_of(installation))
         time.sleep(0.05)
     return time.monotonic() - begun
 
@@ -108,23 +108,23 @@ def push(figures: SampleStore, value: float) -> None:
 
 @pytest.mark.slow
 def test_a_bad_figure_is_a_warning_within_ten_seconds_and_a_tick(
-    house: Installation, figures: SampleStore, start: Callable[[], subprocess.Popen[bytes]]
+    installation: Installation, figures: SampleStore, start: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
     push(figures, 1.0)
     child = start()
     ends = time.monotonic() + 30
-    while not evaluates(house):
+    while not evaluates(installation):
         assert time.monotonic() < ends
         time.sleep(0.05)
     push(figures, 100.0)
-    took = wait_for(house, "firing", 20)
+    took = wait_for(installation, "firing", 20)
     print(f"from the sample to the warning on record: {took:.1f} s")
     child.send_signal(signal.SIGKILL)
     child.wait(10)
     again = start()
     push(figures, 1.0)
-    wait_for(house, "ok", 60)
-    with house.database.read() as connection:
+    wait_for(installation, "ok", 60)
+    with installation.database.read() as connection:
         count = connection.execute(text("SELECT count(*) FROM warning WHERE rule = 'at-once'")).scalar()
     assert count == 1
     again.send_signal(signal.SIGTERM)

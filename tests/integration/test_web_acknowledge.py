@@ -21,9 +21,9 @@ def web(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
 
 
 def link(web: Served, ref: str, step: str, person: str) -> str:
-    with web.house.database.read() as connection:
+    with web.installation.database.read() as connection:
         response = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))[0]
-    links = AcknowledgeLinks(web.house.settings.secret_key(), web.url)
+    links = AcknowledgeLinks(web.installation.settings.secret_key(), web.url)
     return links.make_url(AcknowledgeLink(response, step, person)).removeprefix(web.url)
 
 
@@ -113,7 +113,7 @@ def test_an_expired_link_says_what_to_do(web: Served, monkeypatch: pytest.Monkey
 
 def test_a_link_of_another_installation_is_refused(web: Served, tmp_path: Path) -> None:
     web.declare()
-    ours = AcknowledgeLinks(web.house.settings.secret_key(), "").make_url(
+    ours = AcknowledgeLinks(web.installation.settings.secret_key(), "").make_url(
         AcknowledgeLink("no-such-response", "apology/trace", "alice")
     )
     assert web.client.get(ours).status_code == 404

@@ -112,7 +112,7 @@ def test_every_other_command_and_the_timeline(web: Served) -> None:
 
 def test_an_altered_fact_is_found(web: Served) -> None:
     ref = web.declare()
-    with sqlite3.connect(web.house.settings.home / "tocsin.db") as file:
+    with sqlite3.connect(web.installation.settings.home / "tocsin.db") as file:
         file.execute("UPDATE fact SET by = 'mallory' WHERE seq = 2")
     found = valid("verified", web.client.get(f"/api/incidents/{ref}/timeline/verify"))
     assert found["ok"] is False
@@ -271,7 +271,7 @@ def test_unknown_things(web: Served) -> None:
 
 def test_a_read_only_database_is_one_line_and_reading_goes_on(web: Served) -> None:
     ref = web.declare()
-    engine = web.house.database.engine
+    engine = web.installation.database.engine
 
     from sqlalchemy import event
 

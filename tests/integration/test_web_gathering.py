@@ -14,7 +14,7 @@ from engine.process.clock import now
 from engine.response import commands
 from engine.response.commands import CommandRefused
 from storage.database import StorageError
-from tests.houses import InstallationHarness, sqlite_house_fixture  # noqa: F401 - a fixture
+from tests.installations import InstallationHarness, sqlite_installation_fixture  # noqa: F401 - a fixture
 from web.http.declare_batcher import DeclareBatcher
 
 
@@ -36,60 +36,60 @@ def together(gathering: DeclareBatcher, asked: list[Declare]) -> list[Any]:
 
 
 def test_many_at_once_are_few_transactions_and_each_has_its_answer(
-    sqlite_house: InstallationHarness, writers: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    sqlite_installation: InstallationHarness, writers: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
     real = commands.declare_batch
 
-    def counted(house: Any, some: Any, at: Any) -> Any:
+    def counted(installation: Any, some: Any, at: Any) -> Any:
         sizes.append(len(some))
-        return real(house, some, at)
+        return real(installation, some, at)
 
-    monkeypatch.setattr(commands, "declare_together", counted)
-    answers = together(DeclareBatcher(sqlite_house.house, writers, now), [wanted(n) for n in range(120)])
+    monkeypatch.setattr(commands, "declare_batch", counted)
+    answers = together(DeclareBatcher(sqlite_installation.installation, writers, now), [wanted(n) for n in range(120)])
     assert len({answer.ref for answer in answers}) == 120
     assert [answer.incident_id for answer in answers] == [f"d-{n}" for n in range(120)]
     assert sum(sizes) == 120
     assert len(sizes) <= 4
 
 
-def test_a_refused_one_spoils_no_other(sqlite_house: InstallationHarness, writers: ThreadPoolExecutor) -> None:
+def test_a_refused_one_spoils_no_other(sqlite_installation: InstallationHarness, writers: ThreadPoolExecutor) -> None:
     asked = [wanted(1), wanted(2, title=" "), wanted(3)]
-    answers = together(DeclareBatcher(sqlite_house.house, writers, now), asked)
+    answers = together(DeclareBatcher(sqlite_installation.installation, writers, now), asked)
     assert isinstance(answers[1], CommandRefused)
     assert [answers[0].changed, answers[2].changed] == [True, True]
 
 
 def test_the_same_id_twice_in_one_transaction_is_one_incident(
-    sqlite_house: InstallationHarness, writers: ThreadPoolExecutor
+    sqlite_installation: InstallationHarness, writers: ThreadPoolExecutor
 ) -> None:
-    first, second = together(DeclareBatcher(sqlite_house.house, writers, now), [wanted(1), wanted(1)])
+    first, second = together(DeclareBatcher(sqlite_installation.installation, writers, now), [wanted(1), wanted(1)])
     assert first.ref == second.ref
 
 
 def test_what_nobody_foresaw_spoils_only_its_own(
-    sqlite_house: InstallationHarness, writers: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    sqlite_installation: InstallationHarness, writers: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = commands.declare_batch
 
-    def failing(house: Any, some: Any, at: Any) -> Any:
+    def failing(installation: Any, some: Any, at: Any) -> Any:
         if any(one.id == "d-2" for one in some):
             raise ZeroDivisionError
-        return real(house, some, at)
+        return real(installation, some, at)
 
-    monkeypatch.setattr(commands, "declare_together", failing)
-    answers = together(DeclareBatcher(sqlite_house.house, writers, now), [wanted(n) for n in range(4)])
+    monkeypatch.setattr(commands, "declare_batch", failing)
+    answers = together(DeclareBatcher(sqlite_installation.installation, writers, now), [wanted(n) for n in range(4)])
     assert [type(answer).__name__ for answer in answers] == ["Answer", "Answer", "ZeroDivisionError", "Answer"]
 
 
 def test_a_database_that_cannot_be_written_is_said_to_each(
-    sqlite_house: InstallationHarness, writers: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    sqlite_installation: InstallationHarness, writers: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(house: Any, some: Any, at: Any) -> Any:
+    def full(installation: Any, some: Any, at: Any) -> Any:
         raise StorageError("the disk is full: free some space; nothing that was recorded is lost")
 
-    monkeypatch.setattr(commands, "declare_together", full)
-    gathering = DeclareBatcher(sqlite_house.house, writers, now)
+    monkeypatch.setattr(commands, "declare_batch", full)
+    gathering = DeclareBatcher(sqlite_installation.installation, writers, now)
     assert all(isinstance(answer, StorageError) for answer in together(gathering, [wanted(1), wanted(2)]))
     monkeypatch.undo()
     assert together(gathering, [wanted(1)])[0].changed, "it is tried again with the next"

@@ -65,7 +65,7 @@ def test_what_is_no_letter_is_refused(web: Served) -> None:
 
 
 def test_it_never_waits_for_a_writer_of_the_truth(web: Served) -> None:
-    with sqlite3.connect(web.house.settings.home / "tocsin.db", isolation_level=None) as writer:
+    with sqlite3.connect(web.installation.settings.home / "tocsin.db", isolation_level=None) as writer:
         writer.execute("BEGIN IMMEDIATE")
         begun = time.monotonic()
         assert web.client.post("/inbox/alice", json={"message": "now"}).status_code == 200

@@ -62,7 +62,7 @@ def test_the_incident_shows_stages_texts_receipts_and_timeline(web: Served) -> N
         "Timeline",
     ):
         assert words in page
-    assert f'href="http://127.0.0.1:{web.house.settings.prefect_port}/runs/flow-run/9f0a"' in page
+    assert f'href="http://127.0.0.1:{web.installation.settings.prefect_port}/runs/flow-run/9f0a"' in page
     assert web.client.get("/incidents/1", follow_redirects=True).text.count("<h1>") == 1
 
 
@@ -136,7 +136,7 @@ def test_a_stranger_sees_no_page(web: Served) -> None:
 
 def test_the_board_is_quick_with_ten_thousand_incidents(web: Served) -> None:
     ref = web.declare("one of many")
-    database = web.house.database
+    database = web.installation.database
     with database.write() as connection:
         first = dict(connection.execute(INCIDENT.select()).one()._mapping)
         many = [
@@ -150,7 +150,7 @@ def test_the_board_is_quick_with_ten_thousand_incidents(web: Served) -> None:
         times = []
         for _ in range(5):
             begun = time.process_time()
-            found = list_board_rows(connection, web.house.roster(), now, urgent_first=True)
+            found = list_board_rows(connection, web.installation.roster(), now, urgent_first=True)
             times.append(time.process_time() - begun)
     assert len(found) == 50
     assert found[0]["impact"]["customers"] == 96

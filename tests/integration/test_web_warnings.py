@@ -64,7 +64,7 @@ def test_warnings_are_listed_with_what_was_made_of_them(site: Served) -> None:
         "because": {"en": "silenced", "zh": "静默"},
         "made_at": began,
     }
-    with site.house.database.write() as connection:
+    with site.installation.database.write() as connection:
         warnings.add_warning(connection, "", stands, **more)
         warnings.add_warning(connection, "", over, **more)
         warnings.add_warning(

@@ -79,8 +79,8 @@ def web_fixture(home: Path, free_port: Callable[[], int], _desks: None) -> Itera
 @pytest.fixture(name="recorder")
 def recorder_fixture(web: Served) -> Recorder:
     made = Recorder()
-    for desk in DESKS:
-        desk.handler = made
+    for service in DESKS:
+        service.handler = made
     return made
 
 
@@ -89,7 +89,7 @@ DESKS: list[Any] = []
 
 @pytest.fixture(autouse=True)
 def _desks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whichever desks are opened: the application of a served house is out of reach."""
+    """Whichever desks are opened: the application of a served installation is out of reach."""
     from web.api import samples
 
     opened = samples.SampleService.__init__
@@ -104,7 +104,7 @@ def _desks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def token_of(web: Served, name: str) -> str:
-    figures = open_sample_store(web.house.settings)
+    figures = open_sample_store(web.installation.settings)
     try:
         return create_program_token(figures, name, pendulum.now("UTC"))
     finally:
@@ -207,6 +207,6 @@ def test_a_bad_post_is_one_line_and_the_good_alerts_are_taken(web: Served, recor
 
 
 def test_without_anybody_who_makes_warnings_the_monitor_keeps_the_alert(web: Served) -> None:
-    for desk in DESKS:
-        desk.handler = None
+    for service in DESKS:
+        service.handler = None
     assert web.client.post("/api/webhooks/alertmanager", json=ALERTMANAGER).status_code == 503

@@ -23,7 +23,7 @@ from engine.drill.run_drill import DrillResult, run_drill
 from engine.process.clock import now
 from storage.incidents import board
 from tests.chains import ROOT, Chain, chain
-from tests.houses import InstallationHarness, installation_harness
+from tests.installations import InstallationHarness, installation_harness
 from web.schemas import schema
 
 
@@ -43,9 +43,11 @@ def plan_for(there: Chain, folder: Path, **changes: Any) -> Path:
     return file
 
 
-def drill(folder: Path, house: InstallationHarness, *arguments: str, **changes: Any) -> tuple[DrillResult, Chain]:
+def drill(
+    folder: Path, installation: InstallationHarness, *arguments: str, **changes: Any
+) -> tuple[DrillResult, Chain]:
     with chain(folder, *arguments) as there:
-        held = asyncio.run(run_drill(house.house, plan_for(there, folder, **changes), now))
+        held = asyncio.run(run_drill(installation.installation, plan_for(there, folder, **changes), now))
     return held, there
 
 
@@ -72,21 +74,21 @@ def check_truth(held: DrillResult, there: Chain, capacity: float) -> None:
 @pytest.mark.timeout(300)
 def test_the_chain_is_drilled_and_the_truth_found(tmp_path: Path, home: Path) -> None:
     arguments, capacity = drawn(7)
-    with installation_harness(home) as house:
-        held, there = drill(tmp_path, house, *arguments)
+    with installation_harness(home) as installation:
+        held, there = drill(tmp_path, installation, *arguments)
         check_truth(held, there, capacity)
         assert held.verdict.outcome is DrillOutcome.PASS, held.document.data["reasons"]
         assert held.record.cleaned.made > 100
         assert held.record.cleaned.made == held.record.cleaned.gone
         assert held.record.requests > 1_000
         assert held.matter.startswith("REV-")
-        house.deliver()
-        assert any("drill" in title.lower() for title in house.titles("erik")), "the owner got no report"
+        installation.deliver()
+        assert any("drill" in title.lower() for title in installation.titles("erik")), "the owner got no report"
         for language in ("en", "zh"):
             page = held.document.pages[language]
             assert "<svg" in page
             assert "http://" not in page.replace("http://www.w3.org/2000/svg", ""), "a report loads nothing"
-        with house.house.database.read() as connection:
+        with installation.installation.database.read() as connection:
             assert board.count_open(connection) == 0, "a drill is no alarm"
         json.dumps(held.document.data)
 
@@ -94,12 +96,12 @@ def test_the_chain_is_drilled_and_the_truth_found(tmp_path: Path, home: Path) ->
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_ten_chains_of_unseen_capacity(tmp_path: Path, home: Path) -> None:
-    with installation_harness(home) as house:
+    with installation_harness(home) as installation:
         for seed in range(100, 110):
             folder = tmp_path / str(seed)
             folder.mkdir()
             arguments, capacity = drawn(seed)
-            held, there = drill(folder, house, *arguments)
+            held, there = drill(folder, installation, *arguments)
             knee = held.verdict.knee
             print(f"{seed}: {capacity:.2f} a second, found {knee.rate if knee else 0:.2f}")
             check_truth(held, there, capacity)
@@ -108,8 +110,8 @@ def test_ten_chains_of_unseen_capacity(tmp_path: Path, home: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_bug_that_shows_under_load_fails_by_name(tmp_path: Path, home: Path) -> None:
-    with installation_harness(home) as house:
-        held, _ = drill(tmp_path, house, "--bug")
+    with installation_harness(home) as installation:
+        held, _ = drill(tmp_path, installation, "--bug")
         assert held.verdict.outcome is DrillOutcome.FAIL
         first = held.verdict.reasons[0]
         assert first.values["step"] == "ticket"

@@ -141,24 +141,24 @@ def test_a_runner_that_wakes_up_with_an_old_token_changes_nothing(alone: Setting
     with running(children["prefect-server"], tmp_path / "prefect.log"):
         until(lambda: _answers(f"{api}/health"), 90, "Prefect's server answers", 0.2)
         with running(children["runner"], tmp_path / "runner.log") as runner:
-            house = Installation(alone).open()
+            installation = Installation(alone).open()
             # The draft's deadline passes in a moment: a turn that has something to say.
             since = pendulum.now("UTC").subtract(minutes=25).add(seconds=12)
             command = Declare(id="i", title="t", playbook="four-hour-response", since=since)
-            ref = commands.declare(house, command, pendulum.now("UTC")).ref
+            ref = commands.declare(installation, command, pendulum.now("UTC")).ref
             response = Books(database).responses[0]["id"]
             until(lambda: _leased(database), 60, "the runner has leased the turn", 0.002)
             os.kill(runner.pid, signal.SIGSTOP)
             assert Books(database).turns == [], "frozen before its commit"
             token = Books(database).responses[0]["token"]
-            lease = lease_turns(house, [response], pendulum.now("UTC"))[0]
+            lease = lease_turns(installation, [response], pendulum.now("UTC"))[0]
             assert lease.token == token + 1
-            assert take_turn(house, lease, pendulum.now("UTC"), driver="guarantor") is not None
+            assert take_turn(installation, lease, pendulum.now("UTC"), driver="guarantor") is not None
             before = everything(database)
             os.kill(runner.pid, signal.SIGCONT)
             until(lambda: _finished(api, ref), 60, "its run came to its end", 0.2)
             assert everything(database) == before
-            house.close()
+            installation.close()
     assert [row["driver"] for row in before["turns"]] == ["guarantor"]
     assert "deadline-missed" in {fact["kind"] for fact in before["facts"]}
     assert "Traceback" not in (tmp_path / "runner.log").read_text()

@@ -1,4 +1,4 @@
-"""Rules, figures of the house and campaigns come into force as they are saved; a broken file changes nothing."""
+"""Rules, figures of the installation and campaigns come into force as they are saved; a broken file changes nothing."""
 
 from __future__ import annotations
 

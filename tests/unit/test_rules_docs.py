@@ -65,8 +65,8 @@ def test_every_figure_label_aggregate_and_phase_is_named() -> None:
 
 
 def test_the_first_rule_loads_and_its_tests_pass() -> None:
-    house = RuleVocabulary(playbooks=[playbook.id for playbook in PlaybookLibrary().all()])
-    file = parse_rule(examples()[0], "docs/rules.md", house)
+    installation = RuleVocabulary(playbooks=[playbook.id for playbook in PlaybookLibrary().all()])
+    file = parse_rule(examples()[0], "docs/rules.md", installation)
     assert [find_trial_failures(file.rule, trial) for trial in file.trials] == [[], []]
 
 

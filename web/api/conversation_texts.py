@@ -20,14 +20,14 @@ router = APIRouter(tags=["figures"])
 @router.post(
     "/api/texts", status_code=202, responses=documented_responses("texts", "Committed", status=202, command=True)
 )
-async def push(request: Request, desk: SampleServiceDep) -> JSONResponse:
+async def push(request: Request, service: SampleServiceDep) -> JSONResponse:
     """Read conversation texts, `[{"text", "time", "labels"}]`: figures of sensitive words and of the negative share.
 
     The words are those of `words.yaml`. No text is kept or logged, unless `keep_texts` is set there.
     """
     body = await request.body()
     try:
-        document = await desk.run_in_store_thread(lambda: _read(desk, body))
+        document = await service.run_in_store_thread(lambda: _read(service, body))
     except UnreadableTexts as unreadable:
         return JSONResponse({"error": str(unreadable)}, 422)
     if document["refused"] and not document["taken"]:
@@ -36,13 +36,13 @@ async def push(request: Request, desk: SampleServiceDep) -> JSONResponse:
     return JSONResponse(document, 202)
 
 
-def _read(desk: SampleService, body: bytes) -> dict[str, Any]:
-    now, watch = desk.clock(), desk.current_word_watch()
+def _read(service: SampleService, body: bytes) -> dict[str, Any]:
+    now, watch = service.clock(), service.current_word_watch()
     readout = parse_texts(body, watch, now, make_series_name)
-    outcome = desk.intake.take_checked(readout.batch, now)
+    outcome = service.intake.take_checked(readout.batch, now)
     if watch.words.keep_texts:
         kept = [(one.at, canonical_labels(one.labels), one.text) for one in readout.conversations]
-        conversations.save_texts(desk.figures, kept, now)
+        conversations.save_texts(service.figures, kept, now)
     return {
         "taken": len(readout.conversations),
         "refused": len(readout.faults),

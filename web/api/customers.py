@@ -66,15 +66,15 @@ class ForgetForm(BaseModel):
 @router.post(
     "/api/incidents/{ref}/customers", responses=documented_responses("customers-taken", "Taken in", command=True)
 )
-async def take(ref: str, form: CustomersForm, desk: RequestContextDep) -> JSONResponse:
+async def take(ref: str, form: CustomersForm, context: RequestContextDep) -> JSONResponse:
     """Import affected customers. Good rows are kept, bad ones named by line; a known customer is kept once."""
 
-    def act(house: Installation, by: str, now: DateTime) -> import_customers.ImportResult:
+    def act(installation: Installation, by: str, now: DateTime) -> import_customers.ImportResult:
         return import_customers.import_customers(
-            get_customer_service(house), ref, form.customers, now, by, form.first_line
+            get_customer_service(installation), ref, form.customers, now, by, form.first_line
         )
 
-    found = await desk.write(act)
+    found = await context.write(act)
     bad = [{"line": line, "reason": reason} for line, reason in found.bad]
     return JSONResponse({"ref": found.ref, "taken": found.taken, "known": found.known, "bad": bad})
 
@@ -85,34 +85,34 @@ async def take(ref: str, form: CustomersForm, desk: RequestContextDep) -> JSONRe
 )
 async def show(
     ref: str,
-    desk: RequestContextDep,
+    context: RequestContextDep,
     calls: Annotated[bool, Query(description="Only those whom a person has still to call.")] = False,
     limit: Annotated[int, Query(ge=0, le=MOST_LISTED)] = 100,
     after: Annotated[int, Query(ge=0, description="Leave out so many.")] = 0,
 ) -> JSONResponse:
     """Show the follow-up of an incident: its state, its figures, and customers with masked contacts."""
 
-    def look(house: Installation, _now: DateTime) -> dict[str, Any]:
-        return follow_up_document(get_customer_service(house), ref, calls=calls, limit=limit, after=after)
+    def look(installation: Installation, _now: DateTime) -> dict[str, Any]:
+        return follow_up_document(get_customer_service(installation), ref, calls=calls, limit=limit, after=after)
 
-    return JSONResponse(await desk.read(look))
+    return JSONResponse(await context.read(look))
 
 
-def follow_up_summary(desk: CustomerService, ref: str) -> dict[str, Any] | None:
+def follow_up_summary(service: CustomerService, ref: str) -> dict[str, Any] | None:
     """Follow-up as the incident's page shows it; None without one. Figures may be some seconds old."""
-    with desk.installation.database.read() as connection:
+    with service.installation.database.read() as connection:
         incident_id = incidents.find_incident_id(connection, ref)
         follow = follow_ups.get_follow_up(connection, incident_id)
     if follow is None:
         return None
-    result = desk.counter.get_result(incident_id)
-    aims = {"second_complaints": desk.plan.second_aim}
+    result = service.counter.get_result(incident_id)
+    aims = {"second_complaints": service.plan.second_aim}
     return {"result": result and _figures(result), "collect_at": iso_time(follow.collect_at), "aims": aims}
 
 
-def follow_up_document(desk: CustomerService, ref: str, *, calls: bool, limit: int, after: int) -> dict[str, Any]:
+def follow_up_document(service: CustomerService, ref: str, *, calls: bool, limit: int, after: int) -> dict[str, Any]:
     """The follow-up of an incident as JSON."""
-    with desk.installation.database.read() as connection:
+    with service.installation.database.read() as connection:
         incident_id = incidents.find_incident_id(connection, ref)
         incident = incidents.load_incident(connection, incident_id)
         follow = follow_ups.get_follow_up(connection, incident_id)
@@ -125,7 +125,7 @@ def follow_up_document(desk: CustomerService, ref: str, *, calls: bool, limit: i
         "collect_at": iso_time(follow.collect_at) if follow else None,
         "erase_at": iso_time(follow.erase_at) if follow else None,
         "result": _figures(result),
-        "aims": {"second_complaints": desk.plan.second_aim},
+        "aims": {"second_complaints": service.plan.second_aim},
         "surveys": surveys,
         "customers": [_customer(row) for row in rows],
     }
@@ -153,32 +153,36 @@ def _customer(row: Row[Any]) -> dict[str, Any]:
 
 
 @router.post("/api/incidents/{ref}/customers/called", responses=documented_responses("customers-done", command=True))
-async def called(ref: str, form: CalledForm, desk: RequestContextDep) -> JSONResponse:
+async def called(ref: str, form: CalledForm, context: RequestContextDep) -> JSONResponse:
     """Record that a customer was called."""
 
-    def act(house: Installation, by: str, now: DateTime) -> None:
-        survey_answers.record_callback(get_customer_service(house), ref, form.customer, now, by=by, note=form.note)
+    def act(installation: Installation, by: str, now: DateTime) -> None:
+        survey_answers.record_callback(
+            get_customer_service(installation), ref, form.customer, now, by=by, note=form.note
+        )
 
-    await desk.write(act, form.speaker)
+    await context.write(act, form.speaker)
     return JSONResponse({"ok": True})
 
 
 @router.post("/api/incidents/{ref}/customers/again", responses=documented_responses("customers-done", command=True))
-async def again(ref: str, form: RepeatComplaintForm, desk: RequestContextDep) -> JSONResponse:
+async def again(ref: str, form: RepeatComplaintForm, context: RequestContextDep) -> JSONResponse:
     """Record a repeat complaint: the customer's case opens again, and its owner is called."""
 
-    def act(house: Installation, _by: str, now: DateTime) -> None:
-        survey_answers.record_complaint(get_customer_service(house), ref, form.customer, now, command_id=form.id)
+    def act(installation: Installation, _by: str, now: DateTime) -> None:
+        survey_answers.record_complaint(get_customer_service(installation), ref, form.customer, now, command_id=form.id)
 
-    await desk.write(act)
+    await context.write(act)
     return JSONResponse({"ok": True})
 
 
 @router.post("/api/customers/forget", responses=documented_responses("customers-forgotten", command=True))
-async def forget(form: ForgetForm, desk: RequestContextDep) -> JSONResponse:
+async def forget(form: ForgetForm, context: RequestContextDep) -> JSONResponse:
     """Erase a customer from every incident: contact, number and words go; anonymous figures stay."""
-    count = await desk.write(
-        lambda house, _by, _now: survey_answers.forget_customer(get_customer_service(house), form.customer),
+    count = await context.write(
+        lambda installation, _by, _now: survey_answers.forget_customer(
+            get_customer_service(installation), form.customer
+        ),
         need="forget",
     )
     return JSONResponse({"forgotten": count})
@@ -186,4 +190,4 @@ async def forget(form: ForgetForm, desk: RequestContextDep) -> JSONResponse:
 
 def get_requested_service(request: Request) -> CustomerService:
     """Customer service of this process's installation."""
-    return get_customer_service(request.app.state.house)
+    return get_customer_service(request.app.state.installation)

@@ -29,55 +29,55 @@ class UnknownDocument(UnknownIncident):
 
 @router.get("/api/documents", responses=documented_responses("documents", "Documents, the newest first"))
 async def listing(
-    desk: RequestContextDep,
+    context: RequestContextDep,
     kind: Annotated[str, Query(max_length=40, description="Of one kind, such as monthly-service-report.")] = "",
     about: Annotated[str, Query(max_length=32, description="Of one matter, such as INC-4.")] = "",
     limit: Annotated[int, Query(ge=1, le=documents.MOST)] = 50,
 ) -> JSONResponse:
     """List reports, retrospectives and other documents, without their bodies."""
 
-    def look(house: Installation, _now: DateTime) -> dict[str, Any]:
-        with house.database.read() as connection:
+    def look(installation: Installation, _now: DateTime) -> dict[str, Any]:
+        with installation.database.read() as connection:
             found = documents.list_documents(connection, kind=kind, about=about.upper(), limit=limit)
         return {"documents": [document_summary(one) for one in found]}
 
-    return JSONResponse(await desk.read(look))
+    return JSONResponse(await context.read(look))
 
 
 @router.get("/api/documents/{kind}/{name}", responses=documented_responses("document", "The document"))
 async def document(
     kind: str,
     name: str,
-    desk: RequestContextDep,
+    context: RequestContextDep,
     pages: Annotated[bool, Query(description="With its pages in both languages.")] = False,
 ) -> JSONResponse:
     """One document: its figures, and its text as Markdown in both languages."""
-    found = await desk.read(lambda house, _now: _found(house, f"{kind}/{name}"))
+    found = await context.read(lambda installation, _now: _found(installation, f"{kind}/{name}"))
     return JSONResponse({**document_detail(found), **({"pages": dict(found.pages)} if pages else {})})
 
 
 @router.get("/documents", include_in_schema=False)
-async def show_documents(request: Request, desk: RequestContextDep) -> HTMLResponse:
+async def show_documents(request: Request, context: RequestContextDep) -> HTMLResponse:
     """Show the list of documents."""
 
-    def look(house: Installation, _now: DateTime) -> list[dict[str, Any]]:
-        with house.database.read() as connection:
+    def look(installation: Installation, _now: DateTime) -> list[dict[str, Any]]:
+        with installation.database.read() as connection:
             return [document_summary(one) for one in documents.list_documents(connection, limit=_LISTED)]
 
-    return render_page(request, "documents.html", documents=await desk.read(look))
+    return render_page(request, "documents.html", documents=await context.read(look))
 
 
 @router.get("/documents/{kind}/{name}", include_in_schema=False)
-async def show_document(request: Request, kind: str, name: str, desk: RequestContextDep) -> Response:
+async def show_document(request: Request, kind: str, name: str, context: RequestContextDep) -> Response:
     """Show a document as it was made, in the reader's language."""
-    found = await desk.read(lambda house, _now: _found(house, f"{kind}/{name}"))
+    found = await context.read(lambda installation, _now: _found(installation, f"{kind}/{name}"))
     wanted = "zh" if negotiate_language(request) == "zh_CN" else "en"
     body = found.pages.get(wanted) or found.pages.get("en", "")
     return HTMLResponse(body, headers={"content-security-policy": DOCUMENT_CSP})
 
 
-def _found(house: Installation, document_id: str) -> Document:
-    with house.database.read() as connection:
+def _found(installation: Installation, document_id: str) -> Document:
+    with installation.database.read() as connection:
         found = documents.load_document(connection, document_id)
     if found is None:
         raise UnknownDocument(f"there is no document {document_id[:80]!r}: `tocsin report list` names them")

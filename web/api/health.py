@@ -31,7 +31,7 @@ from storage.samples import replays
 from web.api.samples import SampleService, SampleServiceDep
 from web.schemas import documented_responses
 
-router = APIRouter(tags=["house"])
+router = APIRouter(tags=["installation"])
 FRESH_SECONDS: Final = 5.0
 _MOST_KEPT: Final = 64
 Metrics = Mapping[str, Metric]
@@ -44,10 +44,10 @@ class HealthBoardService:
     page.
     """
 
-    def __init__(self, desk: SampleService, book: Rulebook) -> None:
-        self._desk = desk
+    def __init__(self, service: SampleService, book: Rulebook) -> None:
+        self._service = service
         self._book = book
-        self._board, self._file = open_board(desk.house.settings, desk.figures, book)
+        self._board, self._file = open_board(service.installation.settings, service.figures, book)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._kept: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
 
@@ -63,9 +63,9 @@ class HealthBoardService:
         kept = self._kept.get((lane, service))
         if kept is not None and time.monotonic() - kept[0] < FRESH_SECONDS:
             return kept[1]
-        at = self._desk.clock()
+        at = self._service.clock()
         if lane:
-            replay = replays.find_replay(self._desk.figures, lane)
+            replay = replays.find_replay(self._service.figures, lane)
             if replay is None:
                 return None
             at = replay.position
@@ -78,10 +78,10 @@ class HealthBoardService:
         return found
 
 
-async def _health_board_service(request: Request, desk: SampleServiceDep) -> HealthBoardService:
+async def _health_board_service(request: Request, service: SampleServiceDep) -> HealthBoardService:
     state = request.app.state
     if not hasattr(state, "health"):  # made by the first who asks: most processes of a cluster never are
-        state.health = HealthBoardService(desk, state.rulebook)
+        state.health = HealthBoardService(service, state.rulebook)
     found: HealthBoardService = state.health
     return found
 
@@ -91,7 +91,7 @@ HealthBoardServiceDep = Annotated[HealthBoardService, Depends(_health_board_serv
 
 @router.get("/api/health", responses=documented_responses("health-board", "The health board"))
 async def health(
-    desk: HealthBoardServiceDep,
+    board: HealthBoardServiceDep,
     service: Annotated[str, Query(max_length=200, description="Of one service; default: of all together.")] = "",
     lane: Annotated[str, Query(max_length=64, description="Of a replay, where it is; default: live, now.")] = "",
 ) -> JSONResponse:
@@ -99,7 +99,7 @@ async def health(
 
     A figure that is not known is null, never 0.
     """
-    found = await desk.board_document(lane, service)
+    found = await board.board_document(lane, service)
     if found is None:
         return JSONResponse({"error": f"there is no replay {lane[:60]}"}, 404)
     return JSONResponse(found)

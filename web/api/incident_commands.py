@@ -17,14 +17,14 @@ router = APIRouter(
 
 
 def _endpoint(name: str, making: CommandSpec) -> Callable[..., Awaitable[JSONResponse]]:
-    async def endpoint(ref: str, form, desk) -> JSONResponse:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    async def endpoint(ref: str, form, context) -> JSONResponse:  # type: ignore[no-untyped-def]  # noqa: ANN001
         said = getattr(form, "speaker", "")
-        answer: JSONResponse = await desk.carry_out(lambda by: making.make(ref, form, by), said)
+        answer: JSONResponse = await context.carry_out(lambda by: making.make(ref, form, by), said)
         return answer
 
     endpoint.__name__ = name
     endpoint.__doc__ = making.about
-    endpoint.__annotations__ = {"ref": str, "form": making.form, "desk": RequestContextDep, "return": JSONResponse}
+    endpoint.__annotations__ = {"ref": str, "form": making.form, "context": RequestContextDep, "return": JSONResponse}
     return endpoint
 
 

@@ -12,59 +12,63 @@ from domain.playbook import Playbook
 from engine.customers.service import get_customer_service
 from engine.installation import Installation
 from engine.learning.service import get_learning_service
-from engine.review.service import get_review_service as review_desk
+from engine.review.service import get_review_service as review_service
 from playbooks.playbook_loader import to_document
 from storage.database import check_database
 from storage.incidents import board
 from web.http.request_context import RequestContextDep
 from web.schemas import documented_responses
 
-router = APIRouter(tags=["house"])
+router = APIRouter(tags=["installation"])
 
 
 @router.get("/api/playbooks", responses=documented_responses("playbooks", "Every playbook in force"))
-async def playbooks(desk: RequestContextDep) -> JSONResponse:
+async def playbooks(context: RequestContextDep) -> JSONResponse:
     """List every playbook in force, by id."""
 
-    def look(house: Installation, _now: DateTime) -> dict[str, Any]:
-        return {"playbooks": [_in_short(playbook) for playbook in house.library.all()]}
+    def look(installation: Installation, _now: DateTime) -> dict[str, Any]:
+        return {"playbooks": [_in_short(playbook) for playbook in installation.library.all()]}
 
-    return JSONResponse(await desk.read(look))
+    return JSONResponse(await context.read(look))
 
 
 @router.get(
     "/api/playbooks/{name}", responses=documented_responses("playbook", "The playbook, as a file would have it")
 )
-async def playbook(name: str, desk: RequestContextDep) -> JSONResponse:
+async def playbook(name: str, context: RequestContextDep) -> JSONResponse:
     """Show one whole playbook."""
-    return JSONResponse(await desk.read(lambda house, _now: to_document(house.library.get(name))))
+    return JSONResponse(await context.read(lambda installation, _now: to_document(installation.library.get(name))))
 
 
 @router.get("/api/figures", responses=documented_responses("figures", "Figures"))
-async def figures(request: Request, desk: RequestContextDep) -> JSONResponse:
+async def figures(request: Request, context: RequestContextDep) -> JSONResponse:
     """Show the outbox by state, the turns of the last hour, Prefect's share, and findings in files."""
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        with house.database.read() as connection:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        with installation.database.read() as connection:
             found = board.delivery_figures(connection, now)
-        return {**found, "findings": file_findings(request, house)}
+        return {**found, "findings": file_findings(request, installation)}
 
-    return JSONResponse(await desk.read(look))
+    return JSONResponse(await context.read(look))
 
 
-def file_findings(request: Request, house: Installation) -> list[str]:
+def file_findings(request: Request, installation: Installation) -> list[str]:
     """Findings in any file of the home, a line each; the last good versions are in force."""
     state = request.app.state
     mine = (state.rulebook, state.figures.sources, state.figures.words)
-    desks = (get_customer_service(house).file, review_desk(house).file, get_learning_service(house).file)
-    others = (finding for file in (*mine, *desks) for finding in file.findings())
-    return [*house.findings(), *(str(finding) for finding in others)]
+    services = (
+        get_customer_service(installation).file,
+        review_service(installation).file,
+        get_learning_service(installation).file,
+    )
+    others = (finding for file in (*mine, *services) for finding in file.findings())
+    return [*installation.findings(), *(str(finding) for finding in others)]
 
 
 @router.get("/healthz", responses=documented_responses("health", "The database answers"))
 def healthz(request: Request) -> JSONResponse:
     """Show whether this process answers and reaches the database. Needs no token and reveals nothing."""
-    check_database(request.app.state.house.database)
+    check_database(request.app.state.installation.database)
     return JSONResponse({"ok": True})
 
 

@@ -66,84 +66,94 @@ class PromisedActionForm(Command):
 
 @router.get("/api/suggestions", responses=documented_responses("suggestions", "Suggestions, the most voices first"))
 async def list_suggestions(
-    desk: RequestContextDep,
+    context: RequestContextDep,
     everything: Annotated[bool, Query(alias="all", description="Also those that were answered.")] = False,
     drills: Annotated[bool, Query(description="Also those of drills.")] = False,
     limit: Annotated[int, Query(ge=1, le=5_000)] = 500,
 ) -> JSONResponse:
     """List suggestions from customers' surveys, grouped by what they say; nothing names a customer."""
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
         return read_model.list_suggestions(
-            get_learning_service(house), now, everything=everything, drills=drills, limit=limit
+            get_learning_service(installation), now, everything=everything, drills=drills, limit=limit
         )
 
-    return JSONResponse(await desk.read(look))
+    return JSONResponse(await context.read(look))
 
 
 @router.post("/api/suggestions/{name}/answer", responses=documented_responses("suggestion", "Recorded", command=True))
-async def answer(name: str, form: AnswerForm, desk: RequestContextDep) -> JSONResponse:
+async def answer(name: str, form: AnswerForm, context: RequestContextDep) -> JSONResponse:
     """Record the answer to a suggestion; with `action` it promises something, with an owner and a date."""
 
-    def act(house: Installation, by: str, now: DateTime) -> dict[str, Any]:
+    def act(installation: Installation, by: str, now: DateTime) -> dict[str, Any]:
         wanted = form.action
         promised = Promise(wanted.owner, wanted.due, Text(wanted.title)) if wanted else None
         found = suggestions.answer_suggestion(
-            get_learning_service(house), name, form.answer, now, command_id=form.id, by=by, promised=promised
+            get_learning_service(installation), name, form.answer, now, command_id=form.id, by=by, promised=promised
         )
         return read_model.suggestion_row(found, [])
 
-    return JSONResponse(await desk.write(act, form.speaker))
+    return JSONResponse(await context.write(act, form.speaker))
 
 
 @router.get("/api/actions", responses=documented_responses("actions", "Promises, whatever is due first first"))
 async def list_actions(
-    desk: RequestContextDep,
+    context: RequestContextDep,
     running: Annotated[bool, Query(alias="open", description="Only those that are not over.")] = False,
     late: Annotated[bool, Query(description="Only those whose deadline has passed.")] = False,
     origin: Annotated[str, Query(max_length=32, description="Only of that matter, such as INC-4.")] = "",
 ) -> JSONResponse:
     """List promised actions: of incidents, retrospectives, proposals, suggestions and failed drills."""
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        return read_model.list_actions(get_learning_service(house), now, running=running, late=late, origin=origin)
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        return read_model.list_actions(
+            get_learning_service(installation), now, running=running, late=late, origin=origin
+        )
 
-    return JSONResponse(await desk.read(look))
+    return JSONResponse(await context.read(look))
 
 
 @router.get("/api/actions/{ref}", responses=documented_responses("action", "The promise"))
-async def show_action(ref: str, desk: RequestContextDep) -> JSONResponse:
+async def show_action(ref: str, context: RequestContextDep) -> JSONResponse:
     """Show one action: owner, deadline, origin, and the proof that it was done."""
     return JSONResponse(
-        await desk.read(lambda house, now: read_model.get_action(get_learning_service(house), ref, now))
+        await context.read(
+            lambda installation, now: read_model.get_action(get_learning_service(installation), ref, now)
+        )
     )
 
 
 @router.post(
     "/api/incidents/{ref}/actions", status_code=201, responses=documented_responses("changed", status=201, command=True)
 )
-async def add_action(ref: str, form: PromisedActionForm, desk: RequestContextDep) -> JSONResponse:
+async def add_action(ref: str, form: PromisedActionForm, context: RequestContextDep) -> JSONResponse:
     """Record an action that was promised after an incident, with an owner and a date; the owner is called."""
 
-    def act(house: Installation, by: str, now: DateTime) -> dict[str, Any]:
-        return command_result_document(promises.add_promise(house, ref, form.promise(), now, command_id=form.id, by=by))
+    def act(installation: Installation, by: str, now: DateTime) -> dict[str, Any]:
+        return command_result_document(
+            promises.add_promise(installation, ref, form.promise(), now, command_id=form.id, by=by)
+        )
 
-    found = await desk.write(act, form.speaker)
+    found = await context.write(act, form.speaker)
     return JSONResponse(found, 201 if found["changed"] else 200)
 
 
 @router.get("/api/incidents/{ref}/similar", responses=documented_responses("similar", "Past incidents like this one"))
-async def show_similar(ref: str, desk: RequestContextDep) -> JSONResponse:
+async def show_similar(ref: str, context: RequestContextDep) -> JSONResponse:
     """List real incidents of the last year that are similar, most similar first, each with the reason."""
     return JSONResponse(
-        await desk.read(lambda house, _now: similar_incidents.find_similar(get_learning_service(house), ref))
+        await context.read(
+            lambda installation, _now: similar_incidents.find_similar(get_learning_service(installation), ref)
+        )
     )
 
 
 @router.get("/api/recurrences", responses=documented_responses("recurrences", "Kinds of problems that came again"))
-async def list_recurrences(desk: RequestContextDep) -> JSONResponse:
+async def list_recurrences(context: RequestContextDep) -> JSONResponse:
     """List recurrences that became a warning and an optimisation proposal, newest first."""
-    return JSONResponse(await desk.read(lambda house, _now: read_model.list_recurrences(get_learning_service(house))))
+    return JSONResponse(
+        await context.read(lambda installation, _now: read_model.list_recurrences(get_learning_service(installation)))
+    )
 
 
 @router.get(
@@ -151,59 +161,59 @@ async def list_recurrences(desk: RequestContextDep) -> JSONResponse:
     responses=documented_responses("improvement", "The share of complaints that became an improvement"),
 )
 async def improvement(
-    desk: RequestContextDep,
+    context: RequestContextDep,
     from_: Annotated[QueryMoment, Query(alias="from", description="Default: thirty days ago.")] = None,
     to: Annotated[QueryMoment, Query(description="Default: now.")] = None,
 ) -> JSONResponse:
     """Show how many complaints of a span became a recorded improvement, against the target."""
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
         ends = pendulum.instance(to) if to else now
         begins = pendulum.instance(from_) if from_ else ends.subtract(days=30)
         if begins >= ends:
             raise CommandRefused("the span ends before it begins: give `from` before `to`")
-        return read_model.get_improvement(get_learning_service(house), begins, ends)
+        return read_model.get_improvement(get_learning_service(installation), begins, ends)
 
-    return JSONResponse(await desk.read(look))
+    return JSONResponse(await context.read(look))
 
 
 # --- for browsers ------------------------------------------------------------------------------------------------
 
 
 @router.get("/documents/{kind}/{name}/agenda.ics", include_in_schema=False)
-async def download_agenda(kind: str, name: str, desk: RequestContextDep) -> Response:
+async def download_agenda(kind: str, name: str, context: RequestContextDep) -> Response:
     """Download the meeting as an iCalendar file."""
 
-    def look(house: Installation, _now: DateTime) -> bytes:
-        with house.database.read() as connection:
+    def look(installation: Installation, _now: DateTime) -> bytes:
+        with installation.database.read() as connection:
             found = documents.load_document(connection, f"{kind}/{name}")
         if found is None or found.kind != meeting_agenda.KIND:
             raise UnknownIncident(f"there is no meeting {name[:60]!r}: `tocsin suggestions list` says when the next is")
-        return meeting_agenda.make_calendar_entry(found, get_learning_service(house).document_link(found.id))
+        return meeting_agenda.make_calendar_entry(found, get_learning_service(installation).document_link(found.id))
 
     headers = {"content-disposition": 'attachment; filename="agenda.ics"'}
-    return Response(await desk.read(look), media_type="text/calendar; charset=utf-8", headers=headers)
+    return Response(await context.read(look), media_type="text/calendar; charset=utf-8", headers=headers)
 
 
 @router.get("/incidents/{ref}/promise", include_in_schema=False)
-async def show_promise_form(request: Request, ref: str, desk: RequestContextDep) -> Response:
+async def show_promise_form(request: Request, ref: str, context: RequestContextDep) -> Response:
     """Show the form that records a promised action."""
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        with house.database.read() as connection:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        with installation.database.read() as connection:
             incident = incidents.load_incident(connection, incidents.find_incident_id(connection, ref))
-        roles = {name: role.title for name, role in house.roster().roles.items()}
+        roles = {name: role.title for name, role in installation.roster().roles.items()}
         return {"now": now, "incident": incident, "roles": roles, "command": str(uuid.uuid4())}
 
     # Told to send no referrer, a browser would not say either that the form comes from this very site.
     headers = {"referrer-policy": "same-origin"}
-    return render_page(request, "promise.html", headers=headers, **await desk.read(look))
+    return render_page(request, "promise.html", headers=headers, **await context.read(look))
 
 
 @router.post("/incidents/{ref}/promise", include_in_schema=False)
 async def submit_promise_form(
     ref: str,
-    desk: RequestContextDep,
+    context: RequestContextDep,
     command: Annotated[str, Form(max_length=64)],
     title: Annotated[str, Form(max_length=800)],
     owner: Annotated[str, Form(max_length=60)],
@@ -211,20 +221,20 @@ async def submit_promise_form(
 ) -> Response:
     """Record an action from the form; sent twice, it is recorded once."""
 
-    def act(house: Installation, by: str, now: DateTime) -> None:
-        promises.add_promise(house, ref, Promise(owner, due, Text(title)), now, command_id=command, by=by)
+    def act(installation: Installation, by: str, now: DateTime) -> None:
+        promises.add_promise(installation, ref, Promise(owner, due, Text(title)), now, command_id=command, by=by)
 
-    await desk.write(act)
+    await context.write(act)
     return RedirectResponse(f"/incidents/{quote(ref, safe='')}#promises", 303)
 
 
-def incident_learning(house: Installation, ref: str, now: DateTime) -> dict[str, Any]:
+def incident_learning(installation: Installation, ref: str, now: DateTime) -> dict[str, Any]:
     """Learning section of an incident's page: similar incidents, promised actions, documents."""
-    desk = get_learning_service(house)
-    with house.database.read() as connection:
+    service = get_learning_service(installation)
+    with installation.database.read() as connection:
         papers = documents.list_documents(connection, about=ref)
     return {
-        "similar": similar_incidents.find_similar_cached(desk, ref, now) if ref.startswith("INC-") else [],
-        "promises": read_model.list_actions(desk, now, running=False, late=False, origin=ref)["actions"],
+        "similar": similar_incidents.find_similar_cached(service, ref, now) if ref.startswith("INC-") else [],
+        "promises": read_model.list_actions(service, now, running=False, late=False, origin=ref)["actions"],
         "papers": [{"id": one.id, "title": {"en": one.title.en, "zh": one.title.zh or one.title.en}} for one in papers],
     }

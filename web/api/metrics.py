@@ -21,7 +21,7 @@ from web.schemas import documented_responses
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-router = APIRouter(tags=["house"])
+router = APIRouter(tags=["installation"])
 DRIVERS = ("runner", "engine")  # either takes turns; without both nothing moves for minutes
 _OLD_BEAT = 15.0  # seconds
 _BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -31,40 +31,40 @@ _LANES = {0: "pages", 1: "publications", 2: "rest"}
 @router.get("/readyz", responses=documented_responses("ready", "Whether calls go out"))
 def readyz(request: Request) -> JSONResponse:
     """Show whether a declaration now would be carried out: the database answers and a driver takes turns."""
-    house: Installation = request.app.state.house
+    installation: Installation = request.app.state.installation
     try:
-        require_current_schema(house.database)
+        require_current_schema(installation.database)
     except StorageError as error:
         return JSONResponse({"ok": False, "why": str(error)}, status_code=503)
-    beats = {name: heartbeat.read_beat_age(house.settings.home, name) for name in DRIVERS}
+    beats = {name: heartbeat.read_beat_age(installation.settings.home, name) for name in DRIVERS}
     if all(beat is None or beat > _OLD_BEAT for beat in beats.values()):
         return JSONResponse({"ok": False, "why": "neither runner nor engine shows a sign of life"}, status_code=503)
     return JSONResponse({"ok": True, "why": ""})
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-async def metrics(desk: RequestContextDep) -> PlainTextResponse:
+async def metrics(context: RequestContextDep) -> PlainTextResponse:
     """Show figures of the last ten minutes, in Prometheus' text format."""
-    return PlainTextResponse(await desk.read(_text), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return PlainTextResponse(await context.read(_text), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _text(house: Installation, now: DateTime) -> bytes:
+def _text(installation: Installation, now: DateTime) -> bytes:
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - only who is watched loads it
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(house, now))
+    registry.register(_Collector(installation, now))
     return generate_latest(registry)
 
 
 class _Collector:
     """Reads once, for one answer."""
 
-    def __init__(self, house: Installation, now: DateTime) -> None:
-        self._house, self._now = house, now
+    def __init__(self, installation: Installation, now: DateTime) -> None:
+        self._installation, self._now = installation, now
 
     def collect(self) -> Iterator[Metric]:
         """Every family."""
-        with self._house.database.read() as connection:
+        with self._installation.database.read() as connection:
             figures = board.delivery_figures(connection, self._now)
             late, sent = (
                 operational_metrics.list_turn_delays(connection, self._now),
@@ -100,7 +100,7 @@ class _Collector:
 
         family = GaugeMetricFamily("tocsin_beat_age_seconds", "Since the last sign of life", labels=["process"])
         for name in ("web", "engine", "runner", "figures"):
-            age = heartbeat.read_beat_age(self._house.settings.home, name)
+            age = heartbeat.read_beat_age(self._installation.settings.home, name)
             if age is not None:
                 family.add_metric([name], age)
         yield family

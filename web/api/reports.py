@@ -60,19 +60,19 @@ class RetrospectiveUpdateForm(BaseModel):
     speaker: str = Field(default="", alias="as", max_length=60, description="From the console: in whose name.")
 
 
-async def _write(desk: RequestContext, act: Callable[[ReviewService, str, DateTime], T], said: str = "") -> T:
+async def _write(context: RequestContext, act: Callable[[ReviewService, str, DateTime], T], said: str = "") -> T:
     """Carry out in a thread of its own: a report takes seconds, and commands wait for nobody."""
-    by = await desk.write(lambda _house, by, _now: by, said)
-    return await asyncio.to_thread(lambda: act(get_review_service(desk.house), by, now()))
+    by = await context.write(lambda _installation, by, _now: by, said)
+    return await asyncio.to_thread(lambda: act(get_review_service(context.installation), by, now()))
 
 
 @router.get("/api/reports", responses=documented_responses("reports", "Reviews of the calendar"))
-async def listing(desk: RequestContextDep, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> JSONResponse:
+async def listing(context: RequestContextDep, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> JSONResponse:
     """List every kind of review, the next period to review, and the past reviews."""
 
-    def look(house: Installation, at: DateTime) -> dict[str, Any]:
-        zone = get_review_service(house).plan.zone
-        with house.database.read() as connection:
+    def look(installation: Installation, at: DateTime) -> dict[str, Any]:
+        zone = get_review_service(installation).plan.zone
+        with installation.database.read() as connection:
             found = review_records.list_runs(connection, limit=limit)
         kinds = [
             {"kind": str(kind), "span": str(span), "next": _next(period_at(span, at, zone))}
@@ -85,7 +85,7 @@ async def listing(desk: RequestContextDep, limit: Annotated[int, Query(ge=1, le=
         ]  # fmt: skip
         return {"zone": zone, "kinds": kinds, "runs": runs}
 
-    return JSONResponse(await desk.read(look))
+    return JSONResponse(await context.read(look))
 
 
 def _next(period: Period) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _next(period: Period) -> dict[str, Any]:
 
 
 @router.post("/api/reports", responses=documented_responses("document", "The document", command=True))
-async def make(form: ReportForm, desk: RequestContextDep) -> JSONResponse:
+async def make(form: ReportForm, context: RequestContextDep) -> JSONResponse:
     """Make a report now, of a finished period or of the current one so far. Nobody is called."""
 
     def act(reviewing: ReviewService, _by: str, at: DateTime) -> Document:
@@ -107,25 +107,25 @@ async def make(form: ReportForm, desk: RequestContextDep) -> JSONResponse:
             raise CommandRefused(str(bad)) from None
         return _kept(reviewing.installation, f"{form.kind}/{name}")
 
-    return JSONResponse(document_detail(await _write(desk, act)))
+    return JSONResponse(document_detail(await _write(context, act)))
 
 
 @router.get("/api/incidents/{ref}/retrospective", responses=documented_responses("document", "The retrospective"))
-async def retrospective(ref: str, desk: RequestContextDep) -> JSONResponse:
+async def retrospective(ref: str, context: RequestContextDep) -> JSONResponse:
     """Show the newest retrospective of a case."""
 
-    def look(house: Installation, _now: DateTime) -> Document:
-        with house.database.read() as connection:
+    def look(installation: Installation, _now: DateTime) -> Document:
+        with installation.database.read() as connection:
             known = incidents.load_incident(connection, incidents.find_incident_id(connection, ref)).ref
-        return _kept(house, f"retrospective/{known}")
+        return _kept(installation, f"retrospective/{known}")
 
-    return JSONResponse(document_detail(await desk.read(look)))
+    return JSONResponse(document_detail(await context.read(look)))
 
 
 @router.post(
     "/api/incidents/{ref}/retrospective", responses=documented_responses("retrospective", "Written", command=True)
 )
-async def write_retrospective(ref: str, form: RetrospectiveUpdateForm, desk: RequestContextDep) -> JSONResponse:
+async def write_retrospective(ref: str, form: RetrospectiveUpdateForm, context: RequestContextDep) -> JSONResponse:
     """Write the draft anew with people's additions; record an action with its owner and date."""
 
     def act(reviewing: ReviewService, by: str, at: DateTime) -> dict[str, Any]:
@@ -150,36 +150,36 @@ async def write_retrospective(ref: str, form: RetrospectiveUpdateForm, desk: Req
         return {**document_summary(kept), "review": row.matter if row else "", "action": action.ref if action else "",
                 "page": f"/documents/{kept.id}", "texts": dict(kept.texts)}  # fmt: skip
 
-    return JSONResponse(await _write(desk, act, form.speaker))
+    return JSONResponse(await _write(context, act, form.speaker))
 
 
 @router.get("/api/levels", responses=documented_responses("levels", "The three levels"))
 async def levels(
-    desk: RequestContextDep, days: Annotated[int, Query(ge=1, le=63, description="Of the last so many days.")] = 7
+    context: RequestContextDep, days: Annotated[int, Query(ge=1, le=63, description="Of the last so many days.")] = 7
 ) -> JSONResponse:
     """Show the three levels of handling: contacts, and the share closed in time against the objective."""
 
-    def look(house: Installation, at: DateTime) -> dict[str, Any]:
+    def look(installation: Installation, at: DateTime) -> dict[str, Any]:
         from engine.review.monthly_report import level_figures as work  # noqa: PLC0415
         from engine.review.period_metrics import PeriodMetrics  # noqa: PLC0415
 
-        reviewing = get_review_service(house)
+        reviewing = get_review_service(installation)
         begins = at.in_timezone(reviewing.plan.zone).start_of("day").subtract(days=days - 1)
         period = Period(
             REVIEW_LENGTHS[ReviewKind.DAILY], "", begins, later(at.in_timezone(reviewing.plan.zone), _MINUTE)
         )
-        with house.database.read() as connection:
+        with installation.database.read() as connection:
             measured = PeriodMetrics(reviewing.figures, connection, reviewing.metrics(), period)
             return {"from": begins.isoformat(), "to": at.isoformat(), "levels": work(measured, reviewing.plan)}
 
-    return JSONResponse(await desk.read(look))
+    return JSONResponse(await context.read(look))
 
 
 _MINUTE = parse_duration("1m")
 
 
-def _kept(house: Installation, document_id: str) -> Document:
-    with house.database.read() as connection:
+def _kept(installation: Installation, document_id: str) -> Document:
+    with installation.database.read() as connection:
         found = documents.load_document(connection, document_id)
     if found is None:
         raise UnknownDocument(f"there is no {document_id[:80]} yet: `tocsin retrospective` or `report make` writes it")

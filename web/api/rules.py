@@ -23,36 +23,38 @@ router = APIRouter(prefix="/api/rules", tags=["warnings"])
 
 
 @router.get("", responses=documented_responses("rules", "Every rule in force"))
-async def list_rules(request: Request, desk: RequestContextDep) -> JSONResponse:
+async def list_rules(request: Request, context: RequestContextDep) -> JSONResponse:
     """List every warning rule, of every profile, in the form of its file."""
     book: Rulebook = request.app.state.rulebook
 
-    def look(_house: Installation, _now: DateTime) -> dict[str, Any]:
+    def look(_installation: Installation, _now: DateTime) -> dict[str, Any]:
         metrics = book.metrics()
         return {"rules": [to_document(rule, metrics[rule.metric]) for rule in book.all()]}
 
-    return JSONResponse(await desk.read(look))
+    return JSONResponse(await context.read(look))
 
 
 @router.get("/{name}", responses=documented_responses("rule", "The rule, and how it stands on each of its series"))
-async def show_rule(request: Request, name: str, desk: RequestContextDep) -> JSONResponse:
+async def show_rule(request: Request, name: str, context: RequestContextDep) -> JSONResponse:
     """Show one rule, and for each of its series the state with a sentence of explanation."""
     book: Rulebook = request.app.state.rulebook
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        return rule_states(request, house, book, book.get(name), now)
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        return rule_states(request, installation, book, book.get(name), now)
 
-    return JSONResponse(await desk.read(look))
+    return JSONResponse(await context.read(look))
 
 
-def rule_states(request: Request, house: Installation, book: Rulebook, rule: Rule, now: DateTime) -> dict[str, Any]:
+def rule_states(
+    request: Request, installation: Installation, book: Rulebook, rule: Rule, now: DateTime
+) -> dict[str, Any]:
     """Rule with the state of each of its series and the reason."""
     from engine.warning.current_state import read_current_states  # noqa: PLC0415 - columns are heavy, and few requests ask for them
 
     calendar, metric = book.calendar(), book.metrics()[rule.metric]
     now_in_force = rule_at(rule, calendar.campaigns, now)
     series = []
-    for seen in read_current_states(house, request.app.state.figures.figures, rule, calendar, now):
+    for seen in read_current_states(installation, request.app.state.figures.figures, rule, calendar, now):
         standing, reading = seen.rule_state, seen.reading
         series.append(
             {
@@ -68,7 +70,7 @@ def rule_states(request: Request, house: Installation, book: Rulebook, rule: Rul
                 "why": board.both_languages(explain_state(now_in_force, standing, reading, metric)),
             }
         )
-    with house.database.read() as connection:
+    with installation.database.read() as connection:
         said = checkpoints.load_evaluator_facts(connection)
     return {
         "id": rule.id,

@@ -56,16 +56,16 @@ class SampleService:
 
     def __init__(
         self,
-        house: Installation,
+        installation: Installation,
         clock: Callable[[], DateTime] = now,
         known: Callable[[], Collection[str]] = METRICS.keys,
     ) -> None:
-        self.house = house
-        self.figures: SampleStore = open_sample_store(house.settings)
-        self.intake = SampleIntake(self.figures, known, timedelta(days=house.settings.history_days))
+        self.installation = installation
+        self.figures: SampleStore = open_sample_store(installation.settings)
+        self.intake = SampleIntake(self.figures, known, timedelta(days=installation.settings.history_days))
         self.clock = clock
-        self.sources = SourcesFile(house.settings.home / "sources.yaml")
-        self.words = WordsFile(house.settings.home / "words.yaml")
+        self.sources = SourcesFile(installation.settings.home / "sources.yaml")
+        self.words = WordsFile(installation.settings.home / "words.yaml")
         self._watch: TextAnalyzer | None = None
         self.handler: AlertHandler | None = None  # who makes warnings of alerts; set by whoever opens the application
         # One thread: readers of JSON would only wait for each other, and writers for the lock.
@@ -146,7 +146,7 @@ class SampleService:
         def look() -> Principal:
             if asked.token and (program := find_program(self.figures, asked.token)) is not None:
                 return Principal(program, auth_method="token", scopes=("samples",))
-            found = authenticate(self.house, asked, self.clock())
+            found = authenticate(self.installation, asked, self.clock())
             require_permission(found, need)
             return found
 
@@ -154,7 +154,7 @@ class SampleService:
         try:
             asked = read_credentials(request)
             if not asked.token and not asked.session:
-                asker = authenticate(self.house, asked, self.clock())  # without a token nothing is looked up
+                asker = authenticate(self.installation, asked, self.clock())  # without a token nothing is looked up
             else:
                 asker = await asyncio.get_running_loop().run_in_executor(request.app.state.readers, look)
         except (NotAuthenticated, AccessDenied) as refused:
@@ -171,16 +171,16 @@ class SampleService:
         self.figures.close()
 
 
-def install_sample_service(app: FastAPI, house: Installation) -> None:
+def install_sample_service(app: FastAPI, installation: Installation) -> None:
     """Attach the sample service to the application."""
     book: Rulebook = app.state.rulebook
-    app.state.figures = SampleService(house, known=lambda: book.metrics().keys())
+    app.state.figures = SampleService(installation, known=lambda: book.metrics().keys())
 
 
 async def _sample_service(request: Request) -> SampleService:
-    desk: SampleService = request.app.state.figures
-    await desk.authenticate(request, "look" if request.method == "GET" else "samples")
-    return desk
+    service: SampleService = request.app.state.figures
+    await service.authenticate(request, "look" if request.method == "GET" else "samples")
+    return service
 
 
 SampleServiceDep = Annotated[SampleService, Depends(_sample_service)]
@@ -189,14 +189,14 @@ SampleServiceDep = Annotated[SampleService, Depends(_sample_service)]
 @router.post(
     "/api/samples", status_code=202, responses=documented_responses("samples", "Committed", status=202, command=True)
 )
-async def push(request: Request, desk: SampleServiceDep) -> JSONResponse:
+async def push(request: Request, service: SampleServiceDep) -> JSONResponse:
     """Take samples: a list of `{"metric", "time", "value", "count", "labels"}`, or `{"samples": [...], "lane"}`.
 
     Answered once they are committed. The good ones are taken, the others are named with the reason; 422 if there was
     none to take. A repeat counts once, so a batch whose answer was lost is simply pushed again.
     """
     try:
-        outcome = await desk.take_samples(await request.body())
+        outcome = await service.take_samples(await request.body())
     except UnreadableBatch as unreadable:
         return JSONResponse({"error": str(unreadable)}, 422)
     return intake_response(outcome)
@@ -222,38 +222,40 @@ class PositionForm(BaseModel):
 
 
 @router.put("/api/replays/{lane}", responses=documented_responses("replay", "Where it is", command=True))
-async def announce(lane: str, form: PositionForm, desk: SampleServiceDep) -> JSONResponse:
+async def announce(lane: str, form: PositionForm, service: SampleServiceDep) -> JSONResponse:
     """Set the position of a replay, which the first call creates. Its ticks are evaluated up to there."""
     if not is_replay_feed(lane):
         raise CommandRefused("a lane is replay- and a name in a-z, 0-9 and -, for example replay-bad-day")
     position = pendulum.instance(form.position).in_timezone("UTC")
 
     def work() -> Replay:
-        return replays.announce_position(desk.figures, lane, position, desk.clock(), speed=form.speed, ended=form.ended)
+        return replays.announce_position(
+            service.figures, lane, position, service.clock(), speed=form.speed, ended=form.ended
+        )
 
     try:
-        return JSONResponse(_replay(await desk.run_in_store_thread(work)))
+        return JSONResponse(_replay(await service.run_in_store_thread(work)))
     except ReplayEnded as ended:
         raise CommandRefused(str(ended)) from None
 
 
 @router.get("/api/replays/{lane}", responses=documented_responses("replay", "Where it is"))
-async def replay(lane: str, desk: SampleServiceDep) -> JSONResponse:
+async def replay(lane: str, service: SampleServiceDep) -> JSONResponse:
     """Show the position of a replay, for a client that resumes after a lost connection."""
-    found = await desk.run_in_store_thread(lambda: replays.find_replay(desk.figures, lane))
+    found = await service.run_in_store_thread(lambda: replays.find_replay(service.figures, lane))
     if found is None:
         return JSONResponse({"error": f"there is no replay {lane[:60]}"}, 404)
     return JSONResponse(_replay(found))
 
 
 @router.get("/api/sources", responses=documented_responses("sources", "How the sources do"))
-async def sources(desk: SampleServiceDep) -> JSONResponse:
+async def sources(service: SampleServiceDep) -> JSONResponse:
     """List the polled sources: their last answer, and errors of theirs or of their file."""
 
     def work() -> dict[str, Any]:
-        named = desk.sources.current()
-        known = {state.name: state for state in source_states.list_source_states(desk.figures)}
-        findings = [str(finding) for finding in desk.sources.findings()]
+        named = service.sources.current()
+        known = {state.name: state for state in source_states.list_source_states(service.figures)}
+        findings = [str(finding) for finding in service.sources.findings()]
         return {
             "sources": [_source(name, one.kind, known.get(name)) for name, one in named.items()],
             "findings": findings,

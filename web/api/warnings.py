@@ -28,15 +28,15 @@ MOST_DAYS = 90
 
 @router.get("/api/warnings", responses=documented_responses("warnings", "Warnings, the newest first"))
 async def list_warnings(
-    desk: RequestContextDep,
+    context: RequestContextDep,
     status: Annotated[Literal["standing", "all"], Query(description="Only those that stand, or all.")] = "standing",
     lane: Annotated[str, Query(max_length=64, description="Of a replay; default: of live figures.")] = "",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
 ) -> JSONResponse:
     """List warnings, newest first, with the response to each."""
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        with house.database.read() as connection:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        with installation.database.read() as connection:
             rows = warnings.list_warnings(connection, lane=lane, standing_only=status == "standing", limit=limit)
             evaluated = checkpoints.load_checkpoint(connection, lane)
             said = checkpoints.load_evaluator_facts(connection)
@@ -47,7 +47,7 @@ async def list_warnings(
             "warnings": [warning_document(row) for row in rows],
         }
 
-    return JSONResponse(await desk.read(look))
+    return JSONResponse(await context.read(look))
 
 
 def warning_document(row: Row[Any]) -> dict[str, Any]:
@@ -80,43 +80,43 @@ class SilenceForm(CommandForm):
 
 
 @router.get("/api/silences", responses=documented_responses("silences", "Silences in force"))
-async def list_silences(desk: RequestContextDep) -> JSONResponse:
+async def list_silences(context: RequestContextDep) -> JSONResponse:
     """List the silences in force, the first to end first."""
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        with house.database.read() as connection:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        with installation.database.read() as connection:
             return {
                 "now": now.isoformat(),
                 "silences": [_silence(one) for one in warnings.list_silences(connection, now)],
             }
 
-    return JSONResponse(await desk.read(look))
+    return JSONResponse(await context.read(look))
 
 
 @router.post(
     "/api/silences", status_code=201, responses=documented_responses("silence", "In force", status=201, command=True)
 )
-async def silence(form: SilenceForm, desk: RequestContextDep) -> JSONResponse:
+async def silence(form: SilenceForm, context: RequestContextDep) -> JSONResponse:
     """Create a silence: matching warnings call nobody until its end, and then do if they still stand."""
 
-    def act(house: Installation, by: str, now: DateTime) -> Silence:
+    def act(installation: Installation, by: str, now: DateTime) -> Silence:
         wanted = build_silence(form, by, now)
-        with house.database.write() as connection:
+        with installation.database.write() as connection:
             warnings.add_silence(connection, wanted, now)
         return wanted
 
-    return JSONResponse(_silence(await desk.write(act, form.speaker)), 201)
+    return JSONResponse(_silence(await context.write(act, form.speaker)), 201)
 
 
 @router.post("/api/silences/{name}/end", responses=documented_responses("silence-ended", "Over", command=True))
-async def end_silence(name: str, desk: RequestContextDep) -> JSONResponse:
+async def end_silence(name: str, context: RequestContextDep) -> JSONResponse:
     """End a silence now."""
 
-    def act(house: Installation, _by: str, now: DateTime) -> bool:
-        with house.database.write() as connection:
+    def act(installation: Installation, _by: str, now: DateTime) -> bool:
+        with installation.database.write() as connection:
             return warnings.end_silence(connection, name, now)
 
-    return JSONResponse({"id": name, "changed": await desk.write(act)})
+    return JSONResponse({"id": name, "changed": await context.write(act)})
 
 
 def build_silence(form: SilenceForm, by: str, now: DateTime) -> Silence:

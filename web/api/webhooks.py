@@ -24,25 +24,25 @@ router = APIRouter(prefix="/api/webhooks", tags=["webhooks"])
 
 
 @router.post("/alertmanager", responses=documented_responses("alerts", "Committed", command=True))
-async def alertmanager(request: Request, desk: SampleServiceDep) -> JSONResponse:
+async def alertmanager(request: Request, service: SampleServiceDep) -> JSONResponse:
     """Alertmanager's webhook, version 4: each alert is a warning, its repeats the same one, `resolved` ends it.
 
     In `webhook_configs`: this address, and `http_config: {authorization: {credentials: TOKEN}}` with a token of
     `tocsin samples token alertmanager`.
     """
-    return await _alerts(request, desk, "alertmanager")
+    return await _alerts(request, service, "alertmanager")
 
 
 @router.post("/grafana", responses=documented_responses("alerts", "Committed", command=True))
-async def grafana(request: Request, desk: SampleServiceDep) -> JSONResponse:
+async def grafana(request: Request, service: SampleServiceDep) -> JSONResponse:
     """The webhook contact point of Grafana's unified alerting, its authorization header `Bearer TOKEN`."""
-    return await _alerts(request, desk, "grafana")
+    return await _alerts(request, service, "grafana")
 
 
 @router.post(
     "/mentions", status_code=202, responses=documented_responses("samples", "Committed", status=202, command=True)
 )
-async def mentions(request: Request, desk: SampleServiceDep) -> JSONResponse:
+async def mentions(request: Request, service: SampleServiceDep) -> JSONResponse:
     """Mentions of an opinion-monitoring feed: `[{"mood", "channel", "time", "count", "labels"}]`.
 
     They become samples of `mentions` with the labels mood and channel, and of `negative_mentions`. The same post again
@@ -51,20 +51,20 @@ async def mentions(request: Request, desk: SampleServiceDep) -> JSONResponse:
     body = await request.body()
 
     def work() -> IntakeResult:
-        now = desk.clock()
+        now = service.clock()
         samples, faults, places = parse_mentions(body, now)
-        outcome = desk.intake.take_rows(samples, LIVE_FEED, now)
+        outcome = service.intake.take_rows(samples, LIVE_FEED, now)
         refused = (RefusedSample(places[fault.index], fault.reason) for fault in outcome.faults)
         return replace(outcome, faults=(*(RefusedSample(*fault) for fault in faults), *refused))
 
     try:
-        return intake_response(await desk.run_in_store_thread(work))
+        return intake_response(await service.run_in_store_thread(work))
     except UnreadableTexts as unreadable:
         return JSONResponse({"error": str(unreadable)}, 422)
 
 
-async def _alerts(request: Request, desk: SampleService, source: AlertSource) -> JSONResponse:
-    handler = desk.handler
+async def _alerts(request: Request, service: SampleService, source: AlertSource) -> JSONResponse:
+    handler = service.handler
     if handler is None:
         return JSONResponse({"error": "this Tocsin takes no alerts: nobody makes warnings of them"}, 503)
     try:
@@ -73,7 +73,7 @@ async def _alerts(request: Request, desk: SampleService, source: AlertSource) ->
         return JSONResponse({"error": str(unreadable)}, 422)
     if heard.alerts:
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(request.app.state.writers, handler.alerts, heard.alerts, desk.clock())
+        await loop.run_in_executor(request.app.state.writers, handler.alerts, heard.alerts, service.clock())
     document = _document(heard)
     if heard.faults and not heard.alerts:
         place, reason = heard.faults[0]

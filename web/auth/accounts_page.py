@@ -48,20 +48,20 @@ def _own(asker: Principal) -> str:
 
 @router.get("/account")
 async def show_account(
-    request: Request, desk: RequestContextDep, said: Annotated[str, Query(max_length=20)] = ""
+    request: Request, context: RequestContextDep, said: Annotated[str, Query(max_length=20)] = ""
 ) -> HTMLResponse:
     """Show the caller's own account, its sessions and the password form."""
-    return await _own_page(request, desk, said=said)
+    return await _own_page(request, context, said=said)
 
 
 async def _own_page(
-    request: Request, desk: RequestContext, status: int = 200, *, said: str = "", wrong: str = ""
+    request: Request, context: RequestContext, status: int = 200, *, said: str = "", wrong: str = ""
 ) -> HTMLResponse:
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        if not desk.asker.session:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        if not context.asker.session:
             return {"now": now, "account": None, "sessions": [], "tokens": []}
-        name = _own(desk.asker)
-        with house.database.read() as connection:
+        name = _own(context.asker)
+        with installation.database.read() as connection:
             found = user_accounts.find_account(connection, name)
             sessions = sessions_and_tokens.list_sessions(connection, name, now)
             tokens = sessions_and_tokens.list_tokens(connection, name)
@@ -69,7 +69,7 @@ async def _own_page(
             "now": now,
             "account": found,
             "sessions": [
-                {"made_at": iso_time(one.made_at), "seen_at": iso_time(one.seen_at), "this": one.hash == desk.asker.session}
+                {"made_at": iso_time(one.made_at), "seen_at": iso_time(one.seen_at), "this": one.hash == context.asker.session}
                 for one in sessions
             ],
             "tokens": [
@@ -77,35 +77,35 @@ async def _own_page(
             ],
         }  # fmt: skip
 
-    found = await desk.read(look)
+    found = await context.read(look)
     shortest = keeping.MIN_PASSWORD_LENGTH
     return render_page(request, "account.html", status, said=said, wrong=wrong, shortest=shortest, **found)
 
 
 @router.post("/account/password")
 async def change_password(
-    request: Request, desk: RequestContextDep, new: Word = "", again: Word = "", old: Word = ""
+    request: Request, context: RequestContextDep, new: Word = "", again: Word = "", old: Word = ""
 ) -> Response:  # fmt: skip
     """Change the account's password; its other browsers are logged out."""
 
-    def act(house: Installation, _by: str, now: DateTime) -> None:
-        name = _own(desk.asker)
-        way = _way(request, desk.asker)
-        with house.database.read() as connection:
+    def act(installation: Installation, _by: str, now: DateTime) -> None:
+        name = _own(context.asker)
+        way = _way(request, context.asker)
+        with installation.database.read() as connection:
             account = user_accounts.find_account(connection, name)
         if account is not None and account.password:  # whoever finds an open browser must not take it over for good
             try:
-                keeping.log_in(house, name, old, now, way)
+                keeping.log_in(installation, name, old, now, way)
             except keeping.LoginRefused:
                 raise BadAccount("the present password is not this one: nothing was changed") from None
         if new != again:
             raise BadAccount("the two new passwords are not the same: type it twice")
-        keeping.set_password(house, name, new or " ", way, keep=desk.asker.session)
+        keeping.set_password(installation, name, new or " ", way, keep=context.asker.session)
 
     try:
-        await desk.write(act, need="look", noted=False)
+        await context.write(act, need="look", noted=False)
     except BadAccount as bad:
-        return await _own_page(request, desk, 422, wrong=str(bad))
+        return await _own_page(request, context, 422, wrong=str(bad))
     return RedirectResponse("/account?said=password", _AWAY)
 
 
@@ -113,20 +113,20 @@ async def change_password(
 
 
 @router.get("/accounts")
-async def show_accounts(request: Request, desk: RequestContextDep) -> HTMLResponse:
+async def show_accounts(request: Request, context: RequestContextDep) -> HTMLResponse:
     """Show every account, with a form to add one."""
-    return await _all_page(request, desk)
+    return await _all_page(request, context)
 
 
 async def _all_page(
-    request: Request, desk: RequestContext, status: int = 200, *, wrong: str = "", link: str = "", whose: str = ""
+    request: Request, context: RequestContext, status: int = 200, *, wrong: str = "", link: str = "", whose: str = ""
 ) -> HTMLResponse:
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        with house.database.read() as connection:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        with installation.database.read() as connection:
             found = user_accounts.list_accounts(connection)
-        return {"now": now, "accounts": found, "people": house.roster().people}
+        return {"now": now, "accounts": found, "people": installation.roster().people}
 
-    found = await desk.read(look, need="users")
+    found = await context.read(look, need="users")
     headers = {"referrer-policy": "no-referrer"} if link else None
     return render_page(
         request, "accounts.html", status, headers=headers, roles=ROLES, wrong=wrong, link=link, whose=whose, **found
@@ -135,60 +135,60 @@ async def _all_page(
 
 @router.post("/accounts")
 async def add_account(
-    request: Request, desk: RequestContextDep, name: Name = "", role: Name = "", person: Name = "", password: Word = ""
+    request: Request, context: RequestContextDep, name: Name = "", role: Name = "", person: Name = "", password: Word = ""
 ) -> Response:  # fmt: skip
     """Add an account; without a password a one-time login link is made and shown."""
 
-    def act(house: Installation, _by: str, now: DateTime) -> str:
-        way = _way(request, desk.asker)
-        keeping.add_account(house, Account(name.strip().lower(), person, _role(role)), password, now, way)
-        return "" if password else keeping.make_login_link(house, name.strip().lower(), now, way)
+    def act(installation: Installation, _by: str, now: DateTime) -> str:
+        way = _way(request, context.asker)
+        keeping.add_account(installation, Account(name.strip().lower(), person, _role(role)), password, now, way)
+        return "" if password else keeping.make_login_link(installation, name.strip().lower(), now, way)
 
-    return await _changed(request, desk, act, name)
+    return await _changed(request, context, act, name)
 
 
 @router.post("/accounts/{name}/role")
-async def change_role(request: Request, desk: RequestContextDep, name: str, role: Name = "") -> Response:
+async def change_role(request: Request, context: RequestContextDep, name: str, role: Name = "") -> Response:
     """Change an account's role."""
 
-    def act(house: Installation, _by: str, _now: DateTime) -> None:
-        keeping.set_role(house, name, _role(role), _way(request, desk.asker))
+    def act(installation: Installation, _by: str, _now: DateTime) -> None:
+        keeping.set_role(installation, name, _role(role), _way(request, context.asker))
 
-    return await _changed(request, desk, act, name)
+    return await _changed(request, context, act, name)
 
 
 @router.post("/accounts/{name}/disable")
-async def disable_account(request: Request, desk: RequestContextDep, name: str) -> Response:
+async def disable_account(request: Request, context: RequestContextDep, name: str) -> Response:
     """Disable an account: it can no longer log in."""
     return await _changed(
-        request, desk, lambda house, _by, now: keeping.disable_account(house, name, now, _way(request, desk.asker)), name
+        request, context, lambda installation, _by, now: keeping.disable_account(installation, name, now, _way(request, context.asker)), name
     )  # fmt: skip
 
 
 @router.post("/accounts/{name}/enable")
-async def enable_account(request: Request, desk: RequestContextDep, name: str) -> Response:
+async def enable_account(request: Request, context: RequestContextDep, name: str) -> Response:
     """Enable a disabled account again."""
     return await _changed(
-        request, desk, lambda house, _by, _now: keeping.disable_account(house, name, None, _way(request, desk.asker)), name
+        request, context, lambda installation, _by, _now: keeping.disable_account(installation, name, None, _way(request, context.asker)), name
     )  # fmt: skip
 
 
 @router.post("/accounts/{name}/link")
-async def make_login_link(request: Request, desk: RequestContextDep, name: str) -> Response:
+async def make_login_link(request: Request, context: RequestContextDep, name: str) -> Response:
     """Make a one-time login link for an account; it is shown only now."""
     return await _changed(
-        request, desk, lambda house, _by, now: keeping.make_login_link(house, name, now, _way(request, desk.asker)), name
+        request, context, lambda installation, _by, now: keeping.make_login_link(installation, name, now, _way(request, context.asker)), name
     )  # fmt: skip
 
 
-async def _changed(request: Request, desk: RequestContext, act: Any, whose: str) -> Response:
+async def _changed(request: Request, context: RequestContext, act: Any, whose: str) -> Response:
     """Carry out a change of an account; a link that it made is shown on the page that follows."""
     try:
-        link = await desk.write(act, need="users", noted=False)
+        link = await context.write(act, need="users", noted=False)
     except BadAccount as bad:
-        return await _all_page(request, desk, 422, wrong=str(bad))
+        return await _all_page(request, context, 422, wrong=str(bad))
     if link:
-        return await _all_page(request, desk, link=link, whose=whose)
+        return await _all_page(request, context, link=link, whose=whose)
     return RedirectResponse("/accounts", _AWAY)
 
 
@@ -205,7 +205,7 @@ def _role(word: str) -> AccessRole:
 @router.get("/audit")
 async def show_audit_log(
     request: Request,
-    desk: RequestContextDep,
+    context: RequestContextDep,
     before: Annotated[int | None, Query(ge=1, le=10**15)] = None,
     who: Annotated[str, Query(max_length=100)] = "",
     outcome: Annotated[str, Query(max_length=20)] = "",
@@ -214,11 +214,11 @@ async def show_audit_log(
     if outcome not in ("", "done", "refused"):
         raise CommandRefused("outcome is `done` or `refused`: leave it out for both")
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        with house.database.read() as connection:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        with installation.database.read() as connection:
             rows = audit.read_entries(connection, before=before, who=who, outcome=outcome, limit=_SHOWN + 1)
         more = rows[_SHOWN - 1].id if len(rows) > _SHOWN else None
         entries = [{**row._asdict(), "at": iso_time(row.at)} for row in rows[:_SHOWN]]
         return {"now": now, "entries": entries, "more": more, "who": who, "outcome": outcome}
 
-    return render_page(request, "audit.html", **await desk.read(look, need="audit"))
+    return render_page(request, "audit.html", **await context.read(look, need="audit"))

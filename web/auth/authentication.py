@@ -90,21 +90,21 @@ def read_credentials(request: Request) -> RequestCredentials:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme and (scheme.lower() != "bearer" or not token.strip()):
         raise NotAuthenticated("the Authorization header is `Bearer TOKEN`: get one with `tocsin roster token YOU`")
-    house: Installation = request.app.state.house
+    installation: Installation = request.app.state.installation
     if scheme:
         return RequestCredentials(token.strip()[:LONGEST_SECRET], console=False)
-    session = request.cookies.get(cookie_name(house), "")
-    return RequestCredentials("", console=is_console(request, house), session=session[:LONGEST_SECRET])
+    session = request.cookies.get(cookie_name(installation), "")
+    return RequestCredentials("", console=is_console(request, installation), session=session[:LONGEST_SECRET])
 
 
-def cookie_name(house: Installation) -> str:
+def cookie_name(installation: Installation) -> str:
     """The name of the session's cookie. `__Host-` has browsers refuse one that another host or plain HTTP set."""
-    return f"__Host-{_COOKIE}" if is_secure(house) else _COOKIE
+    return f"__Host-{_COOKIE}" if is_secure(installation) else _COOKIE
 
 
-def is_secure(house: Installation) -> bool:
+def is_secure(installation: Installation) -> bool:
     """Whether the pages are reached by HTTPS."""
-    return house.settings.links_url.startswith("https://")
+    return installation.settings.links_url.startswith("https://")
 
 
 def is_browser(headers: Headers) -> bool:
@@ -117,11 +117,11 @@ def is_forwarded(headers: Headers) -> bool:
     return any(name in headers for name in _FORWARDED)
 
 
-def is_console(request: Request, house: Installation) -> bool:
+def is_console(request: Request, installation: Installation) -> bool:
     """Whether a program on this machine asks, not a browser, by a host name safe from DNS rebinding."""
     if is_forwarded(request.headers) or is_browser(request.headers):
         return False
-    return is_loopback(request) and host_name(request.headers) in allowed_hosts(house)
+    return is_loopback(request) and host_name(request.headers) in allowed_hosts(installation)
 
 
 def is_loopback(request: Request) -> bool:
@@ -149,13 +149,13 @@ def host_name(headers: Headers) -> str:
     return (urlsplit(f"//{headers.get('host', '')}").hostname or "").lower()
 
 
-def allowed_hosts(house: Installation) -> frozenset[str]:
+def allowed_hosts(installation: Installation) -> frozenset[str]:
     """Host names that this installation answers to: this machine's and the public address's."""
-    public = urlsplit(house.settings.links_url).hostname
+    public = urlsplit(installation.settings.links_url).hostname
     return _LOOPBACK_NAMES | ({public.lower()} if public else set())
 
 
-def authenticate(house: Installation, asked: RequestCredentials, now: DateTime) -> Principal:
+def authenticate(installation: Installation, asked: RequestCredentials, now: DateTime) -> Principal:
     """Authenticate the sender of a request.
 
     Raises:
@@ -163,14 +163,14 @@ def authenticate(house: Installation, asked: RequestCredentials, now: DateTime) 
             console.
     """
     if asked.token:
-        return _by_token(house, asked.token, now)
+        return _by_token(installation, asked.token, now)
     if asked.session:
-        idle = timedelta(hours=house.settings.session_idle_hours)
-        with house.database.read() as connection:
+        idle = timedelta(hours=installation.settings.session_idle_hours)
+        with installation.database.read() as connection:
             found = sessions_and_tokens.find_session(connection, asked.session, now, idle)
         if found is None:
             raise NotAuthenticated("you are logged out: log in again")
-        return _of_account(house, found.account, way=found.way, session=found.hash, seen_at=found.seen_at)
+        return _of_account(installation, found.account, way=found.way, session=found.hash, seen_at=found.seen_at)
     if asked.console:
         return CONSOLE
     raise NotAuthenticated(
@@ -178,8 +178,8 @@ def authenticate(house: Installation, asked: RequestCredentials, now: DateTime) 
     )
 
 
-def _by_token(house: Installation, token: str, now: DateTime) -> Principal:
-    with house.database.read() as connection:
+def _by_token(installation: Installation, token: str, now: DateTime) -> Principal:
+    with installation.database.read() as connection:
         if token.startswith(sessions_and_tokens.TOKEN_PREFIX):
             owned = sessions_and_tokens.find_token(connection, token, now)
             if owned is None:
@@ -188,19 +188,19 @@ def _by_token(house: Installation, token: str, now: DateTime) -> Principal:
                 )
             account, known = owned
             return _of_account(
-                house, account, cap_role(account.role, known.scopes), way="token", token=known.id, scopes=known.scopes,
+                installation, account, cap_role(account.role, known.scopes), way="token", token=known.id, scopes=known.scopes,
                 seen_at=known.used_at,
             )  # fmt: skip
         person = person_tokens.find_person(connection, token)
     if person is None:
         raise NotAuthenticated("this token is nobody's: get a new one with `tocsin roster token YOU`")
-    roster = _roster(house)
-    role = role_of_person(roster, person, house.library.all()) if roster else AccessRole.RESPONDER
+    roster = _roster(installation)
+    role = role_of_person(roster, person, installation.library.all()) if roster else AccessRole.RESPONDER
     return Principal(person, person, role, auth_method="token")
 
 
 def _of_account(  # noqa: PLR0913 - each says how they came in
-    house: Installation,
+    installation: Installation,
     account: Account,
     role: AccessRole | None = None,
     *,
@@ -210,7 +210,7 @@ def _of_account(  # noqa: PLR0913 - each says how they came in
     scopes: tuple[str, ...] = (),
     seen_at: DateTime | None = None,
 ) -> Principal:
-    roster = _roster(house)
+    roster = _roster(installation)
     name = account.name
     if not account.person and roster and name in roster.people:
         name = f"@{name}"  # somebody of that name came onto the roster since: they are not the same
@@ -221,14 +221,14 @@ def _of_account(  # noqa: PLR0913 - each says how they came in
     )  # fmt: skip
 
 
-def _roster(house: Installation) -> Roster | None:
+def _roster(installation: Installation) -> Roster | None:
     try:
-        return house.roster()
+        return installation.roster()
     except BadFile:
         return None
 
 
-def resolve_speaker(house: Installation, asker: Principal, said: str) -> str:
+def resolve_speaker(installation: Installation, asker: Principal, said: str) -> str:
     """Person in whose name a command is given. `said`: a person of the roster, from the console only.
 
     Raises:
@@ -239,7 +239,7 @@ def resolve_speaker(house: Installation, asker: Principal, said: str) -> str:
     if not asker.console:
         mine = "token" if asker.auth_method == "token" else "session"
         raise CommandRefused(f"this {mine} is {asker.by}'s: leave `as` out, or use {said[:60]}'s token")
-    known = house.roster().people
+    known = installation.roster().people
     if said not in known:
         raise CommandRefused(f"the roster does not know {said[:60]!r}: one of {', '.join(known)}")
     return said

@@ -51,10 +51,10 @@ def safe_next(wanted: str) -> str:
 @router.get("/login")
 async def show_login(request: Request, next: Annotated[str, Query()] = "/") -> Response:  # noqa: A002
     """Show the login form; an authenticated browser is sent on."""
-    house: Installation = request.app.state.house
-    if request.cookies.get(cookie_name(house)):
+    installation: Installation = request.app.state.installation
+    if request.cookies.get(cookie_name(installation)):
         try:
-            await asyncio.to_thread(authenticate, house, read_credentials(request), clock.now())
+            await asyncio.to_thread(authenticate, installation, read_credentials(request), clock.now())
             return RedirectResponse(safe_next(next), _AWAY)
         except NotAuthenticated:
             pass
@@ -69,14 +69,14 @@ async def log_in(
     next: Annotated[str, Form(max_length=2_000)] = "/",  # noqa: A002
 ) -> Response:
     """Log in by name and password; a successful login always gets a new session."""
-    house: Installation = request.app.state.house
+    installation: Installation = request.app.state.installation
     way = AuditActor(client_address(request), way="password")
     if request.app.state.logins._work_queue.qsize() >= _MOST_WAITING:  # noqa: SLF001 - it says its length nowhere else
         return render_login_form(request, next, 503, name=name, wait=10)
 
     def act(now: DateTime) -> tuple[str, str]:
-        account = accounts.log_in(house, name, password, now, way)
-        return accounts.open_session(house, account, now, way, _cookie(request)), account.language
+        account = accounts.log_in(installation, name, password, now, way)
+        return accounts.open_session(installation, account, now, way, _cookie(request)), account.language
 
     try:
         secret, language = await run_login_work(request, act)
@@ -85,7 +85,7 @@ async def log_in(
             request.app.state.trail.refused(request, Principal(auth_method="password"), "too many tries", "log in")
         status = 429 if refused.wait else 401
         return render_login_form(request, next, status, name=name, wrong=not refused.wait, wait=refused.wait)
-    return start_session(house, secret, safe_next(next), language)
+    return start_session(installation, secret, safe_next(next), language)
 
 
 async def run_login_work(request: Request, act: Callable[[DateTime], T]) -> T:
@@ -94,19 +94,19 @@ async def run_login_work(request: Request, act: Callable[[DateTime], T]) -> T:
     return await loop.run_in_executor(request.app.state.logins, lambda: act(clock.now()))
 
 
-def start_session(house: Installation, secret: str, to: str, language: str = "") -> Response:
+def start_session(installation: Installation, secret: str, to: str, language: str = "") -> Response:
     """Redirect with a new session cookie. It is `HttpOnly` and same-site.
 
     `language`: the account's, which the pages then speak.
     """
     response = RedirectResponse(to, _AWAY)
     response.set_cookie(
-        cookie_name(house),
+        cookie_name(installation),
         secret,
-        max_age=int(house.settings.session_days * 86_400),
+        max_age=int(installation.settings.session_days * 86_400),
         httponly=True,
         samesite="lax",
-        secure=is_secure(house),
+        secure=is_secure(installation),
         path="/",
     )
     if language:
@@ -115,15 +115,15 @@ def start_session(house: Installation, secret: str, to: str, language: str = "")
 
 
 def _cookie(request: Request) -> str:
-    return request.cookies.get(cookie_name(request.app.state.house), "")[:LONGEST_SECRET]
+    return request.cookies.get(cookie_name(request.app.state.installation), "")[:LONGEST_SECRET]
 
 
 def render_login_form(request: Request, to: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Render the login page."""
-    house: Installation = request.app.state.house
+    installation: Installation = request.app.state.installation
     given = {"name": "", "wrong": False, "wait": 0, "stranger": "", **values}
     headers = {"retry-after": str(given["wait"])} if given["wait"] else None
-    sso = house.settings.oidc_title if house.settings.oidc_issuer else ""
+    sso = installation.settings.oidc_title if installation.settings.oidc_issuer else ""
     return render_page(request, "login.html", status, headers=headers, next=safe_next(to), sso=sso, **given)
 
 
@@ -133,10 +133,10 @@ def render_login_form(request: Request, to: str, status: int = 200, **values: An
 @router.get("/login/link/{secret}")
 async def show_login_link(request: Request, secret: str) -> Response:
     """Show one button: link scanners and previews, which only GET, use no link up."""
-    house: Installation = request.app.state.house
+    installation: Installation = request.app.state.installation
 
     def look() -> bool:
-        with house.database.read() as connection:
+        with installation.database.read() as connection:
             return sessions_and_tokens.is_link_valid(connection, secret[:LONGEST_SECRET], clock.now())
 
     holds = await asyncio.to_thread(look)
@@ -146,16 +146,16 @@ async def show_login_link(request: Request, secret: str) -> Response:
 @router.post("/login/link/{secret}")
 async def use_login_link(request: Request, secret: str) -> Response:
     """Use up a one-time link and log its account in."""
-    house: Installation = request.app.state.house
+    installation: Installation = request.app.state.installation
     way = AuditActor(client_address(request), way="link")
 
     def act(now: DateTime) -> tuple[str, str]:
-        account: Account = accounts.use_login_link(house, secret[:LONGEST_SECRET], now, way)
-        return accounts.open_session(house, account, now, way, _cookie(request)), account.language
+        account: Account = accounts.use_login_link(installation, secret[:LONGEST_SECRET], now, way)
+        return accounts.open_session(installation, account, now, way, _cookie(request)), account.language
 
     try:
         session, language = await run_login_work(request, act)
-        return start_session(house, session, "/", language)
+        return start_session(installation, session, "/", language)
     except LoginRefused:
         request.app.state.trail.refused(request, Principal(auth_method="link"), "used or expired", "log in by a link")
         return render_page(request, "login_link.html", 410, holds=False)
@@ -167,34 +167,38 @@ async def use_login_link(request: Request, secret: str) -> Response:
 @router.post("/logout")
 async def log_out(request: Request) -> Response:
     """Log this browser out."""
-    house: Installation = request.app.state.house
+    installation: Installation = request.app.state.installation
     secret = _cookie(request)
 
     def act(_now: DateTime) -> None:
-        with house.database.write() as connection:
+        with installation.database.write() as connection:
             sessions_and_tokens.end_session(connection, hash_of(secret))
 
     if secret:
         await run_login_work(request, act)
-    return _gone(house)
+    return _gone(installation)
 
 
 @router.post("/logout/everywhere")
-async def log_out_everywhere(request: Request, desk: RequestContextDep) -> Response:
+async def log_out_everywhere(request: Request, context: RequestContextDep) -> Response:
     """Log every browser of this account out."""
     way = AuditActor(client_address(request))
 
-    def act(house: Installation, _by: str, _now: DateTime) -> None:
-        asker = desk.asker
+    def act(installation: Installation, _by: str, _now: DateTime) -> None:
+        asker = context.asker
         if asker.session:
             name = asker.name.removeprefix("@")
-            accounts.log_out_everywhere(house, name, AuditActor(way.address, name, asker.role.word, asker.auth_method))
+            accounts.log_out_everywhere(
+                installation, name, AuditActor(way.address, name, asker.role.word, asker.auth_method)
+            )
 
-    await desk.write(act, need="look", noted=False)
-    return _gone(request.app.state.house)
+    await context.write(act, need="look", noted=False)
+    return _gone(request.app.state.installation)
 
 
-def _gone(house: Installation) -> Response:
+def _gone(installation: Installation) -> Response:
     response = RedirectResponse("/login", _AWAY)
-    response.delete_cookie(cookie_name(house), path="/", secure=is_secure(house), httponly=True, samesite="lax")
+    response.delete_cookie(
+        cookie_name(installation), path="/", secure=is_secure(installation), httponly=True, samesite="lax"
+    )
     return response

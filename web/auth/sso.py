@@ -24,37 +24,37 @@ _AWAY = 303
 
 
 def _provider(request: Request) -> SingleSignOn:
-    state, house = request.app.state, request.app.state.house
-    if not house.settings.oidc_issuer:
+    state, installation = request.app.state, request.app.state.installation
+    if not installation.settings.oidc_issuer:
         raise HTTPException(404)
     if not hasattr(state, "single_sign_on"):
-        state.single_sign_on = SingleSignOn(house.settings)
+        state.single_sign_on = SingleSignOn(installation.settings)
     found: SingleSignOn = state.single_sign_on
     return found
 
 
-def _signer(house: Installation) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(house.settings.secret_key(), salt="tocsin-sso")
+def _signer(installation: Installation) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(installation.settings.secret_key(), salt="tocsin-sso")
 
 
 @router.get("/login/sso")
 async def start_sso(request: Request, next: Annotated[str, Query(max_length=2_000)] = "/") -> Response:  # noqa: A002
     """Redirect to the provider. What must come back is kept in the browser in a signed cookie."""
-    house: Installation = request.app.state.house
+    installation: Installation = request.app.state.installation
     provider = _provider(request)
     try:
         url, begun = await run_login_work(request, lambda _now: provider.begin(safe_next(next)))
     except LoginRefused as refused:
         return render_login_form(request, next, 503, stranger=str(refused))
     response = RedirectResponse(url, _AWAY)
-    signed = _signer(house).dumps(begun.document())
+    signed = _signer(installation).dumps(begun.document())
     response.set_cookie(
         _COOKIE,
         str(signed),
         max_age=_SECONDS,
         httponly=True,
         samesite="lax",
-        secure=is_secure(house),
+        secure=is_secure(installation),
         path="/login/sso",
     )
     return response
@@ -67,12 +67,12 @@ async def finish_sso(
     state: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """Handle the return from the provider. Only the browser that was sent there has the state and is logged in."""
-    house: Installation = request.app.state.house
+    installation: Installation = request.app.state.installation
     provider = _provider(request)
     way = AuditActor(client_address(request), way="single-sign-on")
 
     def act(now: DateTime) -> tuple[str, str, str]:
-        begun = _begun(request, house, state)
+        begun = _begun(request, installation, state)
         try:
             claims = provider.finish(code, begun)
         except LoginRefused:
@@ -80,23 +80,23 @@ async def finish_sso(
             why = "what the provider said does not hold"
             request.app.state.trail.refused(request, Principal(auth_method=way.way), why, "log in by single sign-on")
             raise
-        account = single_sign_on.find_or_make_account(house, claims, now, way)
-        before = request.cookies.get(cookie_name(house), "")[:LONGEST_SECRET]
-        return accounts.open_session(house, account, now, way, before), begun.next, account.language
+        account = single_sign_on.find_or_make_account(installation, claims, now, way)
+        before = request.cookies.get(cookie_name(installation), "")[:LONGEST_SECRET]
+        return accounts.open_session(installation, account, now, way, before), begun.next, account.language
 
     try:
         secret, to, language = await run_login_work(request, act)
     except LoginRefused as refused:
         response: Response = render_login_form(request, "/", 401, stranger=str(refused))
     else:
-        response = start_session(house, secret, safe_next(to), language)
-    response.delete_cookie(_COOKIE, path="/login/sso", httponly=True, samesite="lax", secure=is_secure(house))
+        response = start_session(installation, secret, safe_next(to), language)
+    response.delete_cookie(_COOKIE, path="/login/sso", httponly=True, samesite="lax", secure=is_secure(installation))
     return response
 
 
-def _begun(request: Request, house: Installation, state: str) -> PendingLogin:
+def _begun(request: Request, installation: Installation, state: str) -> PendingLogin:
     try:
-        begun = PendingLogin(**_signer(house).loads(request.cookies.get(_COOKIE, ""), max_age=_SECONDS))
+        begun = PendingLogin(**_signer(installation).loads(request.cookies.get(_COOKIE, ""), max_age=_SECONDS))
     except (BadData, TypeError):
         raise LoginRefused("this login was begun in another browser, or too long ago: begin again") from None
     if not state or state != begun.state:

@@ -21,8 +21,8 @@ MOST = 50  # declarations of one transaction: some 150 ms of work, and nobody wa
 class DeclareBatcher:
     """Single entrance for declarations over HTTP. For one event loop."""
 
-    def __init__(self, house: Installation, writers: Executor, clock: Callable[[], DateTime]) -> None:
-        self._house, self._writers, self._clock = house, writers, clock
+    def __init__(self, installation: Installation, writers: Executor, clock: Callable[[], DateTime]) -> None:
+        self._installation, self._writers, self._clock = installation, writers, clock
         self._waiting: list[tuple[Declare, asyncio.Future[Any]]] = []
         self._draining: asyncio.Task[None] | None = None
 
@@ -58,7 +58,7 @@ class DeclareBatcher:
         """One transaction for all; if something unforeseen spoils it, one for each, so that it spoils only its own."""
 
         def write() -> Sequence[CommandResult | CommandRefused]:
-            return commands.declare_batch(self._house, batch, self._clock())
+            return commands.declare_batch(self._installation, batch, self._clock())
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._writers, write)

@@ -55,8 +55,8 @@ def negotiate_language(request: Request) -> str:
 
 def negotiate_time_zone(request: Request) -> str:
     """Time zone of a request: `?tz=`, else the remembered choice, else the incident commander's."""
-    house: Installation = request.app.state.house
-    for name in (request.query_params.get("tz"), request.cookies.get("tz"), _default_time_zone(house)):
+    installation: Installation = request.app.state.installation
+    for name in (request.query_params.get("tz"), request.cookies.get("tz"), _default_time_zone(installation)):
         if name and _known(name):
             return name
     return "UTC"
@@ -71,9 +71,9 @@ def _known(name: str) -> bool:
     return True
 
 
-def _default_time_zone(house: Installation) -> str:
+def _default_time_zone(installation: Installation) -> str:
     try:
-        roster = house.roster()
+        roster = installation.roster()
     except BadFile:
         return "UTC"
     commander = roster.people.get(roster.primary("incident-commander") or "")

@@ -39,7 +39,7 @@ class RequestContext:
     """Context of one request. `asker` is its principal, set before anything is read or carried out."""
 
     def __init__(self, request: Request) -> None:
-        self.house: Installation = request.app.state.house
+        self.installation: Installation = request.app.state.installation
         self.asker = Principal()
         self._request = request
         self._trail: AuditWriter = request.app.state.trail
@@ -62,7 +62,7 @@ class RequestContext:
 
         def work() -> T:
             self._enter(need)
-            return look(self.house, now())
+            return look(self.installation, now())
 
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
@@ -86,7 +86,7 @@ class RequestContext:
         def work() -> T:
             self._enter(need)
             by = self._speaker(said)
-            done = act(self.house, by, now())
+            done = act(self.installation, by, now())
             if noted:
                 self._trail.record_change(self._request, self.asker, by)
             return done
@@ -107,12 +107,14 @@ class RequestContext:
     async def carry_out(self, make: Callable[[str], AnyCommand], said: str = "") -> JSONResponse:
         """Carry out a command on an incident; `domain.access.NEEDS` says which permission it takes."""
         need = permission_for(make(""))
-        answer = await self.write(lambda house, by, now: commands.carry_out_command(house, make(by), now), said, need)
+        answer = await self.write(
+            lambda installation, by, now: commands.carry_out_command(installation, make(by), now), said, need
+        )
         return JSONResponse(command_result_document(answer))
 
     def _enter(self, need: AccessRole | str) -> None:
         try:
-            self.asker = self._request.state.asker = authenticate(self.house, self._asked, now())
+            self.asker = self._request.state.asker = authenticate(self.installation, self._asked, now())
             require_permission(self.asker, need)
         except (NotAuthenticated, AccessDenied) as refused:
             self._trail.record_refusal(self._request, self.asker, str(refused))
@@ -121,7 +123,7 @@ class RequestContext:
 
     def _speaker(self, said: str) -> str:
         try:
-            return resolve_speaker(self.house, self.asker, said)
+            return resolve_speaker(self.installation, self.asker, said)
         except CommandRefused as refused:
             self._trail.record_refusal(self._request, self.asker, str(refused))
             raise

@@ -36,16 +36,16 @@ SECRET_PATHS = ("/a/", "/login/link/", "/login/sso/", "/status/confirm/", "/stat
 class RequestGuard:
     """ASGI middleware that refuses oversized and cross-site requests and sets security headers."""
 
-    def __init__(self, app: ASGIApp, house: Installation) -> None:
+    def __init__(self, app: ASGIApp, installation: Installation) -> None:
         self._app = app
-        self._house = house
+        self._installation = installation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        send = _with_headers(send, scope["path"], strict=is_secure(self._house))
+        send = _with_headers(send, scope["path"], strict=is_secure(self._installation))
         if scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
@@ -72,13 +72,15 @@ class RequestGuard:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if path.startswith(("/api/", "/inbox/")) and kind != "application/json":
             return 415, "send JSON, with the header `Content-Type: application/json`"
-        if path in _OPEN_FORMS or (cookie_name(self._house) in _cookies(headers) and "authorization" not in headers):
+        if path in _OPEN_FORMS or (
+            cookie_name(self._installation) in _cookies(headers) and "authorization" not in headers
+        ):
             return None if self._ours(headers) else _FOREIGN
         origin = headers.get("origin")
         if origin is None:
             return None
         host = (urlsplit(origin).hostname or "").lower()
-        ours = host in allowed_hosts(self._house) or (
+        ours = host in allowed_hosts(self._installation) or (
             host and host == host_name(headers) and "authorization" in headers
         )
         return None if ours else _FOREIGN
@@ -91,7 +93,7 @@ class RequestGuard:
         origin = headers.get("origin", "")
         if not origin or origin == "null":
             return False
-        public = self._house.settings.public_url
+        public = self._installation.settings.public_url
         return _origin(origin) == _origin(public) or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
 
 

@@ -33,7 +33,7 @@ async def show_acknowledge_page(token: str, request: Request) -> HTMLResponse:
     """Show the step of an acknowledge link: its owner, its deadline and one button."""
     try:
         link = _link(request, token)
-        view = await asyncio.to_thread(_view, request.app.state.house, link, clock.now())
+        view = await asyncio.to_thread(_view, request.app.state.installation, link, clock.now())
     except BadLink as bad:
         return _bad(request, bad)
     return _page(request, view)
@@ -42,7 +42,7 @@ async def show_acknowledge_page(token: str, request: Request) -> HTMLResponse:
 @router.post("/a/{token}")
 async def acknowledge_step(token: str, request: Request) -> HTMLResponse:
     """Acknowledge the step of a link; for a decision, form field `choice` is `yes` or `no`."""
-    house: Installation = request.app.state.house
+    installation: Installation = request.app.state.installation
     try:
         link = _link(request, token)
     except BadLink as bad:
@@ -51,13 +51,15 @@ async def acknowledge_step(token: str, request: Request) -> HTMLResponse:
 
     def act() -> dict[str, Any]:
         now = clock.now()
-        view = _view(house, link, now)
+        view = _view(installation, link, now)
         if link.step:
             step = f"{view['playbook']}:{link.step}"
             given: Any = {"id": str(uuid.uuid4()), "incident": view["ref"], "by": link.person, "step": step}
             decided = choice in ("yes", "no")
-            commands.carry_out_command(house, Done(**given, choice=choice) if decided else Acknowledge(**given), now)
-        return {**_view(house, link, now), "just_now": True}
+            commands.carry_out_command(
+                installation, Done(**given, choice=choice) if decided else Acknowledge(**given), now
+            )
+        return {**_view(installation, link, now), "just_now": True}
 
     try:
         loop = asyncio.get_running_loop()
@@ -77,10 +79,10 @@ def _link(request: Request, token: str) -> AcknowledgeLink:
     return link
 
 
-def _view(house: Installation, link: AcknowledgeLink, now: DateTime) -> dict[str, Any]:
-    with house.database.read() as connection:
+def _view(installation: Installation, link: AcknowledgeLink, now: DateTime) -> dict[str, Any]:
+    with installation.database.read() as connection:
         try:
-            snapshot = incidents.load_snapshot(connection, link.response, house.roster())
+            snapshot = incidents.load_snapshot(connection, link.response, installation.roster())
         except NoResultFound:
             raise ForeignLink("this link belongs to another installation: ask whoever sent it") from None
     incident, roster = snapshot.incident, snapshot.roster
@@ -103,7 +105,7 @@ def _view(house: Installation, link: AcknowledgeLink, now: DateTime) -> dict[str
     }
     view |= _step(snapshot, link, now)
     if view.get("decides"):
-        view["decides"] = board.both_languages(house.library.get(view["decides"]).title)
+        view["decides"] = board.both_languages(installation.library.get(view["decides"]).title)
     return view
 
 

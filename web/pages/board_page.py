@@ -22,18 +22,18 @@ _SILENT = frozenset({"held", "shown"})  # warnings that nobody was called for
 
 
 @router.get("/")
-async def show_board(request: Request, desk: RequestContextDep, all: Annotated[bool, Query()] = False) -> Response:  # noqa: A002
+async def show_board(request: Request, context: RequestContextDep, all: Annotated[bool, Query()] = False) -> Response:  # noqa: A002
     """Open incidents, the most urgent first."""
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        with house.database.read() as connection:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        with installation.database.read() as connection:
             status = "all" if all else "open"
             found = board.list_board_rows(
-                connection, house.roster(), now, status=status, limit=_SHOWN, urgent_first=not all
+                connection, installation.roster(), now, status=status, limit=_SHOWN, urgent_first=not all
             )
             figures = board.board_figures(connection, now)
             held = [warning_document(row) for row in warnings.list_warnings(connection) if row.course in _SILENT]
-        wrong = file_findings(request, house)
+        wrong = file_findings(request, installation)
         return {"now": now, "rows": found, "held": held, "figures": figures, "findings": wrong, "all": all}
 
-    return await render_live_page(request, desk, "board.html", look)
+    return await render_live_page(request, context, "board.html", look)

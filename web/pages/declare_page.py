@@ -38,41 +38,41 @@ def _empty() -> dict[str, Any]:
 
 
 @router.get("/declare")
-async def show_declare_form(request: Request, desk: RequestContextDep) -> Response:
+async def show_declare_form(request: Request, context: RequestContextDep) -> Response:
     """Show the declare form with a command id of its own: sent twice, it declares once."""
-    values = await desk.read(_choices, need="declare")
+    values = await context.read(_choices, need="declare")
     return render_page(request, "declare.html", given=_empty(), similar=[], ask=False, error="", **values)
 
 
 @router.get("/declare/similar")
-async def show_similar(request: Request, desk: RequestContextDep) -> Response:
+async def show_similar(request: Request, context: RequestContextDep) -> Response:
     """Show open incidents similar to what is being typed."""
     given = dict(request.query_params)
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        return {"now": now, "similar": _alike(house, given, now)}
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        return {"now": now, "similar": _alike(installation, given, now)}
 
-    return render_page(request, "similar.html", **await desk.read(look, need="declare"))
+    return render_page(request, "similar.html", **await context.read(look, need="declare"))
 
 
 @router.post("/declare")
-async def declare_by_form(request: Request, desk: RequestContextDep) -> Response:
+async def declare_by_form(request: Request, context: RequestContextDep) -> Response:
     """Declare an incident, unless it resembles an open one and the form does not say that it is another."""
     given = await read_form_fields(request)
 
-    def look(house: Installation, now: DateTime) -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
-        with house.database.read() as connection:
+    def look(installation: Installation, now: DateTime) -> tuple[str, list[dict[str, Any]], dict[str, Any]]:
+        with installation.database.read() as connection:
             known = incidents.find_reference(connection, given.get("id", ""))
-        alike = [] if known or given.get("anyway") or given.get("drill") else _alike(house, given, now)
-        return known, alike, _choices(house, now)
+        alike = [] if known or given.get("anyway") or given.get("drill") else _alike(installation, given, now)
+        return known, alike, _choices(installation, now)
 
-    known, alike, choices = await desk.read(look, need="declare")
+    known, alike, choices = await context.read(look, need="declare")
     if known:
         return RedirectResponse(f"/incidents/{known}", 303)
     error = ""
     if not alike:
         try:
-            answer = await desk.declare(lambda by: _command(given, by, choices["now"]))
+            answer = await context.declare(lambda by: _command(given, by, choices["now"]))
             return RedirectResponse(f"/incidents/{answer.ref}", 303)
         except CommandRefused as refused:
             error = str(refused)
@@ -84,18 +84,20 @@ async def declare_by_form(request: Request, desk: RequestContextDep) -> Response
     )
 
 
-def _choices(house: Installation, now: DateTime) -> dict[str, Any]:
-    with house.database.read() as connection:
+def _choices(installation: Installation, now: DateTime) -> dict[str, Any]:
+    with installation.database.read() as connection:
         services = board.list_services(connection)
-    playbooks = [{"id": one.id, "title": board.both_languages(one.title)} for one in house.library.all()]
-    return {"now": now, "playbooks": playbooks, "services": services, "currency": house.roster().currency}
+    playbooks = [{"id": one.id, "title": board.both_languages(one.title)} for one in installation.library.all()]
+    return {"now": now, "playbooks": playbooks, "services": services, "currency": installation.roster().currency}
 
 
-def _alike(house: Installation, given: Mapping[str, str], now: DateTime) -> list[dict[str, Any]]:
+def _alike(installation: Installation, given: Mapping[str, str], now: DateTime) -> list[dict[str, Any]]:
     texts = {name: given.get(name, "").strip()[:200] for name in _TEXTS}
     if not texts["title"]:
         return []
-    return find_open_similar(get_learning_service(house), **texts, playbook=given.get("playbook", ""), now=now)[:_SHOWN]
+    return find_open_similar(get_learning_service(installation), **texts, playbook=given.get("playbook", ""), now=now)[
+        :_SHOWN
+    ]
 
 
 def _minutes(given: Mapping[str, str]) -> int:

@@ -27,17 +27,17 @@ _LONGEST: Final = 4_000
 async def show_draft(
     request: Request,
     ref: str,
-    desk: RequestContextDep,
+    context: RequestContextDep,
     step: Annotated[str, Query(max_length=200)],
     old: Annotated[int, Query(ge=0)] = 0,
     new: Annotated[int, Query(ge=0)] = 0,
 ) -> Response:
     """Show a draft with its approval, its versions and the text boxes."""
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        document = incident_document(house, ref, now)
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        document = incident_document(installation, ref, now)
         playbook, found, approval, published = _find(document, step)
-        with house.database.read() as connection:
+        with installation.database.read() as connection:
             incident_id = incidents.find_incident_id(connection, ref)
             versions = timeline.list_draft_versions(connection, incident_id, found["id"])
             seen = incidents.count_facts(connection, incident_id)
@@ -51,7 +51,7 @@ async def show_draft(
             "boxes": _boxes(found),
         }  # fmt: skip
 
-    return await render_live_page(request, desk, "text.html", look)
+    return await render_live_page(request, context, "text.html", look)
 
 
 def _find(document: Mapping[str, Any], name: str) -> tuple[str, dict[str, Any], dict[str, Any] | None, bool]:

@@ -19,16 +19,16 @@ _LISTED = 24
 
 
 @router.get("/drills")
-async def show_drills(request: Request, desk: RequestContextDep) -> Response:
+async def show_drills(request: Request, context: RequestContextDep) -> Response:
     """Show the running drill second by second, and the history below."""
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        held = read_model.list_history(house, _LISTED)
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        held = read_model.list_history(installation, _LISTED)
         turned = [(str(one["at"])[5:10], one) for one in reversed(held)]
         return {
-            "now": now, "running": read_model.read_running(house), "held": held,
+            "now": now, "running": read_model.read_running(installation), "held": held,
             "capacity": [(day, one["knee"]["rate"] if one.get("knee") else None) for day, one in turned],
             "rto": [(day, one.get("rto_seconds")) for day, one in turned],
         }  # fmt: skip
 
-    return await render_live_page(request, desk, "drills.html", look, every=1.0, bars=bar_chart, sparkline=sparkline)
+    return await render_live_page(request, context, "drills.html", look, every=1.0, bars=bar_chart, sparkline=sparkline)

@@ -18,11 +18,11 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/executive")
-async def show_executive(request: Request, desk: RequestContextDep) -> Response:
+async def show_executive(request: Request, context: RequestContextDep) -> Response:
     """Show every open incident in a paragraph, with the decisions that wait."""
     language, zone = negotiate_language(request), negotiate_time_zone(request)
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        return {"now": now, **build_overview(house, now, language, zone)}
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        return {"now": now, **build_overview(installation, now, language, zone)}
 
-    return await render_live_page(request, desk, "executive.html", look)
+    return await render_live_page(request, context, "executive.html", look)

@@ -24,41 +24,41 @@ _CALLS: Final = 100
 
 
 @router.get("/follow-ups")
-async def show_follow_ups(request: Request, desk: RequestContextDep) -> Response:
+async def show_follow_ups(request: Request, context: RequestContextDep) -> Response:
     """Show every incident with a follow-up, newest first."""
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        with house.database.read() as connection:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        with installation.database.read() as connection:
             found = follow_ups.list_follow_ups(connection, _LISTED)
-        customers = get_customer_service(house)
+        customers = get_customer_service(installation)
         return {"now": now, "rows": [{**row, "card": follow_up_summary(customers, row["ref"])} for row in found]}
 
-    return await render_live_page(request, desk, "follow-ups.html", look)
+    return await render_live_page(request, context, "follow-ups.html", look)
 
 
 @router.get("/follow-ups/{ref}")
 async def show_follow_up(
-    request: Request, ref: str, desk: RequestContextDep, after: Annotated[int, Query(ge=0, le=10**9)] = 0
+    request: Request, ref: str, context: RequestContextDep, after: Annotated[int, Query(ge=0, le=10**9)] = 0
 ) -> Response:
     """Show one follow-up: its figures, and the customers whom a person calls."""
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        found = follow_up_document(get_customer_service(house), ref, calls=True, limit=_CALLS, after=after)
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        found = follow_up_document(get_customer_service(installation), ref, calls=True, limit=_CALLS, after=after)
         return {"now": now, "found": found, "after": after, "more": len(found["customers"]) == _CALLS, "step": _CALLS}
 
-    return await render_live_page(request, desk, "follow-up.html", look)
+    return await render_live_page(request, context, "follow-up.html", look)
 
 
 @router.post("/follow-ups/{ref}/called")
-async def record_call(request: Request, ref: str, desk: RequestContextDep) -> Response:
+async def record_call(request: Request, ref: str, context: RequestContextDep) -> Response:
     """Record from the page that a customer was called."""
     given = await read_form_fields(request)
 
-    def act(house: Installation, by: str, now: DateTime) -> None:
+    def act(installation: Installation, by: str, now: DateTime) -> None:
         note = given.get("note", "")[:2_000]
         survey_answers.record_callback(
-            get_customer_service(house), ref, given.get("customer", "")[:200], now, by=by, note=note
+            get_customer_service(installation), ref, given.get("customer", "")[:200], now, by=by, note=note
         )
 
-    await desk.write(act, need="customers")
+    await context.write(act, need="customers")
     return RedirectResponse(f"/follow-ups/{quote(ref, safe='')}", 303)

@@ -32,14 +32,14 @@ RETURN_PAGES: Final = frozenset(
 
 
 @router.post("/incidents/{ref}/do/{name}")
-async def submit_command(request: Request, ref: str, name: str, desk: RequestContextDep) -> Response:
+async def submit_command(request: Request, ref: str, name: str, context: RequestContextDep) -> Response:
     """Carry out the command that a page's form asks for.
 
     The same button pressed twice is one command: its id is made of who asks, what they ask and what they saw.
     """
     given = await read_form_fields(request)
 
-    def act(house: Installation, by: str, now: DateTime) -> None:
+    def act(installation: Installation, by: str, now: DateTime) -> None:
         command_id = str(
             uuid.uuid5(
                 _SPACE,
@@ -48,13 +48,15 @@ async def submit_command(request: Request, ref: str, name: str, desk: RequestCon
         )
         if name == "attach":
             playbook = given.get("playbook", "")
-            commands.attach_playbook(house, Attach(id=command_id, incident=ref, by=by, playbook=playbook), now)
+            commands.attach_playbook(installation, Attach(id=command_id, incident=ref, by=by, playbook=playbook), now)
         elif name == "merge":
-            commands.merge_incidents(house, Merge(id=command_id, incident=ref, by=by, into=given.get("into", "")), now)
+            commands.merge_incidents(
+                installation, Merge(id=command_id, incident=ref, by=by, into=given.get("into", "")), now
+            )
         else:
-            commands.carry_out_command(house, build_command(ref, name, {**given, "id": command_id}, by), now)
+            commands.carry_out_command(installation, build_command(ref, name, {**given, "id": command_id}, by), now)
 
-    await desk.write(act, need=required_permission(name, given))
+    await context.write(act, need=required_permission(name, given))
     return RedirectResponse(_place(ref, name, given), 303)
 
 

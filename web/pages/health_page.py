@@ -20,13 +20,13 @@ router = APIRouter(include_in_schema=False)
 @router.get("/health")
 async def show_health(
     request: Request,
-    desk: RequestContextDep,
+    context: RequestContextDep,
     board: HealthBoardServiceDep,
     service: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """Show the health board of one service, or of all together."""
 
-    def look(_house: Installation, now: DateTime) -> dict[str, Any]:
+    def look(_installation: Installation, now: DateTime) -> dict[str, Any]:
         return {"now": now, "found": board.board_document_blocking("", service)}
 
-    return await render_live_page(request, desk, "health.html", look, sparkline=sparkline, forecast=forecast_chart)
+    return await render_live_page(request, context, "health.html", look, sparkline=sparkline, forecast=forecast_chart)

@@ -28,8 +28,8 @@ _MINUTE: Final = 60.0
 class MonthlyHistory:
     """Monthly statistics, counted at most once a minute and zone; callers meanwhile get the last result."""
 
-    def __init__(self, house: Installation) -> None:
-        self._house = house
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, dict[str, MonthSummary]]] = {}
         self._counting: set[str] = set()
@@ -50,7 +50,7 @@ class MonthlyHistory:
     def _count(self, zone: str, now: DateTime) -> dict[str, MonthSummary]:
         try:
             first = now.in_timezone(zone).start_of("month").subtract(months=MONTHS - 1)
-            with self._house.database.read() as connection:
+            with self._installation.database.read() as connection:
                 found = past_incidents.summarize_months(connection, first.in_timezone("UTC"), zone)
             names = [first.add(months=place).format("YYYY-MM") for place in range(MONTHS)]
             counted = {name: found.get(name, MonthSummary()) for name in names}
@@ -67,7 +67,7 @@ class MonthlyHistory:
 @router.get("/history")
 async def show_history(  # noqa: PLR0913, PLR0917 - each narrows the list
     request: Request,
-    desk: RequestContextDep,
+    context: RequestContextDep,
     q: Annotated[str, Query(max_length=200)] = "",
     service: Annotated[str, Query(max_length=80)] = "",
     playbook: Annotated[str, Query(max_length=100)] = "",
@@ -82,19 +82,19 @@ async def show_history(  # noqa: PLR0913, PLR0917 - each narrows the list
     wanted = IncidentQuery(q, service, playbook, person, since, until, drills, before)
     months: MonthlyHistory = request.app.state.months
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        with house.database.read() as connection:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        with installation.database.read() as connection:
             rows = past_incidents.search_incidents(connection, wanted)
             services = board.list_services(connection)
-        roster = house.roster()
+        roster = installation.roster()
         return {
             "now": now, "rows": rows, "services": services, "months": months.get(zone, now),
-            "playbooks": [{"id": one.id, "title": board.both_languages(one.title)} for one in house.library.all()],
+            "playbooks": [{"id": one.id, "title": board.both_languages(one.title)} for one in installation.library.all()],
             "persons": {one.id: one.name for one in roster.people.values()},
         }  # fmt: skip
 
     asked = {"q": q, "service": service, "playbook": playbook, "person": person, "month": month, "drills": drills}
-    found = await desk.read(look)
+    found = await context.read(look)
     more = str(request.url.include_query_params(before=found["rows"][-1]["number"]).query) if _full(found) else ""
     return render_page(request, "history.html", asked=asked, more=more, plots=monthly_charts(found["months"]), **found)
 

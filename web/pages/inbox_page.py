@@ -49,8 +49,8 @@ async def receive(name: str, request: Request, document: Annotated[dict[str, Any
         )
     letterbox: InboxStore = request.app.state.letterbox
     number = letterbox.put(box, received_at.isoformat(timespec="microseconds"), document)
-    house: Installation = request.app.state.house
-    return JSONResponse({"id": str(number), "url": f"{house.settings.local_url}/inbox/{box}#{number}"})
+    installation: Installation = request.app.state.installation
+    return JSONResponse({"id": str(number), "url": f"{installation.settings.local_url}/inbox/{box}#{number}"})
 
 
 @router.get("/inbox/api/messages", responses=documented_responses("letters", "Letters, the oldest first"))
@@ -72,9 +72,9 @@ async def show_inboxes(request: Request) -> Response:
     letterbox = await _for_reader(request, None)
     asker: Principal = request.state.asker
     boxes = {box["name"]: box for box in await asyncio.to_thread(letterbox.boxes)}
-    house: Installation = request.app.state.house
+    installation: Installation = request.app.state.installation
     try:
-        roster = house.roster()
+        roster = installation.roster()
         names = {person: known.name for person, known in roster.people.items()}
         names |= {f"public/{channel}": channel for channel in roster.public}
     except BadFile:
@@ -114,7 +114,9 @@ async def _for_reader(request: Request, box: str | None) -> InboxStore:
     """
     asker = Principal()
     try:
-        asker = await asyncio.to_thread(authenticate, request.app.state.house, read_credentials(request), clock.now())
+        asker = await asyncio.to_thread(
+            authenticate, request.app.state.installation, read_credentials(request), clock.now()
+        )
         require_permission(asker, "look")
         if box is not None:
             _demand_box(asker, box)

@@ -25,17 +25,17 @@ _COLUMNS: Final = ("seq", "at", "kind", "step", "by", "by_name", "says")
 
 
 @router.get("/incidents/{ref}/export.{kind}")
-async def export_incident(request: Request, ref: str, kind: Kind, desk: RequestContextDep) -> Response:
+async def export_incident(request: Request, ref: str, kind: Kind, context: RequestContextDep) -> Response:
     """Export an incident with its whole timeline as a file."""
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
         return {
             "now": now,
-            "incident": incident_document(house, ref, now),
-            **timeline_document(house, ref, limit=_MOST),
+            "incident": incident_document(installation, ref, now),
+            **timeline_document(installation, ref, limit=_MOST),
         }
 
-    found = await desk.read(look)
+    found = await context.read(look)
     if kind == "json":
         body = json.dumps({"incident": found["incident"], "timeline": found["entries"]}, ensure_ascii=False, indent=1)
     elif kind == "csv":

@@ -54,7 +54,7 @@ async def redirect_to_board() -> Response:
 async def show_incident(
     request: Request,
     ref: str,
-    desk: RequestContextDep,
+    context: RequestContextDep,
     facts_after: Annotated[int, Query(ge=-1)] = -1,
     kind: Annotated[str, Query(max_length=20)] = "",
     by: Annotated[str, Query(max_length=100)] = "",
@@ -62,13 +62,13 @@ async def show_incident(
     """Show one whole incident."""
     filters = {"kind": kind, "by": by, "after": facts_after}
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        document = incident_document(house, ref, now)
-        told, count = _told(house, document["ref"], filters)
-        with house.database.read() as connection:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        document = incident_document(installation, ref, now)
+        told, count = _told(installation, document["ref"], filters)
+        with installation.database.read() as connection:
             same = CaseType.INCIDENT if document["ref"].startswith("INC-") else CaseType.WARNING
             others = board.list_open_cases(connection, same, drill=document["drill"])
-        roster = house.roster()
+        roster = installation.roster()
         return {
             "now": now,
             "incident": document,
@@ -76,34 +76,36 @@ async def show_incident(
             "corrected": {e["data"]["corrects"]: e["seq"] for e in told if e["kind"] == K.CORRECTED},
             "seen": count,
             "filters": filters,
-            "port": house.settings.prefect_port,
+            "port": installation.settings.prefect_port,
             "others": [one for one in others if one["ref"] != document["ref"]],
-            "playbooks": [{"id": one.id, "title": board.both_languages(one.title)} for one in house.library.all()],
+            "playbooks": [
+                {"id": one.id, "title": board.both_languages(one.title)} for one in installation.library.all()
+            ],
             "running": [one["id"] for one in document["playbooks"]],
             "everybody": {one.id: one.name for one in roster.people.values()},
-            **incident_learning(house, document["ref"], now),
-            "follow": follow_up_summary(get_customer_service(house), ref),
-            **_at_a_glance(document, desk.asker),
+            **incident_learning(installation, document["ref"], now),
+            "follow": follow_up_summary(get_customer_service(installation), ref),
+            **_at_a_glance(document, context.asker),
         }
 
     if not _REF.fullmatch(ref):  # inc-1, 1 and an id lead to the one page of that incident
-        known = await desk.read(lambda house, _now: _ref_of(house, ref))
+        known = await context.read(lambda installation, _now: _ref_of(installation, ref))
         if known != ref:
             return RedirectResponse(f"/incidents/{quote(known)}", 307)
-    return await render_live_page(request, desk, "incident.html", look, purpose=purpose_label, picture=timeline_svg)
+    return await render_live_page(request, context, "incident.html", look, purpose=purpose_label, picture=timeline_svg)
 
 
-def _ref_of(house: Installation, name: str) -> str:
-    with house.database.read() as connection:
+def _ref_of(installation: Installation, name: str) -> str:
+    with installation.database.read() as connection:
         return incidents.load_incident(connection, incidents.find_incident_id(connection, name)).ref
 
 
-def _told(house: Installation, ref: str, filters: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
+def _told(installation: Installation, ref: str, filters: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
     """The facts that are wanted, and how many there are in all."""
     narrowed = bool(filters["kind"] or filters["by"])
     whole_of_it = narrowed or filters["after"] >= 0
     told = timeline_document(
-        house, ref, after=max(0, filters["after"]), limit=MOST_FACTS, last=0 if whole_of_it else LAST_FACTS
+        installation, ref, after=max(0, filters["after"]), limit=MOST_FACTS, last=0 if whole_of_it else LAST_FACTS
     )["entries"]  # fmt: skip
     count = told[-1]["seq"] if told else 0
     wanted, people = FILTER_KINDS.get(filters["kind"]), filters["kind"] == "people"

@@ -54,8 +54,8 @@ class _View:
 class LiveUpdates:
     """Event streams of one web process: the waiting readers, and the last rendering of each view."""
 
-    def __init__(self, house: Installation) -> None:
-        self._house = house
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
         self._views: dict[tuple[str, ...], _View] = {}
         self._news = asyncio.Condition()
         self._version: object = object()
@@ -133,7 +133,7 @@ class LiveUpdates:
 
     async def _watch(self) -> None:
         """Glance at the database while anybody looks on."""
-        version = DatabaseVersion(self._house)
+        version = DatabaseVersion(self._installation)
         try:
             known = await asyncio.to_thread(version.read)
             while self._streams:
@@ -165,7 +165,7 @@ def html_fingerprint(html: str) -> str:
 
 async def render_live_page(
     request: Request,
-    desk: RequestContext,
+    context: RequestContext,
     template: str,
     look: LoadView,
     *,
@@ -180,22 +180,22 @@ async def render_live_page(
         values: of the template, the same for ever.
     """
     if "text/event-stream" not in request.headers.get("accept", ""):
-        found = await desk.read(look)
+        found = await context.read(look)
         return render_page(request, template, live=True, **found, **values)
     language, zone = negotiate_language(request), negotiate_time_zone(request)
     live: LiveUpdates = request.app.state.live
 
     async def check() -> None:
-        await desk.read(lambda _house, _now: None)
+        await context.read(lambda _installation, _now: None)
 
     async def make() -> str:
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(request.app.state.readers, lambda: look(desk.house, clock.now()))
+        found = await loop.run_in_executor(request.app.state.readers, lambda: look(context.installation, clock.now()))
         return main_html(render_template(request, template, language=language, zone=zone, live=True, **found, **values))
 
     await check()  # who may not look is told so by a status, not by a stream that ends
     # What a page shows depends on who looks by their role and by in whose name they act, on nothing else of them.
-    key = (request.url.path, request.url.query, language, zone, desk.asker.role.word, desk.asker.by)
+    key = (request.url.path, request.url.query, language, zone, context.asker.role.word, context.asker.by)
     seen = request.query_params.get("seen", request.headers.get("last-event-id", ""))
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(

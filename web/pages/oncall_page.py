@@ -22,25 +22,25 @@ HOURS: Final = (1, 4, 8, 12, 24, 72)
 
 
 @router.get("/duty")
-async def show_oncall(request: Request, desk: RequestContextDep) -> Response:
+async def show_oncall(request: Request, context: RequestContextDep) -> Response:
     """Show every role: who has it, the backup, until when; and the coming days as a chart."""
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        days = read_model.list_shifts(house, now)
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        days = read_model.list_shifts(installation, now)
         return {
-            "now": now, "days": days, "roles": read_model.list_on_duty(house, now), "overrides": read_model.list_overrides(house, now),
-            "people": {one.id: one.name for one in house.roster().people.values()}, "hours": HOURS,
+            "now": now, "days": days, "roles": read_model.list_on_duty(installation, now), "overrides": read_model.list_overrides(installation, now),
+            "people": {one.id: one.name for one in installation.roster().people.values()}, "hours": HOURS,
         }  # fmt: skip
 
-    return await render_live_page(request, desk, "duty.html", look, shifts=shift_chart)
+    return await render_live_page(request, context, "duty.html", look, shifts=shift_chart)
 
 
 @router.post("/duty/overrides")
-async def create_override(request: Request, desk: RequestContextDep) -> Response:
+async def create_override(request: Request, context: RequestContextDep) -> Response:
     """Create an override from now for some hours: that person gets the role and its open steps."""
     given = await read_form_fields(request)
 
-    def act(house: Installation, by: str, now: DateTime) -> None:
+    def act(installation: Installation, by: str, now: DateTime) -> None:
         hours = given.get("hours", "")
         length = int(hours) if hours.isdecimal() and int(hours) in HOURS else HOURS[0]
         name = repr((by, sorted(given.items()), now.format("YYYYMMDDHHmm")))  # pressed twice it is one
@@ -49,14 +49,14 @@ async def create_override(request: Request, desk: RequestContextDep) -> Response
             person=given.get("person", "")[:100], start=now, end=now.add(hours=length),
             reason=given.get("reason", "").strip()[:500], by=by, made_at=now,
         )  # fmt: skip
-        overrides.add_override(house, wanted)
+        overrides.add_override(installation, wanted)
 
-    await desk.write(act, need="duty")
+    await context.write(act, need="duty")
     return RedirectResponse("/duty", 303)
 
 
 @router.post("/duty/overrides/{name}/end")
-async def end_override(name: str, desk: RequestContextDep) -> Response:
+async def end_override(name: str, context: RequestContextDep) -> Response:
     """End an override now."""
-    await desk.write(lambda house, by, now: overrides.end_override(house, name, by, now), need="duty")
+    await context.write(lambda installation, by, now: overrides.end_override(installation, name, by, now), need="duty")
     return RedirectResponse("/duty", 303)

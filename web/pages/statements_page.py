@@ -25,13 +25,13 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/statements")
 async def show_statements(
-    request: Request, desk: RequestContextDep, incident: Annotated[str, Query(max_length=64)] = ""
+    request: Request, context: RequestContextDep, incident: Annotated[str, Query(max_length=64)] = ""
 ) -> Response:
     """Show the statements of one incident; by default of the newest open one."""
     figures: SampleStore = request.app.state.figures.figures
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        with house.database.read() as connection:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        with installation.database.read() as connection:
             heads = [
                 one
                 for drill in (False, True)
@@ -40,17 +40,17 @@ async def show_statements(
         ref = incident or (heads[0]["ref"] if heads else "")
         if not ref:
             return {"now": now, "heads": [], "incident": None, "said": [], "mood": None, "seen": 0, "people": {}}
-        document = incident_document(house, ref, now)
+        document = incident_document(installation, ref, now)
         began = _moment(document["declared_at"])
         ends = _moment(document["closed_at"]).add(hours=6) if document["closed_at"] else now
-        with house.database.read() as connection:
+        with installation.database.read() as connection:
             seen = incidents.count_facts(connection, document["id"])
         return {
             "now": now, "heads": heads, "incident": document, "said": statements.list_statements(document),
             "mood": statements.build_mention_series(figures, began, min(now, ends)), "seen": seen, "people": document["people"],
         }  # fmt: skip
 
-    return await render_live_page(request, desk, "statements.html", look, plot=incident_trend)
+    return await render_live_page(request, context, "statements.html", look, plot=incident_trend)
 
 
 def _moment(written: str) -> DateTime:

@@ -33,17 +33,17 @@ def is_outage(error: StorageError) -> bool:
     return "cannot be reached" in str(error)
 
 
-def create_fallback_app(house: Installation) -> FastAPI:
+def create_fallback_app(installation: Installation) -> FastAPI:
     """Create the application that needs no database."""
     app = FastAPI(title="Tocsin", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
-    app.state.house = house
+    app.state.installation = installation
     app.state.writers = ThreadPoolExecutor(1, thread_name_prefix="command")
-    app.state.status = status_page.StatusPageCache(house, now)
+    app.state.status = status_page.StatusPageCache(installation, now)
     errors.install_error_handlers(app)
     app.include_router(status_page.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parents[1] / "static"), name="static")
     app.add_api_route("/{path:path}", _not_now, methods=["GET", "POST", "PUT", "DELETE"], include_in_schema=False)
-    app.add_middleware(RequestGuard, house=house)
+    app.add_middleware(RequestGuard, installation=installation)
     return app
 
 
@@ -59,7 +59,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.writers.shutdown(wait=False, cancel_futures=True)
 
 
-def serve_until_database_answers(house: Installation, config: uvicorn.Config) -> None:
+def serve_until_database_answers(installation: Installation, config: uvicorn.Config) -> None:
     """Serve the fallback application until the database answers, or the process is told to end."""
     server = uvicorn.Server(config)
     ended = threading.Event()
@@ -67,7 +67,7 @@ def serve_until_database_answers(house: Installation, config: uvicorn.Config) ->
     def look() -> None:
         while not ended.wait(_AGAIN):
             try:
-                house.open()
+                installation.open()
             except StorageError as error:
                 if is_outage(error):
                     continue

@@ -42,8 +42,8 @@ LONGEST_TOKEN = 300
 class StatusPageCache:
     """Status document, refreshed at most every two seconds; the last good copy during an outage."""
 
-    def __init__(self, house: Installation, now: Callable[[], DateTime]) -> None:
-        self._house, self._now = house, now
+    def __init__(self, installation: Installation, now: Callable[[], DateTime]) -> None:
+        self._installation, self._now = installation, now
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="status")
         self._asking: asyncio.Future[None] | None = None
         self._found: dict[str, Any] | None = None
@@ -60,13 +60,15 @@ class StatusPageCache:
             if not done:
                 self._failed = time.monotonic()
         if self._found is None:
-            plan = subscribers.get_status_page_service(self._house).plan
-            self._found = page.load_copy(self._house.settings.home) or page.build_unknown_page(plan, self._now())
+            plan = subscribers.get_status_page_service(self._installation).plan
+            self._found = page.load_copy(self._installation.settings.home) or page.build_unknown_page(plan, self._now())
         return self._found
 
     def _look(self) -> None:
         try:
-            found = page.build_page(self._house, subscribers.get_status_page_service(self._house).plan, self._now())
+            found = page.build_page(
+                self._installation, subscribers.get_status_page_service(self._installation).plan, self._now()
+            )
         except Exception as error:  # noqa: BLE001 - the public sees the last good copy, whatever it was
             if self._failed < 0:
                 log.warning("the status page shows its last copy: %s", type(error).__name__)
@@ -75,7 +77,7 @@ class StatusPageCache:
         self._found, self._looked, self._failed = found, time.monotonic(), -_LONG_AGO
         body = (found["overall"], found["services"], found["statements"])
         if body != self._body or time.monotonic() - self._kept > _KEEP_EVERY:
-            page.save_copy(self._house.settings.home, found)
+            page.save_copy(self._installation.settings.home, found)
             self._body, self._kept = body, time.monotonic()
 
     def close(self) -> None:
@@ -93,13 +95,13 @@ def _language(request: Request) -> str:
 async def show_status(request: Request) -> Response:
     """Show the state of each service, and the statements."""
     pages: StatusPageCache = request.app.state.status
-    house: Installation = request.app.state.house
+    installation: Installation = request.app.state.installation
     found = await pages.current()
-    desk = subscribers.get_status_page_service(house)
+    service = subscribers.get_status_page_service(installation)
     language, zone = _language(request), negotiate_time_zone(request)
     html = render_template(
-        request, "status.html", language=language, zone=zone, found=found, old=_is_old(found), title=desk.plan.title,
-        moment=lambda at: _moment(at, zone), subscribing=desk.plan.tag in (house.tags() or ()), kind=_kind(language),
+        request, "status.html", language=language, zone=zone, found=found, old=_is_old(found), title=service.plan.title,
+        moment=lambda at: _moment(at, zone), subscribing=service.plan.tag in (installation.tags() or ()), kind=_kind(language),
     )  # fmt: skip
     return _cacheable(request, html, "text/html; charset=utf-8")
 
@@ -108,14 +110,14 @@ async def show_status(request: Request) -> Response:
 async def show_feed(request: Request) -> Response:
     """The statements as an Atom feed, in one language."""
     pages: StatusPageCache = request.app.state.status
-    house: Installation = request.app.state.house
+    installation: Installation = request.app.state.installation
     found = await pages.current()
     language = _language(request)
-    base = house.settings.links_url
+    base = installation.settings.links_url
     newest = max((one["at"] for one in found["statements"]), default="2000-01-01T00:00:00+00:00")
     xml = render_template(
         request, "status_feed.xml", language=language, found=found, base=base, updated=newest, kind=_kind(language),
-        host=urlsplit(base).hostname or "tocsin", title=subscribers.get_status_page_service(house).plan.title,
+        host=urlsplit(base).hostname or "tocsin", title=subscribers.get_status_page_service(installation).plan.title,
         shown=[one for one in found["statements"] if one["texts"] and not one["withdrawn"]],
     )  # fmt: skip
     return _cacheable(request, xml, "application/atom+xml; charset=utf-8")
@@ -152,12 +154,12 @@ async def subscribe(
     request: Request, address: Annotated[str, Form(max_length=1_000)] = "", lang: Annotated[str, Query()] = ""
 ) -> Response:
     """Subscribe to statements by e-mail. The answer never reveals whether an address is subscribed."""
-    house: Installation = request.app.state.house
+    installation: Installation = request.app.state.installation
     language = normalise(lang) if lang else _language(request)
-    desk = subscribers.get_status_page_service(house)
+    service = subscribers.get_status_page_service(installation)
 
     def act() -> None:
-        subscribers.subscribe(desk, address, language, clock.now(), client_address(request))
+        subscribers.subscribe(service, address, language, clock.now(), client_address(request))
 
     try:
         await asyncio.get_running_loop().run_in_executor(request.app.state.writers, act)
@@ -179,29 +181,29 @@ async def show_subscription_requested(request: Request) -> HTMLResponse:
 @router.get("/status/confirm/{token}")
 async def show_confirm_subscription(request: Request, token: str) -> HTMLResponse:
     """Show one button that confirms a subscription; GET changes nothing."""
-    return _asking(request, "confirm", lambda desk: desk.read_confirm_link(token[:LONGEST_TOKEN]))
+    return _asking(request, "confirm", lambda service: service.read_confirm_link(token[:LONGEST_TOKEN]))
 
 
 @router.post("/status/confirm/{token}")
 async def confirm_subscription(request: Request, token: str) -> HTMLResponse:
     """Confirm a subscription."""
     return await _done(
-        request, "confirmed", lambda desk: subscribers.confirm_subscription(desk, token[:LONGEST_TOKEN], clock.now())
+        request, "confirmed", lambda service: subscribers.confirm_subscription(service, token[:LONGEST_TOKEN], clock.now())
     )  # fmt: skip
 
 
 @router.get("/status/leave/{token}")
 async def show_unsubscribe(request: Request, token: str) -> HTMLResponse:
     """Show one button that unsubscribes; GET (as of a link scanner) changes nothing."""
-    return _asking(request, "leave", lambda desk: desk.read_leave_link(token[:LONGEST_TOKEN]))
+    return _asking(request, "leave", lambda service: service.read_leave_link(token[:LONGEST_TOKEN]))
 
 
 @router.post("/status/leave/{token}")
 async def unsubscribe(request: Request, token: str) -> HTMLResponse:
     """Unsubscribe, by the button or by the mail program (RFC 8058); a repeat is no error."""
 
-    def act(desk: subscribers.StatusPageService) -> bool:
-        subscribers.unsubscribe(desk, token[:LONGEST_TOKEN])
+    def act(service: subscribers.StatusPageService) -> bool:
+        subscribers.unsubscribe(service, token[:LONGEST_TOKEN])
         return True
 
     return await _done(request, "left", act)
@@ -209,16 +211,16 @@ async def unsubscribe(request: Request, token: str) -> HTMLResponse:
 
 def _asking(request: Request, what: str, read: Callable[[subscribers.StatusPageService], str]) -> HTMLResponse:
     try:
-        read(subscribers.get_status_page_service(request.app.state.house))
+        read(subscribers.get_status_page_service(request.app.state.installation))
     except BadLink as bad:
         return _note(request, "wrong", 410 if "expired" in str(bad) else 400, wrong=str(bad))
     return _note(request, what)
 
 
 async def _done(request: Request, what: str, act: Callable[[subscribers.StatusPageService], bool]) -> HTMLResponse:
-    desk = subscribers.get_status_page_service(request.app.state.house)
+    service = subscribers.get_status_page_service(request.app.state.installation)
     try:
-        known = await asyncio.get_running_loop().run_in_executor(request.app.state.writers, act, desk)
+        known = await asyncio.get_running_loop().run_in_executor(request.app.state.writers, act, service)
     except BadLink as bad:
         return _note(request, "wrong", 410 if "expired" in str(bad) else 400, wrong=str(bad))
     if not known:

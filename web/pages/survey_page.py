@@ -47,16 +47,16 @@ async def submit_survey(token: str, request: Request) -> HTMLResponse:
     """Submit the answers. A second submission by the same link changes nothing, and says so."""
     body = await request.body()
     fields = _fields(body[:MOST_BYTES])
-    desk, loop = get_requested_service(request), asyncio.get_running_loop()
+    service, loop = get_requested_service(request), asyncio.get_running_loop()
     try:
         _check(token)
         found, said = await loop.run_in_executor(
-            request.app.state.writers, lambda: survey_answers.record_answer(desk, token, fields, clock.now())
+            request.app.state.writers, lambda: survey_answers.record_answer(service, token, fields, clock.now())
         )
     except BadLink as bad:
         return _bad(request, bad)
     except BadSurveyAnswer as bad:
-        found = await asyncio.to_thread(survey_answers.find_survey_page, desk, token, clock.now())
+        found = await asyncio.to_thread(survey_answers.find_survey_page, service, token, clock.now())
         return _page(request, found, 422, wrong=str(bad), given=fields)
     except StorageError as error:
         return render_page(request, "survey_closed.html", 503, error=str(error), found=None)

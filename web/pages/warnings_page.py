@@ -26,13 +26,13 @@ _WORST: Final = ("firing", "recovering", "pending", "no_data", "ok")
 
 
 @router.get("/warnings")
-async def show_warnings(request: Request, desk: RequestContextDep) -> Response:
+async def show_warnings(request: Request, context: RequestContextDep) -> Response:
     """Show standing warnings, the last that ended, every rule with its worst state, and silences."""
     book: Rulebook = request.app.state.rulebook
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
         rules = list(book.all())
-        with house.database.read() as connection:
+        with installation.database.read() as connection:
             standing = [warning_document(row) for row in warnings.list_warnings(connection)]
             recent = [
                 warning_document(row)
@@ -47,26 +47,26 @@ async def show_warnings(request: Request, desk: RequestContextDep) -> Response:
             "evaluated": board.iso_time(evaluated),
         }  # fmt: skip
 
-    return await render_live_page(request, desk, "warnings.html", look)
+    return await render_live_page(request, context, "warnings.html", look)
 
 
 @router.get("/warnings/rules/{name}")
-async def show_rule_states(request: Request, name: str, desk: RequestContextDep) -> Response:
+async def show_rule_states(request: Request, name: str, context: RequestContextDep) -> Response:
     """Show a rule on each of its series, with the reason for its state."""
     book: Rulebook = request.app.state.rulebook
 
-    def look(house: Installation, now: DateTime) -> dict[str, Any]:
-        return {"now": now, "found": rule_states(request, house, book, book.get(name), now)}
+    def look(installation: Installation, now: DateTime) -> dict[str, Any]:
+        return {"now": now, "found": rule_states(request, installation, book, book.get(name), now)}
 
-    return await render_live_page(request, desk, "rule.html", look)
+    return await render_live_page(request, context, "rule.html", look)
 
 
 @router.post("/warnings/silences")
-async def create_silence(request: Request, desk: RequestContextDep) -> Response:
+async def create_silence(request: Request, context: RequestContextDep) -> Response:
     """Create a silence from the page: of a rule, for some hours, with a reason."""
     given = await read_form_fields(request)
 
-    def act(_house: Installation, by: str, now: DateTime) -> None:
+    def act(_installation: Installation, by: str, now: DateTime) -> None:
         hours = given.get("hours", "")
         until = now.add(hours=int(hours) if hours.isdecimal() and int(hours) in HOURS else 1)
         service = given.get("service", "").strip()
@@ -76,22 +76,22 @@ async def create_silence(request: Request, desk: RequestContextDep) -> Response:
             reason=given.get("reason", "")[:400] or "-",
         )  # fmt: skip
         wanted = build_silence(form, by, now)
-        with desk.house.database.write() as connection:
+        with context.installation.database.write() as connection:
             warnings.add_silence(connection, wanted, now)
 
-    await desk.write(act, need="silence")
+    await context.write(act, need="silence")
     return RedirectResponse("/warnings#silences", 303)
 
 
 @router.post("/warnings/silences/{name}/end")
-async def end_silence(name: str, desk: RequestContextDep) -> Response:
+async def end_silence(name: str, context: RequestContextDep) -> Response:
     """End a silence now."""
 
-    def act(house: Installation, _by: str, now: DateTime) -> None:
-        with house.database.write() as connection:
+    def act(installation: Installation, _by: str, now: DateTime) -> None:
+        with installation.database.write() as connection:
             warnings.end_silence(connection, name, now)
 
-    await desk.write(act, need="silence")
+    await context.write(act, need="silence")
     return RedirectResponse("/warnings#silences", 303)
 
 

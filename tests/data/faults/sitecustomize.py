@@ -29,7 +29,7 @@ def fault(name: str) -> str:
 
 
 def drop_an_escalation(module: Any) -> None:
-    escalate = module.escalate
+    escalate = module.escalate_step
 
     def dropping(work: Any, state: Any) -> bool:
         before = len(work.notices)
@@ -38,7 +38,7 @@ def drop_an_escalation(module: Any) -> None:
             work.notices[before:] = [notice for notice in work.notices[before:] if notice.purpose != "backup"]
         return done
 
-    module.escalate = dropping
+    module.escalate_step = dropping
 
 
 def delay_a_send(module: Any) -> None:
@@ -51,7 +51,7 @@ def delay_a_send(module: Any) -> None:
         struck = hashlib.sha256(message.key.encode()).hexdigest().startswith("0")
         lost, again = fault("lose"), fault("repeat")
         if struck and lost and lost in message.key:
-            return module.Outcome(module.Verdict.SENT)
+            return module.SendOutcome(module.SendVerdict.SENT)
         if struck and again and again in message.key:
             send(self, tag, message)
         return send(self, tag, message)

@@ -1,6 +1,6 @@
 """Installation harness for a test: home, database, one receiver as everyone's phone, a manual clock.
 
-`from tests.houses import house_fixture  # noqa: F401` gives the fixture `house`, on SQLite and on
+`from tests.installations import house_fixture  # noqa: F401` gives the fixture `installation`, on SQLite and on
 PostgreSQL; `sqlite_house` is for what does not depend on the database.
 """
 
@@ -82,8 +82,8 @@ stages:
 class InstallationHarness:
     """Installation under test, with the operations of a test."""
 
-    def __init__(self, house: Installation, receiver: HttpReceiver) -> None:
-        self.house = house
+    def __init__(self, installation: Installation, receiver: HttpReceiver) -> None:
+        self.installation = installation
         self.receiver = receiver
         self.now = BEGAN
         self._senders: list[Deliverer] = []
@@ -99,25 +99,26 @@ class InstallationHarness:
     def declare(self, playbook: str = "call", **fields: Any) -> str:
         """A new incident; its reference."""
         given = {"id": str(uuid.uuid4()), "title": "Checkout is down", **fields}
-        return commands.declare(self.house, Declare(playbook=playbook, **given), self.now).ref
+        return commands.declare(self.installation, Declare(playbook=playbook, **given), self.now).ref
 
     def do(self, ref: str, command: type, by: str = "", **fields: Any) -> commands.CommandResult:
         """A command, under a new id unless one is given."""
         given = {"id": str(uuid.uuid4()), "incident": ref, "by": by, **fields}
-        return commands.carry_out_command(self.house, command(**given), self.now)
+        return commands.carry_out_command(self.installation, command(**given), self.now)
 
     def turn(self, driver: TurnDriver = "prefect") -> list[TurnResult]:
         """Take every turn that is due."""
-        with self.house.database.read() as connection:
+        with self.installation.database.read() as connection:
             due = [row.id for row in incidents.list_due_responses(connection, self.now, limit=500)]
         taken = [
-            take_turn(self.house, lease, self.now, driver=driver) for lease in lease_turns(self.house, due, self.now)
+            take_turn(self.installation, lease, self.now, driver=driver)
+            for lease in lease_turns(self.installation, due, self.now)
         ]
         return [one for one in taken if one is not None]
 
     def sender(self, role: str = "test") -> Deliverer:
         """A sender of this process, ended with the test."""
-        self._senders.append(Deliverer(self.house, role, self.clock))
+        self._senders.append(Deliverer(self.installation, role, self.clock))
         return self._senders[-1]
 
     def deliver(self, **how: Any) -> DeliveryCounts:
@@ -137,13 +138,13 @@ class InstallationHarness:
 
     def snapshot(self, ref: str, place: int = 0) -> Snapshot:
         """What stands of an incident's response."""
-        with self.house.database.read() as connection:
+        with self.installation.database.read() as connection:
             ids = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))
-            return incidents.load_snapshot(connection, ids[place], self.house.roster())
+            return incidents.load_snapshot(connection, ids[place], self.installation.roster())
 
     def rows(self, ref: str, **wanted: str) -> list[Row[Any]]:
         """The messages of an incident in the order they were made; those with these values."""
-        with self.house.database.read() as connection:
+        with self.installation.database.read() as connection:
             found = outbox.list_incident_messages(connection, incidents.find_incident_id(connection, ref))
         return [row for row in found if all(getattr(row, name) == value for name, value in wanted.items())]
 
@@ -155,13 +156,13 @@ class InstallationHarness:
 
     def facts(self, ref: str, kind: str = "") -> list[TimelineEntry]:
         """The timeline of an incident; its facts of one kind."""
-        with self.house.database.read() as connection:
+        with self.installation.database.read() as connection:
             found = timeline.read_timeline(connection, incidents.find_incident_id(connection, ref))
         return [entry for entry in found if kind in ("", entry.kind)]
 
     def verified(self, ref: str) -> str | None:
         """What is wrong with the timeline."""
-        with self.house.database.read() as connection:
+        with self.installation.database.read() as connection:
             return timeline.verify_chain(connection, incidents.find_incident_id(connection, ref))
 
     def titles(self, person: str) -> list[str]:
@@ -192,24 +193,24 @@ def installation_harness(
                 path.write_text(text.replace("{port}", str(receiver.port)), encoding="utf-8")
         prepare_home(settings)
         opened = InstallationHarness(Installation(settings).open(), receiver)
-        opened.house.on_duty.clock = opened.clock
-        assert opened.house.findings() == [], "a broken sample"
+        opened.installation.on_duty.clock = opened.clock
+        assert opened.installation.findings() == [], "a broken sample"
         try:
             yield opened
         finally:
             opened.close()
-            opened.house.close()
+            opened.installation.close()
 
 
-@pytest.fixture(name="house")
-def house_fixture(home: Path, database_url: str) -> Iterator[InstallationHarness]:
+@pytest.fixture(name="installation")
+def installation_fixture(home: Path, database_url: str) -> Iterator[InstallationHarness]:
     """On SQLite and on PostgreSQL."""
     with installation_harness(home, database_url) as opened:
         yield opened
 
 
 @pytest.fixture(name="sqlite_house")
-def sqlite_house_fixture(home: Path) -> Iterator[InstallationHarness]:
+def sqlite_installation_fixture(home: Path) -> Iterator[InstallationHarness]:
     """On SQLite."""
     with installation_harness(home) as opened:
         yield opened

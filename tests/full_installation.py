@@ -59,25 +59,25 @@ def populated_installation(home: Path, port: int) -> Iterator[PopulatedInstallat
 
 def _past(web: Served, began: DateTime, title: str, service: str, minutes: int) -> None:
     """An incident that was fought and closed, months ago: the commands of that time, by its clock."""
-    house = web.house
+    installation = web.installation
     command = Declare(id=f"past-{title}", title=title, playbook="service-outage", by="alice", service=service)
-    ref = commands.declare(house, command, began).ref
-    with house.database.read() as connection:
+    ref = commands.declare(installation, command, began).ref
+    with installation.database.read() as connection:
         ids = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))
-    for lease in lease_turns(house, ids, began):
-        take_turn(house, lease, began, driver="prefect")
+    for lease in lease_turns(installation, ids, began):
+        take_turn(installation, lease, began, driver="prefect")
     taken = began.add(minutes=minutes)
     steps = [one["id"] for stage in web.show(ref)["stages"] for one in stage["steps"] if one["state"] == "open"]
     for place, step in enumerate(steps):
         given: dict[str, Any] = {"incident": ref, "by": "fenglei", "step": step}
-        commands.carry_out_command(house, Acknowledge(id=f"{title}-a{place}", **given), taken)
+        commands.carry_out_command(installation, Acknowledge(id=f"{title}-a{place}", **given), taken)
         try:
             done = Done(id=f"{title}-d{place}", **given, evidence="restarted")
-            commands.carry_out_command(house, done, taken.add(minutes=10 + 4 * place))
+            commands.carry_out_command(installation, done, taken.add(minutes=10 + 4 * place))
         except commands.CommandRefused:
             continue  # a text, or a decision: it stays open until the close
     closed = Close(id=f"{title}-close", incident=ref, by="alice", reason="over")
-    commands.carry_out_command(house, closed, taken.add(hours=1))
+    commands.carry_out_command(installation, closed, taken.add(hours=1))
 
 
 def _main(web: Served) -> str:
@@ -101,9 +101,9 @@ def _main(web: Served) -> str:
         )
         assert answer.status_code == 200, answer.text
         web.turn(ref)
-    desk = get_customer_service(web.house)
+    customers = get_customer_service(web.installation)
     rows = [{"id": "C1", "contact": "li@example.com", "time_zone": "UTC", "order_value": "900"}]
-    import_customers.import_customers(desk, ref, rows, pendulum.now("UTC"))
+    import_customers.import_customers(customers, ref, rows, pendulum.now("UTC"))
     return ref
 
 
@@ -137,7 +137,7 @@ def _warning(web: Served, now: DateTime) -> None:
         "course": "shown", "began_at": now - timedelta(minutes=12), "made_at": now, "matter": "", "playbook": "",
         "service": "checkout", "value": 36.2, "link": "",
     }  # fmt: skip
-    with web.house.database.write() as connection:
+    with web.installation.database.write() as connection:
         connection.execute(insert(WarningRow.__table__).values(**values))  # type: ignore[attr-defined]
 
 
@@ -153,5 +153,5 @@ def _drills(web: Served, now: DateTime) -> None:
             id=f"{KIND}/d{months}", title=Text("The service chain at 200 %", "服务链路 200% 压测"), about="",
             made_at=at, from_at=at, to_at=at, version=1, data=data, texts={}, pages={"en": page, "zh": page},
         )  # fmt: skip
-        with web.house.database.write() as connection:
+        with web.installation.database.write() as connection:
             documents.save_document(connection, one)
