@@ -1,4 +1,4 @@
-"""An installation that has lived long: one incident lived through, then cast again ten thousand times by the database."""
+"""A long-lived installation: one incident lived through, then copied ten thousand times by the database."""
 
 from __future__ import annotations
 

@@ -110,7 +110,8 @@ def _begin(file: SamplesFile, begin: str, rows: Sequence[SampleRow]) -> int:
             raise CommandError(f"--from: {error}") from None
     if not rows[0].at <= at <= rows[-1].at:
         raise CommandError(
-            f"the replay cannot begin at {format_utc(at)}: the figures are of {format_utc(rows[0].at)} to {format_utc(rows[-1].at)}"
+            f"the replay cannot begin at {format_utc(at)}: "
+            f"the figures are of {format_utc(rows[0].at)} to {format_utc(rows[-1].at)}"
         )
     return at // TICK * TICK
 

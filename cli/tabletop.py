@@ -85,7 +85,8 @@ def list_results(*, as_json: bool) -> None:
         return
     for row in found:
         say(
-            f"{row['id']:<8} {row['began_at'][:16].replace('T', ' ')}  {_points(row['score']):<12} {localized(row['title'])}"
+            f"{row['id']:<8} {row['began_at'][:16].replace('T', ' ')}  "
+            f"{_points(row['score']):<12} {localized(row['title'])}"
         )
     if not found:
         say(_("None was held yet: `tocsin rehearse --scenario random --auto`"))
@@ -226,7 +227,8 @@ class _Shown:
             if not self._quiet:
                 whom = f" ({one.person})" if one.person else ""
                 say(
-                    f"  {one.injection.at!s:>8}  {one.injection.effect}{whom}: {one.injection.text.in_(terminal_language())}"
+                    f"  {one.injection.at!s:>8}  {one.injection.effect}{whom}: "
+                    f"{one.injection.text.in_(terminal_language())}"
                 )
         self._seen = len(happened)
 

@@ -110,7 +110,7 @@ def cap_role(role: AccessRole, scopes: Iterable[str]) -> AccessRole:
 def role_of_person(roster: Roster, person: str, playbooks: Iterable[Playbook]) -> AccessRole:
     """Return a roster person's role by their token, from the duties they hold as primary or backup.
 
-     The holder of a duty that commands a playbook is a commander. The holder of any duty is an approver: a step
+    The holder of a duty that commands a playbook is a commander. The holder of any duty is an approver: a step
     may be handed over to anybody, and of which text, after whom and up to which amount the domain checks
     itself. The others are responders.
     """

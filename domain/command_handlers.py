@@ -291,7 +291,8 @@ def _note(command: Note, snapshot: Snapshot, now: DateTime) -> list[Fact]:
         raise CommandRefused("the note is empty: say what is worth keeping")
     if len(command.text) > MAX_NOTE_LENGTH:
         raise CommandRefused(
-            f"the note has {len(command.text)} characters; at most {MAX_NOTE_LENGTH}: keep the rest elsewhere and link it"
+            f"the note has {len(command.text)} characters; at most {MAX_NOTE_LENGTH}: "
+            "keep the rest elsewhere and link it"
         )
     if command.corrects:
         return [Fact(K.CORRECTED, now, by=command.by, data={"text": command.text, "corrects": command.corrects})]

@@ -1,6 +1,6 @@
 """The decision of one turn: what is due now, for whom, and when the next turn is due. No IO, no clock.
 
- `decide(snapshot, now)` runs the rules of `RULES` in order until nothing moves. Each rule records facts,
+`decide(snapshot, now)` runs the rules of `RULES` in order until nothing moves. Each rule records facts,
 which are in force at once, and the notices they owe. Deciding twice at one `now` adds nothing; deciding
 late gives one current call for a step, not all the calls that were missed, and forgets no step.
 """

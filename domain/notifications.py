@@ -39,10 +39,17 @@ UNTIL_ACKNOWLEDGED = frozenset(
 UNTIL_OVER = UNTIL_ACKNOWLEDGED | {NotificationPurpose.REMIND, NotificationPurpose.OVERDUE}
 PAGE_PURPOSES = frozenset(
     {
-        NotificationPurpose.ASSIGN, NotificationPurpose.BACKUP, NotificationPurpose.COMMANDER, NotificationPurpose.LAST_RESORT, NotificationPurpose.OVERDUE,
-        NotificationPurpose.UPDATE_OVERDUE, NotificationPurpose.DOUBT, NotificationPurpose.REASSIGN, NotificationPurpose.WORSENED,
+        NotificationPurpose.ASSIGN,
+        NotificationPurpose.BACKUP,
+        NotificationPurpose.COMMANDER,
+        NotificationPurpose.LAST_RESORT,
+        NotificationPurpose.OVERDUE,
+        NotificationPurpose.UPDATE_OVERDUE,
+        NotificationPurpose.DOUBT,
+        NotificationPurpose.REASSIGN,
+        NotificationPurpose.WORSENED,
     }
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)

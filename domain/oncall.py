@@ -1,6 +1,6 @@
 """On-call schedule: calendar shifts, overrides by hand, and the roster where neither applies.
 
- The rules are written down in `docs/rotations.md`. Everything here is half-open, [start, end), in absolute
+The rules are written down in `docs/rotations.md`. Everything here is half-open, [start, end), in absolute
 time (UTC); `domain.wall_clock` alone knows of wall clocks.
 """
 
@@ -103,7 +103,7 @@ def list_duty_periods(
 ) -> tuple[DutyPeriod, ...]:
     """List who has the role from `start` to `end`: every moment exactly one person.
 
-     Overrides win over shifts; of several the one made last. Of shifts that overlap the one that starts last
+    Overrides win over shifts; of several the one made last. Of shifts that overlap the one that starts last
     wins, of those that start together the one that ends first. Where the calendar says nothing, the role's
     primary.
     """

@@ -15,7 +15,7 @@ _SECOND = timedelta(seconds=1)
 def resolve_wall_time(wall: datetime, zone: tzinfo, *, ends: bool = False) -> DateTime:
     """Return when a clock on the wall of `zone` shows `wall` (naive).
 
-     A time that comes twice starts at its first occurrence and ends at its last; one that never comes is the
+    A time that comes twice starts at its first occurrence and ends at its last; one that never comes is the
     moment of the jump.
     """
     first, last = (_utc(wall.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))

@@ -266,7 +266,7 @@ def runs(true: Truths) -> Ints:
 
 
 def begins(breached: Ints, good: Ints, for_: int, keep: int) -> Ints:
-    """Where warnings begin, from runs of breached and of good places; what domain/warning/state_machine.py makes of them.
+    """Where warnings begin, from runs of breached and of good places; what domain.warning.state_machine makes of it.
 
     One begins at the first place that has been breached for `for_`, and lasts until it has been good for `keep`.
     """

@@ -108,9 +108,11 @@ def find_scenario(home: Path | None, name: str) -> Scenario:
 
 
 _NEEDS = {
-    InjectionEffect.MESSAGE: ("to", "within"), InjectionEffect.UNREACHABLE: ("to", "within"), InjectionEffect.REJECT: ("step", "due"),
+    InjectionEffect.MESSAGE: ("to", "within"),
+    InjectionEffect.UNREACHABLE: ("to", "within"),
+    InjectionEffect.REJECT: ("step", "due"),
     InjectionEffect.INCIDENT: ("playbook", "within"),
-}  # fmt: skip
+}
 
 
 def _wrong(form: ScenariosForm, found: YamlSource) -> Iterator[FileFinding]:

@@ -107,7 +107,7 @@ def _sqlite(url: str, pool_size: int) -> Engine:
 def _begin_immediate(cursor: Any) -> None:
     """Take SQLite's write lock, waiting in line for it.
 
-     SQLite's own wait sleeps up to a tenth of a second between two tries; a turn of ours holds the lock for a
+    SQLite's own wait sleeps up to a tenth of a second between two tries; a turn of ours holds the lock for a
     few milliseconds, so we try again after one or two, in no step with the other writers.
     """
     cursor.execute("PRAGMA busy_timeout=0")

@@ -62,7 +62,7 @@ def claim_messages(  # noqa: PLR0913 - each says which messages are meant
 ) -> list[Row[Any]]:  # fmt: skip
     """Lease messages that may go now, pages first; their attempt begins with this transaction.
 
-     Messages of one claim share one channel, so that a slow one holds up no other channel; a publication is
+    Messages of one claim share one channel, so that a slow one holds up no other channel; a publication is
     claimed alone, and only once what was ordered before it for the same incident and channel has come to an
     end: the public reads statements in their order. `ready_since`: only what has been ready since then (the
     guarantor leaves the rest to the runner). `worst`: only priorities up to this one; `most`: only pages up to

@@ -1,6 +1,6 @@
 """Migration from SQLite to PostgreSQL in one step: one snapshot copied, verified, the old files sealed.
 
- Everything is one transaction on each side. While it runs, writers wait in line; from its end on the old
+Everything is one transaction on each side. While it runs, writers wait in line; from its end on the old
 files refuse every write and say where the truth is now. Killed at any moment, either nothing happened or
 all of it.
 """

@@ -132,11 +132,23 @@ def _warning(web: Served, now: DateTime) -> None:
     title = {"en": "Tier 1: response time over 30 s", "zh": "一级预警：响应时长超过30秒"}
     because = {"en": "Response time is 36.2 s in 2m, good again at 25 s or less.", "zh": "2m内响应时长为36.2秒。"}
     values = {
-        "id": "warning-1", "lane": warnings.LIVE_FEED, "rule": "tier-1-response-time", "title": title, "because": because,
-        "series": warnings.format_series((("service", "checkout"),)), "tier": "yellow", "worst": "yellow",
-        "course": "shown", "began_at": now - timedelta(minutes=12), "made_at": now, "matter": "", "playbook": "",
-        "service": "checkout", "value": 36.2, "link": "",
-    }  # fmt: skip
+        "id": "warning-1",
+        "lane": warnings.LIVE_FEED,
+        "rule": "tier-1-response-time",
+        "title": title,
+        "because": because,
+        "series": warnings.format_series((("service", "checkout"),)),
+        "tier": "yellow",
+        "worst": "yellow",
+        "course": "shown",
+        "began_at": now - timedelta(minutes=12),
+        "made_at": now,
+        "matter": "",
+        "playbook": "",
+        "service": "checkout",
+        "value": 36.2,
+        "link": "",
+    }
     with web.installation.database.write() as connection:
         connection.execute(insert(WarningRow.__table__).values(**values))  # type: ignore[attr-defined]
 

@@ -63,11 +63,38 @@ from web.pages.live_updates import LiveUpdates
 
 # Those that must be quick in a storm first: each request is matched against them in this order.
 ROUTERS = (
-    inbox_page, samples, conversation_texts, webhooks, acknowledge_page, incidents, incident_commands, warnings, rules, health, customers, survey_page,
-    learning, documents, reports, installation_status, metrics, form_actions, declare_page, draft_page, incident_export, incident_page,
-    board_page, warnings_page, health_page, follow_ups_page, statements_page,
-    executive_page, history_page, oncall_page, drills_page,
-)  # fmt: skip
+    inbox_page,
+    samples,
+    conversation_texts,
+    webhooks,
+    acknowledge_page,
+    incidents,
+    incident_commands,
+    warnings,
+    rules,
+    health,
+    customers,
+    survey_page,
+    learning,
+    documents,
+    reports,
+    installation_status,
+    metrics,
+    form_actions,
+    declare_page,
+    draft_page,
+    incident_export,
+    incident_page,
+    board_page,
+    warnings_page,
+    health_page,
+    follow_ups_page,
+    statements_page,
+    executive_page,
+    history_page,
+    oncall_page,
+    drills_page,
+)
 ACCESS_ROUTERS = (login, sso, accounts_page, status_page)  # how people come in, and what is open to all
 STATIC = Path(__file__).parent / "static"
 _ABOUT = (

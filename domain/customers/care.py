@@ -1,6 +1,6 @@
 """Care for affected customers: three questions, the care that the answers give, the customers' order.
 
- Source: the mission's 72-hour follow-up: a history of poor service in the last 30 days? a core interest
+Source: the mission's 72-hour follow-up: a history of poor service in the last 30 days? a core interest
 harmed (order over 500 yuan)? already compensated? The answer is a combination: compensation, upgraded
 service, a named person.
 """
@@ -91,7 +91,7 @@ def uncovered_answers(table: tuple[CareCombination, ...]) -> list[CareAnswers]:
 def customer_rank(customer: AffectedCustomer, found: CareAnswers) -> int:
     """Rank a customer by harm, then the brand, then cost: smaller comes first.
 
-     Harm is a core interest, then a history of poor service; the brand is a complaint in public; cost the
+    Harm is a core interest, then a history of poor service; the brand is a complaint in public; cost the
     order's value.
     """
     harm = 2 * found.harmed + found.poor_history

@@ -33,10 +33,17 @@ REOPENING_REASONS = frozenset(
 REASON_WEIGHTS: Mapping[str, int] = {
     reason: weight
     for weight, reason in enumerate(
-        ("", CallbackReason.NO_CHANNEL, CallbackReason.UNREACHED, CallbackReason.HIGH_VALUE, CallbackReason.UNHAPPY, CallbackReason.NOT_SOLVED,
-         CallbackReason.AGAIN)
+        (
+            "",
+            CallbackReason.NO_CHANNEL,
+            CallbackReason.UNREACHED,
+            CallbackReason.HIGH_VALUE,
+            CallbackReason.UNHAPPY,
+            CallbackReason.NOT_SOLVED,
+            CallbackReason.AGAIN,
+        )
     )
-}  # fmt: skip
+}
 
 
 class BadSurveyAnswer(ValueError):

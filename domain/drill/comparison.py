@@ -1,6 +1,6 @@
 """Comparison of two drills by a moving-block bootstrap of their per-second figures. Pure, seeded.
 
- Seconds of one stage hang together (a queue, a cache), so blocks of some seconds are drawn, not single
+Seconds of one stage hang together (a queue, a cache), so blocks of some seconds are drawn, not single
 ones: Kuensch, "The jackknife and the bootstrap for general stationary observations", Annals of Statistics
 17 (1989). A regression is claimed only where it is both beyond chance and large enough to matter.
 """

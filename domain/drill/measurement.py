@@ -105,7 +105,7 @@ def figures_out_of_band(seconds: Sequence[DrillSecond], bands: Mapping[DrillFigu
 def find_crossed_guard(guards: Sequence[GuardRail], seconds: Sequence[DrillSecond]) -> GuardRail | None:
     """Return the guard-rail that was crossed for as long as it allows, judged by the newest seconds.
 
-     In each of them the figure is worse than its limit, and in all of them together by more than chance: a
+    In each of them the figure is worse than its limit, and in all of them together by more than chance: a
     second of light load alone holds too few steps to say anything.
     """
     for guard in guards:
@@ -168,7 +168,7 @@ class Knee:
 def find_knee(stages: Sequence[tuple[int, Sequence[DrillSecond]]]) -> Knee | None:
     """Find the capacity from every overloaded stage (percent of peak, its seconds); None: not reached.
 
-     Of each stage the half in which most was completed: before it the stage is only filling up, and after it
+    Of each stage the half in which most was completed: before it the stage is only filling up, and after it
     customers may have waited for so long that they are gone when their turn comes, and all work is done for
     nobody.
     """
@@ -200,7 +200,7 @@ def find_recovery(
 ) -> float | None:
     """Find the first window after `since` from which all figures stay in band until the last second.
 
-     Dated to the end of its middle second: a window is in band once most of it is, and by chance a little
+    Dated to the end of its middle second: a window is in band once most of it is, and by chance a little
     earlier. None while they are not good, or have been for less than `stable` seconds.
     """
     after = [one for one in seconds if one.at - 1 >= since]

@@ -57,7 +57,7 @@ class FaultRecovery:
     def parts(self) -> dict[str, float | None]:
         """Split the RTO: seconds to detect, to acknowledge, to mitigate, to settle.
 
-         Nobody called or nobody answered: no second part. An acknowledgement after it was put right is told, and is
+        Nobody called or nobody answered: no second part. An acknowledgement after it was put right is told, and is
         no part of the recovery: from the detection to the repair is then all mitigation.
         """
         seen, taken, mended = self.detected, self.acknowledged, self.reverted
@@ -83,9 +83,14 @@ class DrillVerdict:
 
 
 def judge_drill(
-    plan: DrillPlan, stages: Sequence[JudgedStage], recovery: FaultRecovery | None, *, stopped: str = "", invalid: str = "",
+    plan: DrillPlan,
+    stages: Sequence[JudgedStage],
+    recovery: FaultRecovery | None,
+    *,
+    stopped: str = "",
+    invalid: str = "",
     left_behind: int = 0,
-) -> DrillVerdict:  # fmt: skip
+) -> DrillVerdict:
     """Judge a drill from its stages and its recovery."""
     found = find_knee([(stage.percent, stage.seconds) for stage in stages])
     carried = [stage for stage in stages if not stage.overloaded]

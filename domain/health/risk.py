@@ -1,6 +1,6 @@
 """Risk ahead: the share of capacity that the next two hours will take. Pure.
 
- `risk_ahead` is the largest of these, over the slots that begin in the next two hours and the one in
+`risk_ahead` is the largest of these, over the slots that begin in the next two hours and the one in
 progress:
 
 - contacts expected an hour, over the contacts an hour that the agents on shift answer at the objective

@@ -1,6 +1,6 @@
 """Service indices: efficiency, resolution and mood as one number each, 0 to 100. Pure.
 
- The formula is ours and deliberately plain; the weights are data (`health.yaml`), and each part is shown
+The formula is ours and deliberately plain; the weights are data (`health.yaml`), and each part is shown
 beside the index. A part scores 100 (value - zero) / (full - zero), not below 0 and not above 100. The index
 is the mean of its parts, weighted; parts without figures are left out, and where those that remain have
 less than a given share of all weight there is no index: a number made of one part in five would only look

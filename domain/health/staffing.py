@@ -40,7 +40,7 @@ def count_on_shift(shifts: Sequence[AgentShift], weekday: int, minute: int) -> i
 def agents_to_roster(at_desks: int, shrinkage: float) -> int:
     """Compute the agents to roster for so many at their desks: at_desks / (1 - shrinkage), rounded up.
 
-     Shrinkage is the share of paid time that is not spent at the desk: breaks, training, illness, leave. It
+    Shrinkage is the share of paid time that is not spent at the desk: breaks, training, illness, leave. It
     divides, it is not added: 14 at 30 % are 20 (the worked example of Call Centre Helper, see `erlang`), not
     18.2.
 

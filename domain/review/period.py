@@ -120,8 +120,10 @@ def period_at(span: PeriodLength, at: DateTime, zone: str) -> Period:
 
 def _named(span: PeriodLength, year: int, place: int) -> str:
     names = {
-        PeriodLength.MONTH: f"{year}-{place + 1:02d}", PeriodLength.QUARTER: f"{year}-Q{place + 1}", PeriodLength.HALF: f"{year}-H{place + 1}",
-    }  # fmt: skip
+        PeriodLength.MONTH: f"{year}-{place + 1:02d}",
+        PeriodLength.QUARTER: f"{year}-Q{place + 1}",
+        PeriodLength.HALF: f"{year}-H{place + 1}",
+    }
     return names.get(span, f"{year}")
 
 
@@ -135,7 +137,7 @@ def unreviewed_periods(
 ) -> list[Period]:
     """List the periods that are over and not reviewed yet, the oldest first.
 
-     `last`: the newest one that was reviewed, empty where none was. `since`: when the operation began to be
+    `last`: the newest one that was reviewed, empty where none was. `since`: when the operation began to be
     reviewed; what was over by then is not owed. Of more than `most` the oldest are given up: a year without
     power is not made up for by a year of daily figures.
     """

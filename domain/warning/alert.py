@@ -1,6 +1,6 @@
 """An alert of an external monitor, and what each further message about it means. Pure.
 
- An alert is known by where it comes from and its fingerprint, the hash of its labels: the same alert said
+An alert is known by where it comes from and its fingerprint, the hash of its labels: the same alert said
 again is the same warning. Monitors repeat what they said, say it late, and say that an alert is over more
 than once.
 """

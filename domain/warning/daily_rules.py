@@ -1,6 +1,6 @@
 """Rules of whole calendar days: "on three days in a row". Pure.
 
- A day is a calendar day of the rule's zone (23 or 25 hours where the clocks change). It is judged once, at
+A day is a calendar day of the rule's zone (23 or 25 hours where the clocks change). It is judged once, at
 the first reading after it is over. A day without enough data breaks no row and counts for none: three bad
 days with a closed Sunday between them are three in a row. So does a day that was not judged, because the
 engine was down.

@@ -1,6 +1,6 @@
 """The disposition of a warning: it calls somebody, joins a running case, is held back or only shown. Pure.
 
- The rule's state machine says that something is wrong; this decides what follows, given all other open
+The rule's state machine says that something is wrong; this decides what follows, given all other open
 warnings.
 """
 
@@ -139,7 +139,7 @@ def decide_disposition(
 ) -> DispositionRuling:
     """Decide the disposition of a warning that has just been raised, or that was held back so far.
 
-     In this order: a rule that starts nothing is shown; a silence, then a rule that inhibits it, holds it back;
+    In this order: a rule that starts nothing is shown; a silence, then a rule that inhibits it, holds it back;
     within `quiet` after its end it joins its own earlier case; else that of a related warning (same playbook,
     same service); else somebody is called.
     """

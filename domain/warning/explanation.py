@@ -72,7 +72,7 @@ _POINTS = Text("points", "个百分点")
 def explain_state(rule: Rule, standing: RuleState, reading: RuleReading, metric: Metric) -> Text:
     """Explain why the rule is in this state at `reading.at`, on the series that was read.
 
-     The state and for how long; the figure, its window, its baseline; what it is measured against, or what is
+    The state and for how long; the figure, its window, its baseline; what it is measured against, or what is
     missing.
     """
     judgement = judge_reading(rule, reading)

@@ -1,6 +1,6 @@
 """The judgement of one reading by a rule: which level it breaches, and which it still holds. Pure.
 
- Three things keep a judgement from being made on nothing. A reading without a value, or without the
+Three things keep a judgement from being made on nothing. A reading without a value, or without the
 baseline that the rule compares with, concludes nothing. `min_samples` events must stand behind it.
 `significance` asks how likely such a figure is by chance.
 """
@@ -52,7 +52,7 @@ class Judgement:
 def compared_figure(rule: Rule, reading: RuleReading) -> float | None:
     """Compute the figure that the thresholds are compared with; None where there is none.
 
-     A relative change is (value - baseline) / |baseline|; NPS can be below zero. Against a baseline of 0 no
+    A relative change is (value - baseline) / |baseline|; NPS can be below zero. Against a baseline of 0 no
     change is 0 and any other change is infinite: `min_samples` and `significance` then tell whether it means
     anything.
     """
@@ -83,7 +83,7 @@ def passes_limit(condition: Condition, figure: float, limit: float) -> bool:
 def has_enough_events(rule: Rule, reading: RuleReading) -> bool:
     """Whether `min_samples` events stand behind the reading, and behind its baseline where it compares.
 
-     Of a volume the larger of the two counts: few events are then the finding itself (a drop to none, a surge
+    Of a volume the larger of the two counts: few events are then the finding itself (a drop to none, a surge
     out of nothing).
     """
     if not rule.min_samples:
@@ -97,7 +97,7 @@ def has_enough_events(rule: Rule, reading: RuleReading) -> bool:
 def judge_reading(rule: Rule, reading: RuleReading) -> Judgement:
     """Judge a reading by the rule. Total: every reading has an answer.
 
-     A warning goes on by `recover` alone, without the tests of evidence, so that it does not flicker with the
+    A warning goes on by `recover` alone, without the tests of evidence, so that it does not flicker with the
     traffic; but a mean, a share or a percentile of too few events can neither raise nor end one. A volume of
     few events can end one: few complaints are few complaints.
     """
@@ -138,7 +138,7 @@ def _tested(rule: Rule, reading: RuleReading, figure: float, held: Tier | None) 
 def chance_probability(rule: Rule, reading: RuleReading, level: ThresholdLevel) -> float:
     """Compute the probability of so extreme a figure by chance; 1.0 for aggregates without a test.
 
-     Volumes that change: the conditional test of two counts. The window's expected share of all events is its
+    Volumes that change: the conditional test of two counts. The window's expected share of all events is its
     baseline against the events of all baseline windows: 1/2 for the previous window, about 1/5 for four weeks.
     Shares: against the threshold the binomial test, against a baseline share Fisher's exact test. Two-sided
     changes double the smaller side.

@@ -1,6 +1,6 @@
 """Metrics of customer service by name: unit, which way is better, the usual aggregate.
 
- Values are kept in base units: seconds, shares from 0 to 1, counts of events. People read and write `30s`,
+Values are kept in base units: seconds, shares from 0 to 1, counts of events. People read and write `30s`,
 `85%`.
 """
 

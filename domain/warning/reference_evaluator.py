@@ -63,7 +63,7 @@ def read_window(
 ) -> RuleReading:
     """Read one series of the rule at the tick `at`: samples before `at`, the window [at - window, at).
 
-     A rule of whole days sees the last calendar day of its zone that is over. `holidays`: ISO dates of the
+    A rule of whole days sees the last calendar day of its zone that is over. `holidays`: ISO dates of the
     baseline's zone that are no ordinary days.
     """
     return SampleHistory(rule, samples).read(at, series, holidays)

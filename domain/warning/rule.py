@@ -1,6 +1,6 @@
 """A warning rule as data: its metric, window, baseline and thresholds, and the playbook that it starts.
 
- Terms are those of Prometheus and Alertmanager where they have one: `for`, `keep_firing`, labels,
+Terms are those of Prometheus and Alertmanager where they have one: `for`, `keep_firing`, labels,
 inhibition, silence.
 """
 
@@ -83,7 +83,7 @@ def tier_rank(tier: Tier | None) -> int:
 class ThresholdLevel:
     """A level: past `threshold` it is breached; it then holds until `recover` is no longer passed.
 
-     Both are compared the same way (`Condition`). For changes they are magnitudes of the change (0.5 = 50 %; in
+    Both are compared the same way (`Condition`). For changes they are magnitudes of the change (0.5 = 50 %; in
     points the metric's own unit, so 0.1 = ten points of a share), also for `change_below`.
     """
 
@@ -96,7 +96,7 @@ class ThresholdLevel:
 class Baseline:
     """The baseline that a change is measured against.
 
-     `previous`: the window just before, `offset` earlier (default: one window). `same-hours`: the median over
+    `previous`: the window just before, `offset` earlier (default: one window). `same-hours`: the median over
     the last `weeks` weeks of the same window of the week, local time of `zone`; `min_weeks` of them must have
     data, else there is no baseline. Holidays named in the calendar are left out, and a holiday itself has none.
     """

@@ -1,6 +1,6 @@
 """Significance tests: exact one-sided tests on counts. Pure arithmetic.
 
- All three sum one tail of a distribution whose terms shrink from their first on, so few are needed. The
+All three sum one tail of a distribution whose terms shrink from their first on, so few are needed. The
 first term comes from `math.lgamma`; its relative error stays below 1e-8 up to `MOST_EVENTS` events.
 """
 
@@ -13,6 +13,7 @@ from math import exp, lgamma, log
 # and can only make the test stricter.
 MOST_EVENTS = 1_000_000
 _NEGLIGIBLE = 1e-17
+_ROUNDING = 1e-12  # of `trials * share`: exactly at the mean is not beyond it, whichever side is asked
 
 
 def binomial_at_least(successes: int, trials: int, share: float) -> float:
@@ -22,7 +23,7 @@ def binomial_at_least(successes: int, trials: int, share: float) -> float:
     Biometrika 26 (1934): P = sum over i >= k of C(n, i) p^i (1 - p)^(n - i).
     Below the mean the answer is 1.0, without the sum: nothing there is ever significant.
     """
-    if successes <= trials * share or share >= 1:
+    if successes <= trials * share * (1 + _ROUNDING) or share >= 1:
         return 1.0
     if share <= 0 or successes > trials:
         return 0.0
@@ -39,7 +40,7 @@ def binomial_at_most(successes: int, trials: int, share: float) -> float:
 def poisson_excess(events: int, others: int, share: float) -> float:
     """Probability of so many `events` of all `events + others`, where a `share` of them was expected.
 
-     The conditional test of two Poisson counts: given their sum n = a + b, a ~ Binomial(n, expected share), the
+    The conditional test of two Poisson counts: given their sum n = a + b, a ~ Binomial(n, expected share), the
     share being that of the window's exposure in both. Przyborowski and Wilenski, "Homogeneity of results in
     testing samples from Poisson series", Biometrika 31 (1940). 3 against 2 with equal windows: P(X >= 3 | 5,
     1/2) = 0.5.
@@ -51,7 +52,7 @@ def poisson_excess(events: int, others: int, share: float) -> float:
 def fisher_higher_share(successes: int, trials: int, other_successes: int, other_trials: int) -> float:
     """Probability of so many successes if both samples had one common share (Fisher's exact test, one-sided).
 
-     Given all successes K = k + l of all trials N = n + m, k is hypergeometric: P = sum over i >= k of C(n, i)
+    Given all successes K = k + l of all trials N = n + m, k is hypergeometric: P = sum over i >= k of C(n, i)
     C(m, K - i) / C(N, K). Fisher, "Statistical Methods for Research Workers" (1934), section 21.02; Agresti,
     "Categorical Data Analysis" (2013), section 3.5.1.
     """

@@ -48,9 +48,15 @@ class DrillConductor:
     """Conductor of one drill. Its phases are called in order; `record` holds the results, whatever happens."""
 
     def __init__(
-        self, plan: DrillPlan, record: DrillRecord, folder: Path, rules: Sequence[Rule], heard: SecondListener, proxy: ProxyProcess | None = None,
+        self,
+        plan: DrillPlan,
+        record: DrillRecord,
+        folder: Path,
+        rules: Sequence[Rule],
+        heard: SecondListener,
+        proxy: ProxyProcess | None = None,
         owner: OwnerCall | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.record = record
         self._journal, self._owner = DrillJournal(folder), owner or NoOwnerCall()
         self._plan, self._folder, self._heard = plan, folder, heard

@@ -120,9 +120,12 @@ async def run_directly(_name: str, work: PhaseWork) -> None:
 
 
 async def run_phases(
-    drill: PreparedDrill, heard: SecondListener, begun: Callable[[DrillConductor], None] = lambda _: None, step: PhaseRunner = run_directly,
+    drill: PreparedDrill,
+    heard: SecondListener,
+    begun: Callable[[DrillConductor], None] = lambda _: None,
+    step: PhaseRunner = run_directly,
     owner: OwnerCall | None = None,
-) -> tuple[DrillRecord, DrillVerdict]:  # fmt: skip
+) -> tuple[DrillRecord, DrillVerdict]:
     """Run all phases from the first check to the record on disk. `step` runs each phase under its name.
 
     Raises:

@@ -190,9 +190,15 @@ async def watchdog_beside(installation: Installation, folder: Path) -> AsyncIter
     if settings.database_url:
         environment["TOCSIN_DATABASE_URL"] = str(settings.database_url)  # not among the arguments: others see those
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "engine.drill.drill_watchdog", str(place / folder), stdin=asyncio.subprocess.PIPE, cwd=_ROOT,
-        env=environment, start_new_session=True,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "engine.drill.drill_watchdog",
+        str(place / folder),
+        stdin=asyncio.subprocess.PIPE,
+        cwd=_ROOT,
+        env=environment,
+        start_new_session=True,
+    )
     try:
         yield
     except (DrillNotAllowed, StorageError):

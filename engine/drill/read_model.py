@@ -55,14 +55,22 @@ def read_from_journal(folder: Path) -> dict[str, Any] | None:
     begun = next(line for line in read_lines(folder) if line["line"] == "begun")
     seconds = record.seconds[-WINDOW_SECONDS:]
     return {
-        "id": record.id, "plan": record.plan, "title": begun["title"], "begun_at": _iso(record.begun),
-        "peak": record.peak, "fault": begun["fault"], "course": begun["course"], "phase": phase,
+        "id": record.id,
+        "plan": record.plan,
+        "title": begun["title"],
+        "begun_at": _iso(record.begun),
+        "peak": record.peak,
+        "fault": begun["fault"],
+        "course": begun["course"],
+        "phase": phase,
         "stage": record.stages[-1].name if record.stages else "",
         "stages": [_stage(one, record) for one in record.stages],
         "seconds": [_second(one) for one in record.seconds[-LATEST_SECONDS:]],
-        "figures": {str(figure): reading.value for figure, reading in measure_window(seconds).items()} if seconds else {},
+        "figures": {str(figure): reading.value for figure, reading in measure_window(seconds).items()}
+        if seconds
+        else {},
         "moments": _moments(record.moments),
-    }  # fmt: skip
+    }
 
 
 def list_history(installation: Installation, limit: int = 50) -> list[dict[str, Any]]:

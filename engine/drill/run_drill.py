@@ -79,9 +79,15 @@ def find_peak_rate(installation: Installation, metric: str, now: DateTime) -> fl
 
 
 async def run_drill(
-    installation: Installation, source: Path, clock: Callable[[], DateTime], heard: SecondListener = lambda *_: None,
-    begun: Callable[[DrillConductor], None] = lambda _: None, step: Phase = lifecycle.run_directly, *, auto: bool = False,
-) -> DrillResult:  # fmt: skip
+    installation: Installation,
+    source: Path,
+    clock: Callable[[], DateTime],
+    heard: SecondListener = lambda *_: None,
+    begun: Callable[[DrillConductor], None] = lambda _: None,
+    step: Phase = lifecycle.run_directly,
+    *,
+    auto: bool = False,
+) -> DrillResult:
     """Run one drill from the first check to the call of its owner; killed drills are recovered first.
 
     `auto`: the owner whom the warning calls is simulated.
@@ -111,9 +117,15 @@ async def run_drill(
 
 
 async def _held(
-    installation: Installation, drill: PreparedDrill, clock: Callable[[], DateTime], heard: SecondListener, begun: Callable[[DrillConductor], None],
-    step: Phase, *, auto: bool,
-) -> DrillResult:  # fmt: skip
+    installation: Installation,
+    drill: PreparedDrill,
+    clock: Callable[[], DateTime],
+    heard: SecondListener,
+    begun: Callable[[DrillConductor], None],
+    step: Phase,
+    *,
+    auto: bool,
+) -> DrillResult:
     owner = await asyncio.to_thread(choose_owner_call, installation, drill.plan, drill.id, clock, auto=auto)
     try:
         record, verdict = await lifecycle.run_phases(drill, heard, begun, step, owner)

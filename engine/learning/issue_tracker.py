@@ -93,9 +93,13 @@ def _post(service: LearningService, plan: LearningPlan, row: Row[Any]) -> Tracke
         headers["Authorization"] = f"Bearer {token}"
     try:
         answer = httpx.post(
-            plan.tracker_url, json=make_issue(service, row), headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False,
+            plan.tracker_url,
+            json=make_issue(service, row),
+            headers=headers,
+            timeout=TIMEOUT_SECONDS,
+            follow_redirects=False,
             trust_env=False,
-        )  # fmt: skip
+        )
     except httpx.HTTPError as error:  # its text may hold the address
         return TrackerOutcome("owed", detail=f"no answer ({type(error).__name__})")
     return judge_response(answer.status_code, answer.text)

@@ -77,13 +77,25 @@ def _action(connection: Connection, row: Row[Any], roster: Roster, now: DateTime
     step = next(iter(incidents.load_playbook_copy(connection, row.copy_digest).each_step()))[1]
     holder = row.holder or row.owner or roster.primary(step.owner) or ""
     return {
-        "ref": row.ref, "title": both_languages(step.title), "kind": row.kind, "origin": row.origin, "service": row.service,
-        "status": row.status, "state": row.state, "role": step.owner, "owner": holder,
-        "owner_name": roster.name(holder), "promised_at": iso_time(row.declared_at), "due_at": iso_time(row.due_at),
+        "ref": row.ref,
+        "title": both_languages(step.title),
+        "kind": row.kind,
+        "origin": row.origin,
+        "service": row.service,
+        "status": row.status,
+        "state": row.state,
+        "role": step.owner,
+        "owner": holder,
+        "owner_name": roster.name(holder),
+        "promised_at": iso_time(row.declared_at),
+        "due_at": iso_time(row.due_at),
         "late": bool(row.state not in ("done", "skipped", "abandoned") and row.due_at < now),
-        "done_at": iso_time(row.done_at), "done_by": row.done_by, "evidence": row.evidence,
-        "because": both_languages(step.instruction), "drill": bool(row.drill),
-    }  # fmt: skip
+        "done_at": iso_time(row.done_at),
+        "done_by": row.done_by,
+        "evidence": row.evidence,
+        "because": both_languages(step.instruction),
+        "drill": bool(row.drill),
+    }
 
 
 def list_recurrences(service: LearningService) -> dict[str, Any]:
@@ -93,14 +105,21 @@ def list_recurrences(service: LearningService) -> dict[str, Any]:
         return {
             "recurrences": [
                 {
-                    "warning": row.ref or "", "kind": row.kind, "source": row.source, "title": dict(row.title),
-                    "service": row.service, "cases": len(recurrence_store.list_case_ids(connection, row.id)),
-                    "first_at": iso_time(row.first_at), "last_at": iso_time(row.last_at), "status": row.status or "held",
-                    "document": row.document, "over": row.ended_at is not None,
+                    "warning": row.ref or "",
+                    "kind": row.kind,
+                    "source": row.source,
+                    "title": dict(row.title),
+                    "service": row.service,
+                    "cases": len(recurrence_store.list_case_ids(connection, row.id)),
+                    "first_at": iso_time(row.first_at),
+                    "last_at": iso_time(row.last_at),
+                    "status": row.status or "held",
+                    "document": row.document,
+                    "over": row.ended_at is not None,
                 }
                 for row in rows
             ]
-        }  # fmt: skip
+        }
 
 
 def get_improvement(service: LearningService, from_at: DateTime, to_at: DateTime) -> dict[str, Any]:

@@ -131,7 +131,8 @@ def answer_suggestion(
             if promised is not None and due is not None:
                 if row.action:
                     raise CommandRefused(
-                        f"{suggestion_store.SUGGESTION_PREFIX}{row.number} has an action already: `tocsin actions` shows it"
+                        f"{suggestion_store.SUGGESTION_PREFIX}{row.number} has an action already: "
+                        "`tocsin actions` shows it"
                     )
                 values["action"] = _promise(service, connection, row, promised, due, now, by)
             suggestion_store.update_groups(connection, [row.number], **values)

@@ -73,11 +73,19 @@ class SecondCounts:
     def line(self) -> dict[str, Any]:
         """Convert to the line of JSON that is sent each second."""
         return {
-            "offered": self.offered, "completed": self.completed, "broken": self.broken, "steps": self.steps,
-            "failed": self.failed, "unanswered": self.unanswered,
-            "p50": percentile_ms(self.latency, 50), "p95": percentile_ms(self.latency, 95), "p99": percentile_ms(self.latency, 99),
-            "lag": percentile_ms(self.lag, 99) or 0.0, "by_step": self.by_step, "why": dict(self.why.most_common(5)),
-        }  # fmt: skip
+            "offered": self.offered,
+            "completed": self.completed,
+            "broken": self.broken,
+            "steps": self.steps,
+            "failed": self.failed,
+            "unanswered": self.unanswered,
+            "p50": percentile_ms(self.latency, 50),
+            "p95": percentile_ms(self.latency, 95),
+            "p99": percentile_ms(self.latency, 99),
+            "lag": percentile_ms(self.lag, 99) or 0.0,
+            "by_step": self.by_step,
+            "why": dict(self.why.most_common(5)),
+        }
 
 
 @dataclass(slots=True)

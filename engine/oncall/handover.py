@@ -181,13 +181,23 @@ def _notice(connection: Connection, roster: Roster, change: DutyChange, now: Dat
     first = _("You take over from {name}.").format(name=roster.name(change.before))
     channel = person.channels[0] if person.channels else "nowhere"
     return OutboxEntry(
-        key=f"HANDOVER/{change.role}/{change.shift}/{person.id}/{channel}/1", incident_id="", response_id="", step="",
-        kind="handover", purpose="handover", person=person.id, channel=channel, lane=outbox.PRIORITY_REST, rank=0, drill=False,
+        key=f"HANDOVER/{change.role}/{change.shift}/{person.id}/{channel}/1",
+        incident_id="",
+        response_id="",
+        step="",
+        kind="handover",
+        purpose="handover",
+        person=person.id,
+        channel=channel,
+        lane=outbox.PRIORITY_REST,
+        rank=0,
+        drill=False,
         payload={
-            "title": title, "body": "\n".join([first, *summarise_open_work(connection, roster, change.role, person, now)]),
+            "title": title,
+            "body": "\n".join([first, *summarise_open_work(connection, roster, change.role, person, now)]),
             "language": person.language,
         },
-    )  # fmt: skip
+    )
 
 
 # --- on its way --------------------------------------------------------------------------------------------------

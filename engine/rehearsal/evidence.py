@@ -99,9 +99,16 @@ def observed_actions(
 
 
 def collect_evidence(  # noqa: PLR0913, PLR0917 - a verdict stands on many things
-    installation: Installation, line: RehearsalClient, order: RehearsalRequest, shown: Mapping[str, Any], letters: list[ReceivedMessage],
-    planned: RehearsalExpectation | None, ledger: OwnerLedger | None, boxes: Mapping[str, str], closed: float,
-) -> VerdictEvidence:  # fmt: skip
+    installation: Installation,
+    line: RehearsalClient,
+    order: RehearsalRequest,
+    shown: Mapping[str, Any],
+    letters: list[ReceivedMessage],
+    planned: RehearsalExpectation | None,
+    ledger: OwnerLedger | None,
+    boxes: Mapping[str, str],
+    closed: float,
+) -> VerdictEvidence:
     """Collect everything that messages are judged by, besides the expectation."""
     roster = installation.roster()
     others = list(ledger.troubles) if ledger else []

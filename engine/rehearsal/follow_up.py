@@ -87,7 +87,8 @@ class RehearsedFollowUp:
         if info is None or not info.sandbox or not box:
             raise RehearsalError(
                 f"a drill's surveys go to the channel `{tag}`: give channels.yaml a "
-                f"json://127.0.0.1:{self._installation.settings.port}/inbox/customers/drill with this tag and sandbox: true"
+                f"json://127.0.0.1:{self._installation.settings.port}/inbox/customers/drill "
+                "with this tag and sandbox: true"
             )
         return box
 

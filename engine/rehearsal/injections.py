@@ -53,9 +53,15 @@ def call_role(installation: Installation, scenario: Scenario, injection: Injecti
     """Call the role that a message is for; the reference of the case that carries it."""
     text = injection.text
     command = Declare(
-        id=str(uuid.uuid4()), title=f"{text.en} {text.zh}"[:200], playbook="sudden-situation", drill=True,
-        pace=dict.fromkeys(CLOCKS, speed), nature=CaseType.ACTION, origin=f"scenario {scenario.id}"[:80], kind="scenario",
-    )  # fmt: skip
+        id=str(uuid.uuid4()),
+        title=f"{text.en} {text.zh}"[:200],
+        playbook="sudden-situation",
+        drill=True,
+        pace=dict.fromkeys(CLOCKS, speed),
+        nature=CaseType.ACTION,
+        origin=f"scenario {scenario.id}"[:80],
+        kind="scenario",
+    )
     with installation.database.write() as connection:
         wanted = [(validate_declaration(command, now), make_answer_playbook(scenario, injection))]
         (answer,) = begin_in_transaction(connection, installation.roster(), wanted, now)

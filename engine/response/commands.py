@@ -154,9 +154,12 @@ def _attach_what_was_decided(
 
 
 def _handled(
-    connection: Connection, installation: Installation, incident: Incident, command: StepCommand | IncidentCommand | Begin,
+    connection: Connection,
+    installation: Installation,
+    incident: Incident,
+    command: StepCommand | IncidentCommand | Begin,
     now: DateTime,
-) -> tuple[Snapshot, list[Fact]]:  # fmt: skip
+) -> tuple[Snapshot, list[Fact]]:
     """Which of an incident's responses the command is for: the first that takes it.
 
     A step may be named as `playbook:stage/step` where two responses have one of the same name.

@@ -67,10 +67,14 @@ def compare_metric(measured: PeriodMetrics, earlier: PeriodMetrics, name: str, p
     amount: MetricAmount = measured.amount(name)
     known = measured.known(name)
     return {
-        "metric": name, "title": both_languages(known.title) if known else {"en": name, "zh": name}, "value": amount.value,
-        "before": earlier.amount(name).value, "days": len(amount.by_day), "aim": plan.aims.get(name),
+        "metric": name,
+        "title": both_languages(known.title) if known else {"en": name, "zh": name},
+        "value": amount.value,
+        "before": earlier.amount(name).value,
+        "days": len(amount.by_day),
+        "aim": plan.aims.get(name),
         "better": measured.better(name),
-    }  # fmt: skip
+    }
 
 
 def level_figures(measured: PeriodMetrics, plan: ReviewPlan) -> list[dict[str, Any]]:
@@ -80,11 +84,18 @@ def level_figures(measured: PeriodMetrics, plan: ReviewPlan) -> list[dict[str, A
     for level in plan.levels:
         amount = measured.amount("level_attainment", level=str(level.number))
         met = None if amount.value is None or level.objective is None else amount.value >= level.objective
-        found.append({
-            "level": level.number, "title": both_languages(level.title), "share": amount.value, "measured": amount.events,
-            "contacts": volume.get(str(level.number)), "objective": level.objective, "met": met,
-            "within_seconds": level.within.total_seconds() if level.within else None,
-        })  # fmt: skip
+        found.append(
+            {
+                "level": level.number,
+                "title": both_languages(level.title),
+                "share": amount.value,
+                "measured": amount.events,
+                "contacts": volume.get(str(level.number)),
+                "objective": level.objective,
+                "met": met,
+                "within_seconds": level.within.total_seconds() if level.within else None,
+            }
+        )
     return found
 
 

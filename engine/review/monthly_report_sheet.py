@@ -57,15 +57,19 @@ def _glance(data: Mapping[str, Any], metrics: Metrics, _: Translator) -> Iterato
     known = {one["metric"]: one for one in data["figures"]}
     steps, back = clocks["steps"], data["value"]["returned"]
     tiles = [
-        Tile(_("Incidents"), str(len(data["incidents"])), _("{count} critical").format(
-            count=sum(one["severity"] == "critical" for one in data["incidents"])
-        )),
+        Tile(
+            _("Incidents"),
+            str(len(data["incidents"])),
+            _("{count} critical").format(count=sum(one["severity"] == "critical" for one in data["incidents"])),
+        ),
         Tile(_("Warnings"), str(data["warnings"]["count"]), _("{red} red, {yellow} yellow").format(**data["warnings"])),
         Tile(_("Deadlines met"), format_percent(steps["share"], _), _("{met} met, {missed} missed").format(**steps)),
-        Tile(_("Time to acknowledge"), format_seconds(data["acknowledge"]["mean"], _), _("mean of {count} calls").format(
-            count=data["acknowledge"]["count"]
-        )),
-    ]  # fmt: skip
+        Tile(
+            _("Time to acknowledge"),
+            format_seconds(data["acknowledge"]["mean"], _),
+            _("mean of {count} calls").format(count=data["acknowledge"]["count"]),
+        ),
+    ]
     for name in ("csat", "complaint_rate", "contacts"):
         one = known[name]
         aim = _("aim {value}").format(value=format_figure(one["aim"], metrics.get(name), _)) if one["aim"] else ""
@@ -144,14 +148,25 @@ def _follow_up(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
     of = _("{count} of {customers}, aim below {aim}").format(
         count=found["second_complaints"], customers=found["customers"], aim=format_percent(found["aim"], _)
     )
-    yield Tiles([
-        Tile(_("Affected customers"), f"{found['customers']:,}", _("of {count} incidents").format(
-            count=found["incidents"])),
-        Tile(_("Answered"), format_percent(found["response_share"], _), _("{answered} of {asked} asked").format(**found)),
-        Tile(_("Satisfied (4 and 5 of 5)"), format_percent(found["csat"], _)),
-        Tile(_("Net promoter score (NPS)"), "–" if found["nps"] is None else formatting.format_signed(found["nps"])),
-        Tile(_("Second complaints"), format_percent(found["second_share"], _), of, second),
-    ])  # fmt: skip
+    yield Tiles(
+        [
+            Tile(
+                _("Affected customers"),
+                f"{found['customers']:,}",
+                _("of {count} incidents").format(count=found["incidents"]),
+            ),
+            Tile(
+                _("Answered"),
+                format_percent(found["response_share"], _),
+                _("{answered} of {asked} asked").format(**found),
+            ),
+            Tile(_("Satisfied (4 and 5 of 5)"), format_percent(found["csat"], _)),
+            Tile(
+                _("Net promoter score (NPS)"), "–" if found["nps"] is None else formatting.format_signed(found["nps"])
+            ),
+            Tile(_("Second complaints"), format_percent(found["second_share"], _), of, second),
+        ]
+    )
 
 
 def _levels(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
@@ -268,8 +283,14 @@ def _value(data: Mapping[str, Any], _: Translator) -> Iterator[Block]:
         )
     )
     cases = found["cases"]
-    rows.insert(2, (_("Cases that needed no agent"), Cell(formatting.format_number(cases, _), "" if cases is not None else "soft"),
-                    source if cases is not None else "–"))  # fmt: skip
+    rows.insert(
+        2,
+        (
+            _("Cases that needed no agent"),
+            Cell(formatting.format_number(cases, _), "" if cases is not None else "soft"),
+            source if cases is not None else "–",
+        ),
+    )
     yield TableBlock((_("Input"), _("Value"), _("From")), rows, frozenset({1}))
     results = [
         (_("Labour cost saved"), format_money(found["labour"], currency, _), _("cases × hours × cost of an hour")),

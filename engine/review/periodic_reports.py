@@ -111,11 +111,15 @@ def audit_of_quarter(service: ReviewService, connection: Connection, period: Per
     )
     covered = case_records.tally_covered_situations(found)
     return {
-        "matters": len(found), "situations": covered.met + covered.missed, "covered": covered.met,
-        "share": covered.share, "aim": service.plan.situations, "uncovered": case_records.list_uncovered_situations(found),
+        "matters": len(found),
+        "situations": covered.met + covered.missed,
+        "covered": covered.met,
+        "share": covered.share,
+        "aim": service.plan.situations,
+        "uncovered": case_records.list_uncovered_situations(found),
         "clocks": {name: asdict(tally) for name, tally in case_records.tally_clocks(found, service.plan, now).items()},
         "late_steps": _late(found, now),
-    }  # fmt: skip
+    }
 
 
 def evaluation_of_half(service: ReviewService, connection: Connection, period: Period, now: DateTime) -> dict[str, Any]:

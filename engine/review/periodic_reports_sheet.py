@@ -54,13 +54,16 @@ def daily_blocks(data: Data, metrics: Metrics, zone: str, language: str) -> list
     return [
         make_figures_table(data["figures"], metrics, _, _("Day before")),
         Heading(_("First response, day by day")),
-        Paragraph(_("The service process is improved when the daily mean is over {limit} on {count} days in a row.").format(
-            limit=limit, count=count)),
+        Paragraph(
+            _("The service process is improved when the daily mean is over {limit} on {count} days in a row.").format(
+                limit=limit, count=count
+            )
+        ),
         TableBlock((_("Day"), _("First response time, mean")), rows, frozenset({1})),
         Paragraph(" ".join(filter(None, (_(said), data["frt_matter"])))),
         Heading(_("Three levels of handling")),
         ShareBars([make_level_bar(one, _) for one in data["levels"]]),
-    ]  # fmt: skip
+    ]
 
 
 def weekly_blocks(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:
@@ -154,21 +157,34 @@ def evaluation_blocks(data: Data, metrics: Metrics, zone: str, language: str) ->
     )  # fmt: skip
     rows = [
         (
-            one["month"], str(one["incidents"]), str(one["warnings"]), format_seconds(one["acknowledge_seconds"], _),
-            format_percent(one["deadlines_share"], _), format_percent(one["csat"], _), format_percent(one["second_share"], _),
+            one["month"],
+            str(one["incidents"]),
+            str(one["warnings"]),
+            format_seconds(one["acknowledge_seconds"], _),
+            format_percent(one["deadlines_share"], _),
+            format_percent(one["csat"], _),
+            format_percent(one["second_share"], _),
         )
         for one in data["months"]
-    ]  # fmt: skip
+    ]
     found = data["improvements"]
     return [
         Heading(_("Month by month")),
         TableBlock(head, rows, frozenset(range(1, 7))),
         Heading(_("What was learned")),
-        ShareBars([ShareBar(_("Complaints that became a recorded improvement"), found["share"], format_percent(found["share"], _),
-                  found["aim"])]),
+        ShareBars(
+            [
+                ShareBar(
+                    _("Complaints that became a recorded improvement"),
+                    found["share"],
+                    format_percent(found["share"], _),
+                    found["aim"],
+                )
+            ]
+        ),
         _recurring(data["recurrences"], _),
         FillInSection(_("What did the half-year teach us, and what do we stop doing?")),
-    ]  # fmt: skip
+    ]
 
 
 def revision_blocks(data: Data, metrics: Metrics, zone: str, language: str) -> list[Block]:  # noqa: ARG001 - one signature
@@ -179,10 +195,17 @@ def revision_blocks(data: Data, metrics: Metrics, zone: str, language: str) -> l
         used = Cell(str(one["used"]), "" if one["used"] else "soft")
         drilled = Cell(str(one["rehearsed"]), "" if one["used"] or one["rehearsed"] else "bad")
         missed = Cell(str(one["missed"]), "bad" if one["missed"] else "")
-        rows.append((
-            formatting.pick_language(one["title"], language), one["playbook"], str(one["version"]), used, drilled, str(one["met"]),
-            missed,
-        ))  # fmt: skip
+        rows.append(
+            (
+                formatting.pick_language(one["title"], language),
+                one["playbook"],
+                str(one["version"]),
+                used,
+                drilled,
+                str(one["met"]),
+                missed,
+            )
+        )
     head = (
         _("Playbook"), _("Id"), _("Version"), _("Used"), _("Rehearsed"), _("Deadlines met"), _("Deadlines missed"),
     )  # fmt: skip
@@ -228,11 +251,14 @@ def _categories(found: Data, _: Translator, name: str, empty: str) -> Iterator[B
     total = found["total"]
     rows = [
         (
-            str(place), one["category"], f"{one['count']:,.0f}", format_percent(one["count"] / total if total else None, _),
+            str(place),
+            one["category"],
+            f"{one['count']:,.0f}",
+            format_percent(one["count"] / total if total else None, _),
             formatting.format_change(one["count"], one["before"], _),
         )
         for place, one in enumerate(found["rows"], 1)
-    ]  # fmt: skip
+    ]
     head = ("", name, _("Count"), _("Share"), _("Against the week before"))
     yield TableBlock(head, rows, frozenset({0, 2, 3, 4}), empty)
     if rows and found["without"]:
@@ -265,9 +291,14 @@ def _recurring(found: list[Data], _: Translator) -> TableBlock:
 def _actions(found: list[Data], zone: str, _: Translator) -> Iterator[Block]:
     rows = [
         (
-            one["ref"], one["title"], one["owner"],
-            Cell(formatting.format_local_time(one["due_at"], zone, "%Y-%m-%d") if one["due_at"] else "–", "bad" if one["late"] else ""),
+            one["ref"],
+            one["title"],
+            one["owner"],
+            Cell(
+                formatting.format_local_time(one["due_at"], zone, "%Y-%m-%d") if one["due_at"] else "–",
+                "bad" if one["late"] else "",
+            ),
         )
         for one in found
-    ]  # fmt: skip
+    ]
     yield TableBlock((_("Reference"), _("What"), _("Owner"), _("Due")), rows, frozenset(), _("No promise is open."))

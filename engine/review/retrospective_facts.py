@@ -32,11 +32,34 @@ from storage.reviews import review_records
 BEFORE_DAYS: Final = 28  # four whole weeks: each weekday weighs alike
 MOST_FACTS: Final = 200
 K = FactKind
-_TOLD: Final = frozenset({
-    K.DECLARED, K.ATTACHED, K.MITIGATED, K.CLOSED, K.REOPENED, K.JOINED, K.WORSENED, K.EASED, K.RECOVERED, K.UPDATE_OVERDUE,
-    K.ACKNOWLEDGED, K.ESCALATED, K.MISSED, K.DONE, K.ABANDONED, K.APPROVED, K.REJECTED, K.VOIDED, K.PUBLISHED,
-    K.IN_DOUBT, K.PUBLISH_FAILED, K.WITHOUT_PREFECT, K.NOTICE_DEAD, K.NOTED,
-})  # fmt: skip
+_TOLD: Final = frozenset(
+    {
+        K.DECLARED,
+        K.ATTACHED,
+        K.MITIGATED,
+        K.CLOSED,
+        K.REOPENED,
+        K.JOINED,
+        K.WORSENED,
+        K.EASED,
+        K.RECOVERED,
+        K.UPDATE_OVERDUE,
+        K.ACKNOWLEDGED,
+        K.ESCALATED,
+        K.MISSED,
+        K.DONE,
+        K.ABANDONED,
+        K.APPROVED,
+        K.REJECTED,
+        K.VOIDED,
+        K.PUBLISHED,
+        K.IN_DOUBT,
+        K.PUBLISH_FAILED,
+        K.WITHOUT_PREFECT,
+        K.NOTICE_DEAD,
+        K.NOTED,
+    }
+)
 
 
 def gather_facts(reviews: ReviewService, connection: Connection, case: CaseRecord, now: DateTime) -> dict[str, Any]:
@@ -48,14 +71,26 @@ def gather_facts(reviews: ReviewService, connection: Connection, case: CaseRecor
         affected_customers.compute_result(connection, incident.id),
     )
     return {
-        "ref": incident.ref, "title": incident.title, "severity": incident.severity, "status": str(incident.status),
-        "nature": str(incident.nature), "kind": incident.kind, "service": incident.service, "drill": incident.drill,
-        "zone": reviews.plan.zone, "currency": roster.currency,
-        "declared_at": iso_time(incident.declared_at), "mitigated_at": iso_time(incident.mitigated_at),
-        "closed_at": iso_time(incident.closed_at), "first_word_at": iso_time(case.first_word),
+        "ref": incident.ref,
+        "title": incident.title,
+        "severity": incident.severity,
+        "status": str(incident.status),
+        "nature": str(incident.nature),
+        "kind": incident.kind,
+        "service": incident.service,
+        "drill": incident.drill,
+        "zone": reviews.plan.zone,
+        "currency": roster.currency,
+        "declared_at": iso_time(incident.declared_at),
+        "mitigated_at": iso_time(incident.mitigated_at),
+        "closed_at": iso_time(incident.closed_at),
+        "first_word_at": iso_time(case.first_word),
         "impact": asdict(incident.impact),
-        "deadlines": asdict(deadline_results.tally_outcomes(deadline_results.judge_deadline(state, now) for state in case.steps())),
-        "acknowledged": asdict(answers), "missed": len(list_missed_steps(case, now)),
+        "deadlines": asdict(
+            deadline_results.tally_outcomes(deadline_results.judge_deadline(state, now) for state in case.steps())
+        ),
+        "acknowledged": asdict(answers),
+        "missed": len(list_missed_steps(case, now)),
         "recovery": [str(deadline_results.judge_recovery(incident, one.response, now)) for one in case.responses],
         "steps": [step for one in case.responses for step in _steps(one, roster, now)],
         "timeline": _timeline(connection, case),
@@ -64,7 +99,7 @@ def gather_facts(reviews: ReviewService, connection: Connection, case: CaseRecor
         "review": row.matter if row else "",
         "actions": list_actions(connection, incident.ref),
         "effects": measure_effects(reviews, connection, case, now),
-    }  # fmt: skip
+    }
 
 
 def list_actions(connection: Connection, ref: str) -> list[dict[str, Any]]:
@@ -88,12 +123,19 @@ def _steps(one: Snapshot, roster: Roster, now: DateTime) -> Iterator[dict[str, A
         role = roster.roles.get(plan.owner)
         late = elapsed(state.due_at, state.done_at).total_seconds() if state.done_at else None
         yield {
-            "id": state.id, "title": both_languages(plan.title), "role": role.title if role else plan.owner,
-            "calls": state.calls, "level": state.level, "opened_at": iso_time(state.opened_at), "due_at": iso_time(state.due_at),
+            "id": state.id,
+            "title": both_languages(plan.title),
+            "role": role.title if role else plan.owner,
+            "calls": state.calls,
+            "level": state.level,
+            "opened_at": iso_time(state.opened_at),
+            "due_at": iso_time(state.due_at),
             "answer_seconds": answer.total_seconds() if answer is not None else None,
-            "acknowledged": str(deadline_results.judge_acknowledgement(state, now)), "deadline": str(deadline_results.judge_deadline(state, now)),
-            "late_seconds": late if late is not None and late > 0 else None, "status": str(state.status),
-        }  # fmt: skip
+            "acknowledged": str(deadline_results.judge_acknowledgement(state, now)),
+            "deadline": str(deadline_results.judge_deadline(state, now)),
+            "late_seconds": late if late is not None and late > 0 else None,
+            "status": str(state.status),
+        }
 
 
 def _timeline(connection: Connection, case: CaseRecord) -> list[dict[str, Any]]:

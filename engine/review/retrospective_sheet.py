@@ -150,10 +150,16 @@ def _called(data: Data, zone: str, _: Translator) -> Iterator[Block]:
         deadline = _(outcome)
         if one["late_seconds"]:
             deadline += f" (+{format_seconds(one['late_seconds'], _)})"
-        rows.append((
-            formatting.pick_language(one["title"], _.language), one["role"], formatting.format_local_time(one["opened_at"], zone, "%m-%d %H:%M"),
-            Cell(answer, _tone(one["acknowledged"])), str(one["level"]), Cell(deadline, _tone(one["deadline"])),
-        ))  # fmt: skip
+        rows.append(
+            (
+                formatting.pick_language(one["title"], _.language),
+                one["role"],
+                formatting.format_local_time(one["opened_at"], zone, "%m-%d %H:%M"),
+                Cell(answer, _tone(one["acknowledged"])),
+                str(one["level"]),
+                Cell(deadline, _tone(one["deadline"])),
+            )
+        )
     head = (_("Step"), _("Role"), _("Called"), _("Answered after"), _("Ladder climbed"), _("Deadline"))
     yield TableBlock(head, rows, frozenset({3, 4}), _("Nobody was called."), steady=frozenset({2}))
 
@@ -168,13 +174,19 @@ def _customers(data: Data, _: Translator) -> Iterator[Block]:
     if not found["customers"]:
         yield Paragraph(_("No affected customers were taken in."), "soft")
         return
-    yield Tiles([
-        Tile(_("Affected customers"), f"{found['customers']:,}"),
-        Tile(_("Answered"), format_percent(found["response_share"], _), _("{answered} of {asked} asked").format(**found)),
-        Tile(_("Satisfied (4 and 5 of 5)"), format_percent(found["csat"], _)),
-        Tile(_("Solved"), f"{found['solved']} / {found['answered']}"),
-        Tile(_("Second complaints"), str(found["second_complaints"]), format_percent(found["second_share"], _)),
-    ])  # fmt: skip
+    yield Tiles(
+        [
+            Tile(_("Affected customers"), f"{found['customers']:,}"),
+            Tile(
+                _("Answered"),
+                format_percent(found["response_share"], _),
+                _("{answered} of {asked} asked").format(**found),
+            ),
+            Tile(_("Satisfied (4 and 5 of 5)"), format_percent(found["csat"], _)),
+            Tile(_("Solved"), f"{found['solved']} / {found['answered']}"),
+            Tile(_("Second complaints"), str(found["second_complaints"]), format_percent(found["second_share"], _)),
+        ]
+    )
 
 
 def _effects(data: Data, metrics: Metrics, zone: str, _: Translator) -> Iterator[Block]:
@@ -187,11 +199,16 @@ def _effects(data: Data, metrics: Metrics, zone: str, _: Translator) -> Iterator
         metric = metrics.get(one["metric"])
         verdict = Trend(one["verdict"])
         tone: Tone = "good" if verdict is Trend.BETTER else "bad" if verdict is Trend.WORSE else "soft"
-        rows.append((
-            f"{formatting.pick_language(one['title'], _.language)} {one['service']}".strip(), _known(one["before"], metric, _),
-            _known(one["during"], metric, _), _known(one["after"], metric, _), _difference(one, metric, _),
-            Cell(_(_VERDICTS[verdict]), tone),
-        ))  # fmt: skip
+        rows.append(
+            (
+                f"{formatting.pick_language(one['title'], _.language)} {one['service']}".strip(),
+                _known(one["before"], metric, _),
+                _known(one["during"], metric, _),
+                _known(one["after"], metric, _),
+                _difference(one, metric, _),
+                Cell(_(_VERDICTS[verdict]), tone),
+            )
+        )
     head = (_("Figure"), _("Before"), _("During"), _("Afterwards"), _("Difference, 95 % interval"), _("Trend"))
     yield TableBlock(head, rows, frozenset({1, 2, 3, 4}), _("No figure is traced."))
     for one in found["figures"]:

@@ -150,9 +150,16 @@ def _hold_one(
 
 
 def open_review(  # noqa: PLR0913 - what a review is made of
-    connection: Connection, service: ReviewService, procedure: Playbook, command_id: str, title: str, document: Document,
-    now: DateTime, *, origin: str = "",
-) -> str:  # fmt: skip
+    connection: Connection,
+    service: ReviewService,
+    procedure: Playbook,
+    command_id: str,
+    title: str,
+    document: Document,
+    now: DateTime,
+    *,
+    origin: str = "",
+) -> str:
     """Open the review that carries a document to its owner, in the caller's transaction; return its reference.
 
     Known already by its id, it is not opened again, and the answer is empty.

@@ -62,9 +62,14 @@ class _Puller:
     """One source."""
 
     def __init__(
-        self, source: PullSource, figures: SampleStore, intake: SampleIntake, line: asyncio.Lock, client: httpx.AsyncClient,
+        self,
+        source: PullSource,
+        figures: SampleStore,
+        intake: SampleIntake,
+        line: asyncio.Lock,
+        client: httpx.AsyncClient,
         clock: Callable[[], DateTime],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._source, self._figures, self._intake = source, figures, intake
         self._line, self._client, self._clock = line, client, clock
         self._said = ""

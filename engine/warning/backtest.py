@@ -225,9 +225,15 @@ class _Run:
             np.array([row[which][slot] if slot < row[which].size else np.nan for row in self._seen]) for which in (0, 1)
         )
         return BacktestResult(
-            rule, timedelta(microseconds=self._step), from_micros(self._start), from_micros(self._last), self._evaluations,
-            tuple(firings), SeriesTrack(series, at[: value.size], value, baseline), tuple(self._changes),
-        )  # fmt: skip
+            rule,
+            timedelta(microseconds=self._step),
+            from_micros(self._start),
+            from_micros(self._last),
+            self._evaluations,
+            tuple(firings),
+            SeriesTrack(series, at[: value.size], value, baseline),
+            tuple(self._changes),
+        )
 
 
 def find_firings(changes: Iterable[RuleStateChange]) -> list[BacktestFiring]:

@@ -91,9 +91,15 @@ def _said(alert: MonitorAlert) -> RuleReport:
     series: SeriesKey = tuple(sorted({**shown, "fingerprint": alert.fingerprint[:100]}.items()))
     value = next(iter(alert.values.values()), None)
     rule = Rule(
-        id=f"{alert.source}:{alert.name}"[:64], title=Text(alert.title), metric="", aggregate=Aggregate.LAST,
-        window=timedelta(0), condition=Condition.ABOVE, levels=(ThresholdLevel(tier, 0, 0),), starts=_starts(alert, tier),
-    )  # fmt: skip
+        id=f"{alert.source}:{alert.name}"[:64],
+        title=Text(alert.title),
+        metric="",
+        aggregate=Aggregate.LAST,
+        window=timedelta(0),
+        condition=Condition.ABOVE,
+        levels=(ThresholdLevel(tier, 0, 0),),
+        starts=_starts(alert, tier),
+    )
     firing = alert.status == "firing"
     phase = RulePhase.FIRING if firing else RulePhase.OK
     standing = RuleState(

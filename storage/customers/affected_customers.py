@@ -251,8 +251,22 @@ def erase_customer(connection: Connection, mark: str) -> list[str]:
     enable_secure_delete(connection)
     ids = list(connection.execute(select(CUSTOMER.c.id).where(CUSTOMER.c.mark == mark)).scalars())
     _erase(connection, ids)
-    update_customers(connection, ids, customer="", masked="", suggestion="", called_note="", way="", ways=[], zone="", owner="",
-         state="forgotten", remind_at=None, callback="", callback_at=None)  # fmt: skip
+    update_customers(
+        connection,
+        ids,
+        customer="",
+        masked="",
+        suggestion="",
+        called_note="",
+        way="",
+        ways=[],
+        zone="",
+        owner="",
+        state="forgotten",
+        remind_at=None,
+        callback="",
+        callback_at=None,
+    )
     return ids
 
 

@@ -59,7 +59,7 @@ def lock_follow_up(connection: Connection, incident_id: str) -> Row[Any] | None:
 def list_due_follow_ups(connection: Connection, now: DateTime, before: DateTime) -> list[str]:
     """List incidents whose follow-up has something to do now. One query, which every sender asks first.
 
-     It runs and its time has come; or it waits for the close and the incident is over, or has waited since
+    It runs and its time has come; or it waits for the close and the incident is over, or has waited since
     `before`.
     """
     waits = and_(FOLLOW_UP.c.state == "waiting", or_(INCIDENT.c.status.in_(OVER), FOLLOW_UP.c.made_at <= before))

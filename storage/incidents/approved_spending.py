@@ -11,7 +11,7 @@ from storage.incidents.incidents import INCIDENT, RESPONSE, STEP
 def sum_approved_since(connection: Connection, since: DateTime) -> int:
     """Sum the amounts of drafts of real incidents that were approved since then, each draft as it stands.
 
-     An approval carries the hash of the text that it approved: an edit takes its sum out until that too is
+    An approval carries the hash of the text that it approved: an edit takes its sum out until that too is
     approved.
     """
     approval = STEP.alias("approval")

@@ -56,7 +56,7 @@ def insert_declared_incidents(connection: Connection, beginnings: Sequence[Decla
 def _add_steps(connection: Connection, beginnings: Sequence[DeclaredIncident]) -> None:
     """Insert the steps of all. Incidents declared in one batch share theirs: values are bound once for them.
 
-     A declaration has a dozen steps of thirty columns; binding each anew was a third of what a declaration
+    A declaration has a dozen steps of thirty columns; binding each anew was a third of what a declaration
     costs.
     """
     statement = insert(STEP).compile(dialect=connection.dialect)

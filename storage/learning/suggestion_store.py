@@ -226,7 +226,7 @@ class ImprovementShare:
 def compute_improvement_share(connection: Connection, from_at: DateTime, to_at: DateTime) -> ImprovementShare:
     """Compute the share of complaints of [from_at, to_at) that became a recorded improvement by now.
 
-     A complaint counts once, whatever its customer said. What was given up or cancelled is no improvement. The
+    A complaint counts once, whatever its customer said. What was given up or cancelled is no improvement. The
     aim is 80 %.
     """
     said = CUSTOMER.c

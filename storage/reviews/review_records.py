@@ -76,7 +76,7 @@ def list_wanted_retrospectives(
 ) -> list[str]:
     """List cases that need a retrospective: serious incidents that are over, warnings that run `playbook`.
 
-     Those without one, those that were over again since it was made, and warnings that are over by now. Nothing
+    Those without one, those that were over again since it was made, and warnings that are over by now. Nothing
     that was declared before `since`: a new version does not call people for the whole past.
     """
     mine = RETROSPECTIVE.c.incident_id == INCIDENT.c.id

@@ -1,6 +1,6 @@
 """Rollups by the minute: raw samples rolled up, old ones deleted, windows of the past read back.
 
- A rollup is made from what arrived since the last one, in one transaction with the counter that says how
+A rollup is made from what arrived since the last one, in one transaction with the counter that says how
 far, so that no sample is counted twice and a late one still finds its minute. What is not rolled up yet is
 added when reading: history is exact at any moment.
 """
@@ -147,7 +147,7 @@ def prune_samples(
 ) -> Mapping[str, int]:
     """Delete old data, in small transactions, at most so many of a kind; return how much of what.
 
-     Raw samples go `raw` after their arrival (never before they are in the rollups), rollups of live samples
+    Raw samples go `raw` after their arrival (never before they are in the rollups), rollups of live samples
     when they are older than `history`, replays as a whole `raw` after their last message, conversation texts
     after `raw`.
     """

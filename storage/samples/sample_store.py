@@ -1,6 +1,6 @@
 """Sample store: service samples as they arrived, and the cursor by which readers follow them.
 
- A sample is a value of a metric at a moment, standing for `events` events, with labels. A metric with one
+A sample is a value of a metric at a moment, standing for `events` events, with labels. A metric with one
 set of labels on one feed is a series. On SQLite the samples have a file of their own, so that samples
 pouring in hold no lock that a deadline needs; on PostgreSQL they live in the main database.
 """

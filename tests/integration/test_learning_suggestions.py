@@ -58,8 +58,13 @@ class Meeting:
         """As the survey's page records it."""
         table = CustomerRow.__table__  # type: ignore[attr-defined]
         answered = {
-            "suggestion": text, "answered_at": self.installation.now, "state": "answered", "csat": 4, "solved": True, **values
-        }  # fmt: skip
+            "suggestion": text,
+            "answered_at": self.installation.now,
+            "state": "answered",
+            "csat": 4,
+            "solved": True,
+            **values,
+        }
         with self.installation.installation.database.write() as connection:
             mine = (table.c.customer == f"C{number}") & (table.c.incident_id == self.follow.id)
             connection.execute(table.update().where(mine).values(answered))

@@ -48,8 +48,14 @@ def claim(installation: InstallationHarness, limit: int = 8, lease: str = "x/1",
 
 
 def test_a_snapshot_comes_back_as_it_was_saved(installation: InstallationHarness) -> None:
-    ref = installation.post(impact=Impact(3, 2, 1, 1), origin="public-opinion", service="checkout", kind="outage", drill=True,
-                     pace={"declared": 20.0})  # fmt: skip
+    ref = installation.post(
+        impact=Impact(3, 2, 1, 1),
+        origin="public-opinion",
+        service="checkout",
+        kind="outage",
+        drill=True,
+        pace={"declared": 20.0},
+    )
     installation.deliver()
     first = installation.snapshot(ref)
     assert first.steps["s/post"].postings == {"website-en": "published"}
@@ -268,9 +274,13 @@ def test_a_key_is_kept_once(installation: InstallationHarness) -> None:
 
 def test_pages_first_then_harm_then_age_and_one_channel_a_claim(installation: InstallationHarness) -> None:
     enqueue(
-        installation, owed("bulk", lane=2, rank=-9), owed("late", rank=1), owed("first", rank=0), owed("second", rank=0),
+        installation,
+        owed("bulk", lane=2, rank=-9),
+        owed("late", rank=1),
+        owed("first", rank=0),
+        owed("second", rank=0),
         owed("worst", rank=-5, channel="bob"),
-    )  # fmt: skip
+    )
     assert claim(installation) == ["worst"]
     assert claim(installation) == ["first", "second", "late"]
     assert claim(installation) == ["bulk"]

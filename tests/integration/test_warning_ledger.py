@@ -25,10 +25,18 @@ from tests.installations import InstallationHarness, installation_fixture  # noq
 
 WEB: SeriesKey = (("service", "web"),)
 SLOW = Rule(
-    "slow", Text("Response time", "响应时长"), "response_time", Aggregate.MEAN, timedelta(minutes=5), Condition.ABOVE,
-    (ThresholdLevel(Tier.YELLOW, 30, 25), ThresholdLevel(Tier.RED, 60, 50)), by=("service",), starts=RuleStart("standby-agents"),
-    quiet=timedelta(minutes=30), tier=1,
-)  # fmt: skip
+    "slow",
+    Text("Response time", "响应时长"),
+    "response_time",
+    Aggregate.MEAN,
+    timedelta(minutes=5),
+    Condition.ABOVE,
+    (ThresholdLevel(Tier.YELLOW, 30, 25), ThresholdLevel(Tier.RED, 60, 50)),
+    by=("service",),
+    starts=RuleStart("standby-agents"),
+    quiet=timedelta(minutes=30),
+    tier=1,
+)
 STUCK = replace(SLOW, id="stuck", title=Text("Backlog"), metric="backlog")
 ANGRY = replace(
     SLOW, id="angry", title=Text("Complaints"), metric="complaints", quiet=timedelta(0), inhibits=("slow",),

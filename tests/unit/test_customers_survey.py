@@ -45,8 +45,20 @@ def test_who_is_called(csat: int, solved: bool, because: CallbackReason | None) 
 
 
 def test_the_weightier_reason_stays() -> None:
-    order = ["", *map(str, (CallbackReason.NO_CHANNEL, CallbackReason.UNREACHED, CallbackReason.HIGH_VALUE, CallbackReason.UNHAPPY,
-                            CallbackReason.NOT_SOLVED, CallbackReason.AGAIN))]  # fmt: skip
+    order = [
+        "",
+        *map(
+            str,
+            (
+                CallbackReason.NO_CHANNEL,
+                CallbackReason.UNREACHED,
+                CallbackReason.HIGH_VALUE,
+                CallbackReason.UNHAPPY,
+                CallbackReason.NOT_SOLVED,
+                CallbackReason.AGAIN,
+            ),
+        ),
+    ]
     for place, low in enumerate(order):
         for high in order[place:]:
             assert weightier_reason(low, high) == weightier_reason(high, low) == high

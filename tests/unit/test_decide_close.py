@@ -27,9 +27,14 @@ def test_silence_reminds_the_commander_then_the_executive_and_goes_on() -> None:
     world = World(playbook(step(due=m(600)), ends=m(600), never_silent=SILENT))
     world.live(m(200))
     assert [call for call in calls(world) if call[2] is P.UPDATE_OVERDUE] == [
-        (60, ANA, P.UPDATE_OVERDUE), (75, EVA, P.UPDATE_OVERDUE), (75, ANA, P.UPDATE_OVERDUE),
-        (135, EVA, P.UPDATE_OVERDUE), (135, ANA, P.UPDATE_OVERDUE), (195, EVA, P.UPDATE_OVERDUE), (195, ANA, P.UPDATE_OVERDUE),
-    ]  # fmt: skip
+        (60, ANA, P.UPDATE_OVERDUE),
+        (75, EVA, P.UPDATE_OVERDUE),
+        (75, ANA, P.UPDATE_OVERDUE),
+        (135, EVA, P.UPDATE_OVERDUE),
+        (135, ANA, P.UPDATE_OVERDUE),
+        (195, EVA, P.UPDATE_OVERDUE),
+        (195, ANA, P.UPDATE_OVERDUE),
+    ]
 
 
 def test_a_word_in_public_starts_the_silence_anew_from_the_first_rung() -> None:

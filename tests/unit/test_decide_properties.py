@@ -48,9 +48,14 @@ scripts = st.lists(st.tuples(moves, st.integers(0, 50), st.sampled_from(PEOPLE),
 
 
 MOVE_KINDS = {
-    "ack": PERSON_STEPS, "done": PERSON_STEPS | {StepKind.PUBLISH}, "draft": {StepKind.DRAFT}, "approve": {StepKind.APPROVE},
-    "reject": {StepKind.APPROVE}, "retry": {StepKind.PUBLISH}, "reassign": PERSON_STEPS,
-}  # fmt: skip
+    "ack": PERSON_STEPS,
+    "done": PERSON_STEPS | {StepKind.PUBLISH},
+    "draft": {StepKind.DRAFT},
+    "approve": {StepKind.APPROVE},
+    "reject": {StepKind.APPROVE},
+    "retry": {StepKind.PUBLISH},
+    "reassign": PERSON_STEPS,
+}
 
 
 def likely(world: World, move: str) -> list[str]:

@@ -27,9 +27,13 @@ from domain.text import Text
 from domain.trend import Trend
 
 BANDS = {
-    DrillFigure.LATENCY: 500.0, DrillFigure.ERROR_RATE: 0.02, DrillFigure.THROUGHPUT: 0.9, DrillFigure.AVAILABILITY: 0.99,
-    DrillFigure.SATURATION: 2.0, DrillFigure.RECOVERY: 900.0,
-}  # fmt: skip
+    DrillFigure.LATENCY: 500.0,
+    DrillFigure.ERROR_RATE: 0.02,
+    DrillFigure.THROUGHPUT: 0.9,
+    DrillFigure.AVAILABILITY: 0.99,
+    DrillFigure.SATURATION: 2.0,
+    DrillFigure.RECOVERY: 900.0,
+}
 PLAN = DrillPlan(
     id="p", title=Text("P"), owner="o", targets=("127.0.0.1:1",), peak=MeasuredPeak(10.0), bands=BANDS,
     journeys=(Journey("j", (HttpStep("s", "GET", "http://127.0.0.1:1/"),)),),

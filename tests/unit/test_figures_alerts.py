@@ -22,14 +22,19 @@ TABLE = [
     ("the first word begins a warning", FIRING, None, AlertStep.BEGIN),
     ("an end that nobody heard the beginning of is nothing", RESOLVED, None, AlertStep.NOTHING),
     ("a repeat is the same warning", FIRING, RecordedAlert(T), AlertStep.REPEAT),
-    ("while it stands, a newer start is a repeat", replace(FIRING, starts_at=LATER), RecordedAlert(T), AlertStep.REPEAT),
+    (
+        "while it stands, a newer start is a repeat",
+        replace(FIRING, starts_at=LATER),
+        RecordedAlert(T),
+        AlertStep.REPEAT,
+    ),
     ("resolved ends it", RESOLVED, RecordedAlert(T), AlertStep.END),
     ("resolved twice ends it once", RESOLVED, RecordedAlert(T, ended=True), AlertStep.NOTHING),
     ("a late repeat of what is over does not begin it anew", FIRING, RecordedAlert(T, ended=True), AlertStep.NOTHING),
     ("a later firing begins anew", replace(FIRING, starts_at=LATER), RecordedAlert(T, ended=True), AlertStep.BEGIN),
     ("a late end of an earlier firing ends nothing", RESOLVED, RecordedAlert(LATER), AlertStep.NOTHING),
     ("late word of an earlier firing is nothing", FIRING, RecordedAlert(LATER, ended=True), AlertStep.NOTHING),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("sentence", "alert", "known", "expected"), TABLE, ids=[row[0] for row in TABLE])

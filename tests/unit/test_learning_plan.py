@@ -92,9 +92,13 @@ def by_first_letter(text: str, others: Sequence[str], at_least: float) -> tuple[
 def test_whoever_comes_first_makes_the_group() -> None:
     texts = ["Faster refunds", "", "first of all", "More colours", "MORE COLOURS!", "x", "x"]
     assert group_suggestions(texts, {7: "more shops"}, by_first_letter, 0.8) == [
-        PlacedSuggestion(0, None, 0), PlacedSuggestion(2, None, 0), PlacedSuggestion(3, 7, -1), PlacedSuggestion(4, 7, -1), PlacedSuggestion(5, None, 5),
+        PlacedSuggestion(0, None, 0),
+        PlacedSuggestion(2, None, 0),
+        PlacedSuggestion(3, 7, -1),
+        PlacedSuggestion(4, 7, -1),
+        PlacedSuggestion(5, None, 5),
         PlacedSuggestion(6, None, 5),
-    ]  # fmt: skip
+    ]
 
 
 @given(st.lists(st.text("ab退款 !", max_size=8), max_size=12))

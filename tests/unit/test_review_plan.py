@@ -76,9 +76,13 @@ def test_a_broken_file_leaves_the_last_good_one_in_force(tmp_path: Path) -> None
 
 # Cron's day of month, month and weekday, for a period of each length.
 _FITS = {
-    PeriodLength.DAY: ("*", "*", "*"), PeriodLength.WEEK: ("*", "*", "1"), PeriodLength.MONTH: ("1", "*", "*"),
-    PeriodLength.QUARTER: ("2", "1,4,7,10", "*"), PeriodLength.HALF: ("2", "1,7", "*"), PeriodLength.YEAR: ("2", "1", "*"),
-}  # fmt: skip
+    PeriodLength.DAY: ("*", "*", "*"),
+    PeriodLength.WEEK: ("*", "*", "1"),
+    PeriodLength.MONTH: ("1", "*", "*"),
+    PeriodLength.QUARTER: ("2", "1,4,7,10", "*"),
+    PeriodLength.HALF: ("2", "1,7", "*"),
+    PeriodLength.YEAR: ("2", "1", "*"),
+}
 
 
 @pytest.mark.parametrize("kind", list(ReviewKind))

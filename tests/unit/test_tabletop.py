@@ -90,10 +90,15 @@ def item(scale: ScoringScale, share: float | None, name: str = "i") -> ScoredIte
 
 
 def test_a_scale_is_the_mean_of_what_is_known_times_its_weight() -> None:
-    found = score_items([
-        item(ScoringScale.ADAPTABILITY, 1.0), item(ScoringScale.ADAPTABILITY, 0.5), item(ScoringScale.ADAPTABILITY, None),
-        item(ScoringScale.SKILL, 0.5), item(ScoringScale.MANNER, None),
-    ])  # fmt: skip
+    found = score_items(
+        [
+            item(ScoringScale.ADAPTABILITY, 1.0),
+            item(ScoringScale.ADAPTABILITY, 0.5),
+            item(ScoringScale.ADAPTABILITY, None),
+            item(ScoringScale.SKILL, 0.5),
+            item(ScoringScale.MANNER, None),
+        ]
+    )
     by = {part.scale: part for part in found.parts}
     assert (
         by[ScoringScale.ADAPTABILITY].points,

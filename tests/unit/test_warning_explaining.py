@@ -25,9 +25,16 @@ SLOW = Rule(
     min_samples=20, for_=timedelta(minutes=1), keep_firing=timedelta(minutes=2),
 )  # fmt: skip
 SURGE = Rule(
-    "surge", Text("S"), "complaints", Aggregate.SUM, timedelta(minutes=10), Condition.CHANGE_ABOVE,
-    (ThresholdLevel(Tier.YELLOW, 0.5, 0.25), ThresholdLevel(Tier.RED, 1.0, 0.75)), baseline=Baseline(), significance=0.05,
-)  # fmt: skip
+    "surge",
+    Text("S"),
+    "complaints",
+    Aggregate.SUM,
+    timedelta(minutes=10),
+    Condition.CHANGE_ABOVE,
+    (ThresholdLevel(Tier.YELLOW, 0.5, 0.25), ThresholdLevel(Tier.RED, 1.0, 0.75)),
+    baseline=Baseline(),
+    significance=0.05,
+)
 CSAT = Rule(
     "tier-2", Text("C"), "csat", Aggregate.SHARE, timedelta(minutes=30), Condition.BELOW,
     (ThresholdLevel(Tier.YELLOW, 0.85, 0.87),), at_least=4,

@@ -27,9 +27,17 @@ from domain.warning.rule_state import RulePhase, RuleState, RuleStateChange
 NOW = pendulum.datetime(2026, 11, 2, 3, 0)
 WEB: SeriesKey = (("service", "web"),)
 RULE = Rule(
-    "slow", Text("Slow"), "response_time", Aggregate.MEAN, timedelta(minutes=5), Condition.ABOVE,
-    (ThresholdLevel(Tier.YELLOW, 30, 25),), by=("service",), starts=RuleStart("standby-agents"), quiet=timedelta(minutes=30),
-)  # fmt: skip
+    "slow",
+    Text("Slow"),
+    "response_time",
+    Aggregate.MEAN,
+    timedelta(minutes=5),
+    Condition.ABOVE,
+    (ThresholdLevel(Tier.YELLOW, 30, 25),),
+    by=("service",),
+    starts=RuleStart("standby-agents"),
+    quiet=timedelta(minutes=30),
+)
 FIRING = RuleState(RulePhase.FIRING, NOW, Tier.YELLOW, firing_since=NOW)
 
 
@@ -110,12 +118,20 @@ YELLOW, RED = FIRING, replace(FIRING, tier=Tier.RED)
 RECOVERING = replace(FIRING, phase=RulePhase.RECOVERING)
 NO_DATA = RuleState(RulePhase.NO_DATA, NOW)
 MOVES = {
-    (OK, YELLOW): WarningMove.RAISE, (PENDING, RED): WarningMove.RAISE, (NO_DATA, YELLOW): WarningMove.RAISE,
-    (OK, RED): WarningMove.RAISE, (PENDING, YELLOW): WarningMove.RAISE, (NO_DATA, RED): WarningMove.RAISE,
-    (OK, RECOVERING): WarningMove.RAISE, (PENDING, RECOVERING): WarningMove.RAISE, (NO_DATA, RECOVERING): WarningMove.RAISE,
-    (YELLOW, RED): WarningMove.WORSEN, (RECOVERING, RED): WarningMove.WORSEN,
-    (RED, YELLOW): WarningMove.EASE, (RED, RECOVERING): WarningMove.EASE,
-} | {(before, after): WarningMove.END for before in (YELLOW, RED, RECOVERING) for after in (OK, PENDING, NO_DATA)}  # fmt: skip
+    (OK, YELLOW): WarningMove.RAISE,
+    (PENDING, RED): WarningMove.RAISE,
+    (NO_DATA, YELLOW): WarningMove.RAISE,
+    (OK, RED): WarningMove.RAISE,
+    (PENDING, YELLOW): WarningMove.RAISE,
+    (NO_DATA, RED): WarningMove.RAISE,
+    (OK, RECOVERING): WarningMove.RAISE,
+    (PENDING, RECOVERING): WarningMove.RAISE,
+    (NO_DATA, RECOVERING): WarningMove.RAISE,
+    (YELLOW, RED): WarningMove.WORSEN,
+    (RECOVERING, RED): WarningMove.WORSEN,
+    (RED, YELLOW): WarningMove.EASE,
+    (RED, RECOVERING): WarningMove.EASE,
+} | {(before, after): WarningMove.END for before in (YELLOW, RED, RECOVERING) for after in (OK, PENDING, NO_DATA)}
 
 
 @pytest.mark.parametrize(("before", "after"), list(product((OK, PENDING, NO_DATA, YELLOW, RED, RECOVERING), repeat=2)))

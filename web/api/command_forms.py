@@ -75,26 +75,33 @@ COMMANDS: dict[str, CommandSpec] = {
         StepCommandForm, _given(Acknowledge, "step"), "Take a step: nobody else is called for it any more."
     ),
     "done": CommandSpec(
-        DoneForm, _given(Done, "step", "evidence", "channel", "choice"),
+        DoneForm,
+        _given(Done, "step", "evidence", "channel", "choice"),
         "A step is done. For a publish step: posted by hand, `evidence` is the link.",
     ),
     "draft": CommandSpec(
-        DraftForm, _given(Draft, "step", "texts", "amount"),
+        DraftForm,
+        _given(Draft, "step", "texts", "amount"),
         "Hand in a text, by language or official channel. Needs your own token; an edit voids an approval.",
     ),
     "approve": CommandSpec(
-        ApproveForm, _given(Approve, "step", "digest"),
+        ApproveForm,
+        _given(Approve, "step", "digest"),
         "Approve exactly the text whose digest this is. Needs a token of your own.",
     ),
     "reject": CommandSpec(
-        RejectForm, _given(Reject, "step", "reason"),
+        RejectForm,
+        _given(Reject, "step", "reason"),
         "Send a text back to its author, with a reason. Needs a token of your own.",
     ),
     "retry": CommandSpec(
-        RetryForm, _given(Retry, "step", "channel"),
+        RetryForm,
+        _given(Retry, "step", "channel"),
         "Order a publication again on a channel where it is in doubt. Look there first.",
     ),
-    "reassign": CommandSpec(ReassignForm, _given(Reassign, "step", "to"), "Give a step to another person of the roster."),
+    "reassign": CommandSpec(
+        ReassignForm, _given(Reassign, "step", "to"), "Give a step to another person of the roster."
+    ),
     "begin": CommandSpec(
         BeginForm, _given(Begin, "stage", "reason"), "Begin a stage that is on demand: a correction, a withdrawal."
     ),
@@ -110,4 +117,4 @@ COMMANDS: dict[str, CommandSpec] = {
         ReasonForm, _given(Reopen, "reason"), "It is not over: the original clocks resume. Needs a reason."
     ),
     "cancel": CommandSpec(ReasonForm, _given(Cancel, "reason"), "It was declared in error. Needs a reason."),
-}  # fmt: skip
+}

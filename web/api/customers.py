@@ -138,18 +138,37 @@ def _figures(result: SurveyResult) -> dict[str, Any]:
 
 def _customer(row: Row[Any]) -> dict[str, Any]:
     return {
-        "customer": row.customer, "contact": row.masked, "language": row.language, "time_zone": row.zone,
-        "order_value": row.order_value / 100, "compensation": row.compensation / 100,
-        "poor_service_30d": row.poor_service, "public_complaint": row.public,
+        "customer": row.customer,
+        "contact": row.masked,
+        "language": row.language,
+        "time_zone": row.zone,
+        "order_value": row.order_value / 100,
+        "compensation": row.compensation / 100,
+        "poor_service_30d": row.poor_service,
+        "public_complaint": row.public,
         "questions": {
-            "poor_history": row.poor_history, "harmed": row.harmed, "compensated": row.compensated,
+            "poor_history": row.poor_history,
+            "harmed": row.harmed,
+            "compensated": row.compensated,
         },
-        "care": row.care, "owner": row.owner, "state": row.state, "reached": row.reached,
-        "asked_at": iso_time(row.asked_at), "reminded_at": iso_time(row.reminded_at), "answered_at": iso_time(row.answered_at),
-        "csat": row.csat, "nps": row.nps, "solved": row.solved, "suggestion": row.suggestion,
-        "complaints": row.complaints, "reopened_at": iso_time(row.reopened_at), "callback": row.callback,
-        "called_at": iso_time(row.called_at), "called_by": row.called_by, "called_note": row.called_note,
-    }  # fmt: skip
+        "care": row.care,
+        "owner": row.owner,
+        "state": row.state,
+        "reached": row.reached,
+        "asked_at": iso_time(row.asked_at),
+        "reminded_at": iso_time(row.reminded_at),
+        "answered_at": iso_time(row.answered_at),
+        "csat": row.csat,
+        "nps": row.nps,
+        "solved": row.solved,
+        "suggestion": row.suggestion,
+        "complaints": row.complaints,
+        "reopened_at": iso_time(row.reopened_at),
+        "callback": row.callback,
+        "called_at": iso_time(row.called_at),
+        "called_by": row.called_by,
+        "called_note": row.called_note,
+    }
 
 
 @router.post("/api/incidents/{ref}/customers/called", responses=documented_responses("customers-done", command=True))

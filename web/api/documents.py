@@ -87,9 +87,15 @@ def _found(installation: Installation, document_id: str) -> Document:
 def document_summary(one: Document) -> dict[str, Any]:
     """Summary of a document for a list."""
     return {
-        "id": one.id, "kind": one.kind, "title": both_languages(one.title), "about": one.about, "made_at": iso_time(one.made_at),
-        "from_at": iso_time(one.from_at), "to_at": iso_time(one.to_at), "version": one.version,
-    }  # fmt: skip
+        "id": one.id,
+        "kind": one.kind,
+        "title": both_languages(one.title),
+        "about": one.about,
+        "made_at": iso_time(one.made_at),
+        "from_at": iso_time(one.from_at),
+        "to_at": iso_time(one.to_at),
+        "version": one.version,
+    }
 
 
 def document_detail(one: Document) -> dict[str, Any]:

@@ -69,13 +69,18 @@ async def _own_page(
             "now": now,
             "account": found,
             "sessions": [
-                {"made_at": iso_time(one.made_at), "seen_at": iso_time(one.seen_at), "this": one.hash == context.asker.session}
+                {
+                    "made_at": iso_time(one.made_at),
+                    "seen_at": iso_time(one.seen_at),
+                    "this": one.hash == context.asker.session,
+                }
                 for one in sessions
             ],
             "tokens": [
-                {"id": one.id, "label": one.label, "scopes": one.scopes, "ends_at": iso_time(one.ends_at)} for one in tokens
+                {"id": one.id, "label": one.label, "scopes": one.scopes, "ends_at": iso_time(one.ends_at)}
+                for one in tokens
             ],
-        }  # fmt: skip
+        }
 
     found = await context.read(look)
     shortest = keeping.MIN_PASSWORD_LENGTH
@@ -135,8 +140,13 @@ async def _all_page(
 
 @router.post("/accounts")
 async def add_account(
-    request: Request, context: RequestContextDep, name: Name = "", role: Name = "", person: Name = "", password: Word = ""
-) -> Response:  # fmt: skip
+    request: Request,
+    context: RequestContextDep,
+    name: Name = "",
+    role: Name = "",
+    person: Name = "",
+    password: Word = "",
+) -> Response:
     """Add an account; without a password a one-time login link is made and shown."""
 
     def act(installation: Installation, _by: str, now: DateTime) -> str:
@@ -161,24 +171,33 @@ async def change_role(request: Request, context: RequestContextDep, name: str, r
 async def disable_account(request: Request, context: RequestContextDep, name: str) -> Response:
     """Disable an account: it can no longer log in."""
     return await _changed(
-        request, context, lambda installation, _by, now: keeping.disable_account(installation, name, now, _way(request, context.asker)), name
-    )  # fmt: skip
+        request,
+        context,
+        lambda installation, _by, now: keeping.disable_account(installation, name, now, _way(request, context.asker)),
+        name,
+    )
 
 
 @router.post("/accounts/{name}/enable")
 async def enable_account(request: Request, context: RequestContextDep, name: str) -> Response:
     """Enable a disabled account again."""
     return await _changed(
-        request, context, lambda installation, _by, _now: keeping.disable_account(installation, name, None, _way(request, context.asker)), name
-    )  # fmt: skip
+        request,
+        context,
+        lambda installation, _by, _now: keeping.disable_account(installation, name, None, _way(request, context.asker)),
+        name,
+    )
 
 
 @router.post("/accounts/{name}/link")
 async def make_login_link(request: Request, context: RequestContextDep, name: str) -> Response:
     """Make a one-time login link for an account; it is shown only now."""
     return await _changed(
-        request, context, lambda installation, _by, now: keeping.make_login_link(installation, name, now, _way(request, context.asker)), name
-    )  # fmt: skip
+        request,
+        context,
+        lambda installation, _by, now: keeping.make_login_link(installation, name, now, _way(request, context.asker)),
+        name,
+    )
 
 
 async def _changed(request: Request, context: RequestContext, act: Any, whose: str) -> Response:

@@ -188,9 +188,14 @@ def _by_token(installation: Installation, token: str, now: DateTime) -> Principa
                 )
             account, known = owned
             return _of_account(
-                installation, account, cap_role(account.role, known.scopes), way="token", token=known.id, scopes=known.scopes,
+                installation,
+                account,
+                cap_role(account.role, known.scopes),
+                way="token",
+                token=known.id,
+                scopes=known.scopes,
                 seen_at=known.used_at,
-            )  # fmt: skip
+            )
         person = person_tokens.find_person(connection, token)
     if person is None:
         raise NotAuthenticated("this token is nobody's: get a new one with `tocsin roster token YOU`")
@@ -216,9 +221,16 @@ def _of_account(  # noqa: PLR0913 - each says how they came in
         name = f"@{name}"  # somebody of that name came onto the roster since: they are not the same
     role = account.role if role is None else role
     return Principal(
-        name, account.person, role, auth_method=way, session=session, token=token, scopes=scopes, language=account.language,
+        name,
+        account.person,
+        role,
+        auth_method=way,
+        session=session,
+        token=token,
+        scopes=scopes,
+        language=account.language,
         seen_at=seen_at,
-    )  # fmt: skip
+    )
 
 
 def _roster(installation: Installation) -> Roster | None:

@@ -88,10 +88,15 @@ async def show_history(  # noqa: PLR0913, PLR0917 - each narrows the list
             services = board.list_services(connection)
         roster = installation.roster()
         return {
-            "now": now, "rows": rows, "services": services, "months": months.get(zone, now),
-            "playbooks": [{"id": one.id, "title": board.both_languages(one.title)} for one in installation.library.all()],
+            "now": now,
+            "rows": rows,
+            "services": services,
+            "months": months.get(zone, now),
+            "playbooks": [
+                {"id": one.id, "title": board.both_languages(one.title)} for one in installation.library.all()
+            ],
             "persons": {one.id: one.name for one in roster.people.values()},
-        }  # fmt: skip
+        }
 
     asked = {"q": q, "service": service, "playbook": playbook, "person": person, "month": month, "drills": drills}
     found = await context.read(look)

@@ -28,9 +28,13 @@ async def show_oncall(request: Request, context: RequestContextDep) -> Response:
     def look(installation: Installation, now: DateTime) -> dict[str, Any]:
         days = read_model.list_shifts(installation, now)
         return {
-            "now": now, "days": days, "roles": read_model.list_on_duty(installation, now), "overrides": read_model.list_overrides(installation, now),
-            "people": {one.id: one.name for one in installation.roster().people.values()}, "hours": HOURS,
-        }  # fmt: skip
+            "now": now,
+            "days": days,
+            "roles": read_model.list_on_duty(installation, now),
+            "overrides": read_model.list_overrides(installation, now),
+            "people": {one.id: one.name for one in installation.roster().people.values()},
+            "hours": HOURS,
+        }
 
     return await render_live_page(request, context, "duty.html", look, shifts=shift_chart)
 

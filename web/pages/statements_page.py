@@ -46,9 +46,14 @@ async def show_statements(
         with installation.database.read() as connection:
             seen = incidents.count_facts(connection, document["id"])
         return {
-            "now": now, "heads": heads, "incident": document, "said": statements.list_statements(document),
-            "mood": statements.build_mention_series(figures, began, min(now, ends)), "seen": seen, "people": document["people"],
-        }  # fmt: skip
+            "now": now,
+            "heads": heads,
+            "incident": document,
+            "said": statements.list_statements(document),
+            "mood": statements.build_mention_series(figures, began, min(now, ends)),
+            "seen": seen,
+            "people": document["people"],
+        }
 
     return await render_live_page(request, context, "statements.html", look, plot=incident_trend)
 

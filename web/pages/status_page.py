@@ -100,9 +100,17 @@ async def show_status(request: Request) -> Response:
     service = subscribers.get_status_page_service(installation)
     language, zone = _language(request), negotiate_time_zone(request)
     html = render_template(
-        request, "status.html", language=language, zone=zone, found=found, old=_is_old(found), title=service.plan.title,
-        moment=lambda at: _moment(at, zone), subscribing=service.plan.tag in (installation.tags() or ()), kind=_kind(language),
-    )  # fmt: skip
+        request,
+        "status.html",
+        language=language,
+        zone=zone,
+        found=found,
+        old=_is_old(found),
+        title=service.plan.title,
+        moment=lambda at: _moment(at, zone),
+        subscribing=service.plan.tag in (installation.tags() or ()),
+        kind=_kind(language),
+    )
     return _cacheable(request, html, "text/html; charset=utf-8")
 
 
@@ -188,8 +196,10 @@ async def show_confirm_subscription(request: Request, token: str) -> HTMLRespons
 async def confirm_subscription(request: Request, token: str) -> HTMLResponse:
     """Confirm a subscription."""
     return await _done(
-        request, "confirmed", lambda service: subscribers.confirm_subscription(service, token[:LONGEST_TOKEN], clock.now())
-    )  # fmt: skip
+        request,
+        "confirmed",
+        lambda service: subscribers.confirm_subscription(service, token[:LONGEST_TOKEN], clock.now()),
+    )
 
 
 @router.get("/status/leave/{token}")
