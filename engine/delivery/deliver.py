@@ -26,7 +26,6 @@ from channels.outcome import SendOutcome, SendVerdict
 from domain.incident import BEGUN_STATUSES, PublicationState
 from domain.text_digest import compute_digest
 from engine.customers import survey_delivery as surveys
-from engine.customers.service import get_customer_service
 from engine.delivery.links import AcknowledgeLink, AcknowledgeLinks
 from engine.delivery.outcomes import SendCancelled, SendResult, record_outcome
 from engine.delivery.quiet_hours import hold_and_join
@@ -72,7 +71,7 @@ class Deliverer:
         self._clock = clock
         self._sender = SenderLock(installation.settings.run_dir, role)
         self._links = AcknowledgeLinks(installation.settings.secret_key(), installation.settings.links_url)
-        self._customers = get_customer_service(installation)
+        self._customers = installation.customers
         self._surveys = surveys.SurveySender(self._customers)
         self._pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="send")
         self._hands = SendSlots()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -84,15 +83,3 @@ class ReviewService:
         """Close the samples."""
         if self._figures is not None:
             self._figures.close()
-
-
-_DESKS: WeakKeyDictionary[Installation, ReviewService] = WeakKeyDictionary()
-_GUARD = Lock()
-
-
-def get_review_service(installation: Installation) -> ReviewService:
-    """Return the one review service of an installation."""
-    with _GUARD:
-        if installation not in _DESKS:
-            _DESKS[installation] = ReviewService(installation)
-        return _DESKS[installation]

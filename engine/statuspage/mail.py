@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Row
 from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
 from engine.customers.recipient_address import send_to_recipient
-from engine.customers.service import get_customer_service as customer_service
 from engine.installation import Installation
 from engine.statuspage.page import build_page
 from engine.statuspage.subscribers import (
@@ -21,7 +20,6 @@ from engine.statuspage.subscribers import (
     KIND,
     STATEMENT,
     StatusPageService,
-    get_status_page_service,
     make_mail_entry,
 )
 from locales import translator
@@ -41,7 +39,7 @@ _LATE = timedelta(hours=24)  # an older statement is no news
 
 def enqueue_statements(installation: Installation, now: DateTime) -> int:
     """Enqueue each new statement for each subscriber, once; return how many mails."""
-    service = get_status_page_service(installation)
+    service = installation.status_page
     with installation.database.read() as connection:
         if not subscribers.has_confirmed(connection):
             return 0
@@ -86,13 +84,13 @@ def _owe(service: StatusPageService, statement: dict[str, Any], now: DateTime) -
 
 def send_mail(installation: Installation, row: Row[Any]) -> SendOutcome:
     """Send one claimed mail: the address is opened now, and kept nowhere."""
-    service = get_status_page_service(installation)
+    service = installation.status_page
     with installation.database.read() as connection:
         found = subscribers.get_subscriber(connection, row.person)
     if found is None or (row.purpose == STATEMENT and found.confirmed_at is None):
         return SendOutcome(SendVerdict.REFUSED, detail="they left")
     try:
-        address = customer_service(installation).open_vault().open(found.sealed).mail
+        address = installation.customers.open_vault().open(found.sealed).mail
         message, headers = _message(service, row)
         return send_to_recipient(
             installation.channels(), row.channel, service.plan.placeholder, address, message, headers

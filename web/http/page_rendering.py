@@ -21,6 +21,7 @@ from locales import format_span, format_when, normalise, translator
 from locales.refusals import localize_refusal
 from playbooks.errors import BadFile
 from web.api import timeline_wording
+from web.app_state import public_state_of
 from web.http.navigation import AGO_MINUTES, PAGES, ROLE_LABELS, TIMELINE_FILTERS
 from web.pages import charts, html_fragments
 
@@ -55,7 +56,7 @@ def negotiate_language(request: Request) -> str:
 
 def negotiate_time_zone(request: Request) -> str:
     """Time zone of a request: `?tz=`, else the remembered choice, else the incident commander's."""
-    installation: Installation = request.app.state.installation
+    installation = public_state_of(request).installation
     for name in (request.query_params.get("tz"), request.cookies.get("tz"), _default_time_zone(installation)):
         if name and _known(name):
             return name

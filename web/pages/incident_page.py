@@ -13,7 +13,6 @@ from starlette.requests import Request
 
 from domain.facts import FactKind
 from domain.incident import CaseType
-from engine.customers.service import get_customer_service
 from engine.installation import Installation
 from storage.incidents import board, incidents
 from web.api.customers import follow_up_summary
@@ -22,7 +21,7 @@ from web.api.learning import incident_learning
 from web.api.timeline_wording import purpose_label
 from web.auth.authentication import Principal
 from web.http.request_context import RequestContextDep
-from web.pages.live_updates import render_live_page
+from web.pages.live_page import render_live_page
 from web.pages.timeline_chart import timeline_svg
 
 router = APIRouter(include_in_schema=False)
@@ -84,7 +83,7 @@ async def show_incident(
             "running": [one["id"] for one in document["playbooks"]],
             "everybody": {one.id: one.name for one in roster.people.values()},
             **incident_learning(installation, document["ref"], now),
-            "follow": follow_up_summary(get_customer_service(installation), ref),
+            "follow": follow_up_summary(installation.customers, ref),
             **_at_a_glance(document, context.asker),
         }
 
