@@ -76,7 +76,7 @@ def who(
 ) -> None:
     """Who is called for a role, who when they do not answer, and until when that is so."""
     from cli.database_access import parse_moment
-    from cli.roster import roster_document
+    from cli.oncall_view import roster_document
     from engine.oncall import read_model
     from engine.process.clock import now
 
