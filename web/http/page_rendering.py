@@ -19,11 +19,11 @@ from engine.installation import Installation
 from engine.process import clock
 from locales import format_span, format_when, normalise, translator
 from locales.refusals import localize_refusal
+from locales.state_words import state_label
 from playbooks.errors import BadFile
-from web.api import timeline_wording
 from web.app_state import public_state_of
 from web.http.navigation import AGO_MINUTES, PAGES, ROLE_LABELS, TIMELINE_FILTERS
-from web.pages import charts, html_fragments
+from web.pages import html_fragments
 
 _FOLDER = Path(__file__).parents[1] / "templates"
 _YEAR = 365 * 86_400
@@ -42,7 +42,7 @@ def template_environment() -> jinja2.Environment:
     )
     environment.filters["links"] = html_fragments.link_urls
     environment.globals["bar"] = html_fragments.progress_bar
-    environment.globals["meter"] = charts.meter
+    environment.globals["meter"] = html_fragments.meter
     return environment
 
 
@@ -126,7 +126,7 @@ class PageReader:
 
     def state(self, name: str) -> str:
         """Name of a state."""
-        return timeline_wording.state_label(name, self.language)
+        return state_label(name, self.language)
 
     def places(self) -> list[tuple[str, str]]:
         """Pages of the console, with their names."""
@@ -134,7 +134,7 @@ class PageReader:
 
     def sorts(self) -> list[tuple[str, str]]:
         """Filters of a timeline, with their names."""
-        return [(name, self.translate(words)) for name, words in TIMELINE_FILTERS.items()]
+        return [(name, self.translate(one.label)) for name, one in TIMELINE_FILTERS.items()]
 
     def agos(self) -> list[tuple[int, str]]:
         """Choices of a start in the past: minutes, and how people say it."""
