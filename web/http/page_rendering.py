@@ -14,6 +14,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from domain.access import AccessRole
+from domain.wall_clock import is_time_zone
 from engine.customers.wording import format_share
 from engine.installation import Installation
 from engine.process import clock
@@ -58,18 +59,9 @@ def negotiate_time_zone(request: Request) -> str:
     """Time zone of a request: `?tz=`, else the remembered choice, else the incident commander's."""
     installation = public_state_of(request).installation
     for name in (request.query_params.get("tz"), request.cookies.get("tz"), _default_time_zone(installation)):
-        if name and _known(name):
+        if name and is_time_zone(name):
             return name
     return "UTC"
-
-
-@lru_cache(maxsize=256)
-def _known(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True
 
 
 def _default_time_zone(installation: Installation) -> str:
@@ -183,7 +175,7 @@ def render_page(
     asker = getattr(request.state, "asker", None)
     for name in () if asker and asker.console else ("lang", "tz"):  # with a cookie the console would be a browser
         chosen = request.query_params.get(name)
-        if chosen and len(chosen) < 64 and (name == "lang" or _known(chosen)):  # noqa: PLR2004
+        if chosen and len(chosen) < 64 and (name == "lang" or is_time_zone(chosen)):  # noqa: PLR2004
             kept = normalise(chosen) if name == "lang" else chosen
             response.set_cookie(name, kept, max_age=_YEAR, httponly=True, samesite="strict")
     return response
