@@ -15,7 +15,7 @@ help:
 	@echo 'make run     install into .venv and start Tocsin (UP_ARGS="--port 7800" to pass options)'
 	@echo 'make test    every quick test (PYTEST_ARGS="-k heartbeat" to choose)'
 	@echo 'make slow    the tests that take minutes: kills, freezes, long runs'
-	@echo 'make lint    ruff, mypy --strict, the import rules'
+	@echo 'make lint    ruff, mypy --strict, the import rules, code that nothing calls'
 	@echo 'make format  let ruff put the code in shape'
 	@echo 'make docs    write docs/reference.md from the program'
 	@echo 'make pictures  write the screenshots in docs/img (needs chromium)'
@@ -42,6 +42,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
+	$(BIN)/vulture
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -15,10 +15,11 @@ import pendulum
 import pytest
 from pendulum import DateTime
 
-from domain.warning.alert import AlertStep, MonitorAlert, RecordedAlert, decide_alert_step, record_alert
+from domain.warning.alert import AlertStep, MonitorAlert, RecordedAlert, decide_alert_step
 from storage.database import StorageError
 from storage.samples.program_tokens import create_program_token
 from storage.samples.sample_store import open_sample_store
+from tests.alerts import record_alert
 from tests.served import Served, served, valid
 from tests.unit.test_figures_alerts import ALERTMANAGER, GRAFANA
 from web.api import sample_service
