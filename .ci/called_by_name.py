@@ -40,8 +40,8 @@ _.limit_bytes
 _.COMPENSATION, _.UPGRADED
 _.OPINION, _.PEOPLE, _.CUSTOMERS, _.PARTNERS
 
-# Templates call them.
-_.sorts, _.agos
+# Templates read or call them.
+_.sorts, _.agos, _.caption
 
 # Imported so that their tables are known.
 storage

@@ -23,7 +23,7 @@ from engine.drill.record import DrillRecord
 from engine.drill.report import build_report
 from engine.installation import Installation
 from engine.response.actions import open_actions
-from engine.review import html_page, markdown_text
+from engine.review import document_templates
 from engine.review.run_review import LANGUAGES, open_review
 from storage import documents
 from storage.documents import Document
@@ -82,8 +82,8 @@ def _document(
         id=f"{KIND}/{record.id}",
         title=Text(f"Drill {plan.id}: {verdict.outcome}", f"压测 {plan.id}：{verdict.outcome}"), made_at=now,
         from_at=pendulum.from_timestamp(record.begun), to_at=pendulum.from_timestamp(record.ended),
-        pages={key: html_page.render_html(one) for key, one in sheets.items()},
-        texts={key: markdown_text.render_markdown(one) for key, one in sheets.items()},
+        pages={key: document_templates.render_html(one) for key, one in sheets.items()},
+        texts={key: document_templates.render_markdown(one) for key, one in sheets.items()},
         data=summarise(record, verdict),
     )  # fmt: skip
 
