@@ -69,7 +69,7 @@ def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE.tar.gz", help="A file made by `tocsin backup`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Restore a backup into an empty home folder (TOCSIN_HOME). Deadlines missed since are called at once."""
+    """Restore a backup into an empty home folder (TOCSIN_HOME). Deadlines missed since are reported at once."""
     from storage import backups
 
     settings = _settings()

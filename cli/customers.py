@@ -96,7 +96,7 @@ def again(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Record a repeat complaint: the customer's case opens again, and its owner is called."""
+    """Record a repeat complaint: the customer's problem is open again, and its owner is called."""
     import uuid
 
     from cli.client import incident_path, post

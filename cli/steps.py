@@ -177,7 +177,7 @@ def reopen(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reopen a closed incident: the original clocks resume."""
+    """Reopen an incident: the original clocks resume."""
     _move(ref, "reopen", _("open again"), reason, command_id, token_file, as_json)
 
 
