@@ -28,6 +28,6 @@ def test_the_file_is_there_and_holds_the_name(row: list[str]) -> None:
     file = ROOT / where.strip("`")
     assert file.is_file(), where
     text = file.read_text(encoding="utf-8")
-    names = [name for name in re.findall(r"`(\w+)`", code)]
+    names = re.findall(r"`(\w+)`", code)
     assert names
     assert any(re.search(rf"\b{name}\b", text) for name in names), f"{where} holds none of {names}"
