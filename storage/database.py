@@ -87,7 +87,7 @@ def _sqlite(url: str, pool_size: int) -> Engine:
             "cache_size=-32000",
         ):  # fmt: skip
             try:
-                cursor.execute(f"PRAGMA {pragma}")
+                _in_line(cursor, f"PRAGMA {pragma}")
             except Exception as error:  # a read-only file refuses WAL; reading it still works
                 if "readonly" not in str(error) and "read-only" not in str(error):
                     raise
@@ -112,19 +112,28 @@ def _begin_immediate(cursor: Any) -> None:
     """
     cursor.execute("PRAGMA busy_timeout=0")
     try:
-        ends = time.monotonic() + BUSY_MILLISECONDS / 1000
-        while True:
-            try:
-                cursor.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > ends:
-                    raise
-                time.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 - to be out of step, not to be secret
-            else:
-                return
+        _in_line(cursor, "BEGIN IMMEDIATE")
     finally:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
         cursor.close()
+
+
+def _in_line(cursor: Any, statement: str) -> None:
+    """Execute it as soon as nobody holds the lock that it wants.
+
+    SQLite does not wait by itself where two who read want to become the one who writes. So it is when a new file is
+    opened for the first time by several: each of them turns it to WAL.
+    """
+    ends = time.monotonic() + BUSY_MILLISECONDS / 1000
+    while True:
+        try:
+            cursor.execute(statement)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > ends:
+                raise
+            time.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 - to be out of step, not to be secret
+        else:
+            return
 
 
 def _postgres(url: str, pool_size: int) -> Engine:

@@ -59,6 +59,14 @@ def test_a_password_is_kept_as_argon2_alone(small: Installation) -> None:
     assert kept.password not in repr(kept)
 
 
+def test_a_password_costs_who_guesses_forty_eight_megabytes_and_two_rounds_each(
+    monkeypatch: pytest.MonkeyPatch, shipped_cost_of_a_password: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(accounts, "_MEMORY_KIB", shipped_cost_of_a_password[0])
+    monkeypatch.setattr(accounts, "_ROUNDS", shipped_cost_of_a_password[1])
+    assert accounts._hasher.__wrapped__().hash(PASSWORD).startswith("$argon2id$v=19$m=49152,t=2,p=1$")
+
+
 @pytest.mark.parametrize("password", ["short", "alice alice alice", "aaaaaaaaaaaaaaaa", "x" * 400])
 def test_a_password_that_is_guessed_is_refused(small: Installation, password: str) -> None:
     with pytest.raises(BadAccount, match="password"):
