@@ -1,8 +1,8 @@
 """The time of the tests: a clock of their own, which runs on from a day that is the same on every day.
 
-A test takes its time from here, by `engine.process.clock.now`, and never from the machine. What reads the machine's clock all
-the same, or whose subject is the calendar, is marked `calendar`: `make test-days` runs it on twelve dates, and there
-this is the clock of that date.
+A test takes its time from here, by `engine.process.clock.now`, and never from the machine. What reads the
+machine's clock all the same, or whose subject is the calendar, is marked `calendar`: `make test-days` runs it on
+twelve dates, and there this is the clock of that date.
 """
 
 from __future__ import annotations
