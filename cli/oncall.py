@@ -237,16 +237,17 @@ def handover(role: Annotated[str, typer.Argument(help="A role.")], as_json: AsJs
     from domain.roster import Person
     from engine.oncall import handover
     from engine.process.clock import now
+    from storage.incidents import open_steps
 
     with _open() as installation:
         _current(installation, role)
         roster, at = installation.roster(), now()
         holder = roster.people.get(roster.primary(role) or "") or Person("", "", ())
         with installation.database.read() as connection:
-            steps = handover.list_open_steps(connection, role)
+            steps = open_steps.list_open_steps(connection, role)
             reader = Person(holder.id, holder.name, (), language=terminal_language(), timezone=holder.timezone)
             lines = handover.summarise_open_work(connection, roster, role, reader, at)
-            warnings = handover.list_open_warnings(connection)
+            warnings = open_steps.list_open_warnings(connection)
     if as_json:
         show_json(
             {

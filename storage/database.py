@@ -15,6 +15,15 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
+__all__ = [
+    "BUSY_MILLISECONDS",
+    "MOVED_MESSAGE",
+    "Connection",
+    "Database",
+    "StorageError",
+    "check_database",
+    "to_storage_error",
+]
 BUSY_MILLISECONDS = 20_000  # how long a writer waits in line; a frozen holder is ended by the supervisor long before
 _WRITE = "tocsin_write"
 MOVED_MESSAGE = (

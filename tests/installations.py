@@ -16,7 +16,6 @@ from typing import Any
 import pendulum
 import pytest
 from pendulum import DateTime
-from sqlalchemy import Row
 
 from domain.commands import Acknowledge, Approve, Declare, Draft
 from domain.incident import Snapshot
@@ -27,6 +26,7 @@ from engine.response.turn import TurnDriver, TurnResult, lease_turns, take_turn
 from storage import outbox
 from storage.incidents import incidents, timeline
 from storage.incidents.timeline import TimelineEntry
+from storage.outbox import OutboxMessage
 from storage.settings import load_settings
 from tests.homes import lay_out
 from tests.receivers import HttpReceiver
@@ -142,13 +142,13 @@ class InstallationHarness:
             ids = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))
             return incidents.load_snapshot(connection, ids[place], self.installation.roster())
 
-    def rows(self, ref: str, **wanted: str) -> list[Row[Any]]:
+    def rows(self, ref: str, **wanted: str) -> list[OutboxMessage]:
         """The messages of an incident in the order they were made; those with these values."""
         with self.installation.database.read() as connection:
             found = outbox.list_incident_messages(connection, incidents.find_incident_id(connection, ref))
         return [row for row in found if all(getattr(row, name) == value for name, value in wanted.items())]
 
-    def row(self, ref: str, **wanted: str) -> Row[Any]:
+    def row(self, ref: str, **wanted: str) -> OutboxMessage:
         """The only such message."""
         found = self.rows(ref, **wanted)
         assert len(found) == 1, [(row.key, row.state) for row in self.rows(ref)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.action import Action, build_action_playbook
 from domain.commands import Declare
@@ -13,6 +12,7 @@ from domain.incident import CaseType
 from domain.roster import Roster
 from engine.response.declare import begin_in_transaction
 from engine.response.validation import CommandResult, validate_declaration
+from storage.database import Connection
 from storage.incidents import turns
 
 

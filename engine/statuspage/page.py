@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +25,7 @@ from domain.service_status import (
 from engine.installation import Installation
 from playbooks.errors import BadFile
 from playbooks.playbook_library import UnknownPlaybook
+from storage.files import AS_USUAL, write_atomically
 from storage.statuspage import publications
 
 FILE = "status.yaml"
@@ -122,12 +123,8 @@ def _withdraws(installation: Installation, playbook: str | None, step: str) -> b
 
 def save_copy(home: Path, found: dict[str, Any]) -> None:
     """Save a copy on disk, whole or not at all. A disk that is full is no reason to show nothing."""
-    half = home / f"{COPY}.{os.getpid()}.part"
-    try:
-        half.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
-        half.replace(home / COPY)
-    except OSError:
-        half.unlink(missing_ok=True)
+    with suppress(OSError):
+        write_atomically(home / COPY, json.dumps(found, ensure_ascii=False), mode=AS_USUAL)
 
 
 def load_copy(home: Path) -> dict[str, Any] | None:

@@ -18,7 +18,6 @@ from sqlalchemy import Connection
 from channels.notice_wording import localize_reason
 from domain.command_handlers import CommandRefused
 from domain.commands import Declare
-from domain.evolve import evolve_snapshot
 from domain.facts import Fact, FactKind
 from domain.incident import BEGUN_STATUSES, INCIDENT_MOVES, CaseType, IncidentStatus, Snapshot, StepStatus
 from domain.notifications import Notification, NotificationPurpose
@@ -35,7 +34,8 @@ from domain.warning.rule import Rule, RuleStart, SeriesKey, Tier, tier_rank
 from domain.warning.rule_state import RuleState
 from engine.installation import Installation
 from engine.response.declare import begin_in_transaction
-from engine.response.enqueue import append_facts, make_notice_entry
+from engine.response.enqueue import make_notice_entry
+from engine.response.facts import record_facts
 from engine.response.validation import require_playbook, validate_declaration
 from storage import outbox
 from storage.incidents import incidents, warnings
@@ -198,11 +198,7 @@ class WarningEffects:
         if purpose is NotificationPurpose.RECOVERED and _needless(snapshots):
             reason = {"reason": "the warning was over before anyone took it", "left": []}
             facts = [*facts, Fact(K.CLOSED, self._now, data=reason)]
-        after = before
-        for fact in facts:
-            after = evolve_snapshot(after, fact)
-        incidents.save_snapshot(connection, before, after, self._now)
-        append_facts(connection, after, facts)
+        after = record_facts(connection, before, facts, self._now)
         if purpose is not None:
             number = incidents.count_facts(connection, matter)
             people = _people(snapshots, purpose)

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.customers.customer_tables import FollowUpRow
 from storage.incidents.tables import UNSENT, IncidentRow
-from storage.outbox import OUTBOX, PRIORITY_REST
+from storage.outbox import OUTBOX, PRIORITY_REST, OutboxMessage
 
 FOLLOW_UP = FollowUpRow.__table__  # type: ignore[attr-defined]
 INCIDENT = IncidentRow.__table__  # type: ignore[attr-defined]
@@ -121,9 +121,9 @@ def list_unsent_customers(connection: Connection, response_id: str, purpose: str
     return list(connection.execute(query).scalars())
 
 
-def mark_send_begun(connection: Connection, row: Row[Any], now: DateTime) -> bool:
+def mark_send_begun(connection: Connection, message: OutboxMessage, now: DateTime) -> bool:
     """Mark that the send begins now; False if the lease is no longer ours."""
-    mine = and_(OUTBOX.c.id == row.id, OUTBOX.c.lease == row.lease, OUTBOX.c.state == "leased")
+    mine = and_(OUTBOX.c.id == message.id, OUTBOX.c.lease == message.lease, OUTBOX.c.state == "leased")
     values = {"detail": BEGUN, "attempt_started_at": now}
     return connection.execute(update(OUTBOX).where(mine).values(**values)).rowcount == 1
 

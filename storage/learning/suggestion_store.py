@@ -174,19 +174,34 @@ def list_suggestions(
     return list(connection.execute(query.limit(limit)))
 
 
-def list_due_for_tracker(connection: Connection, now: DateTime, limit: int) -> list[Row[Any]]:
+@dataclass(frozen=True, slots=True)
+class SuggestionGroup:
+    """A group of alike suggestions, as it is posted to the issue tracker."""
+
+    number: int  # SUG-7 is number 7
+    wording: str  # an example, without anybody's address or number; empty once its customer is forgotten
+    voices: int  # how many customers said it
+    language: str
+    first_at: DateTime
+    last_at: DateTime
+    agenda: str  # the newest agenda that it stood on; empty: none yet
+    tracker_attempts: int  # posts made so far
+
+
+def list_due_for_tracker(connection: Connection, now: DateTime, limit: int) -> list[SuggestionGroup]:
     """List groups that are due to be posted to the issue tracker."""
     due = and_(SUGGESTION.c.tracker == "owed", SUGGESTION.c.tracker_next_at <= now)
-    return list(connection.execute(select(SUGGESTION).where(due).order_by(SUGGESTION.c.number).limit(limit)))
+    query = select(*(SUGGESTION.c[name] for name in SuggestionGroup.__slots__)).where(due)
+    return [SuggestionGroup(*row) for row in connection.execute(query.order_by(SUGGESTION.c.number).limit(limit))]
 
 
-def claim_for_tracker(connection: Connection, row: Row[Any], now: DateTime, until: DateTime) -> bool:
+def claim_for_tracker(connection: Connection, group: SuggestionGroup, now: DateTime, until: DateTime) -> bool:
     """Claim a group for posting until then; False where another process has it."""
     mine = and_(
-        SUGGESTION.c.number == row.number, SUGGESTION.c.tracker == "owed", SUGGESTION.c.tracker_next_at <= now,
-        SUGGESTION.c.tracker_attempts == row.tracker_attempts,
+        SUGGESTION.c.number == group.number, SUGGESTION.c.tracker == "owed", SUGGESTION.c.tracker_next_at <= now,
+        SUGGESTION.c.tracker_attempts == group.tracker_attempts,
     )  # fmt: skip
-    values = {"tracker_attempts": row.tracker_attempts + 1, "tracker_next_at": until}
+    values = {"tracker_attempts": group.tracker_attempts + 1, "tracker_next_at": until}
     return connection.execute(update(SUGGESTION).where(mine).values(values)).rowcount == 1
 
 
