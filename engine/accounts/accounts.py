@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.access import SCOPES, AccessRole
 from engine.installation import Installation
@@ -21,6 +20,7 @@ from storage import audit
 from storage.accounts import failed_logins, sessions_and_tokens, user_accounts
 from storage.accounts.user_accounts import Account
 from storage.audit import AuditEntry
+from storage.database import Connection
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher

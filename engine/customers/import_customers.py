@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.command_handlers import CommandRefused
 from domain.customers.care import Care, answer_questions, choose_care, customer_rank
@@ -24,6 +23,7 @@ from engine.response.enqueue import commit_decision
 from playbooks.roster_file import find_missing_roles
 from storage.customers import affected_customers, follow_ups
 from storage.customers.contact_vault import ContactVault
+from storage.database import Connection
 from storage.incidents import incidents
 
 MAX_ROWS = 5_000  # rows of one request

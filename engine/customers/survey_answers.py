@@ -14,12 +14,12 @@ from domain.customers.plan import FollowUpPlan
 from domain.customers.survey import REOPENING_REASONS, CallbackReason, SurveyAnswer, callback_reason, parse_answer
 from domain.incident import Incident
 from domain.text import find_unprintable
-from engine.customers.erasure import purge_erased
 from engine.customers.service import CustomerService
 from engine.customers.survey_schedule import begin_callbacks, schedule_soon
 from engine.delivery.links import BadLink
 from engine.response.validation import check_command_id
 from storage.customers import affected_customers, follow_ups
+from storage.customers.erasure import purge_erased
 from storage.incidents import incidents, turns
 
 LONGEST_NOTE = 1_000
@@ -144,7 +144,7 @@ def forget_customer(service: CustomerService, customer: str) -> int:
     with service.installation.database.write() as connection:
         ids = affected_customers.erase_customer(connection, mark)
         follow_ups.withdraw_customer_surveys(connection, ids, "the customer was forgotten")
-    purge_erased(service)
+    purge_erased(service.installation.database)
     return len(ids)
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from domain.command_handlers import CommandRefused
 from domain.commands import Begin
@@ -24,10 +24,11 @@ from domain.facts import Fact, FactKind
 from domain.incident import Incident, IncidentStatus
 from domain.learning.text_comparison import REDACTED, redact_contacts
 from engine.customers import wording
-from engine.customers.erasure import purge_erased
 from engine.customers.service import CustomerService
 from engine.response import commands
 from storage.customers import affected_customers, follow_ups
+from storage.customers.erasure import purge_erased
+from storage.database import Connection
 from storage.incidents import incidents, timeline
 
 CALLBACKS, REOPENED = "callbacks", "reopened"  # stages of the follow-up's playbook
@@ -71,7 +72,7 @@ def run_follow_up(service: CustomerService, incident_id: str, now: DateTime) -> 
             return False
         erases = _Look(connection, service, incident, now).take(row)
     if erases:
-        purge_erased(service)
+        purge_erased(service.installation.database)
     begin_callbacks(service, incident_id, now)
     return True
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from domain.commands import Declare
 from domain.durations import elapsed, later
@@ -29,6 +29,7 @@ from engine.review.blocks import Block, DocumentSheet, Heading, Paragraph, Table
 from locales import translator
 from storage import documents
 from storage.customers import follow_ups
+from storage.database import Connection
 from storage.documents import Document
 from storage.incidents import incidents, turns
 from storage.learning import suggestion_store

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from domain.durations import elapsed
 from domain.incident import Impact, Snapshot, StepState, StepStatus
@@ -24,6 +24,7 @@ from engine.learning.bilingual_document import render_document
 from engine.review.blocks import Block, Cell, DocumentSheet, Heading, Paragraph, TableBlock, Tile, Tiles
 from locales import Translator, format_span, translator
 from storage import documents
+from storage.database import Connection
 from storage.documents import Document
 from storage.incidents import incidents
 from storage.learning import promised_actions, recurrence_store

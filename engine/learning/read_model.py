@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from domain.learning.plan import next_meeting
 from domain.roster import Roster
 from engine.learning.service import LearningService
+from storage.database import Connection
 from storage.incidents import incidents
 from storage.incidents.board import both_languages, iso_time
 from storage.incidents.incidents import UnknownIncident

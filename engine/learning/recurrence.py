@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from domain.command_handlers import CommandRefused
 from domain.commands import Begin, Reopen
@@ -30,6 +30,7 @@ from engine.learning import optimisation_proposal
 from engine.learning.service import LearningService
 from engine.response import commands
 from engine.warning.effects import RuleReport, WarningEffects
+from storage.database import Connection
 from storage.incidents import incidents, timeline, turns, warnings
 from storage.incidents.warnings import LIVE_FEED
 from storage.learning import recurrence_store

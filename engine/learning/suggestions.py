@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 
 from domain.action import Action, ActionKind
 from domain.command_handlers import CommandRefused
@@ -22,6 +22,7 @@ from engine.learning.service import LearningService
 from engine.response.actions import open_actions
 from engine.response.validation import check_command_id
 from storage.customers import affected_customers
+from storage.database import Connection
 from storage.incidents import turns
 from storage.learning import suggestion_store
 

@@ -9,11 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Row
 
 from domain.customers.survey import SurveyResult
 from domain.durations import elapsed
-from domain.facts import FactKind
 from domain.incident import CaseType, Incident, Snapshot, StepState
 from domain.review import deadline_results
 from domain.review.deadline_results import ClockOutcome, ClockTally, DurationSummary
@@ -21,12 +20,10 @@ from domain.review.period import Period
 from domain.review.plan import ReviewPlan
 from domain.roster import Roster
 from storage.customers import affected_customers
-from storage.incidents import incidents
-from storage.incidents.timeline import FACT
-from storage.incidents.warnings import WARNING
+from storage.database import Connection
+from storage.incidents import incidents, timeline, warnings
 from storage.reviews import review_records
 
-LIVE = ""
 RECURRENCE_COUNT = 3  # of one kind
 RECURRENCE_WINDOW = timedelta(days=90)
 
@@ -53,10 +50,7 @@ class CaseRecord:
 def load_case(connection: Connection, incident: Incident, roster: Roster) -> CaseRecord:
     """Load a case with its responses."""
     ids = incidents.list_response_ids(connection, incident.id)
-    published = select(func.min(FACT.c.at)).where(
-        FACT.c.incident_id == incident.id, FACT.c.kind == str(FactKind.PUBLISHED)
-    )
-    first: DateTime | None = connection.execute(published).scalar_one_or_none()
+    first = timeline.first_published_at(connection, incident.id)
     return CaseRecord(incident, [incidents.load_snapshot(connection, one, roster) for one in ids], first)
 
 
@@ -136,9 +130,7 @@ def recovery_times(found: Iterable[CaseRecord]) -> DurationSummary:
 
 def list_warnings(connection: Connection, period: Period) -> list[Row[Any]]:
     """List the live warnings that began in a period."""
-    when = WARNING.c.began_at
-    query = select(WARNING).where(WARNING.c.lane == LIVE, when >= period.begins, when < period.ends)
-    return list(connection.execute(query.order_by(when)))
+    return warnings.list_warnings_begun(connection, period.begins, period.ends)
 
 
 def follow_up_results(connection: Connection, period: Period) -> tuple[int, SurveyResult]:

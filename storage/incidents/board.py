@@ -71,17 +71,20 @@ def list_board_rows(  # noqa: PLR0913 - each narrows the list
 
 
 def list_open_cases(
-    connection: Connection, nature: CaseType, *, drill: bool, limit: int = 20, urgent_first: bool = False
-) -> list[dict[str, Any]]:
+    connection: Connection, nature: CaseType, *, drill: bool, severities: Sequence[str] = (), limit: int = 20,
+    urgent_first: bool = False,
+) -> list[dict[str, Any]]:  # fmt: skip
     """List the open cases of a type, real or drill, the newest or the most urgent first.
 
-    Each its `id`, `ref`, `title`, `service`, and `facts`, how many its timeline has.
+    Each its `id`, `ref`, `title`, `service`, and `facts`, how many its timeline has. `severities`: only of these.
     """
     names = ("id", "ref", "title", "service", "facts")
     query = select(*(INCIDENT.c[name] for name in names))
     query = query.where(
         INCIDENT.c.status.in_(OPEN_STATUSES), INCIDENT.c.nature == str(nature), INCIDENT.c.drill.is_(drill)
     )
+    if severities:
+        query = query.where(INCIDENT.c.severity.in_(severities))
     order = (*_urgency(), INCIDENT.c.number.desc()) if urgent_first else (INCIDENT.c.number.desc(),)
     return [dict(row) for row in connection.execute(query.order_by(*order).limit(limit)).mappings()]
 
@@ -91,6 +94,12 @@ def _urgency() -> tuple[ColumnElement[Any], ...]:
     harm = INCIDENT.c.customers + INCIDENT.c.orders
     mitigated = case((INCIDENT.c.status == "open", 0), else_=1)
     return (INCIDENT.c.drill, mitigated, harm.desc(), INCIDENT.c.brand.desc(), INCIDENT.c.money.desc())
+
+
+def list_open_titles(connection: Connection, origin: str) -> set[str]:
+    """List the titles of the open cases of that origin."""
+    query = select(INCIDENT.c.title).where(INCIDENT.c.origin == origin, INCIDENT.c.status.in_(OPEN_STATUSES))
+    return set(connection.execute(query).scalars())
 
 
 def list_services(connection: Connection, limit: int = 50) -> list[str]:

@@ -40,6 +40,10 @@ class UnknownIncident(LookupError):
     """No such incident; the message says how to find the right one."""
 
 
+class UnknownResponse(LookupError):
+    """No such response in this database: its id comes from elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnLease:
     """The right to take one turn of a response, as long as no other process takes it over."""
@@ -111,8 +115,14 @@ def count_facts(connection: Connection, incident_id: str) -> int:
 
 
 def load_snapshot(connection: Connection, response_id: str, roster: Roster) -> Snapshot:
-    """Load one response with its incident and steps."""
-    row = connection.execute(select(RESPONSE).where(RESPONSE.c.id == response_id)).one()
+    """Load one response with its incident and steps.
+
+    Raises:
+        UnknownResponse: there is none of that id.
+    """
+    row = connection.execute(select(RESPONSE).where(RESPONSE.c.id == response_id)).one_or_none()
+    if row is None:
+        raise UnknownResponse(f"there is no response {response_id[:64]!r}")
     incident = load_incident(connection, row.incident_id)
     beside = connection.execute(
         select(RESPONSE.c.id, RESPONSE.c.finished_at, RESPONSE.c.position, RESPONSE.c.copy_digest)

@@ -166,6 +166,13 @@ def list_warnings(
     return list(connection.execute(query.order_by(desc(WARNING.c.began_at), WARNING.c.id).limit(limit)))
 
 
+def list_warnings_begun(connection: Connection, start: DateTime, end: DateTime) -> list[Row[Any]]:
+    """List the live warnings that began in [start, end), the oldest first."""
+    when = WARNING.c.began_at
+    query = select(WARNING).where(WARNING.c.lane == LIVE_FEED, when >= start, when < end)
+    return list(connection.execute(query.order_by(when)))
+
+
 def count_open_warnings(connection: Connection) -> int:
     """Count the open live warnings."""
     query = select(func.count()).select_from(WARNING).where(WARNING.c.lane == LIVE_FEED, WARNING.c.ended_at.is_(None))
