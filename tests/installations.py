@@ -1,7 +1,7 @@
 """Installation harness for a test: home, database, one receiver as everyone's phone, a manual clock.
 
 `from tests.installations import house_fixture  # noqa: F401` gives the fixture `installation`, on SQLite and on
-PostgreSQL; `sqlite_house` is for what does not depend on the database.
+PostgreSQL; `sqlite_installation` is for what does not depend on the database.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def installation_fixture(home: Path, database_url: str) -> Iterator[Installation
         yield opened
 
 
-@pytest.fixture(name="sqlite_house")
+@pytest.fixture(name="sqlite_installation")
 def sqlite_installation_fixture(home: Path) -> Iterator[InstallationHarness]:
     """On SQLite."""
     with installation_harness(home) as opened:

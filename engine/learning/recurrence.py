@@ -32,9 +32,9 @@ from engine.response import commands
 from engine.warning.effects import RuleReport, WarningEffects
 from storage.database import Connection
 from storage.incidents import incidents, timeline, turns, warnings
-from storage.incidents.warnings import LIVE_FEED
 from storage.learning import recurrence_store
 from storage.learning.recurrence_store import INCIDENTS, RECURRENCE_RULE_PREFIX, TICKETS
+from storage.samples.sample_store import LIVE_FEED
 
 PLAYBOOK, AGAIN = "optimisation-proposal", "again"
 BATCH = 20  # cases of one look: some hundredths of a second of the lock

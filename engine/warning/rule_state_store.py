@@ -15,7 +15,8 @@ from engine.warning import checkpoints
 from engine.warning.effects import RuleReport, WarningEffects
 from storage.database import Connection
 from storage.incidents import warnings
-from storage.incidents.warnings import LIVE_FEED, WARNING_RETENTION
+from storage.incidents.warnings import WARNING_RETENTION
+from storage.samples.sample_store import LIVE_FEED
 
 # What people who are called for a rule on a series should know, by what the figures say at that tick of the lane.
 Advise = Callable[[Rule, SeriesKey, DateTime, str], Text | None]

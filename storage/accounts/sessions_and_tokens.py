@@ -12,7 +12,8 @@ from pendulum import DateTime
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from storage.accounts.account_tables import AccountTokenRow, LoginLinkRow, LoginSessionRow
-from storage.accounts.user_accounts import ACCOUNT_TABLE, Account, account_from_row, hash_secret
+from storage.accounts.user_accounts import ACCOUNT_TABLE, Account, account_from_row
+from storage.hashed_secrets import hash_secret
 
 SESSION = LoginSessionRow.__table__  # type: ignore[attr-defined]
 TOKEN = AccountTokenRow.__table__  # type: ignore[attr-defined]

@@ -17,12 +17,12 @@ from domain.warning.disposition import Disposition, RaisedWarning, Silence
 from domain.warning.rule import SeriesKey, Tier
 from domain.warning.rule_state import RulePhase, RuleState
 from storage.incidents.tables import IncidentRow, RuleStateRow, SilenceRow, WarningRow
+from storage.samples.sample_store import LIVE_FEED
 
 RULE_STATE = RuleStateRow.__table__  # type: ignore[attr-defined]
 WARNING = WarningRow.__table__  # type: ignore[attr-defined]
 SILENCE = SilenceRow.__table__  # type: ignore[attr-defined]
 INCIDENT = IncidentRow.__table__  # type: ignore[attr-defined]
-LIVE_FEED = ""
 WARNING_RETENTION = timedelta(days=7)  # how long an ended warning is asked for by the rule's `quiet`
 _TIMES = ("since", "firing_since", "worse_since")
 

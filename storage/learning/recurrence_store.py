@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Row, Select, and_, case, func, insert, select
 from domain.incident import CaseType, Incident
 from domain.learning.similarity import IncidentFingerprint
 from storage.incidents.incidents import INCIDENT, RESPONSE
-from storage.incidents.warnings import LIVE_FEED, WARNING, parse_series
+from storage.incidents.warnings import WARNING, parse_series
 from storage.learning.learning_tables import RecurrenceCaseRow, RecurrenceRow
+from storage.samples.sample_store import LIVE_FEED
 
 RECURRENCE = RecurrenceRow.__table__  # type: ignore[attr-defined]
 RECURRENCE_CASE = RecurrenceCaseRow.__table__  # type: ignore[attr-defined]
