@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Row
 
 from domain.command_handlers import CommandRefused
 from domain.customers.plan import FollowUpPlan
@@ -19,6 +17,7 @@ from engine.customers.survey_schedule import begin_callbacks, schedule_soon
 from engine.delivery.links import BadLink
 from engine.response.validation import check_command_id
 from storage.customers import affected_customers, follow_ups
+from storage.customers.affected_customers import CustomerRecord
 from storage.customers.erasure import purge_erased
 from storage.incidents import incidents, turns
 
@@ -80,13 +79,13 @@ def record_answer(
     return SurveyPage("answered", page.language, page.drill, page.ref), said
 
 
-def _wanted(row: Row[Any] | None) -> Row[Any]:
+def _wanted(row: CustomerRecord | None) -> CustomerRecord:
     if row is None or row.state == "forgotten" or row.asked_at is None:
         raise BadLink("this link is not whole: open it from the message itself, all of it")
     return row
 
 
-def _page(row: Row[Any], incident: Incident, now: DateTime) -> SurveyPage:
+def _page(row: CustomerRecord, incident: Incident, now: DateTime) -> SurveyPage:
     state = "open"
     if row.answered_at is not None:
         state = "answered"

@@ -24,6 +24,7 @@ from engine.customers.recipient_address import send_to_recipient
 from engine.customers.service import CustomerService
 from storage import outbox
 from storage.customers import affected_customers, follow_ups
+from storage.customers.affected_customers import CustomerRecord
 from storage.customers.contact_vault import UnreadableContact
 from storage.database import StorageError
 from storage.incidents import incidents
@@ -95,7 +96,7 @@ class SurveySender:
         except StorageError:
             return outcome
 
-    def _ready(self, row: Row[Any], now: DateTime) -> SurveyPostponed | SurveyUnwanted | tuple[Row[Any], str]:
+    def _ready(self, row: Row[Any], now: DateTime) -> SurveyPostponed | SurveyUnwanted | tuple[CustomerRecord, str]:
         """Checked when the row is in hand; that the send begins is on record before it does."""
         plan, incident_id = self._service.plan, row.payload["incident"]
         with self._service.installation.database.write() as connection:
@@ -121,7 +122,7 @@ class SurveySender:
                 return SurveyUnwanted("somebody else has it")
         return customer, sealed
 
-    def _send(self, row: Row[Any], customer: Row[Any], sealed: str) -> SendOutcome:
+    def _send(self, row: Row[Any], customer: CustomerRecord, sealed: str) -> SendOutcome:
         service, plan = self._service, self._service.plan
         with service.installation.database.read() as connection:
             incident = incidents.load_incident(connection, row.payload["incident"])

@@ -14,12 +14,12 @@ from typing import Any
 
 import tenacity
 from pendulum import DateTime
-from sqlalchemy import Row
 
 from domain.durations import later
 from domain.learning.plan import LearningPlan
 from engine.learning.service import LearningService
 from storage.learning import suggestion_store
+from storage.learning.suggestion_store import SuggestionGroup
 
 log = logging.getLogger("tocsin.learning")
 BATCH = 10  # of one look: a slow tracker holds up nothing for longer
@@ -65,7 +65,7 @@ def post_due(service: LearningService, now: DateTime) -> int:
     return tried
 
 
-def make_issue(service: LearningService, row: Row[Any]) -> dict[str, Any]:
+def make_issue(service: LearningService, row: SuggestionGroup) -> dict[str, Any]:
     """Make the issue that is posted of a group: nothing in it names a customer."""
     name = f"{suggestion_store.SUGGESTION_PREFIX}{row.number}"
     return {
@@ -75,14 +75,14 @@ def make_issue(service: LearningService, row: Row[Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def idempotency_key(row: Row[Any]) -> str:
+def idempotency_key(row: SuggestionGroup) -> str:
     """Return the idempotency key of a group: the same for every post of it."""
     return hashlib.sha256(
         f"tocsin/{suggestion_store.SUGGESTION_PREFIX}{row.number}/{row.first_at.isoformat()}".encode()
     ).hexdigest()[:32]
 
 
-def _post(service: LearningService, plan: LearningPlan, row: Row[Any]) -> TrackerOutcome:
+def _post(service: LearningService, plan: LearningPlan, row: SuggestionGroup) -> TrackerOutcome:
     import httpx  # noqa: PLC0415 - only who has a tracker carries it
 
     headers = {"Idempotency-Key": idempotency_key(row)}

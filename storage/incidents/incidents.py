@@ -53,6 +53,17 @@ class TurnLease:
     due_at: DateTime
 
 
+@dataclass(frozen=True, slots=True)
+class DueResponse:
+    """A response whose turn is due."""
+
+    id: str
+    flow: str  # of Prefect, which takes its turns
+    incident_id: str
+    wake_at: DateTime  # since when it is due
+    ref: str  # the incident's
+
+
 # --- finding -----------------------------------------------------------------------------------------------------
 
 
@@ -324,8 +335,10 @@ def wake_responses(connection: Connection, response_ids: Iterable[str], now: Dat
         connection.execute(update(RESPONSE).where(RESPONSE.c.id.in_(ids), due).values(wake_at=now))
 
 
-def list_due_responses(connection: Connection, now: DateTime, *, limit: int, taken_too: bool = False) -> list[Row[Any]]:
-    """List responses whose turn is due, the most harmful incident first: id, flow, incident_id, wake_at.
+def list_due_responses(
+    connection: Connection, now: DateTime, *, limit: int, taken_too: bool = False
+) -> list[DueResponse]:
+    """List responses whose turn is due, the most harmful incident first.
 
     `taken_too` lists also those that another process has leased (for the guarantor, who takes them over).
     """
@@ -338,7 +351,7 @@ def list_due_responses(connection: Connection, now: DateTime, *, limit: int, tak
     )
     if not taken_too:
         query = query.where(or_(RESPONSE.c.leased_until.is_(None), RESPONSE.c.leased_until <= now))
-    return list(connection.execute(query))
+    return [DueResponse(*row) for row in connection.execute(query)]
 
 
 def next_turn_due_at(connection: Connection) -> DateTime | None:
