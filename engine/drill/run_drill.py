@@ -56,7 +56,8 @@ def require_drill_allowed(installation: Installation, now: DateTime) -> None:
     """
     with installation.database.read() as connection:
         blocking = list_open_cases(connection, CaseType.INCIDENT, drill=False, severities=BLOCKING_SEVERITIES, limit=1)
-    for found in blocking:
+    if blocking:
+        found = blocking[0]
         raise DrillNotAllowed(
             f"{found['ref']} is open ({found['title'][:60]}): no drill beside the real thing; close it first"
         )

@@ -19,9 +19,9 @@ from storage.database import Connection, Database
 from storage.incidents.turns import (
     add_installation_fact,
     load_installation_fact,
+    lock_installation_fact,
     replace_installation_fact,
     save_installation_fact,
-    share_installation_fact,
 )
 
 _TICK: Final = "warning-tick:"
@@ -90,7 +90,7 @@ class EvaluatorLeaseLost(RuntimeError):
 
 def is_lease_held(connection: Connection, lease: EvaluatorLease) -> bool:
     """Whether the lease is still in force; a transaction that writes keeps it from being taken over."""
-    found = share_installation_fact(connection, LEASE)
+    found = lock_installation_fact(connection, LEASE)
     return found == {"holder": lease.holder, "number": lease.number}
 
 

@@ -103,7 +103,7 @@ def replace_installation_fact(
     return connection.execute(mine.values(value=value, at=now)).rowcount == 1
 
 
-def share_installation_fact(connection: Connection, name: str) -> dict[str, Any] | None:
+def lock_installation_fact(connection: Connection, name: str) -> dict[str, Any] | None:
     """Load a fact, kept from being changed by others to the end of this transaction."""
     query = select(KEPT.c.value).where(KEPT.c.name == name).with_for_update(read=True)
     found: dict[str, Any] | None = connection.execute(query).scalar_one_or_none()
