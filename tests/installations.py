@@ -1,6 +1,6 @@
 """Installation harness for a test: home, database, one receiver as everyone's phone, a manual clock.
 
-`from tests.installations import house_fixture  # noqa: F401` gives the fixture `installation`, on SQLite and on
+`from tests.installations import installation_fixture  # noqa: F401` gives the fixture `installation`, on SQLite and on
 PostgreSQL; `sqlite_installation` is for what does not depend on the database.
 """
 

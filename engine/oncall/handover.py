@@ -1,6 +1,6 @@
 """Handover at a change of shift: the next person is told of open work and gets unacknowledged steps.
 
-A step that somebody acknowledged stays with them. The rules are written down in `docs/rotations.md`.
+A step that somebody acknowledged stays with them. The rules are written down in `docs/oncall.md`.
 """
 
 from __future__ import annotations

@@ -357,7 +357,7 @@ def test_history_is_read_once_and_then_only_its_end(
         read.append(end - start)
         return real(store, lane, metric, start, end, step)
 
-    monkeypatch.setattr("engine.health.volume_history.course", course)
+    monkeypatch.setattr("engine.health.volume_history.read_history", course)
     made = board(settings, figures)
     made.report_at(NOW)
     assert max(read) > timedelta(days=30)

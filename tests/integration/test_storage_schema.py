@@ -22,10 +22,10 @@ ROOT = Path(__file__).parents[2]
 UPGRADE = """
 import sys
 from storage.database import Database
-from storage.schema import require_current, upgrade
+from storage.schema import require_current_schema, upgrade_schema
 database = Database(sys.argv[1])
-upgrade(database)
-require_current(database)
+upgrade_schema(database)
+require_current_schema(database)
 """
 
 

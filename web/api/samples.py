@@ -158,7 +158,7 @@ class SampleService:
             else:
                 asker = await asyncio.get_running_loop().run_in_executor(request.app.state.readers, look)
         except (NotAuthenticated, AccessDenied) as refused:
-            request.app.state.trail.refused(request, asker, str(refused))
+            request.app.state.trail.record_refusal(request, asker, str(refused))
             if isinstance(refused, NotAuthenticated) and "authorization" in request.headers:
                 raise NotAuthenticated("this token is nobody's: get one with `tocsin samples token NAME`") from None
             raise

@@ -82,7 +82,9 @@ async def log_in(
         secret, language = await run_login_work(request, act)
     except LoginRefused as refused:
         if refused.wait:
-            request.app.state.trail.refused(request, Principal(auth_method="password"), "too many tries", "log in")
+            request.app.state.trail.record_refusal(
+                request, Principal(auth_method="password"), "too many tries", "log in"
+            )
         status = 429 if refused.wait else 401
         return render_login_form(request, next, status, name=name, wrong=not refused.wait, wait=refused.wait)
     return start_session(installation, secret, safe_next(next), language)
@@ -157,7 +159,9 @@ async def use_login_link(request: Request, secret: str) -> Response:
         session, language = await run_login_work(request, act)
         return start_session(installation, session, "/", language)
     except LoginRefused:
-        request.app.state.trail.refused(request, Principal(auth_method="link"), "used or expired", "log in by a link")
+        request.app.state.trail.record_refusal(
+            request, Principal(auth_method="link"), "used or expired", "log in by a link"
+        )
         return render_page(request, "login_link.html", 410, holds=False)
 
 

@@ -78,7 +78,9 @@ async def finish_sso(
         except LoginRefused:
             provider.forget_provider()
             why = "what the provider said does not hold"
-            request.app.state.trail.refused(request, Principal(auth_method=way.way), why, "log in by single sign-on")
+            request.app.state.trail.record_refusal(
+                request, Principal(auth_method=way.way), why, "log in by single sign-on"
+            )
             raise
         account = single_sign_on.find_or_make_account(installation, claims, now, way)
         before = request.cookies.get(cookie_name(installation), "")[:LONGEST_SECRET]

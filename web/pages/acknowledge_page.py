@@ -74,7 +74,7 @@ async def acknowledge_step(token: str, request: Request) -> HTMLResponse:
 def _link(request: Request, token: str) -> AcknowledgeLink:
     if len(token) > LONGEST_TOKEN:
         raise BadLink("this link is not whole: open it from the message itself, all of it")
-    link: AcknowledgeLink = request.app.state.links.read(token)
+    link: AcknowledgeLink = request.app.state.links.read_token(token)
     return link
 
 

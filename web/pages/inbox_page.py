@@ -121,9 +121,9 @@ async def _for_reader(request: Request, box: str | None) -> InboxStore:
         if box is not None:
             _demand_box(asker, box)
     except (NotAuthenticated, AccessDenied) as refused:
-        request.app.state.trail.refused(request, asker, str(refused))
+        request.app.state.trail.record_refusal(request, asker, str(refused))
         raise
-    request.app.state.trail.alive(asker)
+    request.app.state.trail.record_activity(asker)
     request.state.asker = asker
     letterbox: InboxStore = request.app.state.letterbox
     return letterbox
