@@ -9,7 +9,6 @@ from typing import Any
 
 from pendulum import DateTime
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.customers.survey import (
     PASSIVE,
@@ -20,6 +19,7 @@ from domain.customers.survey import (
     SurveyResult,
     weightier_reason,
 )
+from storage.conflict_insert import insert_into
 from storage.customers.customer_tables import TO_CALL, CustomerContactRow, CustomerRow
 from storage.incidents.incidents import UnknownIncident
 from storage.rows import read_all, read_first
@@ -101,9 +101,8 @@ def add_customers(connection: Connection, rows: Sequence[dict[str, Any]]) -> int
     if not new:
         return 0
     enable_secure_delete(connection)
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = [{name: value for name, value in row.items() if name != "sealed"} for row in new.values()]
-    statement = dialect.insert(CUSTOMER).on_conflict_do_nothing(index_elements=["incident_id", "mark"])
+    statement = insert_into(connection, CUSTOMER).on_conflict_do_nothing(index_elements=["incident_id", "mark"])
     connection.execute(statement, values)
     contacts = [
         {"id": row["id"], "incident_id": incident_id, "sealed": row["sealed"]} for row in new.values() if row["sealed"]

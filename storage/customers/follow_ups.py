@@ -12,8 +12,8 @@ from typing import Any
 
 from pendulum import DateTime
 from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from storage.conflict_insert import insert_into
 from storage.customers.customer_tables import FollowUpRow
 from storage.incidents.tables import UNSENT, IncidentRow
 from storage.outbox import OUTBOX, PRIORITY_REST
@@ -54,12 +54,11 @@ class FollowUpRecord:
 
 def add_follow_up(connection: Connection, incident_id: str, response_id: str, now: DateTime) -> None:
     """Add the follow-up of an incident, from its close on; once."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = {
         "incident_id": incident_id, "response_id": response_id, "state": "waiting", "round": 0, "ticks": 0,
         "made_at": now, "result": {},
     }  # fmt: skip
-    connection.execute(dialect.insert(FOLLOW_UP).values(**values).on_conflict_do_nothing())
+    connection.execute(insert_into(connection, FOLLOW_UP).values(**values).on_conflict_do_nothing())
 
 
 def get_follow_up(connection: Connection, incident_id: str) -> FollowUpRecord | None:
@@ -125,8 +124,7 @@ def enqueue_surveys(connection: Connection, surveys: Iterable[dict[str, Any]], n
     """Enqueue surveys; a key that is there already is the same survey."""
     rows = [_outbox(one.pop("key"), one.pop("response_id"), now, now, kind=SURVEY, **one) for one in surveys]
     if rows:
-        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-        connection.execute(dialect.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows)
+        connection.execute(insert_into(connection, OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
 def withdraw_surveys(connection: Connection, response_id: str, why: str) -> int:

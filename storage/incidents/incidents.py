@@ -10,7 +10,6 @@ from typing import Any
 
 from pendulum import DateTime
 from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.incident import (
     REFERENCE_PREFIXES,
@@ -26,6 +25,7 @@ from domain.incident import (
 from domain.playbook import Playbook
 from domain.roster import Roster
 from playbooks.playbook_loader import from_document, to_document
+from storage.conflict_insert import insert_into
 from storage.incidents.tables import IncidentRow, PlaybookCopyRow, ResponseRow, StepRow
 
 INCIDENT = IncidentRow.__table__  # type: ignore[attr-defined]
@@ -209,10 +209,7 @@ def save_playbook_copy(connection: Connection, playbook: Playbook) -> str:
     _, digest, document = known
     if connection.execute(select(COPY.c.digest).where(COPY.c.digest == digest)).first() is None:
         values = {"digest": digest, "document": document}
-        if connection.dialect.name == "postgresql":
-            connection.execute(postgresql.insert(COPY).values(values).on_conflict_do_nothing())
-        else:
-            connection.execute(sqlite.insert(COPY).values(values).on_conflict_do_nothing())
+        connection.execute(insert_into(connection, COPY).values(values).on_conflict_do_nothing())
     return digest
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pendulum import DateTime
 from sqlalchemy import ARRAY, Connection, Text, delete, func, insert, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from storage.conflict_insert import insert_into
 from storage.incidents.tables import CommandRow, InstallationFactRow, TurnRow
 
 TURN = TurnRow.__table__  # type: ignore[attr-defined]
@@ -77,8 +77,7 @@ def record_command(connection: Connection, command_id: str, incident_id: str, ki
 
 def save_installation_fact(connection: Connection, name: str, value: dict[str, Any], now: DateTime) -> None:
     """Save a small fact of the installation."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(KEPT).values(name=name, value=value, at=now)
+    statement = insert_into(connection, KEPT).values(name=name, value=value, at=now)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value, "at": now}))
 
 
@@ -90,8 +89,7 @@ def load_installation_fact(connection: Connection, name: str) -> tuple[dict[str,
 
 def add_installation_fact(connection: Connection, name: str, value: dict[str, Any], now: DateTime) -> bool:
     """Add a fact that was never saved; False where another process has added it meanwhile."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(KEPT).values(name=name, value=value, at=now).on_conflict_do_nothing()
+    statement = insert_into(connection, KEPT).values(name=name, value=value, at=now).on_conflict_do_nothing()
     return connection.execute(statement.returning(KEPT.c.name)).first() is not None
 
 

@@ -11,11 +11,11 @@ import msgspec
 import pendulum
 from pendulum import DateTime
 from sqlalchemy import Connection, Row, delete, desc, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.warning.disposition import Disposition, RaisedWarning, Silence
 from domain.warning.rule import SeriesKey, Tier
 from domain.warning.rule_state import RulePhase, RuleState
+from storage.conflict_insert import insert_into
 from storage.incidents.tables import IncidentRow, RuleStateRow, SilenceRow, WarningRow
 from storage.rows import read_all
 from storage.samples.sample_store import LIVE_FEED
@@ -89,8 +89,7 @@ def save_rule_states(
     ]
     if not rows:
         return
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(RULE_STATE)
+    statement = insert_into(connection, RULE_STATE)
     changed = {"standing": statement.excluded.standing, "at": statement.excluded.at}
     keys = ["lane", "rule", "series"]
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
@@ -227,8 +226,7 @@ def list_silences(connection: Connection, now: DateTime) -> list[Silence]:
 def add_silence(connection: Connection, silence: Silence, now: DateTime) -> bool:
     """Add a silence; False where one of that id is there already (the same request again)."""
     values = {**asdict(silence), "labels": dict(silence.labels), "made_at": now}
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(SILENCE).values(values).on_conflict_do_nothing().returning(SILENCE.c.id)
+    statement = insert_into(connection, SILENCE).values(values).on_conflict_do_nothing().returning(SILENCE.c.id)
     return connection.execute(statement).first() is not None
 
 

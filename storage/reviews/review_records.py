@@ -8,9 +8,9 @@ from typing import Any
 
 from pendulum import DateTime
 from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.incident import CaseType, Incident
+from storage.conflict_insert import insert_into
 from storage.incidents.incidents import INCIDENT, RESPONSE, incident_from_row
 from storage.reviews.review_tables import DayFigureRow, RetrospectiveRow, ReviewRunRow
 from storage.rows import read_all, read_first
@@ -57,9 +57,7 @@ def last_run(connection: Connection, kind: str) -> str:
 
 def claim_period(connection: Connection, kind: str, period: str, **values: Any) -> bool:
     """Claim a period in the caller's transaction; False where another process has it and its results."""
-    statement = (
-        _dialect(connection).insert(REVIEW_RUN).values(kind=kind, period=period, **values).on_conflict_do_nothing()
-    )
+    statement = insert_into(connection, REVIEW_RUN).values(kind=kind, period=period, **values).on_conflict_do_nothing()
     return connection.execute(statement.returning(REVIEW_RUN.c.period)).scalar_one_or_none() is not None
 
 
@@ -141,7 +139,7 @@ def get_retrospective(connection: Connection, incident_id: str) -> Retrospective
 def save_retrospective(connection: Connection, incident_id: str, **values: Any) -> None:
     """Save a retrospective, in the place of an earlier one; columns not named stay."""
     new = {"matter": "", "words": {}, **values}
-    statement = _dialect(connection).insert(RETROSPECTIVE).values(incident_id=incident_id, **new)
+    statement = insert_into(connection, RETROSPECTIVE).values(incident_id=incident_id, **new)
     connection.execute(statement.on_conflict_do_update(index_elements=["incident_id"], set_=values))
 
 
@@ -150,7 +148,7 @@ def save_retrospective(connection: Connection, incident_id: str, **values: Any) 
 
 def save_day_figure(connection: Connection, day: str, metric: str, events: float, good: float, now: DateTime) -> None:
     """Save a day's share; an earlier one of more events stays: raw samples are deleted after a day."""
-    statement = _dialect(connection).insert(DAY_FIGURE).values(day=day, metric=metric, events=events, good=good, at=now)
+    statement = insert_into(connection, DAY_FIGURE).values(day=day, metric=metric, events=events, good=good, at=now)
     changed = {"events": events, "good": good, "at": now}
     more = statement.excluded.events >= DAY_FIGURE.c.events
     connection.execute(statement.on_conflict_do_update(index_elements=["day", "metric"], set_=changed, where=more))
@@ -166,7 +164,3 @@ def newest_day_figure_at(connection: Connection) -> DateTime | None:
     """When a day's share was saved last."""
     found: DateTime | None = connection.execute(select(func.max(DAY_FIGURE.c.at))).scalar_one_or_none()
     return found
-
-
-def _dialect(connection: Connection) -> Any:
-    return postgresql if connection.dialect.name == "postgresql" else sqlite
