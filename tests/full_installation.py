@@ -23,6 +23,7 @@ from storage import documents
 from storage.documents import Document
 from storage.incidents import incidents, warnings
 from storage.incidents.tables import WarningRow
+from storage.samples.sample_store import LIVE_FEED
 from tests.served import Served, served
 
 PAST = (  # months ago, title, service, minutes until somebody took it
@@ -133,7 +134,7 @@ def _warning(web: Served, now: DateTime) -> None:
     because = {"en": "Response time is 36.2 s in 2m, good again at 25 s or less.", "zh": "2m内响应时长为36.2秒。"}
     values = {
         "id": "warning-1",
-        "lane": warnings.LIVE_FEED,
+        "lane": LIVE_FEED,
         "rule": "tier-1-response-time",
         "title": title,
         "because": because,
