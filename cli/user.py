@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -221,7 +222,7 @@ def audit(
 
     with _installation() as (installation, _way), installation.database.read() as connection:
         rows = log.read_entries(connection, who=who, outcome="refused" if refused else "", limit=limit)
-    entries = [{**row._asdict(), "at": row.at.isoformat()} for row in reversed(rows)]
+    entries = [{**asdict(row), "at": row.at.isoformat()} for row in reversed(rows)]
     if as_json:
         show_json({"entries": entries})
         return

@@ -20,7 +20,6 @@ from pendulum import DateTime
 from domain.commands import Acknowledge, Approve, Declare, Draft
 from domain.incident import Snapshot
 from engine.delivery.deliver import Deliverer, DeliveryCounts
-from engine.home import prepare_home
 from engine.installation import Installation
 from engine.response import commands
 from engine.response.turn import TurnDriver, TurnResult, lease_turns, take_turn
@@ -29,6 +28,7 @@ from storage.incidents import incidents, timeline
 from storage.incidents.timeline import TimelineEntry
 from storage.outbox import OutboxMessage
 from storage.settings import load_settings
+from tests.homes import lay_out
 from tests.receivers import HttpReceiver
 
 BEGAN = pendulum.datetime(2026, 11, 2, 3, 0)
@@ -191,7 +191,7 @@ def installation_harness(
         for path, text in ((settings.roster_file, roster), (settings.channels_file, channels)):
             if text:
                 path.write_text(text.replace("{port}", str(receiver.port)), encoding="utf-8")
-        prepare_home(settings)
+        lay_out(settings)
         opened = InstallationHarness(Installation(settings).open(), receiver)
         opened.installation.on_duty.clock = opened.clock
         assert opened.installation.findings() == [], "a broken sample"

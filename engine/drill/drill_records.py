@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pendulum
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from channels.notice_wording import localize_reason
 from domain.action import Action, ActionKind
@@ -27,6 +26,7 @@ from engine.review import html_page, markdown_text
 from engine.review.run_review import LANGUAGES, open_review
 from engine.review.service import get_review_service
 from storage import documents
+from storage.database import Connection
 from storage.documents import Document
 
 _MEND, _AGAIN = timedelta(days=14), timedelta(days=30)

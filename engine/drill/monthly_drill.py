@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.action import Action, ActionKind
 from domain.drill.plan import DrillPlan
@@ -20,6 +19,7 @@ from engine.response.actions import open_actions
 from engine.review.service import get_review_service
 from playbooks.drill_file import read_drill_plan
 from playbooks.errors import BadFile
+from storage.database import Connection
 from storage.reviews import review_records
 
 PLAN = "drill.yaml"  # in the home: what is drilled every month; without it nothing is

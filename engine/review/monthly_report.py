@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.customers.survey import SurveyResult
 from domain.incident import ALARM_TYPES, CaseType
@@ -22,6 +21,7 @@ from engine.review.improvements import count_improvements
 from engine.review.period_metrics import MetricAmount, PeriodMetrics
 from engine.review.service import ReviewService
 from storage import documents
+from storage.database import Connection
 from storage.incidents.board import both_languages
 
 FIGURES = (

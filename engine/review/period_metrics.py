@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.review.period import Period, days_of
 from domain.warning.metrics import Metric, MetricKind
 from domain.warning.rule import Aggregate
+from storage.database import Connection
 from storage.reviews import review_records
 from storage.samples.health_queries import compute_shares, list_series_labels
 from storage.samples.rollups import RollupSums, read_history

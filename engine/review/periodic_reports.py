@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.incident import ALARM_TYPES, CaseType
 from domain.review.deadline_results import ClockOutcome, judge_deadline
@@ -18,6 +17,7 @@ from engine.review.improvements import count_improvements
 from engine.review.monthly_report import CHURN, compare_metric, figures_of_month, level_figures
 from engine.review.period_metrics import PeriodMetrics
 from engine.review.service import ReviewService
+from storage.database import Connection
 from storage.incidents import board, incidents, warnings
 from storage.samples.sample_store import LIVE_FEED
 

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Final
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.action import Action, ActionKind
 from domain.command_handlers import CommandRefused
@@ -23,7 +22,7 @@ from engine.review.case_records import load_case
 from engine.review.run_review import LANGUAGES, keep_daily_shares, open_review
 from engine.review.service import ReviewService
 from storage import documents
-from storage.database import StorageError
+from storage.database import Connection, StorageError
 from storage.documents import Document
 from storage.incidents import incidents
 from storage.reviews import review_records
@@ -77,7 +76,7 @@ def draft_retrospective(service: ReviewService, name: str, now: DateTime) -> Doc
     """
     keep_daily_shares(service, now)
     for _ in range(MAX_TRIES):
-        with service.open_for_reading() as connection:
+        with service.installation.database.read_long() as connection:
             incident = incidents.load_incident(connection, incidents.find_incident_id(connection, name))
             if (
                 incident.nature not in (CaseType.INCIDENT, CaseType.WARNING)

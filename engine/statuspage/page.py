@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pendulum import DateTime
-from sqlalchemy import Row
 
 from domain.roster import Roster
 from domain.service_status import (
@@ -27,6 +26,7 @@ from playbooks.errors import BadFile
 from playbooks.playbook_library import UnknownPlaybook
 from storage.files import AS_USUAL, write_atomically
 from storage.statuspage import publications
+from storage.statuspage.publications import PublishedFact
 
 FILE = "status.yaml"
 COPY = "status-page.json"  # of the home: the last good copy
@@ -87,7 +87,7 @@ def _id(incident: str, step: str) -> str:
 
 
 def _posted(
-    installation: Installation, roster: Roster, row: Row[Any], texts: dict[tuple[str, str, str], str]
+    installation: Installation, roster: Roster, row: PublishedFact, texts: dict[tuple[str, str, str], str]
 ) -> PostedText | None:
     channel = str(row.data.get("channel", ""))
     text = texts.get((row.incident_id, row.step, channel))

@@ -14,7 +14,6 @@ from weakref import WeakKeyDictionary
 
 from itsdangerous import BadSignature, SignatureExpired, URLSafeSerializer, URLSafeTimedSerializer
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.customers.import_row import CustomerContact
 from domain.service_status import StatusPlan
@@ -25,6 +24,7 @@ from engine.statuspage.page import FILE
 from playbooks.status_file import StatusFile
 from storage import outbox
 from storage.accounts import failed_logins
+from storage.database import Connection
 from storage.outbox import OutboxEntry
 from storage.statuspage import subscribers
 

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from channels.notice_wording import localize_reason
 from domain.command_handlers import CommandRefused
@@ -38,6 +37,7 @@ from engine.response.enqueue import make_notice_entry
 from engine.response.facts import record_facts
 from engine.response.validation import require_playbook, validate_declaration
 from storage import outbox
+from storage.database import Connection
 from storage.incidents import incidents, warnings
 
 K = FactKind

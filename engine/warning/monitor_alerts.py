@@ -22,7 +22,7 @@ from domain.warning.rule_state import RulePhase, RuleState
 from engine.installation import Installation
 from engine.warning.effects import RuleReport, WarningEffects
 from storage.incidents import warnings
-from storage.incidents.warnings import LIVE_FEED
+from storage.samples.sample_store import LIVE_FEED
 
 CRITICAL_SEVERITIES = frozenset(
     {"critical", "disaster", "emergency", "error", "fatal", "high", "page", "p1", "red", "sev1"}

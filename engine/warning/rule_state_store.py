@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.text import Text
 from domain.warning.disposition import Disposition, RaisedWarning, WarningContext, WarningMove, warning_move
@@ -14,8 +13,10 @@ from domain.warning.rule_state import RuleState, RuleStateChange
 from engine.installation import Installation
 from engine.warning import checkpoints
 from engine.warning.effects import RuleReport, WarningEffects
+from storage.database import Connection
 from storage.incidents import warnings
-from storage.incidents.warnings import LIVE_FEED, WARNING_RETENTION
+from storage.incidents.warnings import WARNING_RETENTION
+from storage.samples.sample_store import LIVE_FEED
 
 # What people who are called for a rule on a series should know, by what the figures say at that tick of the lane.
 Advise = Callable[[Rule, SeriesKey, DateTime, str], Text | None]

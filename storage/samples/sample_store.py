@@ -18,9 +18,9 @@ from typing import Any, Final
 import pendulum
 from pendulum import DateTime
 from sqlalchemy import Connection, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.durations import elapsed, later
+from storage.conflict_insert import insert_into
 from storage.database import Database, StorageError
 from storage.samples.sample_tables import COUNTER, REPLAY, SERIES
 from storage.schema import DatabaseSchema, read_revision, upgrade_schema
@@ -193,8 +193,7 @@ class SampleStore:
         return self._ids[lane]
 
     def _make(self, connection: Connection, lane: str, name: SeriesName) -> int:
-        dialect: Any = sqlite if self.database.is_sqlite else postgresql
-        new = dialect.insert(SERIES).values(lane=lane, metric=name[0], labels=name[1])
+        new = insert_into(connection, SERIES).values(lane=lane, metric=name[0], labels=name[1])
         # Another process may have made it a moment ago: then this changes nothing and gives its number.
         same = new.on_conflict_do_update(
             index_elements=["lane", "metric", "labels"], set_={"metric": new.excluded.metric}
@@ -282,8 +281,7 @@ def get_counter(connection: Connection, name: str) -> int:
 
 def set_counter(connection: Connection, name: str, value: int) -> None:
     """Set a counter of the store."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(COUNTER).values(name=name, value=value)
+    statement = insert_into(connection, COUNTER).values(name=name, value=value)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
 

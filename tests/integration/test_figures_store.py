@@ -33,8 +33,8 @@ NOW = pendulum.datetime(2026, 3, 14, 3, 0)
 
 
 @pytest.fixture(name="settings")
-def settings_fixture(home: Path, database_url: str) -> Settings:
-    return load_settings(home=home, database_url=database_url)
+def settings_fixture(home: Path, empty_database_url: str) -> Settings:
+    return load_settings(home=home, database_url=empty_database_url)
 
 
 @pytest.fixture(name="figures")

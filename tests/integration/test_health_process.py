@@ -22,6 +22,8 @@ from storage.database import StorageError
 from storage.samples.sample_store import SampleBatch, SampleStore, canonical_labels, open_sample_store, to_micros
 from storage.settings import load_settings
 
+pytestmark = pytest.mark.calendar
+
 ROOT = Path(__file__).parents[2]
 
 

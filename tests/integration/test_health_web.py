@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pendulum
 import pytest
 
 from cli.health_view import sparkline
+from engine.process import clock
 from tests.served import Served, check, served, valid
+from tests.typed import type_ as typed_
 from web.api import health
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ def web_fixture(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
 
 def push(web: Served, *samples: tuple[str, float, float, float], lane: str = "", **labels: str) -> None:
     """Metric, minutes ago, value, count."""
-    now = pendulum.now("UTC")
+    now = clock.now()
     rows = [
         {"metric": metric, "time": now.subtract(seconds=ago * 60).isoformat(), "value": value, "count": count,
          "labels": labels}
@@ -40,15 +40,8 @@ def push(web: Served, *samples: tuple[str, float, float, float], lane: str = "",
 
 def type_(web: Served, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "LC_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", "health", *words],
-        cwd=ROOT,
-        env={**clean, "TOCSIN_PORT": str(web.port), "COLUMNS": "160", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    given = {**clean, "TOCSIN_PORT": str(web.port), "COLUMNS": "160", **environment}
+    return typed_("health", *words, environment=given)
 
 
 def core(document: dict[str, Any], name: str) -> dict[str, Any]:
@@ -109,7 +102,7 @@ def test_a_broken_file_is_named_and_the_shipped_plan_holds(web: Served, home: Pa
 
 def test_a_replay_has_its_own_board(web: Served) -> None:
     push(web, ("response_time", 1, 20, 1), lane="replay-day")
-    position = {"position": pendulum.now("UTC").isoformat()}
+    position = {"position": clock.now().isoformat()}
     assert web.client.put("/api/replays/replay-day", json=position).status_code == 200
     found = valid("health-board", web.client.get("/api/health", params={"lane": "replay-day"}))
     assert core(found, "response-latency")["value"] == 20

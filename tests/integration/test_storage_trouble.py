@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -194,6 +196,22 @@ def test_a_read_only_file_is_one_line_and_can_still_be_read(sqlite_installation:
     reading.close()
     sqlite_installation.installation.database = writing
     assert sqlite_installation.facts(ref, "noted") == []
+
+
+def test_who_opens_a_new_file_while_another_turns_it_to_wal_waits_in_line(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "new.db", isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE taken (x)")
+    other.execute("BEGIN IMMEDIATE")  # as who turns it holds it
+    done = threading.Timer(0.3, lambda: other.execute("COMMIT"))
+    done.start()
+    database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    try:
+        with database.read() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    finally:
+        done.join()
+        database.close()
+        other.close()
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row
 
 from domain.commands import Acknowledge, Cancel, Done
 from domain.text import Text
@@ -21,6 +20,7 @@ from engine.warning import checkpoints, rule_state_store
 from engine.warning.rule_state_store import WarningStateStore
 from storage.database import StorageError
 from storage.incidents import warnings
+from storage.incidents.warnings import ListedWarning
 from tests.installations import InstallationHarness, installation_fixture  # noqa: F401
 
 WEB: SeriesKey = (("service", "web"),)
@@ -67,12 +67,12 @@ class Desk:
         change = RuleStateChange(rule, series, before, after, RuleReading(now, value, 10))
         self.ledger.commit(lane, [change], now)
 
-    def listed(self, lane: str | None = "", **wanted: Any) -> list[Row[Any]]:
+    def listed(self, lane: str | None = "", **wanted: Any) -> list[ListedWarning]:
         with self.installation.installation.database.read() as connection:
             found = warnings.list_warnings(connection, lane=lane, standing_only=False)
         return [row for row in found if all(getattr(row, name) == value for name, value in wanted.items())]
 
-    def one(self, **wanted: Any) -> Row[Any]:
+    def one(self, **wanted: Any) -> ListedWarning:
         (row,) = self.listed(**wanted)
         return row
 
@@ -304,7 +304,7 @@ def test_a_replay_is_a_drill_and_knows_nothing_of_live_warnings_or_silences(
     service.change("slow", Tier.YELLOW, lane="replay-1")
     (row,) = service.listed(lane="replay-1")
     assert row.course == "called"
-    assert installation.snapshot(row.ref).incident.drill
+    assert installation.snapshot(str(row.ref)).incident.drill
     assert service.listed() == []
 
 

@@ -22,7 +22,7 @@ from pendulum import DateTime
 
 from engine.installation import Installation
 from engine.process import clock
-from engine.process.change_detector import DatabaseVersion
+from storage.database_version import DatabaseVersion
 from web.http.page_rendering import negotiate_language, negotiate_time_zone, render_page, render_template
 from web.http.request_context import RequestContext
 
@@ -133,7 +133,7 @@ class LiveUpdates:
 
     async def _watch(self) -> None:
         """Glance at the database while anybody looks on."""
-        version = DatabaseVersion(self._installation)
+        version = DatabaseVersion(self._installation.database)
         try:
             known = await asyncio.to_thread(version.read)
             while self._streams:
