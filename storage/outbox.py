@@ -9,11 +9,12 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from pendulum import DateTime
-from sqlalchemy import ColumnElement, Row, Update, and_, bindparam, exists, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Update, and_, bindparam, exists, func, or_, select, update
 
+from storage.conflict_insert import insert_into
 from storage.database import Connection
 from storage.incidents.tables import IN_HAND, UNSENT, OutboxRow, ResponseRow
+from storage.rows import read_all
 
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
 RESPONSE = ResponseRow.__table__  # type: ignore[attr-defined]
@@ -44,7 +45,7 @@ class OutboxEntry:
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """A message of the outbox as its row was read; the fields are the columns of `OutboxRow`, in their order."""
+    """A message of the outbox as its row was read; the fields are the columns of `OutboxRow`."""
 
     id: int  # in the order they were made
     key: str  # unique: the same key is the same message
@@ -71,11 +72,6 @@ class OutboxMessage:
     detail: str  # one line on its state, without any secret
     payload: dict[str, Any]  # what its kind needs to make the message
 
-    @classmethod
-    def from_row(cls, row: Row[Any]) -> OutboxMessage:
-        """Read a message from its row, all columns in their order."""
-        return cls(*row)
-
 
 def enqueue_entries(connection: Connection, owed: Sequence[OutboxEntry], now: DateTime) -> None:
     """Add entries to the outbox. A key that is there already is the same message: kept once."""
@@ -89,8 +85,7 @@ def enqueue_entries(connection: Connection, owed: Sequence[OutboxEntry], now: Da
         }
         for one in owed
     ]  # fmt: skip
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows)
+    connection.execute(insert_into(connection, OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
 def claim_messages(  # noqa: PLR0913 - each says which messages are meant
@@ -118,16 +113,17 @@ def claim_messages(  # noqa: PLR0913 - each says which messages are meant
     if connection.dialect.name == "postgresql":
         chosen = chosen.with_for_update(skip_locked=True)
     ids = list(connection.execute(chosen).scalars())
-    taken = connection.execute(
+    taken = read_all(
+        connection, OutboxMessage,
         update(OUTBOX)
         .where(OUTBOX.c.id.in_(ids), UNSENT)
         .values(
             state="leased", lease=lease, leased_until=until, attempt_started_at=now,
             attempts=OUTBOX.c.attempts + 1,
         )
-        .returning(*OUTBOX.c)
+        .returning(*OUTBOX.c),
     )  # fmt: skip
-    return sorted(map(OutboxMessage.from_row, taken), key=lambda message: (message.rank, message.id))
+    return sorted(taken, key=lambda message: (message.rank, message.id))
 
 
 def _ready(now: DateTime, since: DateTime, busy: Iterable[str] = ()) -> ColumnElement[bool]:
@@ -176,7 +172,7 @@ def _outcome_update(names: tuple[str, ...]) -> Update:
 
 def list_leased(connection: Connection) -> list[OutboxMessage]:
     """List every leased message."""
-    return list(map(OutboxMessage.from_row, connection.execute(select(OUTBOX).where(IN_HAND))))
+    return read_all(connection, OutboxMessage, select(OUTBOX).where(IN_HAND))
 
 
 def has_leased(connection: Connection) -> bool:
@@ -240,7 +236,7 @@ def next_message_at(connection: Connection) -> DateTime | None:
 def list_incident_messages(connection: Connection, incident_id: str) -> list[OutboxMessage]:
     """List every message of an incident, in the order they were made."""
     query = select(OUTBOX).where(OUTBOX.c.incident_id == incident_id).order_by(OUTBOX.c.id)
-    return list(map(OutboxMessage.from_row, connection.execute(query)))
+    return read_all(connection, OutboxMessage, query)
 
 
 def list_notified_people(connection: Connection, response_id: str, step: str, call: str = "") -> set[str]:

@@ -36,8 +36,8 @@ RECORD_SECONDS = 20.0  # for which recording what became of a message is tried: 
 CLAIM_SIZE = 24  # messages in hand of one sender at a time: as many may be repeated, marked, if it is killed
 STALE_AFTER_SECONDS = 4.0  # after its claim: then a message is not begun, a slow send would outlast its lease
 _SENDER_ENDED = SendOutcome(SendVerdict.UNKNOWN, detail="its sender ended in the middle")
-Prepared = tuple[OutboxMessage, Any]  # what its kind prepared of it, or its result
-Sent = tuple[OutboxMessage, SendResult | SendRecorded]
+PreparedMessage = tuple[OutboxMessage, Any]  # what its kind prepared of it, or its result
+SentMessage = tuple[OutboxMessage, SendResult | SendRecorded]
 
 
 @dataclass(slots=True)
@@ -141,19 +141,19 @@ class Deliverer:
         """Take claimed messages through the stages, one after the other: each is checked right before it goes."""
         self._record(self._release(messages[0], self._send(self._prepare(messages, claimed_at))), done)
 
-    def _prepare(self, messages: Iterable[OutboxMessage], claimed_at: float) -> Iterator[Prepared]:
+    def _prepare(self, messages: Iterable[OutboxMessage], claimed_at: float) -> Iterator[PreparedMessage]:
         patience = STALE_AFTER_SECONDS
         for message in messages:
             stale = time.monotonic() - claimed_at > patience
             yield message, None if stale else self._kinds.find(message).prepare(message, self._clock())
             patience = SLOW_AFTER_SECONDS
 
-    def _send(self, prepared: Iterable[Prepared]) -> Iterator[Sent]:
+    def _send(self, prepared: Iterable[PreparedMessage]) -> Iterator[SentMessage]:
         for message, ready in prepared:
             unsent = is_result(ready)
             yield message, ready if unsent else self._kinds.find(message).send(message, ready, self._clock())
 
-    def _release(self, first: OutboxMessage, sent: Iterable[Sent]) -> Iterator[Sent]:
+    def _release(self, first: OutboxMessage, sent: Iterable[SentMessage]) -> Iterator[SentMessage]:
         """After the last send others may claim of this channel: nobody waits for the record."""
         try:
             yield from sent
@@ -161,14 +161,14 @@ class Deliverer:
             with self._claiming:
                 self._slots.release(first)
 
-    def _record(self, sent: Iterable[Sent], done: DeliveryCounts) -> None:
-        results: list[Sent] = []
+    def _record(self, sent: Iterable[SentMessage], done: DeliveryCounts) -> None:
+        results: list[SentMessage] = []
         try:
             results.extend(sent)
         finally:  # of a chunk that broke off too: what was sent before counts
             self._record_results(results, done)
 
-    def _record_results(self, results: Sequence[Sent], done: DeliveryCounts) -> None:
+    def _record_results(self, results: Sequence[SentMessage], done: DeliveryCounts) -> None:
         """What changes no more than its row in one transaction; each of the rest in one of its own."""
         together, batches = [], []
         for message, result in results:

@@ -69,9 +69,9 @@ class NoticeDelivery(ChannelDelivery):
         data = {"person": message.person, "channel": message.channel, "detail": result.detail}
         if is_unknown(result):
             fact = Fact(FactKind.NOTICE_UNKNOWN, now, message.step, data={**data, "again": state == "retry"})
-            self._give_up(connection, mark_possible_duplicate(message), fact, elsewhere=state != "retry")
+            self._record_failure(connection, mark_possible_duplicate(message), fact, elsewhere=state != "retry")
         elif state == "dead":
-            self._give_up(connection, message, Fact(FactKind.NOTICE_DEAD, now, message.step, data=data))
+            self._record_failure(connection, message, Fact(FactKind.NOTICE_DEAD, now, message.step, data=data))
         return state
 
     def _choose_policy(self, message: OutboxMessage) -> RetryPolicy:
@@ -79,7 +79,9 @@ class NoticeDelivery(ChannelDelivery):
             return PATIENT
         return PAGE_WITH_ANOTHER_CHANNEL if find_next_channel(self.installation.roster(), message) else PAGE
 
-    def _give_up(self, connection: Connection, message: OutboxMessage, fact: Fact, *, elsewhere: bool = True) -> None:
+    def _record_failure(
+        self, connection: Connection, message: OutboxMessage, fact: Fact, *, elsewhere: bool = True
+    ) -> None:
         snapshot = incidents.load_snapshot(connection, message.response_id, self.installation.roster())
         append_facts(connection, snapshot, [fact])
         entry = _make_next_entry(connection, snapshot, message, fact.at) if elsewhere else None
