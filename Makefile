@@ -18,7 +18,7 @@ help:
 	@echo 'make test    every quick test (PYTEST_ARGS="-k heartbeat" to choose)'
 	@echo 'make test-days  what reads the clock, and the unit tests, on twelve dates (needs faketime)'
 	@echo 'make slow    the tests that take minutes: kills, freezes, long runs'
-	@echo 'make lint    ruff, mypy --strict, the import rules'
+	@echo 'make lint    ruff, mypy --strict, the import rules, code that nothing calls'
 	@echo 'make format  let ruff put the code in shape'
 	@echo 'make docs    write docs/reference.md from the program'
 	@echo 'make pictures  write the screenshots in docs/img (needs chromium)'
@@ -50,6 +50,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
+	$(BIN)/vulture
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

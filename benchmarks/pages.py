@@ -54,7 +54,6 @@ READS = (
     "/api/incidents/PAST/timeline/verify", "/api/figures", "/api/warnings", "/api/actions", "/api/playbooks",
     "/api/documents", "/api/suggestions",
 )  # fmt: skip
-DEAR = ("/api/incidents/PAST/timeline/verify",)  # a cloned timeline does not verify: its answer is a finding
 
 
 def main() -> int:

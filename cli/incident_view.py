@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.common import _, localized, terminal_language, terminal_texts
-from domain.text import N_
-from locales import format_span, format_when
+from locales import elapsed_share, format_span, format_when
+from locales.state_words import state_label
 
 _BAR = 24
 _STYLE = {
@@ -35,7 +35,7 @@ _STYLE = {
     "dead": "bold red",
 }
 # Each state has a sign of its own, so that nothing depends on colour.
-_SIGN = {
+STEP_SIGNS = {
     "done": "✓",
     "open": "●",
     "acknowledged": "◐",
@@ -44,31 +44,11 @@ _SIGN = {
     "abandoned": "×",
     "superseded": "-",
 }
-_STATES = {
-    "open": N_("open"),
-    "mitigated": N_("mitigated"),
-    "closed": N_("closed"),
-    "completed": N_("completed"),
-    "cancelled": N_("cancelled"),
-    "waiting": N_("waiting"),
-    "running": N_("running"),
-    "late": N_("late"),
-    "acknowledged": N_("acknowledged"),
-    "done": N_("done"),
-    "skipped": N_("skipped"),
-    "abandoned": N_("abandoned"),
-    "superseded": N_("superseded"),
-    "ordered": N_("ordered"),
-    "published": N_("published"),
-    "unknown": N_("not known whether it arrived"),
-    "failed": N_("failed"),
-    "sent": N_("sent"),
-}
 
 
 def state_text(name: str) -> Text:
     """State in words and colour."""
-    return Text(_(_STATES.get(name, name)), style=_STYLE.get(name, ""))
+    return Text(state_label(name, terminal_language()), style=_STYLE.get(name, ""))
 
 
 def clock_text(time: str | None, *, seconds: bool = False) -> str:
@@ -99,13 +79,14 @@ def time_left_text(due: str | None, now: datetime) -> str:
 
 def clock_bar(opens: str | None, due: str | None, now: datetime, condition: str) -> Text:
     """Bar of a clock: the elapsed part of its window."""
-    passed = 1.0 if condition in ("done", "abandoned") else 0.0
-    if opens and due and not passed:
-        begins, ends = datetime.fromisoformat(opens), datetime.fromisoformat(due)
-        length = (ends - begins).total_seconds()
-        passed = min(1.0, max(0.0, (now - begins).total_seconds() / length)) if length > 0 else 1.0
-    full = round(passed * _BAR)
-    return Text("█" * full + "░" * (_BAR - full), style=_STYLE.get(condition, ""))
+    passed = 1.0 if condition in ("done", "abandoned") else elapsed_share(opens, due, now)
+    return Text(share_bar(passed), style=_STYLE.get(condition, ""))
+
+
+def share_bar(share: float) -> str:
+    """Bar of a share, 0.0 to 1.0."""
+    full = round(share * _BAR)
+    return "█" * full + "░" * (_BAR - full)
 
 
 def _title(document: dict[str, Any]) -> Text:
@@ -209,7 +190,7 @@ def _step(step: dict[str, Any], people: dict[str, str], now: datetime) -> list[R
         note = clock_text(step["done_at"])
     else:
         note = time_text(step["due_at"], now)
-    sign = ("!" if step["late"] else " ") + _SIGN.get(name, " ")
+    sign = ("!" if step["late"] else " ") + STEP_SIGNS.get(name, " ")
     title = Text(localized(step["title"]), style="dim" if name in ("waiting", "skipped", "superseded") else "")
     words = state_text(name)
     if step["late"]:
@@ -234,5 +215,5 @@ def _messages(document: dict[str, Any]) -> list[RenderableType]:
     counts: dict[str, int] = {}
     for row in document["notices"]:
         counts[row["state"]] = counts.get(row["state"], 0) + 1
-    told = ", ".join(f"{count} {_(_STATES.get(name, name))}" for name, count in sorted(counts.items()))
+    told = ", ".join(f"{count} {state_label(name, terminal_language())}" for name, count in sorted(counts.items()))
     return [*rows, Text(), Text(f"{_('Notices')}: {told or '0'}")]

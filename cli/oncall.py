@@ -76,7 +76,7 @@ def who(
 ) -> None:
     """Show who is called for a role, who is called next, and until when."""
     from cli.database_access import parse_moment
-    from cli.roster import roster_document
+    from cli.oncall_view import roster_document
     from engine.oncall import read_model
     from engine.process.clock import now
 

@@ -1,12 +1,15 @@
-"""On-call schedule as a picture: a row a role, four marks a day, a letter a person."""
+"""Roster as a document, and the on-call schedule as a picture: a row a role, four marks a day, a letter a person."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from locales import Translator
+
+if TYPE_CHECKING:
+    from domain.roster import Roster
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 GAP = "!"
@@ -58,3 +61,29 @@ def _cell(spans: list[dict[str, Any]], start: datetime, letters: dict[str, str])
 
 def _shown(text: str) -> str:
     return datetime.fromisoformat(text).astimezone().strftime("%a %m-%d %H:%M")
+
+
+def roster_document(roster: Roster) -> dict[str, object]:
+    """Roster as it is written in its file."""
+    return {
+        "currency": roster.currency,
+        "people": [
+            {
+                "id": person.id,
+                "name": person.name,
+                "channels": list(person.channels),
+                "language": person.language,
+                "timezone": person.timezone,
+                "approval_limit": person.approval_limit,
+            }
+            for person in roster.people.values()
+        ],
+        "roles": [
+            {"id": role.id, "title": role.title, "primary": role.primary, "backup": role.backup}
+            for role in roster.roles.values()
+        ],
+        "public_channels": [
+            {"id": box.id, "language": box.language, "limit": box.limit, "sandbox": box.sandbox}
+            for box in roster.public.values()
+        ],
+    }

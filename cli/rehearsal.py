@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -44,19 +43,24 @@ def rehearse(
 ) -> None:
     """Rehearse a playbook in the sandbox, marked DRILL; PASS or FAIL depends on the messages received."""
     if scenarios or results or result or scenario:
-        tabletop = import_module("cli.tabletop")
+        from cli import tabletop
+
         if scenarios:
-            tabletop.library(as_json=as_json)
+            tabletop.list_scenarios(as_json=as_json)
         elif results:
-            tabletop.results(as_json=as_json)
+            tabletop.list_results(as_json=as_json)
         elif result:
-            tabletop.show(result, observer, as_json=as_json)
+            tabletop.show_result(result, observer, as_json=as_json)
         else:
-            tabletop.hold(scenario, name, speed=speed, auto=auto, seed=seed, observer=observer, as_json=as_json)
+            tabletop.hold_tabletop(
+                scenario, name, speed=speed, auto=auto, seed=seed, observer=observer, as_json=as_json
+            )
         return
     if not name:
         raise CommandError("which playbook? `tocsin playbook list` names them, `--scenarios` the sudden situations")
-    import_module("cli.playbook_rehearsal").rehearse(
+    from cli.playbook_rehearsal import hold_rehearsal
+
+    hold_rehearsal(
         name, speed=speed, auto=auto, as_json=as_json, seed=seed, until=until, tolerance=tolerance,
         customers=customers, closed_speed=closed_speed,
     )  # fmt: skip

@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.common import _, localized
+from cli.incident_view import STEP_SIGNS, share_bar
 
 if TYPE_CHECKING:
     from engine.rehearsal.request import RehearsalProgress, RehearsalResult
 
-_BAR = 24
 _LATEST = 8
 _REASONS = 30  # on the screen; the report has all
 _SIGN = {"done": "✓", "skipped": "-", "not done": "×", "not begun": "·"}
@@ -28,7 +28,7 @@ def progress_view(progress: RehearsalProgress) -> RenderableType:
     head = Text()
     head.append("DRILL 演练 ", style="bold magenta")
     head.append(f"{progress.ref} {progress.order.playbook.id}  ", style="bold")
-    head.append(_bar(share), style="cyan")
+    head.append(share_bar(share), style="cyan")
     head.append(f"  {format_clock(progress.now)} / {format_clock(progress.closes_at)}  (×{progress.order.speed:g})")
     return Group(head, _stages(progress), Text(), _latest(progress))
 
@@ -43,29 +43,12 @@ def _stages(progress: RehearsalProgress) -> Table:
         opens, due = (progress.clock(stage[name]) for name in ("opens_at", "due_at"))
         share = min(1.0, max(0.0, (progress.now - opens) / (due - opens))) if due > opens else 1.0
         steps = [step for step in stage["steps"] if step["round"] == stage["round"]]
-        signs = " ".join(f"{_sign(step)}{step['step']}" for step in steps)
+        signs = " ".join(f"{STEP_SIGNS.get(step['state'], '·')}{step['step']}" for step in steps)
         style = {"late": "bold red", "done": "green"}.get(stage["state"], "cyan")
         table.add_row(
-            Text(localized(stage["title"])), Text(_bar(share), style=style), Text(format_clock(due)), Text(signs)
+            Text(localized(stage["title"])), Text(share_bar(share), style=style), Text(format_clock(due)), Text(signs)
         )
     return table
-
-
-def _sign(step: Mapping[str, Any]) -> str:
-    signs = {
-        "done": "✓",
-        "open": "●",
-        "acknowledged": "◐",
-        "skipped": "-",
-        "abandoned": "×",
-        "superseded": "-",
-    }
-    return signs.get(step["state"], "·")
-
-
-def _bar(share: float) -> str:
-    full = round(share * _BAR)
-    return "█" * full + "░" * (_BAR - full)
 
 
 def _latest(progress: RehearsalProgress) -> Table:

@@ -55,6 +55,8 @@ def list_roster(as_json: AsJson = False) -> None:
     """List people, roles and official channels."""
     roster = _roster()
     if as_json:
+        from cli.oncall_view import roster_document
+
         show_json(roster_document(roster))
         return
     for person in roster.people.values():
@@ -67,32 +69,6 @@ def list_roster(as_json: AsJson = False) -> None:
     for box in roster.public.values():
         sandbox = f" ({_('sandbox')})" if box.sandbox else ""
         say(f"{box.id:<26} {box.language}{sandbox}")
-
-
-def roster_document(roster: Roster) -> dict[str, object]:
-    """Roster as it is written in its file."""
-    return {
-        "currency": roster.currency,
-        "people": [
-            {
-                "id": person.id,
-                "name": person.name,
-                "channels": list(person.channels),
-                "language": person.language,
-                "timezone": person.timezone,
-                "approval_limit": person.approval_limit,
-            }
-            for person in roster.people.values()
-        ],
-        "roles": [
-            {"id": role.id, "title": role.title, "primary": role.primary, "backup": role.backup}
-            for role in roster.roles.values()
-        ],
-        "public_channels": [
-            {"id": box.id, "language": box.language, "limit": box.limit, "sandbox": box.sandbox}
-            for box in roster.public.values()
-        ],
-    }
 
 
 @app.command(epilog=example("tocsin roster lint"))

@@ -1,8 +1,10 @@
-"""Wall-clock times as points in time, also where a time comes twice in autumn or never in spring."""
+"""Time zones, and wall-clock times as points in time: also one that comes twice in autumn or never in spring."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 import pendulum
 from pendulum import DateTime
@@ -10,6 +12,16 @@ from pendulum import DateTime
 from domain.durations import elapsed, later
 
 _SECOND = timedelta(seconds=1)
+
+
+@lru_cache(maxsize=1024)
+def is_time_zone(name: str) -> bool:
+    """Whether a name is that of a time zone, as in `Asia/Shanghai`."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
 
 
 def resolve_wall_time(wall: datetime, zone: tzinfo, *, ends: bool = False) -> DateTime:

@@ -1,8 +1,9 @@
-"""Installation: settings, database, playbooks, roster, channels; opened once per process and passed down."""
+"""Installation: settings, database, playbooks, roster, channels, services; opened once per process, passed down."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,12 @@ from storage.database import Database
 from storage.schema import require_current_schema
 from storage.settings import Settings
 
-if TYPE_CHECKING:  # it loads Apprise: twenty megabytes that a process without channels does not need
+if TYPE_CHECKING:  # Apprise alone takes twenty megabytes that a process without channels does not need
     from channels.directory import ChannelDirectory
+    from engine.customers.service import CustomerService
+    from engine.learning.service import LearningService
+    from engine.review.service import ReviewService
+    from engine.statuspage.subscribers import StatusPageService
 
 CATALOG = Path(__file__).resolve().parent.parent / "playbooks" / "catalog"
 
@@ -107,6 +112,39 @@ class Installation:
             calendars = []
         return [*found, *([finding] if finding else []), *calendars]
 
+    # The services: one each, made and imported at its first use, because most processes use one or two of the four.
+    # Two threads at the very first use may make one each; they share the database and the files, so nothing differs.
+
+    @cached_property
+    def customers(self) -> CustomerService:
+        """Customer follow-up: its plan, the key of the contacts, survey links."""
+        from engine.customers.service import CustomerService  # noqa: PLC0415 - it loads cryptography
+
+        return CustomerService(self)
+
+    @cached_property
+    def learning(self) -> LearningService:
+        """Learning: its plan, the links of its documents."""
+        from engine.learning.service import LearningService  # noqa: PLC0415 - as `customers`
+
+        return LearningService(self)
+
+    @cached_property
+    def reviews(self) -> ReviewService:
+        """Reviews: their plan, the samples, the rules."""
+        from engine.review.service import ReviewService  # noqa: PLC0415 - it loads numpy and the samples
+
+        return ReviewService(self)
+
+    @cached_property
+    def status_page(self) -> StatusPageService:
+        """Public status page: its plan, the links of its subscribers."""
+        from engine.statuspage.subscribers import StatusPageService  # noqa: PLC0415 - as `customers`
+
+        return StatusPageService(self)
+
     def close(self) -> None:
-        """Close the database."""
+        """Close the database, and the samples if a review opened them."""
+        if "reviews" in vars(self):
+            self.reviews.close()
         self.database.close()

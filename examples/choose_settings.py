@@ -74,7 +74,7 @@ SEED: Final = 20_140_701
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class RuleSettings:
     """What is chosen. Times in hours; `recover` is half the threshold."""
 
     window: int
@@ -132,7 +132,7 @@ class Tried:
         needless: warnings a copy that were not the first of a disruption: of nothing, repeated, or a later echo.
     """
 
-    settings: Settings
+    settings: RuleSettings
     as_it_is: int
     found: int
     needless: float
@@ -294,11 +294,11 @@ def try_all(values: Floats, per_hour: int, copies: Sequence[Copy]) -> Iterator[T
             for for_, keep in product(FORS, KEEPS):
                 good[away.shape[1] - 1 :: away.shape[1]] = keep * per_hour + 1
                 began = begins(breached, good, for_ * per_hour, keep * per_hour)
-                settings = Settings(window, for_, keep, threshold, weeks, min_weeks)
+                settings = RuleSettings(window, for_, keep, threshold, weeks, min_weeks)
                 yield _tried(settings, *np.divmod(began, away.shape[1]), spans)
 
 
-def _tried(settings: Settings, rows: Ints, places: Ints, spans: Ints) -> Tried:
+def _tried(settings: RuleSettings, rows: Ints, places: Ints, spans: Ints) -> Tried:
     """`rows`: 0 is the history as it is; the others have disruptions. A tick sees the figures before it."""
     as_it_is = int((rows == 0).sum())
     rows, places = rows[rows > 0] - 1, places[rows > 0]

@@ -6,12 +6,13 @@ The source id of a text is its English wording; `locales/zh_CN/LC_MESSAGES/tocsi
 from __future__ import annotations
 
 from locales.catalogue import DEFAULT_LANGUAGE, LANGUAGES, Translator, normalise, translator
-from locales.times import format_span, format_when
+from locales.times import elapsed_share, format_span, format_when
 
 __all__ = [
     "DEFAULT_LANGUAGE",
     "LANGUAGES",
     "Translator",
+    "elapsed_share",
     "format_span",
     "format_when",
     "normalise",

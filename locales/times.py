@@ -39,6 +39,16 @@ def format_span(span: timedelta, language: str) -> str:
     return " ".join(parts) or f"0 {units[-1][0]}"
 
 
+def elapsed_share(opens: str | None, due: str | None, now: datetime) -> float:
+    """Elapsed share of a window, 0.0 to 1.0."""
+    if not opens or not due:
+        return 0.0
+    begins, ends = datetime.fromisoformat(opens), datetime.fromisoformat(due)
+    length = (ends - begins).total_seconds()
+    passed = (now - begins).total_seconds()
+    return min(1.0, max(0.0, passed / length)) if length > 0 else float(passed > 0)
+
+
 def format_when(when: datetime, tz: str | tzinfo, language: str, now: datetime) -> str:
     """A moment in the reader's zone and how far it is from `now`: `03:40 (in 25 min)`, `03:40（25 分钟后）`.
 

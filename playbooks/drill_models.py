@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from domain.drill.plan import DrillFigure
-from playbooks.playbook_models import Duration, FileForm, Id, LocalizedWords, value_error
+from playbooks.field_types import Duration, FileForm, Id, LocalizedWords, TimeZone, value_error
 from playbooks.rule_amounts import NotAnAmount, parse_amount
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -194,7 +194,7 @@ class WindowForm(FileForm):
     )
     from_: str = Field(alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="From.", examples=["02:00"])
     to: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$", description="To.", examples=["05:00"])
-    timezone: str = Field("UTC", description="In which zone.", examples=["Asia/Shanghai"])
+    timezone: TimeZone = Field("UTC", description="In which zone.", examples=["Asia/Shanghai"])
 
 
 class BlackoutForm(FileForm):

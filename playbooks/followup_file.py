@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
-from zoneinfo import ZoneInfo
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -18,8 +17,8 @@ from domain.customers.import_row import MINOR
 from domain.customers.plan import FollowUpPlan
 from domain.durations import parse_duration
 from domain.text import Text
-from playbooks.errors import FileFinding, quote_value
-from playbooks.playbook_models import Duration, FileForm, LocalizedWords
+from playbooks.errors import FileFinding
+from playbooks.field_types import Duration, FileForm, LocalizedWords, TimeZone, clock_time
 from playbooks.validation_messages import read_form
 from playbooks.watched_file import Clock, OptionalFile
 from playbooks.yaml_source import YamlSource, read_text
@@ -48,11 +47,14 @@ class CombinationForm(FileForm):
     )
 
 
+ClockTime = Annotated[str, clock_time("21:00")]
+
+
 class QuietForm(FileForm):
     """The quiet hours of a customer's day."""
 
-    from_: str = Field(alias="from", description="When they begin.", examples=["21:00"])
-    to: str = Field(description="When they end.", examples=["09:00"])
+    from_: ClockTime = Field(alias="from", description="When they begin.", examples=["21:00"])
+    to: ClockTime = Field(description="When they end.", examples=["09:00"])
 
 
 class SurveyChannelForm(FileForm):
@@ -67,7 +69,7 @@ class SurveyChannelForm(FileForm):
 class SurveyForm(FileForm):
     """How and when customers are asked."""
 
-    timezone: str = Field(description="Of customers without one.", examples=["Asia/Shanghai"])
+    timezone: TimeZone = Field(description="Of customers without one.", examples=["Asia/Shanghai"])
     quiet: QuietForm = Field(description="Nobody is written to.", examples=[{"from": "21:00", "to": "09:00"}])
     every: Duration = Field("1m", description="How often a batch goes.", examples=["1m"])
     per_batch: int = Field(120, ge=1, le=10_000, description="Messages of a channel in a batch.", examples=[120])
@@ -152,16 +154,6 @@ def _wrong(form: FollowUpForm, found: YamlSource) -> Iterator[FileFinding]:
 
 def _wrong_times(form: FollowUpForm, found: YamlSource) -> Iterator[FileFinding]:
     survey = form.survey
-    try:
-        ZoneInfo(survey.timezone)
-    except (KeyError, ValueError, OSError):
-        where = ("survey", "timezone")
-        yield found.finding(where, f"no time zone {quote_value(survey.timezone)}", "for example Asia/Shanghai")
-    for name, value in (("from", survey.quiet.from_), ("to", survey.quiet.to)):
-        try:
-            parse_minute_of_day(value)
-        except ValueError:
-            yield found.finding(("survey", "quiet", name), f"{quote_value(value)} is no time of day", 'write "21:00"')
     if parse_duration(survey.every) < SHORTEST_BATCH:
         yield found.finding(("survey", "every"), "is no time", "every: 1m")
     if not parse_duration(survey.remind_after) < parse_duration(survey.collect_after):

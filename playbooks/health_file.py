@@ -12,7 +12,6 @@ from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 from domain.durations import parse_duration
 from domain.health.erlang import Objective
@@ -72,7 +71,7 @@ class _Builder:
         )
         return replace(
             base,
-            zone=self._zone(form.timezone) or base.zone,
+            zone=form.timezone or base.zone,
             slot=parse_duration(form.slot) if form.slot else base.slot,
             objective=self._objective(form) or base.objective,
             shrinkage=_or(self._share(form.shrinkage, ("shrinkage",), below_one=True), base.shrinkage),
@@ -143,14 +142,6 @@ class _Builder:
         if amount is not None and (amount.unit or amount.number <= 0):
             self._mistakes.add(("complaints", "an_hour"), f"{quote_value(amount.text)} is no number", "an_hour: 60")
         return amount.number if amount else None
-
-    def _zone(self, name: str | None) -> str | None:
-        if name is not None:
-            try:
-                ZoneInfo(name)
-            except (KeyError, ValueError, OSError):
-                self._mistakes.add(("timezone",), f"no time zone {quote_value(name)}", "for example Asia/Shanghai")
-        return name
 
     # --- figures
 

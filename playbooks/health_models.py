@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from domain.health.plan import CoreFigureName, IndexName
 from domain.health.staffing import AgentShift
-from playbooks.playbook_models import Duration, FileForm, Words, value_error
+from playbooks.field_types import Duration, FileForm, TimeZone, value_error
 from playbooks.rule_models import LabelValue, MetricId, Number
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -107,7 +107,7 @@ class ComponentForm(FileForm):
 class HealthForm(CrewForm):
     """The health board's plan; a missing key is as in the shipped file."""
 
-    timezone: Words | None = Field(None, max_length=60, description="Whose hours.", examples=["Asia/Shanghai"])
+    timezone: TimeZone | None = Field(None, description="Whose hours.", examples=["Asia/Shanghai"])
     slot: Literal["15m", "30m", "1h"] | None = Field(None, description="Of the forecast.", examples=["30m"])
     objective: ObjectiveForm | None = Field(
         None, description="The service-level objective.", examples=["{share: 80%, within: 30s}"]

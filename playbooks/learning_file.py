@@ -8,15 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
 from domain.customers.contact_hours import parse_minute_of_day
 from domain.durations import parse_duration
 from domain.learning.plan import AGENDA_LEAD, WEEKDAYS, LearningPlan
-from playbooks.errors import FileFinding, quote_value
-from playbooks.playbook_models import Duration, FileForm
+from playbooks.errors import FileFinding
+from playbooks.field_types import Duration, FileForm, Share, TimeZone, clock_time, parse_share
 from playbooks.validation_messages import read_form
 from playbooks.watched_file import Clock, OptionalFile
 from playbooks.yaml_source import YamlSource, read_text
@@ -24,15 +23,14 @@ from playbooks.yaml_source import YamlSource, read_text
 SHIPPED = Path(__file__).resolve().parent / "sample" / "learning.yaml"
 LONGEST_MINUTES = 24 * 60
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-Share = Annotated[str, Field(pattern=r"^(100|\d{1,2})(\.\d)?%$", max_length=6)]
 
 
 class MeetingForm(FileForm):
     """When the product meeting is held."""
 
     weekday: Weekday = Field(description="The day.", examples=["tuesday"])
-    time: str = Field(description="When it begins.", examples=["10:00"])
-    timezone: str = Field(description="Whose time that is.", examples=["Asia/Shanghai"])
+    time: Annotated[str, clock_time("10:00")] = Field(description="When it begins.", examples=["10:00"])
+    timezone: TimeZone = Field(description="Whose time that is.", examples=["Asia/Shanghai"])
     lasts: Duration = Field("60m", description="How long it is.", examples=["60m"])
 
 
@@ -90,15 +88,6 @@ def shipped_learning_plan() -> LearningPlan:
 
 
 def _wrong(form: LearningForm, found: YamlSource) -> Iterator[FileFinding]:
-    try:
-        ZoneInfo(form.meeting.timezone)
-    except (KeyError, ValueError, OSError):
-        where = ("meeting", "timezone")
-        yield found.finding(where, f"no time zone {quote_value(form.meeting.timezone)}", "for example Asia/Shanghai")
-    try:
-        parse_minute_of_day(form.meeting.time)
-    except ValueError:
-        yield found.finding(("meeting", "time"), f"{quote_value(form.meeting.time)} is no time of day", 'write "10:00"')
     if not 1 <= _minutes(form.meeting.lasts) <= LONGEST_MINUTES:
         yield found.finding(("meeting", "lasts"), "is no length of a meeting", "lasts: 60m")
     if not parse_duration(form.recurrence.within):
@@ -126,10 +115,6 @@ def _minutes(text: str) -> int:
     return int(parse_duration(text).total_seconds() // 60)
 
 
-def _share(text: str) -> float:
-    return float(text.rstrip("%")) / 100
-
-
 def _built(form: LearningForm) -> LearningPlan:
     meeting, recurrence, tracker = form.meeting, form.recurrence, form.tracker
     return LearningPlan(
@@ -138,12 +123,12 @@ def _built(form: LearningForm) -> LearningPlan:
         zone=meeting.timezone,
         minutes=_minutes(meeting.lasts),
         lead=AGENDA_LEAD,
-        near=_share(form.suggestions.near),
+        near=parse_share(form.suggestions.near),
         count=recurrence.count,
         window=parse_duration(recurrence.within),
-        same_from=_share(recurrence.same),
-        similar_from=_share(recurrence.similar),
-        improvement_aim=_share(form.improvement),
+        same_from=parse_share(recurrence.same),
+        similar_from=parse_share(recurrence.similar),
+        improvement_aim=parse_share(form.improvement),
         tracker_url=tracker.url if tracker else "",
         tracker_token_env=tracker.token_env if tracker else "",
     )

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
 
@@ -15,15 +14,14 @@ from domain.durations import parse_duration
 from domain.review.plan import ClockPlan, LevelPlan, ReviewPlan
 from domain.review.return_on_investment import ValueInputs
 from domain.text import Text
-from playbooks.errors import FileFinding, quote_value
-from playbooks.playbook_models import Duration, FileForm, Id, LocalizedWords, value_error
+from playbooks.errors import FileFinding
+from playbooks.field_types import Duration, FileForm, Id, LocalizedWords, Share, TimeZone, parse_share, value_error
 from playbooks.rule_amounts import NotAnAmount, parse_amount
 from playbooks.validation_messages import read_form
 from playbooks.watched_file import Clock, OptionalFile
 from playbooks.yaml_source import YamlSource, read_text
 
 SHIPPED = Path(__file__).resolve().parent / "sample" / "reviews.yaml"
-_SHARE = r"^\d{1,3}(\.\d+)?%$"
 _MOST = 10**12
 
 
@@ -54,7 +52,7 @@ class HandlingLevelForm(FileForm):
     level: int = Field(ge=1, le=9, description="The value of the label.", examples=[1])
     title: LocalizedWords = Field(description="What it is.", examples=["Simple contacts"])
     within: Duration | None = Field(None, description="In time means closed within.", examples=["15m"])
-    objective: str | None = Field(None, pattern=_SHARE, description="Share closed in time.", examples=["90%"])
+    objective: Share | None = Field(None, description="Share closed in time.", examples=["90%"])
 
 
 class ClockForm(FileForm):
@@ -80,14 +78,14 @@ class ValueForm(FileForm):
 class ReviewsForm(FileForm):
     """The whole file."""
 
-    timezone: str = Field(description="Of days, weeks and months.", examples=["Asia/Shanghai"])
+    timezone: TimeZone = Field(description="Of days, weeks and months.", examples=["Asia/Shanghai"])
     retrospective: RetrospectiveSettingsForm = Field(description="After an incident.", examples=["{trace_for: 30d}"])
     weekly: list[str] = Field(min_length=1, description="Figures of the weekly review.", examples=[["csat"]])
     aims: dict[str, Number] = Field(default_factory=dict, description="Targets.", examples=["{csat: 0.85}"])
     levels: list[HandlingLevelForm] = Field(min_length=1, description="Levels of handling.", examples=["[{level: 1}]"])
     clocks: list[ClockForm] = Field(description="Clocks of the monthly report.", examples=["[{id: apology}]"])
-    improvements: str = Field("80%", pattern=_SHARE, description="Aim: improvements.", examples=["80%"])
-    situations: str = Field("80%", pattern=_SHARE, description="Aim: situations covered.", examples=["80%"])
+    improvements: Share = Field("80%", description="Aim: improvements.", examples=["80%"])
+    situations: Share = Field("80%", description="Aim: situations covered.", examples=["80%"])
     value: ValueForm = Field(default_factory=ValueForm, description="Saving.", examples=["{investment: 30000}"])
 
 
@@ -107,22 +105,11 @@ def shipped_review_plan() -> ReviewPlan:
 
 
 def _wrong(form: ReviewsForm, found: YamlSource) -> Iterator[FileFinding]:
-    try:
-        ZoneInfo(form.timezone)
-    except (KeyError, ValueError, OSError):
-        yield found.finding(("timezone",), f"no time zone {quote_value(form.timezone)}", "for example Asia/Shanghai")
     seen: set[int] = set()
     for place, level in enumerate(form.levels):
         if level.level in seen:
             yield found.finding(("levels", place, "level"), f"level {level.level} is there twice", "one entry a level")
         seen.add(level.level)
-    for name in ("improvements", "situations"):
-        if _share(getattr(form, name)) > 1:
-            yield found.finding((name,), "is more than all", "write a share up to 100%")
-
-
-def _share(text: str) -> float:
-    return float(text.rstrip("%")) / 100
 
 
 def _built(form: ReviewsForm) -> ReviewPlan:
@@ -134,15 +121,15 @@ def _built(form: ReviewsForm) -> ReviewPlan:
         levels=tuple(
             LevelPlan(
                 one.level, Text(one.title.en, one.title.zh or ""), parse_duration(one.within) if one.within else None,
-                _share(one.objective) if one.objective else None,
+                parse_share(one.objective) if one.objective else None,
             )
             for one in sorted(form.levels, key=lambda level: level.level)
         ),
         five=tuple(form.weekly),
         traced=tuple(after.figures),
         trace_for=parse_duration(after.trace_for),
-        improvements=_share(form.improvements),
-        situations=_share(form.situations),
+        improvements=parse_share(form.improvements),
+        situations=parse_share(form.situations),
         inputs=ValueInputs(**form.value.model_dump()),
         aims=dict(form.aims),
     )  # fmt: skip

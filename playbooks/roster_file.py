@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Lock
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from pydantic import ValidationError
 
 from domain.playbook import Playbook
 from domain.quiet_hours import parse_quiet_hours
 from domain.roster import Person, PublicChannel, Role, Roster
+from domain.wall_clock import is_time_zone
 from playbooks.errors import BadFile, FileFinding, quote_value
 from playbooks.playbook_models import RosterForm
 from playbooks.validation_messages import list_findings, nearest_word, suggest_choice
@@ -74,7 +75,7 @@ def _people(form: RosterForm, found: YamlSource, tags: frozenset[str] | None) ->
             )
         for place, tag in enumerate(person.channels):
             yield from _tag(found, (*at, "channels", place), tag, tags)
-        if not _is_zone(person.timezone):
+        if not is_time_zone(person.timezone):
             near = nearest_word(person.timezone, available_timezones(), cutoff=0.8)
             remedy = f"did you mean {near}?" if near else "for example timezone: Asia/Shanghai"
             yield found.finding((*at, "timezone"), f"no time zone {quote_value(person.timezone)}", remedy)
@@ -126,14 +127,6 @@ def _tag(
         yield found.finding(
             path, f"no channel has the tag {quote_value(tag)}", f"{suggest_choice(tag, tags)} (tags of channels.yaml)"
         )
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True
 
 
 class RosterFile:

@@ -21,7 +21,7 @@ from domain.warning.rule import (
     Tier,
     tier_rank,
 )
-from playbooks.playbook_models import TextForm
+from playbooks.field_types import TextForm
 from playbooks.rule_amounts import NotAnAmount, RuleAmount, format_threshold, to_figure, to_points, to_relative_change
 from playbooks.rule_models import CONDITIONS, RuleForm
 

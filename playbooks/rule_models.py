@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJson
 from domain.warning.metrics import MetricKind
 from domain.warning.rule import EVERY_PROFILE, Aggregate, Tier
 from domain.warning.rule_state import RulePhase
-from playbooks.playbook_models import Duration, FileForm, Id, LocalizedWords, TextForm, Words, value_error
+from playbooks.field_types import Duration, FileForm, Id, LocalizedWords, TextForm, Words, value_error
 from playbooks.rule_amounts import NotAnAmount, RuleAmount, parse_amount
 
 CONDITIONS = ("above", "below", "change_above", "change_below", "change_either")

@@ -19,7 +19,7 @@ from domain.tabletop.scenario import (
 )
 from domain.text import Text
 from playbooks.errors import BadFile, FileFinding, quote_value
-from playbooks.playbook_models import Duration, FileForm, Id, LocalizedWords
+from playbooks.field_types import Duration, FileForm, Id, LocalizedWords
 from playbooks.validation_messages import nearest_word, read_form
 from playbooks.yaml_source import YamlSource, read_text
 

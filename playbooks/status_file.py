@@ -13,7 +13,7 @@ from domain.durations import parse_duration
 from domain.service_status import PublicService, StatusPlan
 from domain.text import Text
 from playbooks.errors import FileFinding, quote_value
-from playbooks.playbook_models import Duration, FileForm, Id, LocalizedWords
+from playbooks.field_types import Duration, FileForm, Id, LocalizedWords
 from playbooks.validation_messages import read_form
 from playbooks.watched_file import Clock, OptionalFile
 from playbooks.yaml_source import YamlSource, read_text

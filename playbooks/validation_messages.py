@@ -9,7 +9,8 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from playbooks.errors import BadFile, FileFinding, quote_value
-from playbooks.playbook_models import TextForm, example_of
+from playbooks.field_types import TextForm
+from playbooks.playbook_models import example_of
 from playbooks.yaml_source import YamlSource, describe_kind, read_yaml
 
 F = TypeVar("F", bound=BaseModel)

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from playbooks.errors import FileFinding, quote_value
-from playbooks.playbook_models import FileForm, Id
+from playbooks.field_types import FileForm, Id
 from playbooks.validation_messages import read_form
 from playbooks.watched_file import Clock, OptionalFile
 from playbooks.yaml_source import YamlSource, read_text

@@ -21,13 +21,10 @@ async def hold_due_reviews(kind: ReviewKind) -> list[str]:
 
     def work() -> list[str]:
         from engine.review.run_review import run_due_reviews  # noqa: PLC0415
-        from engine.review.service import get_review_service  # noqa: PLC0415 - only the runs that need it load it
 
         return [
             held.document
-            for held in run_due_reviews(
-                get_review_service(process_context.get_installation()), kind, process_context.now()
-            )
+            for held in run_due_reviews(process_context.get_installation().reviews, kind, process_context.now())
         ]
 
     return await asyncio.to_thread(work)

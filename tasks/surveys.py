@@ -7,7 +7,6 @@ import asyncio
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from engine.customers.service import get_customer_service
 from engine.customers.survey_schedule import run_due
 from tasks import process_context
 
@@ -15,6 +14,4 @@ from tasks import process_context
 @task(name="owe-surveys", cache_policy=NO_CACHE)
 async def enqueue_surveys() -> int:
     """Advance every follow-up that is due: batches, reminders, the result; the number advanced."""
-    return await asyncio.to_thread(
-        lambda: run_due(get_customer_service(process_context.get_installation()), process_context.now())
-    )
+    return await asyncio.to_thread(lambda: run_due(process_context.get_installation().customers, process_context.now()))

@@ -10,7 +10,7 @@ from typing import Any
 
 from domain.commands import Close, Done
 from engine.customers import import_customers, survey_answers, survey_schedule
-from engine.customers.service import CustomerService, get_customer_service
+from engine.customers.service import CustomerService
 from engine.home import SAMPLE_HOME
 from storage.customers import affected_customers, follow_ups
 from storage.customers.affected_customers import CustomerRecord
@@ -43,7 +43,7 @@ class FollowUp:
 
     def __init__(self, installation: InstallationHarness, **incident: Any) -> None:
         self.installation = installation
-        self.service: CustomerService = get_customer_service(installation.installation)
+        self.service: CustomerService = installation.installation.customers
         self.ref = installation.declare(**incident)
 
     @property

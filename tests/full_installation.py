@@ -15,7 +15,6 @@ from sqlalchemy import insert
 
 from domain.commands import Acknowledge, Close, Declare, Done
 from engine.customers import import_customers
-from engine.customers.service import get_customer_service
 from engine.process import clock
 from engine.response import commands
 from engine.response.turn import lease_turns, take_turn
@@ -102,7 +101,7 @@ def _main(web: Served) -> str:
         )
         assert answer.status_code == 200, answer.text
         web.turn(ref)
-    customers = get_customer_service(web.installation)
+    customers = web.installation.customers
     rows = [{"id": "C1", "contact": "li@example.com", "time_zone": "UTC", "order_value": "900"}]
     import_customers.import_customers(customers, ref, rows, clock.now())
     return ref

@@ -19,10 +19,9 @@ from domain.commands import Acknowledge, Approve, Cancel, Close, Done, Draft, Mi
 from domain.review.period import Period, PeriodLength, parse_period
 from domain.text import Text
 from engine.customers import import_customers
-from engine.customers.service import get_customer_service as customer_service
 from engine.response.actions import open_actions
 from engine.review.run_review import keep_daily_shares
-from engine.review.service import ReviewService, get_review_service
+from engine.review.service import ReviewService
 from storage import documents
 from storage.customers import affected_customers
 from storage.incidents import incidents
@@ -97,7 +96,7 @@ def october(home: Path, database_url: str = "") -> Iterator[InstallationHarness]
 
 def live_through(installation: InstallationHarness) -> ReviewService:
     """All of October; afterwards it is half past eight on the first of November."""
-    service = get_review_service(installation.installation)
+    service = installation.installation.reviews
     _figures(service)
     _apologise(installation)
     _mend_late(installation)
@@ -194,7 +193,7 @@ def _drill(installation: InstallationHarness) -> None:
 
 def _customers(installation: InstallationHarness) -> None:
     """Four customers of INC-1, one of INC-2; all were asked, four answered, one complained again."""
-    service = customer_service(installation.installation)
+    service = installation.installation.customers
     said = {
         "INC-1": [
             {"csat": 5, "nps": 10, "solved": True},

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from engine.delivery.links import AcknowledgeLinks
 from engine.installation import Installation
-from engine.process.clock import now
 from engine.process.gc import freeze_startup_objects
-from engine.warning.monitor_alerts import MonitorAlerts
-from playbooks.rulebook import Rulebook
 from web.api import (
     conversation_texts,
     customers,
@@ -33,10 +28,9 @@ from web.api import (
     warnings,
     webhooks,
 )
+from web.app_state import attach_state, open_state
 from web.auth import accounts_page, login, sso
-from web.auth.audit_writer import AuditWriter
 from web.http import errors
-from web.http.declare_batcher import DeclareBatcher
 from web.http.request_guard import RequestGuard
 from web.pages import (
     acknowledge_page,
@@ -58,8 +52,6 @@ from web.pages import (
     survey_page,
     warnings_page,
 )
-from web.pages.inbox_store import InboxStore
-from web.pages.live_updates import LiveUpdates
 
 # Those that must be quick in a storm first: each request is matched against them in this order.
 ROUTERS = (
@@ -106,6 +98,15 @@ _ABOUT = (
 
 def create_app(installation: Installation) -> FastAPI:
     """Create the application over an open installation."""
+    state = open_state(installation)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        # Playbooks and roster are read and checked: half a second that no declaration should pay.
+        asyncio.get_running_loop().run_in_executor(state.readers, _load, installation)
+        yield
+        state.close()
+
     app = FastAPI(
         title="Tocsin",
         version="1",
@@ -113,26 +114,9 @@ def create_app(installation: Installation) -> FastAPI:
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan,
+        lifespan=lifespan,
     )
-    app.state.installation = installation
-    app.state.links = AcknowledgeLinks(installation.settings.secret_key(), installation.settings.links_url)
-    # SQLite has one writer: more threads would only wait for its lock instead of in line here.
-    app.state.writers = ThreadPoolExecutor(2 if installation.database.is_sqlite else 6, thread_name_prefix="command")
-    app.state.readers = ThreadPoolExecutor(4, thread_name_prefix="look")
-    # A password takes a core for a moment, and one at a time is enough: nobody slows the installation down by trying.
-    app.state.logins = ThreadPoolExecutor(1, thread_name_prefix="login")
-    app.state.status = status_page.StatusPageCache(installation, now)
-    app.state.trail = AuditWriter(installation.database)
-    app.state.gathering = DeclareBatcher(installation, app.state.writers, now)
-    app.state.live = LiveUpdates(installation)
-    app.state.months = history_page.MonthlyHistory(installation)
-    app.state.letterbox = InboxStore(installation.settings.home / "inbox.db")
-    app.state.rulebook = Rulebook(
-        installation.settings.home, playbooks=lambda: [playbook.id for playbook in installation.library.all()]
-    )
-    samples.install_sample_service(app, installation)
-    app.state.figures.handler = MonitorAlerts(installation)
+    attach_state(app, state)
     errors.install_error_handlers(app)
     for module in (*ROUTERS, *ACCESS_ROUTERS):
         app.include_router(module.router)
@@ -144,17 +128,3 @@ def create_app(installation: Installation) -> FastAPI:
 def _load(installation: Installation) -> None:
     installation.findings()
     freeze_startup_objects()
-
-
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    # Playbooks and roster are read and checked: half a second that no declaration should pay.
-    asyncio.get_running_loop().run_in_executor(app.state.readers, _load, app.state.installation)
-    yield
-    app.state.writers.shutdown(wait=True, cancel_futures=True)
-    app.state.readers.shutdown(wait=False, cancel_futures=True)
-    app.state.status.close()
-    app.state.logins.shutdown(wait=False, cancel_futures=True)
-    app.state.trail.close()
-    app.state.letterbox.close()
-    app.state.figures.close()

@@ -7,7 +7,6 @@ service, a named person.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
@@ -96,8 +95,3 @@ def customer_rank(customer: AffectedCustomer, found: CareAnswers) -> int:
     """
     harm = 2 * found.harmed + found.poor_history
     return -((harm * 2 + customer.public) * 10**13 + min(customer.order_value, 10**13 - 1))
-
-
-def answers_document(found: CareAnswers) -> Mapping[str, bool]:
-    """Return the answers by name."""
-    return {"poor_history": found.poor_history, "harmed": found.harmed, "compensated": found.compensated}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pendulum import DateTime
@@ -43,11 +42,6 @@ def next_contact_time(zone: str, now: DateTime, quiet: ContactQuietHours) -> Dat
         ends = local.start_of("day").add(days=1).set(hour=quiet.ends // 60 % 24, minute=quiet.ends % 60)
     found: DateTime = ends.in_timezone("UTC")
     return found
-
-
-def contactable_zones(zones: Iterable[str], now: DateTime, quiet: ContactQuietHours) -> list[str]:
-    """List the zones in which people may be written to now."""
-    return [zone for zone in zones if not is_quiet_time(zone, now, quiet)]
 
 
 def parse_minute_of_day(text: str) -> int:

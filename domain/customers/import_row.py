@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from domain.text import Language, find_unprintable
+from domain.wall_clock import is_time_zone
 
 COLUMNS = (
     "id", "contact", "language", "order_value", "poor_service_30d", "compensation", "time_zone", "public_complaint",
@@ -186,15 +185,6 @@ def _yes(name: str, text: str) -> bool:
 
 
 def _zone(text: str) -> str:
-    if text and not _known(text):
+    if text and not is_time_zone(text):
         raise BadCustomerRow("time_zone: is no time zone such as Asia/Shanghai")
     return text
-
-
-@lru_cache(maxsize=1024)
-def _known(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True

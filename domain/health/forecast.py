@@ -92,10 +92,6 @@ class VolumeHistory:
         """The days between its first and its last slot."""
         return (self._latest + self.slot - next(iter(self._volumes))) / _DAY_SECONDS if self._volumes else 0.0
 
-    def actual_volume(self, start: int) -> float | None:
-        """Return the volume of a slot."""
-        return self._volumes.get(start)
-
     def expect(self, start: int, issued: int | None = None) -> ForecastSlot:
         """Forecast the slot that begins at `start`, from slots that were over at `issued` (default: all)."""
         known = self._latest + self.slot if issued is None else issued
@@ -105,10 +101,6 @@ class VolumeHistory:
         value = median(found)
         low, high = self._band(value, found, known)
         return ForecastSlot(start, value, low, high, len(found), pattern)
-
-    def expect_value(self, start: int, issued: int) -> float | None:
-        """Return the value of `expect` alone: without the bands, which take every slot of the past."""
-        return self._median(start, issued)
 
     def forecast_ahead(self, now: int, span: int) -> list[ForecastSlot]:
         """Forecast the slots that begin in [the one that `now` lies in, now + span)."""

@@ -91,9 +91,3 @@ def _meant(alert: MonitorAlert, known: RecordedAlert | None) -> tuple[AlertStep,
     if firing and alert.starts_at > known.starts_at:
         return AlertStep.BEGIN, N_("{name} fires again")
     return AlertStep.NOTHING, N_("{name}: late word about a firing that is over")
-
-
-def record_alert(alert: MonitorAlert, known: RecordedAlert | None) -> RecordedAlert | None:
-    """Return what is recorded after a message about an alert."""
-    found, _ = decide_alert_step(alert, known)
-    return known if found is AlertStep.NOTHING else RecordedAlert(alert.starts_at, ended=found is AlertStep.END)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from domain.durations import format_duration
 from domain.playbook_checks import FieldProblem
+from domain.wall_clock import is_time_zone
 from domain.warning.metrics import Metric, MetricKind
 from domain.warning.rule import PERCENTILES, TICK, VOLUMES, Aggregate, Condition, Rule
 
@@ -154,7 +154,5 @@ def _zones(rule: Rule) -> Iterator[FieldProblem]:
     if rule.baseline is not None:
         named["baseline", "zone"] = rule.baseline.zone  # type: ignore[index]
     for path, zone in named.items():
-        try:
-            ZoneInfo(zone)
-        except (KeyError, ValueError, OSError):
+        if not is_time_zone(zone):
             yield FieldProblem(path, f"no time zone {zone[:60]!r}", "for example Asia/Shanghai")

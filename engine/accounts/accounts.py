@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FIRST_ADMIN = "admin"  # the account that the first link makes
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 256  # characters of a password
 LINK_LIFE = timedelta(minutes=30)
-TOKEN_DAYS, MAX_TOKEN_DAYS = 90, 366
+MAX_TOKEN_DAYS = 366
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 _KEPT = timedelta(minutes=30)  # a failure counts for so long after the last one
 # Free tries, then a wait that doubles up to so many seconds. An account's is short: nobody must be able to keep its
@@ -296,11 +296,6 @@ def set_password(installation: Installation, name: str, password: str, way: Audi
         _changed(connection, name, password=kept)
         _end_all(connection, name, keep)
         audit.add_entries(connection, way.entry("set a password", name))
-
-
-def check_password(account: Account, password: str) -> bool:
-    """Return whether a password is the account's; for a person who is logged in and changes it."""
-    return _fits(account.password, password)
 
 
 def set_role(installation: Installation, name: str, role: AccessRole, way: AuditActor) -> None:

@@ -13,7 +13,6 @@ from engine.check.finding import CheckFindings, failed, passed
 from engine.check.reachability import list_working_channels
 from engine.health.board_factory import open_board, services_of
 from engine.installation import Installation
-from engine.review.service import get_review_service
 from playbooks.errors import BadFile
 from playbooks.rulebook import Rulebook
 
@@ -61,9 +60,7 @@ def _zone(roster: Roster, span: DutyPeriod) -> str:
 
 def check_reserve(installation: Installation, now: DateTime) -> CheckFindings:
     """Check the agents kept for peaks, of the operation and of each service, against the wanted share (50 %)."""
-    board, file = open_board(
-        installation.settings, get_review_service(installation).figures, Rulebook(installation.settings.home)
-    )
+    board, file = open_board(installation.settings, installation.reviews.figures, Rulebook(installation.settings.home))
     wanted = file.current().reserve
     for service in ("", *services_of(file)()):
         found = board.reserve(now, service=service)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from threading import Lock
-from weakref import WeakKeyDictionary
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
@@ -64,15 +63,3 @@ class CustomerService:
             return str(self._signer.loads(token))
         except (BadSignature, ValueError, TypeError):
             raise BadLink("this link is not whole: open it from the message itself, all of it") from None
-
-
-_DESKS: WeakKeyDictionary[Installation, CustomerService] = WeakKeyDictionary()
-_GUARD = Lock()
-
-
-def get_customer_service(installation: Installation) -> CustomerService:
-    """Return the one customer service of an installation."""
-    with _GUARD:
-        if installation not in _DESKS:
-            _DESKS[installation] = CustomerService(installation)
-        return _DESKS[installation]

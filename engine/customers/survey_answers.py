@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pendulum import DateTime
 
 from domain.command_handlers import CommandRefused
-from domain.customers.plan import FollowUpPlan
 from domain.customers.survey import REOPENING_REASONS, CallbackReason, SurveyAnswer, callback_reason, parse_answer
 from domain.incident import Incident
 from domain.text import find_unprintable
@@ -145,8 +144,3 @@ def forget_customer(service: CustomerService, customer: str) -> int:
         follow_ups.withdraw_customer_surveys(connection, ids, "the customer was forgotten")
     purge_erased(service.installation.database)
     return len(ids)
-
-
-def result_aims(plan: FollowUpPlan) -> dict[str, float]:
-    """Return the aims against which the result of a follow-up is held."""
-    return {"second_complaints": plan.second_aim}

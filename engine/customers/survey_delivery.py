@@ -19,7 +19,6 @@ from domain.customers.survey import CallbackReason
 from domain.durations import later
 from engine.customers import survey_schedule, wording
 from engine.customers.recipient_address import send_to_recipient
-from engine.customers.service import get_customer_service
 from engine.delivery.kinds import DeliveryKind, send_or_unknown
 from engine.delivery.outcomes import (
     SendCancelled,
@@ -63,7 +62,7 @@ class SurveyDelivery(DeliveryKind[ReadySurvey]):
 
     def __init__(self, installation: Installation) -> None:
         super().__init__(installation)
-        self._service = get_customer_service(installation)
+        self._service = installation.customers
 
     def enqueue_due(self, now: DateTime) -> None:
         """Begin and go on with the follow-ups that are due."""
@@ -208,7 +207,7 @@ class SurveyAlarmDelivery(DeliveryKind[str]):
 
     def send(self, message: OutboxMessage, prepared: str, now: DateTime) -> SendOutcome:  # noqa: ARG002
         """Run the pass."""
-        survey_schedule.run_follow_up(get_customer_service(self.installation), prepared, now)
+        survey_schedule.run_follow_up(self.installation.customers, prepared, now)
         return SendOutcome(SendVerdict.SENT)
 
     def record(self, connection: Connection, message: OutboxMessage, result: SendResult, now: DateTime) -> str:

@@ -22,9 +22,8 @@ from engine.drill.record import DrillRecord
 from engine.drill.report import build_report
 from engine.installation import Installation
 from engine.response.actions import open_actions
-from engine.review import html_page, markdown_text
+from engine.review import document_templates
 from engine.review.run_review import LANGUAGES, open_review
-from engine.review.service import get_review_service
 from storage import documents
 from storage.database import Connection
 from storage.documents import Document
@@ -48,7 +47,7 @@ def save_result(
     installation: Installation, plan: DrillPlan, record: DrillRecord, verdict: DrillVerdict, now: DateTime
 ) -> DrillResult:
     """Save the report and call its owner, in one transaction. Idempotent."""
-    service = get_review_service(installation)
+    service = installation.reviews
     document = _document(installation, plan, record, verdict, now)
     folder = drills_dir(installation) / record.id
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +73,7 @@ def save_result(
 def _document(
     installation: Installation, plan: DrillPlan, record: DrillRecord, verdict: DrillVerdict, now: DateTime
 ) -> Document:
-    zone = get_review_service(installation).plan.zone
+    zone = installation.reviews.plan.zone
     comparisons = compare_with_earlier(list_earlier(installation, plan.id, record.id), record)
     sheets = {
         key: build_report(plan, record, verdict, language, zone, comparisons) for key, language in LANGUAGES.items()
@@ -83,8 +82,8 @@ def _document(
         id=f"{KIND}/{record.id}",
         title=Text(f"Drill {plan.id}: {verdict.outcome}", f"压测 {plan.id}：{verdict.outcome}"), made_at=now,
         from_at=pendulum.from_timestamp(record.begun), to_at=pendulum.from_timestamp(record.ended),
-        pages={key: html_page.render_html(one) for key, one in sheets.items()},
-        texts={key: markdown_text.render_markdown(one) for key, one in sheets.items()},
+        pages={key: document_templates.render_html(one) for key, one in sheets.items()},
+        texts={key: document_templates.render_markdown(one) for key, one in sheets.items()},
         data=summarise(record, verdict),
     )  # fmt: skip
 

@@ -16,7 +16,6 @@ from engine.drill.preflight import DrillNotAllowed
 from engine.drill.run_drill import FOLLOW_UP_WITHIN, KIND, DrillResult, run_drill
 from engine.installation import Installation
 from engine.response.actions import open_actions
-from engine.review.service import get_review_service
 from playbooks.drill_file import read_drill_plan
 from playbooks.errors import BadFile
 from storage.database import Connection
@@ -44,7 +43,7 @@ async def run_monthly(
         DrillNotAllowed: why it did not begin.
         BadFile: the plan.
     """
-    source, now = plan_file(installation), clock().in_timezone(get_review_service(installation).plan.zone)
+    source, now = plan_file(installation), clock().in_timezone(installation.reviews.plan.zone)
     if not source.exists():
         return None
     plan, month = read_drill_plan(source), now.format("YYYY-MM")

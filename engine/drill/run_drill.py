@@ -25,7 +25,6 @@ from engine.drill.preflight import DrillNotAllowed, check_time
 from engine.drill.processes import watchdog_beside
 from engine.drill.recover_orphan import recover_before_start
 from engine.installation import Installation
-from engine.review.service import get_review_service
 from playbooks.rulebook import Rulebook
 from storage.database import StorageError
 from storage.incidents.board import list_open_cases
@@ -69,7 +68,7 @@ def require_drill_allowed(installation: Installation, now: DateTime) -> None:
 def find_peak_rate(installation: Installation, metric: str, now: DateTime) -> float | None:
     """Find the highest hour of a volume in the last 28 days, as a rate a second; None where there is none."""
     hours: dict[int, float] = {}
-    figures = get_review_service(installation).figures
+    figures = installation.reviews.figures
     for one in read_history(figures, LIVE_FEED, metric, now - _LOOKED_AT, now, timedelta(hours=1)):
         hours[one.bucket] = hours.get(one.bucket, 0.0) + one.total
     return max(hours.values()) / 3600 if hours else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from engine.review import html_page, markdown_text
+from engine.review import document_templates
 from engine.review.blocks import DocumentSheet
 from storage.documents import Document
 
@@ -17,6 +17,6 @@ def render_document(document: Document, sheet: Callable[[str], DocumentSheet]) -
     sheets = {name: sheet(language) for name, language in _LANGUAGES.items()}
     return replace(
         document,
-        pages={name: html_page.render_html(one) for name, one in sheets.items()},
-        texts={name: markdown_text.render_markdown(one) for name, one in sheets.items()},
+        pages={name: document_templates.render_html(one) for name, one in sheets.items()},
+        texts={name: document_templates.render_markdown(one) for name, one in sheets.items()},
     )

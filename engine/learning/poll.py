@@ -12,7 +12,6 @@ from pendulum import DateTime
 
 from engine.installation import Installation
 from engine.learning import issue_tracker, meeting_agenda, promises, recurrence, suggestions
-from engine.learning.service import get_learning_service
 from playbooks.errors import BadFile
 from storage.database import StorageError
 
@@ -24,7 +23,7 @@ def run_due(installation: Installation, now: DateTime) -> int:
 
     A part that fails holds up no other; it is tried again at the next poll.
     """
-    service = get_learning_service(installation)
+    service = installation.learning
     parts: Mapping[str, Callable[[], int]] = {
         "suggestions": lambda: suggestions.group_new_suggestions(service),
         "the agenda": lambda: (

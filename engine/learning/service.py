@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from pendulum import DateTime
 
@@ -31,15 +29,3 @@ class LearningService:
     def document_link(self, document: str) -> str:
         """Return the address at which a document is read."""
         return f"{self.installation.settings.links_url}/documents/{document}"
-
-
-_DESKS: WeakKeyDictionary[Installation, LearningService] = WeakKeyDictionary()
-_GUARD = Lock()
-
-
-def get_learning_service(installation: Installation) -> LearningService:
-    """Return the one learning service of an installation."""
-    with _GUARD:
-        if installation not in _DESKS:
-            _DESKS[installation] = LearningService(installation)
-        return _DESKS[installation]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
-from domain.durations import format_duration
 from domain.notifications import NotificationPurpose
 from engine.rehearsal.time_bounds import NEVER, TimeBounds
 
@@ -54,8 +52,3 @@ def format_clock(seconds: float) -> str:
     sign, whole = ("-", -seconds) if seconds < 0 else ("", seconds)
     minutes, rest = divmod(round(whole), 60)
     return f"{sign}{minutes // 60:02d}:{minutes % 60:02d}:{rest:02d}"
-
-
-def duration_text(span: timedelta | None) -> str:
-    """Format a duration of a playbook for a sentence."""
-    return format_duration(span) if span else "-"

@@ -12,14 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from domain.notifications import NotificationPurpose
-from domain.playbook import Playbook, Stage, Step, StepKind
+from domain.playbook import PERSON_STEPS, Playbook, Stage, Step, StepKind
 from domain.roster import Roster
 from engine.rehearsal.expected_notices import ExpectedNotice, ExpectedPublication
 from engine.rehearsal.personas import EscalationCall, PersonaTask, make_task
 from engine.rehearsal.step_schedule import ScheduledStep, to_seconds
 from engine.rehearsal.time_bounds import NEVER, NOT_EVER, TimeBounds
-
-_PEOPLE = frozenset({StepKind.ACT, StepKind.DRAFT, StepKind.APPROVE, StepKind.MEET})
 
 
 class OwnerBehaviour(Protocol):
@@ -107,7 +105,7 @@ def expect_step(scene: ExpectationContext, laid: ScheduledStep, opens: TimeBound
         purpose = NotificationPurpose.BRIEF if plan.brief else NotificationPurpose.INFORM
         people = (owner, *(scene.person(role) for role in plan.tell))
         return ExpectedStep(laid, opens, opens, owner, dues=tuple(_told(scene, laid, opens, people, purpose)))
-    if plan.kind in _PEOPLE:
+    if plan.kind in PERSON_STEPS:
         return _by_people(scene, laid, opens, owner)
     return _by_itself(scene, laid, opens, owner)
 

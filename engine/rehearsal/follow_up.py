@@ -11,7 +11,6 @@ from typing import Any
 from domain.notifications import NotificationPurpose
 from domain.playbook import Playbook
 from domain.roster import Roster
-from engine.customers.service import get_customer_service
 from engine.installation import Installation
 from engine.rehearsal.affected_customers import MOST_CUSTOMERS, CustomerManner, RehearsedCustomer, draw_manner
 from engine.rehearsal.api_client import RehearsalClient, RehearsalError, RequestRefused, incident_path
@@ -67,7 +66,7 @@ class RehearsedFollowUp:
         Raises:
             RehearsalError: a drill's surveys have no sandbox here, or owners would be reached elsewhere.
         """
-        service = get_customer_service(installation)
+        service = installation.customers
         self._installation, self._line, self._order, self._asked = installation, line, order, asked
         self._plan = service.plan
         self.playbook: Playbook = service.get_playbook()

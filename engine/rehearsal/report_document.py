@@ -9,8 +9,7 @@ from pendulum import DateTime
 
 from domain.text import N_, Text
 from engine.review.blocks import Block, Cell, DocumentSheet, Heading, Paragraph, TableBlock, Tile, Tiles
-from engine.review.html_page import render_html
-from engine.review.markdown_text import render_markdown
+from engine.review.document_templates import render_html, render_markdown
 from locales import translator
 from storage.documents import Document
 

@@ -15,7 +15,7 @@ from engine.installation import Installation
 from engine.process.clock import now
 from engine.rehearsal.expected_notices import format_clock
 from engine.rehearsal.tabletop import TabletopRun
-from engine.review import html_page, markdown_text
+from engine.review import document_templates
 from engine.review.blocks import Block, Cell, DocumentSheet, Heading, Paragraph, TableBlock, Tile, Tiles
 from engine.review.run_review import LANGUAGES
 from locales import Translator, translator
@@ -116,8 +116,8 @@ def _kept(installation: Installation, data: Mapping[str, Any], items: Sequence[S
     document = Document(
         id=f"{KIND}/{data['id']}", title=Text(f"Tabletop {title.en}: {points}", f"桌面推演 {title.zh}：{points}"),
         made_at=now(), about=str(data["id"]), from_at=_moment(data["began_at"]), to_at=_moment(data["ended_at"]),
-        pages={key: html_page.render_html(one) for key, one in sheets.items()},
-        texts={key: markdown_text.render_markdown(one) for key, one in sheets.items()}, data=whole,
+        pages={key: document_templates.render_html(one) for key, one in sheets.items()},
+        texts={key: document_templates.render_markdown(one) for key, one in sheets.items()}, data=whole,
     )  # fmt: skip
     with installation.database.write() as connection:
         documents.save_document(connection, document)

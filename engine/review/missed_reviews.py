@@ -22,11 +22,10 @@ def catch_up_reviews(installation: Installation, now: DateTime) -> list[str]:
     """
     from engine.review.retrospective import draft_due  # noqa: PLC0415
     from engine.review.run_review import run_overdue_reviews  # noqa: PLC0415
-    from engine.review.service import get_review_service  # noqa: PLC0415 - heavy, and most processes never do it
 
     with installation.database.write() as connection:
         turns.save_installation_fact(connection, LAST_LOOK_KEY, {}, now)
-    service = get_review_service(installation)
+    service = installation.reviews
     made = [held.document for held in run_overdue_reviews(service, now)]
     draft_due(service, now)
     return made

@@ -15,7 +15,6 @@ from domain.review.deadline_results import ClockTally
 from domain.review.period import Period, previous_period
 from domain.review.plan import ReviewPlan
 from domain.review.return_on_investment import compute_return
-from engine.customers.service import get_customer_service as customer_service
 from engine.review import case_records
 from engine.review.improvements import count_improvements
 from engine.review.period_metrics import MetricAmount, PeriodMetrics
@@ -102,7 +101,7 @@ def level_figures(measured: PeriodMetrics, plan: ReviewPlan) -> list[dict[str, A
 def follow_up_figures(service: ReviewService, connection: Connection, period: Period) -> dict[str, Any]:
     """Return what customers said of incidents closed in the period: counts and shares, nobody's words."""
     count, result = case_records.follow_up_results(connection, period)
-    return {"incidents": count, **survey_figures(result), "aim": customer_service(service.installation).plan.second_aim}
+    return {"incidents": count, **survey_figures(result), "aim": service.installation.customers.plan.second_aim}
 
 
 def survey_figures(result: SurveyResult) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from domain.incident import CaseType, Incident, IncidentStatus
 from domain.text import Text, find_unprintable
 from engine.response.actions import open_actions
 from engine.response.validation import CommandResult, require_playbook
-from engine.review import html_page, markdown_text, retrospective_facts, retrospective_sheet
+from engine.review import document_templates, retrospective_facts, retrospective_sheet
 from engine.review.case_records import load_case
 from engine.review.run_review import LANGUAGES, keep_daily_shares, open_review
 from engine.review.service import ReviewService
@@ -179,8 +179,8 @@ def _document(service: ReviewService, connection: Connection, incident: Incident
     return Document(
         id=document_id(incident), title=Text(sheets["en"].title, sheets["zh"].title), made_at=now, about=incident.ref,
         from_at=incident.declared_at, to_at=incident.closed_at, data=data,
-        pages={name: html_page.render_html(one) for name, one in sheets.items()},
-        texts={name: markdown_text.render_markdown(one) for name, one in sheets.items()},
+        pages={name: document_templates.render_html(one) for name, one in sheets.items()},
+        texts={name: document_templates.render_markdown(one) for name, one in sheets.items()},
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from domain.review.period import REVIEW_LENGTHS, Period, ReviewKind, parse_perio
 from domain.text import Text
 from engine.response.declare import begin_in_transaction
 from engine.response.validation import require_playbook, validate_declaration
-from engine.review import html_page, markdown_text, period_metrics
+from engine.review import document_templates, period_metrics
 from engine.review.blocks import DocumentSheet
 from engine.review.periodic_reports import FIGURES_BY_KIND
 from engine.review.periodic_reports_sheet import BLOCKS_BY_KIND
@@ -205,8 +205,8 @@ def _document(
     return Document(
         id=f"{kind}/{period.name}", title=Text(sheets["en"].title, sheets["zh"].title), made_at=now,
         from_at=period.begins, to_at=period.ends, data=data,
-        pages={name: html_page.render_html(sheet) for name, sheet in sheets.items()},
-        texts={name: markdown_text.render_markdown(sheet) for name, sheet in sheets.items()},
+        pages={name: document_templates.render_html(sheet) for name, sheet in sheets.items()},
+        texts={name: document_templates.render_markdown(sheet) for name, sheet in sheets.items()},
     )  # fmt: skip
 
 

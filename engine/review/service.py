@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from threading import Lock
-from weakref import WeakKeyDictionary
 
 from domain.review.plan import ReviewPlan
 from domain.warning.metrics import Metric
@@ -59,15 +58,3 @@ class ReviewService:
         """Close the samples."""
         if self._figures is not None:
             self._figures.close()
-
-
-_DESKS: WeakKeyDictionary[Installation, ReviewService] = WeakKeyDictionary()
-_GUARD = Lock()
-
-
-def get_review_service(installation: Installation) -> ReviewService:
-    """Return the one review service of an installation."""
-    with _GUARD:
-        if installation not in _DESKS:
-            _DESKS[installation] = ReviewService(installation)
-        return _DESKS[installation]

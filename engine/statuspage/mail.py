@@ -11,7 +11,6 @@ from pendulum import DateTime
 from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
 from engine.customers.recipient_address import send_to_recipient
-from engine.customers.service import get_customer_service as customer_service
 from engine.delivery.kinds import DeliveryKind, send_or_unknown
 from engine.delivery.outcomes import SendCancelled, SendResult, record_outcome
 from engine.installation import Installation
@@ -21,7 +20,6 @@ from engine.statuspage.subscribers import (
     KIND,
     STATEMENT,
     StatusPageService,
-    get_status_page_service,
     make_mail_entry,
 )
 from locales import translator
@@ -40,7 +38,7 @@ _LATE = timedelta(hours=24)  # an older statement is no news
 
 def enqueue_statements(installation: Installation, now: DateTime) -> int:
     """Enqueue each new statement for each subscriber, once; return how many mails."""
-    service = get_status_page_service(installation)
+    service = installation.status_page
     with installation.database.read() as connection:
         if not subscribers.has_confirmed(connection):
             return 0
@@ -98,9 +96,9 @@ class StatusMailDelivery(DeliveryKind[str]):
         return send_or_unknown(lambda: self._send(message, prepared))
 
     def _send(self, message: OutboxMessage, sealed: str) -> SendOutcome:
-        service = get_status_page_service(self.installation)
+        service = self.installation.status_page
         try:
-            address = customer_service(self.installation).open_vault().open(sealed).mail
+            address = self.installation.customers.open_vault().open(sealed).mail
             mail, headers = _make_mail(service, message)
             directory = self.installation.channels()
             return send_to_recipient(directory, message.channel, service.plan.placeholder, address, mail, headers)

@@ -8,16 +8,13 @@ from __future__ import annotations
 import logging
 import re
 from datetime import timedelta
-from threading import Lock
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from itsdangerous import BadSignature, SignatureExpired, URLSafeSerializer, URLSafeTimedSerializer
 from pendulum import DateTime
 
 from domain.customers.import_row import CustomerContact
 from domain.service_status import StatusPlan
-from engine.customers.service import get_customer_service as customer_service
 from engine.delivery.links import BadLink
 from engine.installation import Installation
 from engine.statuspage.page import FILE
@@ -96,18 +93,6 @@ class StatusPageService:
             raise BadLink("this link is not whole: open it from the message itself, all of it") from None
 
 
-_DESKS: WeakKeyDictionary[Installation, StatusPageService] = WeakKeyDictionary()
-_GUARD = Lock()
-
-
-def get_status_page_service(installation: Installation) -> StatusPageService:
-    """Return the one status page service of an installation."""
-    with _GUARD:
-        if installation not in _DESKS:
-            _DESKS[installation] = StatusPageService(installation)
-        return _DESKS[installation]
-
-
 # --- coming and going ----------------------------------------------------------------------------------------------
 
 
@@ -124,7 +109,7 @@ def subscribe(service: StatusPageService, address: str, language: str, now: Date
     address = address.strip()
     if len(address) > LONGEST_ADDRESS or not _ADDRESS.fullmatch(address):
         raise BadAddress("this is no e-mail address: write it like name@example.org")
-    vault = customer_service(service.installation).open_vault()
+    vault = service.installation.customers.open_vault()
     mark = vault.mark(f"subscriber {address.lower()}")
     with service.installation.database.write() as connection:
         _count(connection, vault.mark(f"subscribes from {came_from}"), now)

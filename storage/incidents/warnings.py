@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pendulum
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, delete, desc, func, insert, select, update
+from sqlalchemy import Connection, Row, desc, insert, select, update
 
 from domain.warning.disposition import Disposition, RaisedWarning, Silence
 from domain.warning.rule import SeriesKey, Tier
@@ -93,11 +93,6 @@ def save_rule_states(
     changed = {"standing": statement.excluded.standing, "at": statement.excluded.at}
     keys = ["lane", "rule", "series"]
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
-
-
-def delete_feed_states(connection: Connection, lane: str) -> None:
-    """Delete the rule states of a feed, for a replay that begins anew or ended; its warnings stay on record."""
-    connection.execute(delete(RULE_STATE).where(RULE_STATE.c.lane == lane))
 
 
 def _document(standing: RuleState) -> dict[str, Any]:
@@ -203,12 +198,6 @@ def list_warnings_begun(connection: Connection, start: DateTime, end: DateTime) 
     when = WARNING.c.began_at
     query = select(WARNING).where(WARNING.c.lane == LIVE_FEED, when >= start, when < end)
     return read_all(connection, WarningRecord, query.order_by(when))
-
-
-def count_open_warnings(connection: Connection) -> int:
-    """Count the open live warnings."""
-    query = select(func.count()).select_from(WARNING).where(WARNING.c.lane == LIVE_FEED, WARNING.c.ended_at.is_(None))
-    return int(connection.execute(query).scalar_one())
 
 
 # --- silences ----------------------------------------------------------------------------------------------------

@@ -124,16 +124,6 @@ def read_history(
         return [RollupSums(row[0], row[1], int(row[2]), *row[3:]) for row in found]
 
 
-def read_window_sums(
-    figures: SampleStore, lane: str, metric: str, start: DateTime, end: DateTime
-) -> dict[int, RollupSums]:
-    """Read the sums of each series of a metric over one window of the past, by the series' number."""
-    minutes = (to_micros(end) - to_micros(start)) // MINUTE + 2
-    return {
-        found.series: found for found in read_history(figures, lane, metric, start, end, timedelta(minutes=minutes))
-    }
-
-
 # --- forgetting
 
 

@@ -12,7 +12,6 @@ from playwright.sync_api import Browser
 from domain.review.period import ReviewKind
 from engine.review.retrospective import draft_retrospective
 from engine.review.run_review import remake_document
-from engine.review.service import get_review_service
 from storage.documents import Document
 from tests.contrast import CONTRAST
 from tests.october import october
@@ -29,7 +28,7 @@ NAMES = {
 @pytest.fixture(scope="module")
 def papers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Document]]:
     with october(tmp_path_factory.mktemp("october")) as installation:
-        service = get_review_service(installation.installation)
+        service = installation.installation.reviews
         yield {
             "monthly-report": remake_document(service, ReviewKind.MONTHLY, "2026-10", installation.now),
             "retrospective": draft_retrospective(service, "INC-2", installation.now),

@@ -13,7 +13,6 @@ from channels.message import Message
 from channels.outcome import SendVerdict
 from engine.customers import survey_answers
 from engine.customers.recipient_address import send_to_recipient
-from engine.customers.service import get_customer_service
 from engine.customers.survey_schedule import run_due
 from engine.delivery.deliver import Deliverer
 from engine.home import SAMPLE_HOME
@@ -39,7 +38,7 @@ def test_a_newcomer_sees_surveys_in_the_inbox_and_the_inbox_keeps_no_contact(web
     taken = valid("customers-taken", web.post(ref, "customers", {"customers": rows}))
     assert taken["taken"] == 3
     assert web.post(ref, "close", {"id": "close-1", "reason": "over"}).is_success
-    run_due(get_customer_service(web.installation), clock.now())
+    run_due(web.installation.customers, clock.now())
     sender = Deliverer(web.installation, "test", clock.now)
     sender.deliver()
     sender.close()
@@ -49,7 +48,7 @@ def test_a_newcomer_sees_surveys_in_the_inbox_and_the_inbox_keeps_no_contact(web
     assert all("/a/s/" in message["body"] for message in found if message["name"].startswith("customers/"))
     assert holding(home, MAIL, PHONE, PHONE.lstrip("+"), "7@example.com") == {}
     # A customer is forgotten: what says that there was one stays, what says who it was does not.
-    survey_answers.forget_customer(get_customer_service(web.installation), "C1")
+    survey_answers.forget_customer(web.installation.customers, "C1")
     assert holding(home, MAIL, PHONE) == {}
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from storage.samples import rollups as history
 from storage.samples.replays import announce_position, list_replays
-from storage.samples.rollups import RollupSums, prune_samples, read_history, read_window_sums, roll_up
+from storage.samples.rollups import RollupSums, prune_samples, read_history, roll_up
 from storage.samples.sample_store import (
     SampleBatch,
     SampleStore,
@@ -52,7 +52,7 @@ def count(figures: SampleStore, table: str) -> int:
 
 
 def the_one(figures: SampleStore, lane: str = "") -> RollupSums:
-    (found,) = read_window_sums(figures, lane, "aht", NOW - HOUR, NOW).values()
+    (found,) = read_history(figures, lane, "aht", NOW - HOUR, NOW, HOUR)
     return found
 
 
@@ -121,7 +121,7 @@ def test_raw_samples_go_after_their_arrival_and_stay_in_history(figures: SampleS
     assert list(figures.after(0)[0].value) == [20]
     assert the_one(figures).total == 30
     long_ago = NOW - timedelta(days=20)
-    assert [one.total for one in read_window_sums(figures, "", "aht", long_ago - HOUR, long_ago + HOUR).values()] == [5]
+    assert [one.total for one in read_history(figures, "", "aht", long_ago - HOUR, long_ago + HOUR, 2 * HOUR)] == [5]
 
 
 def test_what_is_not_rolled_up_is_never_forgotten(figures: SampleStore) -> None:

@@ -46,7 +46,7 @@ def test_it_is_better_than_last_week_and_better_than_yesterday(
     history, of = VolumeHistory(rides, SLOT, ZONE, holidays), slots(rides)
 
     def two_days_ahead(start: int) -> float:
-        found = history.expect_value(start, start - 2 * DAY)
+        found = history._median(start, start - 2 * DAY)
         assert found is not None
         return found
 
@@ -63,7 +63,7 @@ def test_the_level_of_the_last_hours_makes_the_next_two_better(rides: dict[int, 
     ahead = [(start - 2 * SLOT, start) for start in slots(rides)[::7]]
     plain = level = 0.0
     for issued, start in ahead:
-        usual = history.expect_value(start, issued)
+        usual = history._median(start, issued)
         assert usual is not None
         plain += abs(rides[start] - usual)
         level += abs(rides[start] - usual * history.recent_level(issued))

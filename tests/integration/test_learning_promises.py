@@ -14,7 +14,6 @@ from domain.text import Text
 from engine.learning import promises, read_model
 from engine.learning.poll import run_due
 from engine.learning.promises import Promise
-from engine.learning.service import get_learning_service
 from tests.installations import InstallationHarness, installation_harness, sqlite_installation_fixture  # noqa: F401
 
 PROMISE = """
@@ -63,9 +62,9 @@ def published(installation: InstallationHarness, playbook: str) -> str:
 
 def asked(installation: InstallationHarness) -> list[dict[str, object]]:
     """The actions that ask somebody to record what was promised."""
-    found = read_model.list_actions(
-        get_learning_service(installation.installation), installation.now, running=False, late=False
-    )["actions"]
+    found = read_model.list_actions(installation.installation.learning, installation.now, running=False, late=False)[
+        "actions"
+    ]
     return [one for one in found if one["kind"] == "check"]
 
 
@@ -79,7 +78,7 @@ def test_a_measure_is_an_action_with_owner_and_date_and_stands_on_both_timelines
     (fact,) = installation.facts(ref, "action-promised")
     assert fact.data == {"action": action, "title": "A second payment provider", "owner": "technology-lead"}
     assert installation.verified(ref) is None
-    found = read_model.get_action(get_learning_service(installation.installation), action, installation.now)
+    found = read_model.get_action(installation.installation.learning, action, installation.now)
     assert (found["origin"], found["kind"], found["owner"], found["state"]) == (ref, "measure", "fenglei", "open")
     assert found["title"] == {"en": "A second payment provider", "zh": "接入第二家支付服务商"}
     assert found["due_at"] == installation.now.add(days=14).isoformat()
@@ -96,7 +95,7 @@ def test_overdue_it_climbs_to_the_backup_and_further_and_is_listed_as_late(insta
     installation.wait(days=14, seconds=1)
     installation.turn()
     installation.deliver()
-    service = get_learning_service(installation.installation)
+    service = installation.installation.learning
     assert [
         one["ref"] for one in read_model.list_actions(service, installation.now, running=False, late=True)["actions"]
     ] == [action]
@@ -144,9 +143,7 @@ def test_whoever_recorded_in_time_is_left_alone_and_so_is_a_text_without_promise
 
 def test_a_drill_promises_nothing_real(installation: InstallationHarness) -> None:
     ref = installation.declare(drill=True)
-    found = read_model.get_action(
-        get_learning_service(installation.installation), add(installation, ref), installation.now
-    )
+    found = read_model.get_action(installation.installation.learning, add(installation, ref), installation.now)
     assert found["drill"] is True
 
 
@@ -168,7 +165,7 @@ def test_what_cannot_be_promised_is_refused_and_leaves_nothing(
     ref = sqlite_installation.declare()
     with pytest.raises(CommandRefused, match=says):
         add(sqlite_installation, ref, promised)
-    service = get_learning_service(sqlite_installation.installation)
+    service = sqlite_installation.installation.learning
     assert read_model.list_actions(service, sqlite_installation.now, running=False, late=False)["actions"] == []
     assert sqlite_installation.facts(ref, "action-promised") == []
 
@@ -176,7 +173,5 @@ def test_what_cannot_be_promised_is_refused_and_leaves_nothing(
 def test_a_date_is_the_end_of_that_day_where_its_owner_is(sqlite_installation: InstallationHarness) -> None:
     ref = sqlite_installation.declare()
     action = add(sqlite_installation, ref, Promise("technology-lead", "2026-11-10", Text("x")))  # in Shanghai
-    found = read_model.get_action(
-        get_learning_service(sqlite_installation.installation), action, sqlite_installation.now
-    )
+    found = read_model.get_action(sqlite_installation.installation.learning, action, sqlite_installation.now)
     assert found["due_at"] == "2026-11-10T16:00:00+00:00"

@@ -16,7 +16,6 @@ from engine.customers import survey_answers
 from engine.learning import meeting_agenda, read_model, suggestions
 from engine.learning.poll import run_due
 from engine.learning.promises import Promise
-from engine.learning.service import get_learning_service
 from storage import documents
 from storage.customers.customer_tables import CustomerRow
 from storage.documents import Document
@@ -46,7 +45,7 @@ class Meeting:
     """One incident whose customers have answered, and what is made of their suggestions."""
 
     def __init__(self, installation: InstallationHarness, said: dict[int, str], **incident: Any) -> None:
-        self.installation, self.service = installation, get_learning_service(installation.installation)
+        self.installation, self.service = installation, installation.installation.learning
         self.follow = FollowUp(installation, **incident)
         self.follow.take([row(number) for number in said])
         self.follow.close()

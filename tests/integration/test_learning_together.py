@@ -11,7 +11,6 @@ import pytest
 from engine.installation import Installation
 from engine.learning import optimisation_proposal, recurrence, suggestions
 from engine.learning.poll import run_due
-from engine.learning.service import get_learning_service
 from storage import documents
 from storage.incidents import warnings
 from storage.learning import recurrence_store, suggestion_store
@@ -40,7 +39,7 @@ def test_several_that_look_at_once_make_one_warning_and_one_proposal(installatio
     start = Barrier(LOOKERS)
 
     def at_once(one: Installation) -> int:
-        get_learning_service(one)
+        assert one.learning
         start.wait(10)
         return run_due(one, installation.now)
 
@@ -64,7 +63,7 @@ def test_a_look_that_is_broken_off_in_the_middle_leaves_nothing_and_the_next_one
     with monkeypatch.context() as broken:
         broken.setattr(recurrence_store, "record_case", killed)  # the warning is raised, and nothing is committed
         with pytest.raises(KeyboardInterrupt):
-            recurrence.detect_recurrences(get_learning_service(installation.installation), installation.now)
+            recurrence.detect_recurrences(installation.installation.learning, installation.now)
     assert what_stands(installation) == {"warnings": [], "papers": 0, "cases": []}
     with installation.installation.database.read() as connection:
         assert len(recurrence_store.list_new_incidents(connection, installation.now.subtract(days=90), 10)) == 3
@@ -73,7 +72,7 @@ def test_a_look_that_is_broken_off_in_the_middle_leaves_nothing_and_the_next_one
             optimisation_proposal, "refresh_proposal", killed
         )  # the warning is committed, the proposal not yet written
         with pytest.raises(KeyboardInterrupt):
-            recurrence.detect_recurrences(get_learning_service(installation.installation), installation.now)
+            recurrence.detect_recurrences(installation.installation.learning, installation.now)
     assert what_stands(installation) == {"warnings": [("recurrence:outage-orders", 3.0)], "papers": 0, "cases": [3]}
     run_due(installation.installation, installation.now)
     assert what_stands(installation) == {"warnings": [("recurrence:outage-orders", 3.0)], "papers": 1, "cases": [3]}

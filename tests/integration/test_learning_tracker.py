@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from engine.learning.issue_tracker import idempotency_key, judge_response, post_due
-from engine.learning.service import get_learning_service
 from storage.learning import suggestion_store
 from tests.customers import customer_installation
 from tests.installations import InstallationHarness
@@ -28,7 +27,7 @@ def meeting(home: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv("TRACKER_TOKEN", TOKEN)
     with customer_installation(home, database_url) as installation:
         (home / "learning.yaml").write_text(PLAN.format(port=installation.receiver.port), encoding="utf-8")
-        assert get_learning_service(installation.installation).file.findings() == []
+        assert installation.installation.learning.file.findings() == []
         yield Meeting(installation, {1: SAID[1], 6: SAID[6]})
 
 

@@ -15,9 +15,7 @@ import pytest
 
 from domain.learning.plan import next_meeting
 from engine.customers import import_customers
-from engine.customers.service import get_customer_service
 from engine.learning.poll import run_due
-from engine.learning.service import get_learning_service
 from engine.process import clock
 from storage.customers.customer_tables import CustomerRow
 from storage.incidents import incidents
@@ -48,7 +46,7 @@ def suggest(web: Served, *texts: str) -> str:
     ref, installation = web.declare(), web.installation
     now = clock.now()
     rows: list[Any] = [{"id": f"C{number}", "contact": f"c{number}@example.com"} for number in range(len(texts))]
-    import_customers.import_customers(get_customer_service(installation), ref, rows, now)
+    import_customers.import_customers(installation.customers, ref, rows, now)
     table = CustomerRow.__table__  # type: ignore[attr-defined]
     with installation.database.write() as connection:
         incident_id = incidents.find_incident_id(connection, ref)
@@ -175,7 +173,7 @@ def test_a_proposal_is_on_the_page_of_its_warning(web: Served) -> None:
 
 def test_the_meeting_as_a_calendar_takes_it(web: Served) -> None:
     suggest(web, "Refunds faster please")
-    service = get_learning_service(web.installation)
+    service = web.installation.learning
     run_due(web.installation, next_meeting(service.plan, clock.now()).subtract(hours=1))
     (one,) = web.client.get("/api/documents", params={"kind": "product-meeting"}).json()["documents"]
     answer = web.client.get(f"/documents/{one['id']}/agenda.ics")

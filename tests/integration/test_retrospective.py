@@ -14,12 +14,11 @@ from domain.command_handlers import CommandRefused
 from domain.commands import Acknowledge, Cancel, Close, Declare, Done, Mitigate, Note, Reopen
 from domain.incident import CaseType
 from engine.customers import import_customers
-from engine.customers.service import get_customer_service as customer_service
 from engine.response import commands
 from engine.review import retrospective_facts
 from engine.review.retrospective import add_action, draft_due, draft_retrospective, write_sections
 from engine.review.run_review import keep_daily_shares
-from engine.review.service import ReviewService, get_review_service
+from engine.review.service import ReviewService
 from storage import documents
 from storage.customers import affected_customers
 from storage.incidents import incidents
@@ -71,7 +70,7 @@ def reviews_of(installation: InstallationHarness) -> list[str]:
 
 
 def test_it_is_drafted_at_the_close_from_the_facts(installation: InstallationHarness) -> None:
-    service = get_review_service(installation.installation)
+    service = installation.installation.reviews
     ref = fought(installation)
     assert draft_due(service, installation.now) == 1
     data = known(installation, ref).data
@@ -93,7 +92,7 @@ def test_it_is_drafted_at_the_close_from_the_facts(installation: InstallationHar
 
 def test_nobody_is_named(installation: InstallationHarness) -> None:
     ref = fought(installation)
-    draft_due(get_review_service(installation.installation), installation.now)
+    draft_due(installation.installation.reviews, installation.now)
     document = known(installation, ref)
     for person in installation.installation.roster().people.values():
         for text in (*document.pages.values(), *document.texts.values()):
@@ -101,7 +100,7 @@ def test_nobody_is_named(installation: InstallationHarness) -> None:
 
 
 def test_it_is_held_within_three_days_and_once(installation: InstallationHarness) -> None:
-    service = get_review_service(installation.installation)
+    service = installation.installation.reviews
     installation.do(installation.declare(), Cancel, "alice", reason="the first one is another's")
     ref = fought(installation)
     draft_due(service, installation.now)
@@ -131,9 +130,7 @@ def test_it_is_held_within_three_days_and_once(installation: InstallationHarness
 def test_serious_ones_get_one(sqlite_installation: InstallationHarness, severity: str) -> None:
     ref = sqlite_installation.declare(severity=severity)
     sqlite_installation.do(ref, Close, "alice", reason="over")
-    assert draft_due(get_review_service(sqlite_installation.installation), sqlite_installation.now) == (
-        severity != "minor"
-    )
+    assert draft_due(sqlite_installation.installation.reviews, sqlite_installation.now) == (severity != "minor")
 
 
 def test_drills_mistakes_and_the_distant_past_get_none(sqlite_installation: InstallationHarness) -> None:
@@ -143,7 +140,7 @@ def test_drills_mistakes_and_the_distant_past_get_none(sqlite_installation: Inst
     old = installation.declare()
     installation.do(old, Close, "alice", reason="over")
     installation.wait(days=40)
-    assert draft_due(get_review_service(installation.installation), installation.now) == 0
+    assert draft_due(installation.installation.reviews, installation.now) == 0
     assert reviews_of(installation) == []
 
 
@@ -155,7 +152,7 @@ def test_a_warning_that_runs_a_retrospective_has_a_draft_and_no_second_meeting(
         id=str(uuid.uuid4()), title="Satisfaction fell", playbook="process-retrospective", nature=CaseType.WARNING
     )
     ref = commands.declare(installation.installation, command, installation.now).ref
-    service = get_review_service(installation.installation)
+    service = installation.installation.reviews
     assert draft_due(service, installation.now) == 1
     assert "Read the contacts behind the low ratings" in known(installation, ref).texts["en"]
     assert reviews_of(installation) == []
@@ -167,7 +164,7 @@ def test_a_warning_that_runs_a_retrospective_has_a_draft_and_no_second_meeting(
 
 
 def test_people_write_into_it_and_nothing_of_theirs_is_lost(installation: InstallationHarness) -> None:
-    service = get_review_service(installation.installation)
+    service = installation.installation.reviews
     ref = fought(installation)
     write_sections(
         service, ref, {"cause": "A certificate ran out <b>unseen</b>", "luck": "It was noon"}, installation.now
@@ -188,11 +185,11 @@ def test_people_write_into_it_and_nothing_of_theirs_is_lost(installation: Instal
 def test_what_cannot_be_kept_is_refused(sqlite_installation: InstallationHarness, words: dict[str, str]) -> None:
     ref = sqlite_installation.declare()
     with pytest.raises(CommandRefused):
-        write_sections(get_review_service(sqlite_installation.installation), ref, words, sqlite_installation.now)
+        write_sections(sqlite_installation.installation.reviews, ref, words, sqlite_installation.now)
 
 
 def test_actions_have_owners_and_dates(installation: InstallationHarness) -> None:
-    service = get_review_service(installation.installation)
+    service = installation.installation.reviews
     ref = fought(installation)
     answer = add_action(
         service, ref, "act-1", "Watch certificates", "technology-lead", timedelta(days=14), installation.now, by="alice"
@@ -216,7 +213,7 @@ def test_actions_have_owners_and_dates(installation: InstallationHarness) -> Non
 def test_what_customers_said_is_counted_and_not_told(installation: InstallationHarness) -> None:
     ref = fought(installation)
     rows = [{"id": f"C{place}", "contact": f"c{place}@example.com"} for place in range(4)]
-    import_customers.import_customers(customer_service(installation.installation), ref, rows, installation.now)
+    import_customers.import_customers(installation.installation.customers, ref, rows, installation.now)
     with installation.installation.database.write() as connection:
         found = affected_customers.list_customers(connection, incidents.find_incident_id(connection, ref))
         for row, csat in zip(found, (5, 4, 1), strict=False):
@@ -224,7 +221,7 @@ def test_what_customers_said_is_counted_and_not_told(installation: InstallationH
                 connection, row.id, asked_at=installation.now, answered_at=installation.now, csat=csat, solved=csat > 3,
                 suggestion="call me at c1@example.com",
             )  # fmt: skip
-    draft_retrospective(get_review_service(installation.installation), ref, installation.now)
+    draft_retrospective(installation.installation.reviews, ref, installation.now)
     document = known(installation, ref)
     # Three of four answered: 5, 4 and 1 of 5; two solved.
     assert document.data["customers"]["csat"] == 2 / 3
@@ -258,7 +255,7 @@ def lived(service: ReviewService, installation: InstallationHarness, days_after:
 
 
 def test_effects_are_traced_before_during_and_after(installation: InstallationHarness) -> None:
-    service = get_review_service(installation.installation)
+    service = installation.installation.reviews
     ref = lived(service, installation, 14)
     draft_retrospective(service, ref, installation.now)
     found = {one["metric"]: one for one in known(installation, ref).data["effects"]["figures"]}
@@ -275,7 +272,7 @@ def test_effects_are_traced_before_during_and_after(installation: InstallationHa
 
 
 def test_too_few_days_tell_nothing(installation: InstallationHarness) -> None:
-    service = get_review_service(installation.installation)
+    service = installation.installation.reviews
     ref = lived(service, installation, 4)
     draft_retrospective(service, ref, installation.now)
     found = known(installation, ref).data["effects"]
@@ -284,7 +281,7 @@ def test_too_few_days_tell_nothing(installation: InstallationHarness) -> None:
 
 
 def test_they_are_looked_at_every_week_until_day_thirty(installation: InstallationHarness) -> None:
-    service = get_review_service(installation.installation)
+    service = installation.installation.reviews
     installation.now = BEGAN
     ref = fought(installation)
     closed = installation.now
@@ -307,7 +304,7 @@ def test_an_incident_of_a_month_ago_is_not_called_for_after_an_upgrade(
     installation.do(ref, Close, "alice", reason="over")
     with installation.installation.database.write() as connection:
         connection.execute(update(INCIDENT).values(declared_at=installation.now - timedelta(days=36)))
-    assert draft_due(get_review_service(installation.installation), installation.now) == 0
+    assert draft_due(installation.installation.reviews, installation.now) == 0
     assert kept(installation, ref) is None
 
 
@@ -315,7 +312,7 @@ def test_words_that_come_while_it_is_drafted_are_in_it(
     installation: InstallationHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody writes between the look and the keeping: the draft is made once more, with their words."""
-    service = get_review_service(installation.installation)
+    service = installation.installation.reviews
     ref = fought(installation)
     whole, looked = retrospective_facts.gather_facts, []
 

@@ -21,7 +21,7 @@ from engine.review import missed_reviews, retrospective, retrospective_facts
 from engine.review.period_metrics import PeriodMetrics
 from engine.review.periodic_reports import FIGURES_BY_KIND
 from engine.review.run_review import remake_document, run_due_reviews, run_overdue_reviews
-from engine.review.service import ReviewService, get_review_service
+from engine.review.service import ReviewService
 from storage import documents
 from storage.incidents import turns, warnings
 from storage.incidents.tables import WarningRow
@@ -40,7 +40,7 @@ BEGUN = pendulum.datetime(2026, 10, 20, 3)  # the installation is reviewed from 
 
 
 def desk_since(installation: InstallationHarness) -> ReviewService:
-    service = get_review_service(installation.installation)
+    service = installation.installation.reviews
     installation.now = BEGUN
     assert run_due_reviews(service, ReviewKind.MONTHLY, installation.now) == []  # nothing that was over before is owed
     return service
@@ -86,7 +86,7 @@ def test_whoever_began_before_the_end_of_the_month_before_owes_that_one_on_any_d
 ) -> None:
     """By the machine's clock: the same that tests/smoke/test_reviews.py does."""
     installation, today = sqlite_installation, now()
-    service, month = get_review_service(installation.installation), today.in_timezone(ZONE).start_of("month")
+    service, month = installation.installation.reviews, today.in_timezone(ZONE).start_of("month")
     with installation.installation.database.write() as connection:
         turns.save_installation_fact(connection, "reviews", {}, month.subtract(hours=12).in_timezone("UTC"))
     (held,) = run_due_reviews(service, ReviewKind.MONTHLY, today)
@@ -220,9 +220,7 @@ def test_a_role_that_nobody_holds_does_not_lose_the_report(sqlite_installation: 
         type(installation.installation)(installation.installation.settings).open(), installation.receiver
     )
     try:
-        (held,) = run_due_reviews(
-            get_review_service(fresh.installation), ReviewKind.MONTHLY, pendulum.datetime(2026, 11, 1, 0, 30)
-        )
+        (held,) = run_due_reviews(fresh.installation.reviews, ReviewKind.MONTHLY, pendulum.datetime(2026, 11, 1, 0, 30))
         assert held.matter == ""
         assert kept(fresh, held.document)
         with fresh.installation.database.read() as connection:
@@ -278,7 +276,7 @@ def test_topics_are_counted_by_category_and_what_has_none_is_said(installation: 
 def test_days_of_23_and_25_hours_have_their_own_figures(sqlite_installation: InstallationHarness) -> None:
     """Berlin, 25 October 2026: the day has 25 hours. A contact in the last of them is of that day, one after it not."""
     installation = sqlite_installation
-    service = get_review_service(installation.installation)
+    service = installation.installation.reviews
     batch = SampleBatch()
     for at in ("2026-10-24T22:00", "2026-10-25T22:59", "2026-10-25T23:00"):  # UTC; midnight is 22:00, then 23:00
         moment = pendulum.parse(at)
@@ -307,7 +305,7 @@ def test_one_retrospective_that_cannot_be_written_keeps_no_other_from_its_people
 
     monkeypatch.setattr(retrospective_facts, "gather_facts", broken)
     with pytest.raises(ZeroDivisionError):
-        retrospective.draft_due(get_review_service(installation.installation), installation.now)
+        retrospective.draft_due(installation.installation.reviews, installation.now)
     assert kept(installation, f"retrospective/{second}")
 
 

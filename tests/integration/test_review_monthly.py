@@ -12,7 +12,6 @@ import pytest
 
 from domain.review.period import ReviewKind
 from engine.review.run_review import remake_document
-from engine.review.service import get_review_service
 from storage.documents import Document
 from tests.october import october
 
@@ -20,9 +19,7 @@ from tests.october import october
 @pytest.fixture(name="report")
 def report_fixture(home: Path, database_url: str) -> Iterator[Document]:
     with october(home, database_url) as installation:
-        yield remake_document(
-            get_review_service(installation.installation), ReviewKind.MONTHLY, "2026-10", installation.now
-        )
+        yield remake_document(installation.installation.reviews, ReviewKind.MONTHLY, "2026-10", installation.now)
 
 
 def clock(data: Any, name: str) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from domain.incident import ALARM_TYPES
 from domain.review.period import PeriodLength, ReviewKind, parse_period
 from engine.review import case_records, monthly_report
 from engine.review.run_review import remake_document
-from engine.review.service import get_review_service
 from playbooks.reviews_file import shipped_review_plan
 from storage.documents import Document
 from tests.installations import (
@@ -34,7 +33,7 @@ def lived_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installa
 
 
 def made(installation: InstallationHarness, kind: ReviewKind, name: str) -> Document:
-    return remake_document(get_review_service(installation.installation), kind, name, installation.now)
+    return remake_document(installation.installation.reviews, kind, name, installation.now)
 
 
 def test_the_week(installation: InstallationHarness) -> None:
@@ -147,7 +146,7 @@ def test_the_clocks_that_ship_are_those_of_the_four_hours(sqlite_installation: I
     installation.do(ref, Close, "alice", reason="over")
     installation.turn()
     period = parse_period(PeriodLength.DAY, began.in_timezone(ZONE).format("YYYY-MM-DD"), ZONE)
-    service = get_review_service(installation.installation)
+    service = installation.installation.reviews
     with installation.installation.database.read() as connection:
         found = case_records.list_cases(connection, period, installation.installation.roster(), ALARM_TYPES)
         counted = case_records.tally_clocks(found, shipped_review_plan(), installation.now)

@@ -11,7 +11,6 @@ import pytest
 from itsdangerous import URLSafeSerializer
 from sqlalchemy import text, update
 
-from engine.customers.service import get_customer_service
 from engine.customers.survey_schedule import run_due
 from engine.process import clock
 from storage.customers.affected_customers import CUSTOMER
@@ -36,12 +35,12 @@ def followed(web: Served, *rows: dict[str, Any]) -> str:
     taken = valid("customers-taken", web.post(ref, "customers", {"customers": list(rows)}))
     assert (taken["taken"], taken["bad"]) == (len(rows), [])
     assert web.post(ref, "close", {"id": "close-1", "reason": "over"}).status_code == 200
-    run_due(get_customer_service(web.installation), clock.now())
+    run_due(web.installation.customers, clock.now())
     return ref
 
 
 def path(web: Served, ref: str, customer: str) -> str:
-    service = get_customer_service(web.installation)
+    service = web.installation.customers
     with web.installation.database.read() as connection:
         query = text("SELECT id FROM customer WHERE customer = :one AND incident_id = :incident")
         found = connection.execute(
@@ -144,7 +143,7 @@ def test_altered_guessed_and_foreign_links_are_refused(web: Served) -> None:
     head, _, signature = where.removeprefix("/a/s/").partition(".")
     other = path(web, ref, "C2").removeprefix("/a/s/").partition(".")[0]
     foreign = URLSafeSerializer("0" * 64, salt="tocsin-survey").dumps("0" * 32)
-    ours = get_customer_service(web.installation)._signer.dumps("0" * 32)
+    ours = web.installation.customers._signer.dumps("0" * 32)
     for bad in (where[:-2], f"/a/s/{other}.{signature}", f"/a/s/{head}", f"/a/s/{foreign}", f"/a/s/{ours}",
                 "/a/s/" + "x" * 3_000, "/a/s/%00", "/a/s/1"):  # fmt: skip
         for answer in (web.client.get(bad), send(web, bad)):

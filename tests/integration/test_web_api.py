@@ -13,7 +13,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.served import Served, check, served, valid
-from web.schemas import schema, schema_names
+from web import schemas
+from web.schemas import schema
 
 TEXTS = {"en": "We are sorry.", "zh_CN": "我们深表歉意。"}
 
@@ -302,7 +303,9 @@ def test_the_api_describes_itself(web: Served) -> None:
 
 
 def test_every_schema_is_sound_and_so_are_its_examples() -> None:
-    for name in schema_names():
+    names = [path.stem for path in Path(schemas.__file__).parent.glob("*.json")]
+    assert names
+    for name in names:
         Draft202012Validator.check_schema(schema(name))
         for document in schema(name).get("examples", []):
             check(name, document)

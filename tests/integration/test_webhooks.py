@@ -14,13 +14,15 @@ import httpx
 import pytest
 from pendulum import DateTime
 
-from domain.warning.alert import AlertStep, MonitorAlert, RecordedAlert, decide_alert_step, record_alert
+from domain.warning.alert import AlertStep, MonitorAlert, RecordedAlert, decide_alert_step
 from engine.process import clock
 from storage.database import StorageError
 from storage.samples.program_tokens import create_program_token
 from storage.samples.sample_store import open_sample_store
+from tests.alerts import record_alert
 from tests.served import Served, served, valid
 from tests.unit.test_figures_alerts import ALERTMANAGER, GRAFANA
+from web.api import sample_service
 
 PROGRAM = "prometheus-alertmanager"
 CONFIGURATION = """
@@ -90,15 +92,14 @@ DESKS: list[Any] = []
 @pytest.fixture(autouse=True)
 def _desks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whichever desks are opened: the application of a served installation is out of reach."""
-    from web.api import samples
 
-    opened = samples.SampleService.__init__
+    opened = sample_service.SampleService.__init__
 
     def init(self: Any, *words: Any, **more: Any) -> None:
         opened(self, *words, **more)
         DESKS.append(self)
 
-    monkeypatch.setattr(samples.SampleService, "__init__", init)
+    monkeypatch.setattr(sample_service.SampleService, "__init__", init)
     yield
     DESKS.clear()
 

@@ -12,7 +12,7 @@ import pytest
 from engine.warning.backtest import RecordedSamples, collect_samples, run_backtest
 from engine.warning.sample_arrays import SECOND, Floats, SeriesDescriptor
 from examples import choose_settings
-from examples.choose_settings import Disruption, Settings, Tried
+from examples.choose_settings import Disruption, RuleSettings, Tried
 from playbooks.rule_loader import load_rule
 from playbooks.rulebook import SHIPPED
 from storage.samples.sample_store import to_micros
@@ -51,16 +51,16 @@ def small_fixture(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("seed", "settings"),
     [
-        (1, Settings(1, 0, 0, 0.2, 4, 2)),
-        (23, Settings(4, 2, 6, 0.2, 4, 3)),
-        (3, Settings(8, 0, 12, 0.15, 3, 2)),
-        (4, Settings(2, 6, 1, 0.1, 2, 2)),
-        (5, Settings(8, 2, 12, 0.25, 8, 3)),
-        (6, Settings(12, 3, 24, 0.1, 3, 1)),
+        (1, RuleSettings(1, 0, 0, 0.2, 4, 2)),
+        (23, RuleSettings(4, 2, 6, 0.2, 4, 3)),
+        (3, RuleSettings(8, 0, 12, 0.15, 3, 2)),
+        (4, RuleSettings(2, 6, 1, 0.1, 2, 2)),
+        (5, RuleSettings(8, 2, 12, 0.25, 8, 3)),
+        (6, RuleSettings(12, 3, 24, 0.1, 3, 1)),
     ],
     ids=str,
 )
-def test_the_quick_model_agrees_with_the_evaluator(seed: int, settings: Settings) -> None:
+def test_the_quick_model_agrees_with_the_evaluator(seed: int, settings: RuleSettings) -> None:
     values = demand(seed)
     change = np.abs(choose_settings.changes(values[None], settings.window, WEEK, settings.weeks, settings.min_weeks)[0])
     quick = choose_settings.begins(
@@ -114,7 +114,7 @@ def test_the_first_warning_of_a_disruption_finds_it_and_every_other_is_needless(
 ) -> None:
     spans = np.array([[(10, 20), (30, 40)]])
     rows = np.array([0, *(1 for _ in places)])
-    tried = choose_settings._tried(Settings(1, 0, 0, 0.1, 4, 2), rows, np.array([15, *places]), spans)
+    tried = choose_settings._tried(RuleSettings(1, 0, 0, 0.1, 4, 2), rows, np.array([15, *places]), spans)
     assert (tried.as_it_is, tried.found, tried.needless) == (1, found, needless)
 
 
@@ -146,7 +146,7 @@ def test_a_known_disruption_is_measured_against_the_weeks_after_it() -> None:
 
 
 def tried(found: int, needless: float, window: int = 4, keep: int = 6) -> Tried:
-    return Tried(Settings(window, 0, keep, 0.2, 4, 3), 0, found, needless)
+    return Tried(RuleSettings(window, 0, keep, 0.2, 4, 3), 0, found, needless)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from web.http.page_rendering import PageReader
-from web.pages.charts import bar_chart, forecast_chart, incident_trend, meter, shift_chart, sparkline
+from web.pages.charts import bar_chart, forecast_chart, incident_trend, shift_chart, sparkline
 from web.pages.draft_page import text_changes
-from web.pages.live_updates import html_fingerprint, main_html
+from web.pages.html_fragments import meter
+from web.pages.live_page import main_html
+from web.pages.live_updates import html_fingerprint
 from web.pages.timeline_chart import timeline_svg
 
 NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)

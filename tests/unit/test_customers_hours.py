@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from domain.customers.contact_hours import (
     ContactQuietHours,
-    contactable_zones,
     is_quiet_time,
     next_contact_time,
     parse_minute_of_day,
@@ -47,12 +46,6 @@ def test_a_quiet_noon_and_no_quiet_at_all() -> None:
     assert next_contact_time("UTC", noon, NIGHT) == noon
     assert next_contact_time("UTC", noon, NEVER) == noon
     assert not is_quiet_time("UTC", noon.start_of("day"), NEVER)
-
-
-def test_zones_in_which_it_is_day() -> None:
-    now = pendulum.datetime(2026, 3, 2, 10, 0)
-    zones = ["America/New_York", "Asia/Shanghai", "Europe/Berlin"]
-    assert contactable_zones(zones, now, NIGHT) == ["Asia/Shanghai", "Europe/Berlin"]
 
 
 @given(

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.warning.alert import AlertStep, MonitorAlert, RecordedAlert, decide_alert_step, record_alert
+from domain.warning.alert import AlertStep, MonitorAlert, RecordedAlert, decide_alert_step
 from engine.samples.alerts import UnreadableAlerts, parse_alerts
+from tests.alerts import record_alert
 
 T = pendulum.datetime(2026, 3, 14, 3, 0)
 LATER = T.add(minutes=10)

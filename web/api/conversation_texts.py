@@ -11,7 +11,8 @@ from engine.samples.conversation_texts import UnreadableTexts, parse_texts
 from engine.samples.parser import make_series_name
 from storage.samples import conversations
 from storage.samples.sample_store import canonical_labels
-from web.api.samples import SampleService, SampleServiceDep
+from web.api.sample_service import SampleService
+from web.api.samples import SampleServiceDep
 from web.schemas import documented_responses
 
 router = APIRouter(tags=["figures"])

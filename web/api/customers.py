@@ -12,12 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.customers.survey import SurveyResult
 from engine.customers import import_customers, survey_answers
-from engine.customers.service import CustomerService, get_customer_service
+from engine.customers.service import CustomerService
 from engine.installation import Installation
 from storage.customers import affected_customers, follow_ups
 from storage.customers.affected_customers import CustomerRecord
 from storage.incidents import incidents
 from storage.incidents.board import iso_time
+from web.app_state import state_of
 from web.http.request_context import RequestContextDep
 from web.schemas import documented_responses
 
@@ -70,9 +71,7 @@ async def take(ref: str, form: CustomersForm, context: RequestContextDep) -> JSO
     """Import affected customers. Good rows are kept, bad ones named by line; a known customer is kept once."""
 
     def act(installation: Installation, by: str, now: DateTime) -> import_customers.ImportResult:
-        return import_customers.import_customers(
-            get_customer_service(installation), ref, form.customers, now, by, form.first_line
-        )
+        return import_customers.import_customers(installation.customers, ref, form.customers, now, by, form.first_line)
 
     found = await context.write(act)
     bad = [{"line": line, "reason": reason} for line, reason in found.bad]
@@ -93,7 +92,7 @@ async def show(
     """Show the follow-up of an incident: its state, its figures, and customers with masked contacts."""
 
     def look(installation: Installation, _now: DateTime) -> dict[str, Any]:
-        return follow_up_document(get_customer_service(installation), ref, calls=calls, limit=limit, after=after)
+        return follow_up_document(installation.customers, ref, calls=calls, limit=limit, after=after)
 
     return JSONResponse(await context.read(look))
 
@@ -176,9 +175,7 @@ async def called(ref: str, form: CalledForm, context: RequestContextDep) -> JSON
     """Record that a customer was called."""
 
     def act(installation: Installation, by: str, now: DateTime) -> None:
-        survey_answers.record_callback(
-            get_customer_service(installation), ref, form.customer, now, by=by, note=form.note
-        )
+        survey_answers.record_callback(installation.customers, ref, form.customer, now, by=by, note=form.note)
 
     await context.write(act, form.speaker)
     return JSONResponse({"ok": True})
@@ -189,7 +186,7 @@ async def again(ref: str, form: RepeatComplaintForm, context: RequestContextDep)
     """Record a repeat complaint: the customer's case opens again, and its owner is called."""
 
     def act(installation: Installation, _by: str, now: DateTime) -> None:
-        survey_answers.record_complaint(get_customer_service(installation), ref, form.customer, now, command_id=form.id)
+        survey_answers.record_complaint(installation.customers, ref, form.customer, now, command_id=form.id)
 
     await context.write(act)
     return JSONResponse({"ok": True})
@@ -199,9 +196,7 @@ async def again(ref: str, form: RepeatComplaintForm, context: RequestContextDep)
 async def forget(form: ForgetForm, context: RequestContextDep) -> JSONResponse:
     """Erase a customer from every incident: contact, number and words go; anonymous figures stay."""
     count = await context.write(
-        lambda installation, _by, _now: survey_answers.forget_customer(
-            get_customer_service(installation), form.customer
-        ),
+        lambda installation, _by, _now: survey_answers.forget_customer(installation.customers, form.customer),
         need="forget",
     )
     return JSONResponse({"forgotten": count})
@@ -209,4 +204,4 @@ async def forget(form: ForgetForm, context: RequestContextDep) -> JSONResponse:
 
 def get_requested_service(request: Request) -> CustomerService:
     """Customer service of this process's installation."""
-    return get_customer_service(request.app.state.installation)
+    return state_of(request).installation.customers

@@ -9,13 +9,11 @@ from fastapi.responses import JSONResponse
 from pendulum import DateTime
 
 from domain.playbook import Playbook
-from engine.customers.service import get_customer_service
 from engine.installation import Installation
-from engine.learning.service import get_learning_service
-from engine.review.service import get_review_service as review_service
 from playbooks.playbook_loader import to_document
 from storage.database import check_database
 from storage.incidents import board
+from web.app_state import state_of
 from web.http.request_context import RequestContextDep
 from web.schemas import documented_responses
 
@@ -54,12 +52,12 @@ async def figures(request: Request, context: RequestContextDep) -> JSONResponse:
 
 def file_findings(request: Request, installation: Installation) -> list[str]:
     """Findings in any file of the home, a line each; the last good versions are in force."""
-    state = request.app.state
-    mine = (state.rulebook, state.figures.sources, state.figures.words)
+    state = state_of(request)
+    mine = (state.rulebook, state.samples.sources, state.samples.words)
     services = (
-        get_customer_service(installation).file,
-        review_service(installation).file,
-        get_learning_service(installation).file,
+        installation.customers.file,
+        installation.reviews.file,
+        installation.learning.file,
     )
     others = (finding for file in (*mine, *services) for finding in file.findings())
     return [*installation.findings(), *(str(finding) for finding in others)]
@@ -68,7 +66,7 @@ def file_findings(request: Request, installation: Installation) -> list[str]:
 @router.get("/healthz", responses=documented_responses("health", "The database answers"))
 def healthz(request: Request) -> JSONResponse:
     """Show whether this process answers and reaches the database. Needs no token and reveals nothing."""
-    check_database(request.app.state.installation.database)
+    check_database(state_of(request).installation.database)
     return JSONResponse({"ok": True})
 
 

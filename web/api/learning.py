@@ -17,7 +17,6 @@ from domain.text import Text
 from engine.installation import Installation
 from engine.learning import meeting_agenda, promises, read_model, similar_incidents, suggestions
 from engine.learning.promises import Promise
-from engine.learning.service import get_learning_service
 from storage import documents
 from storage.incidents import incidents
 from storage.incidents.incidents import UnknownIncident
@@ -75,7 +74,7 @@ async def list_suggestions(
 
     def look(installation: Installation, now: DateTime) -> dict[str, Any]:
         return read_model.list_suggestions(
-            get_learning_service(installation), now, everything=everything, drills=drills, limit=limit
+            installation.learning, now, everything=everything, drills=drills, limit=limit
         )
 
     return JSONResponse(await context.read(look))
@@ -89,7 +88,7 @@ async def answer(name: str, form: AnswerForm, context: RequestContextDep) -> JSO
         wanted = form.action
         promised = Promise(wanted.owner, wanted.due, Text(wanted.title)) if wanted else None
         found = suggestions.answer_suggestion(
-            get_learning_service(installation), name, form.answer, now, command_id=form.id, by=by, promised=promised
+            installation.learning, name, form.answer, now, command_id=form.id, by=by, promised=promised
         )
         return read_model.suggestion_row(found, [])
 
@@ -106,9 +105,7 @@ async def list_actions(
     """List promised actions: of incidents, retrospectives, proposals, suggestions and failed drills."""
 
     def look(installation: Installation, now: DateTime) -> dict[str, Any]:
-        return read_model.list_actions(
-            get_learning_service(installation), now, running=running, late=late, origin=origin
-        )
+        return read_model.list_actions(installation.learning, now, running=running, late=late, origin=origin)
 
     return JSONResponse(await context.read(look))
 
@@ -117,9 +114,7 @@ async def list_actions(
 async def show_action(ref: str, context: RequestContextDep) -> JSONResponse:
     """Show one action: owner, deadline, origin, and the proof that it was done."""
     return JSONResponse(
-        await context.read(
-            lambda installation, now: read_model.get_action(get_learning_service(installation), ref, now)
-        )
+        await context.read(lambda installation, now: read_model.get_action(installation.learning, ref, now))
     )
 
 
@@ -142,9 +137,7 @@ async def add_action(ref: str, form: PromisedActionForm, context: RequestContext
 async def show_similar(ref: str, context: RequestContextDep) -> JSONResponse:
     """List real incidents of the last year that are similar, most similar first, each with the reason."""
     return JSONResponse(
-        await context.read(
-            lambda installation, _now: similar_incidents.find_similar(get_learning_service(installation), ref)
-        )
+        await context.read(lambda installation, _now: similar_incidents.find_similar(installation.learning, ref))
     )
 
 
@@ -152,7 +145,7 @@ async def show_similar(ref: str, context: RequestContextDep) -> JSONResponse:
 async def list_recurrences(context: RequestContextDep) -> JSONResponse:
     """List recurrences that became a warning and an optimisation proposal, newest first."""
     return JSONResponse(
-        await context.read(lambda installation, _now: read_model.list_recurrences(get_learning_service(installation)))
+        await context.read(lambda installation, _now: read_model.list_recurrences(installation.learning))
     )
 
 
@@ -172,7 +165,7 @@ async def improvement(
         begins = pendulum.instance(from_) if from_ else ends.subtract(days=30)
         if begins >= ends:
             raise CommandRefused("the span ends before it begins: give `from` before `to`")
-        return read_model.get_improvement(get_learning_service(installation), begins, ends)
+        return read_model.get_improvement(installation.learning, begins, ends)
 
     return JSONResponse(await context.read(look))
 
@@ -189,7 +182,7 @@ async def download_agenda(kind: str, name: str, context: RequestContextDep) -> R
             found = documents.load_document(connection, f"{kind}/{name}")
         if found is None or found.kind != meeting_agenda.KIND:
             raise UnknownIncident(f"there is no meeting {name[:60]!r}: `tocsin suggestions list` says when the next is")
-        return meeting_agenda.make_calendar_entry(found, get_learning_service(installation).document_link(found.id))
+        return meeting_agenda.make_calendar_entry(found, installation.learning.document_link(found.id))
 
     headers = {"content-disposition": 'attachment; filename="agenda.ics"'}
     return Response(await context.read(look), media_type="text/calendar; charset=utf-8", headers=headers)
@@ -230,7 +223,7 @@ async def submit_promise_form(
 
 def incident_learning(installation: Installation, ref: str, now: DateTime) -> dict[str, Any]:
     """Learning section of an incident's page: similar incidents, promised actions, documents."""
-    service = get_learning_service(installation)
+    service = installation.learning
     with installation.database.read() as connection:
         papers = documents.list_documents(connection, about=ref)
     return {

@@ -15,6 +15,7 @@ from storage import operational_metrics
 from storage.database import StorageError
 from storage.incidents import board
 from storage.schema import require_current_schema
+from web.app_state import state_of
 from web.http.request_context import RequestContextDep
 from web.schemas import documented_responses
 
@@ -31,7 +32,7 @@ _LANES = {0: "pages", 1: "publications", 2: "rest"}
 @router.get("/readyz", responses=documented_responses("ready", "Whether calls go out"))
 def readyz(request: Request) -> JSONResponse:
     """Show whether a declaration now would be carried out: the database answers and a driver takes turns."""
-    installation: Installation = request.app.state.installation
+    installation = state_of(request).installation
     try:
         require_current_schema(installation.database)
     except StorageError as error:

@@ -16,7 +16,7 @@ from domain.durations import later, parse_duration
 from domain.review.period import REVIEW_LENGTHS, BadPeriod, Period, ReviewKind, period_at, previous_period
 from engine.installation import Installation
 from engine.process.clock import now
-from engine.review.service import ReviewService, get_review_service
+from engine.review.service import ReviewService
 from storage import documents
 from storage.documents import Document
 from storage.incidents import incidents
@@ -63,7 +63,7 @@ class RetrospectiveUpdateForm(BaseModel):
 async def _write(context: RequestContext, act: Callable[[ReviewService, str, DateTime], T], said: str = "") -> T:
     """Carry out in a thread of its own: a report takes seconds, and commands wait for nobody."""
     by = await context.write(lambda _installation, by, _now: by, said)
-    return await asyncio.to_thread(lambda: act(get_review_service(context.installation), by, now()))
+    return await asyncio.to_thread(lambda: act(context.installation.reviews, by, now()))
 
 
 @router.get("/api/reports", responses=documented_responses("reports", "Reviews of the calendar"))
@@ -71,7 +71,7 @@ async def listing(context: RequestContextDep, limit: Annotated[int, Query(ge=1, 
     """List every kind of review, the next period to review, and the past reviews."""
 
     def look(installation: Installation, at: DateTime) -> dict[str, Any]:
-        zone = get_review_service(installation).plan.zone
+        zone = installation.reviews.plan.zone
         with installation.database.read() as connection:
             found = review_records.list_runs(connection, limit=limit)
         kinds = [
@@ -163,7 +163,7 @@ async def levels(
         from engine.review.monthly_report import level_figures as work  # noqa: PLC0415
         from engine.review.period_metrics import PeriodMetrics  # noqa: PLC0415
 
-        reviewing = get_review_service(installation)
+        reviewing = installation.reviews
         begins = at.in_timezone(reviewing.plan.zone).start_of("day").subtract(days=days - 1)
         period = Period(
             REVIEW_LENGTHS[ReviewKind.DAILY], "", begins, later(at.in_timezone(reviewing.plan.zone), _MINUTE)

@@ -16,6 +16,7 @@ from engine.warning import checkpoints
 from playbooks.rule_document import to_document
 from playbooks.rulebook import Rulebook
 from storage.incidents import board
+from web.app_state import state_of
 from web.http.request_context import RequestContextDep
 from web.schemas import documented_responses
 
@@ -25,7 +26,7 @@ router = APIRouter(prefix="/api/rules", tags=["warnings"])
 @router.get("", responses=documented_responses("rules", "Every rule in force"))
 async def list_rules(request: Request, context: RequestContextDep) -> JSONResponse:
     """List every warning rule, of every profile, in the form of its file."""
-    book: Rulebook = request.app.state.rulebook
+    book = state_of(request).rulebook
 
     def look(_installation: Installation, _now: DateTime) -> dict[str, Any]:
         metrics = book.metrics()
@@ -37,7 +38,7 @@ async def list_rules(request: Request, context: RequestContextDep) -> JSONRespon
 @router.get("/{name}", responses=documented_responses("rule", "The rule, and how it stands on each of its series"))
 async def show_rule(request: Request, name: str, context: RequestContextDep) -> JSONResponse:
     """Show one rule, and for each of its series the state with a sentence of explanation."""
-    book: Rulebook = request.app.state.rulebook
+    book = state_of(request).rulebook
 
     def look(installation: Installation, now: DateTime) -> dict[str, Any]:
         return rule_states(request, installation, book, book.get(name), now)
@@ -54,7 +55,7 @@ def rule_states(
     calendar, metric = book.calendar(), book.metrics()[rule.metric]
     now_in_force = rule_at(rule, calendar.campaigns, now)
     series = []
-    for seen in read_current_states(installation, request.app.state.figures.figures, rule, calendar, now):
+    for seen in read_current_states(installation, state_of(request).samples.figures, rule, calendar, now):
         standing, reading = seen.rule_state, seen.reading
         series.append(
             {

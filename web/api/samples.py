@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Annotated, Any
 
 import pendulum
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pendulum import DateTime
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from domain.access import AccessRole
 from domain.command_handlers import CommandRefused
-from domain.warning.metrics import METRICS
-from engine.installation import Installation
-from engine.process.clock import now
-from engine.samples.alerts import AlertHandler
-from engine.samples.intake import IntakeResult, SampleIntake
+from engine.samples.intake import IntakeResult
 from engine.samples.parser import UnreadableBatch, is_replay_feed
-from engine.samples.text_analysis import TextAnalyzer
-from playbooks.rulebook import Rulebook
-from playbooks.sources_file import SourcesFile
-from playbooks.words_file import WordsFile
-from storage.database import StorageError
 from storage.samples import replays, source_states
 from storage.samples.program_tokens import find_program
 from storage.samples.replays import Replay, ReplayEnded
-from storage.samples.sample_store import SampleStore, open_sample_store
 from storage.samples.source_states import SourceState
+from web.api.sample_service import SampleService
+from web.app_state import state_of
 from web.auth.authentication import (
     AccessDenied,
     NotAuthenticated,
@@ -44,142 +32,42 @@ from web.auth.authentication import (
 from web.schemas import documented_responses
 
 router = APIRouter(tags=["figures"])
-MOST_BYTES = 3_000_000  # of one transaction: some 20,000 samples, a sixth of a second
-MOST_WAITING = 64_000_000  # bytes: whoever comes beyond that is told to come again, before memory runs out
 
 
-class SampleService:
-    """Sample service of one web process: bodies that arrive during a transaction share the next one.
+async def _authenticate(request: Request, service: SampleService, need: AccessRole | str) -> Principal:
+    """Authenticate the client: a program's token, a person's token or session, or the console.
 
-    `known` gives the metrics that are declared.
+    Raises:
+        NotAuthenticated: none of them.
+        AccessDenied: somebody who may not.
     """
 
-    def __init__(
-        self,
-        installation: Installation,
-        clock: Callable[[], DateTime] = now,
-        known: Callable[[], Collection[str]] = METRICS.keys,
-    ) -> None:
-        self.installation = installation
-        self.figures: SampleStore = open_sample_store(installation.settings)
-        self.intake = SampleIntake(self.figures, known, timedelta(days=installation.settings.history_days))
-        self.clock = clock
-        self.sources = SourcesFile(installation.settings.home / "sources.yaml")
-        self.words = WordsFile(installation.settings.home / "words.yaml")
-        self._watch: TextAnalyzer | None = None
-        self.handler: AlertHandler | None = None  # who makes warnings of alerts; set by whoever opens the application
-        # One thread: readers of JSON would only wait for each other, and writers for the lock.
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="figures")
-        self._waiting: deque[tuple[bytes, asyncio.Future[IntakeResult | UnreadableBatch]]] = deque()
-        self._held = 0  # bytes of those that wait
-        self._draining: asyncio.Task[None] | None = None
-
-    async def take_samples(self, body: bytes) -> IntakeResult:
-        """Commit the samples of a body, batched with the other pushes of the moment.
-
-        Raises:
-            Unreadable: the body as a whole cannot be read.
-            StorageError: nothing was taken; push again.
-        """
-        if self._held + len(body) > MOST_WAITING:
-            raise StorageError("figures come faster than they can be kept: push again in a moment")
-        answer: asyncio.Future[IntakeResult | UnreadableBatch] = asyncio.get_running_loop().create_future()
-        self._waiting.append((body, answer))
-        self._held += len(body)
-        if self._draining is None or self._draining.done():
-            self._draining = asyncio.create_task(self._drain())
-        found = await answer
-        if isinstance(found, UnreadableBatch):
-            raise found
+    def look() -> Principal:
+        if asked.token and (program := find_program(service.figures, asked.token)) is not None:
+            return Principal(program, auth_method="token", scopes=("samples",))
+        found = authenticate(service.installation, asked, service.clock())
+        require_permission(found, need)
         return found
 
-    async def _drain(self) -> None:
-        while self._waiting:
-            batch = self._next()
-            found = await self._together([body for body, _ in batch])
-            for (_, waiting), one in zip(batch, found, strict=True):
-                if waiting.done():  # its caller has gone away; the samples stand
-                    continue
-                if isinstance(one, Exception) and not isinstance(one, UnreadableBatch):
-                    waiting.set_exception(one)
-                else:
-                    waiting.set_result(one)
-
-    def _next(self) -> list[tuple[bytes, asyncio.Future[IntakeResult | UnreadableBatch]]]:
-        """The bodies of the next transaction: those that waited longest."""
-        batch: list[tuple[bytes, asyncio.Future[IntakeResult | UnreadableBatch]]] = []
-        size = 0
-        while self._waiting and (not batch or size + len(self._waiting[0][0]) <= MOST_BYTES):
-            batch.append(self._waiting.popleft())
-            size += len(batch[-1][0])
-        self._held -= size
-        return batch
-
-    async def _together(self, bodies: Sequence[bytes]) -> Sequence[IntakeResult | Exception]:
-        try:
-            found: Sequence[IntakeResult | Exception] = await self.run_in_store_thread(
-                lambda: self.intake.take_bodies(bodies, self.clock())
-            )
-        except Exception as error:  # noqa: BLE001 - whoever pushed is told
-            return [error] * len(bodies)
-        return found
-
-    def current_word_watch(self) -> TextAnalyzer:
-        """Watch for the sensitive words in force. Called in the store's thread."""
-        words = self.words.current()
-        if self._watch is None or self._watch.words is not words:
-            self._watch = TextAnalyzer(words)
-        return self._watch
-
-    async def run_in_store_thread(self, work: Callable[[], Any]) -> Any:
-        """Run work on the sample store, in its thread."""
-        return await asyncio.get_running_loop().run_in_executor(self.thread, work)
-
-    async def authenticate(self, request: Request, need: AccessRole | str = "samples") -> Principal:
-        """Authenticate the client: a program's token, a person's token or session, or the console.
-
-        Raises:
-            NotAuthenticated: none of them.
-            AccessDenied: somebody who may not.
-        """
-
-        def look() -> Principal:
-            if asked.token and (program := find_program(self.figures, asked.token)) is not None:
-                return Principal(program, auth_method="token", scopes=("samples",))
-            found = authenticate(self.installation, asked, self.clock())
-            require_permission(found, need)
-            return found
-
-        asker = Principal()
-        try:
-            asked = read_credentials(request)
-            if not asked.token and not asked.session:
-                asker = authenticate(self.installation, asked, self.clock())  # without a token nothing is looked up
-            else:
-                asker = await asyncio.get_running_loop().run_in_executor(request.app.state.readers, look)
-        except (NotAuthenticated, AccessDenied) as refused:
-            request.app.state.trail.record_refusal(request, asker, str(refused))
-            if isinstance(refused, NotAuthenticated) and "authorization" in request.headers:
-                raise NotAuthenticated("this token is nobody's: get one with `tocsin samples token NAME`") from None
-            raise
-        request.state.asker = asker
-        return asker
-
-    def close(self) -> None:
-        """Finish the work begun, and close the store."""
-        self.thread.shutdown(wait=True, cancel_futures=True)
-        self.figures.close()
-
-
-def install_sample_service(app: FastAPI, installation: Installation) -> None:
-    """Attach the sample service to the application."""
-    book: Rulebook = app.state.rulebook
-    app.state.figures = SampleService(installation, known=lambda: book.metrics().keys())
+    asker = Principal()
+    try:
+        asked = read_credentials(request, service.installation)
+        if not asked.token and not asked.session:
+            asker = authenticate(service.installation, asked, service.clock())  # without a token nothing is looked up
+        else:
+            asker = await asyncio.get_running_loop().run_in_executor(state_of(request).readers, look)
+    except (NotAuthenticated, AccessDenied) as refused:
+        state_of(request).audit.record_refusal(request, asker, str(refused))
+        if isinstance(refused, NotAuthenticated) and "authorization" in request.headers:
+            raise NotAuthenticated("this token is nobody's: get one with `tocsin samples token NAME`") from None
+        raise
+    request.state.asker = asker
+    return asker
 
 
 async def _sample_service(request: Request) -> SampleService:
-    service: SampleService = request.app.state.figures
-    await service.authenticate(request, "look" if request.method == "GET" else "samples")
+    service = state_of(request).samples
+    await _authenticate(request, service, "look" if request.method == "GET" else "samples")
     return service
 
 

@@ -1,4 +1,4 @@
-"""Wording of states and timeline facts, in English and Chinese."""
+"""Wording of timeline facts, in English and Chinese."""
 
 from __future__ import annotations
 
@@ -10,62 +10,11 @@ from domain.facts import FactKind
 from domain.roster import Roster
 from domain.text import N_
 from locales import Translator, format_span, translator
+from locales.state_words import STATES
 from storage.incidents.timeline import TimelineEntry
 
 K = FactKind
 
-STATES = {
-    "open": N_("open"),
-    "mitigated": N_("mitigated"),
-    "closed": N_("closed"),
-    "completed": N_("completed"),
-    "cancelled": N_("cancelled"),
-    "waiting": N_("waiting"),
-    "running": N_("running"),
-    "late": N_("late"),
-    "acknowledged": N_("acknowledged"),
-    "done": N_("done"),
-    "skipped": N_("skipped"),
-    "abandoned": N_("abandoned"),
-    "superseded": N_("superseded"),
-    "ordered": N_("ordered"),
-    "published": N_("published"),
-    "unknown": N_("not known whether it arrived"),
-    "failed": N_("failed"),
-    "pending": N_("waiting to be sent"),
-    "leased": N_("being sent"),
-    "sent": N_("sent"),
-    "retry": N_("to be tried again"),
-    "dead": N_("could not be delivered"),
-    "coalesced": N_("replaced by a newer one"),
-    "ok": N_("green"),
-    "firing": N_("firing"),
-    "recovering": N_("recovering"),
-    "no_data": N_("no data"),
-    "over": N_("over"),
-    "standing": N_("standing"),
-    "yellow": N_("yellow"),
-    "red": N_("red"),
-    "called": N_("somebody was called"),
-    "joined": N_("belongs to one that runs already"),
-    "held": N_("held back"),
-    "shown": N_("shown only"),
-}
-PURPOSES = {
-    "assign": N_("called"),
-    "backup": N_("called as backup"),
-    "commander": N_("commander called"),
-    "last-resort": N_("last resort called"),
-    "remind": N_("reminded"),
-    "overdue": N_("told that it is overdue"),
-    "inform": N_("informed"),
-    "brief": N_("briefed"),
-    "silence": N_("reminded to speak in public"),
-    "publication-in-doubt": N_("asked to look whether it is public"),
-    "reassign": N_("called after a hand-over"),
-    "worsened": N_("told that it got worse"),
-    "recovered": N_("told that it is over"),
-}
 _SAYS = {
     K.DECLARED: N_("Declared: {title}"),
     K.ATTACHED: N_("Playbook {playbook} attached"),
@@ -119,16 +68,6 @@ _SAYS = {
     K.NOTICE_UNKNOWN: N_("Not certain whether {person} was reached on {channel}: {detail}"),
 }
 _PEOPLE = ("owner", "silent", "to", "person")
-
-
-def state_label(name: str, language: str) -> str:
-    """Label of a state."""
-    return translator(language)(STATES.get(name, name))
-
-
-def purpose_label(name: str, language: str) -> str:
-    """Label of a notice's purpose: why somebody was called."""
-    return translator(language)(PURPOSES.get(name, name))
 
 
 def describe_fact(entry: TimelineEntry, roster: Roster) -> dict[str, str]:

@@ -16,7 +16,9 @@ from engine.samples.conversation_texts import UnreadableTexts, parse_mentions
 from engine.samples.intake import IntakeResult
 from engine.samples.parser import RefusedSample
 from storage.samples.sample_store import LIVE_FEED
-from web.api.samples import SampleService, SampleServiceDep, intake_response
+from web.api.sample_service import SampleService
+from web.api.samples import SampleServiceDep, intake_response
+from web.app_state import state_of
 from web.schemas import documented_responses
 
 log = logging.getLogger("tocsin.webhooks")
@@ -73,7 +75,7 @@ async def _alerts(request: Request, service: SampleService, source: AlertSource)
         return JSONResponse({"error": str(unreadable)}, 422)
     if heard.alerts:
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(request.app.state.writers, handler.alerts, heard.alerts, service.clock())
+        await loop.run_in_executor(state_of(request).writers, handler.alerts, heard.alerts, service.clock())
     document = _document(heard)
     if heard.faults and not heard.alerts:
         place, reason = heard.faults[0]

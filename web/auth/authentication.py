@@ -85,12 +85,11 @@ class Principal:
 CONSOLE = Principal(role=AccessRole.ADMIN, console=True, auth_method="console")
 
 
-def read_credentials(request: Request) -> RequestCredentials:
+def read_credentials(request: Request, installation: Installation) -> RequestCredentials:
     """Read the credentials from the request's headers; nothing is looked up."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme and (scheme.lower() != "bearer" or not token.strip()):
         raise NotAuthenticated("the Authorization header is `Bearer TOKEN`: get one with `tocsin roster token YOU`")
-    installation: Installation = request.app.state.installation
     if scheme:
         return RequestCredentials(token.strip()[:LONGEST_SECRET], console=False)
     session = request.cookies.get(cookie_name(installation), "")

@@ -18,6 +18,7 @@ from engine.process import clock
 from storage.accounts import sessions_and_tokens
 from storage.accounts.user_accounts import Account
 from storage.hashed_secrets import hash_secret as hash_of
+from web.app_state import state_of
 from web.auth.authentication import (
     LONGEST_SECRET,
     NotAuthenticated,
@@ -51,10 +52,10 @@ def safe_next(wanted: str) -> str:
 @router.get("/login")
 async def show_login(request: Request, next: Annotated[str, Query()] = "/") -> Response:  # noqa: A002
     """Show the login form; an authenticated browser is sent on."""
-    installation: Installation = request.app.state.installation
+    installation = state_of(request).installation
     if request.cookies.get(cookie_name(installation)):
         try:
-            await asyncio.to_thread(authenticate, installation, read_credentials(request), clock.now())
+            await asyncio.to_thread(authenticate, installation, read_credentials(request, installation), clock.now())
             return RedirectResponse(safe_next(next), _AWAY)
         except NotAuthenticated:
             pass
@@ -69,9 +70,9 @@ async def log_in(
     next: Annotated[str, Form(max_length=2_000)] = "/",  # noqa: A002
 ) -> Response:
     """Log in by name and password; a successful login always gets a new session."""
-    installation: Installation = request.app.state.installation
+    installation = state_of(request).installation
     way = AuditActor(client_address(request), way="password")
-    if request.app.state.logins._work_queue.qsize() >= _MOST_WAITING:  # noqa: SLF001 - it says its length nowhere else
+    if state_of(request).logins._work_queue.qsize() >= _MOST_WAITING:  # noqa: SLF001 - it says its length nowhere else
         return render_login_form(request, next, 503, name=name, wait=10)
 
     def act(now: DateTime) -> tuple[str, str]:
@@ -82,7 +83,7 @@ async def log_in(
         secret, language = await run_login_work(request, act)
     except LoginRefused as refused:
         if refused.wait:
-            request.app.state.trail.record_refusal(
+            state_of(request).audit.record_refusal(
                 request, Principal(auth_method="password"), "too many tries", "log in"
             )
         status = 429 if refused.wait else 401
@@ -93,7 +94,7 @@ async def log_in(
 async def run_login_work(request: Request, act: Callable[[DateTime], T]) -> T:
     """Run work that takes as long as a password check, one at a time in order of arrival."""
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(request.app.state.logins, lambda: act(clock.now()))
+    return await loop.run_in_executor(state_of(request).logins, lambda: act(clock.now()))
 
 
 def start_session(installation: Installation, secret: str, to: str, language: str = "") -> Response:
@@ -117,12 +118,12 @@ def start_session(installation: Installation, secret: str, to: str, language: st
 
 
 def _cookie(request: Request) -> str:
-    return request.cookies.get(cookie_name(request.app.state.installation), "")[:LONGEST_SECRET]
+    return request.cookies.get(cookie_name(state_of(request).installation), "")[:LONGEST_SECRET]
 
 
 def render_login_form(request: Request, to: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Render the login page."""
-    installation: Installation = request.app.state.installation
+    installation = state_of(request).installation
     given = {"name": "", "wrong": False, "wait": 0, "stranger": "", **values}
     headers = {"retry-after": str(given["wait"])} if given["wait"] else None
     sso = installation.settings.oidc_title if installation.settings.oidc_issuer else ""
@@ -135,7 +136,7 @@ def render_login_form(request: Request, to: str, status: int = 200, **values: An
 @router.get("/login/link/{secret}")
 async def show_login_link(request: Request, secret: str) -> Response:
     """Show one button: link scanners and previews, which only GET, use no link up."""
-    installation: Installation = request.app.state.installation
+    installation = state_of(request).installation
 
     def look() -> bool:
         with installation.database.read() as connection:
@@ -148,7 +149,7 @@ async def show_login_link(request: Request, secret: str) -> Response:
 @router.post("/login/link/{secret}")
 async def use_login_link(request: Request, secret: str) -> Response:
     """Use up a one-time link and log its account in."""
-    installation: Installation = request.app.state.installation
+    installation = state_of(request).installation
     way = AuditActor(client_address(request), way="link")
 
     def act(now: DateTime) -> tuple[str, str]:
@@ -159,7 +160,7 @@ async def use_login_link(request: Request, secret: str) -> Response:
         session, language = await run_login_work(request, act)
         return start_session(installation, session, "/", language)
     except LoginRefused:
-        request.app.state.trail.record_refusal(
+        state_of(request).audit.record_refusal(
             request, Principal(auth_method="link"), "used or expired", "log in by a link"
         )
         return render_page(request, "login_link.html", 410, holds=False)
@@ -171,7 +172,7 @@ async def use_login_link(request: Request, secret: str) -> Response:
 @router.post("/logout")
 async def log_out(request: Request) -> Response:
     """Log this browser out."""
-    installation: Installation = request.app.state.installation
+    installation = state_of(request).installation
     secret = _cookie(request)
 
     def act(_now: DateTime) -> None:
@@ -197,7 +198,7 @@ async def log_out_everywhere(request: Request, context: RequestContextDep) -> Re
             )
 
     await context.write(act, need="look", noted=False)
-    return _gone(request.app.state.installation)
+    return _gone(state_of(request).installation)
 
 
 def _gone(installation: Installation) -> Response:

@@ -14,6 +14,7 @@ from engine.accounts import accounts, single_sign_on
 from engine.accounts.accounts import AuditActor, LoginRefused
 from engine.accounts.single_sign_on import CALLBACK_PATH, PendingLogin, SingleSignOn
 from engine.installation import Installation
+from web.app_state import state_of
 from web.auth.authentication import LONGEST_SECRET, Principal, client_address, cookie_name, is_secure
 from web.auth.login import render_login_form, run_login_work, safe_next, start_session
 
@@ -24,13 +25,10 @@ _AWAY = 303
 
 
 def _provider(request: Request) -> SingleSignOn:
-    state, installation = request.app.state, request.app.state.installation
-    if not installation.settings.oidc_issuer:
+    state = state_of(request)
+    if not state.installation.settings.oidc_issuer:
         raise HTTPException(404)
-    if not hasattr(state, "single_sign_on"):
-        state.single_sign_on = SingleSignOn(installation.settings)
-    found: SingleSignOn = state.single_sign_on
-    return found
+    return state.single_sign_on
 
 
 def _signer(installation: Installation) -> URLSafeTimedSerializer:
@@ -40,7 +38,7 @@ def _signer(installation: Installation) -> URLSafeTimedSerializer:
 @router.get("/login/sso")
 async def start_sso(request: Request, next: Annotated[str, Query(max_length=2_000)] = "/") -> Response:  # noqa: A002
     """Redirect to the provider. What must come back is kept in the browser in a signed cookie."""
-    installation: Installation = request.app.state.installation
+    installation = state_of(request).installation
     provider = _provider(request)
     try:
         url, begun = await run_login_work(request, lambda _now: provider.begin(safe_next(next)))
@@ -67,7 +65,7 @@ async def finish_sso(
     state: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """Handle the return from the provider. Only the browser that was sent there has the state and is logged in."""
-    installation: Installation = request.app.state.installation
+    installation = state_of(request).installation
     provider = _provider(request)
     way = AuditActor(client_address(request), way="single-sign-on")
 
@@ -78,7 +76,7 @@ async def finish_sso(
         except LoginRefused:
             provider.forget_provider()
             why = "what the provider said does not hold"
-            request.app.state.trail.record_refusal(
+            state_of(request).audit.record_refusal(
                 request, Principal(auth_method=way.way), why, "log in by single sign-on"
             )
             raise

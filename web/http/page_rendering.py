@@ -14,15 +14,17 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from domain.access import AccessRole
+from domain.wall_clock import is_time_zone
 from engine.customers.wording import format_share
 from engine.installation import Installation
 from engine.process import clock
 from locales import format_span, format_when, normalise, translator
 from locales.refusals import localize_refusal
+from locales.state_words import state_label
 from playbooks.errors import BadFile
-from web.api import timeline_wording
+from web.app_state import public_state_of
 from web.http.navigation import AGO_MINUTES, PAGES, ROLE_LABELS, TIMELINE_FILTERS
-from web.pages import charts, html_fragments
+from web.pages import html_fragments
 
 _FOLDER = Path(__file__).parents[1] / "templates"
 _YEAR = 365 * 86_400
@@ -41,7 +43,7 @@ def template_environment() -> jinja2.Environment:
     )
     environment.filters["links"] = html_fragments.link_urls
     environment.globals["bar"] = html_fragments.progress_bar
-    environment.globals["meter"] = charts.meter
+    environment.globals["meter"] = html_fragments.meter
     return environment
 
 
@@ -55,20 +57,11 @@ def negotiate_language(request: Request) -> str:
 
 def negotiate_time_zone(request: Request) -> str:
     """Time zone of a request: `?tz=`, else the remembered choice, else the incident commander's."""
-    installation: Installation = request.app.state.installation
+    installation = public_state_of(request).installation
     for name in (request.query_params.get("tz"), request.cookies.get("tz"), _default_time_zone(installation)):
-        if name and _known(name):
+        if name and is_time_zone(name):
             return name
     return "UTC"
-
-
-@lru_cache(maxsize=256)
-def _known(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True
 
 
 def _default_time_zone(installation: Installation) -> str:
@@ -125,7 +118,7 @@ class PageReader:
 
     def state(self, name: str) -> str:
         """Name of a state."""
-        return timeline_wording.state_label(name, self.language)
+        return state_label(name, self.language)
 
     def places(self) -> list[tuple[str, str]]:
         """Pages of the console, with their names."""
@@ -133,7 +126,7 @@ class PageReader:
 
     def sorts(self) -> list[tuple[str, str]]:
         """Filters of a timeline, with their names."""
-        return [(name, self.translate(words)) for name, words in TIMELINE_FILTERS.items()]
+        return [(name, self.translate(one.label)) for name, one in TIMELINE_FILTERS.items()]
 
     def agos(self) -> list[tuple[int, str]]:
         """Choices of a start in the past: minutes, and how people say it."""
@@ -182,7 +175,7 @@ def render_page(
     asker = getattr(request.state, "asker", None)
     for name in () if asker and asker.console else ("lang", "tz"):  # with a cookie the console would be a browser
         chosen = request.query_params.get(name)
-        if chosen and len(chosen) < 64 and (name == "lang" or _known(chosen)):  # noqa: PLR2004
+        if chosen and len(chosen) < 64 and (name == "lang" or is_time_zone(chosen)):  # noqa: PLR2004
             kept = normalise(chosen) if name == "lang" else chosen
             response.set_cookie(name, kept, max_age=_YEAR, httponly=True, samesite="strict")
     return response

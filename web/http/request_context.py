@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -18,7 +17,7 @@ from engine.installation import Installation
 from engine.process.clock import now
 from engine.response import commands
 from engine.response.commands import CommandResult
-from web.auth.audit_writer import AuditWriter
+from web.app_state import state_of
 from web.auth.authentication import (
     AccessDenied,
     NotAuthenticated,
@@ -29,7 +28,6 @@ from web.auth.authentication import (
     require_permission,
     resolve_speaker,
 )
-from web.http.declare_batcher import DeclareBatcher
 
 T = TypeVar("T")
 AnyCommand = StepCommand | IncidentCommand | Begin
@@ -39,17 +37,14 @@ class RequestContext:
     """Context of one request. `asker` is its principal, set before anything is read or carried out."""
 
     def __init__(self, request: Request) -> None:
-        self.installation: Installation = request.app.state.installation
+        self._state = state_of(request)
+        self.installation = self._state.installation
         self.asker = Principal()
         self._request = request
-        self._trail: AuditWriter = request.app.state.trail
-        self._writers: ThreadPoolExecutor = request.app.state.writers
-        self._readers: ThreadPoolExecutor = request.app.state.readers
-        self._gathering: DeclareBatcher = request.app.state.gathering
         try:
-            self._asked: RequestCredentials = read_credentials(request)
+            self._asked: RequestCredentials = read_credentials(request, self.installation)
         except NotAuthenticated as refused:
-            self._trail.record_refusal(request, self.asker, str(refused))
+            self._state.audit.record_refusal(request, self.asker, str(refused))
             raise
 
     async def read(self, look: Callable[[Installation, DateTime], T], need: AccessRole | str = AccessRole.VIEWER) -> T:
@@ -64,7 +59,7 @@ class RequestContext:
             self._enter(need)
             return look(self.installation, now())
 
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+        return await asyncio.get_running_loop().run_in_executor(self._state.readers, work)
 
     async def write(
         self,
@@ -88,20 +83,20 @@ class RequestContext:
             by = self._speaker(said)
             done = act(self.installation, by, now())
             if noted:
-                self._trail.record_change(self._request, self.asker, by)
+                self._state.audit.record_change(self._request, self.asker, by)
             return done
 
-        return await asyncio.get_running_loop().run_in_executor(self._writers, work)
+        return await asyncio.get_running_loop().run_in_executor(self._state.writers, work)
 
     async def declare(self, make: Callable[[str], Declare]) -> CommandResult:
         """Declare in the principal's name, batched with other declarations of the moment."""
         if self._asked.token or self._asked.session:
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._readers, self._enter, "declare")
+            await loop.run_in_executor(self._state.readers, self._enter, "declare")
         else:
             self._enter("declare")  # without a token nothing is looked up
-        answer = await self._gathering.declare(make(self.asker.by))
-        self._trail.record_change(self._request, self.asker, self.asker.by, answer.ref)
+        answer = await self._state.declarations.declare(make(self.asker.by))
+        self._state.audit.record_change(self._request, self.asker, self.asker.by, answer.ref)
         return answer
 
     async def carry_out(self, make: Callable[[str], AnyCommand], said: str = "") -> JSONResponse:
@@ -117,15 +112,15 @@ class RequestContext:
             self.asker = self._request.state.asker = authenticate(self.installation, self._asked, now())
             require_permission(self.asker, need)
         except (NotAuthenticated, AccessDenied) as refused:
-            self._trail.record_refusal(self._request, self.asker, str(refused))
+            self._state.audit.record_refusal(self._request, self.asker, str(refused))
             raise
-        self._trail.record_activity(self.asker)
+        self._state.audit.record_activity(self.asker)
 
     def _speaker(self, said: str) -> str:
         try:
             return resolve_speaker(self.installation, self.asker, said)
         except CommandRefused as refused:
-            self._trail.record_refusal(self._request, self.asker, str(refused))
+            self._state.audit.record_refusal(self._request, self.asker, str(refused))
             raise
 
 

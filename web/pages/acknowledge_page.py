@@ -21,6 +21,7 @@ from engine.response import commands
 from storage.database import StorageError
 from storage.incidents import board, incidents
 from storage.incidents.incident_document import step_document as step_of
+from web.app_state import state_of
 from web.http.page_rendering import render_page
 
 router = APIRouter(tags=["acknowledge"], include_in_schema=False)
@@ -32,7 +33,7 @@ async def show_acknowledge_page(token: str, request: Request) -> HTMLResponse:
     """Show the step of an acknowledge link: its owner, its deadline and one button."""
     try:
         link = _link(request, token)
-        view = await asyncio.to_thread(_view, request.app.state.installation, link, clock.now())
+        view = await asyncio.to_thread(_view, state_of(request).installation, link, clock.now())
     except BadLink as bad:
         return _bad(request, bad)
     return _page(request, view)
@@ -41,7 +42,7 @@ async def show_acknowledge_page(token: str, request: Request) -> HTMLResponse:
 @router.post("/a/{token}")
 async def acknowledge_step(token: str, request: Request) -> HTMLResponse:
     """Acknowledge the step of a link; for a decision, form field `choice` is `yes` or `no`."""
-    installation: Installation = request.app.state.installation
+    installation = state_of(request).installation
     try:
         link = _link(request, token)
     except BadLink as bad:
@@ -62,7 +63,7 @@ async def acknowledge_step(token: str, request: Request) -> HTMLResponse:
 
     try:
         loop = asyncio.get_running_loop()
-        view = await loop.run_in_executor(request.app.state.writers, act)
+        view = await loop.run_in_executor(state_of(request).writers, act)
     except BadLink as bad:
         return _bad(request, bad)
     except (CommandRefused, StorageError) as refused:
@@ -74,8 +75,7 @@ async def acknowledge_step(token: str, request: Request) -> HTMLResponse:
 def _link(request: Request, token: str) -> AcknowledgeLink:
     if len(token) > LONGEST_TOKEN:
         raise BadLink("this link is not whole: open it from the message itself, all of it")
-    link: AcknowledgeLink = request.app.state.links.read_token(token)
-    return link
+    return state_of(request).links.read_token(token)
 
 
 def _view(installation: Installation, link: AcknowledgeLink, now: DateTime) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from storage.incidents import board, warnings
 from web.api.installation_status import file_findings
 from web.api.warnings import warning_document
 from web.http.request_context import RequestContextDep
-from web.pages.live_updates import render_live_page
+from web.pages.live_page import render_live_page
 
 router = APIRouter(include_in_schema=False)
 _SHOWN = 50

@@ -136,18 +136,6 @@ def incident_trend(
     return _wide("chart", width, height, label, side, *marks, Markup('<path class="course" d="{0}"/>').format(lines))
 
 
-def meter(share: float, label: str) -> Markup:
-    """Meter of a used share; above 1 it is full and red."""
-    return Markup(
-        '<svg class="bar {state}" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" '
-        'aria-label="{label}: {share:.0f} %">'
-        '<rect class="whole" width="100" height="6" rx="1"/>'
-        '<rect class="passed" width="{width:.1f}" height="6" rx="1"/></svg>'
-    ).format(
-        state="late" if share > 1 else "running", label=label, share=share * 100, width=min(1.0, max(0.0, share)) * 100
-    )  # fmt: skip
-
-
 def shift_chart(days: Mapping[str, Any], zone: str, label: str) -> Markup:
     """Shift chart: who has each role over the coming days, for roles that change hands; gaps stand out."""
     rows = [row for row in days["roles"] if row["calendar"] or len(row["spans"]) > 1]

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from domain.command_handlers import CommandRefused
 from domain.commands import Declare
 from engine.installation import Installation
-from engine.learning.service import get_learning_service
 from engine.learning.similar_incidents import find_open_similar
 from storage.incidents import board, incidents
 from web.api.request_models import DeclareForm
@@ -95,9 +94,7 @@ def _alike(installation: Installation, given: Mapping[str, str], now: DateTime) 
     texts = {name: given.get(name, "").strip()[:200] for name in _TEXTS}
     if not texts["title"]:
         return []
-    return find_open_similar(get_learning_service(installation), **texts, playbook=given.get("playbook", ""), now=now)[
-        :_SHOWN
-    ]
+    return find_open_similar(installation.learning, **texts, playbook=given.get("playbook", ""), now=now)[:_SHOWN]
 
 
 def _minutes(given: Mapping[str, str]) -> int:

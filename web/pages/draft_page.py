@@ -16,7 +16,7 @@ from engine.installation import Installation
 from storage.incidents import incidents, timeline
 from web.api.incidents import incident_document
 from web.http.request_context import RequestContextDep
-from web.pages.live_updates import render_live_page
+from web.pages.live_page import render_live_page
 
 router = APIRouter(include_in_schema=False)
 _PIECES: Final = re.compile(r"[\u2e80-\uffef]|\w+|\s+|.", re.DOTALL)  # a character where words are not spaced

@@ -12,7 +12,7 @@ from engine.drill import read_model
 from engine.installation import Installation
 from web.http.request_context import RequestContextDep
 from web.pages.charts import bar_chart, sparkline
-from web.pages.live_updates import render_live_page
+from web.pages.live_page import render_live_page
 
 router = APIRouter(include_in_schema=False)
 _LISTED = 24

@@ -12,7 +12,7 @@ from engine.installation import Installation
 from engine.response.executive_overview import build_overview
 from web.http.page_rendering import negotiate_language, negotiate_time_zone
 from web.http.request_context import RequestContextDep
-from web.pages.live_updates import render_live_page
+from web.pages.live_page import render_live_page
 
 router = APIRouter(include_in_schema=False)
 

@@ -10,13 +10,12 @@ from fastapi.responses import RedirectResponse, Response
 from pendulum import DateTime
 
 from engine.customers import survey_answers
-from engine.customers.service import get_customer_service
 from engine.installation import Installation
 from storage.customers import follow_ups
 from web.api.customers import follow_up_document, follow_up_summary
 from web.http.request_context import RequestContextDep
 from web.pages.form_actions import read_form_fields
-from web.pages.live_updates import render_live_page
+from web.pages.live_page import render_live_page
 
 router = APIRouter(include_in_schema=False)
 _LISTED: Final = 30
@@ -30,7 +29,7 @@ async def show_follow_ups(request: Request, context: RequestContextDep) -> Respo
     def look(installation: Installation, now: DateTime) -> dict[str, Any]:
         with installation.database.read() as connection:
             found = follow_ups.list_follow_ups(connection, _LISTED)
-        customers = get_customer_service(installation)
+        customers = installation.customers
         return {"now": now, "rows": [{**row, "card": follow_up_summary(customers, row["ref"])} for row in found]}
 
     return await render_live_page(request, context, "follow-ups.html", look)
@@ -43,7 +42,7 @@ async def show_follow_up(
     """Show one follow-up: its figures, and the customers whom a person calls."""
 
     def look(installation: Installation, now: DateTime) -> dict[str, Any]:
-        found = follow_up_document(get_customer_service(installation), ref, calls=True, limit=_CALLS, after=after)
+        found = follow_up_document(installation.customers, ref, calls=True, limit=_CALLS, after=after)
         return {"now": now, "found": found, "after": after, "more": len(found["customers"]) == _CALLS, "step": _CALLS}
 
     return await render_live_page(request, context, "follow-up.html", look)
@@ -57,7 +56,7 @@ async def record_call(request: Request, ref: str, context: RequestContextDep) ->
     def act(installation: Installation, by: str, now: DateTime) -> None:
         note = given.get("note", "")[:2_000]
         survey_answers.record_callback(
-            get_customer_service(installation), ref, given.get("customer", "")[:200], now, by=by, note=note
+            installation.customers, ref, given.get("customer", "")[:200], now, by=by, note=note
         )
 
     await context.write(act, need="customers")

@@ -12,7 +12,7 @@ from engine.installation import Installation
 from web.api.health import HealthBoardServiceDep
 from web.http.request_context import RequestContextDep
 from web.pages.charts import forecast_chart, sparkline
-from web.pages.live_updates import render_live_page
+from web.pages.live_page import render_live_page
 
 router = APIRouter(include_in_schema=False)
 

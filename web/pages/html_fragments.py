@@ -7,8 +7,15 @@ from datetime import datetime
 
 from markupsafe import Markup, escape
 
+from locales import elapsed_share
+
 _URL = re.compile(r"https?://[^\s<>\"'，。；）】]+")
 _TRAILING = ".,;:!?)]"
+_BAR = Markup(
+    '<svg class="bar {state}"{times} viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label="{label}">'
+    '<rect class="whole" width="100" height="6" rx="1"/>'
+    '<rect class="passed" width="{width:.1f}" height="6" rx="1"/></svg>'
+)
 
 
 def link_urls(text: str) -> Markup:
@@ -23,16 +30,6 @@ def link_urls(text: str) -> Markup:
     return Markup("").join(parts)
 
 
-def elapsed_share(opens: str | None, due: str | None, now: datetime) -> float:
-    """Elapsed share of a window, 0.0 to 1.0."""
-    if not opens or not due:
-        return 0.0
-    begins, ends = datetime.fromisoformat(opens), datetime.fromisoformat(due)
-    length = (ends - begins).total_seconds()
-    passed = (now - begins).total_seconds()
-    return min(1.0, max(0.0, passed / length)) if length > 0 else float(passed > 0)
-
-
 def progress_bar(opens: str | None, due: str | None, now: datetime, state: str, label: str) -> Markup:
     """Progress bar of a clock: how much of its window has passed. `label` says the same in words.
 
@@ -41,9 +38,10 @@ def progress_bar(opens: str | None, due: str | None, now: datetime, state: str, 
     runs = state in ("running", "late", "waiting") and opens and due
     passed = 1.0 if state in ("done", "abandoned") else elapsed_share(opens, due, now)
     times = Markup(' data-opens="{0}" data-due="{1}"').format(opens, due) if runs else Markup("")
-    return Markup(
-        '<svg class="bar {state}"{times} viewBox="0 0 100 6" preserveAspectRatio="none" '
-        'role="img" aria-label="{label}">'
-        '<rect class="whole" width="100" height="6" rx="1"/>'
-        '<rect class="passed" width="{width:.1f}" height="6" rx="1"/></svg>'
-    ).format(state=state, times=times, label=label, width=passed * 100)
+    return _BAR.format(state=state, times=times, label=label, width=passed * 100)
+
+
+def meter(share: float, label: str) -> Markup:
+    """Meter of a used share; above 1 it is full and red."""
+    state, width = "late" if share > 1 else "running", min(1.0, max(0.0, share)) * 100
+    return _BAR.format(state=state, times="", label=f"{label}: {share * 100:.0f} %", width=width)

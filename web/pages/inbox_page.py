@@ -10,9 +10,9 @@ from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from domain.access import AccessRole
-from engine.installation import Installation
 from engine.process import clock
 from playbooks.errors import BadFile
+from web.app_state import state_of
 from web.auth.authentication import (
     AccessDenied,
     NotAuthenticated,
@@ -47,9 +47,9 @@ async def receive(name: str, request: Request, document: Annotated[dict[str, Any
         return error_response(
             request, 422, "name: a contact is no box; put a customer's into a header (?+X-Customer=...)"
         )
-    letterbox: InboxStore = request.app.state.letterbox
+    letterbox = state_of(request).inbox
     number = letterbox.put(box, received_at.isoformat(timespec="microseconds"), document)
-    installation: Installation = request.app.state.installation
+    installation = state_of(request).installation
     return JSONResponse({"id": str(number), "url": f"{installation.settings.local_url}/inbox/{box}#{number}"})
 
 
@@ -72,7 +72,7 @@ async def show_inboxes(request: Request) -> Response:
     letterbox = await _for_reader(request, None)
     asker: Principal = request.state.asker
     boxes = {box["name"]: box for box in await asyncio.to_thread(letterbox.boxes)}
-    installation: Installation = request.app.state.installation
+    installation = state_of(request).installation
     try:
         roster = installation.roster()
         names = {person: known.name for person, known in roster.people.items()}
@@ -112,18 +112,16 @@ async def _for_reader(request: Request, box: str | None) -> InboxStore:
         NotAuthenticated: nobody whom we know.
         AccessDenied: somebody who may not: it is another's box.
     """
-    asker = Principal()
+    state, asker = state_of(request), Principal()
     try:
-        asker = await asyncio.to_thread(
-            authenticate, request.app.state.installation, read_credentials(request), clock.now()
-        )
+        credentials = read_credentials(request, state.installation)
+        asker = await asyncio.to_thread(authenticate, state.installation, credentials, clock.now())
         require_permission(asker, "look")
         if box is not None:
             _demand_box(asker, box)
     except (NotAuthenticated, AccessDenied) as refused:
-        request.app.state.trail.record_refusal(request, asker, str(refused))
+        state.audit.record_refusal(request, asker, str(refused))
         raise
-    request.app.state.trail.record_activity(asker)
+    state.audit.record_activity(asker)
     request.state.asker = asker
-    letterbox: InboxStore = request.app.state.letterbox
-    return letterbox
+    return state.inbox

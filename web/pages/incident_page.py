@@ -13,16 +13,16 @@ from starlette.requests import Request
 
 from domain.facts import FactKind
 from domain.incident import CaseType
-from engine.customers.service import get_customer_service
 from engine.installation import Installation
+from locales.state_words import purpose_label
 from storage.incidents import board, incidents
 from web.api.customers import follow_up_summary
 from web.api.incidents import incident_document, timeline_document
 from web.api.learning import incident_learning
-from web.api.timeline_wording import purpose_label
 from web.auth.authentication import Principal
+from web.http.navigation import TIMELINE_FILTERS
 from web.http.request_context import RequestContextDep
-from web.pages.live_updates import render_live_page
+from web.pages.live_page import render_live_page
 from web.pages.timeline_chart import timeline_svg
 
 router = APIRouter(include_in_schema=False)
@@ -32,16 +32,6 @@ LAST_FACTS: Final = 200
 MOST_FACTS: Final = 5_000
 _LIVE_STATES: Final = frozenset({"open", "acknowledged", "waiting"})
 _BEGUN: Final = frozenset({"open", "acknowledged"})
-_PUBLIC: Final = (
-    K.DRAFTED, K.APPROVED, K.REJECTED, K.VOIDED, K.ORDERED, K.PUBLISHED, K.IN_DOUBT, K.PUBLISH_FAILED, K.RETRIED,
-    K.ALARMED, K.UPDATE_OVERDUE,
-)  # fmt: skip
-FILTER_KINDS: Final[dict[str, frozenset[str]]] = {
-    "clocks": frozenset({K.OPENED, K.ESCALATED, K.REMINDED, K.MISSED, K.STAGE_BEGUN, K.RESUMED, K.UPDATE_OVERDUE}),
-    "public": frozenset(_PUBLIC),
-    "delivery": frozenset({K.NOTICE_DEAD, K.NOTICE_UNKNOWN, K.WITHOUT_PREFECT}),
-    "notes": frozenset({K.NOTED, K.CORRECTED, K.IMPACT, K.PROMISED, K.MERGED}),
-}
 
 
 @router.get("/incidents")
@@ -84,7 +74,7 @@ async def show_incident(
             "running": [one["id"] for one in document["playbooks"]],
             "everybody": {one.id: one.name for one in roster.people.values()},
             **incident_learning(installation, document["ref"], now),
-            "follow": follow_up_summary(get_customer_service(installation), ref),
+            "follow": follow_up_summary(installation.customers, ref),
             **_at_a_glance(document, context.asker),
         }
 
@@ -108,12 +98,11 @@ def _told(installation: Installation, ref: str, filters: dict[str, Any]) -> tupl
         installation, ref, after=max(0, filters["after"]), limit=MOST_FACTS, last=0 if whole_of_it else LAST_FACTS
     )["entries"]  # fmt: skip
     count = told[-1]["seq"] if told else 0
-    wanted, people = FILTER_KINDS.get(filters["kind"]), filters["kind"] == "people"
+    wanted = TIMELINE_FILTERS.get(filters["kind"])
     found = [
         entry
         for entry in told
-        if (wanted is None or entry["kind"] in wanted)
-        and (not people or entry["by"])
+        if (wanted is None or (entry["kind"] in wanted.kinds if wanted.kinds else entry["by"]))
         and (not filters["by"] or filters["by"] in (entry["by"], *_named(entry)))
     ]
     return found, count

@@ -15,7 +15,7 @@ from engine.oncall import overrides, read_model
 from web.http.request_context import RequestContextDep
 from web.pages.charts import shift_chart
 from web.pages.form_actions import read_form_fields
-from web.pages.live_updates import render_live_page
+from web.pages.live_page import render_live_page
 
 router = APIRouter(include_in_schema=False)
 HOURS: Final = (1, 4, 8, 12, 24, 72)

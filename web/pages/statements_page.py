@@ -16,9 +16,10 @@ from engine.response import statements
 from storage.incidents import board, incidents
 from storage.samples.sample_store import SampleStore
 from web.api.incidents import incident_document
+from web.app_state import state_of
 from web.http.request_context import RequestContextDep
 from web.pages.charts import incident_trend
-from web.pages.live_updates import render_live_page
+from web.pages.live_page import render_live_page
 
 router = APIRouter(include_in_schema=False)
 
@@ -28,7 +29,7 @@ async def show_statements(
     request: Request, context: RequestContextDep, incident: Annotated[str, Query(max_length=64)] = ""
 ) -> Response:
     """Show the statements of one incident; by default of the newest open one."""
-    figures: SampleStore = request.app.state.figures.figures
+    figures: SampleStore = state_of(request).samples.figures
 
     def look(installation: Installation, now: DateTime) -> dict[str, Any]:
         with installation.database.read() as connection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
 from engine.installation import Installation
-from engine.process.clock import now
 from storage.database import StorageError
+from web.app_state import attach_state, open_public_state
 from web.http import errors
 from web.http.request_guard import RequestGuard
 from web.pages import status_page
@@ -35,10 +34,15 @@ def is_outage(error: StorageError) -> bool:
 
 def create_fallback_app(installation: Installation) -> FastAPI:
     """Create the application that needs no database."""
-    app = FastAPI(title="Tocsin", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
-    app.state.installation = installation
-    app.state.writers = ThreadPoolExecutor(1, thread_name_prefix="command")
-    app.state.status = status_page.StatusPageCache(installation, now)
+    state = open_public_state(installation)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        state.close()
+
+    app = FastAPI(title="Tocsin", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    attach_state(app, state)
     errors.install_error_handlers(app)
     app.include_router(status_page.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parents[1] / "static"), name="static")
@@ -50,13 +54,6 @@ def create_fallback_app(installation: Installation) -> FastAPI:
 async def _not_now(request: Request) -> Response:
     """Everything else."""
     return errors.error_response(request, 503, _WHY)
-
-
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    yield
-    app.state.status.close()
-    app.state.writers.shutdown(wait=False, cancel_futures=True)
 
 
 def serve_until_database_answers(installation: Installation, config: uvicorn.Config) -> None:

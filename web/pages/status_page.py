@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -15,74 +13,22 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pendulum import DateTime
 
 from engine.delivery.links import BadLink
-from engine.installation import Installation
 from engine.process import clock
-from engine.statuspage import page, subscribers
+from engine.statuspage import subscribers
 from engine.statuspage.subscribers import BadAddress, TooManySubscriptions
 from locales import normalise
 from storage.settings import SettingsError
+from web.app_state import public_state_of
 from web.auth.authentication import client_address
 from web.http.page_rendering import negotiate_time_zone, render_page, render_template
 
 router = APIRouter(include_in_schema=False)
 log = logging.getLogger("tocsin.web")
-_FRESH = 2.0  # seconds for which a look at the database is good
-_PATIENCE = 1.0  # seconds for which a reader waits for the database
-_AGAIN = 5.0  # seconds until a database that did not answer is waited for again
 _OLD = 60.0  # seconds from which a page says how old it is
-_KEEP_EVERY = 60.0
-_LONG_AGO = 1e9
 _CACHED = "public, max-age=15, stale-while-revalidate=60, stale-if-error=86400"
 LONGEST_TOKEN = 300
-
-
-class StatusPageCache:
-    """Status document, refreshed at most every two seconds; the last good copy during an outage."""
-
-    def __init__(self, installation: Installation, now: Callable[[], DateTime]) -> None:
-        self._installation, self._now = installation, now
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="status")
-        self._asking: asyncio.Future[None] | None = None
-        self._found: dict[str, Any] | None = None
-        self._looked = self._failed = self._kept = -_LONG_AGO
-        self._body: object = None
-
-    async def current(self) -> dict[str, Any]:
-        """Status document; never fails, and never takes longer than a second."""
-        if time.monotonic() - self._looked > _FRESH:
-            if self._asking is None or self._asking.done():
-                self._asking = asyncio.get_running_loop().run_in_executor(self._thread, self._look)
-            waits = 0.0 if time.monotonic() - self._failed < _AGAIN and self._found else _PATIENCE
-            done, _pending = await asyncio.wait({self._asking}, timeout=waits)
-            if not done:
-                self._failed = time.monotonic()
-        if self._found is None:
-            plan = subscribers.get_status_page_service(self._installation).plan
-            self._found = page.load_copy(self._installation.settings.home) or page.build_unknown_page(plan, self._now())
-        return self._found
-
-    def _look(self) -> None:
-        try:
-            found = page.build_page(
-                self._installation, subscribers.get_status_page_service(self._installation).plan, self._now()
-            )
-        except Exception as error:  # noqa: BLE001 - the public sees the last good copy, whatever it was
-            if self._failed < 0:
-                log.warning("the status page shows its last copy: %s", type(error).__name__)
-            self._failed = time.monotonic()
-            return
-        self._found, self._looked, self._failed = found, time.monotonic(), -_LONG_AGO
-        body = (found["overall"], found["services"], found["statements"])
-        if body != self._body or time.monotonic() - self._kept > _KEEP_EVERY:
-            page.save_copy(self._installation.settings.home, found)
-            self._body, self._kept = body, time.monotonic()
-
-    def close(self) -> None:
-        """Stop refreshing."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 def _language(request: Request) -> str:
@@ -94,10 +40,10 @@ def _language(request: Request) -> str:
 @router.get("/status")
 async def show_status(request: Request) -> Response:
     """Show the state of each service, and the statements."""
-    pages: StatusPageCache = request.app.state.status
-    installation: Installation = request.app.state.installation
+    pages = public_state_of(request).status
+    installation = public_state_of(request).installation
     found = await pages.current()
-    service = subscribers.get_status_page_service(installation)
+    service = installation.status_page
     language, zone = _language(request), negotiate_time_zone(request)
     html = render_template(
         request,
@@ -117,15 +63,15 @@ async def show_status(request: Request) -> Response:
 @router.get("/status/feed.atom")
 async def show_feed(request: Request) -> Response:
     """The statements as an Atom feed, in one language."""
-    pages: StatusPageCache = request.app.state.status
-    installation: Installation = request.app.state.installation
+    pages = public_state_of(request).status
+    installation = public_state_of(request).installation
     found = await pages.current()
     language = _language(request)
     base = installation.settings.links_url
     newest = max((one["at"] for one in found["statements"]), default="2000-01-01T00:00:00+00:00")
     xml = render_template(
         request, "status_feed.xml", language=language, found=found, base=base, updated=newest, kind=_kind(language),
-        host=urlsplit(base).hostname or "tocsin", title=subscribers.get_status_page_service(installation).plan.title,
+        host=urlsplit(base).hostname or "tocsin", title=installation.status_page.plan.title,
         shown=[one for one in found["statements"] if one["texts"] and not one["withdrawn"]],
     )  # fmt: skip
     return _cacheable(request, xml, "application/atom+xml; charset=utf-8")
@@ -162,15 +108,15 @@ async def subscribe(
     request: Request, address: Annotated[str, Form(max_length=1_000)] = "", lang: Annotated[str, Query()] = ""
 ) -> Response:
     """Subscribe to statements by e-mail. The answer never reveals whether an address is subscribed."""
-    installation: Installation = request.app.state.installation
+    installation = public_state_of(request).installation
     language = normalise(lang) if lang else _language(request)
-    service = subscribers.get_status_page_service(installation)
+    service = installation.status_page
 
     def act() -> None:
         subscribers.subscribe(service, address, language, clock.now(), client_address(request))
 
     try:
-        await asyncio.get_running_loop().run_in_executor(request.app.state.writers, act)
+        await asyncio.get_running_loop().run_in_executor(public_state_of(request).writers, act)
     except BadAddress as bad:
         return _note(request, "wrong", 422, language=language, wrong=str(bad))
     except TooManySubscriptions as many:
@@ -221,16 +167,16 @@ async def unsubscribe(request: Request, token: str) -> HTMLResponse:
 
 def _asking(request: Request, what: str, read: Callable[[subscribers.StatusPageService], str]) -> HTMLResponse:
     try:
-        read(subscribers.get_status_page_service(request.app.state.installation))
+        read(public_state_of(request).installation.status_page)
     except BadLink as bad:
         return _note(request, "wrong", 410 if "expired" in str(bad) else 400, wrong=str(bad))
     return _note(request, what)
 
 
 async def _done(request: Request, what: str, act: Callable[[subscribers.StatusPageService], bool]) -> HTMLResponse:
-    service = subscribers.get_status_page_service(request.app.state.installation)
+    service = public_state_of(request).installation.status_page
     try:
-        known = await asyncio.get_running_loop().run_in_executor(request.app.state.writers, act, service)
+        known = await asyncio.get_running_loop().run_in_executor(public_state_of(request).writers, act, service)
     except BadLink as bad:
         return _note(request, "wrong", 410 if "expired" in str(bad) else 400, wrong=str(bad))
     if not known:

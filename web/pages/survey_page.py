@@ -20,7 +20,7 @@ from engine.delivery.links import BadLink
 from engine.process import clock
 from storage.database import StorageError
 from web.api.customers import get_requested_service
-from web.api.samples import SampleService
+from web.app_state import state_of
 from web.http.page_rendering import render_page
 
 router = APIRouter(tags=["survey"], include_in_schema=False)
@@ -52,7 +52,7 @@ async def submit_survey(token: str, request: Request) -> HTMLResponse:
     try:
         _check(token)
         found, said = await loop.run_in_executor(
-            request.app.state.writers, lambda: survey_answers.record_answer(service, token, fields, clock.now())
+            state_of(request).writers, lambda: survey_answers.record_answer(service, token, fields, clock.now())
         )
     except BadLink as bad:
         return _bad(request, bad)
@@ -78,13 +78,12 @@ def _check(token: str) -> None:
 
 async def _as_samples(request: Request, said: SurveyAnswer) -> None:
     """An answer is a figure of satisfaction as any other; the answer itself stands already."""
-    at = clock.now()
-    figures: SampleService = request.app.state.figures
+    samples, at = state_of(request).samples, clock.now()
     rows: list[dict[str, Any]] = [_sample("csat", said.csat, at.isoformat())]
     if said.nps is not None:
         rows.append(_sample("nps", score_nps(said.nps), at.isoformat()))
     try:
-        await figures.run_in_store_thread(lambda: figures.intake.take_rows(rows, "", at))
+        await samples.run_in_store_thread(lambda: samples.intake.take_rows(rows, "", at))
     except Exception as error:  # noqa: BLE001 - a lost figure is no lost answer
         log.warning("an answer could not be kept as a figure: %s", type(error).__name__)
 

@@ -11,13 +11,13 @@ from pendulum import DateTime
 
 from engine.installation import Installation
 from engine.warning import checkpoints
-from playbooks.rulebook import Rulebook
 from storage.incidents import board, warnings
 from web.api.rules import rule_states
 from web.api.warnings import SilenceForm, build_silence, warning_document
+from web.app_state import state_of
 from web.http.request_context import RequestContextDep
 from web.pages.form_actions import read_form_fields
-from web.pages.live_updates import render_live_page
+from web.pages.live_page import render_live_page
 
 router = APIRouter(include_in_schema=False)
 _ENDED: Final = 20
@@ -28,7 +28,7 @@ _WORST: Final = ("firing", "recovering", "pending", "no_data", "ok")
 @router.get("/warnings")
 async def show_warnings(request: Request, context: RequestContextDep) -> Response:
     """Show standing warnings, the last that ended, every rule with its worst state, and silences."""
-    book: Rulebook = request.app.state.rulebook
+    book = state_of(request).rulebook
 
     def look(installation: Installation, now: DateTime) -> dict[str, Any]:
         rules = list(book.all())
@@ -53,7 +53,7 @@ async def show_warnings(request: Request, context: RequestContextDep) -> Respons
 @router.get("/warnings/rules/{name}")
 async def show_rule_states(request: Request, name: str, context: RequestContextDep) -> Response:
     """Show a rule on each of its series, with the reason for its state."""
-    book: Rulebook = request.app.state.rulebook
+    book = state_of(request).rulebook
 
     def look(installation: Installation, now: DateTime) -> dict[str, Any]:
         return {"now": now, "found": rule_states(request, installation, book, book.get(name), now)}

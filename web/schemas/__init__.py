@@ -17,11 +17,6 @@ def schema(name: str) -> dict[str, Any]:
     return found
 
 
-def schema_names() -> list[str]:
-    """Names of every schema."""
-    return sorted(path.stem for path in _FOLDER.glob("*.json"))
-
-
 def documented_responses(
     name: str, description: str = "Done", *, status: int = 200, command: bool = False
 ) -> dict[int | str, Any]:
