@@ -203,8 +203,8 @@ def _urgent(worst: int, most: int | None) -> ColumnElement[bool]:
 
     Nothing else is sent until they are out.
     """
-    lanes = OUTBOX.c.lane <= worst
-    return lanes if most is None else and_(lanes, or_(OUTBOX.c.lane != PRIORITY_PAGE, OUTBOX.c.rank <= most))
+    priorities = OUTBOX.c.lane <= worst
+    return priorities if most is None else and_(priorities, or_(OUTBOX.c.lane != PRIORITY_PAGE, OUTBOX.c.rank <= most))
 
 
 def most_urgent_rank(connection: Connection, now: DateTime, since: DateTime, slow: Iterable[str]) -> int | None:

@@ -95,8 +95,8 @@ def begin_follow_up(
     Raises:
         Refused: it is no incident, it was cancelled, or nobody holds a role that the follow-up calls.
     """
-    if incident.nature is not CaseType.INCIDENT or incident.status is IncidentStatus.CANCELLED:
-        said = "a warning" if incident.nature is not CaseType.INCIDENT else "cancelled"
+    if incident.case_type is not CaseType.INCIDENT or incident.status is IncidentStatus.CANCELLED:
+        said = "a warning" if incident.case_type is not CaseType.INCIDENT else "cancelled"
         raise CommandRefused(f"{incident.ref} is {said}: affected customers belong to an incident")
     follow = follow_ups.get_follow_up(connection, incident.id)
     if follow is not None and follow.state in (COLLECTED, ERASED):

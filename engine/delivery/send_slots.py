@@ -21,21 +21,21 @@ class SendSlots:
     """Counts of sends under way. The owner guards it by a lock."""
 
     def __init__(self) -> None:
-        self._lanes: Counter[int] = Counter()
+        self._in_use: Counter[int] = Counter()
         self._channels: Counter[str] = Counter()
         self._since: dict[str, float] = {}
 
     def is_full(self) -> bool:
         """Return whether no thread is free."""
-        return self._lanes.total() >= MAX_THREADS
+        return self._in_use.total() >= MAX_THREADS
 
     def lowest_priority(self) -> int:
         """Return the last priority of which more may be taken."""
-        if self._lanes[outbox.PRIORITY_PUBLICATION] >= MAX_PUBLICATION_THREADS:
+        if self._in_use[outbox.PRIORITY_PUBLICATION] >= MAX_PUBLICATION_THREADS:
             return outbox.PRIORITY_PAGE
         return (
             outbox.PRIORITY_PUBLICATION
-            if self._lanes[outbox.PRIORITY_REST] >= MAX_REST_THREADS
+            if self._in_use[outbox.PRIORITY_REST] >= MAX_REST_THREADS
             else outbox.PRIORITY_REST
         )
 
@@ -49,13 +49,13 @@ class SendSlots:
 
     def occupy(self, message: OutboxMessage) -> None:
         """Note that a chunk beginning with this message is under way."""
-        self._lanes[message.lane] += 1
+        self._in_use[message.lane] += 1
         self._channels[message.channel] += _weight(message)
         self._since.setdefault(message.channel, time.monotonic())
 
     def release(self, message: OutboxMessage) -> None:
         """Note that the chunk beginning with this message is over."""
-        self._lanes[message.lane] -= 1
+        self._in_use[message.lane] -= 1
         self._channels[message.channel] -= _weight(message)
         if self._channels[message.channel] <= 0:
             del self._channels[message.channel], self._since[message.channel]

@@ -56,7 +56,7 @@ def save_result(
     procedure, roster = _procedure(plan, verdict), installation.roster()
     with installation.database.write() as connection:
         documents.save_document(connection, document)
-        matter = open_review(
+        case = open_review(
             connection,
             service,
             procedure,
@@ -67,7 +67,7 @@ def save_result(
         )
         promised = open_actions(connection, roster, _promises(plan, record, verdict), now)
     actions = tuple(answer.ref for answer in promised)
-    return DrillResult(record, verdict, document, folder / "report.en.html", matter, actions)
+    return DrillResult(record, verdict, document, folder / "report.en.html", case, actions)
 
 
 def _document(

@@ -84,7 +84,7 @@ def _make(service: LearningService, name: str, begins: DateTime, scope: str, now
         drill = incidents.load_incident(connection, scope) if scope else None
         command = Declare(
             id=command_id, title=f"{title.en} · {title.zh}", playbook=PLAYBOOK, since=begins - plan.lead,
-            origin=drill.ref if drill else "customers", kind=KIND, nature=CaseType.REVIEW, drill=bool(scope),
+            origin=drill.ref if drill else "customers", kind=KIND, case_type=CaseType.REVIEW, drill=bool(scope),
             pace=drill.pace if drill else {},
         )  # fmt: skip
         (answer,) = begin_in_transaction(

@@ -122,10 +122,10 @@ def _evidence(installation: Installation, connection: Connection, kind: Recurren
     rows = recurrence_store.list_incidents_by_id(connection, ids) if kind.source == recurrence_store.INCIDENTS else []
     tickets = recurrence_store.list_tickets_by_id(connection, ids) if kind.source == recurrence_store.TICKETS else []
     cases = [_case(connection, roster, row.id) for row in rows]
-    matter = recurrence_store.find_case_id(connection, kind.id)
+    case = recurrence_store.find_case_id(connection, kind.id)
     ref, owner, due_at = "", "", None
-    if matter:
-        snapshot = incidents.load_snapshot(connection, incidents.list_response_ids(connection, matter)[0], roster)
+    if case:
+        snapshot = incidents.load_snapshot(connection, incidents.list_response_ids(connection, case)[0], roster)
         steps = list(snapshot.steps.values())
         ref, due_at = snapshot.incident.ref, max((step.due_at for step in steps), default=None)
         owner = next((step.owner or roster.primary(snapshot.plan(step).owner) or "" for step in steps), "")

@@ -80,7 +80,7 @@ def add_promise(
             made = incidents.load_incident(connection, known)
             return CommandResult(made.id, made.ref, str(made.status), changed=False)
         incident = incidents.load_incident(connection, incident_id)
-        kind = ActionKind.PROPOSAL if incident.nature is CaseType.WARNING else ActionKind.MEASURE
+        kind = ActionKind.PROPOSAL if incident.case_type is CaseType.WARNING else ActionKind.MEASURE
         action = Action(
             named, promised.owner, within, kind, origin=incident.ref, service=incident.service,
             because=_because(incident, " ".join(promised.because.split())[:1_000]),

@@ -195,18 +195,18 @@ def _call_again(learning: LearningService, news: Sequence[NewCase], now: DateTim
     """
     for one in news:
         with learning.installation.database.read() as connection:
-            matter = recurrence_store.find_case_id(connection, one.known)
-            if not matter:
+            case = recurrence_store.find_case_id(connection, one.known)
+            if not case:
                 continue
-            first = incidents.list_response_ids(connection, matter)[0]
+            first = incidents.list_response_ids(connection, case)[0]
             snapshot = incidents.load_snapshot(connection, first, learning.installation.roster())
         over, busy = snapshot.incident.status in _OVER, any(state.active for state in snapshot.steps.values())
         reason = f"{one.print.title} · {one.ref}"[:200]
         wanted: list[Reopen | Begin] = []
         if over:
-            wanted.append(Reopen(id=_command_id(one, "reopen"), incident=matter, reason=reason))
+            wanted.append(Reopen(id=_command_id(one, "reopen"), incident=case, reason=reason))
         if over or not busy:
-            wanted.append(Begin(id=_command_id(one, AGAIN), incident=matter, stage=AGAIN, reason=reason))
+            wanted.append(Begin(id=_command_id(one, AGAIN), incident=case, stage=AGAIN, reason=reason))
         for command in wanted:
             try:
                 commands.carry_out_command(learning.installation, command, now)

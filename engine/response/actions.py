@@ -32,7 +32,7 @@ def open_actions(
         if command_id not in known:
             command = Declare(
                 id=command_id, title=action.title.en, playbook=f"action-{action.kind}", by=by, origin=action.origin,
-                service=action.service, kind=str(action.kind), nature=CaseType.ACTION, drill=drill,
+                service=action.service, kind=str(action.kind), case_type=CaseType.ACTION, drill=drill,
             )  # fmt: skip
             wanted.append((validate_declaration(command, now), build_action_playbook(action)))
     return begin_in_transaction(connection, roster, wanted, now)

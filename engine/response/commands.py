@@ -89,8 +89,8 @@ def merge_incidents(installation: Installation, command: Merge, now: DateTime) -
             return _answer(connection, duplicate.id, changed=False)
         if duplicate.id == kept.id:
             raise CommandRefused(f"{kept.ref} cannot be merged into itself: name the incident that goes on")
-        if not kept.running or kept.nature is not duplicate.nature:
-            raise CommandRefused(f"{kept.ref} is {kept.status}: merge into a running {duplicate.nature}")
+        if not kept.running or kept.case_type is not duplicate.case_type:
+            raise CommandRefused(f"{kept.ref} is {kept.status}: merge into a running {duplicate.case_type}")
         if kept.drill != duplicate.drill:
             raise CommandRefused(
                 f"one of {duplicate.ref} and {kept.ref} is a drill, the other is real: they stay apart"

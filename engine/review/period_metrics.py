@@ -44,12 +44,12 @@ class PeriodMetrics:
         connection: Connection,
         metrics: Mapping[str, Metric],
         period: Period,
-        lane: str = LIVE_FEED,
+        feed: str = LIVE_FEED,
     ) -> None:
         self._figures = figures
         self._connection = connection
         self._metrics = metrics
-        self._lane = lane
+        self._lane = feed
         self._begins = period.begins
         self._ends = period.ends
         self.days = days_of(period)

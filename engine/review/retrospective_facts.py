@@ -75,7 +75,7 @@ def gather_facts(reviews: ReviewService, connection: Connection, case: CaseRecor
         "title": incident.title,
         "severity": incident.severity,
         "status": str(incident.status),
-        "nature": str(incident.nature),
+        "nature": str(incident.case_type),
         "kind": incident.kind,
         "service": incident.service,
         "drill": incident.drill,

@@ -140,13 +140,13 @@ def _hold_one(
         if not review_records.claim_period(connection, str(kind), period.name, matter="", **values):
             return None
         documents.save_document(connection, document)
-        matter = ""
+        case = ""
         if procedure is not None:
             command_id = f"review:{kind}:{period.name}"
             title = f"{document.title.en} · {document.title.zh}"
-            matter = open_review(connection, service, procedure, command_id, title, document, now)
-            review_records.update_run(connection, str(kind), period.name, matter=matter)
-    return ReviewResult(kind, period.name, document.id, matter, late)
+            case = open_review(connection, service, procedure, command_id, title, document, now)
+            review_records.update_run(connection, str(kind), period.name, matter=case)
+    return ReviewResult(kind, period.name, document.id, case, late)
 
 
 def open_review(  # noqa: PLR0913 - what a review is made of
@@ -169,7 +169,7 @@ def open_review(  # noqa: PLR0913 - what a review is made of
         return ""
     command = Declare(
         id=command_id, title=title, playbook=procedure.id, origin=origin or document.id, kind=document.kind,
-        nature=CaseType.REVIEW,
+        case_type=CaseType.REVIEW,
     )  # fmt: skip
     wanted = [
         (validate_declaration(command, now), _with_link(procedure, service.document_link(document.id), document.about))

@@ -30,16 +30,16 @@ FACTS: Final = "warning-facts"
 LEASE_LASTS: Final = timedelta(seconds=25)  # two ticks and a half without a word, and another engine takes over
 
 
-def save_checkpoint(connection: Connection, lane: str, at: DateTime, now: DateTime) -> None:
+def save_checkpoint(connection: Connection, feed: str, at: DateTime, now: DateTime) -> None:
     """Save that every tick of the feed up to `at` is evaluated; its changes commit with this transaction."""
-    before = load_checkpoint(connection, lane)
+    before = load_checkpoint(connection, feed)
     if before is None or before < at:
-        save_installation_fact(connection, _TICK + lane, {"at": at.isoformat()}, now)
+        save_installation_fact(connection, _TICK + feed, {"at": at.isoformat()}, now)
 
 
-def load_checkpoint(connection: Connection, lane: str) -> DateTime | None:
+def load_checkpoint(connection: Connection, feed: str) -> DateTime | None:
     """Load the last tick of the feed that is done; None: there was none."""
-    found = load_installation_fact(connection, _TICK + lane)
+    found = load_installation_fact(connection, _TICK + feed)
     if found is None:
         return None
     at = pendulum.parse(found[0]["at"])

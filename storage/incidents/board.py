@@ -74,7 +74,7 @@ def list_board_rows(  # noqa: PLR0913 - each narrows the list
 
 
 def list_open_cases(
-    connection: Connection, nature: CaseType, *, drill: bool, severities: Sequence[str] = (), limit: int = 20,
+    connection: Connection, case_type: CaseType, *, drill: bool, severities: Sequence[str] = (), limit: int = 20,
     urgent_first: bool = False,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """List the open cases of a type, real or drill, the newest or the most urgent first.
@@ -84,7 +84,7 @@ def list_open_cases(
     names = ("id", "ref", "title", "service", "facts")
     query = select(*(INCIDENT.c[name] for name in names))
     query = query.where(
-        INCIDENT.c.status.in_(OPEN_STATUSES), INCIDENT.c.nature == str(nature), INCIDENT.c.drill.is_(drill)
+        INCIDENT.c.status.in_(OPEN_STATUSES), INCIDENT.c.nature == str(case_type), INCIDENT.c.drill.is_(drill)
     )
     if severities:
         query = query.where(INCIDENT.c.severity.in_(severities))
@@ -118,7 +118,7 @@ def count_open(connection: Connection) -> int:
 
 
 def _of(natures: Sequence[CaseType]) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = INCIDENT.c.nature.in_([str(nature) for nature in natures])
+    found: ColumnElement[bool] = INCIDENT.c.nature.in_([str(case_type) for case_type in natures])
     return found
 
 

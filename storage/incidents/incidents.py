@@ -173,7 +173,7 @@ def incident_from_row(row: Row[Any]) -> Incident:
         id=row.id, ref=row.ref, title=row.title, severity=row.severity, declared_at=row.declared_at,
         status=IncidentStatus(row.status), origin=row.origin, service=row.service, kind=row.kind, drill=row.drill,
         pace=row.pace, mitigated_at=row.mitigated_at, closed_at=row.closed_at, last_public_at=row.last_public_at,
-        impact=Impact(row.customers, row.orders, row.money, row.brand), nature=CaseType(row.nature),
+        impact=Impact(row.customers, row.orders, row.money, row.brand), case_type=CaseType(row.nature),
     )  # fmt: skip
 
 
@@ -225,9 +225,9 @@ def reserve_numbers(connection: Connection, count: int) -> list[int]:
     return list(range(last + 1, last + 1 + count))
 
 
-def make_reference(number: int, nature: CaseType = CaseType.INCIDENT) -> str:
+def make_reference(number: int, case_type: CaseType = CaseType.INCIDENT) -> str:
     """Make a case's reference; all types share their numbers, so `42` means one of them."""
-    return f"{REFERENCE_PREFIXES[nature]}-{number}"
+    return f"{REFERENCE_PREFIXES[case_type]}-{number}"
 
 
 def add_response(connection: Connection, incident_id: str, response: Response, position: int) -> None:
@@ -316,7 +316,7 @@ def incident_values(incident: Incident) -> dict[str, Any]:
         **{name: getattr(incident, name) for name in names},
         **{name: getattr(incident.impact, name) for name in _IMPACT_FIELDS},
         "status": str(incident.status),
-        "nature": str(incident.nature),
+        "nature": str(incident.case_type),
         "pace": dict(incident.pace),
     }
 

@@ -54,11 +54,11 @@ def type_(web: Served, *words: str, **environment: str) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def figures_of(web: Served, lane: str = "") -> list[tuple[int, float]]:
+def figures_of(web: Served, feed: str = "") -> list[tuple[int, float]]:
     store = open_sample_store(web.installation.settings)
     try:
         start, end = pendulum.datetime(2000, 1, 1), pendulum.datetime(2100, 1, 1)
-        columns = store.between(lane, None, start, end)
+        columns = store.between(feed, None, start, end)
         return sorted(zip(columns.at, columns.value, strict=True))
     finally:
         store.close()

@@ -177,8 +177,8 @@ def test_a_replay_says_where_it_is(web: Served) -> None:
         ("replay-a", {}, 422),
     ],
 )
-def test_a_replay_that_cannot_be_is_refused(web: Served, lane: str, form: dict[str, Any], status: int) -> None:
-    assert valid("error", web.client.put(f"/api/replays/{lane}", json=form), status)["error"]
+def test_a_replay_that_cannot_be_is_refused(web: Served, feed: str, form: dict[str, Any], status: int) -> None:
+    assert valid("error", web.client.put(f"/api/replays/{feed}", json=form), status)["error"]
 
 
 def test_sources_are_shown_with_what_is_wrong(web: Served, home: Path) -> None:

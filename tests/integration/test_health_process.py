@@ -66,7 +66,7 @@ class Broken:
     def __init__(self) -> None:
         self.looked = 0
 
-    def risk_ahead(self, at: DateTime, lane: str, service: str) -> None:
+    def risk_ahead(self, at: DateTime, feed: str, service: str) -> None:
         self.looked += 1
         if self.looked == 1:
             raise StorageError("the figures cannot be read")

@@ -26,7 +26,7 @@ def web_fixture(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
         yield running
 
 
-def push(web: Served, *samples: tuple[str, float, float, float], lane: str = "", **labels: str) -> None:
+def push(web: Served, *samples: tuple[str, float, float, float], feed: str = "", **labels: str) -> None:
     """Metric, minutes ago, value, count."""
     now = clock.now()
     rows = [
@@ -34,7 +34,7 @@ def push(web: Served, *samples: tuple[str, float, float, float], lane: str = "",
          "labels": labels}
         for metric, ago, value, count in samples
     ]  # fmt: skip
-    answer = web.client.post("/api/samples", json={"samples": rows, "lane": lane})
+    answer = web.client.post("/api/samples", json={"samples": rows, "lane": feed})
     assert answer.status_code == 202, answer.text
 
 
@@ -101,7 +101,7 @@ def test_a_broken_file_is_named_and_the_shipped_plan_holds(web: Served, home: Pa
 
 
 def test_a_replay_has_its_own_board(web: Served) -> None:
-    push(web, ("response_time", 1, 20, 1), lane="replay-day")
+    push(web, ("response_time", 1, 20, 1), feed="replay-day")
     position = {"position": clock.now().isoformat()}
     assert web.client.put("/api/replays/replay-day", json=position).status_code == 200
     found = valid("health-board", web.client.get("/api/health", params={"lane": "replay-day"}))

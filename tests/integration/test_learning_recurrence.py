@@ -32,7 +32,7 @@ def learn(installation: InstallationHarness) -> int:
 
 def raised(installation: InstallationHarness) -> list[ListedWarning]:
     with installation.installation.database.read() as connection:
-        found = warnings.list_warnings(connection, lane=None, standing_only=False)
+        found = warnings.list_warnings(connection, feed=None, standing_only=False)
     return [row for row in found if row.rule.startswith("recurrence:")]
 
 

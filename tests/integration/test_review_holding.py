@@ -312,7 +312,7 @@ def test_one_retrospective_that_cannot_be_written_keeps_no_other_from_its_people
 def test_the_day_says_what_the_rule_says_and_where_it_is_worked_on(installation: InstallationHarness) -> None:
     service = desk_since(installation)
     command = Declare(
-        id="slow", title="First response over 45 s", playbook="process-retrospective", nature=CaseType.WARNING
+        id="slow", title="First response over 45 s", playbook="process-retrospective", case_type=CaseType.WARNING
     )
     ref = commands.declare(installation.installation, command, installation.now).ref
     row = {

@@ -36,7 +36,7 @@ async def list_warnings(
 
     def look(installation: Installation, now: DateTime) -> dict[str, Any]:
         with installation.database.read() as connection:
-            rows = warnings.list_warnings(connection, lane=lane, standing_only=status == "standing", limit=limit)
+            rows = warnings.list_warnings(connection, feed=lane, standing_only=status == "standing", limit=limit)
             evaluated = checkpoints.load_checkpoint(connection, lane)
             said = checkpoints.load_evaluator_facts(connection)
         return {
