@@ -24,14 +24,14 @@ _QUICK = 20_000  # rows that need no progress bar
 def backtest(
     rule_file: Annotated[str, typer.Argument(metavar="RULE", help="A rule file, or the id of a rule.")],
     figures: Annotated[
-        Path | None, typer.Argument(help="CSV: time,metric,value[,count][,labels...]. Default: this home's history.")
+        Path | None, typer.Argument(help="CSV: time,metric,value[,count][,labels...]. Default: the stored history.")
     ] = None,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Where the plot goes. Default: RULE.svg here.")] = None,
-    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw none.")] = False,
-    zone: Annotated[str, typer.Option("--zone", help="Of times without an offset, and of the plot.")] = "UTC",
+    plot: Annotated[Path | None, typer.Option("--plot", help="File for the plot. Default: RULE.svg here.")] = None,
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw no plot.")] = False,
+    zone: Annotated[str, typer.Option("--zone", help="Time zone of times without an offset, and of the plot.")] = "UTC",
     as_json: AsJson = False,
 ) -> None:
-    """Run a rule over past figures: when it would have fired, warnings a day, and a plot with the firing marked."""
+    """Run a rule over past samples: when it would have fired, warnings a day, a plot with the firings marked."""
     from engine.samples.csv_file import BadSamplesFile, parse_zone
     from playbooks.rulebook import Rulebook
 

@@ -18,10 +18,10 @@ def move(
     to: Annotated[
         str, typer.Option("--to", metavar="URL", help="postgresql://USER@HOST/NAME, an empty database.")
     ] = "",
-    unseal: Annotated[bool, typer.Option("--unseal", help="Take it back: the old files may be written again.")] = False,
+    unseal: Annotated[bool, typer.Option("--unseal", help="Revert a move: the old files accept writes again.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Move from SQLite to PostgreSQL, open incidents and all; the old files refuse every write from then on."""
+    """Move from SQLite to PostgreSQL, with open incidents; afterwards the old files refuse every write."""
     from storage import postgres_migration
     from storage.database import StorageError
 
@@ -52,9 +52,9 @@ def move(
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE.tar.gz", help="A new file.")], as_json: AsJson = False
+    file: Annotated[Path, typer.Argument(metavar="FILE.tar.gz", help="The file to create.")], as_json: AsJson = False
 ) -> None:
-    """Back up this home into one file, while it runs: databases, configuration, signing key. Keep it secret."""
+    """Back up databases, configuration and signing key into one file, while Tocsin runs. Keep it secret."""
     from engine.process.clock import now
     from storage import backups
 
@@ -66,10 +66,10 @@ def backup(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE.tar.gz", help="Made by `tocsin backup`.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.tar.gz", help="A file made by `tocsin backup`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Restore a backup into an empty home (TOCSIN_HOME). What fell due since is late, and called at once."""
+    """Restore a backup into an empty home folder (TOCSIN_HOME). Deadlines missed since are reported at once."""
     from storage import backups
 
     settings = _settings()

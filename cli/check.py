@@ -12,15 +12,17 @@ from cli.common import AsJson, CommandError, _, home_folder, say, show_json, ter
 
 def check(
     *,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Stop short of sending test messages.")] = False,
-    at_rest: Annotated[bool, typer.Option("--at-rest", help="Only what can be checked while Tocsin is down.")] = False,
-    inbox: Annotated[
-        bool, typer.Option("--inbox", help="Accept channels that wake nobody, as the shipped inbox.")
+    quiet: Annotated[bool, typer.Option("--quiet", help="Send no test messages.")] = False,
+    at_rest: Annotated[
+        bool, typer.Option("--at-rest", help="Run only the checks that work while Tocsin is down.")
     ] = False,
-    hand_over: Annotated[bool, typer.Option("--hand-over", help="Open an action for each broken thing.")] = False,
+    inbox: Annotated[
+        bool, typer.Option("--inbox", help="Accept channels that wake nobody, such as the built-in inbox.")
+    ] = False,
+    hand_over: Annotated[bool, typer.Option("--hand-over", help="Open an action for each broken item.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check the whole response chain, a line each; exit 1 if anything is broken."""
+    """Check the whole response chain, one line per item. Exit 1 if anything is broken."""
     from engine.check.chain_check import CheckScope, run_checks
     from engine.check.chain_check import open_repair_actions as hand
     from engine.installation import Installation

@@ -15,13 +15,13 @@ from locales import Translator, normalise, translator
 
 TokenFile = Annotated[
     Path | None,
-    typer.Option("--token-file", envvar="TOCSIN_TOKEN_FILE", help="File with your token; else TOCSIN_TOKEN."),
+    typer.Option("--token-file", envvar="TOCSIN_TOKEN_FILE", help="File with your token. Default: TOCSIN_TOKEN."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
-CommandId = Annotated[str, typer.Option("--id", help="Id of your own making: the same id again changes nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+CommandId = Annotated[str, typer.Option("--id", help="Your own id of the command: repeating it changes nothing.")]
 Incident = Annotated[str, typer.Argument(help="Reference such as INC-42, or 42.")]
-StepName = Annotated[str, typer.Argument(help="Step such as apology/draft; PLAYBOOK:STEP where two have it.")]
-As = Annotated[str, typer.Option("--as", help="On this machine, without a token: in whose name.")]
+StepName = Annotated[str, typer.Argument(help="Step such as apology/draft; PLAYBOOK:STEP if two playbooks have it.")]
+As = Annotated[str, typer.Option("--as", help="Person in whose name you act, on this machine without a token.")]
 
 
 class CommandError(Exception):

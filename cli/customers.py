@@ -21,7 +21,7 @@ def take_in(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in the customers of a file. Bad rows are named (exit 1), the good ones kept; a repeat counts once."""
+    """Import customers from a file. Bad rows are reported (exit 1), good ones kept; a repeat counts once."""
     from cli.customers_import import import_and_report as work
 
     work(incident, file, read_token(token_file), as_json=as_json)
@@ -29,7 +29,7 @@ def take_in(
 
 @app.command(epilog=example("tocsin customers show INC-1"))
 def show(incident: Incident, token_file: TokenFile = None, as_json: AsJson = False) -> None:
-    """Show the state of an incident's follow-up, and its figures."""
+    """Show the state and the figures of an incident's follow-up."""
     from cli.client import get, incident_path
 
     found = get(incident_path(incident, "customers"), read_token(token_file), limit=0)
@@ -45,12 +45,12 @@ def show(incident: Incident, token_file: TokenFile = None, as_json: AsJson = Fal
 def list_(
     incident: Incident,
     *,
-    csv: Annotated[bool, typer.Option("--csv", help="As CSV, for a spreadsheet; contacts masked.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="So many at most.")] = 100,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV for a spreadsheet, with contacts masked.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of customers.")] = 100,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List customers, the most urgent first: what they are owed and what they said."""
+    """List customers, the most urgent first, with what they are owed and what they answered."""
     from cli.customers_view import print_customers
 
     print_customers(incident, read_token(token_file), calls=False, limit=limit, as_csv=csv, as_json=as_json)
@@ -60,12 +60,12 @@ def list_(
 def callbacks(
     incident: Incident,
     *,
-    csv: Annotated[bool, typer.Option("--csv", help="As CSV, for a spreadsheet; contacts masked.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="So many at most.")] = 100,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV for a spreadsheet, with contacts masked.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of customers.")] = 100,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the customers whom a person has still to call, the first to call first."""
+    """List the customers who still need a call, in order of priority."""
     from cli.customers_view import print_customers
 
     print_customers(incident, read_token(token_file), calls=True, limit=limit, as_csv=csv, as_json=as_json)
@@ -75,7 +75,7 @@ def callbacks(
 def called(
     incident: Incident,
     customer: Customer,
-    note: Annotated[str, typer.Option(help="What came of it.")] = "",
+    note: Annotated[str, typer.Option(help="Result of the call.")] = "",
     speaker: As = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
@@ -96,7 +96,7 @@ def again(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Record a repeat complaint: the customer's case opens again, and its owner is called."""
+    """Record a repeat complaint: the customer's problem is open again, and its owner is called."""
     import uuid
 
     from cli.client import incident_path, post
@@ -108,7 +108,7 @@ def again(
 
 @app.command(epilog=example("tocsin customers forget C1001"))
 def forget(customer: Customer, token_file: TokenFile = None, as_json: AsJson = False) -> None:
-    """Forget a customer in every incident: contact, number and words go; figures stay, without them."""
+    """Erase a customer's contact, number and words in every incident; anonymous figures stay."""
     from cli.client import post
 
     answer = post("/api/customers/forget", read_token(token_file), {"customer": customer})

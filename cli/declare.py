@@ -33,22 +33,22 @@ def declare(
     playbook: Annotated[
         str, typer.Option("--playbook", "-p", help="`tocsin playbook list` names them.")
     ] = "four-hour-response",
-    since: Annotated[str, typer.Option(help="When it began, ISO 8601 with offset: the clock starts then.")] = "",
-    severity: Annotated[str, typer.Option(help="Default: the playbook's.")] = "",
-    origin: Annotated[str, typer.Option(help="Where it came from, for example public-opinion.")] = "",
-    service: Annotated[str, typer.Option(help="Which service.")] = "",
-    kind: Annotated[str, typer.Option(help="What kind of problem, for example outage.")] = "",
-    customers: Annotated[int, typer.Option(min=0, help="How many customers are harmed.")] = 0,
-    orders: Annotated[int, typer.Option(min=0, help="How many orders.")] = 0,
-    money: Annotated[int, typer.Option(min=0, help="How much money, in the roster's currency.")] = 0,
-    brand: Annotated[int, typer.Option(min=0, max=3, help="The brand: 0 none to 3 severe.")] = 0,
-    drill: Annotated[bool, typer.Option("--drill", help="An exercise: marked everywhere, never public.")] = False,
-    pace: Annotated[float, typer.Option(min=1, help="Only with --drill: how many times real time.")] = 1,
+    since: Annotated[str, typer.Option(help="When it began, ISO 8601 with offset; the clock starts then.")] = "",
+    severity: Annotated[str, typer.Option(help="Severity. Default: the playbook's.")] = "",
+    origin: Annotated[str, typer.Option(help="Origin, for example public-opinion.")] = "",
+    service: Annotated[str, typer.Option(help="The affected service.")] = "",
+    kind: Annotated[str, typer.Option(help="Kind of problem, for example outage.")] = "",
+    customers: Annotated[int, typer.Option(min=0, help="Number of customers affected.")] = 0,
+    orders: Annotated[int, typer.Option(min=0, help="Number of orders affected.")] = 0,
+    money: Annotated[int, typer.Option(min=0, help="Amount of money, in the roster's currency.")] = 0,
+    brand: Annotated[int, typer.Option(min=0, max=3, help="Harm to the brand, 0 (none) to 3 (severe).")] = 0,
+    drill: Annotated[bool, typer.Option("--drill", help="Declare a drill: marked everywhere, never public.")] = False,
+    pace: Annotated[float, typer.Option(min=1, help="Only with --drill: speed as a multiple of real time.")] = 1,
     command_id: CommandId = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Declare an incident: the right people are called at once."""
+    """Declare an incident: the owners of its first steps are called at once."""
     import uuid
 
     if pace > 1 and not drill:

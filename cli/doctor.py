@@ -15,7 +15,7 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Look at the installation: database, clocks, disk, files, Prefect, links, versions. Exit 1 if any is wrong."""
+    """Examine database, clocks, disk, files, Prefect, links and versions. Exit 1 if anything is wrong."""
     from storage.settings import SettingsError, load_settings
 
     try:

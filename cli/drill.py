@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Full-chain drills: lint, run, compare, abort.", rich_markup_mode=None)
 
 PlanFile = Annotated[Path, typer.Argument(metavar="PLAN.yaml", help="The plan of a drill.")]
-Name = Annotated[str, typer.Argument(metavar="DRILL", help="As `tocsin drill list` names it.")]
+Name = Annotated[str, typer.Argument(metavar="DRILL", help="A drill as named by `tocsin drill list`.")]
 
 
 @app.command(epilog=example("tocsin drill lint examples/drill.yaml"))
 def lint(plan: PlanFile, as_json: AsJson = False) -> None:
-    """Check a plan: file, line, field and what would be right."""
+    """Check a plan; mistakes are reported with file, line, field and the correct form."""
     from playbooks.drill_file import read_drill_plan
     from playbooks.errors import BadFile
 
@@ -50,7 +50,7 @@ def run(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a drill here and now: PASS (exit 0), FAIL or INVALID (exit 1). Ctrl-C stops it safely."""
+    """Run a drill now: PASS (exit 0), FAIL or INVALID (exit 1). Ctrl-C stops it safely."""
     import asyncio
 
     from engine.drill import run_drill
@@ -79,7 +79,7 @@ def run(
 
 @app.command("list", epilog=example("tocsin drill list"))
 def list_(as_json: AsJson = False) -> None:
-    """List the drill that runs here, and those that were held, the newest first."""
+    """List the running drill and past drills, the newest first."""
     from engine.drill.read_model import list_history, read_running
 
     installation = _installation()
@@ -103,7 +103,7 @@ def list_(as_json: AsJson = False) -> None:
 
 @app.command(epilog=example("tocsin drill show 20261122-173000"))
 def show(name: Name, as_json: AsJson = False) -> None:
-    """Show what a drill found, and where its report is."""
+    """Show the results of a drill and the path of its report."""
     found = _read(name)
     if as_json:
         show_json(found)
@@ -116,7 +116,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
 @app.command(epilog=example("tocsin drill compare 20261022-173000 20261122-173000"))
 def compare(old: Name, new: Name, as_json: AsJson = False) -> None:
-    """Compare two drills: whether the newer one is worse, beyond chance and enough to matter."""
+    """Compare two drills: whether the newer one is worse, beyond chance and by a relevant amount."""
     from engine.drill.comparison import compare_with_earlier
 
     found = compare_with_earlier([_record(old)], _record(new))
@@ -136,7 +136,7 @@ def compare(old: Name, new: Name, as_json: AsJson = False) -> None:
 
 @app.command(epilog=example("tocsin drill abort"))
 def abort(as_json: AsJson = False) -> None:
-    """Stop the drill that runs: no new journeys, five seconds for those under way, the fault put right."""
+    """Stop the running drill: no new journeys, five seconds for those in progress, the fault reverted."""
     from engine.drill.conductor import ABORT
     from engine.drill.folders import ALIVE
 

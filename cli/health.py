@@ -12,12 +12,12 @@ from cli.common import AsJson, TokenFile, read_token, show_json
 
 def health(
     *,
-    service: Annotated[str, typer.Option("--service", "-s", help="Of one service; default: of all together.")] = "",
-    lane: Annotated[str, typer.Option(help="Of a replay, where it is; default: live.")] = "",
+    service: Annotated[str, typer.Option("--service", "-s", help="One service. Default: all services together.")] = "",
+    lane: Annotated[str, typer.Option(help="Feed of a replay, at its current position. Default: live.")] = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how the operation is: core figures, indices, staffing, the next 48 hours, and what to do."""
+    """Show core metrics, indices, staffing, the forecast of 48 hours, and what to do."""
     found = client.get("/api/health", read_token(token_file), service=service, lane=lane)
     if as_json:
         show_json(found)

@@ -8,26 +8,24 @@ import typer
 
 from cli.common import As, AsJson, CommandError, CommandId, Incident, TokenFile, _, example, read_token, say, show_json
 
-suggestions = typer.Typer(
-    no_args_is_help=True, help="Suggestions of customers and what became of them.", rich_markup_mode=None
-)
-action = typer.Typer(no_args_is_help=True, help="A promise with its owner and date.", rich_markup_mode=None)
+suggestions = typer.Typer(no_args_is_help=True, help="Customers' suggestions and their answers.", rich_markup_mode=None)
+action = typer.Typer(no_args_is_help=True, help="Promised actions with owner and date.", rich_markup_mode=None)
 
 Owner = Annotated[str, typer.Option(help="A role of the roster, or a person's id.")]
-Due = Annotated[str, typer.Option(help="14d, or a date such as 2026-12-01.")]
+Due = Annotated[str, typer.Option(help="Due date: 14d, or a date such as 2026-12-01.")]
 
 
 @suggestions.command("list", epilog=example("tocsin suggestions list --csv"))
 def list_suggestions(
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Also those that were answered.")] = False,
-    drills: Annotated[bool, typer.Option("--drills", help="Also those of drills.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="As CSV, for a spreadsheet.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=5_000, help="So many at most.")] = 500,
+    everything: Annotated[bool, typer.Option("--all", help="Include answered suggestions.")] = False,
+    drills: Annotated[bool, typer.Option("--drills", help="Include suggestions of drills.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV for a spreadsheet.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=5_000, help="Maximum number of suggestions.")] = 500,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what customers suggest, most voices first: what the next product meeting has to answer."""
+    """List customers' suggestions for the next product meeting, the most frequent first."""
     from cli import client
 
     found = client.get(
@@ -45,19 +43,19 @@ def list_suggestions(
     epilog=example('tocsin suggestions answer SUG-1 --answer "from March on" --action --owner pr-lead')
 )
 def answer(
-    suggestion: Annotated[str, typer.Argument(help="Such as SUG-1.")],
+    suggestion: Annotated[str, typer.Argument(help="Reference such as SUG-1.")],
     *,
-    answer: Annotated[str, typer.Option("--answer", help="What is done, or why not.")],
-    with_action: Annotated[bool, typer.Option("--action", help="It promises something: open an action.")] = False,
+    answer: Annotated[str, typer.Option("--answer", help="What will be done, or why not.")],
+    with_action: Annotated[bool, typer.Option("--action", help="Open an action for what the answer promises.")] = False,
     owner: Owner = "",
     due: Due = "30d",
-    title: Annotated[str, typer.Option(help="Of the action; else the suggestion itself.")] = "",
+    title: Annotated[str, typer.Option(help="Title of the action. Default: the suggestion.")] = "",
     command_id: CommandId = "",
     speaker: As = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Record what the product meeting answers to a suggestion; with --action it gets an owner and a date."""
+    """Record the product meeting's answer to a suggestion; --action adds an owner and a date."""
     import uuid
     from urllib.parse import quote
 
@@ -83,12 +81,12 @@ def answer(
 
 @suggestions.command(epilog=example("tocsin suggestions share --from 2026-10-01T00:00:00+08:00"))
 def share(
-    from_: Annotated[str, typer.Option("--from", help="ISO 8601 with offset; default: thirty days ago.")] = "",
-    to: Annotated[str, typer.Option("--to", help="ISO 8601 with offset; default: now.")] = "",
+    from_: Annotated[str, typer.Option("--from", help="Start, ISO 8601 with offset. Default: thirty days ago.")] = "",
+    to: Annotated[str, typer.Option("--to", help="End, ISO 8601 with offset. Default: now.")] = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show how many complaints became a recorded improvement, against the aim."""
+    """Show the share of complaints that became a recorded improvement, against the target."""
     from cli import client
 
     found = client.get("/api/improvement", read_token(token_file), **{"from": from_, "to": to})
@@ -101,13 +99,13 @@ def share(
 
 
 def actions(
-    running: Annotated[bool, typer.Option("--open", help="Only those that are not over.")] = False,
-    late: Annotated[bool, typer.Option("--late", help="Only those whose deadline has passed.")] = False,
-    of: Annotated[str, typer.Option("--of", help="Only of that matter, such as INC-1.")] = "",
+    running: Annotated[bool, typer.Option("--open", help="Only open actions.")] = False,
+    late: Annotated[bool, typer.Option("--late", help="Only actions whose deadline has passed.")] = False,
+    of: Annotated[str, typer.Option("--of", help="Only actions of this case, such as INC-1.")] = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List promised actions, the first due first: owner, deadline, where each comes from."""
+    """List promised actions in order of deadline, with owner and origin."""
     from cli import client
 
     found = client.get("/api/actions", read_token(token_file), open=_flag(running), late=_flag(late), origin=of)
@@ -123,17 +121,17 @@ def actions(
 def add(
     incident: Incident,
     *,
-    title: Annotated[str, typer.Option("--title", "-t", help="What is promised, in a line.")],
+    title: Annotated[str, typer.Option("--title", "-t", help="What is promised, in one line.")],
     owner: Owner,
     due: Due,
     zh: Annotated[str, typer.Option(help="The same in Chinese.")] = "",
-    because: Annotated[str, typer.Option(help="Why, for whoever reads it later.")] = "",
+    because: Annotated[str, typer.Option(help="The reason, for later readers.")] = "",
     command_id: CommandId = "",
     speaker: As = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Record a measure that was promised: its owner is called, reminded, and relieved when it is late."""
+    """Record a promised measure: its owner is called and reminded; when it is late, it escalates."""
     import uuid
 
     from cli import client
@@ -156,7 +154,7 @@ def show(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a promise: who owns it, by when, why, and what proves that it was done."""
+    """Show a promised action: owner, deadline, reason, and evidence that it was done."""
     from urllib.parse import quote
 
     from cli import client
@@ -171,7 +169,7 @@ def show(
 
 
 def recurrences(token_file: TokenFile = None, as_json: AsJson = False) -> None:
-    """List kinds of problems that came again, each with its warning and its optimisation proposal."""
+    """List recurring kinds of problems, each with its warning and its optimisation proposal."""
     from cli import client
 
     found = client.get("/api/recurrences", read_token(token_file))

@@ -30,7 +30,7 @@ from cli.rehearsal import rehearse
 
 app = typer.Typer(
     name="tocsin",
-    help="Incident response of a customer-service operation. Start with `tocsin up`, then `tocsin declare`.",
+    help="Incident response for customer-service operations. Start with `tocsin up`, then `tocsin declare`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from engine.installation import Installation
 
 app = typer.Typer()
-Role = Annotated[str, typer.Argument(help="A role; none: all of them.")]
+Role = Annotated[str, typer.Argument(help="A role. Default: all roles.")]
 MOST_DAYS = 31
 
 
@@ -71,10 +71,10 @@ def _current(installation: Installation, role: str) -> None:
 @app.command(epilog=example("tocsin roster who pr-lead --at 2026-12-24T03:00:00+08:00"))
 def who(
     role: Role = "",
-    at: Annotated[str, typer.Option("--at", help="When, in ISO 8601 with offset; default now.")] = "",
+    at: Annotated[str, typer.Option("--at", help="Time, ISO 8601 with offset. Default: now.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Who is called for a role, who when they do not answer, and until when that is so."""
+    """Show who is called for a role, who is called next, and until when."""
     from cli.database_access import parse_moment
     from cli.oncall_view import roster_document
     from engine.oncall import read_model
@@ -112,10 +112,10 @@ def _clock(text: str) -> str:
 @app.command(epilog=example("tocsin roster days pr-lead --count 7"))
 def days(
     role: Role = "",
-    count: Annotated[int, typer.Option("--count", min=1, max=MOST_DAYS, help="How many days.")] = 14,
+    count: Annotated[int, typer.Option("--count", min=1, max=MOST_DAYS, help="Number of days.")] = 14,
     as_json: AsJson = False,
 ) -> None:
-    """Draw who is on duty in the next days, and where a calendar has a gap. Exit 1 if one has."""
+    """Draw the on-call schedule of the next days with gaps in calendars. Exit 1 if there is a gap."""
     from cli.oncall_view import draw_schedule
     from engine.oncall import read_model
     from engine.process.clock import now
@@ -140,17 +140,17 @@ def days(
 )
 def override(
     role: Annotated[str, typer.Argument(help="A role.")],
-    person: Annotated[str, typer.Argument(help="Who has it instead; `tocsin roster list` names them.")],
+    person: Annotated[str, typer.Argument(help="The person who takes it over; `tocsin roster list` lists people.")],
     *,
-    until: Annotated[str, typer.Option("--until", help="When it ends, in ISO 8601 with offset.")],
-    reason: Annotated[str, typer.Option("--reason", "-r", help="Why.")],
-    start: Annotated[str, typer.Option("--from", help="When it begins; default now.")] = "",
+    until: Annotated[str, typer.Option("--until", help="When it ends, ISO 8601 with offset.")],
+    reason: Annotated[str, typer.Option("--reason", "-r", help="The reason.")],
+    start: Annotated[str, typer.Option("--from", help="When it begins. Default: now.")] = "",
     speaker: As = "",
     command_id: CommandId = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a person on duty by an override: it precedes calendar and roster, and is in force within a second."""
+    """Put a person on duty by an override, which precedes calendar and roster within a second."""
     import uuid
 
     from cli import database_access
@@ -190,10 +190,10 @@ def _by(installation: Installation, given: str, speaker: str) -> str:
 
 @app.command(epilog=example("tocsin roster overrides --past"))
 def overrides(
-    past: Annotated[bool, typer.Option("--past", help="Also what was over in the last 92 days.")] = False,
+    past: Annotated[bool, typer.Option("--past", help="Include overrides that ended in the last 92 days.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List who was put on duty by hand, by whom, and why."""
+    """List overrides with their author and reason."""
     from engine.oncall import read_model
     from engine.process.clock import now
 
@@ -211,7 +211,7 @@ def overrides(
 
 @app.command("end-override", epilog=example("tocsin roster end-override 5c0e2f4e-1f5e-4ed2-9a55-1c1f0f0a7a10"))
 def end_override(
-    name: Annotated[str, typer.Argument(metavar="ID", help="`tocsin roster overrides` shows it.")],
+    name: Annotated[str, typer.Argument(metavar="ID", help="Id from `tocsin roster overrides`.")],
     speaker: As = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
@@ -232,21 +232,22 @@ def end_override(
 
 @app.command(epilog=example("tocsin roster handover pr-lead"))
 def handover(role: Annotated[str, typer.Argument(help="A role.")], as_json: AsJson = False) -> None:
-    """List what is open for a role, as the person coming on duty is told at a change of shift."""
+    """List what is open for a role, as the incoming person is told at a handover."""
     from cli.common import terminal_language
     from domain.roster import Person
     from engine.oncall import handover
     from engine.process.clock import now
+    from storage.incidents import open_steps
 
     with _open() as installation:
         _current(installation, role)
         roster, at = installation.roster(), now()
         holder = roster.people.get(roster.primary(role) or "") or Person("", "", ())
         with installation.database.read() as connection:
-            steps = handover.list_open_steps(connection, role)
+            steps = open_steps.list_open_steps(connection, role)
             reader = Person(holder.id, holder.name, (), language=terminal_language(), timezone=holder.timezone)
             lines = handover.summarise_open_work(connection, roster, role, reader, at)
-            warnings = handover.list_open_warnings(connection)
+            warnings = open_steps.list_open_warnings(connection)
     if as_json:
         show_json(
             {

@@ -17,10 +17,10 @@ app = typer.Typer(no_args_is_help=True, help="Check, list and read playbooks.", 
 
 @app.command(epilog=example("tocsin playbook lint .tocsin/playbooks/refunds.yaml"))
 def lint(
-    files: Annotated[list[Path] | None, typer.Argument(help="Default: every playbook of this home.")] = None,
+    files: Annotated[list[Path] | None, typer.Argument(help="Playbook files. Default: all in the home folder.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong with playbook files, where, and what would be right. Exit 1 if anything is."""
+    """Check playbook files; mistakes are reported with the correct form. Exit 1 if there is one."""
     from playbooks.errors import BadFile
     from playbooks.playbook_library import PlaybookLibrary
     from playbooks.playbook_loader import load_playbook
@@ -66,7 +66,7 @@ def _against_roster(playbooks: list[Playbook]) -> list[str]:
 
 @app.command("list", epilog=example("tocsin playbook list"))
 def list_playbooks(as_json: AsJson = False) -> None:
-    """List every playbook: the shipped ones, and those of this home."""
+    """List all playbooks: the shipped ones and those in the home folder."""
     from playbooks.playbook_library import PlaybookLibrary
 
     playbooks = PlaybookLibrary(home_folder() / "playbooks").all()
@@ -91,7 +91,7 @@ def _in_short(playbook: Playbook) -> dict[str, Any]:
 
 
 @app.command(epilog=example("tocsin playbook show four-hour-response"))
-def show(name: Annotated[str, typer.Argument(help="Its id.")], as_json: AsJson = False) -> None:
+def show(name: Annotated[str, typer.Argument(help="Id of the playbook.")], as_json: AsJson = False) -> None:
     """Show a playbook: its stages, steps, owners and deadlines."""
     from domain.durations import format_duration
     from playbooks.playbook_library import PlaybookLibrary, UnknownPlaybook

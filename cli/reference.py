@@ -14,8 +14,9 @@ from storage.settings import PREFIX, Settings
 
 HEAD = """# Reference
 
-Made by `make docs` from the program itself; a test keeps it true. Exit codes: 0 success, 2 wrong use, 1 failure, with
-one clear line on stderr. Every command that prints takes `--json`; the schemas are in `web/schemas/`.
+`make docs` writes this page from the program; a test compares the two. Exit codes: 0 success, 1 failure, 2 wrong
+usage. A failure prints one line on stderr. Every command that prints accepts `--json`; the schemas are in
+`web/schemas/`.
 """
 
 

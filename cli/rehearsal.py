@@ -11,35 +11,37 @@ from cli.common import AsJson, CommandError
 
 
 def rehearse(
-    name: Annotated[str, typer.Argument(metavar="[PLAYBOOK]", help="`tocsin playbook list` names them.")] = "",
+    name: Annotated[
+        str, typer.Argument(metavar="[PLAYBOOK]", help="A playbook; `tocsin playbook list` lists them.")
+    ] = "",
     *,
     speed: Annotated[
-        float | None, typer.Option(help="How many times real time; default 240 with --auto, else 1.")
+        float | None, typer.Option(help="Speed as a multiple of real time. Default: 240 with --auto, else 1.")
     ] = None,
-    auto: Annotated[bool, typer.Option("--auto", help="Simulated owners act; else you do.")] = False,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same simulated owners, and draws the same.")] = 1,
-    until: Annotated[str, typer.Option(help="Rehearse only so far, for example 1h.")] = "",
-    tolerance: Annotated[float, typer.Option(min=0, help="Real seconds by which a notice may be late.")] = 3.0,
+    auto: Annotated[bool, typer.Option("--auto", help="Simulated owners act. Default: real people.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of simulated owners and of `random`; it makes a run repeatable.")] = 1,
+    until: Annotated[str, typer.Option(help="Stop at this time of the incident, for example 1h.")] = "",
+    tolerance: Annotated[float, typer.Option(min=0, help="Real seconds by which a notification may be late.")] = 3.0,
     customers: Annotated[
-        Path | None, typer.Option(metavar="FILE.csv", help="With --auto: these are affected, and followed up for 72 h.")
+        Path | None, typer.Option(metavar="FILE.csv", help="With --auto: affected customers for the 72-hour follow-up.")
     ] = None,
     closed_speed: Annotated[
-        float | None, typer.Option(help="Times real time after the close; default by the number of customers.")
+        float | None, typer.Option(help="Speed after the close. Default: by the number of customers.")
     ] = None,
     scenario: Annotated[
-        str, typer.Option(metavar="ID", help="Put this sudden situation into it, or `random`; scored 40, 30, 30.")
+        str, typer.Option(metavar="ID", help="Hold a tabletop exercise with this scenario, or `random`; it is scored.")
     ] = "",
     observer: Annotated[
-        Path | None, typer.Option(metavar="FILE.yaml", help="An observer's answers; without it the terminal asks.")
+        Path | None, typer.Option(metavar="FILE.yaml", help="An observer's answers. Default: the terminal asks.")
     ] = None,
-    scenarios: Annotated[bool, typer.Option("--scenarios", help="List the sudden situations.")] = False,
-    results: Annotated[bool, typer.Option("--results", help="List the sudden situations that were held.")] = False,
+    scenarios: Annotated[bool, typer.Option("--scenarios", help="List the tabletop scenarios.")] = False,
+    results: Annotated[bool, typer.Option("--results", help="List the tabletop exercises that were held.")] = False,
     result: Annotated[
-        str, typer.Option("--show", metavar="INC-1", help="Show one that was held; with --observer, score it anew.")
+        str, typer.Option("--show", metavar="INC-1", help="Show one that was held; --observer scores it again.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Rehearse a playbook, marked DRILL, on the sandbox: PASS or FAIL from what the receivers got."""
+    """Rehearse a playbook in the sandbox, marked DRILL; PASS or FAIL depends on the messages received."""
     if scenarios or results or result or scenario:
         from cli import tabletop
 

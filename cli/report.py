@@ -25,20 +25,25 @@ from cli.common import (
 
 app = typer.Typer(no_args_is_help=True, help="Reviews and reports: list, show, make.", rich_markup_mode=None)
 
-Kind = Annotated[str, typer.Argument(metavar="KIND", help="Such as monthly-service-report; `tocsin report list`.")]
-PeriodName = Annotated[str, typer.Option("--period", help="Such as 2026-10, 2026-W44, 2026-Q4; default: the last.")]
+Kind = Annotated[
+    str, typer.Argument(metavar="KIND", help="Kind such as monthly-service-report; see `tocsin report list`.")
+]
+PeriodName = Annotated[
+    str, typer.Option("--period", help="Period such as 2026-10, 2026-W44, 2026-Q4. Default: the last.")
+]
 Html = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write the page there: complete in itself, fit to print.")
+    Path | None,
+    typer.Option("--html", metavar="FILE", help="Write the page to this file, self-contained and printable."),
 ]
 
 
 @app.command("list", epilog=example("tocsin report list"))
 def list_(
-    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Maximum number of reports.")] = 20,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the kinds of review, when each is next, and those that were made."""
+    """List the kinds of review with their next time, and the reviews that were made."""
     from cli.client import get
 
     found = get("/api/reports", read_token(token_file), limit=limit)
@@ -57,7 +62,7 @@ def list_(
 def show(
     kind: Kind, period: PeriodName = "", html: Html = None, token_file: TokenFile = None, as_json: AsJson = False
 ) -> None:
-    """Show a report as it was made; without a period the newest one."""
+    """Show a report as it was made. Default: the newest one."""
     from cli.client import get
 
     known = read_token(token_file)
@@ -69,7 +74,7 @@ def show(
 def make(
     kind: Kind, period: PeriodName = "", html: Html = None, token_file: TokenFile = None, as_json: AsJson = False
 ) -> None:
-    """Make a report now, of a period that is over or of the one that runs, as far as it is. Nobody is called."""
+    """Make a report now, of a past period or of the current one so far. Nobody is called."""
     from cli.client import post
 
     known = read_token(token_file)
@@ -80,20 +85,20 @@ def make(
 def retrospective(
     ref: Incident,
     *,
-    cause: Annotated[str, typer.Option(help="What made it happen, and let it become serious.")] = "",
+    cause: Annotated[str, typer.Option(help="What caused it and let it become serious.")] = "",
     well: Annotated[str, typer.Option(help="What went well.")] = "",
-    badly: Annotated[str, typer.Option(help="Where the process let people down.")] = "",
+    badly: Annotated[str, typer.Option(help="Where the process failed people.")] = "",
     luck: Annotated[str, typer.Option(help="Where we were lucky.")] = "",
-    action: Annotated[str, typer.Option("--action", metavar="TITLE", help="Put an action on record.")] = "",
+    action: Annotated[str, typer.Option("--action", metavar="TITLE", help="Record an action with this title.")] = "",
     owner: Annotated[str, typer.Option("--owner", metavar="ROLE", help="Its owner: a role, or a person's id.")] = "",
-    due: Annotated[str, typer.Option("--due", help="When it is due, from now.")] = "14d",
+    due: Annotated[str, typer.Option("--due", help="When the action is due, from now.")] = "14d",
     html: Html = None,
     command_id: CommandId = "",
     speaker: As = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the retrospective of a case from its facts; add what people know, and actions with owners."""
+    """Write the retrospective of a case from its facts; add what people know and actions with owners."""
     import uuid
 
     from cli.client import incident_path, post

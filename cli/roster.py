@@ -12,13 +12,15 @@ from cli.common import AsJson, CommandError, _, example, home_folder, say, show_
 if TYPE_CHECKING:
     from domain.roster import Roster
 
-app = typer.Typer(no_args_is_help=True, help="Who is called for what; tokens of their own.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True, help="People, roles, on-call schedules and personal tokens.", rich_markup_mode=None
+)
 app.add_typer(oncall.app)  # its commands stand beside ours
 
 
 @app.command(epilog=example("tocsin roster token alice"))
 def token(person: Annotated[str, typer.Argument(help="A person of the roster.")], as_json: AsJson = False) -> None:
-    """Make a person's token; the ones they had are worth nothing from now on. It is shown this once."""
+    """Create a person's token and revoke the earlier ones. The token is shown only once."""
     known = _roster().people
     if person not in known:
         raise CommandError(f"the roster does not know {person[:60]!r}: one of {', '.join(known)}")
@@ -71,7 +73,7 @@ def list_roster(as_json: AsJson = False) -> None:
 
 @app.command(epilog=example("tocsin roster lint"))
 def lint(as_json: AsJson = False) -> None:
-    """Say what is wrong with the roster: line, field, and what would be right. Exit 1 if anything is."""
+    """Check the roster; mistakes are reported with line, field and the correct form. Exit 1 if there is one."""
     from channels.directory import ChannelDirectory
     from channels.errors import ChannelConfigError
     from playbooks.errors import BadFile

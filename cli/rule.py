@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from playbooks.rulebook import Rulebook
 
 app = typer.Typer(
-    no_args_is_help=True, help="Check, list, test, try out and explain warning rules.", rich_markup_mode=None
+    no_args_is_help=True, help="Check, list, test, backtest and explain warning rules.", rich_markup_mode=None
 )
 
-Files = Annotated[list[Path] | None, typer.Argument(help="Default: every rule of this home.")]
+Files = Annotated[list[Path] | None, typer.Argument(help="Rule files. Default: all in the home folder.")]
 Profile = Annotated[str, typer.Option("--profile", help="Only the rules of this profile: standard or strict.")]
 
 
 @app.command(epilog=example("tocsin rule lint .tocsin/rules/slow-checkout.yaml"))
 def lint(files: Files = None, as_json: AsJson = False) -> None:
-    """Say what is wrong with rule files, where, and what would be right. Exit 1 if anything is."""
+    """Check rule files; mistakes are reported with the correct form. Exit 1 if there is one."""
     loaded, found = _read(files)
     found += [finding for file in loaded for finding in _owner(file)]
     found += _inhibited(loaded) if files else []
@@ -53,7 +53,7 @@ def lint(files: Files = None, as_json: AsJson = False) -> None:
 
 @app.command("list", epilog=example("tocsin rule list --profile strict"))
 def list_rules(profile: Profile = "", as_json: AsJson = False) -> None:
-    """List the warning rules: the shipped ones, and those of this home."""
+    """List all warning rules: the shipped ones and those in the home folder."""
     from playbooks.rule_document import to_document
 
     book = _book()
@@ -69,7 +69,7 @@ def list_rules(profile: Profile = "", as_json: AsJson = False) -> None:
 
 @app.command("test", epilog=example("tocsin rule test .tocsin/rules/slow-checkout.yaml"))
 def run_tests(files: Files = None, as_json: AsJson = False) -> None:
-    """Run the tests that rule files bring along. Exit 1 if one fails, or if a file cannot be read."""
+    """Run the tests in rule files. Exit 1 if one fails or a file cannot be read."""
     from domain.warning.rule_trial import find_trial_failures
 
     loaded, found = _read(files)
@@ -95,11 +95,11 @@ def run_tests(files: Files = None, as_json: AsJson = False) -> None:
 
 @app.command(epilog=example("tocsin rule explain tier-1-response-time"))
 def explain(
-    name: Annotated[str, typer.Argument(metavar="RULE", help="`tocsin rule list` names them.")],
+    name: Annotated[str, typer.Argument(metavar="RULE", help="A rule; `tocsin rule list` lists them.")],
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say why a rule is in its state now: one sentence with its numbers for each of its series."""
+    """Explain the current state of a rule: one sentence with numbers for each of its series."""
     from urllib.parse import quote
 
     from cli.client import get

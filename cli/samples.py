@@ -9,11 +9,11 @@ import typer
 
 from cli.common import AsJson, CommandError, TokenFile, _, example, read_token, say, show_json
 
-app = typer.Typer(no_args_is_help=True, help="Service figures: push, replay, tokens.", rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, help="Samples of service metrics: push, replay, tokens.", rich_markup_mode=None)
 
 File = Annotated[Path, typer.Argument(metavar="FILE.csv", help="time,metric,value[,count][,labels...]")]
-Metric = Annotated[str, typer.Option(help="Of a file without a column metric, such as timestamp,value.")]
-Zone = Annotated[str, typer.Option(help="Of times without an offset.")]
+Metric = Annotated[str, typer.Option(help="Metric of a file without a column metric, such as timestamp,value.")]
+Zone = Annotated[str, typer.Option(help="Time zone of times without an offset.")]
 
 
 @app.command(epilog=example("tocsin samples push yesterday.csv"))
@@ -24,7 +24,7 @@ def push(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Push the figures of a file. Bad lines are named (exit 1), the good ones kept; a repeat counts once."""
+    """Push the samples of a file. Bad lines are reported (exit 1), good ones kept; a repeat counts once."""
     from cli.samples_push import push_file as work
 
     work(file, metric, zone, read_token(token_file), as_json=as_json)
@@ -34,15 +34,15 @@ def push(
 def replay(
     file: File,
     *,
-    speed: Annotated[float, typer.Option(min=0.1, max=1e6, help="How many times real time.")] = 600.0,
-    lane: Annotated[str, typer.Option(help="Name of the replay; a known one goes on where it was.")] = "",
-    begin: Annotated[str, typer.Option("--from", help="Begin at this time; what is before it is history.")] = "",
+    speed: Annotated[float, typer.Option(min=0.1, max=1e6, help="Speed as a multiple of real time.")] = 600.0,
+    lane: Annotated[str, typer.Option(help="Feed name of the replay; a known one continues where it stopped.")] = "",
+    begin: Annotated[str, typer.Option("--from", help="Begin at this time; earlier samples are history.")] = "",
     metric: Metric = "",
     zone: Zone = "UTC",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Replay the samples of a file on a feed of their own, in their own time; then print its warnings."""
+    """Replay the samples of a file on a separate feed, in their own time; then print its warnings."""
     from cli.samples_replay import replay_file as work
 
     work(file, speed, lane, begin, metric, zone, read_token(token_file), as_json=as_json)
@@ -50,9 +50,10 @@ def replay(
 
 @app.command("token", epilog=example("tocsin samples token alertmanager"))
 def new_token(
-    name: Annotated[str, typer.Argument(help="The program, such as alertmanager or crm.")], as_json: AsJson = False
+    name: Annotated[str, typer.Argument(help="Name of the program, such as alertmanager or crm.")],
+    as_json: AsJson = False,
 ) -> None:
-    """Make a token for a program that pushes figures or alerts; the one it had is worth nothing from now on."""
+    """Create a token for a program that pushes samples or alerts, and revoke its earlier one."""
     import re
 
     import pendulum

@@ -11,18 +11,18 @@ import typer
 from cli import client
 from cli.common import AsJson, Incident, TokenFile, _, fail, localized, read_token, say, show_json
 
-Watch = Annotated[bool, typer.Option("--watch", "-w", help="Keep it on the screen, up to date.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Stay on the screen and update.")]
 _PAGE = 1_000
 
 
 def incidents(
     watch: Watch = False,
-    everything: Annotated[bool, typer.Option("--all", help="Also what is over.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 50,
+    everything: Annotated[bool, typer.Option("--all", help="Include incidents that are over.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="Maximum number of incidents.")] = 50,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List incidents: the current stage and its clock, who was called, who has it, what comes next."""
+    """List incidents: current stage and clock, who was called, who acknowledged, the next step."""
     known = read_token(token_file)
 
     def look() -> Any:
@@ -37,7 +37,7 @@ def incidents(
 
 
 def show(ref: Incident, watch: Watch = False, token_file: TokenFile = None, as_json: AsJson = False) -> None:
-    """Show one incident: its stages with their clocks, every step, what was published, who was reached."""
+    """Show one incident: stages with clocks, all steps, publications, and who was reached."""
     known = read_token(token_file)
 
     def look() -> Any:
@@ -78,11 +78,11 @@ def _draw(look: Callable[[], Any], draw: Callable[[Any], Any], watch: bool) -> N
 
 def timeline(
     ref: Incident,
-    verify: Annotated[bool, typer.Option("--verify", help="Tell whether a fact was altered since.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Verify that no fact was altered.")] = False,
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """What happened, in order. With --verify: whether it is as it was recorded (exit 1 if not)."""
+    """Show the timeline. --verify checks that it is as recorded (exit 1 if not)."""
     known = read_token(token_file)
     if verify:
         _verify(ref, known, as_json)

@@ -9,22 +9,26 @@ import typer
 from cli import client
 from cli.common import As, AsJson, CommandError, CommandId, TokenFile, _, example, read_token, say, show_json
 
-app = typer.Typer(no_args_is_help=True, help="Hold warnings back for a while, with a reason.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True, help="Silences: hold warnings back for a time, with a reason.", rich_markup_mode=None
+)
 
 
 @app.command(epilog=example('tocsin silence add --rule tier-1-response-time --for 2h --reason "planned maintenance"'))
 def add(
     *,
-    reason: Annotated[str, typer.Option("--reason", "-r", help="Why.")],
-    span: Annotated[str, typer.Option("--for", help="How long, for example 90m or 2h.")],
-    rule: Annotated[str, typer.Option("--rule", help="Only this rule; `tocsin rule list` names them.")] = "",
-    label: Annotated[list[str] | None, typer.Option("--label", "-l", help="Only with this label: service=web.")] = None,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="The reason.")],
+    span: Annotated[str, typer.Option("--for", help="Duration, for example 90m or 2h.")],
+    rule: Annotated[str, typer.Option("--rule", help="Only this rule; `tocsin rule list` lists them.")] = "",
+    label: Annotated[
+        list[str] | None, typer.Option("--label", "-l", help="Only series with this label, such as service=web.")
+    ] = None,
     speaker: As = "",
     command_id: CommandId = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Call nobody for matching warnings; those that still stand when the silence ends call then."""
+    """Hold back the calls of matching warnings; those still firing when the silence ends call then."""
     import pendulum
 
     from domain.durations import parse_duration
@@ -44,7 +48,7 @@ def add(
 
 @app.command("list", epilog=example("tocsin silence list"))
 def list_silences(token_file: TokenFile = None, as_json: AsJson = False) -> None:
-    """List the silences in force."""
+    """List the active silences."""
     answer = client.get("/api/silences", read_token(token_file))
     if as_json:
         show_json(answer)
@@ -59,7 +63,7 @@ def list_silences(token_file: TokenFile = None, as_json: AsJson = False) -> None
 
 @app.command(epilog=example("tocsin silence end 5c0e2f4e-1f5e-4ed2-9a55-1c1f0f0a7a10"))
 def end(
-    name: Annotated[str, typer.Argument(metavar="ID", help="`tocsin silence list` shows it.")],
+    name: Annotated[str, typer.Argument(metavar="ID", help="Id from `tocsin silence list`.")],
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:

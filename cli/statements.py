@@ -20,13 +20,15 @@ def draft(
     *,
     en: Annotated[str, typer.Option(help="English: a file, a text, or - for standard input.")] = "",
     zh: Annotated[str, typer.Option(help="Chinese: a file, a text, or - for standard input.")] = "",
-    text: Annotated[list[str] | None, typer.Option(help="CHANNEL=FILE or CHANNEL=TEXT, for one channel.")] = None,
-    amount: Annotated[int | None, typer.Option(min=0, help="What it will cost, in the roster's currency.")] = None,
+    text: Annotated[list[str] | None, typer.Option(help="Text of one channel: CHANNEL=FILE or CHANNEL=TEXT.")] = None,
+    amount: Annotated[
+        int | None, typer.Option(min=0, help="Cost of what the text offers, in the roster's currency.")
+    ] = None,
     command_id: CommandId = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hand in a text. An edit voids its approval. Needs your token."""
+    """Submit a text for a draft step. An edit voids its approval. Needs your token."""
     written = {name: read_text(value) for name, value in (("en", en), ("zh_CN", zh)) if value}
     for one in text or []:
         channel, equals, value = one.partition("=")
@@ -44,12 +46,14 @@ def approve(
     ref: Incident,
     step: StepName,
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: it was read elsewhere.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Approve without asking; you have read the text elsewhere.")
+    ] = False,
     command_id: CommandId = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Approve exactly the text that is shown, as it would be posted. Needs your token."""
+    """Approve exactly the text that is shown, as it will be posted. Needs your token."""
     known = read_token(token_file)
     incident = client.get(client.incident_path(ref), known)
     approval = _find(incident, step)

@@ -10,7 +10,7 @@ import typer
 from cli import client
 from cli.common import As, AsJson, CommandId, Incident, StepName, TokenFile, _, read_token, say, show_json
 
-Reason = Annotated[str, typer.Option("--reason", "-r", help="Why.")]
+Reason = Annotated[str, typer.Option("--reason", "-r", help="The reason.")]
 
 
 def send_command(
@@ -43,7 +43,7 @@ def ack(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Acknowledge a step: you have it, nobody else is called."""
+    """Acknowledge a step: you take it on, and nobody else is called."""
     said = _("{step} is acknowledged").format(step=step)
     form = {"step": step, "as": speaker}
     send_command(ref, "acknowledge", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
@@ -53,15 +53,15 @@ def done(
     ref: Incident,
     step: StepName,
     *,
-    evidence: Annotated[str, typer.Option("--evidence", "-e", help="A word or a link that shows it.")] = "",
-    channel: Annotated[str, typer.Option(help="Of a publish step: the channel where it was posted by hand.")] = "",
-    yes: Annotated[bool | None, typer.Option("--yes/--no", help="Of a decision: what was decided.")] = None,
+    evidence: Annotated[str, typer.Option("--evidence", "-e", help="A text or link as evidence.")] = "",
+    channel: Annotated[str, typer.Option(help="Publish step: the channel where you posted by hand.")] = "",
+    yes: Annotated[bool | None, typer.Option("--yes/--no", help="Decision step: the decision.")] = None,
     speaker: As = "",
     command_id: CommandId = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """A step is done. For a publish step: posted by hand, --evidence is the link."""
+    """Mark a step as done. For a publish step posted by hand, --evidence is the link."""
     said = _("{step} is done").format(step=step)
     choice = "" if yes is None else "yes" if yes else "no"
     form = {"step": step, "evidence": evidence, "channel": channel, "choice": choice, "as": speaker}
@@ -92,7 +92,7 @@ def retry(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish again on a channel where the outcome is in doubt. Look there first."""
+    """Publish again on a channel whose outcome is in doubt. Check the channel first."""
     said = _("{step} is ordered again on {channel}").format(step=step, channel=channel)
     form = {"step": step, "channel": channel}
     send_command(ref, "retry", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
@@ -100,13 +100,13 @@ def retry(
 
 def begin(
     ref: Incident,
-    stage: Annotated[str, typer.Argument(help="A stage on demand: correction, withdrawal.")],
+    stage: Annotated[str, typer.Argument(help="An on-demand stage: correction, withdrawal.")],
     reason: Reason = "",
     command_id: CommandId = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Begin a stage on demand: a correction or a withdrawal of something published."""
+    """Begin an on-demand stage: the correction or withdrawal of a publication."""
     said = _("{stage} has begun").format(stage=stage)
     form = {"stage": stage, "reason": reason}
     send_command(ref, "begin", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
@@ -114,17 +114,15 @@ def begin(
 
 def note(
     ref: Incident,
-    text: Annotated[str, typer.Argument(help="What is worth keeping.")],
+    text: Annotated[str, typer.Argument(help="The text of the note.")],
     *,
-    corrects: Annotated[
-        int | None, typer.Option(help="The number of an entry of the timeline that was not so.")
-    ] = None,
+    corrects: Annotated[int | None, typer.Option(help="Number of the timeline entry that this corrects.")] = None,
     speaker: As = "",
     command_id: CommandId = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Keep something on the timeline, or correct an entry of it: what was recorded stays beside its correction."""
+    """Add a note to the timeline, or correct an entry; the corrected entry stays on record."""
     form = {"text": text, "as": speaker, "corrects": corrects}
     said = _("noted")
     send_command(ref, "note", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
@@ -133,15 +131,15 @@ def note(
 def impact(
     ref: Incident,
     *,
-    customers: Annotated[int | None, typer.Option(min=0, help="How many customers are harmed.")] = None,
-    orders: Annotated[int | None, typer.Option(min=0, help="How many orders.")] = None,
-    money: Annotated[int | None, typer.Option(min=0, help="How much money.")] = None,
-    brand: Annotated[int | None, typer.Option(min=0, max=3, help="0 none to 3 severe.")] = None,
+    customers: Annotated[int | None, typer.Option(min=0, help="Number of customers affected.")] = None,
+    orders: Annotated[int | None, typer.Option(min=0, help="Number of orders affected.")] = None,
+    money: Annotated[int | None, typer.Option(min=0, help="Amount of money.")] = None,
+    brand: Annotated[int | None, typer.Option(min=0, max=3, help="Harm to the brand, 0 (none) to 3 (severe).")] = None,
     command_id: CommandId = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what the incident costs whom, as known now. What is not given stays as it was."""
+    """Record the impact as known now. Values that are not given stay unchanged."""
     given = {"customers": customers, "orders": orders, "money": money, "brand": brand}
     changed = {name: value for name, value in given.items() if value is not None}
     known = client.get(client.incident_path(ref), read_token(token_file))["impact"]
@@ -157,7 +155,7 @@ def mitigate(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Service is back, or harm is stopped; the incident goes on."""
+    """Mark the incident as mitigated: service is restored or the harm is stopped; it stays open."""
     _move(ref, "mitigate", _("mitigated"), reason, command_id, token_file, as_json)
 
 
@@ -168,7 +166,7 @@ def close(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """It is over. With steps still open it asks for a --reason."""
+    """Close the incident. While steps are open, a --reason is required."""
     _move(ref, "close", _("closed"), reason, command_id, token_file, as_json)
 
 
@@ -179,19 +177,19 @@ def reopen(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """It is not over: the original clocks resume."""
+    """Reopen an incident: the original clocks resume."""
     _move(ref, "reopen", _("open again"), reason, command_id, token_file, as_json)
 
 
 def merge(
     ref: Incident,
     *,
-    into: Annotated[str, typer.Option("--into", help="The incident that goes on.")],
+    into: Annotated[str, typer.Option("--into", help="The incident that continues.")],
     command_id: CommandId = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say that it was declared twice: this one is cancelled, the other one goes on."""
+    """Merge an incident that was declared twice: it is cancelled, the other one continues."""
     said = _("merged into {ref}").format(ref=into)
     send_command(ref, "merge", {"into": into}, said=said, command_id=command_id, token_file=token_file, as_json=as_json)
 
@@ -203,7 +201,7 @@ def cancel(
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """It was declared in error."""
+    """Cancel an incident that was declared in error."""
     _move(ref, "cancel", _("cancelled"), reason, command_id, token_file, as_json)
 
 
@@ -215,12 +213,12 @@ def _move(ref: str, what: str, said: str, reason: str, command_id: str, token_fi
 def attach(
     ref: Incident,
     playbook: Annotated[str, typer.Argument(help="`tocsin playbook list` names them.")],
-    since: Annotated[str, typer.Option(help="When its clock started, ISO 8601 with offset.")] = "",
+    since: Annotated[str, typer.Option(help="Start of its clock, ISO 8601 with offset.")] = "",
     command_id: CommandId = "",
     token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run another playbook beside: an outage turns public."""
+    """Run another playbook for the incident as well, for example when an outage becomes public."""
     said = _("{playbook} runs beside").format(playbook=playbook)
     form = {"playbook": playbook, "since": since}
     send_command(ref, "attach", form, said=said, command_id=command_id, token_file=token_file, as_json=as_json)

@@ -10,14 +10,18 @@ from cli.common import CommandError, _, say, terminal_language
 
 
 def up(
-    port: Annotated[int | None, typer.Option(help="Of the pages and the API; default 7700.")] = None,
-    prefect_port: Annotated[int | None, typer.Option(help="Of the embedded Prefect; default 7701.")] = None,
-    host: Annotated[str | None, typer.Option(help="0.0.0.0 opens the pages to the network.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the pages and the API. Default: 7700.")] = None,
+    prefect_port: Annotated[
+        int | None, typer.Option(help="Port of the embedded Prefect server. Default: 7701.")
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; 0.0.0.0 opens the pages to the network.")
+    ] = None,
     only: Annotated[
-        str, typer.Option(metavar="NAMES", help="Only these processes: `engine,runner` on a second machine.")
+        str, typer.Option(metavar="NAMES", help="Start only these processes: `engine,runner` on a second machine.")
     ] = "",
 ) -> None:
-    """Start Tocsin and keep it running. Prints a line that begins with `ready`; Ctrl-C stops everything."""
+    """Start Tocsin and keep it running. It prints a line that begins with `ready`; Ctrl-C stops it."""
     from engine.process.children import default_children, select_children
     from engine.process.supervisor import StartError, Supervisor, prepare_home_in_subprocess
     from storage.settings import SettingsError, load_settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -19,30 +20,30 @@ if TYPE_CHECKING:
     from engine.installation import Installation
 
 T = TypeVar("T")
-app = typer.Typer(no_args_is_help=True, help="Who may log in, and what they may.", rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, help="Accounts: who may log in, and with which role.", rich_markup_mode=None)
 
-Name = Annotated[str, typer.Argument(help="An account; `tocsin user list` names them.")]
+Name = Annotated[str, typer.Argument(help="An account; `tocsin user list` lists them.")]
 RoleName = Annotated[str, typer.Option("--role", help="viewer, responder, approver, commander or admin.")]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
 @app.command(epilog=example("tocsin user add alice --role commander"))
 def add(
-    name: Annotated[str, typer.Argument(help="Of the account, for example alice.")],
+    name: Annotated[str, typer.Argument(help="Name of the account, for example alice.")],
     role: RoleName = "responder",
     person: Annotated[
-        str, typer.Option(help="Of the roster, in whose name commands are given; - for none. Default: the same name.")
+        str, typer.Option(help="Person of the roster for whom it acts; - for none. Default: the same name.")
     ] = "",
-    language: Annotated[str, typer.Option(help="en or zh; default: what the browser asks for.")] = "",
+    language: Annotated[str, typer.Option(help="en or zh. Default: the browser's language.")] = "",
     *,
     password_stdin: FromStdin = False,
     no_password: Annotated[
-        bool, typer.Option("--no-password", help="They come in by the link that is printed.")
+        bool, typer.Option("--no-password", help="No password; the user logs in with the printed link.")
     ] = False,
-    sso: Annotated[bool, typer.Option("--sso", help="They come by single sign-on, under this name.")] = False,
+    sso: Annotated[bool, typer.Option("--sso", help="The user logs in by single sign-on, under this name.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Add an account. On a terminal a password is asked for; without one a link is printed that lets in once."""
+    """Add an account. A terminal asks for a password; without one a single-use link is printed."""
     from engine.accounts import accounts
     from engine.accounts.single_sign_on import PENDING_PREFIX
     from locales import normalise
@@ -65,7 +66,7 @@ def add(
 
 @app.command("list", epilog=example("tocsin user list"))
 def list_users(as_json: AsJson = False) -> None:
-    """List accounts: role, person, how they come in."""
+    """List accounts with role, person and login methods."""
     from storage.accounts import sessions_and_tokens, user_accounts
 
     with _installation() as (installation, _way), installation.database.read() as connection:
@@ -105,7 +106,7 @@ def role(
     wanted: Annotated[str, typer.Argument(metavar="ROLE", help="viewer, responder, approver, commander or admin.")],
     as_json: AsJson = False,
 ) -> None:
-    """Change what an account may, at once."""
+    """Change the role of an account at once."""
     from engine.accounts import accounts
 
     found = _role(wanted)
@@ -116,7 +117,7 @@ def role(
 
 @app.command(epilog=example("tocsin user password alice"))
 def password(name: Name, *, password_stdin: FromStdin = False, as_json: AsJson = False) -> None:
-    """Give an account a new password; its browsers are logged out."""
+    """Set a new password for an account; its sessions end."""
     from engine.accounts import accounts
 
     new = _password(name, stdin=password_stdin)
@@ -129,7 +130,7 @@ def password(name: Name, *, password_stdin: FromStdin = False, as_json: AsJson =
 
 @app.command(epilog=example("tocsin user disable alice"))
 def disable(name: Name, as_json: AsJson = False) -> None:
-    """Let an account in no more: its sessions, links and tokens end at once."""
+    """Disable an account: its sessions, links and tokens end at once."""
     from engine.accounts import accounts
 
     with _installation() as (installation, way):
@@ -139,7 +140,7 @@ def disable(name: Name, as_json: AsJson = False) -> None:
 
 @app.command(epilog=example("tocsin user enable alice"))
 def enable(name: Name, as_json: AsJson = False) -> None:
-    """Let an account in again that was disabled."""
+    """Enable a disabled account."""
     from engine.accounts import accounts
 
     with _installation() as (installation, way):
@@ -159,10 +160,10 @@ def logout(name: Name, as_json: AsJson = False) -> None:
 
 @app.command(epilog=example("tocsin user link"))
 def link(
-    name: Annotated[str, typer.Argument(help="An account; none: the first administrator.")] = "",
+    name: Annotated[str, typer.Argument(help="An account. Default: the first administrator.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Print a link that lets an account in once, within half an hour; the one it had is worth nothing from now on."""
+    """Print a single-use login link, valid for half an hour, and revoke the account's earlier link."""
     from engine.accounts import accounts
 
     with _installation() as (installation, way):
@@ -183,14 +184,14 @@ def link(
 def token(
     name: Name,
     scope: Annotated[
-        list[str] | None, typer.Option(help="What it may at most: samples, read, respond, approve, command, admin.")
+        list[str] | None, typer.Option(help="Limit the token: samples, read, respond, approve, command, admin.")
     ] = None,
-    days: Annotated[int, typer.Option(min=1, max=366, help="When it ends.")] = 90,
-    label: Annotated[str, typer.Option(help="What it is for.")] = "",
-    end: Annotated[str, typer.Option(metavar="ID", help="End the token with this id instead.")] = "",
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days until the token expires.")] = 90,
+    label: Annotated[str, typer.Option(help="Purpose of the token.")] = "",
+    end: Annotated[str, typer.Option(metavar="ID", help="Revoke the token with this id instead.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make a token of an account for the API, with scopes and an end. It is shown this once."""
+    """Create an API token of an account, with scopes and an expiry date. It is shown only once."""
     from engine.accounts import accounts
 
     with _installation() as (installation, way):
@@ -210,18 +211,18 @@ def token(
 
 @app.command(epilog=example("tocsin user audit --refused"))
 def audit(
-    who: Annotated[str, typer.Option(help="Only of this account.")] = "",
+    who: Annotated[str, typer.Option(help="Only entries of this account.")] = "",
     *,
     refused: Annotated[bool, typer.Option("--refused", help="Only refusals.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Number of newest entries.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Show who changed what, and who was refused: the newest last."""
+    """Show changes and refusals from the audit log, the newest last."""
     from storage import audit as log
 
     with _installation() as (installation, _way), installation.database.read() as connection:
         rows = log.read_entries(connection, who=who, outcome="refused" if refused else "", limit=limit)
-    entries = [{**row._asdict(), "at": row.at.isoformat()} for row in reversed(rows)]
+    entries = [{**asdict(row), "at": row.at.isoformat()} for row in reversed(rows)]
     if as_json:
         show_json({"entries": entries})
         return

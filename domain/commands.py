@@ -30,7 +30,7 @@ class Declare:
     impact: Impact = field(default_factory=Impact)
     drill: bool = False
     pace: Mapping[str, float] = field(default_factory=dict)
-    nature: CaseType = CaseType.INCIDENT
+    case_type: CaseType = CaseType.INCIDENT
     warning: Mapping[str, Any] = field(default_factory=dict)  # the figures behind it, for the timeline
 
 

@@ -188,7 +188,7 @@ def finish_response(work: DecisionContext) -> None:
     """Finish a response with nothing left after the close; with the last response the incident is completed."""
     if any(state.active for state in work.steps()):
         return
-    if work.snapshot.incident.running and work.snapshot.incident.nature in TASK_TYPES and work.snapshot.steps:
+    if work.snapshot.incident.running and work.snapshot.incident.case_type in TASK_TYPES and work.snapshot.steps:
         work.record(K.CLOSED, reason="")  # work with a date: nobody has to say that it is over
     incident, response = work.snapshot.incident, work.snapshot.response
     if incident.running or response.finished_at:
@@ -207,7 +207,7 @@ RULES: tuple[Callable[[DecisionContext], None], ...] = (
     for_each_step(advance_publication),
     end_earlier_rounds,
     open_ready_steps,  # a publication that is complete may open what needs it
-    for_each_step(record_missed_deadline),  # before the ladder: one call for a step, the weightiest
+    for_each_step(record_missed_deadline),  # before escalation: one call for a step, the weightiest
     for_each_step(escalate_step),
     for_each_step(send_reminder),
     remind_update_overdue,

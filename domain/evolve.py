@@ -66,13 +66,13 @@ def _reopened(snapshot: Snapshot, fact: Fact) -> Snapshot:
 
 def _joined(snapshot: Snapshot, fact: Fact) -> Snapshot:
     """A finished warning fires again."""
-    warning = snapshot.incident.nature is CaseType.WARNING and snapshot.incident.status is IncidentStatus.MITIGATED
+    warning = snapshot.incident.case_type is CaseType.WARNING and snapshot.incident.status is IncidentStatus.MITIGATED
     return _incident(snapshot, status=IncidentStatus.OPEN, mitigated_at=None) if warning else snapshot
 
 
 def _recovered(snapshot: Snapshot, fact: Fact) -> Snapshot:
     """A warning ends with its figures; an incident that a rule declared is closed by people only."""
-    warning = snapshot.incident.nature is CaseType.WARNING and snapshot.incident.status is IncidentStatus.OPEN
+    warning = snapshot.incident.case_type is CaseType.WARNING and snapshot.incident.status is IncidentStatus.OPEN
     return _incident(snapshot, status=IncidentStatus.MITIGATED, mitigated_at=fact.at) if warning else snapshot
 
 

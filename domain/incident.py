@@ -123,7 +123,7 @@ class Incident:
     closed_at: DateTime | None = None
     last_public_at: DateTime | None = None
     impact: Impact = field(default_factory=Impact)
-    nature: CaseType = CaseType.INCIDENT
+    case_type: CaseType = CaseType.INCIDENT
 
     @property
     def running(self) -> bool:
@@ -153,7 +153,7 @@ class StepState:
     backup: str = ""
     holder: str = ""  # who has it now: the acknowledger, else the last person called
     called: tuple[str, ...] = ()
-    level: int = 0  # how far the ladder was climbed
+    level: int = 0  # how far escalation went
     calls: int = 0  # how often anyone was called; makes each notice's key unique
     called_at: DateTime | None = None
     opened_at: DateTime | None = None

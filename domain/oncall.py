@@ -1,6 +1,6 @@
 """On-call schedule: calendar shifts, overrides by hand, and the roster where neither applies.
 
-The rules are written down in `docs/rotations.md`. Everything here is half-open, [start, end), in absolute
+The rules are written down in `docs/oncall.md`. Everything here is half-open, [start, end), in absolute
 time (UTC); `domain.wall_clock` alone knows of wall clocks.
 """
 

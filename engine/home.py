@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 from engine.process.startup_checks import StartError
 from storage import schema
 from storage.database import Database, StorageError
+from storage.files import write_atomically
 from storage.samples.sample_store import open_sample_store
 from storage.settings import Settings, SettingsError, load_settings
 
@@ -32,7 +32,7 @@ def prepare_home(settings: Settings) -> list[str]:
         for path in (settings.roster_file, settings.channels_file):
             if not path.exists():
                 text = (SAMPLE_HOME / path.name).read_text(encoding="utf-8")
-                _write(path, text.replace("{port}", str(settings.port)))
+                write_atomically(path, text.replace("{port}", str(settings.port)))  # the channel file gets passwords
                 done.append(f"laid out {path}")
             path.read_bytes()  # an unreadable file is said now, not at three in the morning
     except OSError as error:
@@ -80,15 +80,6 @@ def make_first_login_link(settings: Settings) -> str:
         raise StartError(str(error)) from None
     finally:
         installation.close()
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all, readable by its owner only: the channel file will hold passwords."""
-    half = path.with_suffix(f".{os.getpid()}.part")
-    handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    half.replace(path)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import pendulum
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, insert, select
 
 from storage.accounts.account_tables import AuditRow
+from storage.rows import read_all
 
 AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
 MAX_FIELD_LENGTH = 300
@@ -40,6 +39,22 @@ class AuditEntry:
             setattr(self, name, text[:most].encode("utf-8", "replace").decode())
 
 
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """An entry as recorded; its fields are those of `AuditEntry`."""
+
+    id: int  # counts up: a later entry has a higher one
+    at: DateTime
+    who: str
+    role: str
+    way: str
+    address: str
+    deed: str
+    outcome: str
+    detail: str
+    times: int
+
+
 def add_entries(connection: Connection, *entries: AuditEntry) -> None:
     """Add entries."""
     if entries:
@@ -48,7 +63,7 @@ def add_entries(connection: Connection, *entries: AuditEntry) -> None:
 
 def read_entries(
     connection: Connection, *, before: int | None = None, who: str = "", outcome: str = "", limit: int = 100
-) -> Sequence[Row[Any]]:
+) -> list[AuditRecord]:
     """Read entries, the newest first; `before`: only those with a smaller number."""
     query = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
     if before is not None:
@@ -57,4 +72,4 @@ def read_entries(
         query = query.where(AUDIT.c.who == who)
     if outcome:
         query = query.where(AUDIT.c.outcome == outcome)
-    return connection.execute(query).all()
+    return read_all(connection, AuditRecord, query)

@@ -8,12 +8,26 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
+
+__all__ = [
+    "BUSY_MILLISECONDS",
+    "MOVED_MESSAGE",
+    "Connection",
+    "Database",
+    "StorageError",
+    "check_database",
+    "check_writable",
+    "read_server_time",
+    "to_storage_error",
+]
 
 BUSY_MILLISECONDS = 20_000  # how long a writer waits in line; a frozen holder is ended by the supervisor long before
 _WRITE = "tocsin_write"
@@ -26,6 +40,7 @@ def _as_json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+_REFUSALS = (DBAPIError, PoolTimeout, sqlite3.Error)  # the last from our own BEGIN
 _JSON: dict[str, Any] = {"json_serializer": _as_json, "json_deserializer": msgspec.json.decode}
 
 
@@ -52,7 +67,7 @@ class Database:
         try:
             with self._line, self._writer() as connection, connection.begin():
                 yield connection
-        except (DBAPIError, sqlite3.Error) as error:  # the latter from our own BEGIN
+        except _REFUSALS as error:
             raise to_storage_error(error) from error
 
     def _writer(self) -> Connection:
@@ -64,7 +79,23 @@ class Database:
         try:
             with self.engine.connect() as connection, connection.begin():
                 yield connection
-        except (DBAPIError, sqlite3.Error) as error:  # the latter from our own BEGIN
+        except _REFUSALS as error:
+            raise to_storage_error(error) from error
+
+    @contextmanager
+    def read_long(self) -> Iterator[Connection]:
+        """Open the database for long reading: a report takes seconds and blocks nothing.
+
+        PostgreSQL would end a session that is idle in a transaction for so long: each statement is its own there.
+        """
+        if self.is_sqlite:
+            with self.read() as connection:
+                yield connection
+            return
+        try:
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                yield connection
+        except _REFUSALS as error:
             raise to_storage_error(error) from error
 
     def close(self) -> None:
@@ -87,7 +118,7 @@ def _sqlite(url: str, pool_size: int) -> Engine:
             "cache_size=-32000",
         ):  # fmt: skip
             try:
-                cursor.execute(f"PRAGMA {pragma}")
+                _in_line(cursor, f"PRAGMA {pragma}")
             except Exception as error:  # a read-only file refuses WAL; reading it still works
                 if "readonly" not in str(error) and "read-only" not in str(error):
                     raise
@@ -112,19 +143,28 @@ def _begin_immediate(cursor: Any) -> None:
     """
     cursor.execute("PRAGMA busy_timeout=0")
     try:
-        ends = time.monotonic() + BUSY_MILLISECONDS / 1000
-        while True:
-            try:
-                cursor.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > ends:
-                    raise
-                time.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 - to be out of step, not to be secret
-            else:
-                return
+        _in_line(cursor, "BEGIN IMMEDIATE")
     finally:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
         cursor.close()
+
+
+def _in_line(cursor: Any, statement: str) -> None:
+    """Execute it as soon as nobody holds the lock that it wants.
+
+    SQLite does not wait by itself where two who read want to become the one who writes. So it is when a new file is
+    opened for the first time by several: each of them turns it to WAL.
+    """
+    ends = time.monotonic() + BUSY_MILLISECONDS / 1000
+    while True:
+        try:
+            cursor.execute(statement)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > ends:
+                raise
+            time.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 - to be out of step, not to be secret
+        else:
+            return
 
 
 def _postgres(url: str, pool_size: int) -> Engine:
@@ -136,8 +176,10 @@ def _postgres(url: str, pool_size: int) -> Engine:
     )  # fmt: skip
 
 
-def to_storage_error(error: DBAPIError | sqlite3.Error) -> StorageError:
+def to_storage_error(error: DBAPIError | PoolTimeout | sqlite3.Error) -> StorageError:
     """Turn the database's error into one line with what would help."""
+    if isinstance(error, PoolTimeout):
+        return StorageError(f"the database does not take more just now ({type(error).__name__}): try again")
     cause = error.orig if isinstance(error, DBAPIError) else error
     said = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
     low = said.lower()
@@ -162,3 +204,16 @@ def check_database(database: Database) -> None:
     """Raise StorageError unless the database answers."""
     with database.read() as connection:
         connection.execute(text("SELECT 1"))
+
+
+def check_writable(database: Database) -> None:
+    """Raise StorageError unless a write transaction can be had."""
+    with database.write() as connection:
+        connection.execute(text("SELECT 1"))
+
+
+def read_server_time(database: Database) -> datetime:
+    """Return what PostgreSQL's own clock says."""
+    with database.read() as connection:
+        found: datetime = connection.execute(text("SELECT now()")).scalar_one()
+    return found

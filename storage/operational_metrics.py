@@ -41,6 +41,12 @@ def count_failed_messages(connection: Connection, since: DateTime) -> list[tuple
     return [(row[0], row[1]) for row in rows]
 
 
+def count_stuck_messages(connection: Connection, before: DateTime) -> int:
+    """Count the messages that were to go before then and are still owed."""
+    owed = (OUTBOX.c.state.in_(("pending", "retry", "leased")), OUTBOX.c.next_attempt_at < before)
+    return int(connection.execute(select(func.count()).where(*owed)).scalar_one())
+
+
 def _newest() -> ColumnElement[bool]:
     """Restrict to the newest messages by number: a query every few seconds must not read millions of old ones."""
     found: ColumnElement[bool] = OUTBOX.c.id > select(func.max(OUTBOX.c.id)).scalar_subquery() - MAX_MESSAGES

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Literal
 
 from pendulum import DateTime
-from sqlalchemy import ColumnElement, Connection, Row, Update, and_, bindparam, exists, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Update, and_, bindparam, exists, func, or_, select, update
 
+from storage.conflict_insert import insert_into
+from storage.database import Connection
 from storage.incidents.tables import IN_HAND, UNSENT, OutboxRow, ResponseRow
+from storage.rows import read_all
 
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
 RESPONSE = ResponseRow.__table__  # type: ignore[attr-defined]
 PRIORITY_PAGE, PRIORITY_PUBLICATION, PRIORITY_REST = 0, 1, 2
 OutboxState = Literal["pending", "leased", "sent", "retry", "unknown", "dead", "cancelled", "coalesced"]
+OVERTAKEN = "overtaken"  # no state of a row: its lease was no longer ours, so others judged the outcome
 CLOCK_SKEW = timedelta(seconds=5)  # clocks of two machines may differ by this much; more means that one stepped back
 
 
@@ -29,7 +32,7 @@ class OutboxEntry:
     incident_id: str
     response_id: str
     step: str
-    kind: Literal["notice", "publication", "handover", "status-mail"]
+    kind: str  # the name of a delivery kind
     purpose: str
     person: str
     channel: str
@@ -38,6 +41,36 @@ class OutboxEntry:
     drill: bool
     payload: dict[str, Any]
     position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """A message of the outbox as its row was read; the fields are the columns of `OutboxRow`."""
+
+    id: int  # in the order they were made
+    key: str  # unique: the same key is the same message
+    incident_id: str  # empty: of no incident
+    response_id: str  # empty: of no response
+    step: str  # of the response; empty: of none
+    kind: str  # the name of its delivery kind
+    purpose: str  # what its reader is told or asked for
+    person: str  # a person of the roster, an official channel, a customer or a subscriber, by its kind
+    channel: str  # a tag of the channel file
+    position: int  # which of the person's channels this is, from 0
+    lane: int  # PRIORITY_PAGE, PRIORITY_PUBLICATION or PRIORITY_REST
+    rank: int  # within its priority: smaller goes first
+    drill: bool  # marked as a drill, and published to a sandbox only
+    state: OutboxState
+    attempts: int  # begun so far, the one in hand among them
+    created_at: DateTime
+    next_attempt_at: DateTime  # not before then
+    leased_until: DateTime | None  # then its sender counts as dead
+    lease: str  # the sender's name and the claim, `NAME/CLAIM`; empty: never claimed
+    attempt_started_at: DateTime | None
+    sent_at: DateTime | None
+    receipt: str  # the platform's id or address of it, where it gave one
+    detail: str  # one line on its state, without any secret
+    payload: dict[str, Any]  # what its kind needs to make the message
 
 
 def enqueue_entries(connection: Connection, owed: Sequence[OutboxEntry], now: DateTime) -> None:
@@ -52,14 +85,13 @@ def enqueue_entries(connection: Connection, owed: Sequence[OutboxEntry], now: Da
         }
         for one in owed
     ]  # fmt: skip
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows)
+    connection.execute(insert_into(connection, OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
 def claim_messages(  # noqa: PLR0913 - each says which messages are meant
     connection: Connection, now: DateTime, until: DateTime, *, limit: int, lease: str,
     ready_since: DateTime, busy: Iterable[str] = (), worst: int = PRIORITY_REST, most: int | None = None,
-) -> list[Row[Any]]:  # fmt: skip
+) -> list[OutboxMessage]:  # fmt: skip
     """Lease messages that may go now, pages first; their attempt begins with this transaction.
 
     Messages of one claim share one channel, so that a slow one holds up no other channel; a publication is
@@ -81,16 +113,17 @@ def claim_messages(  # noqa: PLR0913 - each says which messages are meant
     if connection.dialect.name == "postgresql":
         chosen = chosen.with_for_update(skip_locked=True)
     ids = list(connection.execute(chosen).scalars())
-    taken = connection.execute(
+    taken = read_all(
+        connection, OutboxMessage,
         update(OUTBOX)
         .where(OUTBOX.c.id.in_(ids), UNSENT)
         .values(
             state="leased", lease=lease, leased_until=until, attempt_started_at=now,
             attempts=OUTBOX.c.attempts + 1,
         )
-        .returning(*OUTBOX.c)
-    ).all()  # fmt: skip
-    return sorted(taken, key=lambda row: (row.rank, row.id))
+        .returning(*OUTBOX.c),
+    )  # fmt: skip
+    return sorted(taken, key=lambda message: (message.rank, message.id))
 
 
 def _ready(now: DateTime, since: DateTime, busy: Iterable[str] = ()) -> ColumnElement[bool]:
@@ -117,10 +150,16 @@ def save_outcome(connection: Connection, row_id: int, lease: str, **values: Any)
     return connection.execute(statement, {"row": row_id, "mine": lease, **said}).rowcount == 1
 
 
-def rewrite_message(connection: Connection, row_id: int, lease: str, payload: dict[str, Any]) -> Row[Any]:
-    """Replace a message's payload in the transaction that claimed it; return the row as it is then."""
-    mine = and_(OUTBOX.c.id == row_id, OUTBOX.c.lease == lease, IN_HAND)
-    return connection.execute(update(OUTBOX).where(mine).values(payload=payload).returning(*OUTBOX.c)).one()
+def record_state(connection: Connection, message: OutboxMessage, state: OutboxState, **values: Any) -> str:
+    """Record the state of a message in hand; return it, or OVERTAKEN where others have judged the outcome."""
+    return state if save_outcome(connection, message.id, message.lease, state=state, **values) else OVERTAKEN
+
+
+def rewrite_message(connection: Connection, message: OutboxMessage, payload: dict[str, Any]) -> OutboxMessage:
+    """Replace a message's payload in the transaction that claimed it; return the message as it is then."""
+    mine = and_(OUTBOX.c.id == message.id, OUTBOX.c.lease == message.lease, IN_HAND)
+    connection.execute(update(OUTBOX).where(mine).values(payload=payload))
+    return replace(message, payload=payload)
 
 
 @lru_cache(maxsize=32)
@@ -131,9 +170,9 @@ def _outcome_update(names: tuple[str, ...]) -> Update:
     return update(OUTBOX).where(mine).values(leased_until=None, **changed)
 
 
-def list_leased(connection: Connection) -> list[Row[Any]]:
+def list_leased(connection: Connection) -> list[OutboxMessage]:
     """List every leased message."""
-    return list(connection.execute(select(OUTBOX).where(IN_HAND)))
+    return read_all(connection, OutboxMessage, select(OUTBOX).where(IN_HAND))
 
 
 def has_leased(connection: Connection) -> bool:
@@ -164,8 +203,8 @@ def _urgent(worst: int, most: int | None) -> ColumnElement[bool]:
 
     Nothing else is sent until they are out.
     """
-    lanes = OUTBOX.c.lane <= worst
-    return lanes if most is None else and_(lanes, or_(OUTBOX.c.lane != PRIORITY_PAGE, OUTBOX.c.rank <= most))
+    priorities = OUTBOX.c.lane <= worst
+    return priorities if most is None else and_(priorities, or_(OUTBOX.c.lane != PRIORITY_PAGE, OUTBOX.c.rank <= most))
 
 
 def most_urgent_rank(connection: Connection, now: DateTime, since: DateTime, slow: Iterable[str]) -> int | None:
@@ -194,9 +233,10 @@ def next_message_at(connection: Connection) -> DateTime | None:
     return found
 
 
-def list_incident_messages(connection: Connection, incident_id: str) -> list[Row[Any]]:
+def list_incident_messages(connection: Connection, incident_id: str) -> list[OutboxMessage]:
     """List every message of an incident, in the order they were made."""
-    return list(connection.execute(select(OUTBOX).where(OUTBOX.c.incident_id == incident_id).order_by(OUTBOX.c.id)))
+    query = select(OUTBOX).where(OUTBOX.c.incident_id == incident_id).order_by(OUTBOX.c.id)
+    return read_all(connection, OutboxMessage, query)
 
 
 def list_notified_people(connection: Connection, response_id: str, step: str, call: str = "") -> set[str]:

@@ -7,6 +7,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -15,12 +16,18 @@ from hypothesis import settings
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
+from engine.accounts import accounts
+from engine.home import prepare_home
+from storage.settings import load_settings
+from tests.homes import copy_database
+
 POSTGRES_VARIABLE = "TOCSIN_TEST_POSTGRES_URL"
 POSTGRES_DEFAULT = "postgresql://postgres@127.0.0.1:5432/postgres"
 
 # How long an example takes says something about the machine, nothing about the program.
 settings.register_profile("tocsin", deadline=None)
-settings.load_profile("tocsin")
+settings.register_profile("days", deadline=None, max_examples=20)  # of twelve runs each
+settings.load_profile("days" if "FAKETIME" in os.environ else "tocsin")
 
 
 def pytest_configure() -> None:
@@ -32,6 +39,15 @@ def pytest_configure() -> None:
     # A shell that starts a run in the background has it ignore Ctrl-C, and every process below it would inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shipped_cost_of_a_password() -> Iterator[tuple[int, int]]:
+    """Passwords of tests are hashed as cheaply as argon2 can; this is what the program asks for: KiB, and rounds."""
+    shipped = accounts._MEMORY_KIB, accounts._ROUNDS
+    accounts._MEMORY_KIB, accounts._ROUNDS = 8, 1
+    yield shipped
+    accounts._MEMORY_KIB, accounts._ROUNDS = shipped
 
 
 @pytest.fixture
@@ -73,20 +89,56 @@ def postgres_server() -> str:
     return url
 
 
+@contextmanager
+def new_database(server: str, template: str = "") -> Iterator[str]:
+    """A new PostgreSQL database, empty or as the template is, dropped at the end; its URL."""
+    name = f"tocsin_test_{secrets.token_hex(6)}"
+    create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+    if template:
+        create += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(create)
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with psycopg.connect(server, autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """A new, empty PostgreSQL database, dropped after the test."""
-    name = f"tocsin_test_{secrets.token_hex(6)}"
-    with psycopg.connect(postgres_server, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
-    with psycopg.connect(postgres_server, autocommit=True) as admin:
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with new_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a PostgreSQL database at this program's schema, to be copied."""
+    with new_database(postgres_server) as url:
+        prepare_home(load_settings(home=tmp_path_factory.mktemp("template"), database_url=url))
+        yield str(make_url(url).database)
+
+
+@pytest.fixture
+def laid_out_postgres_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    """A PostgreSQL database at this program's schema with nothing in it, dropped after the test."""
+    with new_database(postgres_server, postgres_template) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database: the test runs once on SQLite and once on PostgreSQL."""
+    """A database at this program's schema with nothing in it: the test runs once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        copy_database(tmp_path / "test.db")
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    return str(request.getfixturevalue("laid_out_postgres_url"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without tables: the test runs once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'test.db'}"
     return str(request.getfixturevalue("postgres_url"))

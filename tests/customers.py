@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row
-
 from domain.commands import Close, Done
 from engine.customers import import_customers, survey_answers, survey_schedule
 from engine.customers.service import CustomerService
 from engine.home import SAMPLE_HOME
 from storage.customers import affected_customers, follow_ups
+from storage.customers.affected_customers import CustomerRecord
+from storage.customers.follow_ups import FollowUpRecord
 from storage.incidents import incidents
 from tests.installations import InstallationHarness, installation_harness
 
@@ -65,7 +65,7 @@ class FollowUp:
         self.installation.turn()
         self.installation.deliver()
 
-    def row(self) -> Row[Any]:
+    def row(self) -> FollowUpRecord:
         with self.installation.installation.database.read() as connection:
             found = follow_ups.get_follow_up(connection, self.id)
         assert found is not None
@@ -86,7 +86,7 @@ class FollowUp:
             raise AssertionError("it never comes to rest")
         self.installation.now = ends
 
-    def customers(self) -> dict[str, Row[Any]]:
+    def customers(self) -> dict[str, CustomerRecord]:
         with self.installation.installation.database.read() as connection:
             found = affected_customers.list_customers(connection, self.id, limit=200_000)
         return {one.customer or one.id: one for one in found}

@@ -10,18 +10,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pendulum
 from pendulum import DateTime
 from sqlalchemy import insert
 
 from domain.commands import Acknowledge, Close, Declare, Done
 from engine.customers import import_customers
+from engine.process import clock
 from engine.response import commands
 from engine.response.turn import lease_turns, take_turn
 from storage import documents
 from storage.documents import Document
 from storage.incidents import incidents, warnings
 from storage.incidents.tables import WarningRow
+from storage.samples.sample_store import LIVE_FEED
 from tests.served import Served, served
 
 PAST = (  # months ago, title, service, minutes until somebody took it
@@ -44,7 +45,7 @@ class PopulatedInstallation:
 def populated_installation(home: Path, port: int) -> Iterator[PopulatedInstallation]:
     """Serve the populated installation until the block ends."""
     with served(home, port) as web:
-        now = pendulum.now("UTC")
+        now = clock.now()
         for months, title, service, minutes in PAST:
             _past(web, now.subtract(months=months, days=3), title, service, minutes)
         ref = _main(web)
@@ -81,7 +82,7 @@ def _past(web: Served, began: DateTime, title: str, service: str, minutes: int) 
 
 def _main(web: Served) -> str:
     """The incident that is being fought."""
-    since = pendulum.now("UTC").subtract(minutes=25)
+    since = clock.now().subtract(minutes=25)
     ref = web.declare(
         "Checkout is down", service="checkout", since=since.isoformat(),
         impact={"customers": 1200, "orders": 300, "money": 90_000, "brand": 2},
@@ -102,7 +103,7 @@ def _main(web: Served) -> str:
         web.turn(ref)
     customers = web.installation.customers
     rows = [{"id": "C1", "contact": "li@example.com", "time_zone": "UTC", "order_value": "900"}]
-    import_customers.import_customers(customers, ref, rows, pendulum.now("UTC"))
+    import_customers.import_customers(customers, ref, rows, clock.now())
     return ref
 
 
@@ -132,7 +133,7 @@ def _warning(web: Served, now: DateTime) -> None:
     because = {"en": "Response time is 36.2 s in 2m, good again at 25 s or less.", "zh": "2m内响应时长为36.2秒。"}
     values = {
         "id": "warning-1",
-        "lane": warnings.LIVE_FEED,
+        "lane": LIVE_FEED,
         "rule": "tier-1-response-time",
         "title": title,
         "because": because,

@@ -1,6 +1,6 @@
 """Installation harness for a test: home, database, one receiver as everyone's phone, a manual clock.
 
-`from tests.installations import house_fixture  # noqa: F401` gives the fixture `installation`, on SQLite and on
+`from tests.installations import installation_fixture  # noqa: F401` gives the fixture `installation`, on SQLite and on
 PostgreSQL; `sqlite_installation` is for what does not depend on the database.
 """
 
@@ -16,19 +16,19 @@ from typing import Any
 import pendulum
 import pytest
 from pendulum import DateTime
-from sqlalchemy import Row
 
 from domain.commands import Acknowledge, Approve, Declare, Draft
 from domain.incident import Snapshot
 from engine.delivery.deliver import Deliverer, DeliveryCounts
-from engine.home import prepare_home
 from engine.installation import Installation
 from engine.response import commands
 from engine.response.turn import TurnDriver, TurnResult, lease_turns, take_turn
 from storage import outbox
 from storage.incidents import incidents, timeline
 from storage.incidents.timeline import TimelineEntry
+from storage.outbox import OutboxMessage
 from storage.settings import load_settings
+from tests.homes import lay_out
 from tests.receivers import HttpReceiver
 
 BEGAN = pendulum.datetime(2026, 11, 2, 3, 0)
@@ -142,13 +142,13 @@ class InstallationHarness:
             ids = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))
             return incidents.load_snapshot(connection, ids[place], self.installation.roster())
 
-    def rows(self, ref: str, **wanted: str) -> list[Row[Any]]:
+    def rows(self, ref: str, **wanted: str) -> list[OutboxMessage]:
         """The messages of an incident in the order they were made; those with these values."""
         with self.installation.database.read() as connection:
             found = outbox.list_incident_messages(connection, incidents.find_incident_id(connection, ref))
         return [row for row in found if all(getattr(row, name) == value for name, value in wanted.items())]
 
-    def row(self, ref: str, **wanted: str) -> Row[Any]:
+    def row(self, ref: str, **wanted: str) -> OutboxMessage:
         """The only such message."""
         found = self.rows(ref, **wanted)
         assert len(found) == 1, [(row.key, row.state) for row in self.rows(ref)]
@@ -191,7 +191,7 @@ def installation_harness(
         for path, text in ((settings.roster_file, roster), (settings.channels_file, channels)):
             if text:
                 path.write_text(text.replace("{port}", str(receiver.port)), encoding="utf-8")
-        prepare_home(settings)
+        lay_out(settings)
         opened = InstallationHarness(Installation(settings).open(), receiver)
         opened.installation.on_duty.clock = opened.clock
         assert opened.installation.findings() == [], "a broken sample"

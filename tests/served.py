@@ -12,19 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pendulum
 import uvicorn
 from jsonschema import Draft202012Validator, FormatChecker
+from pendulum import DateTime
 from playwright.sync_api import BrowserContext, Page
 
 from domain.access import AccessRole
-from engine.home import prepare_home
 from engine.installation import Installation
+from engine.process import clock
 from engine.response.turn import lease_turns, take_turn
 from storage.accounts import sessions_and_tokens, user_accounts
 from storage.accounts.user_accounts import Account
 from storage.incidents import incidents, person_tokens
-from storage.settings import load_settings
+from storage.settings import Settings, load_settings
+from tests.clock import BEGINS, clock_of_its_own
+from tests.homes import lay_out
 from web.app import create_app
 from web.auth.authentication import cookie_name
 from web.schemas import schema
@@ -48,7 +50,7 @@ class Served:
     def token(self, person: str) -> dict[str, str]:
         """The header of a person who shows a new token."""
         with self.installation.database.write() as connection:
-            made = person_tokens.replace_person_token(connection, person, pendulum.now("UTC"))
+            made = person_tokens.replace_person_token(connection, person, clock.now())
         return {"Authorization": f"Bearer {made}"}
 
     def session(self, role: str = "admin", person: str = "alice") -> dict[str, str]:
@@ -65,7 +67,7 @@ class Served:
     def login_link(self, role: str = "admin", person: str = "alice") -> str:
         """The address that lets such an account in, once."""
         self._cookie(role, person)
-        now = pendulum.now("UTC")
+        now = clock.now()
         with self.installation.database.write() as connection:
             made = sessions_and_tokens.create_login_link(
                 connection, f"{person or 'nobody'}-{role}", now, now.add(hours=1)
@@ -73,7 +75,7 @@ class Served:
         return f"{self.url}/login/link/{made}"
 
     def _cookie(self, role: str, person: str) -> tuple[str, str]:
-        now = pendulum.now("UTC")
+        now = clock.now()
         account = Account(f"{person or 'nobody'}-{role}", person, AccessRole.named(role))
         with self.installation.database.write() as connection:
             if user_accounts.find_account(connection, account.name) is None:
@@ -83,7 +85,7 @@ class Served:
 
     def turn(self, ref: str) -> None:
         """What the runner would do: take the turns of an incident that are due."""
-        now = pendulum.now("UTC")
+        now = clock.now()
         with self.installation.database.read() as connection:
             ids = incidents.list_response_ids(connection, incidents.find_incident_id(connection, ref))
         for lease in lease_turns(self.installation, ids, now):
@@ -118,10 +120,15 @@ def check(name: str, document: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def served(home: Path, port: int, **settings: Any) -> Iterator[Served]:
-    """Serve from a thread until the block ends."""
-    chosen = load_settings(home=home, port=port, **settings)
-    prepare_home(chosen)
+def served(home: Path, port: int, *, begins: DateTime | None = BEGINS, **settings: Any) -> Iterator[Served]:
+    """Serve from a thread until the block ends, by a clock of its own; by the machine's where it begins at None."""
+    with clock_of_its_own(begins), _served(load_settings(home=home, port=port, **settings), port) as running:
+        yield running
+
+
+@contextmanager
+def _served(chosen: Settings, port: int) -> Iterator[Served]:
+    lay_out(chosen)
     installation = Installation(chosen).open()
     config = uvicorn.Config(
         create_app(installation),

@@ -34,21 +34,21 @@ def _day_before(quarter: int, zone: str) -> tuple[str, DateTime, DateTime]:
     return start.to_date_string(), start, end
 
 
-def advance_daily_state(rule: Rule, standing: RuleState, reading: RuleReading) -> RuleState:
+def advance_daily_state(rule: Rule, rule_state: RuleState, reading: RuleReading) -> RuleState:
     """Return the rule state after a reading of the last whole day; the same object until there is another day."""
     day, _, _ = last_whole_day(reading.at, rule.zone)
-    if day <= standing.last_day:
-        return standing
+    if day <= rule_state.last_day:
+        return rule_state
     judgement = judge_reading(rule, reading)
-    judged = replace(standing, last_day=day, value=reading.value, baseline=reading.baseline)
-    if not judgement.concludes or (judgement.breached is None and judgement.held and standing.warns):
+    judged = replace(rule_state, last_day=day, value=reading.value, baseline=reading.baseline)
+    if not judgement.concludes or (judgement.breached is None and judgement.held and rule_state.warns):
         return judged
     if judgement.breached is None:
-        began = standing.since if standing.phase is RulePhase.OK else reading.at
+        began = rule_state.since if rule_state.phase is RulePhase.OK else reading.at
         return RuleState(since=began, last_day=day, value=reading.value, baseline=reading.baseline)
-    bad = replace(judged, bad_days=standing.bad_days + 1, tier=judgement.breached)
-    if standing.warns:
+    bad = replace(judged, bad_days=rule_state.bad_days + 1, tier=judgement.breached)
+    if rule_state.warns:
         return bad
     if bad.bad_days >= rule.consecutive_days:
         return replace(bad, phase=RulePhase.FIRING, since=reading.at, firing_since=reading.at)
-    return bad if standing.phase is RulePhase.PENDING else replace(bad, phase=RulePhase.PENDING, since=reading.at)
+    return bad if rule_state.phase is RulePhase.PENDING else replace(bad, phase=RulePhase.PENDING, since=reading.at)

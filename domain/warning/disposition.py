@@ -135,7 +135,7 @@ def series_labels(rule: Rule, series: SeriesKey) -> Mapping[str, str]:
 
 
 def decide_disposition(
-    rule: Rule, series: SeriesKey, standing: RuleState, scene: WarningContext, now: DateTime
+    rule: Rule, series: SeriesKey, rule_state: RuleState, scene: WarningContext, now: DateTime
 ) -> DispositionRuling:
     """Decide the disposition of a warning that has just been raised, or that was held back so far.
 
@@ -148,9 +148,9 @@ def decide_disposition(
     held = _held(rule, series, scene, now)
     if held:
         return DispositionRuling(Disposition.HELD, held)
-    earlier = _quiet(rule, series, standing, scene)
+    earlier = _quiet(rule, series, rule_state, scene)
     if earlier:
-        again = Reason(N_("{rule} fires again {minutes} min after its end"), _since(rule, earlier, standing))
+        again = Reason(N_("{rule} fires again {minutes} min after its end"), _since(rule, earlier, rule_state))
         return DispositionRuling(Disposition.JOINED, again, earlier.matter)
     service = series_service(rule, series)
     for other in scene.open:
@@ -174,16 +174,16 @@ def _held(rule: Rule, series: SeriesKey, scene: WarningContext, now: DateTime) -
     return None
 
 
-def _quiet(rule: Rule, series: SeriesKey, standing: RuleState, scene: WarningContext) -> RaisedWarning | None:
+def _quiet(rule: Rule, series: SeriesKey, rule_state: RuleState, scene: WarningContext) -> RaisedWarning | None:
     for earlier in scene.ended:
         if (earlier.rule, earlier.series) != (rule.id, series) or not earlier.matter or earlier.ended_at is None:
             continue
-        if standing.firing_since is not None and elapsed(earlier.ended_at, standing.firing_since) < rule.quiet:
+        if rule_state.firing_since is not None and elapsed(earlier.ended_at, rule_state.firing_since) < rule.quiet:
             return earlier
     return None
 
 
-def _since(rule: Rule, earlier: RaisedWarning, standing: RuleState) -> dict[str, str | int]:
-    ended, began = earlier.ended_at, standing.firing_since
+def _since(rule: Rule, earlier: RaisedWarning, rule_state: RuleState) -> dict[str, str | int]:
+    ended, began = earlier.ended_at, rule_state.firing_since
     span = elapsed(ended, began).total_seconds() if ended is not None and began is not None else 0.0
     return {"rule": rule.id, "minutes": int(span // 60)}

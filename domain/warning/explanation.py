@@ -69,59 +69,59 @@ _GOOD: Mapping[Condition, Text] = {
 _POINTS = Text("points", "个百分点")
 
 
-def explain_state(rule: Rule, standing: RuleState, reading: RuleReading, metric: Metric) -> Text:
+def explain_state(rule: Rule, rule_state: RuleState, reading: RuleReading, metric: Metric) -> Text:
     """Explain why the rule is in this state at `reading.at`, on the series that was read.
 
     The state and for how long; the figure, its window, its baseline; what it is measured against, or what is
     missing.
     """
     judgement = judge_reading(rule, reading)
-    return Text(*(_sentence(rule, standing, reading, metric, judgement, language) for language in ("en", "zh_CN")))
+    return Text(*(_sentence(rule, rule_state, reading, metric, judgement, language) for language in ("en", "zh_CN")))
 
 
 def _sentence(
-    rule: Rule, standing: RuleState, reading: RuleReading, metric: Metric, judgement: Judgement, language: str
+    rule: Rule, rule_state: RuleState, reading: RuleReading, metric: Metric, judgement: Judgement, language: str
 ) -> str:
-    state = _state(rule, standing).in_(language).format(**_times(rule, standing, reading, language))
+    state = _state(rule, rule_state).in_(language).format(**_times(rule, rule_state, reading, language))
     if reading.value is None:
         template = _GAP if reading.newest is not None else _NEVER
         figures = template.in_(language).format(gap=_span(reading.newest, reading.at))
     else:
-        figures = _figures(rule, standing, reading, metric, judgement, language)
+        figures = _figures(rule, rule_state, reading, metric, judgement, language)
     return f"{state}：{figures}。" if language == "zh_CN" else f"{state}: {figures}."
 
 
-def _state(rule: Rule, standing: RuleState) -> Text:
-    if standing.silent:
+def _state(rule: Rule, rule_state: RuleState) -> Text:
+    if rule_state.silent:
         return _FIRING_NO_DATA
-    if standing.phase is RulePhase.FIRING:
-        return _WORSENING if standing.worse is not None else _FIRING
-    if standing.phase is RulePhase.PENDING:
+    if rule_state.phase is RulePhase.FIRING:
+        return _WORSENING if rule_state.worse is not None else _FIRING
+    if rule_state.phase is RulePhase.PENDING:
         return _DAYS if rule.daily else _PENDING
-    return {RulePhase.RECOVERING: _RECOVERING, RulePhase.NO_DATA: _NO_DATA}.get(standing.phase, _OK)
+    return {RulePhase.RECOVERING: _RECOVERING, RulePhase.NO_DATA: _NO_DATA}.get(rule_state.phase, _OK)
 
 
-def _times(rule: Rule, standing: RuleState, reading: RuleReading, language: str) -> dict[str, str]:
+def _times(rule: Rule, rule_state: RuleState, reading: RuleReading, language: str) -> dict[str, str]:
     at = reading.at
-    since = standing.worse_since if standing.worse is not None else standing.since
-    wanted = rule.keep_firing if standing.phase is RulePhase.RECOVERING else rule.for_
+    since = rule_state.worse_since if rule_state.worse is not None else rule_state.since
+    wanted = rule.keep_firing if rule_state.phase is RulePhase.RECOVERING else rule.for_
     return {
-        "tier": _TIERS[standing.tier].in_(language) if standing.tier else "",
-        "worse": _TIERS[standing.worse].in_(language) if standing.worse else "",
-        "firing": _span(standing.firing_since, at),
-        "span": _span(standing.since, at),
+        "tier": _TIERS[rule_state.tier].in_(language) if rule_state.tier else "",
+        "worse": _TIERS[rule_state.worse].in_(language) if rule_state.worse else "",
+        "firing": _span(rule_state.firing_since, at),
+        "span": _span(rule_state.since, at),
         "left": format_duration(max(wanted - _gone(since, at), timedelta(0))),
-        "bad": str(standing.bad_days),
+        "bad": str(rule_state.bad_days),
         "wanted_days": str(rule.consecutive_days),
     }
 
 
 def _figures(
-    rule: Rule, standing: RuleState, reading: RuleReading, metric: Metric, judgement: Judgement, language: str
+    rule: Rule, rule_state: RuleState, reading: RuleReading, metric: Metric, judgement: Judgement, language: str
 ) -> str:
     kind = aggregate_kind(metric, rule.aggregate, per=rule.per is not None)
-    limit = _limit(rule, standing, judgement)
-    side = _GOOD if standing.warns else _BAD
+    limit = _limit(rule, rule_state, judgement)
+    side = _GOOD if rule_state.warns else _BAD
     values = {
         "metric": metric.title.in_(language),
         "value": format_metric(reading.value or 0.0, kind),
@@ -143,10 +143,10 @@ def _figures(
     return template.in_(language).format(**values)
 
 
-def _limit(rule: Rule, standing: RuleState, judgement: Judgement) -> float:
+def _limit(rule: Rule, rule_state: RuleState, judgement: Judgement) -> float:
     """The recovery of the level that holds; else the threshold of the worst level that is passed, or of the mildest."""
-    if standing.warns:
-        return next((one.recover for one in rule.levels if one.tier is standing.tier), rule.levels[0].recover)
+    if rule_state.warns:
+        return next((one.recover for one in rule.levels if one.tier is rule_state.tier), rule.levels[0].recover)
     figure = judgement.measure
     passed: list[ThresholdLevel] = []
     if figure is not None:

@@ -92,20 +92,20 @@ def find_trial_failures(rule: Rule, trial: RuleTrial) -> list[str]:
 def _course(
     rule: Rule, trial: RuleTrial, history: SampleHistory, series: SeriesKey, due: Sequence[TrialExpectation]
 ) -> Iterator[str]:
-    standing = RuleState()
+    rule_state = RuleState()
     waiting = list(due)
     for at in _ticks(rule, trial):
-        standing = advance_state(rule, standing, history.read(at, series, trial.holidays))
+        rule_state = advance_state(rule, rule_state, history.read(at, series, trial.holidays))
         since = elapsed(trial.start, at)
-        if trial.never_fires and standing.warns:
+        if trial.never_fires and rule_state.warns:
             yield f"{_named(series)}fires at {format_duration(since)}, and never should"
             return
         following = since + _step(rule)
         while waiting and waiting[0].at < following:
             wanted = waiting.pop(0)
-            if wanted.phase is not standing.phase or wanted.tier not in (None, standing.tier):
+            if wanted.phase is not rule_state.phase or wanted.tier not in (None, rule_state.tier):
                 meant = f"{wanted.phase} {wanted.tier or ''}".strip()
-                is_ = f"{standing.phase} {standing.tier or ''}".strip()
+                is_ = f"{rule_state.phase} {rule_state.tier or ''}".strip()
                 yield f"{_named(series)}at {format_duration(wanted.at)} it should be {meant}, and is {is_}"
 
 

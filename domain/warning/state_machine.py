@@ -33,30 +33,30 @@ from domain.warning.rule import Rule, Tier, tier_rank
 from domain.warning.rule_state import RulePhase, RuleState
 
 
-def advance_state(rule: Rule, standing: RuleState, reading: RuleReading) -> RuleState:
+def advance_state(rule: Rule, rule_state: RuleState, reading: RuleReading) -> RuleState:
     """Return the rule state after the reading; the same object where nothing happened.
 
     A reading from before the present phase began changes nothing.
     """
-    if standing.since is not None and reading.at < standing.since:
-        return standing
+    if rule_state.since is not None and reading.at < rule_state.since:
+        return rule_state
     if rule.daily:
-        return advance_daily_state(rule, standing, reading)
-    if has_no_data(rule, reading, standing.since):
-        return _on_no_data(rule, standing, reading)
+        return advance_daily_state(rule, rule_state, reading)
+    if has_no_data(rule, reading, rule_state.since):
+        return _on_no_data(rule, rule_state, reading)
     if reading.value is None:
-        never = reading.newest is None and standing.since is None
-        return replace(standing, since=reading.at) if never else standing  # silence is counted from here
-    return _on_figures(rule, standing, reading)
+        never = reading.newest is None and rule_state.since is None
+        return replace(rule_state, since=reading.at) if never else rule_state  # silence is counted from here
+    return _on_figures(rule, rule_state, reading)
 
 
-def _on_figures(rule: Rule, standing: RuleState, reading: RuleReading) -> RuleState:
+def _on_figures(rule: Rule, rule_state: RuleState, reading: RuleReading) -> RuleState:
     judgement = judge_reading(rule, reading)
-    if standing.silent:
-        if standing.value is None and not judgement.concludes:
+    if rule_state.silent:
+        if rule_state.value is None and not judgement.concludes:
             return _over(reading)  # silence alone had raised it, and it is over
-        standing = replace(standing, silent=False)
-    return _NEXT[standing.phase](rule, standing, reading, judgement)
+        rule_state = replace(rule_state, silent=False)
+    return _NEXT[rule_state.phase](rule, rule_state, reading, judgement)
 
 
 def has_no_data(rule: Rule, reading: RuleReading, watched_since: DateTime | None) -> bool:
@@ -65,37 +65,37 @@ def has_no_data(rule: Rule, reading: RuleReading, watched_since: DateTime | None
     return last is not None and elapsed(last, reading.at) >= rule.no_data_after
 
 
-def _on_no_data(rule: Rule, standing: RuleState, reading: RuleReading) -> RuleState:
-    if standing.warns:
-        if rule.no_data == "resolve" and standing.tier is not Tier.RED:
+def _on_no_data(rule: Rule, rule_state: RuleState, reading: RuleReading) -> RuleState:
+    if rule_state.warns:
+        if rule.no_data == "resolve" and rule_state.tier is not Tier.RED:
             return RuleState(RulePhase.NO_DATA, reading.at)
-        if standing.phase is RulePhase.RECOVERING:
-            return replace(standing, phase=RulePhase.FIRING, since=reading.at, silent=True)
-        if standing.silent and standing.worse is None:
-            return standing
-        return replace(standing, worse=None, worse_since=None, silent=True)
+        if rule_state.phase is RulePhase.RECOVERING:
+            return replace(rule_state, phase=RulePhase.FIRING, since=reading.at, silent=True)
+        if rule_state.silent and rule_state.worse is None:
+            return rule_state
+        return replace(rule_state, worse=None, worse_since=None, silent=True)
     if rule.no_data == "warn":
         return RuleState(RulePhase.FIRING, reading.at, rule.levels[0].tier, firing_since=reading.at, silent=True)
-    return standing if standing.phase is RulePhase.NO_DATA else RuleState(RulePhase.NO_DATA, reading.at)
+    return rule_state if rule_state.phase is RulePhase.NO_DATA else RuleState(RulePhase.NO_DATA, reading.at)
 
 
-def _when_ok(rule: Rule, standing: RuleState, reading: RuleReading, judgement: Judgement) -> RuleState:
+def _when_ok(rule: Rule, rule_state: RuleState, reading: RuleReading, judgement: Judgement) -> RuleState:
     if judgement.breached is None:
-        if standing.phase is RulePhase.NO_DATA:
+        if rule_state.phase is RulePhase.NO_DATA:
             return _over(reading)
-        return standing
+        return rule_state
     if rule.for_ <= timedelta(0):
         return _fire(judgement.breached, reading)
     return _seen(RuleState(RulePhase.PENDING, reading.at, judgement.breached), reading)
 
 
-def _when_pending(rule: Rule, standing: RuleState, reading: RuleReading, judgement: Judgement) -> RuleState:
+def _when_pending(rule: Rule, rule_state: RuleState, reading: RuleReading, judgement: Judgement) -> RuleState:
     breached = judgement.breached
     if breached is None:
         return _over(reading)
-    now = standing
-    if tier_rank(breached) < tier_rank(standing.tier):  # what is left of a red was yellow all along
-        now = replace(standing, tier=breached, worse=None, worse_since=None)
+    now = rule_state
+    if tier_rank(breached) < tier_rank(rule_state.tier):  # what is left of a red was yellow all along
+        now = replace(rule_state, tier=breached, worse=None, worse_since=None)
     now = _watch_for_worse(now, breached, reading)
     if _lasted(rule, now.worse_since, reading):
         return _fire(breached, reading)
@@ -104,39 +104,41 @@ def _when_pending(rule: Rule, standing: RuleState, reading: RuleReading, judgeme
     return now
 
 
-def _when_firing(rule: Rule, standing: RuleState, reading: RuleReading, judgement: Judgement) -> RuleState:
+def _when_firing(rule: Rule, rule_state: RuleState, reading: RuleReading, judgement: Judgement) -> RuleState:
     if not judgement.concludes:
-        return standing if standing.worse is None else replace(standing, worse=None, worse_since=None)
+        return rule_state if rule_state.worse is None else replace(rule_state, worse=None, worse_since=None)
     if judgement.held is None:
         if rule.keep_firing <= timedelta(0):
             return _over(reading)
-        recovering = replace(standing, phase=RulePhase.RECOVERING, since=reading.at, worse=None, worse_since=None)
+        recovering = replace(rule_state, phase=RulePhase.RECOVERING, since=reading.at, worse=None, worse_since=None)
         return _seen(recovering, reading)
-    now = standing
-    if tier_rank(judgement.held) < tier_rank(standing.tier):
-        now = _seen(replace(standing, tier=judgement.held), reading)
+    now = rule_state
+    if tier_rank(judgement.held) < tier_rank(rule_state.tier):
+        now = _seen(replace(rule_state, tier=judgement.held), reading)
     now = _watch_for_worse(now, judgement.breached, reading)
     if now.worse is not None and _lasted(rule, now.worse_since, reading):
         return _seen(replace(now, tier=now.worse, worse=None, worse_since=None), reading)
     return now
 
 
-def _when_recovering(rule: Rule, standing: RuleState, reading: RuleReading, judgement: Judgement) -> RuleState:
+def _when_recovering(rule: Rule, rule_state: RuleState, reading: RuleReading, judgement: Judgement) -> RuleState:
     if not judgement.concludes:
-        return standing
+        return rule_state
     if judgement.held is not None:
-        again = _seen(replace(standing, phase=RulePhase.FIRING, since=reading.at), reading)
+        again = _seen(replace(rule_state, phase=RulePhase.FIRING, since=reading.at), reading)
         return _when_firing(rule, again, reading, judgement)
-    if standing.since is None or elapsed(standing.since, reading.at) >= rule.keep_firing:
+    if rule_state.since is None or elapsed(rule_state.since, reading.at) >= rule.keep_firing:
         return _over(reading)
-    return standing
+    return rule_state
 
 
-def _watch_for_worse(standing: RuleState, breached: Tier | None, reading: RuleReading) -> RuleState:
+def _watch_for_worse(rule_state: RuleState, breached: Tier | None, reading: RuleReading) -> RuleState:
     """A higher level begins its own `for`, or is no longer breached."""
-    if breached is not None and tier_rank(breached) > tier_rank(standing.tier):
-        return standing if standing.worse is breached else replace(standing, worse=breached, worse_since=reading.at)
-    return standing if standing.worse is None else replace(standing, worse=None, worse_since=None)
+    if breached is not None and tier_rank(breached) > tier_rank(rule_state.tier):
+        return (
+            rule_state if rule_state.worse is breached else replace(rule_state, worse=breached, worse_since=reading.at)
+        )
+    return rule_state if rule_state.worse is None else replace(rule_state, worse=None, worse_since=None)
 
 
 def _lasted(rule: Rule, since: DateTime | None, reading: RuleReading) -> bool:
@@ -151,9 +153,9 @@ def _over(reading: RuleReading) -> RuleState:
     return _seen(RuleState(RulePhase.OK, reading.at), reading)
 
 
-def _seen(standing: RuleState, reading: RuleReading) -> RuleState:
+def _seen(rule_state: RuleState, reading: RuleReading) -> RuleState:
     """The figures of a change, for people."""
-    return replace(standing, value=reading.value, baseline=reading.baseline)
+    return replace(rule_state, value=reading.value, baseline=reading.baseline)
 
 
 _NEXT = {

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.access import SCOPES, AccessRole
 from engine.installation import Installation
@@ -21,6 +20,8 @@ from storage import audit
 from storage.accounts import failed_logins, sessions_and_tokens, user_accounts
 from storage.accounts.user_accounts import Account
 from storage.audit import AuditEntry
+from storage.database import Connection
+from storage.hashed_secrets import hash_secret
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -185,7 +186,7 @@ def open_session(installation: Installation, account: Account, now: DateTime, wa
         raise LoginRefused("this account is disabled: ask an administrator")
     with installation.database.write() as connection:
         if before:
-            sessions_and_tokens.end_session(connection, user_accounts.hash_secret(before))
+            sessions_and_tokens.end_session(connection, hash_secret(before))
         ends = now + timedelta(days=installation.settings.session_days)
         secret = sessions_and_tokens.create_session(connection, account.name, way.way, now, ends)
         audit.add_entries(connection, AuditActor(way.address, account.name, account.role.word, way.way).entry("log in"))

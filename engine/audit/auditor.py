@@ -13,7 +13,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.durations import later
 from domain.oncall import find_uncovered_periods
@@ -21,6 +20,7 @@ from domain.text import N_, Reason
 from engine.audit.alarms import notify_last_resort
 from engine.installation import Installation
 from storage import operational_metrics
+from storage.database import Connection
 from storage.incidents import incidents, turns
 
 log = logging.getLogger("tocsin.auditor")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pendulum import DateTime
-from sqlalchemy import select
 
 from domain.action import Action, ActionKind
 from domain.text import Text
@@ -23,7 +22,7 @@ from engine.check import (
 from engine.check.finding import CheckFinding
 from engine.installation import Installation
 from engine.response.actions import open_actions
-from storage.incidents.incidents import INCIDENT
+from storage.incidents.board import list_open_titles
 
 _MEND = timedelta(days=2)
 _ORIGIN = "chain-check"
@@ -83,10 +82,7 @@ def open_repair_actions(installation: Installation, findings: Iterable[CheckFind
     broken = [one for one in findings if not one.ok]
     roster = installation.roster()
     with installation.database.write() as connection:
-        query = select(INCIDENT.c.title).where(
-            INCIDENT.c.origin == _ORIGIN, INCIDENT.c.status.in_(("open", "mitigated"))
-        )
-        known = set(connection.execute(query).scalars())
+        known = list_open_titles(connection, _ORIGIN)
         actions = {}
         for one in broken:
             title = Text(f"Mend {one.what}: {one.reason.en}"[:180], f"修复 {one.what}：{one.reason.zh}"[:180])

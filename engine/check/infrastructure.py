@@ -15,16 +15,15 @@ from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 from pendulum import DateTime
-from sqlalchemy import func, select, text
 
 from engine.check.finding import CheckFinding, CheckFindings, failed, passed
 from engine.delivery.links import AcknowledgeLink, AcknowledgeLinks, BadLink
 from engine.installation import Installation
 from engine.process import heartbeat
 from engine.process.startup_checks import is_running
-from storage.database import StorageError
-from storage.incidents.timeline import FACT
-from storage.outbox import OUTBOX
+from storage.database import StorageError, check_writable, read_server_time
+from storage.incidents.timeline import newest_fact_at
+from storage.operational_metrics import count_stuck_messages
 from storage.schema import require_current_schema
 from storage.settings import SettingsError
 
@@ -42,8 +41,7 @@ def check_storage(installation: Installation, now: DateTime) -> CheckFindings:
     """Check that the database takes writes and keeps our time, the disk has room, and no message is stuck."""
     try:
         require_current_schema(installation.database)
-        with installation.database.write() as connection:
-            connection.execute(text("SELECT 1"))
+        check_writable(installation.database)
     except StorageError as error:
         yield failed("database", str(error), f"数据库不可用：{error}")
         return
@@ -55,10 +53,7 @@ def check_storage(installation: Installation, now: DateTime) -> CheckFindings:
     else:
         yield passed("disk", f"{free >> 30} GiB free", f"剩余 {free >> 30} GiB")
     with installation.database.read() as connection:
-        late = select(func.count()).where(
-            OUTBOX.c.state.in_(("pending", "retry", "leased")), OUTBOX.c.next_attempt_at < now - STUCK_AFTER
-        )
-        stuck = int(connection.execute(late).scalar_one())
+        stuck = count_stuck_messages(connection, now - STUCK_AFTER)
     if stuck:
         yield failed("outbox", f"{stuck} messages wait for more than ten minutes", f"{stuck} 条消息积压超过十分钟")
     else:
@@ -77,9 +72,7 @@ def _database_clock(installation: Installation, now: DateTime) -> CheckFindings:
     if installation.database.is_sqlite:
         yield passed("clock", "one machine, one clock, behind nothing on record", "单机时钟，不落后于记录")
         return
-    with installation.database.read() as connection:
-        there = connection.execute(text("SELECT now()")).scalar_one()
-    skew = abs((there - now).total_seconds())
+    skew = abs((read_server_time(installation.database) - now).total_seconds())
     if skew > MAX_CLOCK_SKEW.total_seconds():
         yield failed(
             "clock", f"{skew:.0f} s from the database's: synchronise both", f"与数据库相差 {skew:.0f} 秒，请校时"
@@ -91,7 +84,7 @@ def _database_clock(installation: Installation, now: DateTime) -> CheckFindings:
 def _written_ahead(installation: Installation, now: DateTime) -> float:
     """Seconds by which the clock is behind what was written with it; 0 where it is not."""
     with installation.database.read() as connection:
-        newest = connection.execute(select(func.max(FACT.c.at))).scalar_one_or_none()
+        newest = newest_fact_at(connection)
     behind = (newest - now).total_seconds() if newest is not None else 0.0
     return behind if behind > MAX_CLOCK_SKEW.total_seconds() else 0.0
 

@@ -7,23 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.command_handlers import CommandRefused
 from domain.customers.care import Care, answer_questions, choose_care, customer_rank
 from domain.customers.import_row import AffectedCustomer, BadCustomerRow, parse_customer
 from domain.customers.plan import FollowUpPlan
 from domain.customers.survey import CallbackReason
-from domain.decide import decide
-from domain.facts import Fact, FactKind
-from domain.incident import CaseType, Incident, IncidentStatus, Response
+from domain.incident import CaseType, Incident, IncidentStatus
 from engine.customers.service import CustomerService
 from engine.customers.survey_schedule import COLLECTED, ERASED, schedule_now
 from engine.response.declare import response_id
-from engine.response.enqueue import commit_decision
+from engine.response.turn import start_response
 from playbooks.roster_file import find_missing_roles
 from storage.customers import affected_customers, follow_ups
 from storage.customers.contact_vault import ContactVault
+from storage.database import Connection
 from storage.incidents import incidents
 
 MAX_ROWS = 5_000  # rows of one request
@@ -97,8 +95,8 @@ def begin_follow_up(
     Raises:
         Refused: it is no incident, it was cancelled, or nobody holds a role that the follow-up calls.
     """
-    if incident.nature is not CaseType.INCIDENT or incident.status is IncidentStatus.CANCELLED:
-        said = "a warning" if incident.nature is not CaseType.INCIDENT else "cancelled"
+    if incident.case_type is not CaseType.INCIDENT or incident.status is IncidentStatus.CANCELLED:
+        said = "a warning" if incident.case_type is not CaseType.INCIDENT else "cancelled"
         raise CommandRefused(f"{incident.ref} is {said}: affected customers belong to an incident")
     follow = follow_ups.get_follow_up(connection, incident.id)
     if follow is not None and follow.state in (COLLECTED, ERASED):
@@ -111,16 +109,8 @@ def begin_follow_up(
     missing = find_missing_roles(playbook, roster)
     if missing:
         raise CommandRefused(str(missing[0]))
-    new = response_id(incident.id, playbook.id)
-    known = incidents.list_response_ids(connection, incident.id)
-    if new not in known:
-        incidents.add_response(connection, incident.id, Response(new, playbook, now), len(known))
-        before = incidents.load_snapshot(connection, new, roster)
-        decision = decide(before, now)
-        incidents.save_snapshot(connection, before, decision.snapshot, decision.wake_at)
-        data = {"playbook": playbook.id, "version": playbook.version, "since": now.isoformat()}
-        commit_decision(connection, decision, now, before=[Fact(FactKind.ATTACHED, now, by=by, data=data)])
-    follow_ups.add_follow_up(connection, incident.id, new, now)
+    start_response(connection, roster, incident.id, playbook, now, started_at=now, by=by)
+    follow_ups.add_follow_up(connection, incident.id, response_id(incident.id, playbook.id), now)
 
 
 def _row(

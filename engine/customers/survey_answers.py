@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Row
 
 from domain.command_handlers import CommandRefused
 from domain.customers.survey import REOPENING_REASONS, CallbackReason, SurveyAnswer, callback_reason, parse_answer
 from domain.incident import Incident
 from domain.text import find_unprintable
-from engine.customers.erasure import purge_erased
 from engine.customers.service import CustomerService
 from engine.customers.survey_schedule import begin_callbacks, schedule_soon
 from engine.delivery.links import BadLink
 from engine.response.validation import check_command_id
 from storage.customers import affected_customers, follow_ups
+from storage.customers.affected_customers import CustomerRecord
+from storage.customers.erasure import purge_erased
 from storage.incidents import incidents, turns
 
 LONGEST_NOTE = 1_000
@@ -79,13 +78,13 @@ def record_answer(
     return SurveyPage("answered", page.language, page.drill, page.ref), said
 
 
-def _wanted(row: Row[Any] | None) -> Row[Any]:
+def _wanted(row: CustomerRecord | None) -> CustomerRecord:
     if row is None or row.state == "forgotten" or row.asked_at is None:
         raise BadLink("this link is not whole: open it from the message itself, all of it")
     return row
 
 
-def _page(row: Row[Any], incident: Incident, now: DateTime) -> SurveyPage:
+def _page(row: CustomerRecord, incident: Incident, now: DateTime) -> SurveyPage:
     state = "open"
     if row.answered_at is not None:
         state = "answered"
@@ -143,5 +142,5 @@ def forget_customer(service: CustomerService, customer: str) -> int:
     with service.installation.database.write() as connection:
         ids = affected_customers.erase_customer(connection, mark)
         follow_ups.withdraw_customer_surveys(connection, ids, "the customer was forgotten")
-    purge_erased(service)
+    purge_erased(service.installation.database)
     return len(ids)

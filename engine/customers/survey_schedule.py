@@ -7,12 +7,11 @@ process may take it, at any time, any number of times: nobody is asked twice and
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
 
 from domain.command_handlers import CommandRefused
 from domain.commands import Begin
@@ -24,10 +23,13 @@ from domain.facts import Fact, FactKind
 from domain.incident import Incident, IncidentStatus
 from domain.learning.text_comparison import REDACTED, redact_contacts
 from engine.customers import wording
-from engine.customers.erasure import purge_erased
 from engine.customers.service import CustomerService
 from engine.response import commands
 from storage.customers import affected_customers, follow_ups
+from storage.customers.affected_customers import CustomerRecord
+from storage.customers.erasure import purge_erased
+from storage.customers.follow_ups import FollowUpRecord
+from storage.database import Connection
 from storage.incidents import incidents, timeline
 
 CALLBACKS, REOPENED = "callbacks", "reopened"  # stages of the follow-up's playbook
@@ -71,12 +73,12 @@ def run_follow_up(service: CustomerService, incident_id: str, now: DateTime) -> 
             return False
         erases = _Look(connection, service, incident, now).take(row)
     if erases:
-        purge_erased(service)
+        purge_erased(service.installation.database)
     begin_callbacks(service, incident_id, now)
     return True
 
 
-def _is_due(row: Row[Any], incident: Incident, waited: DateTime, now: DateTime) -> bool:
+def _is_due(row: FollowUpRecord, incident: Incident, waited: DateTime, now: DateTime) -> bool:
     if row.state == WAITING:
         return not incident.running or row.made_at <= waited
     return row.state in (RUNNING, COLLECTED) and row.next_at is not None and row.next_at <= now
@@ -90,7 +92,7 @@ class _Look:
         self._plan: FollowUpPlan = service.plan
         self._pace = float(incident.pace.get("closed", 1.0))
 
-    def take(self, row: Row[Any]) -> bool:
+    def take(self, row: FollowUpRecord) -> bool:
         """What is due; whether contacts were erased."""
         if self._incident.status is IncidentStatus.CANCELLED or (row.state == WAITING and self._incident.running):
             return self._give_up(row)
@@ -98,22 +100,22 @@ class _Look:
             self._stop(row)
             return False
         row = self._begin(row) if row.state == WAITING else row
-        if row.state == RUNNING and self._now < row.collect_at:
+        if row.state == RUNNING and not row.collects_by(self._now):
             self._ask(row)
             self._remind(row)
         elif row.state == RUNNING:
             row = self._collect(row)
-        erases = bool(row.state == COLLECTED and self._now >= row.erase_at)
+        erases = row.state == COLLECTED and row.erases_by(self._now)
         if erases and self._erase(row):
             return True
         self._alarm(row, self._next(row))
         return erases
 
-    def _alarm(self, row: Row[Any], at: DateTime) -> None:
+    def _alarm(self, row: FollowUpRecord, at: DateTime) -> None:
         drill = self._incident.drill
         follow_ups.schedule_check(self._connection, row, self._incident.ref, at, self._now, drill=drill)
 
-    def _erase(self, row: Row[Any]) -> bool:
+    def _erase(self, row: FollowUpRecord) -> bool:
         """A chunk of the contacts; whether it was the last one."""
         if affected_customers.erase_contacts(self._connection, self._incident.id) == affected_customers.CHUNK:
             return False
@@ -121,7 +123,7 @@ class _Look:
         self._change(row, state=ERASED, next_at=None)
         return True
 
-    def _give_up(self, row: Row[Any]) -> bool:
+    def _give_up(self, row: FollowUpRecord) -> bool:
         """Cancelled, or not closed for as long as contacts are kept: nobody is asked, and their contacts go."""
         withdraw_unsent(self._connection, row.response_id, "the incident was cancelled")
         follow_ups.cancel_checks(self._connection, row.response_id)
@@ -131,20 +133,18 @@ class _Look:
             )
         return True
 
-    def _change(self, row: Row[Any], **values: Any) -> Row[Any]:
+    def _change(self, row: FollowUpRecord, **values: Any) -> FollowUpRecord:
         follow_ups.update_follow_up(self._connection, row.incident_id, **values)
-        found = follow_ups.get_follow_up(self._connection, row.incident_id)
-        assert found is not None  # noqa: S101 - it was just written
-        return found
+        return replace(row, **values)
 
-    def _say(self, row: Row[Any], kind: FactKind, result: SurveyResult) -> None:
+    def _say(self, row: FollowUpRecord, kind: FactKind, result: SurveyResult) -> None:
         """A word on the timeline: figures, and never whom they are about."""
         fact = Fact(kind, self._now, data={**wording.timeline_figures(result, self._plan), "result": asdict(result)})
         timeline.append_facts(self._connection, self._incident.id, [fact], response_id=row.response_id)
 
     # --- from close to erasure ---
 
-    def _begin(self, row: Row[Any]) -> Row[Any]:
+    def _begin(self, row: FollowUpRecord) -> FollowUpRecord:
         closed = self._incident.closed_at or self._now
         when = compute_follow_up_times(self._plan, closed, self._pace)
         row = self._change(
@@ -154,7 +154,7 @@ class _Look:
         self._say(row, FactKind.FOLLOW_UP_BEGUN, affected_customers.compute_result(self._connection, self._incident.id))
         return row
 
-    def _stop(self, row: Row[Any]) -> None:
+    def _stop(self, row: FollowUpRecord) -> None:
         """Reopened: what has not gone out does not go, the clock starts anew at the next close."""
         withdraw_unsent(self._connection, row.response_id, "the incident was reopened")
         follow_ups.cancel_checks(self._connection, row.response_id)
@@ -163,7 +163,7 @@ class _Look:
             row, FactKind.FOLLOW_UP_STOPPED, affected_customers.compute_result(self._connection, self._incident.id)
         )
 
-    def _ask(self, row: Row[Any]) -> None:
+    def _ask(self, row: FollowUpRecord) -> None:
         """The next batch of each channel, whoever comes first first, in zones where it is not quiet."""
         zones = self._awake("new")
         for way in self._plan.channels:
@@ -173,12 +173,12 @@ class _Look:
             remind = later(self._now, self._plan.remind_after / self._pace)
             values = {
                 "state": "asked", "asked_at": self._now, "expires_at": later(self._now, self._plan.link_life),
-                "remind_at": remind if remind < row.collect_at else None,
+                "remind_at": None if row.collects_by(remind) else remind,
             }  # fmt: skip
             affected_customers.update_customers(self._connection, [one.id for one in rows], **values)
             self._owe(row, rows, "ask")
 
-    def _remind(self, row: Row[Any]) -> None:
+    def _remind(self, row: FollowUpRecord) -> None:
         zones = self._awake("asked")
         for way in self._plan.channels:
             rows = affected_customers.next_customers_to_remind(
@@ -188,14 +188,14 @@ class _Look:
             affected_customers.update_customers(self._connection, [one.id for one in rows], **values)
             self._owe(row, rows, "reminder")
 
-    def _owe(self, row: Row[Any], rows: list[Row[Any]], purpose: str) -> None:
+    def _owe(self, row: FollowUpRecord, rows: list[CustomerRecord], purpose: str) -> None:
         owed = [
             make_survey_entry(self._incident, row, one, purpose, way=one.way, position=one.position, plan=self._plan)
             for one in rows
         ]
         follow_ups.enqueue_surveys(self._connection, owed, self._now)
 
-    def _collect(self, row: Row[Any]) -> Row[Any]:
+    def _collect(self, row: FollowUpRecord) -> FollowUpRecord:
         withdraw_unsent(self._connection, row.response_id, "the time for answers is over")
         found = affected_customers.compute_result(self._connection, self._incident.id)
         row = self._change(row, state=COLLECTED, result=asdict(found))
@@ -214,10 +214,10 @@ class _Look:
         """A drill runs at its own pace and writes to a sandbox: it wakes nobody, and no night holds it up."""
         return at if self._incident.drill else next_contact_time(zone, at, self._plan.quiet)
 
-    def _next(self, row: Row[Any]) -> DateTime:
+    def _next(self, row: FollowUpRecord) -> DateTime:
         soon = later(self._now, max(self._plan.every / self._pace, timedelta(seconds=0.2)))
         if row.state == COLLECTED:
-            return soon if self._now >= row.erase_at else row.erase_at
+            return soon if row.erase_at is None or row.erases_by(self._now) else row.erase_at
         candidates: dict[str, DateTime | None] = {"collect": row.collect_at}
         for zone in self._zones("new"):
             candidates[f"ask {zone}"] = self._opens(zone, self._now)
@@ -234,7 +234,14 @@ def _cleaned(text: str) -> str:
 
 
 def make_survey_entry(
-    incident: Incident, row: Row[Any], one: Row[Any], purpose: str, *, way: str, position: int, plan: FollowUpPlan
+    incident: Incident,
+    row: FollowUpRecord,
+    one: CustomerRecord,
+    purpose: str,
+    *,
+    way: str,
+    position: int,
+    plan: FollowUpPlan,
 ) -> dict[str, Any]:
     """Make the outbox row of a survey to a customer: it names them by our id alone."""
     channel = plan.drill if incident.drill else plan.channels[way]

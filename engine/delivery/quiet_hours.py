@@ -12,29 +12,32 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
 
 from domain.durations import elapsed
 from domain.roster import Roster
 from locales import translator
 from storage import outbox
+from storage.database import Connection
+from storage.outbox import OutboxMessage
 
 JOIN_AFTER = timedelta(seconds=30)  # what has waited so long is told with all else that waits for the same person
 MAX_JOINED_BYTES = 6_000  # of a joined text; channels cut at less, with a link to the rest
 
 
-def hold_and_join(connection: Connection, roster: Roster, rows: Sequence[Row[Any]], now: DateTime) -> list[Row[Any]]:
+def hold_and_join(
+    connection: Connection, roster: Roster, rows: Sequence[OutboxMessage], now: DateTime
+) -> list[OutboxMessage]:
     """Return the claimed rows to be sent now: others are held until quiet hours end, or joined into one."""
     patient = [row for row in rows if _can_wait(row)]
     sent = [row for row in rows if not _can_wait(row)]
-    by_person: dict[str, list[Row[Any]]] = defaultdict(list)
+    by_person: dict[str, list[OutboxMessage]] = defaultdict(list)
     for row in patient:
         until = quiet_until(roster, row.person, now)
         if until is None:
             by_person[row.person].append(row)
         else:
-            outbox.save_outcome(
-                connection, row.id, row.lease, state="retry", attempts=row.attempts - 1, next_attempt_at=until,
+            outbox.record_state(
+                connection, row, "retry", attempts=row.attempts - 1, next_attempt_at=until,
                 detail="held until the quiet hours are over",
             )  # fmt: skip
     for ones in by_person.values():
@@ -42,7 +45,7 @@ def hold_and_join(connection: Connection, roster: Roster, rows: Sequence[Row[Any
     return sorted(sent, key=lambda row: (row.rank, row.id))
 
 
-def _can_wait(row: Row[Any]) -> bool:
+def _can_wait(row: OutboxMessage) -> bool:
     return row.kind == "notice" and row.lane == outbox.PRIORITY_REST and not row.drill
 
 
@@ -52,7 +55,7 @@ def quiet_until(roster: Roster, person: str, now: DateTime) -> DateTime | None:
     return known.quiet.until(now, ZoneInfo(known.timezone)) if known and known.quiet else None
 
 
-def _joined(connection: Connection, rows: list[Row[Any]], now: DateTime) -> list[Row[Any]]:
+def _joined(connection: Connection, rows: list[OutboxMessage], now: DateTime) -> list[OutboxMessage]:
     """Those that have waited, as few messages; one that may be on its way already goes by itself."""
     waited = [
         row for row in rows if elapsed(row.created_at, now) >= JOIN_AFTER and not row.payload.get("possible_duplicate")
@@ -67,7 +70,7 @@ def _joined(connection: Connection, rows: list[Row[Any]], now: DateTime) -> list
     return found
 
 
-def _as_many_as_fit(newest: Row[Any], others: Sequence[Row[Any]]) -> list[Row[Any]]:
+def _as_many_as_fit(newest: OutboxMessage, others: Sequence[OutboxMessage]) -> list[OutboxMessage]:
     size, taken = len(str(newest.payload["body"]).encode()), []
     for row in others:
         size += len(f"{row.payload['title']}{row.payload['body']}".encode())
@@ -77,15 +80,13 @@ def _as_many_as_fit(newest: Row[Any], others: Sequence[Row[Any]]) -> list[Row[An
     return taken
 
 
-def _carrier(connection: Connection, newest: Row[Any], taken: Sequence[Row[Any]]) -> Row[Any]:
+def _carrier(connection: Connection, newest: OutboxMessage, taken: Sequence[OutboxMessage]) -> OutboxMessage:
     """The newest carries what the others say."""
     for row in taken:
-        outbox.save_outcome(
-            connection, row.id, row.lease, state="coalesced", attempts=row.attempts - 1,
-            detail=f"told together with {newest.key}",
-        )  # fmt: skip
+        detail = f"told together with {newest.key}"
+        outbox.record_state(connection, row, "coalesced", attempts=row.attempts - 1, detail=detail)
     payload = join_payloads(newest.payload, [row.payload for row in taken])
-    return outbox.rewrite_message(connection, newest.id, newest.lease, payload) if taken else newest
+    return outbox.rewrite_message(connection, newest, payload) if taken else newest
 
 
 def join_payloads(newest: dict[str, Any], older: Sequence[dict[str, Any]]) -> dict[str, Any]:

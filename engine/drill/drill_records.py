@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pendulum
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from channels.notice_wording import localize_reason
 from domain.action import Action, ActionKind
@@ -26,6 +25,7 @@ from engine.response.actions import open_actions
 from engine.review import document_templates
 from engine.review.run_review import LANGUAGES, open_review
 from storage import documents
+from storage.database import Connection
 from storage.documents import Document
 
 _MEND, _AGAIN = timedelta(days=14), timedelta(days=30)
@@ -56,7 +56,7 @@ def save_result(
     procedure, roster = _procedure(plan, verdict), installation.roster()
     with installation.database.write() as connection:
         documents.save_document(connection, document)
-        matter = open_review(
+        case = open_review(
             connection,
             service,
             procedure,
@@ -67,7 +67,7 @@ def save_result(
         )
         promised = open_actions(connection, roster, _promises(plan, record, verdict), now)
     actions = tuple(answer.ref for answer in promised)
-    return DrillResult(record, verdict, document, folder / "report.en.html", matter, actions)
+    return DrillResult(record, verdict, document, folder / "report.en.html", case, actions)
 
 
 def _document(

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.action import Action, ActionKind
 from domain.drill.plan import DrillPlan
@@ -19,6 +18,7 @@ from engine.installation import Installation
 from engine.response.actions import open_actions
 from playbooks.drill_file import read_drill_plan
 from playbooks.errors import BadFile
+from storage.database import Connection
 from storage.reviews import review_records
 
 PLAN = "drill.yaml"  # in the home: what is drilled every month; without it nothing is

@@ -166,9 +166,9 @@ class WarningOwnerCall:
         wrong = find_outside_channels(playbook, self._installation.roster(), self._installation.channels())
         return f"the drill calls in the sandbox only, and {wrong[0]}" if wrong else ""
 
-    def _ref(self, matter: str) -> str:
+    def _ref(self, case: str) -> str:
         with self._installation.database.read() as connection:
-            return incidents.load_incident(connection, matter).ref
+            return incidents.load_incident(connection, case).ref
 
     def _look(self, raised: RaisedWarning) -> None:
         if self._simulated is not None:
@@ -190,9 +190,9 @@ class WarningOwnerCall:
 def close_drill_warnings(installation: Installation, drill: str, now: DateTime) -> list[str]:
     """End a drill's warnings and close their cases; the references closed now. Idempotent."""
     with installation.database.read() as connection:
-        rows = warnings.list_warnings(connection, lane=drill_feed(drill), standing_only=False)
-        matters = [row.matter for row in rows if row.matter]
-        left = [one.ref for matter in matters if (one := incidents.load_incident(connection, matter)).running]
+        rows = warnings.list_warnings(connection, feed=drill_feed(drill), standing_only=False)
+        cases = [row.matter for row in rows if row.matter]
+        left = [one.ref for case in cases if (one := incidents.load_incident(connection, case)).running]
     for ref in dict.fromkeys(left):
         name = str(uuid.uuid5(uuid.NAMESPACE_OID, f"drill {drill} {ref}"))
         commands.carry_out_command(installation, Close(id=name, incident=ref, reason="the drill is over"), now)

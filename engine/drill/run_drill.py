@@ -10,9 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from pendulum import DateTime
-from sqlalchemy import select
 
 from channels.notice_wording import localize_reason
+from domain.incident import CaseType
 from engine.drill import lifecycle
 from engine.drill.conductor import DrillConductor, SecondListener, describe_write_failure
 from engine.drill.drill_records import DrillResult, save_result
@@ -27,7 +27,7 @@ from engine.drill.recover_orphan import recover_before_start
 from engine.installation import Installation
 from playbooks.rulebook import Rulebook
 from storage.database import StorageError
-from storage.incidents.incidents import INCIDENT
+from storage.incidents.board import list_open_cases
 from storage.samples.rollups import read_history
 from storage.samples.sample_store import LIVE_FEED
 
@@ -53,15 +53,12 @@ def require_drill_allowed(installation: Installation, now: DateTime) -> None:
     Raises:
         DrillNotAllowed: which one.
     """
-    query = select(INCIDENT.c.ref, INCIDENT.c.title).where(
-        INCIDENT.c.status.in_(("open", "mitigated")), INCIDENT.c.nature == "incident",
-        INCIDENT.c.drill.is_(False), INCIDENT.c.severity.in_(BLOCKING_SEVERITIES),
-    )  # fmt: skip
     with installation.database.read() as connection:
-        found = connection.execute(query.limit(1)).first()
-    if found is not None:
+        blocking = list_open_cases(connection, CaseType.INCIDENT, drill=False, severities=BLOCKING_SEVERITIES, limit=1)
+    if blocking:
+        found = blocking[0]
         raise DrillNotAllowed(
-            f"{found.ref} is open ({found.title[:60]}): no drill beside the real thing; close it first"
+            f"{found['ref']} is open ({found['title'][:60]}): no drill beside the real thing; close it first"
         )
     for campaign in Rulebook(installation.settings.home).calendar().running(now):
         if campaign.lock_drills:

@@ -100,49 +100,49 @@ class HealthBoard:
         self._holidays = holidays
         self._volumes = VolumeCache(figures)
 
-    def report_at(self, at: DateTime, lane: str = LIVE_FEED, service: str = "") -> HealthReport:
+    def report_at(self, at: DateTime, feed: str = LIVE_FEED, service: str = "") -> HealthReport:
         """Make the report as of `at`.
 
         Raises:
             StorageError: the samples cannot be read.
         """
         plan = self._plan()
-        measurer = MetricValues(self._figures, self._metrics(), lane, at, service)
+        measurer = MetricValues(self._figures, self._metrics(), feed, at, service)
         people = StaffingReader(plan, plan.crew_of(service), measurer)
         staffing = people.staffing()
         now = int(at.timestamp())
-        history = self._history(plan, CONTACTS, at, lane, service)
+        history = self._history(plan, CONTACTS, at, feed, service)
         slots = [self._slot(one, plan, people) for one in history.forecast_ahead(now, int(FORECAST.total_seconds()))]
-        risk = self._risk(plan, people, at, lane, service)
+        risk = self._risk(plan, people, at, feed, service)
         return HealthReport(
-            at, lane, service, plan, measurer.begins,
+            at, feed, service, plan, measurer.begins,
             core=[self._core(core, plan, measurer) for core in CoreFigureName],
             indices=[self._index(name, plan, measurer) for name in IndexName],
             staffing=staffing, slots=slots, days=history.days(), level=history.recent_level(now), risk=risk,
             findings=list(_findings(plan, plan.crew_of(service).agents_metric, staffing, slots, history, risk)),
         )  # fmt: skip
 
-    def risk_ahead(self, at: DateTime, lane: str = LIVE_FEED, service: str = "") -> RiskAhead | None:
+    def risk_ahead(self, at: DateTime, feed: str = LIVE_FEED, service: str = "") -> RiskAhead | None:
         """The risk of the next two hours; None: it is not known.
 
         Raises:
             StorageError: the samples cannot be read.
         """
         plan = self._plan()
-        measurer = MetricValues(self._figures, self._metrics(), lane, at, service)
-        return self._risk(plan, StaffingReader(plan, plan.crew_of(service), measurer), at, lane, service)
+        measurer = MetricValues(self._figures, self._metrics(), feed, at, service)
+        return self._risk(plan, StaffingReader(plan, plan.crew_of(service), measurer), at, feed, service)
 
-    def reserve(self, at: DateTime, lane: str = LIVE_FEED, service: str = "") -> StaffReserve | None:
+    def reserve(self, at: DateTime, feed: str = LIVE_FEED, service: str = "") -> StaffReserve | None:
         """The agents kept for peaks beside those on shift now; None where either is not known.
 
         Raises:
             StorageError: the samples cannot be read.
         """
         plan = self._plan()
-        measurer = MetricValues(self._figures, self._metrics(), lane, at, service)
+        measurer = MetricValues(self._figures, self._metrics(), feed, at, service)
         return StaffingReader(plan, plan.crew_of(service), measurer).staffing().reserve
 
-    def standby_to_call(self, at: DateTime, lane: str = LIVE_FEED, service: str = "") -> StandbyCall | None:
+    def standby_to_call(self, at: DateTime, feed: str = LIVE_FEED, service: str = "") -> StandbyCall | None:
         """How many standby agents to call now; None where contacts or agents are not known.
 
         Of a service of which no file and no metric says who serves it: for the whole operation.
@@ -151,10 +151,10 @@ class HealthBoard:
             StorageError: the samples cannot be read.
         """
         plan = self._plan()
-        measurer = MetricValues(self._figures, self._metrics(), lane, at, service)
+        measurer = MetricValues(self._figures, self._metrics(), feed, at, service)
         people = StaffingReader(plan, plan.crew_of(service), measurer)
         if service and people.agents is None:
-            return self.standby_to_call(at, lane)
+            return self.standby_to_call(at, feed)
         return people.staffing().call
 
     # --- figures
@@ -178,8 +178,8 @@ class HealthBoard:
 
     # --- what is coming
 
-    def _history(self, plan: HealthPlan, metric: str, at: DateTime, lane: str, service: str) -> VolumeHistory:
-        return self._volumes.history(lane, metric, at, plan.slot, plan.zone, self._holidays(), service)
+    def _history(self, plan: HealthPlan, metric: str, at: DateTime, feed: str, service: str) -> VolumeHistory:
+        return self._volumes.history(feed, metric, at, plan.slot, plan.zone, self._holidays(), service)
 
     def _slot(self, one: ForecastSlot, plan: HealthPlan, people: StaffingReader) -> StaffedSlot:
         needed = None
@@ -197,11 +197,11 @@ class HealthBoard:
         )
 
     def _risk(
-        self, plan: HealthPlan, people: StaffingReader, at: DateTime, lane: str, service: str
+        self, plan: HealthPlan, people: StaffingReader, at: DateTime, feed: str, service: str
     ) -> RiskAhead | None:
         now, seconds = int(at.timestamp()), int(plan.slot.total_seconds())
-        contacts = self._history(plan, CONTACTS, at, lane, service)
-        complaints = self._history(plan, COMPLAINTS, at, lane, service)
+        contacts = self._history(plan, CONTACTS, at, feed, service)
+        complaints = self._history(plan, COMPLAINTS, at, feed, service)
         coming = ExpectedLoad(contacts.forecast_ahead(now, SPAN_SECONDS), seconds, contacts.recent_level(now))
         bad = ExpectedLoad(
             complaints.forecast_ahead(now, SPAN_SECONDS), seconds, complaints.recent_level(now, least=_LEAST_COMPLAINTS)

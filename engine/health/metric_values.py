@@ -40,11 +40,11 @@ class MetricValues:
     """Values of metrics of one feed as they were known at `at`. Each metric is read once."""
 
     def __init__(
-        self, figures: SampleStore, metrics: Mapping[str, Metric], lane: str, at: DateTime, service: str = ""
+        self, figures: SampleStore, metrics: Mapping[str, Metric], feed: str, at: DateTime, service: str = ""
     ) -> None:
         self._figures = figures
         self._metrics = metrics
-        self._lane = lane
+        self._feed = feed
         self._service = service
         self.at = at
         step = STEP // timedelta(microseconds=1)
@@ -95,9 +95,9 @@ class MetricValues:
         known = self._metrics.get(name)
         if known is not None and known.aggregate is Aggregate.SHARE:
             limit = _GOOD if known.at_least is None else known.at_least
-            rows = compute_shares(self._figures, self._lane, name, limit, begin, end, step)
+            rows = compute_shares(self._figures, self._feed, name, limit, begin, end, step)
         else:
-            rows = read_history(self._figures, self._lane, name, begin, end, max(step, _MINUTE))
+            rows = read_history(self._figures, self._feed, name, begin, end, max(step, _MINUTE))
         chosen = self._series(name) if rows else None
         return [row for row in rows if chosen is None or row.series in chosen]
 
@@ -106,7 +106,7 @@ class MetricValues:
         if not self._service:
             return None
         if name not in self._chosen:
-            found = list_series_labels(self._figures, self._lane, name)
+            found = list_series_labels(self._figures, self._feed, name)
             self._chosen[name] = frozenset(
                 number for number, labels in found.items() if labels.get("service") == self._service
             )

@@ -56,14 +56,14 @@ class VolumeCache:
         self._lock = threading.Lock()
 
     def history(
-        self, lane: str, metric: str, at: DateTime, slot: timedelta, zone: str, holidays: Collection[str], service: str
+        self, feed: str, metric: str, at: DateTime, slot: timedelta, zone: str, holidays: Collection[str], service: str
     ) -> VolumeHistory:
         """The volumes of the slots that were over at `at`. `service`: of that one; empty: of all."""
         seconds = int(slot.total_seconds())
         with self._lock:
-            read = self._up_to_date((lane, metric), seconds, to_micros(at) // _SECOND)
+            read = self._up_to_date((feed, metric), seconds, to_micros(at) // _SECOND)
             upto = read.upto
-            name = (lane, metric, upto, read.whole, seconds, zone, frozenset(holidays), service)
+            name = (feed, metric, upto, read.whole, seconds, zone, frozenset(holidays), service)
             if name in self._built:
                 return self._built[name]
             found: dict[int, float] = {}

@@ -12,21 +12,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import tenacity
 from pendulum import DateTime
-from sqlalchemy import Row
 
 from domain.durations import later
 from domain.learning.plan import LearningPlan
+from engine.delivery.retry import ISSUE_TRACKER
 from engine.learning.service import LearningService
 from storage.learning import suggestion_store
+from storage.learning.suggestion_store import SuggestionGroup
 
 log = logging.getLogger("tocsin.learning")
 BATCH = 10  # of one look: a slow tracker holds up nothing for longer
 CLAIM_FOR = timedelta(minutes=2)  # then a post whose poster was killed is made again
 TIMEOUT_SECONDS = 4.0
 LONGEST_RECEIPT = 300
-_BACK_OFF = tenacity.wait_exponential(multiplier=30, max=6 * 3_600)
 _AGAIN = frozenset({408, 409, 423, 425, 429})  # of the 4xx: not a no, only not now
 _REFUSED, _FAILED = 400, 500
 
@@ -46,46 +45,47 @@ def post_due(service: LearningService, now: DateTime) -> int:
     if not plan.tracker_url:
         return 0
     with service.installation.database.read() as connection:
-        rows = suggestion_store.list_due_for_tracker(connection, now, BATCH)
+        groups = suggestion_store.list_due_for_tracker(connection, now, BATCH)
     tried = 0
-    for row in rows:
+    for group in groups:
         with service.installation.database.write() as connection:
-            mine = suggestion_store.claim_for_tracker(connection, row, now, later(now, CLAIM_FOR))
+            mine = suggestion_store.claim_for_tracker(connection, group, now, later(now, CLAIM_FOR))
         if not mine:
             continue
-        outcome = _post(service, plan, row)
+        outcome = _post(service, plan, group)
         tried += 1
+        again_at = later(now, ISSUE_TRACKER.wait_after(group.tracker_attempts + 1))
         with service.installation.database.write() as connection:
             suggestion_store.update_groups(
-                connection, [row.number], tracker=outcome.state, tracker_receipt=outcome.receipt,
-                tracker_detail=outcome.detail, tracker_next_at=later(now, _wait(row.tracker_attempts + 1)),
+                connection, [group.number], tracker=outcome.state, tracker_receipt=outcome.receipt,
+                tracker_detail=outcome.detail, tracker_next_at=again_at,
             )  # fmt: skip
         if outcome.state == "owed":  # it does not answer, or not now: the others wait for the next look
             break
     return tried
 
 
-def make_issue(service: LearningService, row: Row[Any]) -> dict[str, Any]:
+def make_issue(service: LearningService, group: SuggestionGroup) -> dict[str, Any]:
     """Make the issue that is posted of a group: nothing in it names a customer."""
-    name = f"{suggestion_store.SUGGESTION_PREFIX}{row.number}"
+    name = f"{suggestion_store.SUGGESTION_PREFIX}{group.number}"
     return {
-        "id": name, "title": row.wording or name, "voices": row.voices, "language": row.language,
-        "first_at": row.first_at.isoformat(), "last_at": row.last_at.isoformat(),
-        "agenda": service.document_link(row.agenda) if row.agenda else "",
+        "id": name, "title": group.wording or name, "voices": group.voices, "language": group.language,
+        "first_at": group.first_at.isoformat(), "last_at": group.last_at.isoformat(),
+        "agenda": service.document_link(group.agenda) if group.agenda else "",
     }  # fmt: skip
 
 
-def idempotency_key(row: Row[Any]) -> str:
+def idempotency_key(group: SuggestionGroup) -> str:
     """Return the idempotency key of a group: the same for every post of it."""
     return hashlib.sha256(
-        f"tocsin/{suggestion_store.SUGGESTION_PREFIX}{row.number}/{row.first_at.isoformat()}".encode()
+        f"tocsin/{suggestion_store.SUGGESTION_PREFIX}{group.number}/{group.first_at.isoformat()}".encode()
     ).hexdigest()[:32]
 
 
-def _post(service: LearningService, plan: LearningPlan, row: Row[Any]) -> TrackerOutcome:
+def _post(service: LearningService, plan: LearningPlan, group: SuggestionGroup) -> TrackerOutcome:
     import httpx  # noqa: PLC0415 - only who has a tracker carries it
 
-    headers = {"Idempotency-Key": idempotency_key(row)}
+    headers = {"Idempotency-Key": idempotency_key(group)}
     if plan.tracker_token_env:
         token = os.environ.get(plan.tracker_token_env, "").strip()
         if not token or not token.isprintable() or not token.isascii():
@@ -94,7 +94,7 @@ def _post(service: LearningService, plan: LearningPlan, row: Row[Any]) -> Tracke
     try:
         answer = httpx.post(
             plan.tracker_url,
-            json=make_issue(service, row),
+            json=make_issue(service, group),
             headers=headers,
             timeout=TIMEOUT_SECONDS,
             follow_redirects=False,
@@ -127,9 +127,3 @@ def _receipt(body: str) -> str:
     names = ("html_url", "web_url", "url", "link", "key", "number", "id")
     value = next((found[name] for name in names if isinstance(found.get(name), str | int)), "")
     return "".join(c for c in str(value) if c.isprintable())[:LONGEST_RECEIPT]
-
-
-def _wait(attempt: int) -> timedelta:
-    state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
-    state.attempt_number = attempt
-    return timedelta(seconds=float(_BACK_OFF(state)))

@@ -10,10 +10,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
 
 from domain.commands import Declare
 from domain.durations import elapsed, later
@@ -29,9 +27,11 @@ from engine.review.blocks import Block, DocumentSheet, Heading, Paragraph, Table
 from locales import translator
 from storage import documents
 from storage.customers import follow_ups
+from storage.database import Connection
 from storage.documents import Document
 from storage.incidents import incidents, turns
 from storage.learning import suggestion_store
+from storage.learning.suggestion_store import SuggestionGroup
 
 KIND, PLAYBOOK = "product-meeting", "product-meeting"
 MAX_SUGGESTIONS = 100  # of one agenda: what has more voices comes first, what is left comes next time
@@ -84,7 +84,7 @@ def _make(service: LearningService, name: str, begins: DateTime, scope: str, now
         drill = incidents.load_incident(connection, scope) if scope else None
         command = Declare(
             id=command_id, title=f"{title.en} · {title.zh}", playbook=PLAYBOOK, since=begins - plan.lead,
-            origin=drill.ref if drill else "customers", kind=KIND, nature=CaseType.REVIEW, drill=bool(scope),
+            origin=drill.ref if drill else "customers", kind=KIND, case_type=CaseType.REVIEW, drill=bool(scope),
             pace=drill.pace if drill else {},
         )  # fmt: skip
         (answer,) = begin_in_transaction(
@@ -136,7 +136,9 @@ def _title(plan: LearningPlan, begins: DateTime) -> Text:
 # --- how it reads ------------------------------------------------------------------------------------------------
 
 
-def _written(service: LearningService, connection: Connection, made: Document, rows: Sequence[Row[Any]]) -> Document:
+def _written(
+    service: LearningService, connection: Connection, made: Document, rows: Sequence[SuggestionGroup]
+) -> Document:
     after = suggestion_store.list_incidents_by_group(connection, [row.number for row in rows])
     return render_document(made, lambda language: _sheet(service.plan, made, rows, after, language))
 
@@ -144,7 +146,7 @@ def _written(service: LearningService, connection: Connection, made: Document, r
 def _sheet(
     plan: LearningPlan,
     made: Document,
-    rows: Sequence[Row[Any]],
+    rows: Sequence[SuggestionGroup],
     incidents_of: Mapping[int, Sequence[str]],
     language: str,
 ) -> DocumentSheet:

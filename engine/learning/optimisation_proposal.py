@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
 
 from domain.durations import elapsed
 from domain.incident import Impact, Snapshot, StepState, StepStatus
@@ -24,10 +23,13 @@ from engine.learning.bilingual_document import render_document
 from engine.review.blocks import Block, Cell, DocumentSheet, Heading, Paragraph, TableBlock, Tile, Tiles
 from locales import Translator, format_span, translator
 from storage import documents
+from storage.database import Connection
 from storage.documents import Document
 from storage.incidents import incidents
+from storage.incidents.warnings import WarningRecord
 from storage.learning import promised_actions, recurrence_store
-from storage.learning.recurrence_store import RecurrenceTotals
+from storage.learning.promised_actions import PromisedAction
+from storage.learning.recurrence_store import RecurrenceRecord, RecurrenceTotals
 
 KIND = "optimisation-proposal"
 MAX_CASES = 30  # cases in full: more nobody reads
@@ -53,14 +55,14 @@ class ProposalCase:
 class ProposalEvidence:
     """Content of a proposal."""
 
-    kind: Row[Any]
+    kind: RecurrenceRecord
     ref: str  # of the warning
     owner: str
     due_at: DateTime | None
     totals: RecurrenceTotals
     cases: Sequence[ProposalCase]  # the newest of them
-    tickets: Sequence[Row[Any]]
-    promises: Sequence[Row[Any]]
+    tickets: Sequence[WarningRecord]
+    promises: Sequence[PromisedAction]
 
     @property
     def more(self) -> int:
@@ -96,12 +98,12 @@ def _document(installation: Installation, found: ProposalEvidence, now: DateTime
     return render_document(made, lambda language: _sheet(found, title, roster, language, now))
 
 
-def is_proposal_stale(connection: Connection, kind: Row[Any]) -> bool:
+def is_proposal_stale(connection: Connection, kind: RecurrenceRecord) -> bool:
     """Whether what is on record of a kind changed since its proposal was written."""
     return bool(_digest(connection, kind) != kind.digest)
 
 
-def _digest(connection: Connection, kind: Row[Any]) -> str:
+def _digest(connection: Connection, kind: RecurrenceRecord) -> str:
     """Changes with whatever is worth a new version; counted by the database, however many cases there are."""
     found = (
         recurrence_store.find_case_id(connection, kind.id),
@@ -114,16 +116,16 @@ def _digest(connection: Connection, kind: Row[Any]) -> str:
 # --- what is on record -------------------------------------------------------------------------------------------
 
 
-def _evidence(installation: Installation, connection: Connection, kind: Row[Any]) -> ProposalEvidence:
+def _evidence(installation: Installation, connection: Connection, kind: RecurrenceRecord) -> ProposalEvidence:
     roster = installation.roster()
     ids = recurrence_store.list_case_ids(connection, kind.id)[-MAX_CASES:]
     rows = recurrence_store.list_incidents_by_id(connection, ids) if kind.source == recurrence_store.INCIDENTS else []
     tickets = recurrence_store.list_tickets_by_id(connection, ids) if kind.source == recurrence_store.TICKETS else []
     cases = [_case(connection, roster, row.id) for row in rows]
-    matter = recurrence_store.find_case_id(connection, kind.id)
+    case = recurrence_store.find_case_id(connection, kind.id)
     ref, owner, due_at = "", "", None
-    if matter:
-        snapshot = incidents.load_snapshot(connection, incidents.list_response_ids(connection, matter)[0], roster)
+    if case:
+        snapshot = incidents.load_snapshot(connection, incidents.list_response_ids(connection, case)[0], roster)
         steps = list(snapshot.steps.values())
         ref, due_at = snapshot.incident.ref, max((step.due_at for step in steps), default=None)
         owner = next((step.owner or roster.primary(snapshot.plan(step).owner) or "" for step in steps), "")
@@ -243,7 +245,7 @@ def _cases(cases: Sequence[ProposalCase], _: Translator) -> TableBlock:
     return TableBlock(head, rows, numbers=frozenset({4, 5, 6, 7}))
 
 
-def _tickets(tickets: Sequence[Row[Any]], _: Translator) -> TableBlock:
+def _tickets(tickets: Sequence[WarningRecord], _: Translator) -> TableBlock:
     rows = [
         (_day(row.began_at), row.rule, recurrence_store.ticket_category(row), f"{row.value:g}" if row.value else "-")
         for row in tickets
@@ -265,7 +267,7 @@ def _extracts(cases: Sequence[ProposalCase], _: Translator, language: str) -> li
     ]
 
 
-def _promises(promises: Sequence[Row[Any]], roster: Roster, now: DateTime, _: Translator) -> TableBlock:
+def _promises(promises: Sequence[PromisedAction], roster: Roster, now: DateTime, _: Translator) -> TableBlock:
     rows = []
     for row in promises:
         state = Cell(_("done"), "good") if row.state == "done" else Cell(_("open"))

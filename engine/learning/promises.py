@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.action import Action, ActionKind
 from domain.command_handlers import CommandRefused
@@ -21,6 +20,7 @@ from engine.installation import Installation
 from engine.response.actions import open_actions
 from engine.response.validation import LONGEST_TITLE, CommandResult, check_command_id, clean_line
 from playbooks.validation_messages import suggest_choice
+from storage.database import Connection
 from storage.incidents import incidents, timeline, turns
 from storage.learning import promised_actions
 
@@ -80,7 +80,7 @@ def add_promise(
             made = incidents.load_incident(connection, known)
             return CommandResult(made.id, made.ref, str(made.status), changed=False)
         incident = incidents.load_incident(connection, incident_id)
-        kind = ActionKind.PROPOSAL if incident.nature is CaseType.WARNING else ActionKind.MEASURE
+        kind = ActionKind.PROPOSAL if incident.case_type is CaseType.WARNING else ActionKind.MEASURE
         action = Action(
             named, promised.owner, within, kind, origin=incident.ref, service=incident.service,
             because=_because(incident, " ".join(promised.because.split())[:1_000]),

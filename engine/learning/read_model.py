@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
 
 from domain.learning.plan import next_meeting
 from domain.roster import Roster
 from engine.learning.service import LearningService
+from storage.database import Connection
 from storage.incidents import incidents
 from storage.incidents.board import both_languages, iso_time
 from storage.incidents.incidents import UnknownIncident
 from storage.learning import promised_actions, recurrence_store, suggestion_store
+from storage.learning.promised_actions import PromisedAction
+from storage.learning.suggestion_store import SuggestionGroup
 
 
 def list_suggestions(
@@ -31,7 +33,7 @@ def list_suggestions(
     }
 
 
-def suggestion_row(row: Row[Any], after: list[str]) -> dict[str, Any]:
+def suggestion_row(row: SuggestionGroup, after: list[str]) -> dict[str, Any]:
     """Return one group of suggestions as a row: nothing of it names a customer."""
     tracker = {
         "state": row.tracker, "attempts": row.tracker_attempts, "receipt": row.tracker_receipt,
@@ -73,7 +75,7 @@ def get_action(service: LearningService, ref: str, now: DateTime) -> dict[str, A
         return _action(connection, rows[0], service.installation.roster(), now)
 
 
-def _action(connection: Connection, row: Row[Any], roster: Roster, now: DateTime) -> dict[str, Any]:
+def _action(connection: Connection, row: PromisedAction, roster: Roster, now: DateTime) -> dict[str, Any]:
     step = next(iter(incidents.load_playbook_copy(connection, row.copy_digest).each_step()))[1]
     holder = row.holder or row.owner or roster.primary(step.owner) or ""
     return {

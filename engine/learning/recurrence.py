@@ -10,10 +10,8 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
 
 from domain.command_handlers import CommandRefused
 from domain.commands import Begin, Reopen
@@ -30,10 +28,11 @@ from engine.learning import optimisation_proposal
 from engine.learning.service import LearningService
 from engine.response import commands
 from engine.warning.effects import RuleReport, WarningEffects
+from storage.database import Connection
 from storage.incidents import incidents, timeline, turns, warnings
-from storage.incidents.warnings import LIVE_FEED
 from storage.learning import recurrence_store
-from storage.learning.recurrence_store import INCIDENTS, RECURRENCE_RULE_PREFIX, TICKETS
+from storage.learning.recurrence_store import INCIDENTS, RECURRENCE_RULE_PREFIX, TICKETS, RecurrenceRecord
+from storage.samples.sample_store import LIVE_FEED
 
 PLAYBOOK, AGAIN = "optimisation-proposal", "again"
 BATCH = 20  # cases of one look: some hundredths of a second of the lock
@@ -92,15 +91,12 @@ def _incidents(connection: Connection, plan: LearningPlan, since: DateTime) -> l
     if not rows:
         return []
     begin, until = rows[0].declared_at - plan.window, later(rows[-1].declared_at, plan.window)
-    past = {
-        row.id: recurrence_store.fingerprint_from_row(row)
-        for row in recurrence_store.list_past_incidents(connection, begin, until)
-    }
+    past = {row.id: row.fingerprint for row in recurrence_store.list_past_incidents(connection, begin, until)}
     belongs = recurrence_store.list_recorded_cases(connection, past)
     kinds = [_Kind.of(connection, row) for row in recurrence_store.list_running_recurrences(connection, INCIDENTS)]
     found = []
     for row in rows:
-        mine = recurrence_store.fingerprint_from_row(row)
+        mine = row.fingerprint
         kind = next((one for one in kinds if one.takes(mine, plan)), None)
         if kind is not None:
             kind.add(mine)
@@ -141,11 +137,9 @@ class _Kind:
     open: bool = True
 
     @classmethod
-    def of(cls, connection: Connection, row: Row[Any]) -> _Kind:
+    def of(cls, connection: Connection, row: RecurrenceRecord) -> _Kind:
         ids = recurrence_store.list_case_ids(connection, row.id)[-COMPARED:]
-        prints = [
-            recurrence_store.fingerprint_from_row(one) for one in recurrence_store.list_incidents_by_id(connection, ids)
-        ]
+        prints = [one.fingerprint for one in recurrence_store.list_incidents_by_id(connection, ids)]
         raised = warnings.get_warning(connection, row.id)
         return cls(row.id, row.last_at, prints, raised is not None and raised.ended_at is None)
 
@@ -201,18 +195,18 @@ def _call_again(learning: LearningService, news: Sequence[NewCase], now: DateTim
     """
     for one in news:
         with learning.installation.database.read() as connection:
-            matter = recurrence_store.find_case_id(connection, one.known)
-            if not matter:
+            case = recurrence_store.find_case_id(connection, one.known)
+            if not case:
                 continue
-            first = incidents.list_response_ids(connection, matter)[0]
+            first = incidents.list_response_ids(connection, case)[0]
             snapshot = incidents.load_snapshot(connection, first, learning.installation.roster())
         over, busy = snapshot.incident.status in _OVER, any(state.active for state in snapshot.steps.values())
         reason = f"{one.print.title} · {one.ref}"[:200]
         wanted: list[Reopen | Begin] = []
         if over:
-            wanted.append(Reopen(id=_command_id(one, "reopen"), incident=matter, reason=reason))
+            wanted.append(Reopen(id=_command_id(one, "reopen"), incident=case, reason=reason))
         if over or not busy:
-            wanted.append(Begin(id=_command_id(one, AGAIN), incident=matter, stage=AGAIN, reason=reason))
+            wanted.append(Begin(id=_command_id(one, AGAIN), incident=case, stage=AGAIN, reason=reason))
         for command in wanted:
             try:
                 commands.carry_out_command(learning.installation, command, now)

@@ -47,7 +47,7 @@ def find_similar(learning: LearningService, ref: str) -> dict[str, Any]:
         playbook = incidents.find_first_playbook(connection, incident_id)
     rows = {row.id: row for row in found}
     mine = recurrence_store.make_fingerprint(incident, playbook)
-    others = map(recurrence_store.fingerprint_from_row, found)
+    others = (one.fingerprint for one in found)
     alikes = find_most_similar(mine, others, at_least=plan.similar_from, most=MAX_SHOWN)
     return {
         "ref": incident.ref,
@@ -72,7 +72,7 @@ def find_open_similar(
     with learning.installation.database.read() as connection:
         rows = {row.id: row for row in recurrence_store.list_open_incidents(connection, COMPARED)}
     mine = IncidentFingerprint("", title, now, service, playbook, kind)
-    others = map(recurrence_store.fingerprint_from_row, rows.values())
+    others = (one.fingerprint for one in rows.values())
     alikes = find_most_similar(mine, others, at_least=learning.plan.similar_from, most=MAX_SHOWN)
     found = (rows[other.id] for other, _ in alikes)
     return [

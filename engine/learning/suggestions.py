@@ -9,7 +9,6 @@ from itertools import groupby
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
 
 from domain.action import Action, ActionKind
 from domain.command_handlers import CommandRefused
@@ -22,8 +21,10 @@ from engine.learning.service import LearningService
 from engine.response.actions import open_actions
 from engine.response.validation import check_command_id
 from storage.customers import affected_customers
+from storage.database import Connection
 from storage.incidents import turns
 from storage.learning import suggestion_store
+from storage.learning.suggestion_store import CustomerSuggestion, SuggestionGroup, UngroupedSuggestion
 
 BATCH = 100  # suggestions of one transaction: some hundredths of a second of the lock
 LONGEST_ANSWER = 2_000
@@ -51,14 +52,14 @@ def group_new_suggestions(service: LearningService) -> int:
             return heard
 
 
-def _scope(row: Row[Any]) -> str:
+def _scope(row: UngroupedSuggestion) -> str:
     """Real customers are one crowd; whom a drill invented stays within it."""
     return str(row.incident_id) if row.drill else ""
 
 
-def _place(connection: Connection, scope: str, rows: Sequence[Row[Any]], near: float) -> None:
+def _place(connection: Connection, scope: str, rows: Sequence[UngroupedSuggestion], near: float) -> None:
     affected_customers.enable_secure_delete(connection)
-    known = {group.number: group.plain for group in suggestion_store.list_groups(connection, scope) if group.plain}
+    known = suggestion_store.list_compared_texts(connection, scope)
     numbers: dict[int, int] = {}
     for one in group_suggestions([row.suggestion for row in rows], known, find_nearest, near):
         row = rows[one.place]
@@ -70,7 +71,7 @@ def _place(connection: Connection, scope: str, rows: Sequence[Row[Any]], near: f
         suggestion_store.add_to_group(connection, number, row)
 
 
-def _example(row: Row[Any]) -> dict[str, str]:
+def _example(row: CustomerSuggestion) -> dict[str, str]:
     shown = redact_contacts(row.suggestion)
     return {"wording": shown, "example": row.id, "plain": normalize_text(shown), "language": row.language}
 
@@ -78,13 +79,13 @@ def _example(row: Row[Any]) -> dict[str, str]:
 def _forget(service: LearningService, connection: Connection) -> None:
     """An example whose customer was forgotten gives way to another one's words, or to none."""
     gone = suggestion_store.list_forgotten_examples(connection)
-    for group in gone:
+    for number in gone:
         affected_customers.enable_secure_delete(connection)
-        other = suggestion_store.find_other_example(connection, group.number)
+        other = suggestion_store.find_other_example(connection, number)
         values = _example(other) if other else {"wording": "", "example": "", "plain": ""}
-        suggestion_store.update_groups(connection, [group.number], **values)
+        suggestion_store.update_groups(connection, [number], **values)
     if gone:
-        meeting_agenda.rewrite_agendas(connection, service, [group.number for group in gone])
+        meeting_agenda.rewrite_agendas(connection, service, gone)
 
 
 def find_nearest(text: str, others: Sequence[str], at_least: float) -> tuple[int, float] | None:
@@ -104,7 +105,7 @@ def find_nearest(text: str, others: Sequence[str], at_least: float) -> tuple[int
 
 def answer_suggestion(
     service: LearningService, name: str, text: str, now: DateTime, *, command_id: str, by: str, promised: Promise | None
-) -> Row[Any]:
+) -> SuggestionGroup:
     """Record the meeting's answer to a suggestion, open the action that it promises, and return the group.
 
     An answer may be given anew, and may promise what the first one did not; one that promised keeps its
@@ -143,7 +144,7 @@ def answer_suggestion(
 def _promise(
     service: LearningService,
     connection: Connection,
-    row: Row[Any],
+    row: SuggestionGroup,
     promised: Promise,
     due: timedelta,
     now: DateTime,

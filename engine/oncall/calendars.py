@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import secrets
 import time
 import urllib.request
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from pendulum import DateTime
 from domain.durations import elapsed, later
 from domain.roster import Role, Roster
 from playbooks.calendar_shifts import BadCalendar, CalendarShift, parse_shifts, shift_from_document
+from storage.files import write_atomically
 
 log = logging.getLogger("tocsin.rotation")
 MAX_BYTES = 2_000_000
@@ -100,15 +99,8 @@ def _write(path: Path, copy: CalendarCopy) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Whole or not at all, for this user only: a calendar has people's addresses."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_atomically(path, text)  # for this user only: a calendar has people's addresses
 
 
 class RoleCalendars:

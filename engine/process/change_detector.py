@@ -10,39 +10,12 @@ from __future__ import annotations
 import time
 
 from pendulum import DateTime
-from sqlalchemy import text
 
 from engine.installation import Installation
+from storage.database_version import DatabaseVersion
 
 POLL_SECONDS = 0.02  # between two looks at the version: what a change waits at most
 QUERY_SECONDS = 0.1  # the same where every look is some queries
-
-
-class DatabaseVersion:
-    """Version of the database: a value that differs after every commit. For one thread."""
-
-    def __init__(self, installation: Installation) -> None:
-        self._installation = installation
-        self._connection = installation.database.engine.raw_connection() if installation.database.is_sqlite else None
-
-    def read(self) -> object:
-        """Return the version, to be compared with the one before.
-
-        SQLite: `PRAGMA data_version`, no lock. Else a query of one row.
-        """
-        if self._connection is None:
-            with self._installation.database.read() as connection:
-                return connection.execute(text("SELECT pg_current_snapshot()::text")).scalar_one()
-        cursor = self._connection.cursor()
-        try:
-            return int(cursor.execute("PRAGMA data_version").fetchone()[0])
-        finally:
-            cursor.close()
-
-    def close(self) -> None:
-        """Give the connection back."""
-        if self._connection is not None:
-            self._connection.close()
 
 
 class ChangeDetector:
@@ -50,7 +23,7 @@ class ChangeDetector:
 
     def __init__(self, installation: Installation) -> None:
         self._last = -QUERY_SECONDS  # look of this thread, by the monotonic clock
-        self._version = DatabaseVersion(installation) if installation.database.is_sqlite else None
+        self._version = DatabaseVersion(installation.database) if installation.database.is_sqlite else None
         self._seen: object = -1
         self._found: object = -1
         self._next: DateTime | None = None

@@ -141,8 +141,8 @@ def _told(
 
 
 @dataclass(slots=True)
-class _Ladder:
-    """How far the ladder of one step was climbed."""
+class _EscalationCourse:
+    """How far the escalation of one step went."""
 
     calls: list[EscalationCall] = field(default_factory=list)
     unmanned: list[EscalationCall] = field(default_factory=list)  # rungs on which nobody stands
@@ -155,30 +155,32 @@ class _Ladder:
 def _by_people(scene: ExpectationContext, laid: ScheduledStep, opens: TimeBounds, owner: str) -> ExpectedStep:
     task = make_task(laid.id, laid.plan, opens.lo, laid.due.lo)
     late = opens.lo >= laid.due.lo
-    ladder = _climb(scene, laid, task, opens, owner)
-    done_by, done = scene.behaviour.finished_by(task, ladder.taken_by, ladder.acknowledged)
+    escalation = _climb(scene, laid, task, opens, owner)
+    done_by, done = scene.behaviour.finished_by(task, escalation.taken_by, escalation.acknowledged)
     if done.hi <= opens.lo:  # written before its hour: nobody is called for it
-        return ExpectedStep(laid, opens, done, owner, ladder.acknowledged, ladder.taken_by, done_by)
+        return ExpectedStep(laid, opens, done, owner, escalation.acknowledged, escalation.taken_by, done_by)
     told = {owner, scene.commander} if late else {owner}
     others = [person for role in laid.plan.tell if (person := scene.person(role)) not in told]
     dues = _told(scene, laid, opens, others, NotificationPurpose.INFORM)
     dues += _told(scene, laid, opens, sorted(told), NotificationPurpose.OVERDUE) if late else []
-    dues += _calls(scene, laid, ladder, late=late)
-    dues += _reminders(scene, laid, ladder.taken_by, ladder.acknowledged, done)
-    if ladder.exhausted or laid.plan.ack_within is None:  # whoever was called last, and the owner
-        for person in dict.fromkeys((ladder.calls[-1].person, owner)):
-            dues += _reminders(scene, laid, person, ladder.called, ladder.acknowledged)
+    dues += _calls(scene, laid, escalation, late=late)
+    dues += _reminders(scene, laid, escalation.taken_by, escalation.acknowledged, done)
+    if escalation.exhausted or laid.plan.ack_within is None:  # whoever was called last, and the owner
+        for person in dict.fromkeys((escalation.calls[-1].person, owner)):
+            dues += _reminders(scene, laid, person, escalation.called, escalation.acknowledged)
     if not late:
-        holder = ladder.taken_by or (ladder.calls[-1].person if ladder.calls else "")
+        holder = escalation.taken_by or (escalation.calls[-1].person if escalation.calls else "")
         dues += _missed(scene, laid, opens, owner, done, holder)
     return ExpectedStep(
-        laid, opens, done, owner, ladder.acknowledged, ladder.taken_by, done_by, dues=tuple(_merged(dues))
+        laid, opens, done, owner, escalation.acknowledged, escalation.taken_by, done_by, dues=tuple(_merged(dues))
     )
 
 
-def _climb(scene: ExpectationContext, laid: ScheduledStep, task: PersonaTask, opens: TimeBounds, owner: str) -> _Ladder:
+def _climb(
+    scene: ExpectationContext, laid: ScheduledStep, task: PersonaTask, opens: TimeBounds, owner: str
+) -> _EscalationCourse:
     """Owner, backup, commander, last resort: each is called when the one before had their time."""
-    plan, ladder, moment = laid.plan, _Ladder(), opens
+    plan, escalation, moment = laid.plan, _EscalationCourse(), opens
     rungs = (
         (NotificationPurpose.ASSIGN, owner),
         (NotificationPurpose.BACKUP, scene.roster.backup(plan.owner, plan.backup) or ""),
@@ -186,39 +188,41 @@ def _climb(scene: ExpectationContext, laid: ScheduledStep, task: PersonaTask, op
         (NotificationPurpose.LAST_RESORT, scene.person(scene.playbook.last_resort)),
     )
     for purpose, person in rungs:
-        if not person or any(call.person == person for call in ladder.calls):
+        if not person or any(call.person == person for call in escalation.calls):
             if purpose is NotificationPurpose.BACKUP and not person:
-                ladder.unmanned.append(EscalationCall(purpose, "", moment))
+                escalation.unmanned.append(EscalationCall(purpose, "", moment))
             continue
-        ladder.calls.append(EscalationCall(purpose, person, moment))
-        ladder.taken_by, ladder.acknowledged = scene.behaviour.first_to_acknowledge(task, ladder.calls)
-        ladder.called = moment
+        escalation.calls.append(EscalationCall(purpose, person, moment))
+        escalation.taken_by, escalation.acknowledged = scene.behaviour.first_to_acknowledge(task, escalation.calls)
+        escalation.called = moment
         if plan.ack_within is None:
             break
         heard = scene.behaviour.received_at(laid.id, purpose, person)
         called = TimeBounds(moment.lo, moment.hi + scene.slack if heard is None else max(heard, moment.lo))
-        ladder.called = called
+        escalation.called = called
         moment = called.plus(to_seconds(plan.ack_within))
-        if ladder.acknowledged.hi <= moment.lo or moment.lo >= laid.end.hi:
+        if escalation.acknowledged.hi <= moment.lo or moment.lo >= laid.end.hi:
             break
     else:
-        ladder.exhausted = True
-    return ladder
+        escalation.exhausted = True
+    return escalation
 
 
-def _calls(scene: ExpectationContext, laid: ScheduledStep, ladder: _Ladder, *, late: bool) -> list[ExpectedNotice]:
+def _calls(
+    scene: ExpectationContext, laid: ScheduledStep, escalation: _EscalationCourse, *, late: bool
+) -> list[ExpectedNotice]:
     dues = []
-    for number, call in enumerate(ladder.calls):
+    for number, call in enumerate(escalation.calls):
         if number == 0 and late:  # its deadline had passed: the notice says that instead
             continue
-        higher = ladder.calls[number + 1 :]
+        higher = escalation.calls[number + 1 :]
         sure = _climbed(scene, laid, higher) or (
-            _sure(scene, laid, call) if number == 0 else _unanswered(scene, laid, ladder, call)
+            _sure(scene, laid, call) if number == 0 else _unanswered(scene, laid, escalation, call)
         )
         window = TimeBounds(call.at.lo, call.at.hi + scene.slack)
         dues.append(ExpectedNotice(laid.id, call.purpose, call.person, window, least=int(sure)))
-    for call in ladder.unmanned:
-        if _climbed(scene, laid, ladder.calls[1:]) or _unanswered(scene, laid, ladder, call):
+    for call in escalation.unmanned:
+        if _climbed(scene, laid, escalation.calls[1:]) or _unanswered(scene, laid, escalation, call):
             role, lack = (laid.plan.backup, "holder") if laid.plan.backup else (laid.plan.owner, "backup")
             why = f"the role {role} has no {lack}"
             window = TimeBounds(call.at.lo, call.at.hi + scene.slack)
@@ -235,9 +239,11 @@ def _sure(scene: ExpectationContext, laid: ScheduledStep, call: EscalationCall) 
     return call.at.hi + scene.prompt < laid.end.lo and call.at.hi + scene.prompt < laid.due.lo
 
 
-def _unanswered(scene: ExpectationContext, laid: ScheduledStep, ladder: _Ladder, call: EscalationCall) -> bool:
+def _unanswered(
+    scene: ExpectationContext, laid: ScheduledStep, escalation: _EscalationCourse, call: EscalationCall
+) -> bool:
     """Whether the moment of a call surely came before anyone had taken the step."""
-    return _sure(scene, laid, call) and ladder.acknowledged.lo >= call.at.hi + scene.prompt
+    return _sure(scene, laid, call) and escalation.acknowledged.lo >= call.at.hi + scene.prompt
 
 
 # --- a step that the system does ----------------------------------------------------------------------------

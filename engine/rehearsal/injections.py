@@ -58,7 +58,7 @@ def call_role(installation: Installation, scenario: Scenario, injection: Injecti
         playbook="sudden-situation",
         drill=True,
         pace=dict.fromkeys(CLOCKS, speed),
-        nature=CaseType.ACTION,
+        case_type=CaseType.ACTION,
         origin=f"scenario {scenario.id}"[:80],
         kind="scenario",
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.action import Action, build_action_playbook
 from domain.commands import Declare
@@ -13,6 +12,7 @@ from domain.incident import CaseType
 from domain.roster import Roster
 from engine.response.declare import begin_in_transaction
 from engine.response.validation import CommandResult, validate_declaration
+from storage.database import Connection
 from storage.incidents import turns
 
 
@@ -32,7 +32,7 @@ def open_actions(
         if command_id not in known:
             command = Declare(
                 id=command_id, title=action.title.en, playbook=f"action-{action.kind}", by=by, origin=action.origin,
-                service=action.service, kind=str(action.kind), nature=CaseType.ACTION, drill=drill,
+                service=action.service, kind=str(action.kind), case_type=CaseType.ACTION, drill=drill,
             )  # fmt: skip
             wanted.append((validate_declaration(command, now), build_action_playbook(action)))
     return begin_in_transaction(connection, roster, wanted, now)

@@ -8,20 +8,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.command_handlers import CommandRefused, handle_command
 from domain.commands import Attach, Begin, Cancel, Close, Command, IncidentCommand, Merge, Note, StepCommand
-from domain.decide import decide
-from domain.evolve import evolve_snapshot
 from domain.facts import Fact, FactKind
-from domain.incident import INCIDENT_MOVES, Incident, Response, Snapshot
-from domain.playbook import Playbook
+from domain.incident import INCIDENT_MOVES, Incident, Snapshot
 from engine.installation import Installation
-from engine.response.declaration_batch import response_id
 from engine.response.declare import declare, declare_batch
-from engine.response.enqueue import append_facts, commit_decision
+from engine.response.facts import append_facts, record_facts
+from engine.response.turn import start_response
 from engine.response.validation import CommandResult, check_command_id, require_playbook, validate_since
+from storage.database import Connection
 from storage.incidents import incidents, turns
 
 __all__ = [
@@ -34,8 +31,6 @@ __all__ = [
     "merge_incidents",
 ]
 
-K = FactKind
-
 
 def attach_playbook(installation: Installation, command: Attach, now: DateTime) -> CommandResult:
     """Start another playbook for a running incident."""
@@ -47,29 +42,11 @@ def attach_playbook(installation: Installation, command: Attach, now: DateTime) 
             return _answer(connection, incident.id, changed=False)
         if "attach" not in INCIDENT_MOVES[incident.status]:
             raise CommandRefused(f"{incident.ref} is {incident.status}: a playbook is attached to a running incident")
-        if not _attach(connection, installation, incident, playbook, started, Fact(K.ATTACHED, now, by=command.by)):
+        roster = installation.roster()
+        if not start_response(connection, roster, incident.id, playbook, now, started_at=started, by=command.by):
             raise CommandRefused(f"{incident.ref} already runs {playbook.id}")
         turns.record_command(connection, command.id, incident.id, "Attach", now)
         return CommandResult(incident.id, incident.ref, str(incident.status), changed=True)
-
-
-def _attach(
-    connection: Connection,
-    installation: Installation,
-    incident: Incident,
-    playbook: Playbook,
-    started: DateTime,
-    fact: Fact,
-) -> bool:
-    """One more response; False where the incident runs that playbook already."""
-    ids = incidents.list_response_ids(connection, incident.id)
-    new = response_id(incident.id, playbook.id)
-    if new in ids:
-        return False
-    data = {"playbook": playbook.id, "version": playbook.version, "since": started.isoformat()}
-    response = Response(id=new, playbook=playbook, started_at=started)
-    _start(connection, installation, incident, response, len(ids), replace(fact, data=data))
-    return True
 
 
 def carry_out_command(
@@ -89,15 +66,11 @@ def carry_out_command(
         if isinstance(command, Note):
             _check_corrected(connection, incident, command)
         before, facts = _handled(connection, installation, incident, command, now)
-        after = before
-        for fact in facts:
-            after = evolve_snapshot(after, fact)
         if facts:
-            incidents.save_snapshot(connection, before, after, now)
-            append_facts(connection, after, facts)
-            _attach_what_was_decided(connection, installation, after.incident, facts)
+            incident = record_facts(connection, before, facts, now).incident
+            _attach_what_was_decided(connection, installation, incident, facts)
         turns.record_command(connection, command.id, incident.id, type(command).__name__, now)
-        return CommandResult(incident.id, incident.ref, str(after.incident.status), changed=bool(facts))
+        return CommandResult(incident.id, incident.ref, str(incident.status), changed=bool(facts))
 
 
 def merge_incidents(installation: Installation, command: Merge, now: DateTime) -> CommandResult:
@@ -116,18 +89,16 @@ def merge_incidents(installation: Installation, command: Merge, now: DateTime) -
             return _answer(connection, duplicate.id, changed=False)
         if duplicate.id == kept.id:
             raise CommandRefused(f"{kept.ref} cannot be merged into itself: name the incident that goes on")
-        if not kept.running or kept.nature is not duplicate.nature:
-            raise CommandRefused(f"{kept.ref} is {kept.status}: merge into a running {duplicate.nature}")
+        if not kept.running or kept.case_type is not duplicate.case_type:
+            raise CommandRefused(f"{kept.ref} is {kept.status}: merge into a running {duplicate.case_type}")
         if kept.drill != duplicate.drill:
             raise CommandRefused(
                 f"one of {duplicate.ref} and {kept.ref} is a drill, the other is real: they stay apart"
             )
         ended = Cancel(id=command.id, incident=duplicate.id, by=command.by, reason=f"{kept.ref}: duplicate")
         before, facts = _handled(connection, installation, duplicate, ended, now)
-        after = evolve_snapshot(before, facts[0])
-        incidents.save_snapshot(connection, before, after, now)
-        append_facts(connection, after, facts)
-        merged = Fact(K.MERGED, now, by=command.by, data={"merged": duplicate.ref, "title": duplicate.title})
+        after = record_facts(connection, before, facts, now)
+        merged = Fact(FactKind.MERGED, now, by=command.by, data={"merged": duplicate.ref, "title": duplicate.title})
         response = incidents.list_response_ids(connection, kept.id)[0]
         append_facts(connection, incidents.load_snapshot(connection, response, installation.roster()), [merged])
         turns.record_command(connection, command.id, duplicate.id, "Merge", now)
@@ -149,8 +120,10 @@ def _attach_what_was_decided(
     for fact in facts:
         if fact.data.get("attaches"):
             playbook = require_playbook(installation, fact.data["attaches"])
-            attached = Fact(K.ATTACHED, fact.at, by=fact.by)
-            _attach(connection, installation, incident, playbook, incident.declared_at, attached)
+            start_response(
+                connection, installation.roster(), incident.id, playbook, fact.at,
+                started_at=incident.declared_at, by=fact.by,
+            )  # fmt: skip
 
 
 def _handled(
@@ -196,22 +169,6 @@ def _locked(connection: Connection, command: Command) -> Incident:
     incident_id = incidents.find_incident_id(connection, command.incident)
     incidents.lock_incident(connection, incident_id)
     return incidents.load_incident(connection, incident_id)
-
-
-def _start(
-    connection: Connection,
-    installation: Installation,
-    incident: Incident,
-    response: Response,
-    position: int,
-    fact: Fact,
-) -> None:
-    """One more response of an incident, with its first decision, after the fact that began it."""
-    incidents.add_response(connection, incident.id, response, position)
-    before = incidents.load_snapshot(connection, response.id, installation.roster())
-    decision = decide(before, fact.at)
-    incidents.save_snapshot(connection, before, decision.snapshot, decision.wake_at)
-    commit_decision(connection, decision, fact.at, before=[fact])
 
 
 def _answer(connection: Connection, incident_id: str, *, changed: bool) -> CommandResult:

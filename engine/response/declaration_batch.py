@@ -39,7 +39,7 @@ class DeclarationTemplate:
     def build(self, command: Declare, playbook: Playbook, number: int, now: DateTime) -> DeclaredIncident:
         """Build one declaration from the template, under its own name."""
         snapshot = self.decision.snapshot
-        ref = incidents.make_reference(number, command.nature)
+        ref = incidents.make_reference(number, command.case_type)
         incident = replace(snapshot.incident, id=command.id, ref=ref, title=command.title)
         response = replace(snapshot.response, id=response_id(command.id, playbook.id))
         declared = Fact(
@@ -78,14 +78,14 @@ def _kind(command: Declare, playbook: Playbook) -> Any:
     """All that a decision and its words depend on, but for reference and title."""
     return (
         id(playbook), command.since, command.severity, command.origin, command.service, command.kind, command.drill,
-        tuple(sorted(command.pace.items())), command.impact, command.nature,
+        tuple(sorted(command.pace.items())), command.impact, command.case_type,
     )  # fmt: skip
 
 
 def _make_template(command: Declare, playbook: Playbook, roster: Roster, now: DateTime) -> DeclarationTemplate:
     started = command.since or now
     incident = Incident(
-        id="", ref=_REF, nature=command.nature, title=_TITLE, severity=command.severity or playbook.severity,
+        id="", ref=_REF, case_type=command.case_type, title=_TITLE, severity=command.severity or playbook.severity,
         declared_at=started, origin=command.origin, service=command.service, kind=command.kind, drill=command.drill,
         pace=dict(command.pace), impact=command.impact,
     )  # fmt: skip

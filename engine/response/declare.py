@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.command_handlers import CommandRefused
 from domain.commands import Declare
@@ -17,6 +16,7 @@ from domain.roster import Roster
 from engine.installation import Installation
 from engine.response.declaration_batch import build_declarations, response_id
 from engine.response.validation import CommandResult, require_playbook, validate_declaration
+from storage.database import Connection
 from storage.incidents import incidents, turns
 from storage.incidents.insert_declared import insert_declared_incidents
 

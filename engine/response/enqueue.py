@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from channels.notice_wording import notice_payload
 from domain.decide import Decision
-from domain.facts import Fact, FactKind
+from domain.facts import Fact
 from domain.incident import Snapshot
-from domain.notifications import UNTIL_ACKNOWLEDGED, UNTIL_OVER, Notification, Publication
+from domain.notifications import Notification, Publication
+from engine.response.facts import append_facts
 from storage import outbox
-from storage.incidents import incidents, timeline
+from storage.database import Connection
 from storage.outbox import OutboxEntry
 
-K = FactKind
 NO_CHANNEL = "nowhere"  # the channel of someone who has none: refused at once, so that the next person is called
-_OVER = frozenset({K.DONE, K.SKIPPED, K.ABANDONED, K.SUPERSEDED, K.VOIDED, K.DRAFTED, K.APPROVED, K.REJECTED})
 
 
 def commit_decision(
@@ -41,32 +39,6 @@ def make_entries(decision: Decision, now: DateTime) -> list[OutboxEntry]:
     snapshot = decision.snapshot
     notices = [make_notice_entry(snapshot, notice, now, place=place) for place, notice in enumerate(decision.notices)]
     return notices + [make_publication_entry(snapshot, publication) for publication in decision.publications]
-
-
-def append_facts(connection: Connection, snapshot: Snapshot, facts: Iterable[Fact], run_id: str = "") -> None:
-    """Append facts to the timeline, and withdraw from the outbox what they make needless."""
-    facts = list(facts)
-    timeline.append_facts(connection, snapshot.incident.id, facts, response_id=snapshot.response.id, run_id=run_id)
-    for fact in facts:
-        if not _called_before(snapshot, fact, facts):
-            continue
-        if fact.kind is K.ACKNOWLEDGED:
-            outbox.cancel_messages(connection, snapshot.response.id, fact.step, UNTIL_ACKNOWLEDGED, "acknowledged")
-        elif fact.kind is K.REASSIGNED:
-            outbox.cancel_messages(
-                connection, snapshot.response.id, fact.step, UNTIL_ACKNOWLEDGED, "given to another person"
-            )
-        elif fact.kind in _OVER and fact.step:
-            outbox.cancel_messages(connection, snapshot.response.id, fact.step, UNTIL_OVER, str(fact.kind))
-    if any(fact.kind in (K.MITIGATED, K.CLOSED, K.REOPENED, K.CANCELLED) for fact in facts):
-        incidents.wake_responses(connection, incidents.list_response_ids(connection, snapshot.incident.id), facts[0].at)
-
-
-def _called_before(snapshot: Snapshot, fact: Fact, facts: list[Fact]) -> bool:
-    """Whether anyone can have been called for the fact's step before these facts: else nothing is to withdraw."""
-    state = snapshot.steps.get(fact.step)
-    opened_here = any(f.kind is K.OPENED and f.step == fact.step for f in facts)
-    return state is not None and state.calls > (1 if opened_here else 0)
 
 
 def make_notice_entry(snapshot: Snapshot, notice: Notification, now: DateTime, *, place: int = 0) -> OutboxEntry:

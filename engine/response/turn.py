@@ -12,8 +12,14 @@ from pendulum import DateTime
 from domain.decide import Decision, decide
 from domain.durations import elapsed
 from domain.facts import Fact, FactKind
+from domain.incident import Response
+from domain.playbook import Playbook
+from domain.roster import Roster
 from engine.installation import Installation
-from engine.response.enqueue import append_facts, commit_decision
+from engine.response.declaration_batch import response_id
+from engine.response.enqueue import commit_decision
+from engine.response.facts import append_facts
+from storage.database import Connection
 from storage.incidents import incidents, turns
 from storage.incidents.incidents import TurnLease
 
@@ -42,6 +48,27 @@ def lease_turns(
     with installation.database.write() as connection:
         spared = None if spare is None else now + LEASE - spare
         return incidents.lease_turns(connection, response_ids, now, now + LEASE, spared)
+
+
+def start_response(
+    connection: Connection, roster: Roster, incident_id: str, playbook: Playbook, now: DateTime, *,
+    started_at: DateTime, by: str,
+) -> bool:  # fmt: skip
+    """Start one more response of an incident with its first turn; False where it runs that playbook already.
+
+    The caller holds the incident's lock. `started_at`: from when its clock counts.
+    """
+    known = incidents.list_response_ids(connection, incident_id)
+    name = response_id(incident_id, playbook.id)
+    if name in known:
+        return False
+    incidents.add_response(connection, incident_id, Response(name, playbook, started_at), len(known))
+    before = incidents.load_snapshot(connection, name, roster)
+    decision = decide(before, now)
+    incidents.save_snapshot(connection, before, decision.snapshot, decision.wake_at)
+    data = {"playbook": playbook.id, "version": playbook.version, "since": started_at.isoformat()}
+    commit_decision(connection, decision, now, before=[Fact(FactKind.ATTACHED, now, by=by, data=data)])
+    return True
 
 
 def take_turn(

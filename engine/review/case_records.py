@@ -9,24 +9,20 @@ from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, func, select
 
 from domain.customers.survey import SurveyResult
 from domain.durations import elapsed
-from domain.facts import FactKind
-from domain.incident import CaseType, Incident, Snapshot, StepState
+from domain.incident import CaseType, Incident, IncidentStatus, Snapshot, StepState
 from domain.review import deadline_results
 from domain.review.deadline_results import ClockOutcome, ClockTally, DurationSummary
 from domain.review.period import Period
 from domain.review.plan import ReviewPlan
 from domain.roster import Roster
 from storage.customers import affected_customers
-from storage.incidents import incidents
-from storage.incidents.timeline import FACT
-from storage.incidents.warnings import WARNING
+from storage.database import Connection
+from storage.incidents import incidents, timeline, warnings
 from storage.reviews import review_records
 
-LIVE = ""
 RECURRENCE_COUNT = 3  # of one kind
 RECURRENCE_WINDOW = timedelta(days=90)
 
@@ -53,17 +49,14 @@ class CaseRecord:
 def load_case(connection: Connection, incident: Incident, roster: Roster) -> CaseRecord:
     """Load a case with its responses."""
     ids = incidents.list_response_ids(connection, incident.id)
-    published = select(func.min(FACT.c.at)).where(
-        FACT.c.incident_id == incident.id, FACT.c.kind == str(FactKind.PUBLISHED)
-    )
-    first: DateTime | None = connection.execute(published).scalar_one_or_none()
+    first = timeline.first_published_at(connection, incident.id)
     return CaseRecord(incident, [incidents.load_snapshot(connection, one, roster) for one in ids], first)
 
 
 def list_cases(connection: Connection, period: Period, roster: Roster, natures: Sequence[CaseType]) -> list[CaseRecord]:
     """List the cases declared in a period."""
-    rows = review_records.list_cases(connection, period.begins, period.ends, natures)
-    return [load_case(connection, incidents.incident_from_row(row), roster) for row in rows]
+    found = review_records.list_cases(connection, period.begins, period.ends, natures)
+    return [load_case(connection, incident, roster) for incident in found]
 
 
 def exclude_drills(found: Iterable[CaseRecord]) -> list[CaseRecord]:
@@ -73,8 +66,8 @@ def exclude_drills(found: Iterable[CaseRecord]) -> list[CaseRecord]:
 
 def list_actions_of_kind(connection: Connection, period: Period, kind: str) -> list[dict[str, Any]]:
     """List the actions of a kind that were opened in a period, in short."""
-    rows = review_records.list_cases(connection, period.begins, period.ends, [CaseType.ACTION])
-    return [{"ref": row.ref, "title": row.title, "status": row.status} for row in rows if row.kind == kind]
+    found = review_records.list_cases(connection, period.begins, period.ends, [CaseType.ACTION])
+    return [{"ref": one.ref, "title": one.title, "status": str(one.status)} for one in found if one.kind == kind]
 
 
 # --- clocks ------------------------------------------------------------------------------------------------------
@@ -134,22 +127,20 @@ def recovery_times(found: Iterable[CaseRecord]) -> DurationSummary:
 # --- warnings, customers, recurrences ----------------------------------------------------------------------------
 
 
-def list_warnings(connection: Connection, period: Period) -> list[Row[Any]]:
+def list_warnings(connection: Connection, period: Period) -> list[warnings.WarningRecord]:
     """List the live warnings that began in a period."""
-    when = WARNING.c.began_at
-    query = select(WARNING).where(WARNING.c.lane == LIVE, when >= period.begins, when < period.ends)
-    return list(connection.execute(query.order_by(when)))
+    return warnings.list_warnings_begun(connection, period.begins, period.ends)
 
 
 def follow_up_results(connection: Connection, period: Period) -> tuple[int, SurveyResult]:
     """Return of how many incidents closed in a period customers were asked, and what they said."""
-    rows = review_records.list_cases(connection, period.begins, period.ends, [CaseType.INCIDENT], column="closed_at")
+    closed = review_records.list_cases(connection, period.begins, period.ends, [CaseType.INCIDENT], column="closed_at")
     total: Counter[str] = Counter()
     count = 0
-    for row in rows:
-        if row.drill:
+    for incident in closed:
+        if incident.drill:
             continue
-        found = asdict(affected_customers.compute_result(connection, row.id))
+        found = asdict(affected_customers.compute_result(connection, incident.id))
         count += found["customers"] > 0
         total.update(found)
     return count, SurveyResult(**{field.name: total[field.name] for field in fields(SurveyResult)})
@@ -157,13 +148,13 @@ def follow_up_results(connection: Connection, period: Period) -> tuple[int, Surv
 
 def list_recurrences(connection: Connection, period: Period) -> list[dict[str, Any]]:
     """List kinds of incident that came three times within 90 days, the last time in this period."""
-    rows = review_records.list_cases(connection, period.ends - RECURRENCE_WINDOW, period.ends, [CaseType.INCIDENT])
-    groups: dict[tuple[str, str], list[Row[Any]]] = {}
-    for row in rows:
-        if not row.drill and row.status != "cancelled" and row.kind:
-            groups.setdefault((row.kind, row.service), []).append(row)
+    found = review_records.list_cases(connection, period.ends - RECURRENCE_WINDOW, period.ends, [CaseType.INCIDENT])
+    groups: dict[tuple[str, str], list[Incident]] = {}
+    for one in found:
+        if not one.drill and one.status is not IncidentStatus.CANCELLED and one.kind:
+            groups.setdefault((one.kind, one.service), []).append(one)
     return [
-        {"kind": kind, "service": service, "count": len(those), "refs": [row.ref for row in those]}
+        {"kind": kind, "service": service, "count": len(those), "refs": [one.ref for one in those]}
         for (kind, service), those in sorted(groups.items())
         if len(those) >= RECURRENCE_COUNT and those[-1].declared_at >= period.begins
     ]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection
-
 from domain.review.period import Period
+from storage.database import Connection
 from storage.learning.suggestion_store import compute_improvement_share
 
 

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.customers.survey import SurveyResult
 from domain.incident import ALARM_TYPES, CaseType
@@ -21,6 +20,7 @@ from engine.review.improvements import count_improvements
 from engine.review.period_metrics import MetricAmount, PeriodMetrics
 from engine.review.service import ReviewService
 from storage import documents
+from storage.database import Connection
 from storage.incidents.board import both_languages
 
 FIGURES = (
@@ -37,7 +37,7 @@ def figures_of_month(service: ReviewService, connection: Connection, period: Per
     plan, roster = service.plan, service.installation.roster()
     everything = case_records.list_cases(connection, period, roster, ALARM_TYPES)
     found = case_records.exclude_drills(everything)
-    incidents = [case for case in found if case.incident.nature is CaseType.INCIDENT]
+    incidents = [case for case in found if case.incident.case_type is CaseType.INCIDENT]
     measured = PeriodMetrics(service.figures, connection, service.metrics(), period)
     earlier = PeriodMetrics(service.figures, connection, service.metrics(), previous_period(period, plan.zone))
     counted = case_records.tally_clocks(found, plan, now)

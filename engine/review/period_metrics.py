@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Final, Literal
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.review.period import Period, days_of
 from domain.warning.metrics import Metric, MetricKind
 from domain.warning.rule import Aggregate
+from storage.database import Connection
 from storage.reviews import review_records
 from storage.samples.health_queries import compute_shares, list_series_labels
 from storage.samples.rollups import RollupSums, read_history
@@ -44,12 +44,12 @@ class PeriodMetrics:
         connection: Connection,
         metrics: Mapping[str, Metric],
         period: Period,
-        lane: str = LIVE_FEED,
+        feed: str = LIVE_FEED,
     ) -> None:
         self._figures = figures
         self._connection = connection
         self._metrics = metrics
-        self._lane = lane
+        self._lane = feed
         self._begins = period.begins
         self._ends = period.ends
         self.days = days_of(period)

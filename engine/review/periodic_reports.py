@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.incident import ALARM_TYPES, CaseType
 from domain.review.deadline_results import ClockOutcome, judge_deadline
@@ -18,6 +17,7 @@ from engine.review.improvements import count_improvements
 from engine.review.monthly_report import CHURN, compare_metric, figures_of_month, level_figures
 from engine.review.period_metrics import PeriodMetrics
 from engine.review.service import ReviewService
+from storage.database import Connection
 from storage.incidents import board, incidents, warnings
 from storage.samples.sample_store import LIVE_FEED
 
@@ -72,7 +72,7 @@ def figures_of_week(service: ReviewService, connection: Connection, period: Peri
         "churn": _by_category(measured, earlier, CHURN),
         "levels": level_figures(measured, service.plan),
         "incidents": [
-            case_records.summarise_case(case, now) for case in found if case.incident.nature is CaseType.INCIDENT
+            case_records.summarise_case(case, now) for case in found if case.incident.case_type is CaseType.INCIDENT
         ],
         "warnings": len(case_records.list_warnings(connection, period)),
         "actions": _actions(service, connection, now),
@@ -135,7 +135,7 @@ def evaluation_of_half(service: ReviewService, connection: Connection, period: P
         steps = case_records.tally_clocks(found, service.plan, now)["steps"]
         months.append({
             "month": month.name,
-            "incidents": sum(case.incident.nature is CaseType.INCIDENT for case in found),
+            "incidents": sum(case.incident.case_type is CaseType.INCIDENT for case in found),
             "warnings": len(case_records.list_warnings(connection, month)),
             "acknowledge_seconds": case_records.acknowledge_times(found).mean,
             "deadlines_share": steps.share,

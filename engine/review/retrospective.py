@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Final
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.action import Action, ActionKind
 from domain.command_handlers import CommandRefused
@@ -23,7 +22,7 @@ from engine.review.case_records import load_case
 from engine.review.run_review import LANGUAGES, keep_daily_shares, open_review
 from engine.review.service import ReviewService
 from storage import documents
-from storage.database import StorageError
+from storage.database import Connection, StorageError
 from storage.documents import Document
 from storage.incidents import incidents
 from storage.reviews import review_records
@@ -77,10 +76,10 @@ def draft_retrospective(service: ReviewService, name: str, now: DateTime) -> Doc
     """
     keep_daily_shares(service, now)
     for _ in range(MAX_TRIES):
-        with service.open_for_reading() as connection:
+        with service.installation.database.read_long() as connection:
             incident = incidents.load_incident(connection, incidents.find_incident_id(connection, name))
             if (
-                incident.nature not in (CaseType.INCIDENT, CaseType.WARNING)
+                incident.case_type not in (CaseType.INCIDENT, CaseType.WARNING)
                 or incident.status is IncidentStatus.CANCELLED
             ):
                 raise CommandRefused(f"{incident.ref} has no retrospective: one is written of incidents and warnings")
@@ -97,10 +96,10 @@ def _keep(service: ReviewService, incident: Incident, document: Document, now: D
         row = review_records.get_retrospective(connection, incident.id)
         if row is not None and dict(row.words) != document.data["words"]:
             return False
-        matter = (row.matter if row else "") or _hold(connection, service, incident, document, now)
+        case = (row.matter if row else "") or _hold(connection, service, incident, document, now)
         documents.save_document(connection, document)
         over = incident.status in OVER
-        values = {"made_at": now, "over_at": incident.closed_at if over else None, "matter": matter}
+        values = {"made_at": now, "over_at": incident.closed_at if over else None, "matter": case}
         next_at = _next(service, incident, now) if over and not incident.drill else None
         review_records.save_retrospective(connection, incident.id, next_at=next_at, **values)
     return True
@@ -187,7 +186,7 @@ def _document(service: ReviewService, connection: Connection, incident: Incident
 
 def _hold(connection: Connection, service: ReviewService, incident: Incident, document: Document, now: DateTime) -> str:
     """The review by which people hold it; empty for drills, for what still runs, and where its own playbook does."""
-    own = incident.nature is CaseType.WARNING  # a warning's own playbook is the retrospective
+    own = incident.case_type is CaseType.WARNING  # a warning's own playbook is the retrospective
     if incident.drill or incident.status not in OVER or own:
         return ""
     try:

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from pendulum import DateTime
-from sqlalchemy import Connection, select
 
 from domain.action import ActionKind
 from domain.durations import elapsed, later
@@ -24,9 +23,10 @@ from engine.review.monthly_report import survey_figures
 from engine.review.period_metrics import MetricAmount, PeriodMetrics
 from engine.review.service import ReviewService
 from storage.customers import affected_customers
+from storage.database import Connection
 from storage.incidents import timeline
 from storage.incidents.board import both_languages, iso_time
-from storage.incidents.incidents import INCIDENT
+from storage.learning import promised_actions
 from storage.reviews import review_records
 
 BEFORE_DAYS: Final = 28  # four whole weeks: each weekday weighs alike
@@ -75,7 +75,7 @@ def gather_facts(reviews: ReviewService, connection: Connection, case: CaseRecor
         "title": incident.title,
         "severity": incident.severity,
         "status": str(incident.status),
-        "nature": str(incident.nature),
+        "nature": str(incident.case_type),
         "kind": incident.kind,
         "service": incident.service,
         "drill": incident.drill,
@@ -104,9 +104,9 @@ def gather_facts(reviews: ReviewService, connection: Connection, case: CaseRecor
 
 def list_actions(connection: Connection, ref: str) -> list[dict[str, Any]]:
     """List the actions that a case's retrospective put on record."""
-    query = select(INCIDENT).where(INCIDENT.c.origin == ref, INCIDENT.c.kind == str(ActionKind.RETROSPECTIVE))
-    found = connection.execute(query.where(INCIDENT.c.nature == "action").order_by(INCIDENT.c.number))
-    return [{"ref": row.ref, "title": row.title, "status": row.status} for row in found]
+    found = promised_actions.list_actions(connection, origins=[ref], kinds=[str(ActionKind.RETROSPECTIVE)])
+    in_order = sorted(found, key=lambda row: row.number)
+    return [{"ref": row.ref, "title": row.title, "status": row.status} for row in in_order]
 
 
 def _answers(case: CaseRecord, now: DateTime) -> Iterator[ClockOutcome]:

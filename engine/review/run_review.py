@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import pendulum
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.command_handlers import CommandRefused
 from domain.commands import Declare
@@ -27,6 +26,7 @@ from engine.review.periodic_reports_sheet import BLOCKS_BY_KIND
 from engine.review.service import ReviewService
 from locales import Translator, translator
 from storage import documents
+from storage.database import Connection
 from storage.documents import Document
 from storage.incidents import turns
 from storage.incidents.board import both_languages
@@ -82,7 +82,7 @@ def remake_document(service: ReviewService, kind: ReviewKind, name: str, now: Da
     if period.begins >= now:
         raise CommandRefused(f"{period.name} has not begun yet")
     keep_daily_shares(service, now, anew=True)
-    with service.open_for_reading() as connection:
+    with service.installation.database.read_long() as connection:
         document = _document(service, connection, kind, period, now)
     with service.installation.database.write() as connection:
         documents.save_document(connection, document)
@@ -127,7 +127,7 @@ def _hold(service: ReviewService, kind: ReviewKind, periods: Iterable[Period], n
 def _hold_one(
     service: ReviewService, kind: ReviewKind, period: Period, now: DateTime, missed: list[str], *, late: bool
 ) -> ReviewResult | None:
-    with service.open_for_reading() as connection:
+    with service.installation.database.read_long() as connection:
         document = _document(service, connection, kind, period, now, missed=missed, late=late)
     trouble, procedure = "", None
     try:
@@ -140,13 +140,13 @@ def _hold_one(
         if not review_records.claim_period(connection, str(kind), period.name, matter="", **values):
             return None
         documents.save_document(connection, document)
-        matter = ""
+        case = ""
         if procedure is not None:
             command_id = f"review:{kind}:{period.name}"
             title = f"{document.title.en} · {document.title.zh}"
-            matter = open_review(connection, service, procedure, command_id, title, document, now)
-            review_records.update_run(connection, str(kind), period.name, matter=matter)
-    return ReviewResult(kind, period.name, document.id, matter, late)
+            case = open_review(connection, service, procedure, command_id, title, document, now)
+            review_records.update_run(connection, str(kind), period.name, matter=case)
+    return ReviewResult(kind, period.name, document.id, case, late)
 
 
 def open_review(  # noqa: PLR0913 - what a review is made of
@@ -169,7 +169,7 @@ def open_review(  # noqa: PLR0913 - what a review is made of
         return ""
     command = Declare(
         id=command_id, title=title, playbook=procedure.id, origin=origin or document.id, kind=document.kind,
-        nature=CaseType.REVIEW,
+        case_type=CaseType.REVIEW,
     )  # fmt: skip
     wanted = [
         (validate_declaration(command, now), _with_link(procedure, service.document_link(document.id), document.about))

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from threading import Lock
-
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from domain.review.plan import ReviewPlan
 from domain.warning.metrics import Metric
@@ -15,7 +11,6 @@ from domain.warning.rule import Rule
 from engine.installation import Installation
 from playbooks.reviews_file import ReviewsFile
 from playbooks.rulebook import Rulebook, UnknownRule
-from storage.database import to_storage_error
 from storage.samples.sample_store import SampleStore, open_sample_store
 
 FILE = "reviews.yaml"
@@ -43,26 +38,6 @@ class ReviewService:
             if self._figures is None:
                 self._figures = open_sample_store(self.installation.settings)
             return self._figures
-
-    @contextmanager
-    def open_for_reading(self) -> Iterator[Connection]:
-        """Open the database for long reading, statement by statement: a report takes seconds and blocks nothing.
-
-        PostgreSQL would end a session that is idle in a transaction for so long.
-
-        Raises:
-            StorageError: the database cannot be read.
-        """
-        database = self.installation.database
-        if database.is_sqlite:
-            with database.read() as connection:
-                yield connection
-            return
-        try:
-            with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                yield connection
-        except DBAPIError as error:
-            raise to_storage_error(error) from error
 
     def metrics(self) -> Mapping[str, Metric]:
         """Return every metric that the installation knows by name."""

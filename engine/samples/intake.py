@@ -82,13 +82,13 @@ class SampleIntake:
                 read.append(unreadable)
         return self._commit(read, now)
 
-    def take_rows(self, rows: Sequence[Any], lane: str, now: DateTime) -> IntakeResult:
+    def take_rows(self, rows: Sequence[Any], feed: str, now: DateTime) -> IntakeResult:
         """Take samples of our own making, each a mapping as in JSON.
 
         Raises:
             StorageError: the database cannot be written; nothing was taken.
         """
-        found = self._commit([self._reader.check_rows(rows, lane, now)], now)[0]
+        found = self._commit([self._reader.check_rows(rows, feed, now)], now)[0]
         assert isinstance(found, IntakeResult)  # noqa: S101 - only a body can be unreadable
         return found
 

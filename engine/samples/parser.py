@@ -28,7 +28,7 @@ MOST_LABELS: Final = 16
 LONGEST_LABEL: Final = 200
 MOST_ERRORS: Final = 100  # told in one answer; all are counted
 
-_LANE = re.compile(r"replay-[a-z0-9][a-z0-9-]{0,50}")
+_FEED = re.compile(r"replay-[a-z0-9][a-z0-9-]{0,50}")
 _METRIC = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,119}")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.-]{0,59}")
 _OLDEST = 946_684_800 * 1_000_000  # the year 2000
@@ -113,9 +113,9 @@ class SampleParser:
         except (msgspec.ValidationError, msgspec.DecodeError):
             return self._one_by_one(body, now)
 
-    def _quick(self, samples: list[_Sample], lane: str, now: DateTime) -> ParsedBatch:
-        read = ParsedBatch(SampleBatch(lane))
-        oldest, newest = self._bounds(lane, now)
+    def _quick(self, samples: list[_Sample], feed: str, now: DateTime) -> ParsedBatch:
+        read = ParsedBatch(SampleBatch(feed))
+        oldest, newest = self._bounds(feed, now)
         names, batch, places = self._names, read.batch, read.places
         for index, sample in enumerate(samples):
             time, value, count = sample.time, sample.value, sample.count
@@ -153,22 +153,22 @@ class SampleParser:
             document = json.loads(body)  # reads NaN and Infinity too, which many programs write
         except (ValueError, RecursionError):
             raise UnreadableBatch('this is not JSON; send [{"metric": "csat", "time": "...", "value": 4}]') from None
-        lane: Any = LIVE_FEED
+        feed: Any = LIVE_FEED
         if isinstance(document, dict):
             unknown = sorted(set(document) - {"samples", "lane"})
             if unknown:
                 raise UnreadableBatch(
                     f"{one_line(unknown[0], 40)}: there is no such field; a batch has samples and lane"
                 )
-            lane, document = document.get("lane", LIVE_FEED), document.get("samples")
+            feed, document = document.get("lane", LIVE_FEED), document.get("samples")
         if not isinstance(document, list):
             raise UnreadableBatch('samples: send a list of samples, or {"samples": [...], "lane": "replay-..."}')
-        return self.check_rows(document, _checked(lane), now)
+        return self.check_rows(document, _checked(feed), now)
 
-    def check_rows(self, documents: Collection[Any], lane: str, now: DateTime) -> ParsedBatch:
+    def check_rows(self, documents: Collection[Any], feed: str, now: DateTime) -> ParsedBatch:
         """Check samples that were decoded already, each a mapping as in JSON."""
-        read = ParsedBatch(SampleBatch(lane))
-        oldest, newest = self._bounds(lane, now)
+        read = ParsedBatch(SampleBatch(feed))
+        oldest, newest = self._bounds(feed, now)
         for index, document in enumerate(documents):
             found = _checked_one(document, oldest, newest)
             if isinstance(found, str):
@@ -178,10 +178,10 @@ class SampleParser:
                 read.places.append(index)
         return read
 
-    def _bounds(self, lane: str, now: DateTime) -> tuple[int, int]:
+    def _bounds(self, feed: str, now: DateTime) -> tuple[int, int]:
         """The oldest and the newest time that is taken. A replay brings its own time."""
         return (
-            (_OLDEST, _NEWEST) if lane != LIVE_FEED else (to_micros(now - self._history), to_micros(now + MOST_AHEAD))
+            (_OLDEST, _NEWEST) if feed != LIVE_FEED else (to_micros(now - self._history), to_micros(now + MOST_AHEAD))
         )
 
 
@@ -204,14 +204,14 @@ def make_series_name(metric: str, labels: Mapping[str, str]) -> SeriesName | str
     return metric, canonical_labels(labels)
 
 
-def is_replay_feed(lane: str) -> bool:
+def is_replay_feed(feed: str) -> bool:
     """Whether a text can be the name of a replay's feed."""
-    return _LANE.fullmatch(lane) is not None
+    return _FEED.fullmatch(feed) is not None
 
 
-def _checked(lane: Any) -> str:
-    if lane == LIVE_FEED or (isinstance(lane, str) and is_replay_feed(lane)):
-        return str(lane)
+def _checked(feed: Any) -> str:
+    if feed == LIVE_FEED or (isinstance(feed, str) and is_replay_feed(feed)):
+        return str(feed)
     raise UnreadableBatch("lane: leave it out for live figures, or write replay- and a name in a-z, 0-9 and -")
 
 

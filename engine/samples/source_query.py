@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
 from pendulum import DateTime
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from playbooks.errors import one_line
 from playbooks.sources_file import PullSource
+from storage.samples.foreign_query import ForeignQueryError, query_foreign_rows
 
 MOST_ROWS = 10_000
-_STEP = 2_000  # instructions of SQLite between two looks at the clock
 
 
 class SourceError(RuntimeError):
@@ -112,55 +107,14 @@ async def _in_thread(source: PullSource, now: DateTime) -> list[dict[str, Any]]:
 
 
 def _sql(source: PullSource, now: DateTime) -> list[dict[str, Any]]:
-    engine = _engine(source)
+    url, seconds = _variable(source.url_env), source.timeout.total_seconds()
     try:
-        with engine.connect() as connection:
-            _read_only(connection, source.timeout.total_seconds())
-            answer = connection.execute(text(source.query.replace(":", r"\:")))
-            rows = [dict(row._mapping) for row in answer.fetchmany(MOST_ROWS + 1)]  # noqa: SLF001 - its documented way
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        said = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
-        raise SourceError(one_line(f"the database said: {said}", 200)) from None
-    finally:
-        engine.dispose()
+        rows = query_foreign_rows(url, source.url_env, source.query, seconds, MOST_ROWS + 1)
+    except ForeignQueryError as error:
+        raise SourceError(one_line(str(error), 200)) from None
     if len(rows) > MOST_ROWS:
         raise SourceError(f"the query gives more than {MOST_ROWS} rows: group them")
     return [_row(source, row, now) for row in rows]
-
-
-def _engine(source: PullSource) -> Engine:
-    try:
-        address = make_url(_variable(source.url_env))
-        patience = {"connect_timeout": max(2, int(source.timeout.total_seconds()))}
-        has_it = address.get_driver_name() in ("psycopg", "psycopg2", "pymysql", "mysqldb")
-        engine = create_engine(address, poolclass=NullPool, connect_args=patience if has_it else {})
-    except SourceError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a wrong URL or a driver that is not there
-        raise SourceError(one_line(f"{source.url_env} is no database's URL: {type(error).__name__}", 200)) from None
-    if engine.dialect.name == "sqlite" and not Path(address.database or "").is_file():
-        raise SourceError(f"the file that {source.url_env} names is not there")  # SQLite would make an empty one
-    return engine
-
-
-def _read_only(connection: Connection, seconds: float) -> None:
-    """Nothing of the source is ever changed, and no query outlives its time-out."""
-    kind = connection.dialect.name
-    if kind == "sqlite":
-        raw: Any = connection.connection.driver_connection
-        raw.execute("PRAGMA query_only=ON")
-        ends = time.monotonic() + seconds
-        raw.set_progress_handler(lambda: time.monotonic() > ends, _STEP)
-        return
-    if kind == "postgresql":
-        connection.execute(text("SET TRANSACTION READ ONLY"))
-        connection.execute(text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}"))
-    elif kind in ("mysql", "mariadb"):
-        connection.execute(text("SET SESSION TRANSACTION READ ONLY"))
-        connection.execute(text(f"SET SESSION max_execution_time = {int(seconds * 1000)}"))
-        connection.commit()  # what is set counts from the next transaction on
-    # Others have no way in common: the account in the URL decides.
 
 
 def _row(source: PullSource, row: Mapping[str, Any], now: DateTime) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pendulum
-import tenacity
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
 
 from channels.message import Message
 from channels.outcome import SendOutcome, SendVerdict
 from engine.customers.recipient_address import send_to_recipient
+from engine.delivery.kinds import DeliveryKind, send_or_unknown
+from engine.delivery.outcomes import SendCancelled, SendResult, record_outcome
 from engine.installation import Installation
 from engine.statuspage.page import build_page
 from engine.statuspage.subscribers import (
@@ -25,15 +25,14 @@ from engine.statuspage.subscribers import (
 from locales import translator
 from storage import outbox
 from storage.customers.contact_vault import UnreadableContact
+from storage.database import Connection
 from storage.incidents import turns
+from storage.outbox import OutboxMessage
 from storage.settings import SettingsError
 from storage.statuspage import subscribers
 
-__all__ = ["KIND", "enqueue_statements", "record_mail_outcome", "send_mail"]
-MAX_ATTEMPTS = 8
 _KEPT = "status-mail"  # which statements were made into mails
 _BATCH = 500
-_BACK_OFF = tenacity.wait_exponential_jitter(multiplier=5, max=300, jitter=5)
 _LATE = timedelta(hours=24)  # an older statement is no news
 
 
@@ -79,34 +78,44 @@ def _owe(service: StatusPageService, statement: dict[str, Any], now: DateTime) -
         after = rows[-1].id
 
 
-# --- on its way ----------------------------------------------------------------------------------------------------
+class StatusMailDelivery(DeliveryKind[str]):
+    """Mails to subscribers; one whose outcome is unknown is not sent again: nobody gets a statement twice."""
+
+    name = KIND
+
+    def prepare(self, message: OutboxMessage, now: DateTime) -> str | SendResult:  # noqa: ARG002
+        """Look up the sealed address of the subscriber, who may have left."""
+        with self.installation.database.read() as connection:
+            found = subscribers.get_subscriber(connection, message.person)
+        if found is None or (message.purpose == STATEMENT and found.confirmed_at is None):
+            return SendCancelled("they left")
+        return str(found.sealed)
+
+    def send(self, message: OutboxMessage, prepared: str, now: DateTime) -> SendOutcome:  # noqa: ARG002
+        """Send one mail: the address is opened now, and kept nowhere."""
+        return send_or_unknown(lambda: self._send(message, prepared))
+
+    def _send(self, message: OutboxMessage, sealed: str) -> SendOutcome:
+        service = self.installation.status_page
+        try:
+            address = self.installation.customers.open_vault().open(sealed).mail
+            mail, headers = _make_mail(service, message)
+            directory = self.installation.channels()
+            return send_to_recipient(directory, message.channel, service.plan.placeholder, address, mail, headers)
+        except (UnreadableContact, SettingsError) as error:
+            return SendOutcome(SendVerdict.REFUSED, detail=str(error))
+
+    def record(self, connection: Connection, message: OutboxMessage, result: SendResult, now: DateTime) -> str:
+        """Record a mail's outcome."""
+        return record_outcome(connection, message, result, now)
 
 
-def send_mail(installation: Installation, row: Row[Any]) -> SendOutcome:
-    """Send one claimed mail: the address is opened now, and kept nowhere."""
-    service = installation.status_page
-    with installation.database.read() as connection:
-        found = subscribers.get_subscriber(connection, row.person)
-    if found is None or (row.purpose == STATEMENT and found.confirmed_at is None):
-        return SendOutcome(SendVerdict.REFUSED, detail="they left")
-    try:
-        address = installation.customers.open_vault().open(found.sealed).mail
-        message, headers = _message(service, row)
-        return send_to_recipient(
-            installation.channels(), row.channel, service.plan.placeholder, address, message, headers
-        )
-    except (UnreadableContact, SettingsError) as error:
-        return SendOutcome(SendVerdict.REFUSED, detail=str(error))
-    except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody knows whether it went
-        return SendOutcome(SendVerdict.UNKNOWN, detail=f"the channel failed ({type(error).__name__})")
-
-
-def _message(service: StatusPageService, row: Row[Any]) -> tuple[Message, dict[str, str]]:
-    language = row.payload["language"]
+def _make_mail(service: StatusPageService, message: OutboxMessage) -> tuple[Message, dict[str, str]]:
+    language = message.payload["language"]
     _ = translator(language)
     title = service.plan.title.in_(language)
-    if row.purpose == ASK:
-        link = service.confirm_link(row.person)
+    if message.purpose == ASK:
+        link = service.confirm_link(message.person)
         lines = (
             _("Somebody, probably you, asked for our public statements by e-mail."),
             _("If you want them, confirm here within two days:"),
@@ -114,38 +123,11 @@ def _message(service: StatusPageService, row: Row[Any]) -> tuple[Message, dict[s
             _("If not, do nothing: your address is then forgotten."),
         )
         subject = _("Please confirm: {title}").format(title=title)
-        return Message(title=subject, body="\n\n".join(lines), language=language, key=row.key, link=link), {}
-    texts = row.payload["texts"]
+        return Message(title=subject, body="\n\n".join(lines), language=language, key=message.key, link=link), {}
+    texts = message.payload["texts"]
     text = texts.get(language) or next(iter(texts.values()))
-    leave = service.leave_link(row.person)
+    leave = service.leave_link(message.person)
     page = f"{service.installation.settings.links_url}/status"
     body = "\n\n".join((text, page, _("No more of these: {link}").format(link=leave)))
     headers = {"List-Unsubscribe": f"<{leave}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}  # RFC 8058
-    return Message(title=title, body=body, language=language, key=row.key, link=page), headers
-
-
-def record_mail_outcome(connection: Connection, row: Row[Any], result: Any, now: DateTime) -> str:
-    """Record the outcome of a mail. An unknown outcome is not sent again: nobody gets a statement twice."""
-    if not isinstance(result, SendOutcome):
-        return _write(connection, row, "retry", attempts=row.attempts - 1, next_attempt_at=now)
-    if result.verdict in (SendVerdict.SENT, SendVerdict.UNVERIFIED):
-        return _write(connection, row, "sent", sent_at=now, detail="")
-    if result.verdict is SendVerdict.UNKNOWN:
-        return _write(connection, row, "unknown", detail=result.detail)
-    if result.detail == "they left":
-        return _write(connection, row, "cancelled", detail=result.detail)
-    if not result.begun or (result.verdict is not SendVerdict.REFUSED and row.attempts < MAX_ATTEMPTS):
-        seconds = min(max(_wait(row.attempts), result.retry_after or 0.0), 3_600.0)
-        later = now + timedelta(seconds=seconds)
-        return _write(connection, row, "retry", detail=result.detail, next_attempt_at=later)
-    return _write(connection, row, "dead", detail=result.detail)
-
-
-def _write(connection: Connection, row: Row[Any], state: str, **values: Any) -> str:
-    return state if outbox.save_outcome(connection, row.id, row.lease, state=state, **values) else "overtaken"
-
-
-def _wait(attempt: int) -> float:
-    state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
-    state.attempt_number = attempt
-    return float(_BACK_OFF(state))
+    return Message(title=title, body=body, language=language, key=message.key, link=page), headers

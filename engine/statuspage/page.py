@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from pendulum import DateTime
-from sqlalchemy import Row
 
 from domain.roster import Roster
 from domain.service_status import (
@@ -25,7 +24,9 @@ from domain.service_status import (
 from engine.installation import Installation
 from playbooks.errors import BadFile
 from playbooks.playbook_library import UnknownPlaybook
+from storage.files import AS_USUAL, write_atomically
 from storage.statuspage import publications
+from storage.statuspage.publications import PublishedFact
 
 FILE = "status.yaml"
 COPY = "status-page.json"  # of the home: the last good copy
@@ -86,7 +87,7 @@ def _id(incident: str, step: str) -> str:
 
 
 def _posted(
-    installation: Installation, roster: Roster, row: Row[Any], texts: dict[tuple[str, str, str], str]
+    installation: Installation, roster: Roster, row: PublishedFact, texts: dict[tuple[str, str, str], str]
 ) -> PostedText | None:
     channel = str(row.data.get("channel", ""))
     text = texts.get((row.incident_id, row.step, channel))
@@ -122,12 +123,8 @@ def _withdraws(installation: Installation, playbook: str | None, step: str) -> b
 
 def save_copy(home: Path, found: dict[str, Any]) -> None:
     """Save a copy on disk, whole or not at all. A disk that is full is no reason to show nothing."""
-    half = home / f"{COPY}.{os.getpid()}.part"
-    try:
-        half.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
-        half.replace(home / COPY)
-    except OSError:
-        half.unlink(missing_ok=True)
+    with suppress(OSError):
+        write_atomically(home / COPY, json.dumps(found, ensure_ascii=False), mode=AS_USUAL)
 
 
 def load_copy(home: Path) -> dict[str, Any] | None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from itsdangerous import BadSignature, SignatureExpired, URLSafeSerializer, URLSafeTimedSerializer
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.customers.import_row import CustomerContact
 from domain.service_status import StatusPlan
@@ -22,6 +21,7 @@ from engine.statuspage.page import FILE
 from playbooks.status_file import StatusFile
 from storage import outbox
 from storage.accounts import failed_logins
+from storage.database import Connection
 from storage.outbox import OutboxEntry
 from storage.statuspage import subscribers
 

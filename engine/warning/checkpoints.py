@@ -13,12 +13,16 @@ from typing import Any, Final
 
 import pendulum
 from pendulum import DateTime
-from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from domain.durations import later
-from storage.database import Database
-from storage.incidents.turns import KEPT, load_installation_fact, save_installation_fact
+from storage.database import Connection, Database
+from storage.incidents.turns import (
+    add_installation_fact,
+    load_installation_fact,
+    lock_installation_fact,
+    replace_installation_fact,
+    save_installation_fact,
+)
 
 _TICK: Final = "warning-tick:"
 LEASE: Final = "warning-lease"
@@ -26,16 +30,16 @@ FACTS: Final = "warning-facts"
 LEASE_LASTS: Final = timedelta(seconds=25)  # two ticks and a half without a word, and another engine takes over
 
 
-def save_checkpoint(connection: Connection, lane: str, at: DateTime, now: DateTime) -> None:
+def save_checkpoint(connection: Connection, feed: str, at: DateTime, now: DateTime) -> None:
     """Save that every tick of the feed up to `at` is evaluated; its changes commit with this transaction."""
-    before = load_checkpoint(connection, lane)
+    before = load_checkpoint(connection, feed)
     if before is None or before < at:
-        save_installation_fact(connection, _TICK + lane, {"at": at.isoformat()}, now)
+        save_installation_fact(connection, _TICK + feed, {"at": at.isoformat()}, now)
 
 
-def load_checkpoint(connection: Connection, lane: str) -> DateTime | None:
+def load_checkpoint(connection: Connection, feed: str) -> DateTime | None:
     """Load the last tick of the feed that is done; None: there was none."""
-    found = load_installation_fact(connection, _TICK + lane)
+    found = load_installation_fact(connection, _TICK + feed)
     if found is None:
         return None
     at = pendulum.parse(found[0]["at"])
@@ -69,23 +73,15 @@ def take_lease(database: Database, holder: str, now: DateTime) -> EvaluatorLease
     with database.write() as connection:
         found = load_installation_fact(connection, LEASE)
         if found is None:
-            try:
-                with connection.begin_nested():
-                    connection.execute(insert(KEPT).values(name=LEASE, value={"holder": holder, "number": 1}, at=now))
-            except IntegrityError:
-                return None
-            return EvaluatorLease(holder, 1)
+            first = add_installation_fact(connection, LEASE, {"holder": holder, "number": 1}, now)
+            return EvaluatorLease(holder, 1) if first else None
         value, since = found
         own = value["holder"] == holder
         if not own and now < later(since, LEASE_LASTS):
             return None
         lease = EvaluatorLease(holder, value["number"] + (not own))
-        changed = connection.execute(
-            update(KEPT)
-            .where(KEPT.c.name == LEASE, KEPT.c.at == since)
-            .values(value={"holder": lease.holder, "number": lease.number}, at=now)
-        )
-        return lease if changed.rowcount else None
+        value = {"holder": lease.holder, "number": lease.number}
+        return lease if replace_installation_fact(connection, LEASE, value, since, now) else None
 
 
 class EvaluatorLeaseLost(RuntimeError):
@@ -94,9 +90,8 @@ class EvaluatorLeaseLost(RuntimeError):
 
 def is_lease_held(connection: Connection, lease: EvaluatorLease) -> bool:
     """Whether the lease is still in force; a transaction that writes keeps it from being taken over."""
-    query = select(KEPT.c.value).where(KEPT.c.name == LEASE).with_for_update(read=True)
-    found = connection.execute(query).scalar_one_or_none()
-    return bool(found == {"holder": lease.holder, "number": lease.number})
+    found = lock_installation_fact(connection, LEASE)
+    return found == {"holder": lease.holder, "number": lease.number}
 
 
 def require_lease(connection: Connection, lease: EvaluatorLease | None) -> None:

@@ -51,7 +51,7 @@ def read_current_states(
     evaluator.add_series(
         SeriesDescriptor(one.id, one.metric, one.labels) for one in figures.series() if one.lane == LIVE_FEED
     )
-    evaluator.restore({key: standing for key, standing in recorded.items() if key[0] == rule.id}, later(at, -TICK))
+    evaluator.restore({key: rule_state for key, rule_state in recorded.items() if key[0] == rule.id}, later(at, -TICK))
     evaluator.prepare(at)
     evaluator.add_samples(samples_between(figures, LIVE_FEED, later(at, -evaluator.reach), at, _ALL))
     evaluator.tick(at)

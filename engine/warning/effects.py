@@ -13,12 +13,10 @@ from types import MappingProxyType
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from channels.notice_wording import localize_reason
 from domain.command_handlers import CommandRefused
 from domain.commands import Declare
-from domain.evolve import evolve_snapshot
 from domain.facts import Fact, FactKind
 from domain.incident import BEGUN_STATUSES, INCIDENT_MOVES, CaseType, IncidentStatus, Snapshot, StepStatus
 from domain.notifications import Notification, NotificationPurpose
@@ -35,9 +33,11 @@ from domain.warning.rule import Rule, RuleStart, SeriesKey, Tier, tier_rank
 from domain.warning.rule_state import RuleState
 from engine.installation import Installation
 from engine.response.declare import begin_in_transaction
-from engine.response.enqueue import append_facts, make_notice_entry
+from engine.response.enqueue import make_notice_entry
+from engine.response.facts import record_facts
 from engine.response.validation import require_playbook, validate_declaration
 from storage import outbox
+from storage.database import Connection
 from storage.incidents import incidents, warnings
 
 K = FactKind
@@ -69,10 +69,10 @@ class WarningEffects:
     """
 
     def __init__(
-        self, connection: Connection, installation: Installation, lane: str, now: DateTime,
+        self, connection: Connection, installation: Installation, feed: str, now: DateTime,
         advice: Mapping[tuple[str, SeriesKey], Text] = MappingProxyType({}),
     ) -> None:  # fmt: skip
-        self._connection, self._installation, self._lane, self._now = connection, installation, lane, now
+        self._connection, self._installation, self._feed, self._now = connection, installation, feed, now
         self._advice = advice
         self._roster = installation.roster()
 
@@ -80,18 +80,24 @@ class WarningEffects:
 
     def raise_warning(self, said: RuleReport, scene: WarningContext) -> RaisedWarning:
         """Raise a new warning, and carry out what is made of it."""
-        series, standing = said.series, said.rule_state
-        began = standing.firing_since or standing.since or self._now
+        series, rule_state = said.series, said.rule_state
+        began = rule_state.firing_since or rule_state.since or self._now
         starts = said.rule.starts
         raised = RaisedWarning(
-            id=str(uuid.uuid5(_NAMESPACE, f"{self._lane}/{said.rule.id}/{series}/{began.isoformat()}")),
-            rule=said.rule.id, series=series, tier=said.tier, course=Disposition.HELD, began_at=began,
-            playbook=starts.playbook if starts else "", service=series_service(said.rule, series), value=standing.value,
-            baseline=standing.baseline,
-        )  # fmt: skip
+            id=str(uuid.uuid5(_NAMESPACE, f"{self._feed}/{said.rule.id}/{series}/{began.isoformat()}")),
+            rule=said.rule.id,
+            series=series,
+            tier=said.tier,
+            course=Disposition.HELD,
+            began_at=began,
+            playbook=starts.playbook if starts else "",
+            service=series_service(said.rule, series),
+            value=rule_state.value,
+            baseline=rule_state.baseline,
+        )
         raised, because = self._follow(raised, said, scene)
         warnings.add_warning(
-            self._connection, self._lane, raised, title={"en": said.rule.title.en, "zh": said.rule.title.zh},
+            self._connection, self._feed, raised, title={"en": said.rule.title.en, "zh": said.rule.title.zh},
             because=because, made_at=self._now, link=said.link,
         )  # fmt: skip
         return raised
@@ -145,10 +151,10 @@ class WarningEffects:
         if ruling.course is not Disposition.CALLED or said.rule.starts is None:
             return replace(raised, course=ruling.course), because
         try:
-            matter = self._begin(raised, said, said.rule.starts)
+            case = self._begin(raised, said, said.rule.starts)
         except CommandRefused as refused:  # no such playbook or role any more: held, and tried again until it can be
             return replace(raised, course=Disposition.HELD), {"en": str(refused), "zh": str(refused)}
-        return replace(raised, course=Disposition.CALLED, matter=matter), because
+        return replace(raised, course=Disposition.CALLED, matter=case), because
 
     def _begin(self, raised: RaisedWarning, said: RuleReport, starts: RuleStart) -> str:
         title = said.rule.title
@@ -158,8 +164,8 @@ class WarningEffects:
         command = Declare(
             id=raised.id, title=" · ".join(filter(None, parts))[:200], playbook=starts.playbook,
             severity=self._severity(said), origin=f"rule {said.rule.id}"[:80], service=raised.service[:80],
-            kind="warning", drill=bool(self._lane), warning=self._figures(said),
-            nature=CaseType.INCIDENT if starts.as_ == "incident" else CaseType.WARNING,
+            kind="warning", drill=bool(self._feed), warning=self._figures(said),
+            case_type=CaseType.INCIDENT if starts.as_ == "incident" else CaseType.WARNING,
         )  # fmt: skip
         wanted = (validate_declaration(command, self._now), require_playbook(self._installation, starts.playbook))
         (answer,) = begin_in_transaction(self._connection, self._roster, [wanted], self._now)
@@ -171,9 +177,9 @@ class WarningEffects:
             return starts.severity or ""
         return SEVERITY[said.tier]
 
-    def _join(self, matter: str, said: RuleReport) -> bool:
+    def _join(self, case: str, said: RuleReport) -> bool:
         """Put it on the matter's timeline; False where the matter is over for good, and somebody is to be called."""
-        incident = incidents.load_incident(self._connection, matter)
+        incident = incidents.load_incident(self._connection, case)
         if incident.status is IncidentStatus.CANCELLED:
             return False
         facts = [Fact(K.JOINED, self._now, data=self._figures(said))]
@@ -185,26 +191,22 @@ class WarningEffects:
             data = {**self._figures(said), "severity": SEVERITY[Tier.RED]}
             facts.append(Fact(K.WORSENED, self._now, data=data))
         because = Reason(N_("{rule} is {tier} now: {value}."), self._words(said))
-        self._tell(matter, facts, NotificationPurpose.WORSENED if worse else None, because)
+        self._tell(case, facts, NotificationPurpose.WORSENED if worse else None, because)
         return True
 
-    def _tell(self, matter: str, facts: Sequence[Fact], purpose: NotificationPurpose | None, because: Reason) -> None:
+    def _tell(self, case: str, facts: Sequence[Fact], purpose: NotificationPurpose | None, because: Reason) -> None:
         """Facts onto a matter's timeline, and a notice to whoever is on it."""
         connection = self._connection
-        incidents.lock_incident(connection, matter)
-        ids = incidents.list_response_ids(connection, matter)
+        incidents.lock_incident(connection, case)
+        ids = incidents.list_response_ids(connection, case)
         snapshots = [incidents.load_snapshot(connection, response, self._roster) for response in ids]
         before = snapshots[0]
         if purpose is NotificationPurpose.RECOVERED and _needless(snapshots):
             reason = {"reason": "the warning was over before anyone took it", "left": []}
             facts = [*facts, Fact(K.CLOSED, self._now, data=reason)]
-        after = before
-        for fact in facts:
-            after = evolve_snapshot(after, fact)
-        incidents.save_snapshot(connection, before, after, self._now)
-        append_facts(connection, after, facts)
+        after = record_facts(connection, before, facts, self._now)
         if purpose is not None:
-            number = incidents.count_facts(connection, matter)
+            number = incidents.count_facts(connection, case)
             people = _people(snapshots, purpose)
             urgent = purpose is NotificationPurpose.WORSENED
             notices = [Notification(person, purpose, number, because, urgent=urgent) for person in people]
@@ -216,7 +218,7 @@ class WarningEffects:
         at = said.rule_state.firing_since if said.rule_state.warns else said.rule_state.since
         found = {
             "rule": said.rule.id, "labels": dict(series_labels(said.rule, said.series)), "tier": str(said.tier),
-            "value": said.rule_state.value, "baseline": said.rule_state.baseline, "link": said.link, "lane": self._lane,
+            "value": said.rule_state.value, "baseline": said.rule_state.baseline, "link": said.link, "lane": self._feed,
             "figures_at": at.isoformat() if at else "", **said.words,
         }  # fmt: skip
         return {name: value for name, value in found.items() if value not in (None, "", {})}
@@ -231,7 +233,7 @@ def _needless(snapshots: Sequence[Snapshot]) -> bool:
     """Whether nothing is left to do: nobody took a step yet, and the playbooks say that it ends with its warning."""
     untouched = {StepStatus.WAITING, StepStatus.OPEN, StepStatus.SKIPPED, StepStatus.SUPERSEDED}
     return all(
-        snapshot.incident.nature is CaseType.WARNING
+        snapshot.incident.case_type is CaseType.WARNING
         and snapshot.incident.running
         and snapshot.response.playbook.ends_with_warning
         and all(state.status in untouched for state in snapshot.steps.values())

@@ -97,11 +97,11 @@ class Evaluator:
             for groups in self._groups.values():
                 groups.add_series(one)
 
-    def restore(self, standings: Mapping[tuple[str, SeriesKey], RuleState], at: DateTime | None = None) -> None:
+    def restore(self, rule_states: Mapping[tuple[str, SeriesKey], RuleState], at: DateTime | None = None) -> None:
         """Restore recorded rule states, and continue after the tick `at`."""
         by_rule: dict[str, dict[SeriesKey, RuleState]] = {}
-        for (rule, key), standing in standings.items():
-            by_rule.setdefault(rule, {})[key] = standing
+        for (rule, key), rule_state in rule_states.items():
+            by_rule.setdefault(rule, {})[key] = rule_state
         for watch in self.trackers:
             watch.restore(by_rule.get(watch.rule.id, {}))
         self.at = None if at is None else to_micros(at) // self.grain * self.grain
@@ -201,12 +201,14 @@ class Evaluator:
     def rule_states(self) -> Iterator[tuple[str, SeriesKey, RuleState]]:
         """Yield the state of every rule on every one of its series."""
         for watch in self.trackers:
-            for key, standing in watch.rule_states():
-                yield watch.rule.id, key, standing
+            for key, rule_state in watch.rule_states():
+                yield watch.rule.id, key, rule_state
 
     def count_firing(self) -> int:
         """Count the series that warn now."""
-        return sum(standing.phase in (RulePhase.FIRING, RulePhase.RECOVERING) for _, _, standing in self.rule_states())
+        return sum(
+            rule_state.phase in (RulePhase.FIRING, RulePhase.RECOVERING) for _, _, rule_state in self.rule_states()
+        )
 
     @property
     def last_tick(self) -> DateTime | None:

@@ -22,7 +22,7 @@ from domain.warning.rule_state import RulePhase, RuleState
 from engine.installation import Installation
 from engine.warning.effects import RuleReport, WarningEffects
 from storage.incidents import warnings
-from storage.incidents.warnings import LIVE_FEED
+from storage.samples.sample_store import LIVE_FEED
 
 CRITICAL_SEVERITIES = frozenset(
     {"critical", "disaster", "emergency", "error", "fatal", "high", "page", "p1", "red", "sev1"}
@@ -49,20 +49,20 @@ class MonitorAlerts:
             with self.installation.database.write() as connection:
                 acting = WarningEffects(connection, self.installation, LIVE_FEED, now)
                 silences = warnings.list_silences(connection, now)
-                standing = {one.id: one for one in warnings.list_open_warnings(connection, LIVE_FEED)}
+                rule_state = {one.id: one for one in warnings.list_open_warnings(connection, LIVE_FEED)}
                 for alert in alerts[begin : begin + MOST_AT_ONCE]:
                     said = _said(alert)
                     mine = warnings.find_newest_warning(connection, LIVE_FEED, said.rule.id, said.series)
                     known = RecordedAlert(mine.began_at, ended=mine.ended_at is not None) if mine else None
-                    others = [one for one in standing.values() if one != mine]
+                    others = [one for one in rule_state.values() if one != mine]
                     scene = WarningContext(open=others, silences=silences, rules={said.rule.id: said.rule})
                     after = _carry_out(
                         acting, decide_alert_step(alert, known)[0], said, mine, scene, alert.ends_at or now
                     )
                     if after is not None and after.ended_at is None:
-                        standing[after.id] = after
+                        rule_state[after.id] = after
                     elif after is not None:
-                        standing.pop(after.id, None)
+                        rule_state.pop(after.id, None)
 
 
 def _carry_out(
@@ -102,10 +102,10 @@ def _said(alert: MonitorAlert) -> RuleReport:
     )
     firing = alert.status == "firing"
     phase = RulePhase.FIRING if firing else RulePhase.OK
-    standing = RuleState(
+    rule_state = RuleState(
         phase, alert.starts_at, tier if firing else None, firing_since=alert.starts_at if firing else None, value=value
     )
-    return RuleReport(rule, series, standing, link=alert.url, words=_words(alert))
+    return RuleReport(rule, series, rule_state, link=alert.url, words=_words(alert))
 
 
 def _starts(alert: MonitorAlert, tier: Tier) -> RuleStart:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from pendulum import DateTime
-from sqlalchemy import Connection
 
 from domain.text import Text
 from domain.warning.disposition import Disposition, RaisedWarning, WarningContext, WarningMove, warning_move
@@ -14,8 +13,10 @@ from domain.warning.rule_state import RuleState, RuleStateChange
 from engine.installation import Installation
 from engine.warning import checkpoints
 from engine.warning.effects import RuleReport, WarningEffects
+from storage.database import Connection
 from storage.incidents import warnings
-from storage.incidents.warnings import LIVE_FEED, WARNING_RETENTION
+from storage.incidents.warnings import WARNING_RETENTION
+from storage.samples.sample_store import LIVE_FEED
 
 # What people who are called for a rule on a series should know, by what the figures say at that tick of the lane.
 Advise = Callable[[Rule, SeriesKey, DateTime, str], Text | None]
@@ -36,12 +37,12 @@ class WarningStateStore:
         self.lease: checkpoints.EvaluatorLease | None = None  # of the engine that writes here
         self._held: dict[str, bool] = {}  # lane -> whether any warning is held back; unknown before the first look
 
-    def load(self, lane: str) -> dict[tuple[str, SeriesKey], RuleState]:
+    def load(self, feed: str) -> dict[tuple[str, SeriesKey], RuleState]:
         """Load the state of every rule on the feed."""
         with self._installation.database.read() as connection:
-            return warnings.load_rule_states(connection, lane)
+            return warnings.load_rule_states(connection, feed)
 
-    def commit(self, lane: str, changes: Sequence[RuleStateChange], at: DateTime) -> None:
+    def commit(self, feed: str, changes: Sequence[RuleStateChange], at: DateTime) -> None:
         """Commit changes, in their order, with all they cause; `at` is marked as done with the last of them.
 
         Each is one transaction with what it causes. Where hundreds call somebody at once they are written in
@@ -54,68 +55,68 @@ class WarningStateStore:
         ]
         cuts = [changes.index(change) for change in moving[MOST_AT_ONCE:-1:MOST_AT_ONCE]]
         for begin, end in zip([0, *cuts], [*cuts, len(changes)], strict=True):
-            self._commit(lane, changes[begin:end], at, rules, last=end == len(changes))
+            self._commit(feed, changes[begin:end], at, rules, last=end == len(changes))
 
     def _commit(
-        self, lane: str, changes: Sequence[RuleStateChange], at: DateTime, rules: Mapping[str, Rule], *, last: bool
+        self, feed: str, changes: Sequence[RuleStateChange], at: DateTime, rules: Mapping[str, Rule], *, last: bool
     ) -> None:
         now = self._clock()
         raised = [
             (one.rule, one.series) for one in changes if one.rule in rules and warning_move(one) is WarningMove.RAISE
         ]
-        advice = self._advice(rules, raised, lane, at)
+        advice = self._advice(rules, raised, feed, at)
         with self._installation.database.write() as connection:
             checkpoints.require_lease(connection, self.lease)
             stands = {(change.rule, change.series): change.after for change in changes}
-            warnings.save_rule_states(connection, lane, stands, at)
+            warnings.save_rule_states(connection, feed, stands, at)
             if last:
-                checkpoints.save_checkpoint(connection, lane, at, now)
+                checkpoints.save_checkpoint(connection, feed, at, now)
             moved = [
                 change for change in changes if change.rule in rules and warning_move(change) is not WarningMove.NOTHING
             ]
             if not moved:
                 return
-            acting = WarningEffects(connection, self._installation, lane, now, advice)
-            bench = _Bench(acting, self._scene(connection, lane, rules, at, now))
+            acting = WarningEffects(connection, self._installation, feed, now, advice)
+            bench = _Bench(acting, self._scene(connection, feed, rules, at, now))
             for change in moved:
                 bench.take(change)
             bench.review()
-            self._held[lane] = bench.holds()
+            self._held[feed] = bench.holds()
 
-    def review(self, lane: str, at: DateTime) -> None:
+    def review(self, feed: str, at: DateTime) -> None:
         """Reconsider what is held back: its silence may be over, or the rule that quieted it good again."""
-        if not self._held.get(lane, True):
+        if not self._held.get(feed, True):
             return
         rules, now = self._rules(), self._clock()
         with self._installation.database.read() as connection:
-            held = [one for one in warnings.list_open_warnings(connection, lane) if one.course is Disposition.HELD]
-        self._held[lane] = bool(held)
+            held = [one for one in warnings.list_open_warnings(connection, feed) if one.course is Disposition.HELD]
+        self._held[feed] = bool(held)
         if not held:
             return
-        advice = self._advice(rules, [(one.rule, one.series) for one in held], lane, at)
+        advice = self._advice(rules, [(one.rule, one.series) for one in held], feed, at)
         with self._installation.database.write() as connection:
             checkpoints.require_lease(connection, self.lease)
-            acting = WarningEffects(connection, self._installation, lane, now, advice)
-            bench = _Bench(acting, self._scene(connection, lane, rules, at, now))
+            acting = WarningEffects(connection, self._installation, feed, now, advice)
+            bench = _Bench(acting, self._scene(connection, feed, rules, at, now))
             bench.review()
-            self._held[lane] = bench.holds()
+            self._held[feed] = bench.holds()
 
     def _advice(
-        self, rules: Mapping[str, Rule], series: Sequence[tuple[str, SeriesKey]], lane: str, at: DateTime
+        self, rules: Mapping[str, Rule], series: Sequence[tuple[str, SeriesKey]], feed: str, at: DateTime
     ) -> dict[tuple[str, SeriesKey], Text]:
         """Worked out before the lock is taken: it reads figures."""
-        found = {(rule, key): self._advise(rules[rule], key, at, lane) for rule, key in series if rule in rules}
+        found = {(rule, key): self._advise(rules[rule], key, at, feed) for rule, key in series if rule in rules}
         return {place: text for place, text in found.items() if text}
 
     def _scene(
-        self, connection: Connection, lane: str, rules: Mapping[str, Rule], at: DateTime, now: DateTime
+        self, connection: Connection, feed: str, rules: Mapping[str, Rule], at: DateTime, now: DateTime
     ) -> WarningContext:
         quiet = [rule.id for rule in rules.values() if rule.quiet]
         return WarningContext(
-            open=warnings.list_open_warnings(connection, lane),
-            ended=warnings.list_ended_warnings(connection, lane, quiet, at - WARNING_RETENTION),
+            open=warnings.list_open_warnings(connection, feed),
+            ended=warnings.list_ended_warnings(connection, feed, quiet, at - WARNING_RETENTION),
             # A replay shows what the rules would have done: nobody's silence of today is about it.
-            silences=warnings.list_silences(connection, now) if lane == LIVE_FEED else (),
+            silences=warnings.list_silences(connection, now) if feed == LIVE_FEED else (),
             rules=rules,
         )
 

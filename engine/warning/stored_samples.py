@@ -31,12 +31,12 @@ def drop_late(found: store.SampleColumns) -> SampleArrays:
 class StoredHistory:
     """History of one feed, from its rows of minutes."""
 
-    def __init__(self, figures: SampleStore, lane: str) -> None:
-        self._figures, self._lane = figures, lane
+    def __init__(self, figures: SampleStore, feed: str) -> None:
+        self._figures, self._feed = figures, feed
 
     def rows(self, metric: str, start: int, end: int) -> HistoryArrays:
         """All series of a metric, minute by minute."""
-        found = read_history(self._figures, self._lane, metric, from_micros(start), from_micros(end))
+        found = read_history(self._figures, self._feed, metric, from_micros(start), from_micros(end))
         names = ("series", "bucket", "samples", "events", "total", "weighted")
         series, bucket, *rest = (np.array([getattr(one, name) for one in found]) for name in names)
         sums: list[Any] = [row.astype(np.float64) for row in rest]
@@ -55,6 +55,6 @@ def read_new_samples(
             return cursor
 
 
-def samples_between(figures: SampleStore, lane: str, start: DateTime, end: DateTime, until: int) -> SampleArrays:
+def samples_between(figures: SampleStore, feed: str, start: DateTime, end: DateTime, until: int) -> SampleArrays:
     """Samples of a feed, as far as they had arrived at the cursor `until`."""
-    return drop_late(figures.between(lane, None, start, end, until=until))
+    return drop_late(figures.between(feed, None, start, end, until=until))

@@ -43,15 +43,15 @@ class RuleStateStore(Protocol):
 
     lease: checkpoints.EvaluatorLease | None
 
-    def load(self, lane: str) -> dict[tuple[str, SeriesKey], RuleState]:
+    def load(self, feed: str) -> dict[tuple[str, SeriesKey], RuleState]:
         """Load the state of every rule on the feed."""
         ...
 
-    def commit(self, lane: str, changes: Sequence[RuleStateChange], at: DateTime) -> None:
+    def commit(self, feed: str, changes: Sequence[RuleStateChange], at: DateTime) -> None:
         """Commit changes, in their order, with all they cause, and mark `at` as done, in one transaction."""
         ...
 
-    def review(self, lane: str, at: DateTime) -> None:
+    def review(self, feed: str, at: DateTime) -> None:
         """Reconsider, after ticks without a change, what waits for time alone: the end of a silence."""
         ...
 
@@ -64,18 +64,18 @@ class RuleSet:
     campaigns: tuple[Campaign, ...] = ()
     holidays: Collection[str] = frozenset()
 
-    def make_evaluator(self, figures: SampleStore, lane: str) -> Evaluator:
+    def make_evaluator(self, figures: SampleStore, feed: str) -> Evaluator:
         """Make an evaluator of these rules for a feed."""
         return Evaluator(
             self.rules,
-            history=StoredHistory(figures, lane),
+            history=StoredHistory(figures, feed),
             holidays=self.holidays,
             rule_at=lambda rule, now: rule_at(rule, self.campaigns, now),
         )
 
 
 @dataclass
-class _Lane:
+class _FeedUnderEvaluation:
     """One lane under evaluation."""
 
     name: str
@@ -115,12 +115,12 @@ class Ticker:
         self._database, self._figures, self._ledger = database, figures, ledger
         self._rules_now, self._clock, self._holder = rules, clock, holder
         self._rules: RuleSet | None = None
-        self._lanes: dict[str, _Lane] = {}
+        self._feeds: dict[str, _FeedUnderEvaluation] = {}
         self._ended: set[str] = set()
         self._cursor = 0
         self._series: list[SeriesDescriptor] = []
-        self._lane_of: Ints = np.zeros(64, dtype=np.int64)
-        self._lane_numbers: dict[str, int] = {LIVE_FEED: 1}  # 0: unknown
+        self._feed_of: Ints = np.zeros(64, dtype=np.int64)
+        self._feed_numbers: dict[str, int] = {LIVE_FEED: 1}  # 0: unknown
         self._newest_series = 0
         self._stopped = threading.Event()
         self._said = 0.0
@@ -162,12 +162,12 @@ class Ticker:
         """Seconds until it is worth looking again: at the next tick at the latest."""
         now = self._clock()
         due = elapsed(now, later(floor_to_tick(now), TICK)).total_seconds()
-        return min(max(due, 0.01), 0.25 if len(self._lanes) > 1 else 1.0)
+        return min(max(due, 0.01), 0.25 if len(self._feeds) > 1 else 1.0)
 
     def _end(self) -> None:
         try:
-            for lane in self._lanes.values():
-                self._commit(lane, at_once=True)
+            for feed in self._feeds.values():
+                self._commit(feed, at_once=True)
             self._say(at_once=True)
             if self.lease is not None:
                 checkpoints.release_lease(self._database, self.lease)
@@ -184,16 +184,16 @@ class Ticker:
         if not self._leads(now):
             return False
         self._look_at_rules()
-        running = self._look_at_lanes(now)
+        running = self._look_at_feeds(now)
         self._drain()
         more = self._tick_live(floor_to_tick(now))
         for replay in running:
             more |= self._tick_replay(replay)
-        for lane in self._lanes.values():
-            self._commit(lane)
-            if lane.reviewed < lane.at and not lane.waiting:
-                self._ledger.review(lane.name, lane.at)
-                lane.reviewed = lane.at
+        for feed in self._feeds.values():
+            self._commit(feed)
+            if feed.reviewed < feed.at and not feed.waiting:
+                self._ledger.review(feed.name, feed.at)
+                feed.reviewed = feed.at
         self._say()
         return more
 
@@ -219,35 +219,35 @@ class Ticker:
 
     def _forget_all(self) -> None:
         """Begin again from what is committed."""
-        self._lanes.clear()
+        self._feeds.clear()
         self._ended.clear()
 
     def _look_at_rules(self) -> None:
         found = self._rules_now()
         if found != self._rules:
-            for lane in self._lanes.values():
-                self._commit(lane, at_once=True)
+            for feed in self._feeds.values():
+                self._commit(feed, at_once=True)
             self._rules = found
             self._forget_all()
             log.info("%d rules in force", len(found.rules))
 
     # --- lanes
 
-    def _look_at_lanes(self, now: DateTime) -> list[Replay]:
+    def _look_at_feeds(self, now: DateTime) -> list[Replay]:
         """Open what is not open yet; the replays that have come further."""
-        if LIVE_FEED not in self._lanes:
+        if LIVE_FEED not in self._feeds:
             self._open(LIVE_FEED, None, floor_to_tick(now))
         running = []
         for replay in list_replays(self._figures):
             if replay.lane not in self._ended and not self._is_over(replay):
-                if replay.lane not in self._lanes:
+                if replay.lane not in self._feeds:
                     self._open(replay.lane, floor_to_tick(replay.began), floor_to_tick(replay.position))
                 running.append(replay)
         return running
 
     def _is_over(self, replay: Replay) -> bool:
         """Whether it ended before we looked for the first time, with every tick done."""
-        if replay.ended_at is None or replay.lane in self._lanes:
+        if replay.ended_at is None or replay.lane in self._feeds:
             return False
         with self._database.read() as connection:
             done = checkpoints.load_checkpoint(connection, replay.lane)
@@ -269,21 +269,21 @@ class Ticker:
             start = later(now, -MOST_MISSED)
         start = min(start, now) if began is None else start
         evaluator = self._rules.make_evaluator(self._figures, name)
-        evaluator.add_series(one for one in self._series if self._lane_of[one.id] == self._number(name))
+        evaluator.add_series(one for one in self._series if self._feed_of[one.id] == self._number(name))
         evaluator.restore(self._ledger.load(name), start)
         evaluator.prepare(start)
         before = later(start, -evaluator.reach)
         evaluator.add_samples(
             samples_between(self._figures, name, before, later(now, timedelta(days=36_500)), self._cursor)
         )
-        self._lanes[name] = _Lane(name, evaluator, start, start, start)
+        self._feeds[name] = _FeedUnderEvaluation(name, evaluator, start, start, start)
 
-    def _number(self, lane: str) -> int:
-        return self._lane_numbers.setdefault(lane, len(self._lane_numbers) + 1)
+    def _number(self, feed: str) -> int:
+        return self._feed_numbers.setdefault(feed, len(self._feed_numbers) + 1)
 
     def _drain(self) -> None:
         """Take what arrived since the last look."""
-        if not self._lanes and not self._cursor:
+        if not self._feeds and not self._cursor:
             self._cursor = self._figures.head()
             self._learn()
             return
@@ -294,11 +294,11 @@ class Ticker:
             return
         if int(columns.series.max()) > self._newest_series:
             self._learn()
-        lanes = self._lane_of[columns.series]
-        for lane in self._lanes.values():
-            mine = lanes == self._number(lane.name)
+        feeds = self._feed_of[columns.series]
+        for feed in self._feeds.values():
+            mine = feeds == self._number(feed.name)
             if mine.any():
-                lane.evaluator.add_samples(columns if mine.all() else columns.select(mine))
+                feed.evaluator.add_samples(columns if mine.all() else columns.select(mine))
 
     def _learn(self) -> None:
         """New series, with their lanes."""
@@ -306,22 +306,22 @@ class Ticker:
             series = SeriesDescriptor(one.id, one.metric, one.labels)
             self._series.append(series)
             self._newest_series = one.id
-            if one.id >= self._lane_of.size:
-                more = max(one.id + 1, 2 * self._lane_of.size) - self._lane_of.size
-                self._lane_of = np.concatenate([self._lane_of, np.zeros(more, dtype=np.int64)])
-            self._lane_of[one.id] = self._number(one.lane)
-            if one.lane in self._lanes:
-                self._lanes[one.lane].evaluator.add_series([series])
+            if one.id >= self._feed_of.size:
+                more = max(one.id + 1, 2 * self._feed_of.size) - self._feed_of.size
+                self._feed_of = np.concatenate([self._feed_of, np.zeros(more, dtype=np.int64)])
+            self._feed_of[one.id] = self._number(one.lane)
+            if one.lane in self._feeds:
+                self._feeds[one.lane].evaluator.add_series([series])
 
     # --- ticks
 
     def _tick_live(self, until: DateTime) -> bool:
-        lane = self._lanes[LIVE_FEED]
-        if lane.at >= until:
+        feed = self._feeds[LIVE_FEED]
+        if feed.at >= until:
             return False
-        begun, first = time.monotonic(), lane.at
-        while lane.at < until and not self._stopped.is_set():
-            self._tick(lane)
+        begun, first = time.monotonic(), feed.at
+        while feed.at < until and not self._stopped.is_set():
+            self._tick(feed)
         took = time.monotonic() - begun
         if elapsed(first, until) == TICK:  # making up for a pause is no overrun
             self.counts.overrun += took > TICK.total_seconds()
@@ -329,44 +329,44 @@ class Ticker:
             self.counts.slowest_ms = max(self.counts.slowest_ms, self.counts.last_ms)
         elif elapsed(first, until) > TICK and self.counts.ticks > 1:
             self.counts.overrun += elapsed(first, until) // TICK - 1
-        self._commit(lane)
-        lane.evaluator.prepare(later(lane.at, _AHEAD))
+        self._commit(feed)
+        feed.evaluator.prepare(later(feed.at, _AHEAD))
         return False
 
     def _tick_replay(self, replay: Replay) -> bool:
         """Every tick of the replay up to where it has come, for half a second; whether there are more."""
-        lane, until = self._lanes[replay.lane], floor_to_tick(replay.position)
+        feed, until = self._feeds[replay.lane], floor_to_tick(replay.position)
         ends = time.monotonic() + _STEP_SECONDS
-        while lane.at < until and time.monotonic() < ends:
-            self._tick(lane)
-        if lane.at < until:
+        while feed.at < until and time.monotonic() < ends:
+            self._tick(feed)
+        if feed.at < until:
             return True
         if replay.ended_at is not None:
-            self._commit(lane, at_once=True)
-            del self._lanes[replay.lane]
+            self._commit(feed, at_once=True)
+            del self._feeds[replay.lane]
             self._ended.add(replay.lane)
         return False
 
-    def _tick(self, lane: _Lane) -> None:
-        at = later(lane.at, TICK)
-        lane.waiting += lane.evaluator.tick(at)
-        lane.at = at
+    def _tick(self, feed: _FeedUnderEvaluation) -> None:
+        at = later(feed.at, TICK)
+        feed.waiting += feed.evaluator.tick(at)
+        feed.at = at
         self.counts.ticks += 1
 
-    def _commit(self, lane: _Lane, *, at_once: bool = False) -> None:
+    def _commit(self, feed: _FeedUnderEvaluation, *, at_once: bool = False) -> None:
         """Commit what changed, at most once a second."""
         now = time.monotonic()
-        if lane.waiting and (at_once or now - lane.committed >= self._commit_pause):
-            self._ledger.commit(lane.name, lane.waiting, lane.at)
-            lane.waiting, lane.done, lane.committed = [], lane.at, now
-        elif at_once and lane.done < lane.at:
-            self._mark(lane)
+        if feed.waiting and (at_once or now - feed.committed >= self._commit_pause):
+            self._ledger.commit(feed.name, feed.waiting, feed.at)
+            feed.waiting, feed.done, feed.committed = [], feed.at, now
+        elif at_once and feed.done < feed.at:
+            self._mark(feed)
 
-    def _mark(self, lane: _Lane) -> None:
+    def _mark(self, feed: _FeedUnderEvaluation) -> None:
         with self._database.write() as connection:
             checkpoints.require_lease(connection, self.lease)
-            checkpoints.save_checkpoint(connection, lane.name, lane.at, self._clock())
-        lane.done = lane.at
+            checkpoints.save_checkpoint(connection, feed.name, feed.at, self._clock())
+        feed.done = feed.at
 
     def _say(self, *, at_once: bool = False) -> None:
         """Keep how far we are and how it goes, once a minute: no tick writes anything by itself."""
@@ -376,10 +376,10 @@ class Ticker:
         now = self._clock()
         with self._database.write() as connection:
             checkpoints.require_lease(connection, self.lease)
-            for lane in self._lanes.values():
-                if not lane.waiting:
-                    checkpoints.save_checkpoint(connection, lane.name, lane.at, now)
-                    lane.done = lane.at
+            for feed in self._feeds.values():
+                if not feed.waiting:
+                    checkpoints.save_checkpoint(connection, feed.name, feed.at, now)
+                    feed.done = feed.at
             checkpoints.save_evaluator_facts(connection, self.facts(), now)
 
     def facts(self) -> dict[str, Any]:
@@ -388,8 +388,8 @@ class Ticker:
             "engine": self._holder,
             "lease": self.lease.number if self.lease else 0,
             "rules": len(self._rules.rules) if self._rules else 0,
-            "series": sum(lane.evaluator.size for lane in self._lanes.values()),
-            "lanes": {lane.name: lane.at.isoformat() for lane in self._lanes.values()},
+            "series": sum(feed.evaluator.size for feed in self._feeds.values()),
+            "lanes": {feed.name: feed.at.isoformat() for feed in self._feeds.values()},
             **vars(self.counts),
         }
 

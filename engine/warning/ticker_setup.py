@@ -41,11 +41,11 @@ def rules_in_force(book: Rulebook, profile: str = STANDARD) -> RuleSet:
 def make_adviser(board: HealthBoard) -> Advise:
     """Make the advice for the person called: how many standby agents the first tier calls in."""
 
-    def advise(rule: Rule, series: SeriesKey, at: DateTime, lane: str) -> Text | None:
+    def advise(rule: Rule, series: SeriesKey, at: DateTime, feed: str) -> Text | None:
         if rule.starts is None or rule.starts.playbook != STANDBY_PLAYBOOK:
             return None
         try:
-            call = board.standby_to_call(at, lane, series_service(rule, series))
+            call = board.standby_to_call(at, feed, series_service(rule, series))
         except StorageError as error:  # advice is worth less than the call
             log.warning("how many agents to call in cannot be told: %s", error)
             return None

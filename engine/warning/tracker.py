@@ -50,13 +50,13 @@ class RuleTracker:
 
     # --- standings
 
-    def restore(self, standings: Mapping[SeriesKey, RuleState]) -> None:
+    def restore(self, rule_states: Mapping[SeriesKey, RuleState]) -> None:
         """Restore the recorded states."""
-        for key, standing in standings.items():
+        for key, rule_state in rule_states.items():
             if {name for name, _ in key} == set(self.rule.by):
                 slot = self.groups.slot(key)
                 self._grow()
-                self._set(slot, standing)
+                self._set(slot, rule_state)
 
     def rule_states(self) -> Iterator[tuple[SeriesKey, RuleState]]:
         """Yield every series with its state."""
@@ -76,14 +76,14 @@ class RuleTracker:
         self._plain = np.concatenate([self._plain, np.ones(missing, dtype=np.bool_)])
         self._hushed = np.concatenate([self._hushed, np.zeros(missing, dtype=np.bool_)])
 
-    def _set(self, slot: int, standing: RuleState) -> None:
-        self._standings[slot] = standing
-        self._phase[slot] = _PHASES.index(standing.phase)
+    def _set(self, slot: int, rule_state: RuleState) -> None:
+        self._standings[slot] = rule_state
+        self._phase[slot] = _PHASES.index(rule_state.phase)
         tiers = [level.tier for level in self.rule.levels]
-        self._tier[slot] = tiers.index(standing.tier) if standing.tier in tiers else -1
-        self._since[slot] = NEVER if standing.since is None else to_micros(standing.since)
-        self._plain[slot] = standing.worse is None and not standing.silent
-        self._hushed[slot] = standing.worse is None and standing.silent
+        self._tier[slot] = tiers.index(rule_state.tier) if rule_state.tier in tiers else -1
+        self._since[slot] = NEVER if rule_state.since is None else to_micros(rule_state.since)
+        self._plain[slot] = rule_state.worse is None and not rule_state.silent
+        self._hushed[slot] = rule_state.worse is None and rule_state.silent
 
     def idle(self) -> Truths:
         """By slot: ok or without data, so that nothing is lost when it is forgotten."""

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import JSON, Column, Index, Text
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-from storage.types import UtcDateTime
-
-
-def _time(*, nullable: bool = True, index: bool = False) -> Any:
-    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable, index=index))
+from storage.columns import json_field, text_field, time_field
 
 
 class AccountRow(SQLModel, table=True):
@@ -25,8 +20,8 @@ class AccountRow(SQLModel, table=True):
     language: str = Field(default="", max_length=10)
     password: str = ""  # argon2's own form; empty: they come by a link or by single sign-on
     subject: str | None = Field(default=None, max_length=400, unique=True)  # who they are to the provider
-    made_at: datetime = _time(nullable=False)
-    disabled_at: datetime | None = _time()
+    made_at: datetime = time_field(nullable=False)
+    disabled_at: datetime | None = time_field()
 
 
 class LoginSessionRow(SQLModel, table=True):
@@ -36,9 +31,9 @@ class LoginSessionRow(SQLModel, table=True):
     hash: str = Field(primary_key=True, max_length=64)
     account: str = Field(index=True, max_length=64)
     way: str = Field(max_length=20)  # password | link | single-sign-on
-    made_at: datetime = _time(nullable=False)
-    seen_at: datetime = _time(nullable=False)
-    ends_at: datetime = _time(nullable=False, index=True)
+    made_at: datetime = time_field(nullable=False)
+    seen_at: datetime = time_field(nullable=False)
+    ends_at: datetime = time_field(nullable=False, index=True)
 
 
 class AccountTokenRow(SQLModel, table=True):
@@ -49,10 +44,10 @@ class AccountTokenRow(SQLModel, table=True):
     id: str = Field(unique=True, max_length=16)  # by which it is named once it is no longer shown
     account: str = Field(index=True, max_length=64)
     label: str = Field(default="", max_length=100)
-    scopes: list[str] = Field(default=None, sa_column=Column(JSON, nullable=False))
-    made_at: datetime = _time(nullable=False)
-    ends_at: datetime = _time(nullable=False)
-    used_at: datetime | None = _time()
+    scopes: list[str] = json_field()
+    made_at: datetime = time_field(nullable=False)
+    ends_at: datetime = time_field(nullable=False)
+    used_at: datetime | None = time_field()
 
 
 class LoginLinkRow(SQLModel, table=True):
@@ -61,8 +56,8 @@ class LoginLinkRow(SQLModel, table=True):
     __tablename__ = "login_link"
     hash: str = Field(primary_key=True, max_length=64)
     account: str = Field(max_length=64)
-    made_at: datetime = _time(nullable=False)
-    ends_at: datetime = _time(nullable=False)
+    made_at: datetime = time_field(nullable=False)
+    ends_at: datetime = time_field(nullable=False)
 
 
 class LoginTryRow(SQLModel, table=True):
@@ -71,7 +66,7 @@ class LoginTryRow(SQLModel, table=True):
     __tablename__ = "login_try"
     key: str = Field(primary_key=True, max_length=64)
     failures: int
-    last_at: datetime = _time(nullable=False, index=True)
+    last_at: datetime = time_field(nullable=False, index=True)
 
 
 class AuditRow(SQLModel, table=True):
@@ -79,14 +74,14 @@ class AuditRow(SQLModel, table=True):
 
     __tablename__ = "audit"
     id: int | None = Field(default=None, primary_key=True)
-    at: datetime = _time(nullable=False, index=True)
+    at: datetime = time_field(nullable=False, index=True)
     who: str = Field(default="", index=True, max_length=100)
     role: str = Field(default="", max_length=20)
     way: str = Field(default="", max_length=20)  # console | password | link | single-sign-on | token | none
     address: str = Field(default="", max_length=64)
     deed: str = Field(max_length=200)
     outcome: str = Field(max_length=20)  # done | refused
-    detail: str = Field(default="", sa_column=Column(Text, nullable=False))
+    detail: str = text_field()
     times: int = 1  # the same refusal again within a minute is counted, not written again
 
     __table_args__ = (Index("ix_audit_outcome", "outcome", "id"),)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from pendulum import DateTime
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.accounts.account_tables import LoginTryRow
+from storage.conflict_insert import insert_into
 
 TRY = LoginTryRow.__table__  # type: ignore[attr-defined]
 
@@ -26,9 +25,8 @@ def count_failures(connection: Connection, key: str, now: DateTime, kept: timede
 
 def set_failures(connection: Connection, key: str, number: int, now: DateTime) -> None:
     """Set the number of failures."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = {"failures": number, "last_at": now}
-    statement = dialect.insert(TRY).values(key=key, **values)
+    statement = insert_into(connection, TRY).values(key=key, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_=values))
 
 

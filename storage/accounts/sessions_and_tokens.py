@@ -6,13 +6,14 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from storage.accounts.account_tables import AccountTokenRow, LoginLinkRow, LoginSessionRow
-from storage.accounts.user_accounts import ACCOUNT_TABLE, Account, account_from_row, hash_secret
+from storage.accounts.user_accounts import ACCOUNT_TABLE, Account, account_from_row
+from storage.hashed_secrets import hash_secret
+from storage.rows import read_all
 
 SESSION = LoginSessionRow.__table__  # type: ignore[attr-defined]
 TOKEN = AccountTokenRow.__table__  # type: ignore[attr-defined]
@@ -44,6 +45,15 @@ class AccountToken:
     made_at: DateTime
     ends_at: DateTime
     used_at: DateTime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A session as its account sees it listed."""
+
+    hash: str
+    made_at: DateTime
+    seen_at: DateTime
 
 
 def create_session(connection: Connection, account: str, way: str, now: DateTime, ends_at: DateTime) -> str:
@@ -85,10 +95,10 @@ def end_sessions(connection: Connection, account: str, keep: str = "") -> int:
     return connection.execute(delete(SESSION).where(SESSION.c.account == account, SESSION.c.hash != keep)).rowcount
 
 
-def list_sessions(connection: Connection, account: str, now: DateTime) -> list[Row[Any]]:
+def list_sessions(connection: Connection, account: str, now: DateTime) -> list[SessionRecord]:
     """List the sessions of an account that are not over, the newest first."""
     query = select(SESSION).where(SESSION.c.account == account, SESSION.c.ends_at > now)
-    return list(connection.execute(query.order_by(SESSION.c.made_at.desc())))
+    return read_all(connection, SessionRecord, query.order_by(SESSION.c.made_at.desc()))
 
 
 def create_token(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +29,6 @@ class Account:
 
     def __repr__(self) -> str:
         return f"Account({self.name!r}, {self.role.word})"
-
-
-def hash_secret(secret: str) -> str:
-    """Hash a secret that we made ourselves: its 192 random bits and more need no slow hash."""
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def account_from_row(row: Row[Any]) -> Account:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, or_, select, update
 
 from domain.customers.survey import (
     PASSIVE,
@@ -19,13 +19,58 @@ from domain.customers.survey import (
     SurveyResult,
     weightier_reason,
 )
+from storage.conflict_insert import insert_into
 from storage.customers.customer_tables import TO_CALL, CustomerContactRow, CustomerRow
 from storage.incidents.incidents import UnknownIncident
+from storage.rows import read_all, read_first
 
 CUSTOMER = CustomerRow.__table__  # type: ignore[attr-defined]
 CONTACT = CustomerContactRow.__table__  # type: ignore[attr-defined]
 UNANSWERED = ("new", "asked", "reminded", "unreached", "left")
 CHUNK = 5_000  # rows of one transaction: the write lock is held for a fraction of a second
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerRecord:
+    """An affected customer of one incident as recorded, without the contact."""
+
+    id: str  # ours, random: what messages, links and the outbox name
+    incident_id: str
+    customer: str  # the CRM's number; empty once forgotten
+    masked: str  # the contact, so that a person knows it again and cannot use it
+    way: str  # mail | phone: how they are asked next; empty: no way
+    ways: list[str]  # every way in which they can be asked, the first one first
+    position: int  # which of their ways was used last
+    language: str
+    zone: str  # where they are; no message goes there at night
+    order_value: int  # money in hundredths, as is the compensation
+    compensation: int
+    poor_service: int  # how often within 30 days
+    public: bool  # they complained in public
+    poor_history: bool
+    harmed: bool
+    compensated: bool
+    care: list[str]  # what is to be heeded with them
+    owner: str  # the named person, where there is one
+    rank: int  # smaller first: harm, brand, cost
+    state: str  # new | asked | reminded | answered | unreached | left | forgotten
+    reached: str  # sent | unknown | dead; empty: nothing went out yet
+    asked_at: DateTime | None
+    remind_at: DateTime | None  # when their reminder is due
+    reminded_at: DateTime | None
+    expires_at: DateTime | None  # the end of the link's life
+    answered_at: DateTime | None
+    csat: int | None  # 1 to 5
+    nps: int | None  # 0 to 10
+    solved: bool | None
+    suggestion: str
+    complaints: int  # after the close: second complaints
+    reopened_at: DateTime | None
+    callback: str  # why a person calls them; empty: nobody does
+    callback_at: DateTime | None  # when that was first asked for
+    called_at: DateTime | None
+    called_by: str
+    called_note: str  # what came of the call
 
 
 class UnknownCustomer(UnknownIncident):
@@ -56,9 +101,8 @@ def add_customers(connection: Connection, rows: Sequence[dict[str, Any]]) -> int
     if not new:
         return 0
     enable_secure_delete(connection)
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = [{name: value for name, value in row.items() if name != "sealed"} for row in new.values()]
-    statement = dialect.insert(CUSTOMER).on_conflict_do_nothing(index_elements=["incident_id", "mark"])
+    statement = insert_into(connection, CUSTOMER).on_conflict_do_nothing(index_elements=["incident_id", "mark"])
     connection.execute(statement, values)
     contacts = [
         {"id": row["id"], "incident_id": incident_id, "sealed": row["sealed"]} for row in new.values() if row["sealed"]
@@ -68,7 +112,7 @@ def add_customers(connection: Connection, rows: Sequence[dict[str, Any]]) -> int
     return len(new)
 
 
-def find_customer(connection: Connection, incident_id: str, name: str, mark: str) -> Row[Any]:
+def find_customer(connection: Connection, incident_id: str, name: str, mark: str) -> CustomerRecord:
     """Find a customer of an incident by our id or the CRM's number.
 
     Raises:
@@ -77,15 +121,15 @@ def find_customer(connection: Connection, incident_id: str, name: str, mark: str
     query = select(CUSTOMER).where(
         CUSTOMER.c.incident_id == incident_id, or_(CUSTOMER.c.id == name, CUSTOMER.c.mark == mark)
     )
-    row = connection.execute(query).first()
-    if row is None:
+    found = read_first(connection, CustomerRecord, query)
+    if found is None:
         raise UnknownCustomer("there is no such customer of this incident: `tocsin customers list` names them")
-    return row
+    return found
 
 
-def get_customer(connection: Connection, customer_id: str) -> Row[Any] | None:
+def get_customer(connection: Connection, customer_id: str) -> CustomerRecord | None:
     """Return a customer by our id."""
-    return connection.execute(select(CUSTOMER).where(CUSTOMER.c.id == customer_id)).first()
+    return read_first(connection, CustomerRecord, select(CUSTOMER).where(CUSTOMER.c.id == customer_id))
 
 
 def get_sealed_contact(connection: Connection, customer_id: str) -> str:
@@ -102,13 +146,13 @@ def update_customer(connection: Connection, customer_id: str, **values: Any) -> 
 
 def list_customers(
     connection: Connection, incident_id: str, *, calls: bool = False, limit: int = 1_000, after: int = 0
-) -> list[Row[Any]]:
+) -> list[CustomerRecord]:
     """List the customers of an incident, the most urgent first; `calls`: those whom a person has still to call."""
     query = select(CUSTOMER).where(CUSTOMER.c.incident_id == incident_id)
     if calls:
         query = query.where(TO_CALL)
     query = query.order_by(CUSTOMER.c.rank, CUSTOMER.c.id).limit(limit).offset(after)
-    return list(connection.execute(query))
+    return read_all(connection, CustomerRecord, query)
 
 
 # --- the next batch ----------------------------------------------------------------------------------------------
@@ -122,14 +166,14 @@ def list_zones(connection: Connection, incident_id: str, state: str) -> list[str
 
 def next_customers_to_ask(
     connection: Connection, incident_id: str, way: str, zones: Iterable[str], limit: int
-) -> list[Row[Any]]:
+) -> list[CustomerRecord]:
     """List the customers to ask next by that contact method, the most urgent first."""
     return _first(connection, [_in(incident_id, "new"), CUSTOMER.c.way == way], zones, limit)
 
 
 def next_customers_to_remind(
     connection: Connection, incident_id: str, way: str, zones: Iterable[str], now: DateTime, limit: int
-) -> list[Row[Any]]:
+) -> list[CustomerRecord]:
     """List the customers to remind next."""
     wanted = [_in(incident_id, "asked"), CUSTOMER.c.way == way, CUSTOMER.c.remind_at <= now]
     return _first(connection, wanted, zones, limit)
@@ -137,15 +181,15 @@ def next_customers_to_remind(
 
 def _first(
     connection: Connection, wanted: Sequence[ColumnElement[bool]], zones: Iterable[str], limit: int
-) -> list[Row[Any]]:
+) -> list[CustomerRecord]:
     """Select the first of each zone, and of those the first.
 
     An index gives each zone in order, without sorting.
     """
-    found: list[Row[Any]] = []
+    found: list[CustomerRecord] = []
     for zone in zones:
         query = select(CUSTOMER).where(*wanted, CUSTOMER.c.zone == zone).order_by(CUSTOMER.c.rank).limit(limit)
-        found += connection.execute(query)
+        found += read_all(connection, CustomerRecord, query)
     return sorted(found, key=lambda row: (row.rank, row.id))[:limit]
 
 
@@ -163,7 +207,7 @@ def update_customers(connection: Connection, ids: Sequence[str], **values: Any) 
         connection.execute(update(CUSTOMER).where(CUSTOMER.c.id.in_(list(ids))).values(**values))
 
 
-def request_callback(connection: Connection, row: Row[Any], because: str, now: DateTime, **values: Any) -> None:
+def request_callback(connection: Connection, row: CustomerRecord, because: str, now: DateTime, **values: Any) -> None:
     """Request a callback of this customer.
 
     The weightier reason stays, and an earlier call does not count any more.

@@ -5,27 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Text, text
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
-from storage.types import UtcDateTime
-
-
-def _time(*, nullable: bool = True, index: bool = False) -> Any:
-    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable, index=index))
-
-
-def _json() -> Any:
-    return Field(default=None, sa_column=Column(JSON, nullable=False))
-
-
-def _big() -> Any:
-    return Field(default=0, sa_column=Column(BigInteger, nullable=False))
-
-
-def _text() -> Any:
-    return Field(default="", sa_column=Column(Text, nullable=False))
-
+from storage.columns import count_field, json_field, text_field, time_field
 
 TO_CALL = text("callback <> '' AND called_at IS NULL")  # as a literal: a partial index is not found by parameters
 SUGGESTED = text("suggestion <> ''")
@@ -40,12 +23,12 @@ class FollowUpRow(SQLModel, table=True):
     state: str = Field(default="waiting", index=True)  # waiting (for the close) | running | collected | erased
     round: int = 0  # how often the incident was closed
     ticks: int = 0
-    made_at: datetime = _time(nullable=False)
-    begun_at: datetime | None = _time()
-    collect_at: datetime | None = _time()
-    erase_at: datetime | None = _time()
-    next_at: datetime | None = _time()
-    result: dict[str, Any] = _json()
+    made_at: datetime = time_field(nullable=False)
+    begun_at: datetime | None = time_field()
+    collect_at: datetime | None = time_field()
+    erase_at: datetime | None = time_field()
+    next_at: datetime | None = time_field()
+    result: dict[str, Any] = json_field()
 
 
 class CustomerRow(SQLModel, table=True):
@@ -65,39 +48,39 @@ class CustomerRow(SQLModel, table=True):
     customer: str = Field(default="", index=True, max_length=64)  # the CRM's number; empty once forgotten
     masked: str = ""
     way: str = ""  # mail | phone: how they are asked next; empty: no way
-    ways: list[str] = _json()
+    ways: list[str] = json_field()
     language: str = "en"
     zone: str = ""
-    order_value: int = _big()  # money in hundredths
-    compensation: int = _big()
+    order_value: int = count_field()  # money in hundredths
+    compensation: int = count_field()
     poor_service: int = 0
     public: bool = False
     poor_history: bool = False
     harmed: bool = False
     compensated: bool = False
-    care: list[str] = _json()
+    care: list[str] = json_field()
     owner: str = ""  # the named person, where there is one
-    rank: int = _big()  # smaller first: harm, brand, cost
-    imported_at: datetime = _time(nullable=False)
+    rank: int = count_field()  # smaller first: harm, brand, cost
+    imported_at: datetime = time_field(nullable=False)
     state: str = "new"  # new | asked | reminded | answered | unreached | left | forgotten
     position: int = 0  # which of their ways was used last
-    asked_at: datetime | None = _time()
-    remind_at: datetime | None = _time()
-    reminded_at: datetime | None = _time()
+    asked_at: datetime | None = time_field()
+    remind_at: datetime | None = time_field()
+    reminded_at: datetime | None = time_field()
     reached: str = ""  # sent | unknown | dead
-    expires_at: datetime | None = _time()  # of the link
-    answered_at: datetime | None = _time()
+    expires_at: datetime | None = time_field()  # of the link
+    answered_at: datetime | None = time_field()
     csat: int | None = None
     nps: int | None = None
     solved: bool | None = None
-    suggestion: str = _text()
+    suggestion: str = text_field()
     complaints: int = 0  # after the close: second complaints
-    reopened_at: datetime | None = _time()
+    reopened_at: datetime | None = time_field()
     callback: str = ""  # why a person calls them
-    callback_at: datetime | None = _time()
-    called_at: datetime | None = _time()
+    callback_at: datetime | None = time_field()
+    called_at: datetime | None = time_field()
     called_by: str = ""
-    called_note: str = _text()
+    called_note: str = text_field()
 
 
 class CustomerContactRow(SQLModel, table=True):
@@ -106,4 +89,4 @@ class CustomerContactRow(SQLModel, table=True):
     __tablename__ = "customer_contact"
     id: str = Field(primary_key=True, max_length=32)
     incident_id: str = Field(index=True, max_length=64)
-    sealed: str = _text()
+    sealed: str = text_field()

@@ -7,15 +7,17 @@ notices to its people, and a hundred thousand surveys are none of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
+from storage.conflict_insert import insert_into
 from storage.customers.customer_tables import FollowUpRow
 from storage.incidents.tables import UNSENT, IncidentRow
-from storage.outbox import OUTBOX, PRIORITY_REST
+from storage.outbox import OUTBOX, PRIORITY_REST, OutboxMessage
+from storage.rows import read_first
 
 FOLLOW_UP = FollowUpRow.__table__  # type: ignore[attr-defined]
 INCIDENT = IncidentRow.__table__  # type: ignore[attr-defined]
@@ -25,19 +27,43 @@ ALARMS = "survey-alarms"  # the channel that alarms stand under; nothing is sent
 OVER = ("closed", "completed", "cancelled")
 
 
+@dataclass(frozen=True, slots=True)
+class FollowUpRecord:
+    """The follow-up of one incident as recorded."""
+
+    incident_id: str
+    response_id: str  # whose playbook has the callbacks; its surveys stand under it
+    state: str  # waiting (for the close) | running | collected | erased
+    round: int  # how often the incident was closed
+    ticks: int  # how many checks were scheduled
+    made_at: DateTime
+    begun_at: DateTime | None  # the close that it began from
+    collect_at: DateTime | None  # the end of the time for answers; None: it never began
+    erase_at: DateTime | None  # when its contacts are erased
+    next_at: DateTime | None  # its next check
+    result: dict[str, Any]  # its figures once it is collected, those of `SurveyResult`
+
+    def collects_by(self, at: DateTime) -> bool:
+        """Whether the time for answers is over by then."""
+        return self.collect_at is not None and at >= self.collect_at
+
+    def erases_by(self, at: DateTime) -> bool:
+        """Whether contacts are to be erased by then."""
+        return self.erase_at is not None and at >= self.erase_at
+
+
 def add_follow_up(connection: Connection, incident_id: str, response_id: str, now: DateTime) -> None:
     """Add the follow-up of an incident, from its close on; once."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = {
         "incident_id": incident_id, "response_id": response_id, "state": "waiting", "round": 0, "ticks": 0,
         "made_at": now, "result": {},
     }  # fmt: skip
-    connection.execute(dialect.insert(FOLLOW_UP).values(**values).on_conflict_do_nothing())
+    connection.execute(insert_into(connection, FOLLOW_UP).values(**values).on_conflict_do_nothing())
 
 
-def get_follow_up(connection: Connection, incident_id: str) -> Row[Any] | None:
+def get_follow_up(connection: Connection, incident_id: str) -> FollowUpRecord | None:
     """Return the follow-up of an incident; None: it has none."""
-    return connection.execute(select(FOLLOW_UP).where(FOLLOW_UP.c.incident_id == incident_id)).first()
+    return read_first(connection, FollowUpRecord, select(FOLLOW_UP).where(FOLLOW_UP.c.incident_id == incident_id))
 
 
 def list_follow_ups(connection: Connection, limit: int) -> list[dict[str, Any]]:
@@ -50,10 +76,11 @@ def list_follow_ups(connection: Connection, limit: int) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
-def lock_follow_up(connection: Connection, incident_id: str) -> Row[Any] | None:
+def lock_follow_up(connection: Connection, incident_id: str) -> FollowUpRecord | None:
     """Return the follow-up, locked to the end of the transaction."""
     query = select(FOLLOW_UP).where(FOLLOW_UP.c.incident_id == incident_id)
-    return connection.execute(query.with_for_update() if connection.dialect.name == "postgresql" else query).first()
+    query = query.with_for_update() if connection.dialect.name == "postgresql" else query
+    return read_first(connection, FollowUpRecord, query)
 
 
 def list_due_follow_ups(connection: Connection, now: DateTime, before: DateTime) -> list[str]:
@@ -74,7 +101,7 @@ def update_follow_up(connection: Connection, incident_id: str, **values: Any) ->
 
 
 def schedule_check(
-    connection: Connection, row: Row[Any], ref: str, at: DateTime, now: DateTime, *, drill: bool
+    connection: Connection, row: FollowUpRecord, ref: str, at: DateTime, now: DateTime, *, drill: bool
 ) -> None:
     """Schedule the follow-up's next check at `at`: a row of the outbox that a sender finds due then."""
     cancel_checks(connection, row.response_id)
@@ -97,8 +124,7 @@ def enqueue_surveys(connection: Connection, surveys: Iterable[dict[str, Any]], n
     """Enqueue surveys; a key that is there already is the same survey."""
     rows = [_outbox(one.pop("key"), one.pop("response_id"), now, now, kind=SURVEY, **one) for one in surveys]
     if rows:
-        dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-        connection.execute(dialect.insert(OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows)
+        connection.execute(insert_into(connection, OUTBOX).on_conflict_do_nothing(index_elements=["key"]), rows)
 
 
 def withdraw_surveys(connection: Connection, response_id: str, why: str) -> int:
@@ -121,9 +147,9 @@ def list_unsent_customers(connection: Connection, response_id: str, purpose: str
     return list(connection.execute(query).scalars())
 
 
-def mark_send_begun(connection: Connection, row: Row[Any], now: DateTime) -> bool:
+def mark_send_begun(connection: Connection, message: OutboxMessage, now: DateTime) -> bool:
     """Mark that the send begins now; False if the lease is no longer ours."""
-    mine = and_(OUTBOX.c.id == row.id, OUTBOX.c.lease == row.lease, OUTBOX.c.state == "leased")
+    mine = and_(OUTBOX.c.id == message.id, OUTBOX.c.lease == message.lease, OUTBOX.c.state == "leased")
     values = {"detail": BEGUN, "attempt_started_at": now}
     return connection.execute(update(OUTBOX).where(mine).values(**values)).rowcount == 1
 

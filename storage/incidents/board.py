@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
 from domain.incident import ALARM_TYPES, BEGUN_STATUSES, CaseType, Incident, Response
 from domain.playbook import Stage
@@ -20,6 +21,7 @@ from storage.incidents import incidents, turns
 from storage.incidents.incidents import INCIDENT, RESPONSE, STEP
 from storage.incidents.tables import TROUBLED
 from storage.outbox import OUTBOX
+from storage.rows import read_all
 
 OPEN_STATUSES = ("open", "mitigated")
 MOST = 500
@@ -63,25 +65,29 @@ def list_board_rows(  # noqa: PLR0913 - each narrows the list
         query = query.where(INCIDENT.c.number < number)
     if urgent_first:
         query = query.order_by(*_urgency())
-    found = connection.execute(query.order_by(INCIDENT.c.number.desc())).all()
-    responses = _responses(connection, [row.id for row in found])
+    rows = connection.execute(query.order_by(INCIDENT.c.number.desc()))
+    found = [incidents.incident_from_row(row) for row in rows]
+    responses = _responses(connection, [incident.id for incident in found])
     ids = [response.id for those in responses.values() for response in those]
     steps = _active_steps(connection, ids, now)
-    return [_board_row(row, responses.get(row.id, []), steps, roster, now) for row in found]
+    return [_board_row(incident, responses.get(incident.id, []), steps, roster, now) for incident in found]
 
 
 def list_open_cases(
-    connection: Connection, nature: CaseType, *, drill: bool, limit: int = 20, urgent_first: bool = False
-) -> list[dict[str, Any]]:
+    connection: Connection, case_type: CaseType, *, drill: bool, severities: Sequence[str] = (), limit: int = 20,
+    urgent_first: bool = False,
+) -> list[dict[str, Any]]:  # fmt: skip
     """List the open cases of a type, real or drill, the newest or the most urgent first.
 
-    Each its `id`, `ref`, `title`, `service`, and `facts`, how many its timeline has.
+    Each its `id`, `ref`, `title`, `service`, and `facts`, how many its timeline has. `severities`: only of these.
     """
     names = ("id", "ref", "title", "service", "facts")
     query = select(*(INCIDENT.c[name] for name in names))
     query = query.where(
-        INCIDENT.c.status.in_(OPEN_STATUSES), INCIDENT.c.nature == str(nature), INCIDENT.c.drill.is_(drill)
+        INCIDENT.c.status.in_(OPEN_STATUSES), INCIDENT.c.nature == str(case_type), INCIDENT.c.drill.is_(drill)
     )
+    if severities:
+        query = query.where(INCIDENT.c.severity.in_(severities))
     order = (*_urgency(), INCIDENT.c.number.desc()) if urgent_first else (INCIDENT.c.number.desc(),)
     return [dict(row) for row in connection.execute(query.order_by(*order).limit(limit)).mappings()]
 
@@ -91,6 +97,12 @@ def _urgency() -> tuple[ColumnElement[Any], ...]:
     harm = INCIDENT.c.customers + INCIDENT.c.orders
     mitigated = case((INCIDENT.c.status == "open", 0), else_=1)
     return (INCIDENT.c.drill, mitigated, harm.desc(), INCIDENT.c.brand.desc(), INCIDENT.c.money.desc())
+
+
+def list_open_titles(connection: Connection, origin: str) -> set[str]:
+    """List the titles of the open cases of that origin."""
+    query = select(INCIDENT.c.title).where(INCIDENT.c.origin == origin, INCIDENT.c.status.in_(OPEN_STATUSES))
+    return set(connection.execute(query).scalars())
 
 
 def list_services(connection: Connection, limit: int = 50) -> list[str]:
@@ -106,7 +118,7 @@ def count_open(connection: Connection) -> int:
 
 
 def _of(natures: Sequence[CaseType]) -> ColumnElement[bool]:
-    found: ColumnElement[bool] = INCIDENT.c.nature.in_([str(nature) for nature in natures])
+    found: ColumnElement[bool] = INCIDENT.c.nature.in_([str(case_type) for case_type in natures])
     return found
 
 
@@ -121,28 +133,39 @@ def _responses(connection: Connection, ids: Sequence[str]) -> dict[str, list[Res
     return found
 
 
-_STEP_NAMES = (
-    "response_id", "id", "stage", "step", "round", "opens_at", "due_at", "status", "owner", "holder", "called",
-)  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class BoardStep:
+    """A step as far as the board shows it; its fields are those of `StepState`."""
+
+    response_id: str
+    id: str
+    stage: str
+    step: str
+    round: int
+    opens_at: DateTime
+    due_at: DateTime
+    status: str
+    owner: str
+    holder: str
+    called: list[str]
 
 
-def _active_steps(connection: Connection, ids: Sequence[str], now: DateTime) -> dict[str, list[Row[Any]]]:
+def _active_steps(connection: Connection, ids: Sequence[str], now: DateTime) -> dict[str, list[BoardStep]]:
     """List the steps under way or late, by response; else the next ones. Most steps wait and are not read."""
-    query = select(*(STEP.c[name] for name in _STEP_NAMES)).order_by(STEP.c.due_at, STEP.c.position)
+    query = select(*(STEP.c[name] for name in BoardStep.__slots__)).order_by(STEP.c.due_at, STEP.c.position)
     under_way = or_(STEP.c.status.in_(_BEGUN), and_(STEP.c.status == "waiting", STEP.c.due_at < now))
-    found: dict[str, list[Row[Any]]] = {}
-    for row in connection.execute(query.where(STEP.c.response_id.in_(ids), under_way)):
-        found.setdefault(row.response_id, []).append(row)
+    found: dict[str, list[BoardStep]] = {}
+    for step in read_all(connection, BoardStep, query.where(STEP.c.response_id.in_(ids), under_way)):
+        found.setdefault(step.response_id, []).append(step)
     quiet = [name for name in ids if name not in found]
-    for row in connection.execute(query.where(STEP.c.response_id.in_(quiet), STEP.c.status == "waiting")):
-        found.setdefault(row.response_id, [row])
+    for step in read_all(connection, BoardStep, query.where(STEP.c.response_id.in_(quiet), STEP.c.status == "waiting")):
+        found.setdefault(step.response_id, [step])
     return found
 
 
 def _board_row(
-    row: Row[Any], responses: list[Response], steps: dict[str, list[Row[Any]]], roster: Roster, now: DateTime
+    incident: Incident, responses: list[Response], steps: dict[str, list[BoardStep]], roster: Roster, now: DateTime
 ) -> dict[str, Any]:
-    incident = incidents.incident_from_row(row)
     active = [(step, response) for response in responses for step in steps.get(response.id, [])]
     active.sort(key=lambda pair: (pair[0].status == "waiting" and pair[0].opens_at > now, pair[0].due_at))
     begun = [step for step, _ in active if step.status != "waiting"]
@@ -188,14 +211,14 @@ def incident_summary(incident: Incident) -> dict[str, Any]:
     }
 
 
-def _current_stage(incident: Incident, step: Row[Any], response: Response) -> dict[str, Any]:
+def _current_stage(incident: Incident, step: BoardStep, response: Response) -> dict[str, Any]:
     stage = response.playbook.stage(step.stage)
     opens, due = stage_window(incident, response, stage, step.round) or (step.opens_at, step.due_at)
     title = both_languages(stage.title)
     return {"id": stage.id, "title": title, "round": step.round, "opens_at": iso_time(opens), "due_at": iso_time(due)}
 
 
-def _next_step(step: Row[Any], response: Response, roster: Roster) -> dict[str, Any]:
+def _next_step(step: BoardStep, response: Response, roster: Roster) -> dict[str, Any]:
     plan = response.playbook.step(step.stage, step.step)
     person = step.holder or step.owner or roster.primary(plan.owner) or ""
     return {

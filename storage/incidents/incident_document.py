@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from domain.incident import BEGUN_STATUSES, Snapshot, StepState, StepStatus
 from domain.playbook import Stage, StepKind
@@ -17,6 +17,7 @@ from domain.text_digest import UnpublishableText, compute_digest, publication_ch
 from storage import outbox
 from storage.incidents import incidents
 from storage.incidents.board import both_languages, incident_summary, iso_time, stage_window
+from storage.outbox import OutboxMessage
 
 _STEP_TIMES = ("opens_at", "due_at", "opened_at", "acknowledged_at", "missed_at", "done_at")
 _PEOPLE = ("owner", "backup", "holder", "author", "done_by")
@@ -171,13 +172,13 @@ def _text(snapshot: Snapshot, state: StepState) -> dict[str, Any]:
     }
 
 
-def _notice(row: Row[Any]) -> dict[str, Any]:
+def _notice(row: OutboxMessage) -> dict[str, Any]:
     names = ("key", "state", "attempts", "purpose", "person", "channel", "step", "receipt", "detail")
     times = {name: iso_time(getattr(row, name)) for name in _SENT_TIMES}
     return {**{name: getattr(row, name) for name in names}, **times, "title": row.payload.get("title", "")}
 
 
-def _publication(row: Row[Any]) -> dict[str, Any]:
+def _publication(row: OutboxMessage) -> dict[str, Any]:
     names = ("key", "state", "attempts", "step", "receipt", "detail")
     return {
         **{name: getattr(row, name) for name in names},

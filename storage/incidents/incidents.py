@@ -10,7 +10,6 @@ from typing import Any
 
 from pendulum import DateTime
 from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.incident import (
     REFERENCE_PREFIXES,
@@ -26,6 +25,7 @@ from domain.incident import (
 from domain.playbook import Playbook
 from domain.roster import Roster
 from playbooks.playbook_loader import from_document, to_document
+from storage.conflict_insert import insert_into
 from storage.incidents.tables import IncidentRow, PlaybookCopyRow, ResponseRow, StepRow
 
 INCIDENT = IncidentRow.__table__  # type: ignore[attr-defined]
@@ -40,6 +40,10 @@ class UnknownIncident(LookupError):
     """No such incident; the message says how to find the right one."""
 
 
+class UnknownResponse(LookupError):
+    """No such response in this database: its id comes from elsewhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnLease:
     """The right to take one turn of a response, as long as no other process takes it over."""
@@ -47,6 +51,17 @@ class TurnLease:
     response_id: str
     token: int
     due_at: DateTime
+
+
+@dataclass(frozen=True, slots=True)
+class DueResponse:
+    """A response whose turn is due."""
+
+    id: str
+    flow: str  # of Prefect, which takes its turns
+    incident_id: str
+    wake_at: DateTime  # since when it is due
+    ref: str  # the incident's
 
 
 # --- finding -----------------------------------------------------------------------------------------------------
@@ -111,8 +126,14 @@ def count_facts(connection: Connection, incident_id: str) -> int:
 
 
 def load_snapshot(connection: Connection, response_id: str, roster: Roster) -> Snapshot:
-    """Load one response with its incident and steps."""
-    row = connection.execute(select(RESPONSE).where(RESPONSE.c.id == response_id)).one()
+    """Load one response with its incident and steps.
+
+    Raises:
+        UnknownResponse: there is none of that id.
+    """
+    row = connection.execute(select(RESPONSE).where(RESPONSE.c.id == response_id)).one_or_none()
+    if row is None:
+        raise UnknownResponse(f"there is no response {response_id[:64]!r}")
     incident = load_incident(connection, row.incident_id)
     beside = connection.execute(
         select(RESPONSE.c.id, RESPONSE.c.finished_at, RESPONSE.c.position, RESPONSE.c.copy_digest)
@@ -152,7 +173,7 @@ def incident_from_row(row: Row[Any]) -> Incident:
         id=row.id, ref=row.ref, title=row.title, severity=row.severity, declared_at=row.declared_at,
         status=IncidentStatus(row.status), origin=row.origin, service=row.service, kind=row.kind, drill=row.drill,
         pace=row.pace, mitigated_at=row.mitigated_at, closed_at=row.closed_at, last_public_at=row.last_public_at,
-        impact=Impact(row.customers, row.orders, row.money, row.brand), nature=CaseType(row.nature),
+        impact=Impact(row.customers, row.orders, row.money, row.brand), case_type=CaseType(row.nature),
     )  # fmt: skip
 
 
@@ -188,10 +209,7 @@ def save_playbook_copy(connection: Connection, playbook: Playbook) -> str:
     _, digest, document = known
     if connection.execute(select(COPY.c.digest).where(COPY.c.digest == digest)).first() is None:
         values = {"digest": digest, "document": document}
-        if connection.dialect.name == "postgresql":
-            connection.execute(postgresql.insert(COPY).values(values).on_conflict_do_nothing())
-        else:
-            connection.execute(sqlite.insert(COPY).values(values).on_conflict_do_nothing())
+        connection.execute(insert_into(connection, COPY).values(values).on_conflict_do_nothing())
     return digest
 
 
@@ -207,9 +225,9 @@ def reserve_numbers(connection: Connection, count: int) -> list[int]:
     return list(range(last + 1, last + 1 + count))
 
 
-def make_reference(number: int, nature: CaseType = CaseType.INCIDENT) -> str:
+def make_reference(number: int, case_type: CaseType = CaseType.INCIDENT) -> str:
     """Make a case's reference; all types share their numbers, so `42` means one of them."""
-    return f"{REFERENCE_PREFIXES[nature]}-{number}"
+    return f"{REFERENCE_PREFIXES[case_type]}-{number}"
 
 
 def add_response(connection: Connection, incident_id: str, response: Response, position: int) -> None:
@@ -298,7 +316,7 @@ def incident_values(incident: Incident) -> dict[str, Any]:
         **{name: getattr(incident, name) for name in names},
         **{name: getattr(incident.impact, name) for name in _IMPACT_FIELDS},
         "status": str(incident.status),
-        "nature": str(incident.nature),
+        "nature": str(incident.case_type),
         "pace": dict(incident.pace),
     }
 
@@ -314,8 +332,10 @@ def wake_responses(connection: Connection, response_ids: Iterable[str], now: Dat
         connection.execute(update(RESPONSE).where(RESPONSE.c.id.in_(ids), due).values(wake_at=now))
 
 
-def list_due_responses(connection: Connection, now: DateTime, *, limit: int, taken_too: bool = False) -> list[Row[Any]]:
-    """List responses whose turn is due, the most harmful incident first: id, flow, incident_id, wake_at.
+def list_due_responses(
+    connection: Connection, now: DateTime, *, limit: int, taken_too: bool = False
+) -> list[DueResponse]:
+    """List responses whose turn is due, the most harmful incident first.
 
     `taken_too` lists also those that another process has leased (for the guarantor, who takes them over).
     """
@@ -328,7 +348,7 @@ def list_due_responses(connection: Connection, now: DateTime, *, limit: int, tak
     )
     if not taken_too:
         query = query.where(or_(RESPONSE.c.leased_until.is_(None), RESPONSE.c.leased_until <= now))
-    return list(connection.execute(query))
+    return [DueResponse(*row) for row in connection.execute(query)]
 
 
 def next_turn_due_at(connection: Connection) -> DateTime | None:

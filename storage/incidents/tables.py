@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Text, text
+from sqlalchemy import BigInteger, Column, Index, Integer, text
 from sqlmodel import Field, SQLModel
 
 # Their tables are of the same schema.
@@ -15,28 +15,7 @@ import storage.learning.learning_tables
 import storage.oncall.oncall_tables
 import storage.reviews.review_tables
 import storage.statuspage.subscriber_tables  # noqa: F401
-from storage.types import DurationType, UtcDateTime
-
-
-def _time(*, nullable: bool = True, index: bool = False) -> Any:
-    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable, index=index))
-
-
-def _span() -> Any:
-    return Field(default=None, sa_column=Column(DurationType, nullable=True))
-
-
-def _json() -> Any:
-    return Field(default=None, sa_column=Column(JSON, nullable=False))
-
-
-def _count() -> Any:
-    return Field(default=0, sa_column=Column(BigInteger, nullable=False))
-
-
-def _text() -> Any:
-    return Field(default="", sa_column=Column(Text, nullable=False))
-
+from storage.columns import count_field, duration_field, json_field, text_field, time_field
 
 UNSENT = text("state IN ('pending', 'retry')")  # as a literal: a partial index is not found by parameters
 IN_HAND = text("state = 'leased'")
@@ -62,14 +41,14 @@ class IncidentRow(SQLModel, table=True):
     service: str = Field(default="", index=True)
     kind: str = ""
     drill: bool = False
-    pace: dict[str, float] = _json()
-    declared_at: datetime = _time(nullable=False, index=True)
-    mitigated_at: datetime | None = _time()
-    closed_at: datetime | None = _time()
-    last_public_at: datetime | None = _time()
-    customers: int = _count()
-    orders: int = _count()
-    money: int = _count()
+    pace: dict[str, float] = json_field()
+    declared_at: datetime = time_field(nullable=False, index=True)
+    mitigated_at: datetime | None = time_field()
+    closed_at: datetime | None = time_field()
+    last_public_at: datetime | None = time_field()
+    customers: int = count_field()
+    orders: int = count_field()
+    money: int = count_field()
     brand: int = 0
     facts: int = 0  # how many facts its timeline has
     head: str = ""  # hash of the last one
@@ -80,7 +59,7 @@ class PlaybookCopyRow(SQLModel, table=True):
 
     __tablename__ = "playbook_copy"
     digest: str = Field(primary_key=True, max_length=64)
-    document: dict[str, Any] = _json()
+    document: dict[str, Any] = json_field()
 
 
 class ResponseRow(SQLModel, table=True):
@@ -94,14 +73,14 @@ class ResponseRow(SQLModel, table=True):
     playbook: str
     flow: str
     copy_digest: str = Field(max_length=64)
-    started_at: datetime = _time(nullable=False)
-    finished_at: datetime | None = _time()
+    started_at: datetime = time_field(nullable=False)
+    finished_at: datetime | None = time_field()
     silence_level: int = 0
-    silence_at: datetime | None = _time()
+    silence_at: datetime | None = time_field()
     silence_calls: int = 0
-    wake_at: datetime | None = _time()
+    wake_at: datetime | None = time_field()
     token: int = 0  # the fencing token: whoever holds an older one changes nothing
-    leased_until: datetime | None = _time()
+    leased_until: datetime | None = time_field()
 
 
 class StepRow(SQLModel, table=True):
@@ -118,32 +97,32 @@ class StepRow(SQLModel, table=True):
     stage: str = ""
     step: str = ""
     round: int = 1
-    opens_at: datetime = _time(nullable=False)
-    due_at: datetime = _time(nullable=False)
-    laid_at: datetime = _time(nullable=False)
-    ack_within: timedelta | None = _span()
-    remind: timedelta | None = _span()
+    opens_at: datetime = time_field(nullable=False)
+    due_at: datetime = time_field(nullable=False)
+    laid_at: datetime = time_field(nullable=False)
+    ack_within: timedelta | None = duration_field()
+    remind: timedelta | None = duration_field()
     status: str = ""
     owner: str = ""
     backup: str = ""
     holder: str = ""
-    called: list[str] = _json()
+    called: list[str] = json_field()
     level: int = 0
     calls: int = 0
-    called_at: datetime | None = _time()
-    opened_at: datetime | None = _time()
-    acknowledged_at: datetime | None = _time()
-    missed_at: datetime | None = _time()
-    done_at: datetime | None = _time()
+    called_at: datetime | None = time_field()
+    opened_at: datetime | None = time_field()
+    acknowledged_at: datetime | None = time_field()
+    missed_at: datetime | None = time_field()
+    done_at: datetime | None = time_field()
     done_by: str = ""
-    evidence: str = _text()
-    texts: dict[str, str] = _json()
+    evidence: str = text_field()
+    texts: dict[str, str] = json_field()
     version: int = 0
     digest: str = ""
     author: str = ""
     amount: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    postings: dict[str, str] = _json()
-    receipts: dict[str, str] = _json()
+    postings: dict[str, str] = json_field()
+    receipts: dict[str, str] = json_field()
     alarmed: int = 0
 
 
@@ -157,12 +136,12 @@ class FactRow(SQLModel, table=True):
     )
     incident_id: str = Field(primary_key=True, max_length=64)
     seq: int = Field(primary_key=True)
-    at: datetime = _time(nullable=False)
+    at: datetime = time_field(nullable=False)
     kind: str
     response_id: str = ""
     step: str = ""
     by: str = ""
-    data: dict[str, Any] = _json()
+    data: dict[str, Any] = json_field()
     run_id: str = ""  # the Prefect flow run of the turn, where there was one
     previous: str = ""
     hash: str = ""
@@ -191,19 +170,19 @@ class OutboxRow(SQLModel, table=True):
     channel: str  # a channel of the Apprise configuration
     position: int = 0  # which of the person's channels this is
     lane: int  # 0 pages, 1 publications, 2 the rest
-    rank: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))  # within a lane: smaller first
+    rank: int = count_field()  # within a lane: smaller first
     drill: bool = False
     state: str = "pending"
     attempts: int = 0
-    created_at: datetime = _time(nullable=False)
-    next_attempt_at: datetime = _time(nullable=False)
-    leased_until: datetime | None = _time()
+    created_at: datetime = time_field(nullable=False)
+    next_attempt_at: datetime = time_field(nullable=False)
+    leased_until: datetime | None = time_field()
     lease: str = ""
-    attempt_started_at: datetime | None = _time()
-    sent_at: datetime | None = _time()
+    attempt_started_at: datetime | None = time_field()
+    sent_at: datetime | None = time_field()
     receipt: str = ""
     detail: str = ""
-    payload: dict[str, Any] = _json()
+    payload: dict[str, Any] = json_field()
 
 
 class TurnRow(SQLModel, table=True):
@@ -212,8 +191,8 @@ class TurnRow(SQLModel, table=True):
     __tablename__ = "turn"
     id: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True, autoincrement=True))
     response_id: str = Field(max_length=64)
-    due_at: datetime = _time(nullable=False)
-    taken_at: datetime = _time(nullable=False, index=True)
+    due_at: datetime = time_field(nullable=False)
+    taken_at: datetime = time_field(nullable=False, index=True)
     driver: str  # prefect | guarantor | sweep
     run_id: str = ""
 
@@ -225,7 +204,7 @@ class CommandRow(SQLModel, table=True):
     id: str = Field(primary_key=True, max_length=64)
     incident_id: str = Field(max_length=64)
     kind: str
-    at: datetime = _time(nullable=False)
+    at: datetime = time_field(nullable=False)
 
 
 class PersonTokenRow(SQLModel, table=True):
@@ -234,7 +213,7 @@ class PersonTokenRow(SQLModel, table=True):
     __tablename__ = "person_token"
     hash: str = Field(primary_key=True, max_length=64)
     person: str = Field(index=True)
-    made_at: datetime = _time(nullable=False)
+    made_at: datetime = time_field(nullable=False)
 
 
 class RuleStateRow(SQLModel, table=True):
@@ -244,8 +223,8 @@ class RuleStateRow(SQLModel, table=True):
     lane: str = Field(primary_key=True, max_length=64)  # empty: live figures; else a replay's
     rule: str = Field(primary_key=True, max_length=64)
     series: str = Field(primary_key=True, max_length=1_000)  # its labels, as canonical JSON
-    standing: dict[str, Any] = _json()
-    at: datetime = _time(nullable=False)  # in the figures' time
+    standing: dict[str, Any] = json_field()
+    at: datetime = time_field(nullable=False)  # in the figures' time
 
 
 class WarningRow(SQLModel, table=True):
@@ -256,15 +235,15 @@ class WarningRow(SQLModel, table=True):
     id: str = Field(primary_key=True, max_length=64)
     lane: str = ""
     rule: str
-    title: dict[str, str] = _json()  # by language, as the rule had it then
+    title: dict[str, str] = json_field()  # by language, as the rule had it then
     series: str
     tier: str
     worst: str  # the highest tier that it reached
     course: str  # called | joined | held | shown
-    because: dict[str, str] = _json()  # by language
-    began_at: datetime = _time(nullable=False, index=True)
-    ended_at: datetime | None = _time()
-    made_at: datetime = _time(nullable=False)  # by the clock on the wall
+    because: dict[str, str] = json_field()  # by language
+    began_at: datetime = time_field(nullable=False, index=True)
+    ended_at: datetime | None = time_field()
+    made_at: datetime = time_field(nullable=False)  # by the clock on the wall
     matter: str = Field(default="", index=True, max_length=64)  # id of the incident row whose responses it runs
     playbook: str = ""
     service: str = ""
@@ -279,11 +258,11 @@ class SilenceRow(SQLModel, table=True):
     __tablename__ = "silence"
     id: str = Field(primary_key=True, max_length=64)
     rule: str = ""
-    labels: dict[str, str] = _json()
-    until: datetime = _time(nullable=False, index=True)
-    reason: str = _text()
+    labels: dict[str, str] = json_field()
+    until: datetime = time_field(nullable=False, index=True)
+    reason: str = text_field()
     by: str = ""
-    made_at: datetime = _time(nullable=False)
+    made_at: datetime = time_field(nullable=False)
 
 
 class InstallationFactRow(SQLModel, table=True):
@@ -291,5 +270,5 @@ class InstallationFactRow(SQLModel, table=True):
 
     __tablename__ = "kept"
     name: str = Field(primary_key=True)
-    value: dict[str, Any] = _json()
-    at: datetime = _time(nullable=False)
+    value: dict[str, Any] = json_field()
+    at: datetime = time_field(nullable=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 from pendulum import DateTime
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from domain.facts import Fact, FactKind
 from storage.incidents.tables import FactRow, IncidentRow
@@ -88,6 +88,19 @@ def read_timeline(
         TimelineEntry(row.seq, row.at, row.kind, row.step, row.by, row.data, row.response_id, row.run_id)
         for row in connection.execute(query)
     ]
+
+
+def first_published_at(connection: Connection, incident_id: str) -> DateTime | None:
+    """When something of an incident was public first; None: nothing was."""
+    published = (FACT.c.incident_id == incident_id, FACT.c.kind == str(FactKind.PUBLISHED))
+    found: DateTime | None = connection.execute(select(func.min(FACT.c.at)).where(*published)).scalar_one_or_none()
+    return found
+
+
+def newest_fact_at(connection: Connection) -> DateTime | None:
+    """When the newest fact of all timelines was recorded, by the clock that it was written with."""
+    found: DateTime | None = connection.execute(select(func.max(FACT.c.at))).scalar_one_or_none()
+    return found
 
 
 def list_draft_versions(connection: Connection, incident_id: str, step: str) -> dict[int, dict[str, str]]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import ARRAY, Connection, Text, delete, func, insert, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ARRAY, Connection, Text, delete, func, insert, literal, select, update
 
+from storage.conflict_insert import insert_into
 from storage.incidents.tables import CommandRow, InstallationFactRow, TurnRow
 
 TURN = TurnRow.__table__  # type: ignore[attr-defined]
@@ -77,8 +77,7 @@ def record_command(connection: Connection, command_id: str, incident_id: str, ki
 
 def save_installation_fact(connection: Connection, name: str, value: dict[str, Any], now: DateTime) -> None:
     """Save a small fact of the installation."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(KEPT).values(name=name, value=value, at=now)
+    statement = insert_into(connection, KEPT).values(name=name, value=value, at=now)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value, "at": now}))
 
 
@@ -86,3 +85,24 @@ def load_installation_fact(connection: Connection, name: str) -> tuple[dict[str,
     """Load the fact saved under that name, and when it was saved."""
     row = connection.execute(select(KEPT.c.value, KEPT.c.at).where(KEPT.c.name == name)).first()
     return (row.value, row.at) if row else None
+
+
+def add_installation_fact(connection: Connection, name: str, value: dict[str, Any], now: DateTime) -> bool:
+    """Add a fact that was never saved; False where another process has added it meanwhile."""
+    statement = insert_into(connection, KEPT).values(name=name, value=value, at=now).on_conflict_do_nothing()
+    return connection.execute(statement.returning(KEPT.c.name)).first() is not None
+
+
+def replace_installation_fact(
+    connection: Connection, name: str, value: dict[str, Any], since: DateTime, now: DateTime
+) -> bool:
+    """Replace the fact that was saved at `since`; False where another process has replaced it meanwhile."""
+    mine = update(KEPT).where(KEPT.c.name == name, KEPT.c.at == since)
+    return connection.execute(mine.values(value=value, at=now)).rowcount == 1
+
+
+def lock_installation_fact(connection: Connection, name: str) -> dict[str, Any] | None:
+    """Load a fact, kept from being changed by others to the end of this transaction."""
+    query = select(KEPT.c.value).where(KEPT.c.name == name).with_for_update(read=True)
+    found: dict[str, Any] | None = connection.execute(query).scalar_one_or_none()
+    return found

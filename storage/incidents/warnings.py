@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -11,19 +11,52 @@ import msgspec
 import pendulum
 from pendulum import DateTime
 from sqlalchemy import Connection, Row, desc, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.warning.disposition import Disposition, RaisedWarning, Silence
 from domain.warning.rule import SeriesKey, Tier
 from domain.warning.rule_state import RulePhase, RuleState
+from storage.conflict_insert import insert_into
 from storage.incidents.tables import IncidentRow, RuleStateRow, SilenceRow, WarningRow
+from storage.rows import read_all
+from storage.samples.sample_store import LIVE_FEED
 
 RULE_STATE = RuleStateRow.__table__  # type: ignore[attr-defined]
 WARNING = WarningRow.__table__  # type: ignore[attr-defined]
 SILENCE = SilenceRow.__table__  # type: ignore[attr-defined]
 INCIDENT = IncidentRow.__table__  # type: ignore[attr-defined]
-LIVE_FEED = ""
 WARNING_RETENTION = timedelta(days=7)  # how long an ended warning is asked for by the rule's `quiet`
+
+
+@dataclass(frozen=True, slots=True)
+class WarningRecord:
+    """A warning as recorded: one firing of a rule on one of its series. Times are the figures'."""
+
+    id: str
+    lane: str  # the feed; empty: live figures
+    rule: str
+    title: dict[str, str]  # by language, as the rule had it then
+    series: str  # `parse_series` reads its labels
+    tier: str
+    worst: str  # the highest tier that it reached
+    course: str  # called | joined | held | shown
+    because: dict[str, str]  # by language
+    began_at: DateTime
+    ended_at: DateTime | None
+    matter: str  # id of the case whose responses it runs; empty: none
+    playbook: str
+    service: str
+    value: float | None
+    baseline: float | None
+    link: str  # where the monitor that said it shows it
+
+
+@dataclass(frozen=True, slots=True)
+class ListedWarning(WarningRecord):
+    """A warning as people read it, with its case."""
+
+    ref: str | None  # the reference of its case; None: it has none
+
+
 _TIMES = ("since", "firing_since", "worse_since")
 
 
@@ -40,24 +73,23 @@ def parse_series(text: str) -> SeriesKey:
 # --- standings ---------------------------------------------------------------------------------------------------
 
 
-def load_rule_states(connection: Connection, lane: str) -> dict[tuple[str, SeriesKey], RuleState]:
+def load_rule_states(connection: Connection, feed: str) -> dict[tuple[str, SeriesKey], RuleState]:
     """Load the state of every rule on a feed."""
-    rows = connection.execute(select(RULE_STATE).where(RULE_STATE.c.lane == lane))
+    rows = connection.execute(select(RULE_STATE).where(RULE_STATE.c.lane == feed))
     return {(row.rule, parse_series(row.series)): _rule_state(row.standing) for row in rows}
 
 
 def save_rule_states(
-    connection: Connection, lane: str, standing_of: Mapping[tuple[str, SeriesKey], RuleState], at: DateTime
+    connection: Connection, feed: str, standing_of: Mapping[tuple[str, SeriesKey], RuleState], at: DateTime
 ) -> None:
     """Save the present state of these rules."""
     rows = [
-        {"lane": lane, "rule": rule, "series": format_series(series), "standing": _document(standing), "at": at}
+        {"lane": feed, "rule": rule, "series": format_series(series), "standing": _document(standing), "at": at}
         for (rule, series), standing in standing_of.items()
     ]
     if not rows:
         return
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(RULE_STATE)
+    statement = insert_into(connection, RULE_STATE)
     changed = {"standing": statement.excluded.standing, "at": statement.excluded.at}
     keys = ["lane", "rule", "series"]
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
@@ -84,24 +116,24 @@ def _rule_state(document: Mapping[str, Any]) -> RuleState:
 # --- warnings ----------------------------------------------------------------------------------------------------
 
 
-def list_open_warnings(connection: Connection, lane: str) -> list[RaisedWarning]:
+def list_open_warnings(connection: Connection, feed: str) -> list[RaisedWarning]:
     """List every open warning of a feed, the oldest first."""
-    query = select(WARNING).where(WARNING.c.lane == lane, WARNING.c.ended_at.is_(None)).order_by(WARNING.c.began_at)
+    query = select(WARNING).where(WARNING.c.lane == feed, WARNING.c.ended_at.is_(None)).order_by(WARNING.c.began_at)
     return [_raised(row) for row in connection.execute(query)]
 
 
 def list_ended_warnings(
-    connection: Connection, lane: str, rules: Iterable[str], since: DateTime
+    connection: Connection, feed: str, rules: Iterable[str], since: DateTime
 ) -> list[RaisedWarning]:
     """List warnings of these rules that ended since then, the newest first."""
-    query = select(WARNING).where(WARNING.c.lane == lane, WARNING.c.rule.in_(list(rules)), WARNING.c.ended_at >= since)
+    query = select(WARNING).where(WARNING.c.lane == feed, WARNING.c.rule.in_(list(rules)), WARNING.c.ended_at >= since)
     return [_raised(row) for row in connection.execute(query.order_by(desc(WARNING.c.ended_at)))]
 
 
-def find_newest_warning(connection: Connection, lane: str, rule: str, series: SeriesKey) -> RaisedWarning | None:
+def find_newest_warning(connection: Connection, feed: str, rule: str, series: SeriesKey) -> RaisedWarning | None:
     """Find the newest warning of a rule on one of its series, ended or not."""
     query = select(WARNING).where(
-        WARNING.c.lane == lane, WARNING.c.rule == rule, WARNING.c.series == format_series(series)
+        WARNING.c.lane == feed, WARNING.c.rule == rule, WARNING.c.series == format_series(series)
     )
     row = connection.execute(query.order_by(desc(WARNING.c.began_at)).limit(1)).first()
     return _raised(row) if row else None
@@ -113,15 +145,15 @@ def get_warning(connection: Connection, name: str) -> RaisedWarning | None:
     return _raised(row) if row else None
 
 
-def list_case_warnings(connection: Connection, matter: str) -> list[RaisedWarning]:
+def list_case_warnings(connection: Connection, case: str) -> list[RaisedWarning]:
     """List every warning, ended or not, that runs the responses of that incident or warning."""
-    query = select(WARNING).where(WARNING.c.matter == matter).order_by(WARNING.c.began_at)
+    query = select(WARNING).where(WARNING.c.matter == case).order_by(WARNING.c.began_at)
     return [_raised(row) for row in connection.execute(query)]
 
 
-def add_warning(connection: Connection, lane: str, raised: RaisedWarning, **more: Any) -> None:
+def add_warning(connection: Connection, feed: str, raised: RaisedWarning, **more: Any) -> None:
     """Add a warning. `more`: title, because, made_at, link."""
-    connection.execute(insert(WARNING).values(lane=lane, worst=raised.tier, **_columns(raised), **more))
+    connection.execute(insert(WARNING).values(lane=feed, worst=raised.tier, **_columns(raised), **more))
 
 
 def update_warning(connection: Connection, raised: RaisedWarning, **more: Any) -> None:
@@ -147,18 +179,25 @@ def _raised(row: Row[Any]) -> RaisedWarning:
 
 
 def list_warnings(
-    connection: Connection, *, lane: str | None = LIVE_FEED, standing_only: bool = True, limit: int = 200
-) -> list[Row[Any]]:
+    connection: Connection, *, feed: str | None = LIVE_FEED, standing_only: bool = True, limit: int = 200
+) -> list[ListedWarning]:
     """List warnings for people, the newest first, each with the reference of its case.
 
     `lane` None: of every feed.
     """
     query = select(WARNING, INCIDENT.c.ref).outerjoin(INCIDENT, INCIDENT.c.id == WARNING.c.matter)
-    if lane is not None:
-        query = query.where(WARNING.c.lane == lane)
+    if feed is not None:
+        query = query.where(WARNING.c.lane == feed)
     if standing_only:
         query = query.where(WARNING.c.ended_at.is_(None))
-    return list(connection.execute(query.order_by(desc(WARNING.c.began_at), WARNING.c.id).limit(limit)))
+    return read_all(connection, ListedWarning, query.order_by(desc(WARNING.c.began_at), WARNING.c.id).limit(limit))
+
+
+def list_warnings_begun(connection: Connection, start: DateTime, end: DateTime) -> list[WarningRecord]:
+    """List the live warnings that began in [start, end), the oldest first."""
+    when = WARNING.c.began_at
+    query = select(WARNING).where(WARNING.c.lane == LIVE_FEED, when >= start, when < end)
+    return read_all(connection, WarningRecord, query.order_by(when))
 
 
 # --- silences ----------------------------------------------------------------------------------------------------
@@ -176,8 +215,7 @@ def list_silences(connection: Connection, now: DateTime) -> list[Silence]:
 def add_silence(connection: Connection, silence: Silence, now: DateTime) -> bool:
     """Add a silence; False where one of that id is there already (the same request again)."""
     values = {**asdict(silence), "labels": dict(silence.labels), "made_at": now}
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(SILENCE).values(values).on_conflict_do_nothing().returning(SILENCE.c.id)
+    statement = insert_into(connection, SILENCE).values(values).on_conflict_do_nothing().returning(SILENCE.c.id)
     return connection.execute(statement).first() is not None
 
 
@@ -187,10 +225,11 @@ def end_silence(connection: Connection, name: str, now: DateTime) -> bool:
     return bool(connection.execute(update(SILENCE).where(mine).values(until=now)).rowcount)
 
 
-def list_rule_states(connection: Connection, rules: Sequence[str], lane: str = LIVE_FEED) -> dict[str, list[Row[Any]]]:
-    """List the states of these rules, series by series."""
-    query = select(RULE_STATE).where(RULE_STATE.c.lane == lane, RULE_STATE.c.rule.in_(list(rules)))
-    found: dict[str, list[Row[Any]]] = {name: [] for name in rules}
-    for row in connection.execute(query.order_by(RULE_STATE.c.series)):
-        found[row.rule].append(row)
+def list_rule_phases(connection: Connection, rules: Sequence[str], feed: str = LIVE_FEED) -> dict[str, list[str]]:
+    """List the phases of these rules, one for each series that is or was not ok."""
+    query = select(RULE_STATE.c.rule, RULE_STATE.c.standing)
+    query = query.where(RULE_STATE.c.lane == feed, RULE_STATE.c.rule.in_(list(rules)))
+    found: dict[str, list[str]] = {name: [] for name in rules}
+    for row in connection.execute(query):
+        found[row.rule].append(str(row.standing.get("phase", RulePhase.OK)))
     return found

@@ -5,22 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, Text
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
-from storage.types import UtcDateTime
-
-
-def _time(*, nullable: bool = True, index: bool = False) -> Any:
-    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable, index=index))
-
-
-def _json() -> Any:
-    return Field(default=None, sa_column=Column(JSON, nullable=False))
-
-
-def _text() -> Any:
-    return Field(default="", sa_column=Column(Text, nullable=False))
+from storage.columns import json_field, text_field, time_field
 
 
 class DocumentRow(SQLModel, table=True):
@@ -31,14 +19,14 @@ class DocumentRow(SQLModel, table=True):
     id: str = Field(primary_key=True, max_length=160)
     kind: str = Field(max_length=40)
     about: str = Field(default="", index=True, max_length=32)
-    title: dict[str, str] = _json()
-    made_at: datetime = _time(nullable=False)
-    from_at: datetime | None = _time()
-    to_at: datetime | None = _time()
+    title: dict[str, str] = json_field()
+    made_at: datetime = time_field(nullable=False)
+    from_at: datetime | None = time_field()
+    to_at: datetime | None = time_field()
     version: int = 1
-    pages: dict[str, str] = _json()
-    texts: dict[str, str] = _json()
-    data: dict[str, Any] = _json()
+    pages: dict[str, str] = json_field()
+    texts: dict[str, str] = json_field()
+    data: dict[str, Any] = json_field()
 
 
 class SuggestionRow(SQLModel, table=True):
@@ -52,21 +40,21 @@ class SuggestionRow(SQLModel, table=True):
     )
     number: int | None = Field(default=None, primary_key=True)  # SUG-3
     scope: str = Field(default="", max_length=64)  # empty: real customers; else the id of the drill they belong to
-    wording: str = _text()  # an example, without anybody's address or number; empty once its customer is forgotten
+    wording: str = text_field()  # an example, without anybody's address or number; empty once its customer is forgotten
     example: str = Field(default="", max_length=32)  # whose words the example is, by our id
-    plain: str = _text()  # the same as it is compared
+    plain: str = text_field()  # the same as it is compared
     language: str = "en"
     voices: int = 0
-    first_at: datetime = _time(nullable=False)
-    last_at: datetime = _time(nullable=False)
+    first_at: datetime = time_field(nullable=False)
+    last_at: datetime = time_field(nullable=False)
     agenda: str = Field(default="", max_length=160)  # the newest agenda that it stood on
-    answer: str = _text()
-    answered_at: datetime | None = _time()
+    answer: str = text_field()
+    answered_at: datetime | None = time_field()
     answered_by: str = ""
     action: str = Field(default="", max_length=64)  # the matter that the answer opened
     tracker: str = ""  # owed | sent | refused; empty: no tracker was asked
     tracker_attempts: int = 0
-    tracker_next_at: datetime | None = _time()
+    tracker_next_at: datetime | None = time_field()
     tracker_receipt: str = ""
     tracker_detail: str = ""
 
@@ -78,7 +66,7 @@ class SuggestionVoiceRow(SQLModel, table=True):
     customer_id: str = Field(primary_key=True, max_length=32)
     suggestion: int = Field(index=True)
     incident_id: str = Field(max_length=64)
-    at: datetime = _time(nullable=False)
+    at: datetime = time_field(nullable=False)
 
 
 class RecurrenceRow(SQLModel, table=True):
@@ -88,14 +76,14 @@ class RecurrenceRow(SQLModel, table=True):
     id: str = Field(primary_key=True, max_length=64)  # of its warning
     kind: str = Field(max_length=60)
     source: str  # incident | tickets
-    title: dict[str, str] = _json()
+    title: dict[str, str] = json_field()
     service: str = ""
     document: str = Field(default="", max_length=160)
     digest: str = ""  # of the evidence that the proposal was last written from
-    first_at: datetime = _time(nullable=False)
-    last_at: datetime = _time(nullable=False)
-    made_at: datetime = _time(nullable=False)
-    ended_at: datetime | None = _time(index=True)
+    first_at: datetime = time_field(nullable=False)
+    last_at: datetime = time_field(nullable=False)
+    made_at: datetime = time_field(nullable=False)
+    ended_at: datetime | None = time_field(index=True)
 
 
 class RecurrenceCaseRow(SQLModel, table=True):
@@ -104,5 +92,5 @@ class RecurrenceCaseRow(SQLModel, table=True):
     __tablename__ = "recurrence_case"
     id: str = Field(primary_key=True, max_length=64)
     source: str
-    at: datetime = _time(nullable=False)
+    at: datetime = time_field(nullable=False)
     recurrence: str = Field(default="", index=True, max_length=64)

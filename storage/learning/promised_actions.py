@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, Select, func, select, union_all
+from sqlalchemy import Connection, Select, func, select, union_all
 
 from domain.action import STAGE, STEP, ActionKind
 from domain.incident import CaseType, Incident
@@ -14,16 +15,40 @@ from storage.incidents.incidents import INCIDENT, RESPONSE, incident_from_row
 from storage.incidents.incidents import STEP as STEPS
 from storage.incidents.warnings import WARNING
 from storage.learning.recurrence_store import RECURRENCE_CASE
+from storage.rows import read_all
 
 MOST = 500
 _RECORDS = [str(kind) for kind in (ActionKind.MEASURE, ActionKind.RETROSPECTIVE, ActionKind.PROPOSAL)]
+
+
+@dataclass(frozen=True, slots=True)
+class PromisedAction:
+    """A promised action as recorded, with its one step."""
+
+    number: int  # 7 of ACT-7
+    ref: str
+    title: str
+    kind: str  # of `ActionKind`
+    origin: str  # the reference of what it comes from
+    service: str
+    status: str  # of the case: open | mitigated | closed | completed | cancelled
+    drill: bool
+    declared_at: DateTime
+    state: str  # of the step: open | acknowledged | done | abandoned ...
+    owner: str
+    holder: str  # who acknowledged it; empty: nobody yet
+    due_at: DateTime
+    done_at: DateTime | None
+    done_by: str
+    evidence: str
+    copy_digest: str  # of the playbook that has its words
 
 
 def _actions() -> Select[Any]:
     """Actions with their one step."""
     columns = (
         STEPS.c.status.label("state"), STEPS.c.owner, STEPS.c.holder, STEPS.c.due_at, STEPS.c.done_at, STEPS.c.done_by,
-        STEPS.c.evidence, STEPS.c.missed_at, RESPONSE.c.copy_digest,
+        STEPS.c.evidence, RESPONSE.c.copy_digest,
     )  # fmt: skip
     return (
         select(INCIDENT, *columns)
@@ -36,7 +61,7 @@ def _actions() -> Select[Any]:
 def list_actions(
     connection: Connection, *, ids: Sequence[str] = (), origins: Sequence[str] = (), kinds: Sequence[str] = (),
     running: bool = False, late_at: DateTime | None = None, limit: int = MOST,
-) -> list[Row[Any]]:  # fmt: skip
+) -> list[PromisedAction]:  # fmt: skip
     """List actions with owner, holder, deadline and state of their one step, the earliest deadline first.
 
     Args:
@@ -57,7 +82,7 @@ def list_actions(
         query = query.where(INCIDENT.c.status.in_(("open", "mitigated")))
     if late_at is not None:
         query = query.where(STEPS.c.due_at < late_at)
-    return list(connection.execute(query.order_by(STEPS.c.due_at, INCIDENT.c.number).limit(limit)))
+    return read_all(connection, PromisedAction, query.order_by(STEPS.c.due_at, INCIDENT.c.number).limit(limit))
 
 
 def _origins(recurrence: str) -> Select[Any]:
@@ -71,10 +96,10 @@ def _origins(recurrence: str) -> Select[Any]:
     return select(union_all(cases, warning).subquery().c.ref)
 
 
-def list_recurrence_actions(connection: Connection, recurrence: str, limit: int) -> list[Row[Any]]:
+def list_recurrence_actions(connection: Connection, recurrence: str, limit: int) -> list[PromisedAction]:
     """List the newest measures of a recurrence's cases or proposal, the earliest deadline first."""
     query = _actions().where(INCIDENT.c.kind.in_(_RECORDS), INCIDENT.c.origin.in_(_origins(recurrence)))
-    rows = list(connection.execute(query.order_by(INCIDENT.c.number.desc()).limit(limit)))
+    rows = read_all(connection, PromisedAction, query.order_by(INCIDENT.c.number.desc()).limit(limit))
     return sorted(rows, key=lambda row: (row.due_at, row.number))
 
 

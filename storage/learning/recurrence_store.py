@@ -8,13 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, Select, and_, case, func, insert, select, update
+from sqlalchemy import Connection, Select, and_, case, func, insert, select, update
 
 from domain.incident import CaseType, Incident
 from domain.learning.similarity import IncidentFingerprint
 from storage.incidents.incidents import INCIDENT, RESPONSE
-from storage.incidents.warnings import LIVE_FEED, WARNING, parse_series
+from storage.incidents.warnings import WARNING, WarningRecord, parse_series
 from storage.learning.learning_tables import RecurrenceCaseRow, RecurrenceRow
+from storage.rows import read_all, read_first
+from storage.samples.sample_store import LIVE_FEED
 
 RECURRENCE = RecurrenceRow.__table__  # type: ignore[attr-defined]
 RECURRENCE_CASE = RecurrenceCaseRow.__table__  # type: ignore[attr-defined]
@@ -42,10 +44,24 @@ def _prints() -> Select[Any]:
     )  # fmt: skip
 
 
-def fingerprint_from_row(row: Row[Any]) -> IncidentFingerprint:
-    """Read an incident's fingerprint from its row."""
-    kind = "" if row.kind == NO_CAUSE else row.kind
-    return IncidentFingerprint(row.id, row.title, row.declared_at, row.service, row.playbook, kind)
+@dataclass(frozen=True, slots=True)
+class ComparedIncident:
+    """A real incident as far as it is compared with others."""
+
+    id: str
+    ref: str
+    title: str
+    declared_at: DateTime
+    service: str
+    kind: str
+    status: str
+    playbook: str  # that it was declared with
+
+    @property
+    def fingerprint(self) -> IncidentFingerprint:
+        """What of it is compared."""
+        kind = "" if self.kind == NO_CAUSE else self.kind
+        return IncidentFingerprint(self.id, self.title, self.declared_at, self.service, self.playbook, kind)
 
 
 def make_fingerprint(incident: Incident, playbook: str) -> IncidentFingerprint:
@@ -54,28 +70,31 @@ def make_fingerprint(incident: Incident, playbook: str) -> IncidentFingerprint:
     return IncidentFingerprint(incident.id, incident.title, incident.declared_at, incident.service, playbook, kind)
 
 
-def list_past_incidents(connection: Connection, since: DateTime, until: DateTime, limit: int = MOST) -> list[Row[Any]]:
+def list_past_incidents(
+    connection: Connection, since: DateTime, until: DateTime, limit: int = MOST
+) -> list[ComparedIncident]:
     """List real incidents declared between then and then, the newest first, without drills and cancelled ones."""
     span = (INCIDENT.c.declared_at >= since, INCIDENT.c.declared_at <= until)
-    return list(connection.execute(_prints().where(*span).order_by(INCIDENT.c.number.desc()).limit(limit)))
+    query = _prints().where(*span).order_by(INCIDENT.c.number.desc())
+    return read_all(connection, ComparedIncident, query.limit(limit))
 
 
-def list_open_incidents(connection: Connection, limit: int) -> list[Row[Any]]:
+def list_open_incidents(connection: Connection, limit: int) -> list[ComparedIncident]:
     """List real incidents that are open or mitigated, the newest first."""
     query = _prints().where(INCIDENT.c.status.in_(("open", "mitigated")))
-    return list(connection.execute(query.order_by(INCIDENT.c.number.desc()).limit(limit)))
+    return read_all(connection, ComparedIncident, query.order_by(INCIDENT.c.number.desc()).limit(limit))
 
 
-def list_incidents_by_id(connection: Connection, ids: Iterable[str]) -> list[Row[Any]]:
+def list_incidents_by_id(connection: Connection, ids: Iterable[str]) -> list[ComparedIncident]:
     """List the incidents of these ids, the earliest first."""
     query = _prints().where(INCIDENT.c.id.in_(list(ids)))
-    return list(connection.execute(query.order_by(INCIDENT.c.declared_at, INCIDENT.c.number)))
+    return read_all(connection, ComparedIncident, query.order_by(INCIDENT.c.declared_at, INCIDENT.c.number))
 
 
 # --- what is new -------------------------------------------------------------------------------------------------
 
 
-def list_new_incidents(connection: Connection, since: DateTime, limit: int) -> list[Row[Any]]:
+def list_new_incidents(connection: Connection, since: DateTime, limit: int) -> list[ComparedIncident]:
     """List real incidents declared since then and not examined yet, the first declared first."""
     last = (
         select(func.max(INCIDENT.c.number))
@@ -89,10 +108,10 @@ def list_new_incidents(connection: Connection, since: DateTime, limit: int) -> l
         .where(INCIDENT.c.declared_at >= since)
         .order_by(INCIDENT.c.declared_at, INCIDENT.c.number)
     )
-    return list(connection.execute(query.limit(limit)))
+    return read_all(connection, ComparedIncident, query.limit(limit))
 
 
-def list_new_tickets(connection: Connection, since: DateTime, limit: int) -> list[Row[Any]]:
+def list_new_tickets(connection: Connection, since: DateTime, limit: int) -> list[WarningRecord]:
     """List warnings of ticket categories that began since then and were not examined yet, the first one first."""
     last = select(func.max(RECURRENCE_CASE.c.at)).where(RECURRENCE_CASE.c.source == TICKETS)
     newest: DateTime | None = connection.execute(last).scalar_one_or_none()
@@ -108,24 +127,48 @@ def list_new_tickets(connection: Connection, since: DateTime, limit: int) -> lis
         .where(WARNING.c.began_at >= (max(since, newest - LATE) if newest is not None else since))
         .order_by(WARNING.c.began_at, WARNING.c.id)
     )
-    return list(connection.execute(query.limit(limit)))
+    return read_all(connection, WarningRecord, query.limit(limit))
 
 
-def ticket_category(row: Row[Any]) -> str:
+def ticket_category(row: WarningRecord) -> str:
     """Return the category of tickets that a warning is about; empty where it is about none."""
     return dict(parse_series(row.series)).get("category", "")
 
 
 def list_earlier_tickets(
     connection: Connection, rule: str, series: str, since: DateTime, until: DateTime
-) -> list[Row[Any]]:
+) -> list[WarningRecord]:
     """List warnings of that rule on that series which began between then and then, the earliest first."""
     same = (WARNING.c.lane == LIVE_FEED, WARNING.c.rule == rule, WARNING.c.series == series)
     span = (WARNING.c.began_at >= since, WARNING.c.began_at <= until)
-    return list(connection.execute(select(WARNING).where(*same, *span).order_by(WARNING.c.began_at)))
+    return read_all(connection, WarningRecord, select(WARNING).where(*same, *span).order_by(WARNING.c.began_at))
 
 
 # --- kinds -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RecurrenceRecord:
+    """A kind of problem that recurred so often that it became a warning and a proposal, as recorded."""
+
+    id: str  # of its warning
+    kind: str  # what recurs, in words
+    source: str  # incident | tickets
+    title: dict[str, str]  # by language
+    service: str  # where it is one and the same; else empty
+    document: str  # id of the proposal; empty: none was written yet
+    digest: str  # of the evidence that the proposal was last written from
+    first_at: DateTime  # when its cases began, the first and the last
+    last_at: DateTime
+    ended_at: DateTime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRecurrence(RecurrenceRecord):
+    """A recurrence as people read it, with its case."""
+
+    ref: str | None  # the reference and state of the case that its warning runs; None: it runs none
+    status: str | None
 
 
 def record_case(connection: Connection, case_id: str, source: str, at: DateTime, recurrence: str = "") -> None:
@@ -147,23 +190,23 @@ def list_case_ids(connection: Connection, recurrence: str) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def list_running_recurrences(connection: Connection, source: str = "") -> list[Row[Any]]:
+def list_running_recurrences(connection: Connection, source: str = "") -> list[RecurrenceRecord]:
     """List recurrences that are not over, the newest first."""
     query = select(RECURRENCE).where(RECURRENCE.c.ended_at.is_(None))
     if source:
         query = query.where(RECURRENCE.c.source == source)
-    return list(connection.execute(query.order_by(RECURRENCE.c.made_at.desc(), RECURRENCE.c.id)))
+    return read_all(connection, RecurrenceRecord, query.order_by(RECURRENCE.c.made_at.desc(), RECURRENCE.c.id))
 
 
-def list_recurrences(connection: Connection, *, limit: int = 100) -> list[Row[Any]]:
+def list_recurrences(connection: Connection, *, limit: int = 100) -> list[ListedRecurrence]:
     """List every recurrence, the newest first, with the reference and state of its case."""
     query = (
-        select(RECURRENCE, WARNING.c.matter, INCIDENT.c.ref, INCIDENT.c.status)
+        select(RECURRENCE, INCIDENT.c.ref, INCIDENT.c.status)
         .outerjoin(WARNING, WARNING.c.id == RECURRENCE.c.id)
         .outerjoin(INCIDENT, INCIDENT.c.id == WARNING.c.matter)
         .order_by(RECURRENCE.c.made_at.desc(), RECURRENCE.c.id)
     )
-    return list(connection.execute(query.limit(limit)))
+    return read_all(connection, ListedRecurrence, query.limit(limit))
 
 
 def add_recurrence(connection: Connection, **values: Any) -> None:
@@ -176,15 +219,15 @@ def update_recurrence(connection: Connection, recurrence: str, **values: Any) ->
     connection.execute(update(RECURRENCE).where(RECURRENCE.c.id == recurrence).values(**values))
 
 
-def get_recurrence(connection: Connection, recurrence: str) -> Row[Any] | None:
+def get_recurrence(connection: Connection, recurrence: str) -> RecurrenceRecord | None:
     """Return a recurrence by its id."""
-    return connection.execute(select(RECURRENCE).where(RECURRENCE.c.id == recurrence)).first()
+    return read_first(connection, RecurrenceRecord, select(RECURRENCE).where(RECURRENCE.c.id == recurrence))
 
 
-def list_tickets_by_id(connection: Connection, ids: Iterable[str]) -> list[Row[Any]]:
+def list_tickets_by_id(connection: Connection, ids: Iterable[str]) -> list[WarningRecord]:
     """List the warnings of these ids, the earliest first."""
     query = select(WARNING).where(WARNING.c.id.in_(list(ids))).order_by(WARNING.c.began_at, WARNING.c.id)
-    return list(connection.execute(query))
+    return read_all(connection, WarningRecord, query)
 
 
 def find_case_id(connection: Connection, recurrence: str) -> str:

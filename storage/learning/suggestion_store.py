@@ -14,7 +14,6 @@ from pendulum import DateTime
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Select,
     and_,
     case,
@@ -33,6 +32,7 @@ from domain.incident import CaseType
 from storage.customers.customer_tables import SUGGESTED, CustomerRow
 from storage.incidents.incidents import INCIDENT, RESPONSE, STEP, UnknownIncident
 from storage.learning.learning_tables import SuggestionRow, SuggestionVoiceRow
+from storage.rows import read_all, read_first
 from storage.types import UtcDateTime
 
 SUGGESTION = SuggestionRow.__table__  # type: ignore[attr-defined]
@@ -48,6 +48,48 @@ class UnknownSuggestion(UnknownIncident):
     """No such suggestion; the message says how to find the right one."""
 
 
+@dataclass(frozen=True, slots=True)
+class CustomerSuggestion:
+    """What a customer suggested, in their own words."""
+
+    id: str  # the customer's, ours
+    suggestion: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class UngroupedSuggestion(CustomerSuggestion):
+    """A suggestion that is in no group yet."""
+
+    answered_at: DateTime
+    incident_id: str  # after which it was made
+    drill: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionGroup:
+    """A group of suggestions in the same or nearly the same words, as recorded."""
+
+    number: int  # 3 of SUG-3
+    scope: str  # empty: of real customers; else the id of the drill they belong to
+    wording: str  # an example, without anybody's address or number; empty once its customer is forgotten
+    plain: str  # the same as it is compared
+    language: str
+    voices: int  # how many customers
+    first_at: DateTime
+    last_at: DateTime
+    agenda: str  # the newest agenda that it stood on
+    answer: str
+    answered_at: DateTime | None
+    answered_by: str
+    action: str  # id of the action that the answer opened; empty: none
+    action_ref: str | None  # its reference
+    tracker: str  # owed | sent | refused; empty: no tracker was asked
+    tracker_attempts: int
+    tracker_receipt: str
+    tracker_detail: str
+
+
 # --- gathering ---------------------------------------------------------------------------------------------------
 
 
@@ -57,7 +99,7 @@ def newest_suggestion_at(connection: Connection) -> DateTime | None:
     return found
 
 
-def list_ungrouped(connection: Connection, limit: int) -> list[Row[Any]]:
+def list_ungrouped(connection: Connection, limit: int) -> list[UngroupedSuggestion]:
     """List suggestions in no group yet, the earliest first: customer's id, words, language, incident, drill."""
     newest = newest_suggestion_at(connection)
     wanted = [
@@ -77,13 +119,14 @@ def list_ungrouped(connection: Connection, limit: int) -> list[Row[Any]]:
         .order_by(CUSTOMER.c.answered_at, CUSTOMER.c.id)
         .limit(limit)
     )  # fmt: skip
-    return list(connection.execute(query))
+    return read_all(connection, UngroupedSuggestion, query)
 
 
-def list_groups(connection: Connection, scope: str = "") -> list[Row[Any]]:
-    """List every group of real customers, or of a drill, the first one first."""
-    query = select(SUGGESTION).where(SUGGESTION.c.scope == scope).order_by(SUGGESTION.c.number)
-    return list(connection.execute(query))
+def list_compared_texts(connection: Connection, scope: str = "") -> dict[int, str]:
+    """Return the text by which each group is compared, of real customers or of a drill, the first group first."""
+    mine = (SUGGESTION.c.scope == scope, SUGGESTION.c.plain != "")
+    query = select(SUGGESTION.c.number, SUGGESTION.c.plain).where(*mine).order_by(SUGGESTION.c.number)
+    return {row.number: row.plain for row in connection.execute(query)}
 
 
 def add_group(connection: Connection, **values: Any) -> int:
@@ -94,7 +137,7 @@ def add_group(connection: Connection, **values: Any) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def add_to_group(connection: Connection, number: int, row: Row[Any]) -> None:
+def add_to_group(connection: Connection, number: int, row: UngroupedSuggestion) -> None:
     """Add a customer's suggestion to a group."""
     at = row.answered_at
     connection.execute(
@@ -105,17 +148,17 @@ def add_to_group(connection: Connection, number: int, row: Row[Any]) -> None:
     connection.execute(update(SUGGESTION).where(mine).values(voices=SUGGESTION.c.voices + 1, last_at=latest))
 
 
-def list_forgotten_examples(connection: Connection) -> list[Row[Any]]:
-    """List groups whose example is the words of a customer who was erased since."""
+def list_forgotten_examples(connection: Connection) -> list[int]:
+    """List the groups, by number, whose example is the words of a customer who was erased since."""
     query = (
-        select(SUGGESTION.c.number, SUGGESTION.c.scope)
+        select(SUGGESTION.c.number)
         .join(CUSTOMER, CUSTOMER.c.id == SUGGESTION.c.example)
         .where(CUSTOMER.c.state == "forgotten")
     )
-    return list(connection.execute(query))
+    return list(connection.execute(query).scalars())
 
 
-def find_other_example(connection: Connection, number: int) -> Row[Any] | None:
+def find_other_example(connection: Connection, number: int) -> CustomerSuggestion | None:
     """Find the first suggestion of a group whose customer is not erased."""
     query = (
         select(CUSTOMER.c.id, CUSTOMER.c.suggestion, CUSTOMER.c.language)
@@ -124,25 +167,25 @@ def find_other_example(connection: Connection, number: int) -> Row[Any] | None:
         .order_by(SUGGESTION_VOICE.c.at, CUSTOMER.c.id)
         .limit(1)
     )
-    return connection.execute(query).first()
+    return read_first(connection, CustomerSuggestion, query)
 
 
 # --- agenda, answer, tracker -------------------------------------------------------------------------------------
 
 
-def get_group(connection: Connection, name: str) -> Row[Any]:
+def get_group(connection: Connection, name: str) -> SuggestionGroup:
     """Return a group by its name, `SUG-3` or `3`.
 
     Raises:
         UnknownSuggestion: there is none.
     """
     wanted = name.strip().upper().removeprefix(SUGGESTION_PREFIX)
-    row = None
+    found = None
     if wanted.isascii() and wanted.isdigit() and len(wanted) <= 9:  # noqa: PLR2004 - no more than the column holds
-        row = connection.execute(_shown().where(SUGGESTION.c.number == int(wanted))).first()
-    if row is None:
+        found = read_first(connection, SuggestionGroup, _shown().where(SUGGESTION.c.number == int(wanted)))
+    if found is None:
         raise UnknownSuggestion(f"there is no suggestion {name[:60]!r}: `tocsin suggestions list --all` names them")
-    return row
+    return found
 
 
 def _shown() -> Select[Any]:
@@ -158,7 +201,7 @@ def update_groups(connection: Connection, numbers: Iterable[int], **values: Any)
 
 def list_suggestions(
     connection: Connection, *, scope: str | None = "", unanswered: bool = True, limit: int = 500
-) -> list[Row[Any]]:
+) -> list[SuggestionGroup]:
     """List groups with the reference and state of the action that their answer opened, the largest first.
 
     Args:
@@ -171,22 +214,22 @@ def list_suggestions(
     if unanswered:
         query = query.where(SUGGESTION.c.answered_at.is_(None))
     query = query.order_by(SUGGESTION.c.voices.desc(), SUGGESTION.c.number)
-    return list(connection.execute(query.limit(limit)))
+    return read_all(connection, SuggestionGroup, query.limit(limit))
 
 
-def list_due_for_tracker(connection: Connection, now: DateTime, limit: int) -> list[Row[Any]]:
+def list_due_for_tracker(connection: Connection, now: DateTime, limit: int) -> list[SuggestionGroup]:
     """List groups that are due to be posted to the issue tracker."""
     due = and_(SUGGESTION.c.tracker == "owed", SUGGESTION.c.tracker_next_at <= now)
-    return list(connection.execute(select(SUGGESTION).where(due).order_by(SUGGESTION.c.number).limit(limit)))
+    return read_all(connection, SuggestionGroup, _shown().where(due).order_by(SUGGESTION.c.number).limit(limit))
 
 
-def claim_for_tracker(connection: Connection, row: Row[Any], now: DateTime, until: DateTime) -> bool:
+def claim_for_tracker(connection: Connection, group: SuggestionGroup, now: DateTime, until: DateTime) -> bool:
     """Claim a group for posting until then; False where another process has it."""
     mine = and_(
-        SUGGESTION.c.number == row.number, SUGGESTION.c.tracker == "owed", SUGGESTION.c.tracker_next_at <= now,
-        SUGGESTION.c.tracker_attempts == row.tracker_attempts,
+        SUGGESTION.c.number == group.number, SUGGESTION.c.tracker == "owed", SUGGESTION.c.tracker_next_at <= now,
+        SUGGESTION.c.tracker_attempts == group.tracker_attempts,
     )  # fmt: skip
-    values = {"tracker_attempts": row.tracker_attempts + 1, "tracker_next_at": until}
+    values = {"tracker_attempts": group.tracker_attempts + 1, "tracker_next_at": until}
     return connection.execute(update(SUGGESTION).where(mine).values(values)).rowcount == 1
 
 
@@ -285,10 +328,10 @@ def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
 # --- what an agenda says of them ---------------------------------------------------------------------------------
 
 
-def list_groups_by_number(connection: Connection, numbers: Iterable[int]) -> list[Row[Any]]:
+def list_groups_by_number(connection: Connection, numbers: Iterable[int]) -> list[SuggestionGroup]:
     """List these groups, the largest first."""
-    query = select(SUGGESTION).where(SUGGESTION.c.number.in_(list(numbers)))
-    return list(connection.execute(query.order_by(SUGGESTION.c.voices.desc(), SUGGESTION.c.number)))
+    query = _shown().where(SUGGESTION.c.number.in_(list(numbers)))
+    return read_all(connection, SuggestionGroup, query.order_by(SUGGESTION.c.voices.desc(), SUGGESTION.c.number))
 
 
 def list_incidents_by_group(connection: Connection, numbers: Iterable[int]) -> dict[int, list[str]]:

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Column
 from sqlmodel import Field, SQLModel
 
-from storage.types import UtcDateTime
-
-
-def _time(*, nullable: bool = True, index: bool = False) -> Any:
-    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable, index=index))
+from storage.columns import time_field
 
 
 class OverrideRow(SQLModel, table=True):
@@ -22,12 +16,12 @@ class OverrideRow(SQLModel, table=True):
     id: str = Field(primary_key=True, max_length=64)
     role: str = Field(max_length=60)
     person: str = Field(max_length=60)
-    starts_at: datetime = _time(nullable=False)
-    ends_at: datetime = _time(nullable=False, index=True)
+    starts_at: datetime = time_field(nullable=False)
+    ends_at: datetime = time_field(nullable=False, index=True)
     reason: str = ""
     made_by: str = ""
-    made_at: datetime = _time(nullable=False)
-    ended_at: datetime | None = _time()  # before its time, by hand
+    made_at: datetime = time_field(nullable=False)
+    ended_at: datetime | None = time_field()  # before its time, by hand
     ended_by: str = ""
 
 
@@ -39,4 +33,4 @@ class HandoverRow(SQLModel, table=True):
     shift: str = Field(primary_key=True, max_length=40)  # when it began
     before: str = ""
     after: str = ""
-    made_at: datetime = _time(nullable=False)
+    made_at: datetime = time_field(nullable=False)

@@ -6,9 +6,9 @@ from typing import Any
 
 from pendulum import DateTime
 from sqlalchemy import Connection, Row, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.oncall import DutyChange, DutyOverride
+from storage.conflict_insert import insert_into
 from storage.oncall.oncall_tables import HandoverRow, OverrideRow
 
 OVERRIDE = OverrideRow.__table__  # type: ignore[attr-defined]
@@ -29,13 +29,12 @@ def get_override(connection: Connection, override_id: str) -> DutyOverride | Non
 
 def add_override(connection: Connection, one: DutyOverride) -> bool:
     """Add an override; False: one of that id is there already."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = {
         "id": one.id, "role": one.role, "person": one.person, "starts_at": one.start, "ends_at": one.end,
         "reason": one.reason, "made_by": one.by, "made_at": one.made_at, "ended_at": one.ended_at,
         "ended_by": one.ended_by,
     }  # fmt: skip
-    statement = dialect.insert(OVERRIDE).values(**values).on_conflict_do_nothing().returning(OVERRIDE.c.id)
+    statement = insert_into(connection, OVERRIDE).values(**values).on_conflict_do_nothing().returning(OVERRIDE.c.id)
     return connection.execute(statement).first() is not None
 
 
@@ -60,9 +59,8 @@ def is_handed_over(connection: Connection, change: DutyChange) -> bool:
 
 def claim_handover(connection: Connection, change: DutyChange, now: DateTime) -> bool:
     """Claim the handover of a change for this transaction; False: another process has it, or had it."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     values = {
         "role": change.role, "shift": change.shift, "before": change.before, "after": change.after, "made_at": now,
     }  # fmt: skip
-    statement = dialect.insert(HANDOVER).values(**values).on_conflict_do_nothing().returning(HANDOVER.c.role)
+    statement = insert_into(connection, HANDOVER).values(**values).on_conflict_do_nothing().returning(HANDOVER.c.role)
     return connection.execute(statement).first() is not None

@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, and_, delete, exists, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
 
-from domain.incident import CaseType
-from storage.incidents.incidents import INCIDENT, RESPONSE
+from domain.incident import CaseType, Incident
+from storage.conflict_insert import insert_into
+from storage.incidents.incidents import INCIDENT, RESPONSE, incident_from_row
 from storage.reviews.review_tables import DayFigureRow, RetrospectiveRow, ReviewRunRow
+from storage.rows import read_all, read_first
 
 REVIEW_RUN = ReviewRunRow.__table__  # type: ignore[attr-defined]
 RETROSPECTIVE = RetrospectiveRow.__table__  # type: ignore[attr-defined]
 DAY_FIGURE = DayFigureRow.__table__  # type: ignore[attr-defined]
 OVER = ("closed", "completed")
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRunRecord:
+    """A reviewed period as recorded."""
+
+    kind: str
+    period: str  # 2026-W47, 2026-11 ...
+    made_at: DateTime
+    late: bool  # a newer period was over already when it was made: it had been missed
+    document: str  # id of the document; empty: none was wanted
+    matter: str  # reference of the review that carries it to its owner
+    trouble: str  # why nobody was called for it
+
+
+@dataclass(frozen=True, slots=True)
+class RetrospectiveRecord:
+    """The retrospective of a case as recorded, but for its document."""
+
+    incident_id: str
+    made_at: DateTime
+    over_at: DateTime | None  # when the case was over, as the document says
+    matter: str  # reference of the review; empty: the case's own playbook holds it
+    words: dict[str, str]  # what people wrote: section -> text
+    next_at: DateTime | None  # when it is made anew with the effects; None: they are traced
 
 
 # --- periods -----------------------------------------------------------------------------------------------------
@@ -30,9 +57,7 @@ def last_run(connection: Connection, kind: str) -> str:
 
 def claim_period(connection: Connection, kind: str, period: str, **values: Any) -> bool:
     """Claim a period in the caller's transaction; False where another process has it and its results."""
-    statement = (
-        _dialect(connection).insert(REVIEW_RUN).values(kind=kind, period=period, **values).on_conflict_do_nothing()
-    )
+    statement = insert_into(connection, REVIEW_RUN).values(kind=kind, period=period, **values).on_conflict_do_nothing()
     return connection.execute(statement.returning(REVIEW_RUN.c.period)).scalar_one_or_none() is not None
 
 
@@ -50,10 +75,10 @@ def update_run(connection: Connection, kind: str, period: str, **values: Any) ->
     )
 
 
-def list_runs(connection: Connection, *, kind: str = "", limit: int = 50) -> list[Row[Any]]:
+def list_runs(connection: Connection, *, kind: str = "", limit: int = 50) -> list[ReviewRunRecord]:
     """List reviewed periods, the newest first."""
     query = select(REVIEW_RUN).order_by(REVIEW_RUN.c.ends_at.desc(), REVIEW_RUN.c.kind).limit(limit)
-    return list(connection.execute(query.where(REVIEW_RUN.c.kind == kind) if kind else query))
+    return read_all(connection, ReviewRunRecord, query.where(REVIEW_RUN.c.kind == kind) if kind else query)
 
 
 # --- matters of a span of time -----------------------------------------------------------------------------------
@@ -61,11 +86,11 @@ def list_runs(connection: Connection, *, kind: str = "", limit: int = 50) -> lis
 
 def list_cases(
     connection: Connection, start: DateTime, end: DateTime, natures: Sequence[CaseType], *, column: str = "declared_at"
-) -> list[Row[Any]]:
+) -> list[Incident]:
     """List the cases of these types whose `column` lies in [start, end), the oldest first; drills too."""
     when = INCIDENT.c[column]
     query = select(INCIDENT).where(INCIDENT.c.nature.in_([str(one) for one in natures]), when >= start, when < end)
-    return list(connection.execute(query.order_by(INCIDENT.c.number)))
+    return [incident_from_row(row) for row in connection.execute(query.order_by(INCIDENT.c.number))]
 
 
 # --- retrospectives ----------------------------------------------------------------------------------------------
@@ -105,15 +130,16 @@ def list_due_retrospectives(connection: Connection, now: DateTime, limit: int) -
     return list(connection.execute(query.order_by(RETROSPECTIVE.c.next_at).limit(limit)).scalars())
 
 
-def get_retrospective(connection: Connection, incident_id: str) -> Row[Any] | None:
+def get_retrospective(connection: Connection, incident_id: str) -> RetrospectiveRecord | None:
     """Return the retrospective of a case; None: there is none yet."""
-    return connection.execute(select(RETROSPECTIVE).where(RETROSPECTIVE.c.incident_id == incident_id)).first()
+    query = select(RETROSPECTIVE).where(RETROSPECTIVE.c.incident_id == incident_id)
+    return read_first(connection, RetrospectiveRecord, query)
 
 
 def save_retrospective(connection: Connection, incident_id: str, **values: Any) -> None:
     """Save a retrospective, in the place of an earlier one; columns not named stay."""
     new = {"matter": "", "words": {}, **values}
-    statement = _dialect(connection).insert(RETROSPECTIVE).values(incident_id=incident_id, **new)
+    statement = insert_into(connection, RETROSPECTIVE).values(incident_id=incident_id, **new)
     connection.execute(statement.on_conflict_do_update(index_elements=["incident_id"], set_=values))
 
 
@@ -122,7 +148,7 @@ def save_retrospective(connection: Connection, incident_id: str, **values: Any) 
 
 def save_day_figure(connection: Connection, day: str, metric: str, events: float, good: float, now: DateTime) -> None:
     """Save a day's share; an earlier one of more events stays: raw samples are deleted after a day."""
-    statement = _dialect(connection).insert(DAY_FIGURE).values(day=day, metric=metric, events=events, good=good, at=now)
+    statement = insert_into(connection, DAY_FIGURE).values(day=day, metric=metric, events=events, good=good, at=now)
     changed = {"events": events, "good": good, "at": now}
     more = statement.excluded.events >= DAY_FIGURE.c.events
     connection.execute(statement.on_conflict_do_update(index_elements=["day", "metric"], set_=changed, where=more))
@@ -138,7 +164,3 @@ def newest_day_figure_at(connection: Connection) -> DateTime | None:
     """When a day's share was saved last."""
     found: DateTime | None = connection.execute(select(func.max(DAY_FIGURE.c.at))).scalar_one_or_none()
     return found
-
-
-def _dialect(connection: Connection) -> Any:
-    return postgresql if connection.dialect.name == "postgresql" else sqlite

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import JSON, Column
 from sqlmodel import Field, SQLModel
 
-from storage.types import UtcDateTime
-
-
-def _time(*, nullable: bool = True, index: bool = False) -> Any:
-    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable, index=index))
+from storage.columns import json_field, time_field
 
 
 class ReviewRunRow(SQLModel, table=True):
@@ -21,8 +15,8 @@ class ReviewRunRow(SQLModel, table=True):
     __tablename__ = "review_run"
     kind: str = Field(primary_key=True, max_length=40)
     period: str = Field(primary_key=True, max_length=20)
-    ends_at: datetime = _time(nullable=False, index=True)
-    made_at: datetime = _time(nullable=False)
+    ends_at: datetime = time_field(nullable=False, index=True)
+    made_at: datetime = time_field(nullable=False)
     late: bool = False  # a newer period was over already when it was made: it had been missed
     document: str = ""  # id of the document; empty: none was wanted
     matter: str = ""  # reference of the review that carries it to its owner
@@ -34,11 +28,11 @@ class RetrospectiveRow(SQLModel, table=True):
 
     __tablename__ = "retrospective"
     incident_id: str = Field(primary_key=True, max_length=64)
-    made_at: datetime = _time(nullable=False)
-    over_at: datetime | None = _time()  # when the matter was over, as the document says
+    made_at: datetime = time_field(nullable=False)
+    over_at: datetime | None = time_field()  # when the matter was over, as the document says
     matter: str = ""  # reference of the review; empty: the matter's own playbook holds it
-    words: dict[str, str] = Field(default=None, sa_column=Column(JSON, nullable=False))  # section -> text
-    next_at: datetime | None = _time(index=True)  # when it is made anew with the effects; None: they are traced
+    words: dict[str, str] = json_field()  # section -> text
+    next_at: datetime | None = time_field(index=True)  # when it is made anew with the effects; None: they are traced
 
 
 class DayFigureRow(SQLModel, table=True):
@@ -49,4 +43,4 @@ class DayFigureRow(SQLModel, table=True):
     metric: str = Field(primary_key=True, max_length=80)
     events: float
     good: float
-    at: datetime = _time(nullable=False)
+    at: datetime = time_field(nullable=False)

@@ -27,22 +27,22 @@ _SHARES: Final = text(
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def list_series_labels(figures: SampleStore, lane: str, metric: str) -> dict[int, Mapping[str, str]]:
+def list_series_labels(figures: SampleStore, feed: str, metric: str) -> dict[int, Mapping[str, str]]:
     """Return the labels of each series of a metric on a feed, by its number."""
-    query = select(SERIES.c.id, SERIES.c.labels).where(SERIES.c.lane == lane, SERIES.c.metric == metric)
+    query = select(SERIES.c.id, SERIES.c.labels).where(SERIES.c.lane == feed, SERIES.c.metric == metric)
     with figures.database.read() as connection:
         return {row.id: json.loads(row.labels) for row in connection.execute(query)}
 
 
 def compute_shares(
-    figures: SampleStore, lane: str, metric: str, limit: float, start: DateTime, end: DateTime, step: timedelta
+    figures: SampleStore, feed: str, metric: str, limit: float, start: DateTime, end: DateTime, step: timedelta
 ) -> list[RollupSums]:
     """Like `read_history`, but `weighted` is the events of at least `limit`: over `events` it is their share.
 
     Of raw samples, so for as long as they are kept (26 hours after their arrival).
     """
     values = {
-        "lane": lane, "metric": metric, "limit": limit, "start": to_micros(start), "end": to_micros(end),
+        "lane": feed, "metric": metric, "limit": limit, "start": to_micros(start), "end": to_micros(end),
         "step": step // _MICROSECOND,
     }  # fmt: skip
     with figures.database.read() as connection:

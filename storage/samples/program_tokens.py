@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 
 from pendulum import DateTime
 from sqlalchemy import delete, insert, select
 
+from storage.hashed_secrets import hash_secret
 from storage.samples.sample_store import SampleStore, to_micros
 from storage.samples.sample_tables import TOKEN
 
@@ -17,7 +17,7 @@ def create_program_token(figures: SampleStore, name: str, now: DateTime) -> str:
     token = f"tocsin-source-{secrets.token_urlsafe(24)}"
     with figures.database.write() as connection:
         connection.execute(delete(TOKEN).where(TOKEN.c.name == name))
-        connection.execute(insert(TOKEN).values(hash=_hash(token), name=name, made_at=to_micros(now)))
+        connection.execute(insert(TOKEN).values(hash=hash_secret(token), name=name, made_at=to_micros(now)))
     return token
 
 
@@ -25,11 +25,6 @@ def find_program(figures: SampleStore, token: str) -> str | None:
     """Find the program of a token; None for an unknown one."""
     with figures.database.read() as connection:
         found: str | None = connection.execute(
-            select(TOKEN.c.name).where(TOKEN.c.hash == _hash(token))
+            select(TOKEN.c.name).where(TOKEN.c.hash == hash_secret(token))
         ).scalar_one_or_none()
     return found
-
-
-def _hash(token: str) -> str:
-    # As for people's tokens: 192 random bits need no slow hash.
-    return hashlib.sha256(token.encode()).hexdigest()

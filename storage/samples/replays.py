@@ -29,7 +29,7 @@ class Replay:
 
 
 def announce_position(
-    figures: SampleStore, lane: str, position: DateTime, now: DateTime, *, speed: float = 1.0, ended: bool = False
+    figures: SampleStore, feed: str, position: DateTime, now: DateTime, *, speed: float = 1.0, ended: bool = False
 ) -> Replay:
     """Record that everything before `position` was pushed; the first call makes the feed.
 
@@ -41,34 +41,34 @@ def announce_position(
     """
     at, present = to_micros(position), to_micros(now)
     with figures.database.write() as connection:
-        found = connection.execute(select(REPLAY).where(REPLAY.c.lane == lane).with_for_update()).first()
+        found = connection.execute(select(REPLAY).where(REPLAY.c.lane == feed).with_for_update()).first()
         if found is None:
             connection.execute(
                 insert(REPLAY).values(
-                    lane=lane, started_at=present, touched_at=present, speed=speed, from_at=at, position_at=at,
+                    lane=feed, started_at=present, touched_at=present, speed=speed, from_at=at, position_at=at,
                     ended_at=present if ended else None,
                 )
             )  # fmt: skip
         elif found.ended_at is not None and ended and at == found.position_at:
             pass  # said again: its answer was lost
         elif found.ended_at is not None:
-            raise ReplayEnded(f"the replay {lane} has ended: begin another one with --lane")
+            raise ReplayEnded(f"the replay {feed} has ended: begin another one with --lane")
         else:
             connection.execute(
-                update(REPLAY).where(REPLAY.c.lane == lane).values(
+                update(REPLAY).where(REPLAY.c.lane == feed).values(
                     touched_at=present, speed=speed, position_at=max(at, found.position_at),
                     ended_at=present if ended else None,
                 )
             )  # fmt: skip
-        kept = _find(connection, lane)
+        kept = _find(connection, feed)
     assert kept is not None  # noqa: S101 - written a line above
     return kept
 
 
-def find_replay(figures: SampleStore, lane: str) -> Replay | None:
+def find_replay(figures: SampleStore, feed: str) -> Replay | None:
     """Find the replay of that feed."""
     with figures.database.read() as connection:
-        return _find(connection, lane)
+        return _find(connection, feed)
 
 
 def list_replays(figures: SampleStore, *, running: bool = False) -> list[Replay]:
@@ -80,8 +80,8 @@ def list_replays(figures: SampleStore, *, running: bool = False) -> list[Replay]
         return [_replay(row) for row in connection.execute(query)]
 
 
-def _find(connection: Connection, lane: str) -> Replay | None:
-    row = connection.execute(select(REPLAY).where(REPLAY.c.lane == lane)).first()
+def _find(connection: Connection, feed: str) -> Replay | None:
+    row = connection.execute(select(REPLAY).where(REPLAY.c.lane == feed)).first()
     return _replay(row) if row else None
 
 

@@ -106,7 +106,7 @@ def _roll_chunk(connection: Connection) -> int:
 
 
 def read_history(
-    figures: SampleStore, lane: str, metric: str, start: DateTime, end: DateTime, step: timedelta = timedelta(minutes=1)
+    figures: SampleStore, feed: str, metric: str, start: DateTime, end: DateTime, step: timedelta = timedelta(minutes=1)
 ) -> list[RollupSums]:
     """Read each series of a metric, step by step from `start`: the whole minutes that begin in [start, end).
 
@@ -117,7 +117,7 @@ def read_history(
         found = connection.execute(
             _COURSE,
             {
-                "lane": lane, "metric": metric, "start": first, "end": last, "start_at": first * MINUTE,
+                "lane": feed, "metric": metric, "start": first, "end": last, "start_at": first * MINUTE,
                 "end_at": last * MINUTE, "step": max(1, step // timedelta(minutes=1)),
             },
         )  # fmt: skip
@@ -200,18 +200,18 @@ def _old_rollups(figures: SampleStore, before: int) -> int:
 
 def _old_replays(figures: SampleStore, before: int, most: int) -> int:
     with figures.database.read() as connection:
-        lanes = list(connection.execute(select(REPLAY.c.lane).where(REPLAY.c.touched_at < before)).scalars())
-    for lane in lanes:
-        _chunks(figures, lambda connection, lane=lane: _part_of(connection, lane), most)
+        feeds = list(connection.execute(select(REPLAY.c.lane).where(REPLAY.c.touched_at < before)).scalars())
+    for feed in feeds:
+        _chunks(figures, lambda connection, feed=feed: _part_of(connection, feed), most)
         with figures.database.write() as connection:
-            connection.execute(delete(REPLAY).where(REPLAY.c.lane == lane))
-    return len(lanes)
+            connection.execute(delete(REPLAY).where(REPLAY.c.lane == feed))
+    return len(feeds)
 
 
-def _part_of(connection: Connection, lane: str) -> int:
+def _part_of(connection: Connection, feed: str) -> int:
     """Delete some series of a feed, with their minutes and samples."""
     lock_store(connection)
-    ids = list(connection.execute(select(SERIES.c.id).where(SERIES.c.lane == lane).limit(_SERIES_CHUNK)).scalars())
+    ids = list(connection.execute(select(SERIES.c.id).where(SERIES.c.lane == feed).limit(_SERIES_CHUNK)).scalars())
     if ids:
         connection.execute(delete(ROLLUP).where(ROLLUP.c.series_id.in_(ids)))
         connection.execute(delete(SAMPLE).where(SAMPLE.c.series_id.in_(ids)))

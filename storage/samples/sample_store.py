@@ -18,9 +18,9 @@ from typing import Any, Final
 import pendulum
 from pendulum import DateTime
 from sqlalchemy import Connection, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.durations import elapsed, later
+from storage.conflict_insert import insert_into
 from storage.database import Database, StorageError
 from storage.samples.sample_tables import COUNTER, REPLAY, SERIES
 from storage.schema import DatabaseSchema, read_revision, upgrade_schema
@@ -170,11 +170,11 @@ class SampleStore:
         late = sum(row[4] for row in rows)
         return BatchResult(inserted, len(rows) - inserted, late, crowded)
 
-    def _horizon(self, connection: Connection, lane: str, now: DateTime) -> int:
+    def _horizon(self, connection: Connection, feed: str, now: DateTime) -> int:
         """The time before which samples are history. A replay has its own present: its position."""
-        if lane == LIVE_FEED:
+        if feed == LIVE_FEED:
             return to_micros(now - STALE_AFTER)
-        found = connection.execute(select(REPLAY.c.position_at).where(REPLAY.c.lane == lane)).scalar()
+        found = connection.execute(select(REPLAY.c.position_at).where(REPLAY.c.lane == feed)).scalar()
         return 0 if found is None else int(found) - STALE_AFTER // _MICROSECOND
 
     def _numbers(self, connection: Connection, batch: SampleBatch) -> list[int | None]:
@@ -187,14 +187,13 @@ class SampleStore:
             ids = list(map(known.get, batch.names))
         return ids
 
-    def _known(self, connection: Connection, lane: str) -> dict[SeriesName, int]:
-        rows = connection.execute(select(SERIES.c.id, SERIES.c.metric, SERIES.c.labels).where(SERIES.c.lane == lane))
-        self._ids[lane] = {(row.metric, row.labels): row.id for row in rows}
-        return self._ids[lane]
+    def _known(self, connection: Connection, feed: str) -> dict[SeriesName, int]:
+        rows = connection.execute(select(SERIES.c.id, SERIES.c.metric, SERIES.c.labels).where(SERIES.c.lane == feed))
+        self._ids[feed] = {(row.metric, row.labels): row.id for row in rows}
+        return self._ids[feed]
 
-    def _make(self, connection: Connection, lane: str, name: SeriesName) -> int:
-        dialect: Any = sqlite if self.database.is_sqlite else postgresql
-        new = dialect.insert(SERIES).values(lane=lane, metric=name[0], labels=name[1])
+    def _make(self, connection: Connection, feed: str, name: SeriesName) -> int:
+        new = insert_into(connection, SERIES).values(lane=feed, metric=name[0], labels=name[1])
         # Another process may have made it a moment ago: then this changes nothing and gives its number.
         same = new.on_conflict_do_update(
             index_elements=["lane", "metric", "labels"], set_={"metric": new.excluded.metric}
@@ -227,7 +226,7 @@ class SampleStore:
             ]
 
     def between(
-        self, lane: str, metric: str | None, start: DateTime, end: DateTime, *, until: int | None = None
+        self, feed: str, metric: str | None, start: DateTime, end: DateTime, *, until: int | None = None
     ) -> SampleColumns:
         """Read raw samples with start <= at < end, by series and time. `metric` None: of all metrics.
 
@@ -240,7 +239,7 @@ class SampleStore:
         )
         with self.database.read() as connection:
             rows = _fetch(
-                connection, query, lane=lane, metric=metric or "", all=int(metric is None), start=to_micros(start),
+                connection, query, lane=feed, metric=metric or "", all=int(metric is None), start=to_micros(start),
                 end=to_micros(end), until=2**62 if until is None else until,
             )  # fmt: skip
         return SampleColumns.of(rows)
@@ -282,8 +281,7 @@ def get_counter(connection: Connection, name: str) -> int:
 
 def set_counter(connection: Connection, name: str, value: int) -> None:
     """Set a counter of the store."""
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(COUNTER).values(name=name, value=value)
+    statement = insert_into(connection, COUNTER).values(name=name, value=value)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from pendulum import DateTime
 from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from domain.durations import later
+from storage.conflict_insert import insert_into
 from storage.samples.sample_store import SampleStore, from_micros, to_micros
 from storage.samples.sample_tables import SOURCE
 
@@ -31,14 +31,13 @@ class SourceState:
 def claim_source(figures: SampleStore, name: str, now: DateTime, lease: timedelta) -> DateTime | None:
     """Claim the turn to poll a source for the lease; None if it is ours, else when to try again."""
     present = to_micros(now)
-    dialect = postgresql if not figures.database.is_sqlite else sqlite
-    fresh = dialect.insert(SOURCE).values(name=name, next_at=present, error="", failures=0, samples=0)
     taken = (
         update(SOURCE)
         .where(SOURCE.c.name == name, SOURCE.c.next_at <= present)
         .values(next_at=to_micros(now + lease))
     )  # fmt: skip
     with figures.database.write() as connection:
+        fresh = insert_into(connection, SOURCE).values(name=name, next_at=present, error="", failures=0, samples=0)
         connection.execute(fresh.on_conflict_do_nothing(index_elements=["name"]))
         if connection.execute(taken).rowcount:
             return None

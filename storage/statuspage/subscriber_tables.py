@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Column, Text
 from sqlmodel import Field, SQLModel
 
-from storage.types import UtcDateTime
-
-
-def _time(*, nullable: bool = True, index: bool = False) -> Any:
-    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable, index=index))
+from storage.columns import text_field, time_field
 
 
 class SubscriberRow(SQLModel, table=True):
@@ -21,8 +15,8 @@ class SubscriberRow(SQLModel, table=True):
     __tablename__ = "subscriber"
     id: str = Field(primary_key=True, max_length=40)
     mark: str = Field(unique=True, max_length=64)  # a keyed hash of the address: known again, not to be read back
-    sealed: str = Field(default="", sa_column=Column(Text, nullable=False))
+    sealed: str = text_field()
     language: str = Field(max_length=10)
-    made_at: datetime = _time(nullable=False, index=True)
-    asked_at: datetime = _time(nullable=False)  # when they were last asked to confirm
-    confirmed_at: datetime | None = _time(index=True)  # None: not yet
+    made_at: datetime = time_field(nullable=False, index=True)
+    asked_at: datetime = time_field(nullable=False)  # when they were last asked to confirm
+    confirmed_at: datetime | None = time_field(index=True)  # None: not yet

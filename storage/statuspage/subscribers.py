@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from pendulum import DateTime
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
+from storage.rows import read_all, read_first
 from storage.statuspage.subscriber_tables import SubscriberRow
 
 SUBSCRIBER = SubscriberRow.__table__  # type: ignore[attr-defined]
 
 
-def find_subscriber(connection: Connection, mark: str) -> Row[Any] | None:
+@dataclass(frozen=True, slots=True)
+class SubscriberRecord:
+    """A subscriber to statements as recorded."""
+
+    id: str
+    sealed: str  # the address, for `ContactVault.open`
+    language: str
+    asked_at: DateTime  # when they were last asked to confirm
+    confirmed_at: DateTime | None  # None: not yet
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedSubscriber:
+    """A subscriber who confirmed, as far as a statement needs it."""
+
+    id: str
+    language: str
+
+
+def find_subscriber(connection: Connection, mark: str) -> SubscriberRecord | None:
     """Find the subscriber with that mark."""
-    return connection.execute(select(SUBSCRIBER).where(SUBSCRIBER.c.mark == mark)).first()
+    return read_first(connection, SubscriberRecord, select(SUBSCRIBER).where(SUBSCRIBER.c.mark == mark))
 
 
-def get_subscriber(connection: Connection, subscriber: str) -> Row[Any] | None:
+def get_subscriber(connection: Connection, subscriber: str) -> SubscriberRecord | None:
     """Return the subscriber of that id; None if they left."""
-    return connection.execute(select(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber)).first()
+    return read_first(connection, SubscriberRecord, select(SUBSCRIBER).where(SUBSCRIBER.c.id == subscriber))
 
 
 def add_subscriber(connection: Connection, mark: str, sealed: str, language: str, now: DateTime) -> str:
@@ -64,12 +83,14 @@ def count_unconfirmed(connection: Connection, since: DateTime) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def list_confirmed(connection: Connection, by: DateTime, after: str = "", limit: int = 500) -> Sequence[Row[Any]]:
+def list_confirmed(
+    connection: Connection, by: DateTime, after: str = "", limit: int = 500
+) -> list[ConfirmedSubscriber]:
     """List ids and languages of those who had confirmed by then, in the order of their ids."""
     query = select(SUBSCRIBER.c.id, SUBSCRIBER.c.language).where(
         SUBSCRIBER.c.confirmed_at <= by, SUBSCRIBER.c.id > after
     )
-    return connection.execute(query.order_by(SUBSCRIBER.c.id).limit(limit)).all()
+    return read_all(connection, ConfirmedSubscriber, query.order_by(SUBSCRIBER.c.id).limit(limit))
 
 
 def has_confirmed(connection: Connection) -> bool:

@@ -7,7 +7,10 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, expect, sync_playwright
+
+# A bound, not a promise: how quick a page is is measured by benchmarks/pages.py, on a machine that does nothing else.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from storage.accounts import failed_logins, sessions_and_tokens
 from storage.accounts import user_accounts as rows
 from storage.accounts.user_accounts import Account
 from storage.database import StorageError
+from storage.hashed_secrets import hash_secret
 from tests.installations import installation_harness
 
 PASSWORD = "correct horse battery"
@@ -57,6 +58,14 @@ def test_a_password_is_kept_as_argon2_alone(small: Installation) -> None:
     assert kept.password.startswith("$argon2id$")
     assert PASSWORD not in repr(kept)
     assert kept.password not in repr(kept)
+
+
+def test_a_password_costs_who_guesses_forty_eight_megabytes_and_two_rounds_each(
+    monkeypatch: pytest.MonkeyPatch, shipped_cost_of_a_password: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(accounts, "_MEMORY_KIB", shipped_cost_of_a_password[0])
+    monkeypatch.setattr(accounts, "_ROUNDS", shipped_cost_of_a_password[1])
+    assert accounts._hasher.__wrapped__().hash(PASSWORD).startswith("$argon2id$v=19$m=49152,t=2,p=1$")
 
 
 @pytest.mark.parametrize("password", ["short", "alice alice alice", "aaaaaaaaaaaaaaaa", "x" * 400])
@@ -140,7 +149,7 @@ def test_a_password_in_the_field_of_the_name_stands_in_no_log(small: Installatio
     with pytest.raises(LoginRefused):
         accounts.log_in(small, PASSWORD, "", NOW, HERE)
     with small.database.read() as connection:
-        assert all(PASSWORD not in str(tuple(row)) for row in audit.read_entries(connection))
+        assert all(PASSWORD not in str(row) for row in audit.read_entries(connection))
 
 
 def test_a_session_is_new_at_each_login_and_the_one_before_ends(installation: Installation) -> None:
@@ -163,7 +172,7 @@ def test_a_session_ends_when_idle_and_in_any_case(installation: Installation) ->
     secret = accounts.open_session(installation, account, NOW, HERE)
     assert _alive(installation, secret, NOW.add(hours=23))
     assert not _alive(installation, secret, NOW.add(hours=25)), "idle for a day"
-    digest = rows.hash_secret(secret)
+    digest = hash_secret(secret)
     for day in range(1, 8):
         with installation.database.write() as connection:
             sessions_and_tokens.touch_session(connection, digest, NOW.add(days=day))
@@ -173,7 +182,7 @@ def test_a_session_ends_when_idle_and_in_any_case(installation: Installation) ->
 def test_out_is_out_at_once(small: Installation) -> None:
     account = accounts.log_in(small, "alice", PASSWORD, NOW, HERE)
     here, there = (accounts.open_session(small, account, NOW, HERE) for _ in range(2))
-    accounts.set_password(small, "alice", "another horse battery", AuditActor(), keep=rows.hash_secret(here))
+    accounts.set_password(small, "alice", "another horse battery", AuditActor(), keep=hash_secret(here))
     assert _alive(small, here, NOW)
     assert not _alive(small, there, NOW)
     assert accounts.log_out_everywhere(small, "alice", AuditActor()) == 1

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.served import Served, check, served
+from tests.typed import type_ as typed_
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,16 +28,8 @@ def web(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
 def type_(web: Served | None, *words: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "LC_"))}
     port = {"TOCSIN_PORT": str(web.port)} if web else {}
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", *words],
-        cwd=ROOT,
-        env={**clean, **port, "COLUMNS": "120", "TZ": "Asia/Shanghai", **environment},
-        input=typed,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
+    given = {**clean, **port, "COLUMNS": "120", "TZ": "Asia/Shanghai", **environment}
+    return typed_(*words, environment=given, typed=typed)
 
 
 def ok(web: Served | None, *words: str, **more: str) -> str:

@@ -15,16 +15,15 @@ import pytest
 from engine.home import prepare_home
 from storage.settings import load_settings
 from tests.served import check, served
+from tests.typed import type_ as typed_
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
 
 
 def tocsin(home: Path, *words: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    code = "from cli.main import main; main()"
     given = {**os.environ, "TOCSIN_HOME": str(home), "LC_ALL": "C.UTF-8", **environment}
-    command = [sys.executable, "-c", code, *words]
-    return subprocess.run(command, cwd=ROOT, env=given, input=typed, capture_output=True, text=True, check=False)
+    return typed_(*words, environment=given, typed=typed)
 
 
 def answer(schema: str, home: Path, *words: str, typed: str = "") -> dict[str, Any]:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pendulum
 import pytest
 
 from channels.directory import ChannelDirectory
@@ -17,6 +16,7 @@ from engine.customers.recipient_address import send_to_recipient
 from engine.customers.survey_schedule import run_due
 from engine.delivery.deliver import Deliverer
 from engine.home import SAMPLE_HOME
+from engine.process import clock
 from playbooks.followup_file import shipped_followup_plan
 from tests.customers import plan_text, row
 from tests.integration.test_customers_privacy import MAIL, PHONE, holding
@@ -38,8 +38,8 @@ def test_a_newcomer_sees_surveys_in_the_inbox_and_the_inbox_keeps_no_contact(web
     taken = valid("customers-taken", web.post(ref, "customers", {"customers": rows}))
     assert taken["taken"] == 3
     assert web.post(ref, "close", {"id": "close-1", "reason": "over"}).is_success
-    run_due(web.installation.customers, pendulum.now("UTC"))
-    sender = Deliverer(web.installation, "test", lambda: pendulum.now("UTC"))
+    run_due(web.installation.customers, clock.now())
+    sender = Deliverer(web.installation, "test", clock.now)
     sender.deliver()
     sender.close()
     found = web.client.get("/inbox/api/messages").json()["messages"]

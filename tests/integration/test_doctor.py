@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from engine.check.infrastructure import check_storage
 from engine.check.prefect_schedules import list_deployments
 from tests.installations import InstallationHarness, installation_fixture, sqlite_installation_fixture  # noqa: F401 - fixtures
 from tests.served import check
+from tests.typed import type_ as typed_
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,10 +55,7 @@ def prefect(version: str = "3.8.9", paused: str = "") -> Iterator[str]:
 
 def doctor(installation: InstallationHarness, **environment: str) -> dict[str, dict[str, Any]]:
     given = {"TOCSIN_HOME": str(installation.installation.settings.home), "TOCSIN_PORT": "1", **environment}
-    done = subprocess.run(
-        [sys.executable, "-m", "cli.main", "doctor", "--json"],
-        cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+    done = typed_("doctor", "--json", environment={**os.environ, **given})
     assert done.returncode == 1, done.stderr
     return {one["what"]: one for one in check("doctor", json.loads(done.stdout))["findings"]}
 

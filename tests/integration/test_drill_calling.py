@@ -81,7 +81,7 @@ def test_the_warning_is_real_marked_and_its_acknowledgement_known(
     assert heard.called is not None
     assert heard.acknowledged - heard.called == pytest.approx(7.0)
     with installation.installation.database.read() as connection:
-        (row,) = warnings.list_warnings(connection, lane=drill_feed("20261102-030000"), standing_only=False)
+        (row,) = warnings.list_warnings(connection, feed=drill_feed("20261102-030000"), standing_only=False)
         assert row.ended_at is not None
         assert warnings.list_warnings(connection, standing_only=False) == [], "no live warning"
         assert board.count_open(connection) == 0
@@ -146,7 +146,7 @@ def test_nobody_real_is_called_unless_the_plan_says_so(tmp_path: Path) -> None:
         owners = replace(plan, call=DrillCall("owners"))
         assert "leads elsewhere" in asyncio.run(course(owners, auto=True)), "nobody simulated acts beside real people"
         with installation.installation.database.read() as connection:
-            assert warnings.list_warnings(connection, lane=None, standing_only=False) == []
+            assert warnings.list_warnings(connection, feed=None, standing_only=False) == []
         assert asyncio.run(course(owners, auto=False)) == ""
         off = choose_owner_call(
             installation.installation, replace(plan, call=DrillCall("nobody")), "d", installation.clock, auto=False

@@ -68,9 +68,9 @@ KILLED = """
 import asyncio, sys, json
 from pathlib import Path
 from tests.integration.test_drill_faults import fault_of
-from engine.drill.fault_injection import FaultKeeper
+from engine.drill.fault_injection import FaultInjector
 async def main():
-    await FaultKeeper(fault_of(int(sys.argv[1])), Path(sys.argv[2]), "D-1", None).inject()
+    await FaultInjector(fault_of(int(sys.argv[1])), Path(sys.argv[2]), "D-1", None).inject()
     print("broken", flush=True)
     await asyncio.sleep(600)
 asyncio.run(main())

@@ -146,7 +146,7 @@ def test_killed_in_any_phase_it_leaves_nothing(tmp_path: Path, home: Path, phase
             kept = documents.list_documents(connection, kind="drill")
             assert len(kept) == 1
             document = documents.load_document(connection, kept[0].id)
-            assert warnings.list_warnings(connection, lane=drill_feed(folder.name)) == []
+            assert warnings.list_warnings(connection, feed=drill_feed(folder.name)) == []
         assert document is not None
         if phase == "report":  # everything was known: the verdict is the drill's own
             assert document.data["verdict"] in ("PASS", "FAIL")

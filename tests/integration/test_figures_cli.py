@@ -14,6 +14,7 @@ from typing import Any
 import pendulum
 import pytest
 
+from engine.process import clock
 from storage.samples.replays import announce_position, find_replay
 from storage.samples.sample_store import open_sample_store
 from tests.served import Served, check, served
@@ -53,11 +54,11 @@ def type_(web: Served, *words: str, **environment: str) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def figures_of(web: Served, lane: str = "") -> list[tuple[int, float]]:
+def figures_of(web: Served, feed: str = "") -> list[tuple[int, float]]:
     store = open_sample_store(web.installation.settings)
     try:
         start, end = pendulum.datetime(2000, 1, 1), pendulum.datetime(2100, 1, 1)
-        columns = store.between(lane, None, start, end)
+        columns = store.between(feed, None, start, end)
         return sorted(zip(columns.at, columns.value, strict=True))
     finally:
         store.close()
@@ -76,7 +77,7 @@ def day(
 
 
 def test_a_file_is_pushed_and_its_bad_lines_are_named(web: Served, tmp_path: Path) -> None:
-    path = day(tmp_path, 1_200, every=1, begin=pendulum.now("UTC").subtract(minutes=30).isoformat())
+    path = day(tmp_path, 1_200, every=1, begin=clock.now().subtract(minutes=30).isoformat())
     lines = path.read_text().splitlines()
     lines[5] = lines[5].replace(",response_time,4", ",response_time,four")
     lines[1100] = lines[1100].replace("response_time", "response time")
@@ -102,7 +103,7 @@ def test_every_bad_line_is_named_where_a_batch_has_hundreds(web: Served, tmp_pat
 
 def test_metrics_that_nobody_declared_are_said(web: Served, tmp_path: Path) -> None:
     path = tmp_path / "f.csv"
-    path.write_text(f"time,metric,value\n{pendulum.now('UTC').isoformat()},respones_time,1\n")
+    path.write_text(f"time,metric,value\n{clock.now().isoformat()},respones_time,1\n")
     status, _, err = type_(web, "push", str(path))
     assert status == 0
     assert "perhaps misspelt: respones_time" in err
@@ -208,9 +209,9 @@ def test_a_token_opens_the_way_for_figures(web: Served, tmp_path: Path) -> None:
     assert status == 0
     token: dict[str, Any] = check("samples-token", json.loads(out))
     headers = {"authorization": f"Bearer {token['token']}", "x-forwarded-for": "10.0.0.1"}
-    sample = {"metric": "csat", "time": pendulum.now("UTC").isoformat(), "value": 4}
+    sample = {"metric": "csat", "time": clock.now().isoformat(), "value": 4}
     assert web.client.post("/api/samples", json=[sample], headers=headers).status_code == 202
-    path = day(tmp_path, 3, begin=pendulum.now("UTC").isoformat(), every=0.1)
+    path = day(tmp_path, 3, begin=clock.now().isoformat(), every=0.1)
     assert type_(web, "push", str(path), TOCSIN_TOKEN=token["token"])[0] == 0
     assert "nobody's" in type_(web, "push", str(path), TOCSIN_TOKEN="wrong")[2]
 
@@ -218,7 +219,7 @@ def test_a_token_opens_the_way_for_figures(web: Served, tmp_path: Path) -> None:
 def test_a_position_may_be_announced_by_any_program(web: Served) -> None:
     store = open_sample_store(web.installation.settings)
     try:
-        announce_position(store, "replay-b", pendulum.datetime(2026, 3, 2), pendulum.now("UTC"))
+        announce_position(store, "replay-b", pendulum.datetime(2026, 3, 2), clock.now())
     finally:
         store.close()
     assert web.client.get("/api/replays/replay-b").json()["speed"] == 1.0

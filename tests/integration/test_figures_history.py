@@ -37,10 +37,10 @@ def figures_fixture(home: Path, database_url: str) -> Iterator[SampleStore]:
 
 
 def push(
-    figures: SampleStore, *samples: tuple[float, float, float], lane: str = "", now: pendulum.DateTime = NOW
+    figures: SampleStore, *samples: tuple[float, float, float], feed: str = "", now: pendulum.DateTime = NOW
 ) -> None:
     """Seconds before NOW, value, events."""
-    made = SampleBatch(lane)
+    made = SampleBatch(feed)
     for ago, value, events in samples:
         made.add(("aht", canonical_labels({"channel": "chat"})), to_micros(NOW) - round(ago * 1e6), value, events)
     figures.take([made], now)
@@ -51,8 +51,8 @@ def count(figures: SampleStore, table: str) -> int:
         return int(connection.execute(select(func.count()).select_from(METADATA.tables[table])).scalar_one())
 
 
-def the_one(figures: SampleStore, lane: str = "") -> RollupSums:
-    (found,) = read_history(figures, lane, "aht", NOW - HOUR, NOW, HOUR)
+def the_one(figures: SampleStore, feed: str = "") -> RollupSums:
+    (found,) = read_history(figures, feed, "aht", NOW - HOUR, NOW, HOUR)
     return found
 
 
@@ -105,7 +105,7 @@ def test_steps_are_counted_from_the_start(figures: SampleStore) -> None:
 
 def test_the_end_is_left_out_and_lanes_do_not_mix(figures: SampleStore) -> None:
     push(figures, (60, 1, 1), (0, 2, 1))
-    push(figures, (60, 100, 1), lane="replay-a")
+    push(figures, (60, 100, 1), feed="replay-a")
     for _ in range(2):
         assert the_one(figures).total == 1
         assert the_one(figures, "replay-a").total == 100
@@ -157,7 +157,7 @@ def test_old_minutes_go_and_so_do_series_of_which_nothing_is_left(figures: Sampl
 
 
 def test_a_replay_is_forgotten_as_a_whole_and_only_when_it_is_silent(figures: SampleStore) -> None:
-    push(figures, (86_400 * 1000, 10, 1), lane="replay-a")
+    push(figures, (86_400 * 1000, 10, 1), feed="replay-a")
     push(figures, (50, 10, 1))
     announce_position(figures, "replay-a", NOW - timedelta(days=999), NOW)
     roll_up(figures)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pendulum
 import pytest
 
+from engine.process import clock
 from storage.database import StorageError
 from storage.samples.program_tokens import create_program_token
 from storage.samples.sample_store import open_sample_store
@@ -29,7 +29,7 @@ def web_fixture(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
 
 
 def sample(ago: float = 10, value: float = 4, **more: Any) -> dict[str, Any]:
-    return {"metric": "csat", "time": pendulum.now("UTC").subtract(seconds=ago).isoformat(), "value": value, **more}
+    return {"metric": "csat", "time": clock.now().subtract(seconds=ago).isoformat(), "value": value, **more}
 
 
 def kept(web: Served) -> list[float]:
@@ -130,7 +130,7 @@ def test_a_database_that_cannot_be_written_is_503_and_acknowledges_nothing(
 
 def test_who_pushes_is_asked_as_everywhere(web: Served) -> None:
     figures = open_sample_store(web.installation.settings)
-    program = create_program_token(figures, "crm", pendulum.now("UTC"))
+    program = create_program_token(figures, "crm", clock.now())
     figures.close()
 
     def status(**headers: str) -> int:
@@ -147,7 +147,7 @@ def test_who_pushes_is_asked_as_everywhere(web: Served) -> None:
 
 def test_a_program_that_pushes_figures_gives_no_commands(web: Served) -> None:
     figures = open_sample_store(web.installation.settings)
-    program = create_program_token(figures, "crm", pendulum.now("UTC"))
+    program = create_program_token(figures, "crm", clock.now())
     figures.close()
     headers = {"authorization": f"Bearer {program}"}
     assert web.client.post("/api/incidents", json={"title": "x"}, headers=headers).status_code == 401
@@ -177,8 +177,8 @@ def test_a_replay_says_where_it_is(web: Served) -> None:
         ("replay-a", {}, 422),
     ],
 )
-def test_a_replay_that_cannot_be_is_refused(web: Served, lane: str, form: dict[str, Any], status: int) -> None:
-    assert valid("error", web.client.put(f"/api/replays/{lane}", json=form), status)["error"]
+def test_a_replay_that_cannot_be_is_refused(web: Served, feed: str, form: dict[str, Any], status: int) -> None:
+    assert valid("error", web.client.put(f"/api/replays/{feed}", json=form), status)["error"]
 
 
 def test_sources_are_shown_with_what_is_wrong(web: Served, home: Path) -> None:
@@ -187,7 +187,7 @@ def test_sources_are_shown_with_what_is_wrong(web: Served, home: Path) -> None:
         "sources:\n  desk:\n    kind: sql\n    url_env: DESK_URL\n    query: SELECT 1 AS value\n    metric: backlog\n"
     )
     figures = open_sample_store(web.installation.settings)
-    record_failure(figures, "desk", pendulum.now("UTC"), "no answer within 10 s", lambda _: timedelta(minutes=1))
+    record_failure(figures, "desk", clock.now(), "no answer within 10 s", lambda _: timedelta(minutes=1))
     figures.close()
     (home / "sources.yaml").write_text(text)
     pause = threading.Event()

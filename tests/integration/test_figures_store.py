@@ -33,8 +33,8 @@ NOW = pendulum.datetime(2026, 3, 14, 3, 0)
 
 
 @pytest.fixture(name="settings")
-def settings_fixture(home: Path, database_url: str) -> Settings:
-    return load_settings(home=home, database_url=database_url)
+def settings_fixture(home: Path, empty_database_url: str) -> Settings:
+    return load_settings(home=home, database_url=empty_database_url)
 
 
 @pytest.fixture(name="figures")
@@ -44,9 +44,9 @@ def figures_fixture(settings: Settings) -> Iterator[SampleStore]:
     opened.close()
 
 
-def batch(*samples: tuple[float, float], metric: str = "csat", lane: str = "", **labels: str) -> SampleBatch:
+def batch(*samples: tuple[float, float], metric: str = "csat", feed: str = "", **labels: str) -> SampleBatch:
     """Samples of one series: seconds before NOW, value."""
-    made = SampleBatch(lane)
+    made = SampleBatch(feed)
     for ago, value in samples:
         made.add((metric, canonical_labels(labels)), to_micros(NOW) - round(ago * 1e6), value, 1.0)
     return made
@@ -125,7 +125,7 @@ def test_a_repeat_counts_once_within_a_batch_and_after(figures: SampleStore) -> 
     again = figures.take([batch((30, 4), (30, 5), (29, 4))], NOW)[0]
     assert (first.taken, first.duplicates) == (2, 1)
     assert (again.taken, again.duplicates) == (1, 2)
-    elsewhere = figures.take([batch((30, 4), channel="chat"), batch((30, 4), lane="replay-a")], NOW)
+    elsewhere = figures.take([batch((30, 4), channel="chat"), batch((30, 4), feed="replay-a")], NOW)
     assert [one.taken for one in elsewhere] == [1, 1]
 
 
@@ -156,7 +156,7 @@ def test_columns_are_ready_for_numpy(figures: SampleStore) -> None:
 
 
 def test_between_is_by_time_with_the_end_left_out(figures: SampleStore) -> None:
-    figures.take([batch((10, 1), (30, 2), (20, 3)), batch((20, 4), metric="nps"), batch((20, 5), lane="replay-a")], NOW)
+    figures.take([batch((10, 1), (30, 2), (20, 3)), batch((20, 4), metric="nps"), batch((20, 5), feed="replay-a")], NOW)
     found = figures.between("", "csat", NOW.subtract(seconds=30), NOW.subtract(seconds=10))
     assert list(found.value) == [2, 3]
     assert sorted(figures.between("", None, NOW.subtract(seconds=30), NOW).value) == [1, 2, 3, 4]
@@ -170,9 +170,9 @@ def test_late_samples_are_marked_and_a_replay_has_its_own_present(figures: Sampl
     taken = figures.take([batch((900, 1), (901, 2), (10, 3))], NOW)[0]
     assert (taken.taken, taken.late) == (3, 1)
     assert [(row[4], row[6]) for row in everything(figures)] == [(1, 0), (2, 1), (3, 0)]
-    assert figures.take([batch((90_000, 1), lane="replay-a")], NOW)[0].late == 0
+    assert figures.take([batch((90_000, 1), feed="replay-a")], NOW)[0].late == 0
     announce_position(figures, "replay-a", NOW.subtract(seconds=80_000), NOW)
-    assert figures.take([batch((80_900, 1), (80_901, 1), lane="replay-a")], NOW)[0].late == 1
+    assert figures.take([batch((80_900, 1), (80_901, 1), feed="replay-a")], NOW)[0].late == 1
 
 
 def test_too_many_series_are_refused_by_place(figures: SampleStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engine.process import clock
 from storage.samples.rollups import prune_samples
 from storage.samples.sample_store import open_sample_store
 from tests.served import Served, served, valid
@@ -59,18 +60,16 @@ def test_texts_are_kept_for_a_day_where_told_to(web: Served, home: Path) -> None
         with figures.database.read() as connection:
             ((text,),) = connection.exec_driver_sql("SELECT text FROM conversation").fetchall()
         assert text == SECRET
-        import pendulum
 
-        assert prune_samples(figures, pendulum.now("UTC").add(hours=25))["texts"] == 0
-        assert prune_samples(figures, pendulum.now("UTC").add(hours=27))["texts"] == 1
+        assert prune_samples(figures, clock.now().add(hours=25))["texts"] == 0
+        assert prune_samples(figures, clock.now().add(hours=27))["texts"] == 1
     finally:
         figures.close()
 
 
 def test_the_same_post_again_counts_once_and_another_one_counts(web: Served) -> None:
-    import pendulum
 
-    second = pendulum.now("UTC").start_of("second").isoformat()
+    second = clock.now().start_of("second").isoformat()
     for text in ("one", "one", "two"):
         answer = valid("texts", web.client.post("/api/texts", json=[{"text": text, "time": second}]), 202)
     assert answer["samples"] > 0

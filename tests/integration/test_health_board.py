@@ -48,10 +48,10 @@ def figures_fixture(settings: Settings) -> Iterator[SampleStore]:
 
 
 def push(
-    figures: SampleStore, metric: str, *samples: tuple[float, float, float], lane: str = "", **labels: str
+    figures: SampleStore, metric: str, *samples: tuple[float, float, float], feed: str = "", **labels: str
 ) -> None:
     """Minutes before NOW, value, events."""
-    batch = SampleBatch(lane)
+    batch = SampleBatch(feed)
     for ago, value, events in samples:
         batch.add((metric, canonical_labels(labels)), to_micros(NOW) - round(ago * 60e6), value, events)
     figures.take([batch], NOW)
@@ -112,7 +112,7 @@ def test_satisfaction_is_the_share_of_fours_and_fives(settings: Settings, figure
 
 def test_shares_are_of_the_series_and_its_stretch(figures: SampleStore) -> None:
     push(figures, "csat", (20, 4, 2), (10, 5, 1), (9, 1, 3), service="orders")
-    push(figures, "csat", (10, 1, 1), lane="replay-x")
+    push(figures, "csat", (10, 1, 1), feed="replay-x")
     start = NOW - timedelta(minutes=30)
     rows = health_queries.compute_shares(figures, LIVE_FEED, "csat", 4, start, NOW, timedelta(minutes=15))
     assert [(row.bucket, row.samples, row.events, row.weighted) for row in rows] == [(0, 1, 2, 2), (1, 2, 4, 1)]
@@ -339,7 +339,7 @@ def test_what_cannot_be_told_is_not_written(settings: Settings, figures: SampleS
 
 
 def test_a_replay_is_looked_at_in_its_own_time(settings: Settings, figures: SampleStore) -> None:
-    push(figures, "response_time", (1, 40, 1), lane="replay-day")
+    push(figures, "response_time", (1, 40, 1), feed="replay-day")
     made = board(settings, figures)
     assert core(made.report_at(NOW, "replay-day"), CoreFigureName.LATENCY).value == 40
     assert core(made.report_at(NOW), CoreFigureName.LATENCY).value is None
@@ -353,9 +353,9 @@ def test_history_is_read_once_and_then_only_its_end(
     read: list[timedelta] = []
     real = rollups.read_history
 
-    def course(store: SampleStore, lane: str, metric: str, start: DateTime, end: DateTime, step: timedelta) -> object:
+    def course(store: SampleStore, feed: str, metric: str, start: DateTime, end: DateTime, step: timedelta) -> object:
         read.append(end - start)
-        return real(store, lane, metric, start, end, step)
+        return real(store, feed, metric, start, end, step)
 
     monkeypatch.setattr("engine.health.volume_history.read_history", course)
     made = board(settings, figures)

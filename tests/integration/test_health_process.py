@@ -22,6 +22,8 @@ from storage.database import StorageError
 from storage.samples.sample_store import SampleBatch, SampleStore, canonical_labels, open_sample_store, to_micros
 from storage.settings import load_settings
 
+pytestmark = pytest.mark.calendar
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -64,7 +66,7 @@ class Broken:
     def __init__(self) -> None:
         self.looked = 0
 
-    def risk_ahead(self, at: DateTime, lane: str, service: str) -> None:
+    def risk_ahead(self, at: DateTime, feed: str, service: str) -> None:
         self.looked += 1
         if self.looked == 1:
             raise StorageError("the figures cannot be read")

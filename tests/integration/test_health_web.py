@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pendulum
 import pytest
 
 from cli.health_view import sparkline
+from engine.process import clock
 from tests.served import Served, check, served, valid
-from web.api import health_board
+from tests.typed import type_ as typed_
+from web.api import health
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,29 +26,22 @@ def web_fixture(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
         yield running
 
 
-def push(web: Served, *samples: tuple[str, float, float, float], lane: str = "", **labels: str) -> None:
+def push(web: Served, *samples: tuple[str, float, float, float], feed: str = "", **labels: str) -> None:
     """Metric, minutes ago, value, count."""
-    now = pendulum.now("UTC")
+    now = clock.now()
     rows = [
         {"metric": metric, "time": now.subtract(seconds=ago * 60).isoformat(), "value": value, "count": count,
          "labels": labels}
         for metric, ago, value, count in samples
     ]  # fmt: skip
-    answer = web.client.post("/api/samples", json={"samples": rows, "lane": lane})
+    answer = web.client.post("/api/samples", json={"samples": rows, "lane": feed})
     assert answer.status_code == 202, answer.text
 
 
 def type_(web: Served, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "LC_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", "health", *words],
-        cwd=ROOT,
-        env={**clean, "TOCSIN_PORT": str(web.port), "COLUMNS": "160", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    given = {**clean, "TOCSIN_PORT": str(web.port), "COLUMNS": "160", **environment}
+    return typed_("health", *words, environment=given)
 
 
 def core(document: dict[str, Any], name: str) -> dict[str, Any]:
@@ -95,7 +88,7 @@ def test_a_board_is_kept_for_a_few_seconds(web: Served, monkeypatch: pytest.Monk
     first = valid("health-board", web.client.get("/api/health"))
     push(web, ("response_time", 1, 45, 10))
     assert valid("health-board", web.client.get("/api/health")) == first
-    monkeypatch.setattr(health_board, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(health, "FRESH_SECONDS", 0.0)
     assert core(valid("health-board", web.client.get("/api/health")), "response-latency")["value"] == 45
 
 
@@ -108,8 +101,8 @@ def test_a_broken_file_is_named_and_the_shipped_plan_holds(web: Served, home: Pa
 
 
 def test_a_replay_has_its_own_board(web: Served) -> None:
-    push(web, ("response_time", 1, 20, 1), lane="replay-day")
-    position = {"position": pendulum.now("UTC").isoformat()}
+    push(web, ("response_time", 1, 20, 1), feed="replay-day")
+    position = {"position": clock.now().isoformat()}
     assert web.client.put("/api/replays/replay-day", json=position).status_code == 200
     found = valid("health-board", web.client.get("/api/health", params={"lane": "replay-day"}))
     assert core(found, "response-latency")["value"] == 20

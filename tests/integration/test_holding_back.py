@@ -18,6 +18,8 @@ from tests.installations import (  # noqa: F401
     sqlite_installation_fixture,
 )
 
+pytestmark = pytest.mark.calendar
+
 ROSTER = (Path(__file__).parents[2] / "playbooks" / "sample" / "roster.yaml").read_text(encoding="utf-8")
 # It is 3 UTC, 11 o'clock in Shanghai: a night worker's quiet hours, until 5 UTC.
 AGENTS = "channels: [agents], language: zh_CN, timezone: Asia/Shanghai"

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row
 
 from domain.action import Action, ActionKind
 from domain.commands import Acknowledge, Cancel, Close, Done
@@ -20,6 +19,7 @@ from engine.response.actions import open_actions
 from storage import documents
 from storage.documents import Document
 from storage.incidents import warnings
+from storage.incidents.warnings import ListedWarning
 from storage.learning import recurrence_store
 from tests.installations import InstallationHarness, installation_fixture  # noqa: F401
 
@@ -30,9 +30,9 @@ def learn(installation: InstallationHarness) -> int:
     return run_due(installation.installation, installation.now)
 
 
-def raised(installation: InstallationHarness) -> list[Row[Any]]:
+def raised(installation: InstallationHarness) -> list[ListedWarning]:
     with installation.installation.database.read() as connection:
-        found = warnings.list_warnings(connection, lane=None, standing_only=False)
+        found = warnings.list_warnings(connection, feed=None, standing_only=False)
     return [row for row in found if row.rule.startswith("recurrence:")]
 
 
@@ -187,7 +187,7 @@ def test_the_proposal_says_what_it_cost_what_was_promised_and_whether_it_was_don
 def test_when_all_was_done_and_it_comes_again_its_owner_is_called_anew(installation: InstallationHarness) -> None:
     three(installation)
     (row,) = raised(installation)
-    installation.do(row.ref, Close, "wangjie", reason="measures carried out")
+    installation.do(str(row.ref), Close, "wangjie", reason="measures carried out")
     installation.turn()
     learn(installation)
     (row,) = raised(installation)
@@ -200,14 +200,14 @@ def test_when_all_was_done_and_it_comes_again_its_owner_is_called_anew(installat
     assert (row.value, row.ended_at) == (4.0, None)
     installation.turn()
     assert [
-        str(state.status) for name, state in installation.snapshot(row.ref).steps.items() if name == "again/revise"
+        str(state.status) for name, state in installation.snapshot(str(row.ref)).steps.items() if name == "again/revise"
     ] == ["open"]
 
 
 def test_after_the_window_it_is_over_and_counts_anew(installation: InstallationHarness) -> None:
     three(installation)
     (row,) = raised(installation)
-    installation.do(row.ref, Close, "wangjie", reason="done")
+    installation.do(str(row.ref), Close, "wangjie", reason="done")
     installation.wait(days=95)
     learn(installation)
     with installation.installation.database.read() as connection:

@@ -236,7 +236,7 @@ def test_a_drill_has_an_agenda_of_its_own_and_never_meets_real_customers(install
     assert paper.id == f"product-meeting/{drill.follow.ref}"
     assert "DRILL 演练" in paper.pages["en"]
     matter = installation.snapshot(paper.about).incident
-    assert (matter.drill, matter.nature) == (True, "review")
+    assert (matter.drill, matter.case_type) == (True, "review")
     with installation.installation.database.read() as connection:
         share = suggestion_store.compute_improvement_share(
             connection, installation.now.subtract(days=30), installation.now

@@ -22,7 +22,7 @@ CHECKOUT = {"title": "Checkout is down", "service": "orders", "kind": "outage"}
 
 def what_stands(installation: InstallationHarness) -> dict[str, Any]:
     with installation.installation.database.read() as connection:
-        raised = warnings.list_warnings(connection, lane=None, standing_only=False)
+        raised = warnings.list_warnings(connection, feed=None, standing_only=False)
         papers = documents.list_documents(connection, kind="optimisation-proposal")
         kinds = recurrence_store.list_running_recurrences(connection)
         cases = [recurrence_store.list_case_ids(connection, kind.id) for kind in kinds]

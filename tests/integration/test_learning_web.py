@@ -6,22 +6,23 @@ import csv
 import io
 import json
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pendulum
 import pytest
 
 from domain.learning.plan import next_meeting
 from engine.customers import import_customers
 from engine.learning.poll import run_due
+from engine.process import clock
 from storage.customers.customer_tables import CustomerRow
 from storage.incidents import incidents
 from tests.served import Served, check, served, valid
+from tests.typed import type_ as typed_
+
+pytestmark = pytest.mark.calendar
 
 ROOT = Path(__file__).parents[2]
 FORMULA = '=HYPERLINK("https://evil.example";"x")'
@@ -36,22 +37,14 @@ def web_fixture(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
 
 def type_(web: Served, *words: str, **environment: str) -> tuple[int, str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "LC_"))}
-    done = subprocess.run(
-        [sys.executable, "-m", "cli.main", *words],
-        cwd=ROOT,
-        env={**clean, "TOCSIN_PORT": str(web.port), "COLUMNS": "120", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
+    done = typed_(*words, environment={**clean, "TOCSIN_PORT": str(web.port), "COLUMNS": "120", **environment})
     return done.returncode, done.stdout, done.stderr
 
 
 def suggest(web: Served, *texts: str) -> str:
     """An incident whose customers suggested this; its reference."""
     ref, installation = web.declare(), web.installation
-    now = pendulum.now("UTC")
+    now = clock.now()
     rows: list[Any] = [{"id": f"C{number}", "contact": f"c{number}@example.com"} for number in range(len(texts))]
     import_customers.import_customers(installation.customers, ref, rows, now)
     table = CustomerRow.__table__  # type: ignore[attr-defined]
@@ -95,14 +88,15 @@ def test_the_command_line_does_the_same_and_its_csv_carries_no_formula(web: Serv
         web, "suggestions", "answer", "SUG-2", "--answer", "=1+1", "--action", "--owner", "technology-lead",
         "--due", "2d", "--json",
     )  # fmt: skip
-    assert (code, check("suggestion", json.loads(out))["action"]) == (0, "ACT-2")
+    action = check("suggestion", json.loads(out))["action"]  # its number depends on whether a meeting is at hand
+    assert (code, action[:4]) == (0, "ACT-")
     code, out, _ = type_(web, "suggestions", "list", "--all", "--csv")
     assert "'=1+1" in out
     assert type_(web, "suggestions", "answer", "SUG-1", "--answer", "x", "--owner", "bob")[0] == 1
     code, out, _ = type_(web, "suggestions", "list", LANG="zh_CN.UTF-8")
     assert "下次产品例会" in out
     code, out, _ = type_(web, "actions", "--open", "--json")
-    assert [one["ref"] for one in check("actions", json.loads(out))["actions"]] == ["ACT-2"]
+    assert [one["ref"] for one in check("actions", json.loads(out))["actions"]] == [action]
     code, out, _ = type_(web, "suggestions", "share", "--json")
     assert check("improvement", json.loads(out))["by_suggestion"] == 1
     code, out, _ = type_(web, "suggestions", "share")
@@ -166,7 +160,7 @@ def test_what_is_similar_is_said_at_the_declaration_and_on_the_page_with_why(web
 def test_a_proposal_is_on_the_page_of_its_warning(web: Served) -> None:
     for _ in range(3):
         web.declare("Checkout is down", **CHECKOUT)
-    run_due(web.installation, pendulum.now("UTC"))
+    run_due(web.installation, clock.now())
     (one,) = valid("recurrences", web.client.get("/api/recurrences"))["recurrences"]
     assert (one["warning"], one["cases"], one["document"]) == ("WRN-4", 3, "optimisation-proposal/WRN-4")
     assert "/documents/optimisation-proposal/WRN-4" in web.client.get("/incidents/WRN-4").text
@@ -180,7 +174,7 @@ def test_a_proposal_is_on_the_page_of_its_warning(web: Served) -> None:
 def test_the_meeting_as_a_calendar_takes_it(web: Served) -> None:
     suggest(web, "Refunds faster please")
     service = web.installation.learning
-    run_due(web.installation, next_meeting(service.plan, pendulum.now("UTC")).subtract(hours=1))
+    run_due(web.installation, next_meeting(service.plan, clock.now()).subtract(hours=1))
     (one,) = web.client.get("/api/documents", params={"kind": "product-meeting"}).json()["documents"]
     answer = web.client.get(f"/documents/{one['id']}/agenda.ics")
     assert answer.headers["content-type"] == "text/calendar; charset=utf-8"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -17,6 +19,8 @@ from tests.installations import (
     installation_fixture,  # noqa: F401
 )
 from web.app import create_app
+
+pytestmark = pytest.mark.calendar
 
 
 def client(installation: InstallationHarness) -> TestClient:
@@ -33,14 +37,23 @@ def beat(installation: InstallationHarness, name: str) -> None:
     file.touch()
 
 
+def ready(installation: InstallationHarness, web: TestClient) -> Any:
+    """What it answers right after a sign of life; again if the machine paused in between, so that it was old."""
+    ends = time.monotonic() + 30
+    while True:
+        beat(installation, "engine")
+        document = web.get("/readyz").json()
+        if document["ok"] or time.monotonic() > ends:
+            return document
+
+
 def test_ready_only_with_somebody_who_takes_turns(installation: InstallationHarness) -> None:
     with client(installation) as web:
         answer = web.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["why"] == "neither runner nor engine shows a sign of life"
         assert web.get("/healthz").status_code == 200, "it answers, and that is another question"
-        beat(installation, "engine")
-        assert web.get("/readyz").json() == {"ok": True, "why": ""}
+        assert ready(installation, web) == {"ok": True, "why": ""}
 
 
 def test_figures_say_what_happened(installation: InstallationHarness, tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Row
 
 from domain.warning.alert import MonitorAlert
 from domain.warning.disposition import Silence
 from engine.warning.monitor_alerts import MonitorAlerts
 from storage.incidents import warnings
+from storage.incidents.warnings import ListedWarning
 from tests.installations import InstallationHarness, installation_fixture  # noqa: F401
 
 
@@ -30,7 +30,7 @@ class Monitor:
         )  # fmt: skip
         MonitorAlerts(self.installation.installation).alerts([alert], self.installation.now)
 
-    def warnings(self) -> list[Row[Any]]:
+    def warnings(self) -> list[ListedWarning]:
         with self.installation.installation.database.read() as connection:
             return warnings.list_warnings(connection, standing_only=False)
 

@@ -149,7 +149,7 @@ def test_a_warning_that_runs_a_retrospective_has_a_draft_and_no_second_meeting(
 ) -> None:
     """Tier 2: its own playbook collects, meets and decides."""
     command = Declare(
-        id=str(uuid.uuid4()), title="Satisfaction fell", playbook="process-retrospective", nature=CaseType.WARNING
+        id=str(uuid.uuid4()), title="Satisfaction fell", playbook="process-retrospective", case_type=CaseType.WARNING
     )
     ref = commands.declare(installation.installation, command, installation.now).ref
     service = installation.installation.reviews

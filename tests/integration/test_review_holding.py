@@ -15,6 +15,7 @@ from domain.incident import CaseType
 from domain.review.period import REVIEW_LENGTHS, BadPeriod, PeriodLength, ReviewKind, parse_period
 from domain.warning.rule import SeriesKey, Tier
 from domain.warning.rule_state import RulePhase, RuleState
+from engine.process.clock import now
 from engine.response import commands
 from engine.review import missed_reviews, retrospective, retrospective_facts
 from engine.review.period_metrics import PeriodMetrics
@@ -31,6 +32,8 @@ from tests.installations import (
     installation_fixture,  # noqa: F401
     sqlite_installation_fixture,  # noqa: F401
 )
+
+pytestmark = pytest.mark.calendar
 
 ZONE = "Asia/Shanghai"
 BEGUN = pendulum.datetime(2026, 10, 20, 3)  # the installation is reviewed from here on
@@ -76,6 +79,20 @@ def test_a_period_is_held_once_and_its_owner_called(installation: InstallationHa
     installation.turn()
     assert installation.snapshot("REV-1").incident.status == "completed"
     assert installation.verified("REV-1") is None
+
+
+def test_whoever_began_before_the_end_of_the_month_before_owes_that_one_on_any_day(
+    sqlite_installation: InstallationHarness,
+) -> None:
+    """By the machine's clock: the same that tests/smoke/test_reviews.py does."""
+    installation, today = sqlite_installation, now()
+    service, month = installation.installation.reviews, today.in_timezone(ZONE).start_of("month")
+    with installation.installation.database.write() as connection:
+        turns.save_installation_fact(connection, "reviews", {}, month.subtract(hours=12).in_timezone("UTC"))
+    (held,) = run_due_reviews(service, ReviewKind.MONTHLY, today)
+    assert (held.period, held.late) == (month.subtract(days=1).format("YYYY-MM"), False)
+    assert held.matter
+    assert run_due_reviews(service, ReviewKind.MONTHLY, today) == []
 
 
 def test_nobody_takes_it_and_the_backup_is_called(installation: InstallationHarness) -> None:
@@ -295,7 +312,7 @@ def test_one_retrospective_that_cannot_be_written_keeps_no_other_from_its_people
 def test_the_day_says_what_the_rule_says_and_where_it_is_worked_on(installation: InstallationHarness) -> None:
     service = desk_since(installation)
     command = Declare(
-        id="slow", title="First response over 45 s", playbook="process-retrospective", nature=CaseType.WARNING
+        id="slow", title="First response over 45 s", playbook="process-retrospective", case_type=CaseType.WARNING
     )
     ref = commands.declare(installation.installation, command, installation.now).ref
     row = {

@@ -22,6 +22,8 @@ from tests.installations import (
 )
 from tests.october import ZONE, october
 
+pytestmark = pytest.mark.calendar
+
 
 @pytest.fixture(name="installation", scope="module")
 def lived_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstallationHarness]:

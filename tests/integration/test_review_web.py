@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pendulum
 import pytest
 
 from domain.commands import Close
+from engine.process import clock
 from engine.response import commands
 from storage.samples import sample_store as store
 from storage.samples.sample_store import SampleBatch, canonical_labels, to_micros
 from tests.served import Served, check, served, valid
+from tests.typed import type_ as typed_
+
+pytestmark = pytest.mark.calendar
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIL = "<script>alert(1)</script>"
@@ -31,20 +33,13 @@ def web_fixture(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
 
 def type_(web: Served, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command as somebody types it."""
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", *words],
-        cwd=ROOT,
-        env={**os.environ, "TOCSIN_PORT": str(web.port), "LANG": "C", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return typed_(*words, environment={**os.environ, "TOCSIN_PORT": str(web.port), "LANG": "C", **environment})
 
 
 def closed(web: Served, title: str = "Checkout is down") -> str:
     ref = web.declare(title, playbook="service-outage")
     command = Close(id=f"close-{ref}", incident=ref, by="alice", reason="solved")
-    commands.carry_out_command(web.installation, command, pendulum.now("UTC"))
+    commands.carry_out_command(web.installation, command, clock.now())
     return ref
 
 
@@ -122,7 +117,7 @@ def test_a_retrospective_by_the_api(web: Served) -> None:
 
 def test_the_three_levels(web: Served) -> None:
     """Level 1: 0.95 of 100 and 0.85 of 100 contacts were in time, (95 + 85) / 200 = 90 %: the objective, just."""
-    now = pendulum.now("UTC")
+    now = clock.now()
     figures = store.open_sample_store(web.installation.settings)
     batch = SampleBatch()
     for minutes, share in ((10, 0.95), (20, 0.85)):

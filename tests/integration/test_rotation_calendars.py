@@ -18,6 +18,8 @@ from engine.oncall import calendars, poll, read_model
 from playbooks.calendar_shifts import BadCalendar, CalendarShift, find_shift_holder, parse_shifts
 from tests.installations import InstallationHarness, installation_harness
 
+pytestmark = pytest.mark.calendar
+
 FRAME = "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//t//t\n{}\nEND:VCALENDAR\n"
 START, END = pendulum.datetime(2026, 10, 20), pendulum.datetime(2026, 11, 3)
 BERLIN = ZoneInfo("Europe/Berlin")

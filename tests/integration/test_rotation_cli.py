@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,9 @@ from engine.home import prepare_home
 from storage.settings import load_settings
 from tests.integration.test_rotation_calendars import FRAME, HELD, ROSTER, event
 from tests.served import check
+from tests.typed import type_ as typed_
+
+pytestmark = pytest.mark.calendar
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,15 +40,7 @@ def laid_fixture(home: Path) -> Path:
 
 def type_(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "LC_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "cli.main", "roster", *words],
-        cwd=ROOT,
-        env={**clean, "TZ": "UTC", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return typed_("roster", *words, environment={**clean, "TZ": "UTC", **environment})
 
 
 def document(name: str, *words: str, code: int = 0) -> dict[str, Any]:

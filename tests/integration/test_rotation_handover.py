@@ -25,6 +25,8 @@ from tests.integration.test_rotation_calendars import (
     rota_fixture,  # noqa: F401 - a fixture
 )
 
+pytestmark = pytest.mark.calendar
+
 ROLE = "technology-lead"
 
 

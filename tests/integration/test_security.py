@@ -364,10 +364,10 @@ def test_no_secret_stands_in_a_log_an_audit_or_an_address(web: Served, caplog: p
     httpx.get(f"{web.url}/api/incidents", headers={"Authorization": f"Bearer {token}x"}, trust_env=False)
     ours = [f"{r.name} {r.getMessage()}" for r in caplog.records if not r.name.startswith(("httpcore", "httpx"))]
     with web.installation.database.read() as connection:
-        kept = [str(tuple(row)) for row in audit.read_entries(connection, limit=1_000)]
-        kept += [str(tuple(row)) for row in connection.execute(sessions_and_tokens.SESSION.select())]
-        kept += [str(tuple(row)) for row in connection.execute(sessions_and_tokens.TOKEN.select())]
-        kept += [str(tuple(row)) for row in connection.execute(sessions_and_tokens.LINK.select())]
+        kept = [str(row) for row in audit.read_entries(connection, limit=1_000)]
+        kept += [str(row) for row in connection.execute(sessions_and_tokens.SESSION.select())]
+        kept += [str(row) for row in connection.execute(sessions_and_tokens.TOKEN.select())]
+        kept += [str(row) for row in connection.execute(sessions_and_tokens.LINK.select())]
     for secret in secrets:
         assert [line for line in (*ours, *kept) if secret in line] == []
 

@@ -50,7 +50,7 @@ def provider(free_port: Callable[[], int]) -> Iterator[Provider]:
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int], provider: Provider) -> Iterator[Served]:
     home = tmp_path_factory.mktemp("home")
-    settings = {
+    settings: dict[str, Any] = {
         "oidc_issuer": provider.url, "oidc_client_id": "tocsin", "oidc_client_secret": "s3cret",
         "oidc_roles": "oncall=responder, leads=commander, from-userinfo=approver",
     }  # fmt: skip
@@ -135,7 +135,7 @@ def test_who_has_no_group_is_refused_unless_viewers_are_welcome(
     page = log_in(web)
     assert page.status_code == 401
     assert "ask an administrator" in page.text
-    options = {"oidc_issuer": provider.url, "oidc_client_id": "tocsin", "oidc_client_secret": "s3cret"}
+    options: dict[str, Any] = {"oidc_issuer": provider.url, "oidc_client_id": "tocsin", "oidc_client_secret": "s3cret"}
     with served(home, free_port(), **options, oidc_unknown="viewer") as other:
         assert log_in(other).status_code == 200
         made = account(other, "guest")

@@ -15,6 +15,7 @@ import pytest
 
 from domain.commands import Acknowledge, Approve, Draft
 from engine.delivery.deliver import Deliverer
+from engine.process import clock
 from engine.response import commands
 from engine.statuspage import mail
 from storage.database import StorageError
@@ -46,7 +47,7 @@ def read(web: Served, path: str = "/status", **headers: str) -> httpx.Response:
 
 def publish(web: Served, ref: str, now: pendulum.DateTime | None = None) -> None:
     """Through draft, approval by another, turn and delivery: as in life."""
-    at = now or pendulum.now("UTC")
+    at = now or clock.now()
 
     def do(command: Any) -> None:
         commands.carry_out_command(web.installation, command, at)
@@ -61,7 +62,7 @@ def publish(web: Served, ref: str, now: pendulum.DateTime | None = None) -> None
 
 
 def deliver(web: Served) -> None:
-    sender = Deliverer(web.installation, "test", lambda: pendulum.now("UTC"))
+    sender = Deliverer(web.installation, "test", clock.now)
     try:
         sender.deliver()
     finally:
@@ -96,7 +97,7 @@ def test_the_public_sees_what_was_published_and_nothing_else(web: Served) -> Non
 def test_a_draft_that_nobody_approved_is_not_there(web: Served) -> None:
     ref = web.declare(service="payment")
     draft = Draft(id="d", incident=ref, by="chenyu", step="apology/draft", texts=TEXTS)
-    commands.carry_out_command(web.installation, draft, pendulum.now("UTC"))
+    commands.carry_out_command(web.installation, draft, clock.now())
     assert "payments fail" not in settled(web, "not working")
 
 
@@ -263,13 +264,13 @@ def test_from_the_form_to_a_statement_and_out_at_one_click(mailing: Served, post
     confirming = link(asked.text, "confirm")
     ref = mailing.declare(service="payment")
     publish(mailing, ref)
-    assert mail.enqueue_statements(mailing.installation, pendulum.now("UTC")) == 0, "not before they confirmed"
+    assert mail.enqueue_statements(mailing.installation, clock.now()) == 0, "not before they confirmed"
     assert httpx.get(confirming, trust_env=False).status_code == 200, "looking confirms nothing"
     assert press(confirming).status_code == 200
     second = mailing.declare(service="payment")
     publish(mailing, second)
-    assert mail.enqueue_statements(mailing.installation, pendulum.now("UTC")) == 1
-    assert mail.enqueue_statements(mailing.installation, pendulum.now("UTC")) == 0, "once"
+    assert mail.enqueue_statements(mailing.installation, clock.now()) == 1
+    assert mail.enqueue_statements(mailing.installation, clock.now()) == 0, "once"
     deliver(mailing)
     statement = post.received[-1]
     assert len(post.received) == 2

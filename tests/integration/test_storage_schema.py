@@ -22,17 +22,17 @@ ROOT = Path(__file__).parents[2]
 UPGRADE = """
 import sys
 from storage.database import Database
-from storage.schema import require_current, upgrade
+from storage.schema import require_current_schema, upgrade_schema
 database = Database(sys.argv[1])
-upgrade(database)
-require_current(database)
+upgrade_schema(database)
+require_current_schema(database)
 """
 
 
 @pytest.fixture(name="database")
-def database_fixture(database_url: str) -> Iterator[Database]:
+def database_fixture(empty_database_url: str) -> Iterator[Database]:
     """An empty database."""
-    opened = Database(_with_driver(database_url))
+    opened = Database(_with_driver(empty_database_url))
     yield opened
     opened.close()
 
@@ -92,8 +92,8 @@ def test_an_older_database_asks_for_one_start(database: Database) -> None:
         schema.require_current_schema(database)
 
 
-def test_four_processes_that_start_together_upgrade_once(database: Database, database_url: str) -> None:
-    command = [sys.executable, "-c", UPGRADE, _with_driver(database_url)]
+def test_four_processes_that_start_together_upgrade_once(database: Database, empty_database_url: str) -> None:
+    command = [sys.executable, "-c", UPGRADE, _with_driver(empty_database_url)]
     children = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)]
     said = [child.communicate(timeout=60)[1].decode() for child in children]
     assert [child.returncode for child in children] == [0] * 4, said

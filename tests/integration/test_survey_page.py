@@ -7,12 +7,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pendulum
 import pytest
 from itsdangerous import URLSafeSerializer
 from sqlalchemy import text, update
 
 from engine.customers.survey_schedule import run_due
+from engine.process import clock
 from storage.customers.affected_customers import CUSTOMER
 from storage.incidents import incidents
 from storage.samples.sample_store import open_sample_store
@@ -35,7 +35,7 @@ def followed(web: Served, *rows: dict[str, Any]) -> str:
     taken = valid("customers-taken", web.post(ref, "customers", {"customers": list(rows)}))
     assert (taken["taken"], taken["bad"]) == (len(rows), [])
     assert web.post(ref, "close", {"id": "close-1", "reason": "over"}).status_code == 200
-    run_due(web.installation.customers, pendulum.now("UTC"))
+    run_due(web.installation.customers, clock.now())
     return ref
 
 
@@ -170,7 +170,7 @@ def test_an_expired_link_says_whom_to_turn_to(web: Served) -> None:
     ref = followed(web, row(1))
     where = path(web, ref, "C1")
     with web.installation.database.write() as connection:
-        connection.execute(update(CUSTOMER).values(expires_at=pendulum.now("UTC") - timedelta(seconds=1)))
+        connection.execute(update(CUSTOMER).values(expires_at=clock.now() - timedelta(seconds=1)))
     for page in (web.client.get(where), send(web, where)):
         assert page.status_code == 410
         assert "contact our service" in page.text

@@ -77,31 +77,31 @@ class Book:
         self.broken = False
         self.reviewed = ("", START)
 
-    def load(self, lane: str) -> dict[tuple[str, SeriesKey], RuleState]:
-        return {(rule, key): standing for (name, rule, key), standing in self.standings.items() if name == lane}
+    def load(self, feed: str) -> dict[tuple[str, SeriesKey], RuleState]:
+        return {(rule, key): standing for (name, rule, key), standing in self.standings.items() if name == feed}
 
-    def commit(self, lane: str, changes: Sequence[RuleStateChange], at: DateTime) -> None:
+    def commit(self, feed: str, changes: Sequence[RuleStateChange], at: DateTime) -> None:
         if self.broken:
             raise StorageError("the disk is full")
         self.commits += 1
         for change in changes:
-            before = self.standings.get((lane, change.rule, change.series), RuleState())
+            before = self.standings.get((feed, change.rule, change.series), RuleState())
             assert before == change.before
-            self.standings[lane, change.rule, change.series] = change.after
+            self.standings[feed, change.rule, change.series] = change.after
             self.told.append(
-                (lane, change.rule, change.series, change.reading.at, change.after.phase, change.after.tier)
+                (feed, change.rule, change.series, change.reading.at, change.after.phase, change.after.tier)
             )
         with self.installation.database.write() as connection:
-            checkpoints.save_checkpoint(connection, lane, at, at)
+            checkpoints.save_checkpoint(connection, feed, at, at)
 
-    def review(self, lane: str, at: DateTime) -> None:
-        self.reviewed = (lane, at)
+    def review(self, feed: str, at: DateTime) -> None:
+        self.reviewed = (feed, at)
 
-    def seen(self, rule: str, lane: str = LIVE_FEED) -> list[tuple[float, RulePhase]]:
+    def seen(self, rule: str, feed: str = LIVE_FEED) -> list[tuple[float, RulePhase]]:
         """Seconds after START, and the phase that began; what only moved inside a phase is left out."""
         found: list[tuple[float, RulePhase]] = []
         for name, one, _, at, phase, _ in self.told:
-            if (name, one) == (lane, rule) and phase is not (found[-1][1] if found else RulePhase.OK):
+            if (name, one) == (feed, rule) and phase is not (found[-1][1] if found else RulePhase.OK):
                 found.append((elapsed(START, at).total_seconds(), phase))
         return found
 
@@ -156,11 +156,11 @@ def push(
     now: DateTime,
     *samples: tuple[float, float],
     metric: str = "response_time",
-    lane: str = LIVE_FEED,
+    feed: str = LIVE_FEED,
     **labels: str,
 ) -> None:
     """Seconds after START, value."""
-    batch = SampleBatch(lane)
+    batch = SampleBatch(feed)
     for second, value in samples:
         batch.add((metric, canonical_labels(labels)), to_micros(START) + round(second * 1e6), value, 1.0)
     figures.take([batch], now)
@@ -242,19 +242,19 @@ def test_a_replay_has_the_same_outcome_however_it_comes(
     figures: SampleStore, book: Book, clock: Clock, make: Make
 ) -> None:
     samples = [(at - 0.5, wave(at)) for at in range(5, 405, 5)]
-    for lane, step in (("replay-a", 400), ("replay-b", 35)):
+    for feed, step in (("replay-a", 400), ("replay-b", 35)):
         ticker = make()
-        announce_position(figures, lane, START, clock.now, speed=600)
+        announce_position(figures, feed, START, clock.now, speed=600)
         ticker.step()
         for second in range(step, 400 + step, step):
             before, until = second - step, min(second, 400)
-            push(figures, clock.now, *[one for one in samples if before <= one[0] < until], lane=lane, team="a")
-            announce_position(figures, lane, later(START, timedelta(seconds=until)), clock.now, ended=until == 400)
-            if lane == "replay-b" and second % 3 == 0:
+            push(figures, clock.now, *[one for one in samples if before <= one[0] < until], feed=feed, team="a")
+            announce_position(figures, feed, later(START, timedelta(seconds=until)), clock.now, ended=until == 400)
+            if feed == "replay-b" and second % 3 == 0:
                 ticker = make()  # restarted in the middle
             while ticker.step():
                 pass
-        assert book.seen("slow", lane) == expected_wave(), lane
+        assert book.seen("slow", feed) == expected_wave(), feed
     assert book.seen("slow") == []  # live figures know nothing of it
 
 
@@ -262,9 +262,9 @@ def test_a_replay_brings_its_own_history(figures: SampleStore, book: Book, clock
     ticker = make(SURGE)
     for week in (7, 14):
         past = [(60.0 * minute - 86_400 * week, 5.0) for minute in range(-20, 60)]
-        push(figures, clock.now, *past, metric="complaints", lane="replay-a")
+        push(figures, clock.now, *past, metric="complaints", feed="replay-a")
     now = [(60.0 * minute, 5.0 if minute < 20 else 9.0) for minute in range(-20, 60)]
-    push(figures, clock.now, *now, metric="complaints", lane="replay-a")
+    push(figures, clock.now, *now, metric="complaints", feed="replay-a")
     announce_position(figures, "replay-a", START, clock.now)
     announce_position(figures, "replay-a", later(START, timedelta(minutes=59)), clock.now, ended=True)
     while ticker.step():

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row
 
 from domain.commands import Acknowledge, Cancel, Done
 from domain.text import Text
@@ -21,6 +20,7 @@ from engine.warning import checkpoints, rule_state_store
 from engine.warning.rule_state_store import WarningStateStore
 from storage.database import StorageError
 from storage.incidents import warnings
+from storage.incidents.warnings import ListedWarning
 from tests.installations import InstallationHarness, installation_fixture  # noqa: F401
 
 WEB: SeriesKey = (("service", "web"),)
@@ -55,24 +55,24 @@ class Desk:
         self.stands: dict[tuple[str, str, SeriesKey], RuleState] = {}
 
     def change(
-        self, rule: str, tier: Tier | None, value: float = 42.0, *, lane: str = "", series: SeriesKey = WEB
+        self, rule: str, tier: Tier | None, value: float = 42.0, *, feed: str = "", series: SeriesKey = WEB
     ) -> None:
         """The rule fires at that tier now, or is good again."""
-        before = self.stands.get((lane, rule, series), RuleState())
+        before = self.stands.get((feed, rule, series), RuleState())
         now = self.installation.now
         since = before.firing_since or now
         fires = RuleState(RulePhase.FIRING, now, tier, firing_since=since, value=value)
         after = fires if tier else RuleState(RulePhase.OK, now, value=value)
-        self.stands[lane, rule, series] = after
+        self.stands[feed, rule, series] = after
         change = RuleStateChange(rule, series, before, after, RuleReading(now, value, 10))
-        self.ledger.commit(lane, [change], now)
+        self.ledger.commit(feed, [change], now)
 
-    def listed(self, lane: str | None = "", **wanted: Any) -> list[Row[Any]]:
+    def listed(self, feed: str | None = "", **wanted: Any) -> list[ListedWarning]:
         with self.installation.installation.database.read() as connection:
-            found = warnings.list_warnings(connection, lane=lane, standing_only=False)
+            found = warnings.list_warnings(connection, feed=feed, standing_only=False)
         return [row for row in found if all(getattr(row, name) == value for name, value in wanted.items())]
 
-    def one(self, **wanted: Any) -> Row[Any]:
+    def one(self, **wanted: Any) -> ListedWarning:
         (row,) = self.listed(**wanted)
         return row
 
@@ -101,7 +101,7 @@ def test_a_warning_calls_its_owner_under_a_reference_of_its_own(
     row = service.one()
     assert (row.course, row.ref, row.tier, row.value, row.service) == ("called", "WRN-1", "yellow", 42.0, "web")
     snapshot = installation.snapshot("WRN-1")
-    assert (snapshot.incident.nature, snapshot.incident.severity) == ("warning", "major")
+    assert (snapshot.incident.case_type, snapshot.incident.severity) == ("warning", "major")
     assert snapshot.incident.title == "Response time · 响应时长 · [service=web]"
     (declared,) = data(installation, "WRN-1", "declared")
     assert declared["warning"]["rule"] == "slow"
@@ -112,8 +112,8 @@ def test_a_warning_calls_its_owner_under_a_reference_of_its_own(
 
 
 def test_whoever_is_called_is_told_how_many_to_call_in(service: Desk, installation: InstallationHarness) -> None:
-    def advise(rule: Rule, series: SeriesKey, at: Any, lane: str) -> Text | None:
-        assert (at, lane) == (installation.now, "")
+    def advise(rule: Rule, series: SeriesKey, at: Any, feed: str) -> Text | None:
+        assert (at, feed) == (installation.now, "")
         return Text("Call in 4.", "启用4名。") if rule.id == "slow" and series == WEB else None
 
     service.ledger = WarningStateStore(installation.installation, lambda: service.rules, installation.clock, advise)
@@ -301,10 +301,10 @@ def test_a_replay_is_a_drill_and_knows_nothing_of_live_warnings_or_silences(
     service: Desk, installation: InstallationHarness
 ) -> None:
     service.silence()
-    service.change("slow", Tier.YELLOW, lane="replay-1")
-    (row,) = service.listed(lane="replay-1")
+    service.change("slow", Tier.YELLOW, feed="replay-1")
+    (row,) = service.listed(feed="replay-1")
     assert row.course == "called"
-    assert installation.snapshot(row.ref).incident.drill
+    assert installation.snapshot(str(row.ref)).incident.drill
     assert service.listed() == []
 
 

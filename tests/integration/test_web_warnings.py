@@ -11,6 +11,7 @@ import pytest
 
 from domain.warning.disposition import Disposition, RaisedWarning
 from domain.warning.rule import Tier
+from engine.process import clock
 from storage.incidents import warnings
 from tests.served import Served, served, valid
 
@@ -24,7 +25,7 @@ def site(home: Path, free_port: Callable[[], int]) -> Iterator[Served]:
 
 
 def push(site: Served, value: float) -> pendulum.DateTime:
-    now = pendulum.now("UTC")
+    now = clock.now()
     samples = [
         {
             "metric": "response_time", "time": now.subtract(seconds=5 + 10 * place).isoformat(), "value": value,
@@ -83,7 +84,7 @@ def test_warnings_are_listed_with_what_was_made_of_them(site: Served) -> None:
 
 
 def test_a_silence_is_made_once_listed_and_ended(site: Served) -> None:
-    until = pendulum.now("UTC").add(hours=2).isoformat()
+    until = clock.now().add(hours=2).isoformat()
     form = {"id": "s1", "rule": "tier-1-response-time", "until": until, "reason": "planned\nmaintenance"}
     for _ in range(2):
         made = site.client.post("/api/silences", json=form)

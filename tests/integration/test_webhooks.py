@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pendulum
 import pytest
 from pendulum import DateTime
 
 from domain.warning.alert import AlertStep, MonitorAlert, RecordedAlert, decide_alert_step
+from engine.process import clock
 from storage.database import StorageError
 from storage.samples.program_tokens import create_program_token
 from storage.samples.sample_store import open_sample_store
@@ -74,7 +74,7 @@ class Recorder:
 
 @pytest.fixture(name="web")
 def web_fixture(home: Path, free_port: Callable[[], int], _desks: None) -> Iterator[Served]:
-    with served(home, free_port()) as running:
+    with served(home, free_port(), begins=None) as running:  # Alertmanager's clock is the machine's
         yield running
 
 
@@ -107,7 +107,7 @@ def _desks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def token_of(web: Served, name: str) -> str:
     figures = open_sample_store(web.installation.settings)
     try:
-        return create_program_token(figures, name, pendulum.now("UTC"))
+        return create_program_token(figures, name, clock.now())
     finally:
         figures.close()
 
@@ -157,7 +157,7 @@ def test_the_real_alertmanager_raises_repeats_and_resolves(
         monitor.post("/api/v2/alerts", json=[alert("Down"), alert("Slow")]).raise_for_status()
         recorder.wait(("Down", AlertStep.BEGIN), ("Slow", AlertStep.BEGIN))
         recorder.wait(("Down", AlertStep.REPEAT))  # its repeat_interval is two seconds
-        over = pendulum.now("UTC").isoformat()
+        over = clock.now().isoformat()
         monitor.post("/api/v2/alerts", json=[alert("Down", endsAt=over)]).raise_for_status()
         recorder.wait(("Down", AlertStep.END))
     assert recorder.steps.count(("Down", AlertStep.BEGIN)) == 1

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("domain", "playbooks", "storage", "channels", "engine", "tasks", "flows", "runner", "web", "cli", "locales")
 DATA = ("*.yaml", "*.json", "*.po", "*.html", "*.css", "*.js", "*.svg", "*.sql", "*.mako", "*.txt")
 
-pytestmark = pytest.mark.xdist_group("wheel")
+pytestmark = pytest.mark.xdist_group("stack-2")
 
 
 def run(*command: str | Path, folder: Path) -> str:

@@ -35,7 +35,7 @@ from tests.world import START, World, roster
 K, P = FactKind, NotificationPurpose
 
 
-# --- the ladder ---
+# --- escalation ---
 
 
 def test_the_owner_is_called_when_the_step_opens() -> None:

@@ -28,11 +28,11 @@ TITLES = ("Payments fail", "支付失败", "{ref} {title} %s {0}", "\ue6a1 and \
 def by_itself(command: Declare, playbook: Playbook, number: int) -> tuple[object, object, object]:
     """The long way: this very incident decided and worded."""
     started = command.since or NOW
-    ref = f"{'WRN' if command.nature is CaseType.WARNING else 'INC'}-{number}"
+    ref = f"{'WRN' if command.case_type is CaseType.WARNING else 'INC'}-{number}"
     incident = Incident(
         command.id, ref, command.title, command.severity or playbook.severity, started, origin=command.origin,
         service=command.service, kind=command.kind, drill=command.drill, pace=command.pace, impact=command.impact,
-        nature=command.nature,
+        case_type=command.case_type,
     )  # fmt: skip
     response = Response(response_id(command.id, playbook.id), playbook, started)
     decision = decide(Snapshot(incident, response, ROSTER), NOW)
@@ -50,7 +50,7 @@ def test_each_is_as_if_it_had_been_decided_by_itself(playbook: Playbook) -> None
         replace(plain[0], id="kind", kind="outage"),
         replace(plain[0], id="drill", drill=True, pace={"declared": 60.0}),
         replace(plain[0], id="impact", impact=Impact(customers=7)),
-        replace(plain[0], id="nature", nature=CaseType.WARNING, by="alice", warning={"rule": "slow"}),
+        replace(plain[0], id="nature", case_type=CaseType.WARNING, by="alice", warning={"rule": "slow"}),
     ]
     wanted = [(command, playbook) for command in (*plain, *others)]
     made = build_declarations(wanted, range(1, len(wanted) + 1), ROSTER, NOW)

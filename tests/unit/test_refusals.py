@@ -12,8 +12,8 @@ from locales.refusals import localize_refusal
 
 ROOT = Path(__file__).parents[2]
 RAISED = {
-    "Refused", "NotKnown", "NotAllowed", "BadLink", "UnknownIncident", "UnknownDocument", "UnknownPlaybook",
-    "UnknownRule", "Unfit",
+    "CommandRefused", "NotAuthenticated", "AccessDenied", "BadLink", "UnknownIncident", "UnknownDocument",
+    "UnknownPlaybook", "UnknownRule", "UnpublishableText",
 }  # fmt: skip
 FOLDERS = ("domain", "storage", "playbooks", "engine", "web")
 FILLED = ("INC-7", "'x y'", "pr-lead, erik", "12", "website")

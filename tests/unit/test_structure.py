@@ -45,7 +45,7 @@ RENAMED = {
     "engine/children": "engine/process/children",
     "engine/customers/answering": "engine/customers/survey_answers",
     "engine/customers/following": "engine/customers/survey_schedule",
-    "engine/customers/scrubbing": "engine/customers/erasure",
+    "engine/customers/scrubbing": "storage/customers/erasure",
     "engine/customers/sending": "engine/customers/survey_delivery",
     "engine/customers/taking": "engine/customers/import_customers",
     "engine/drill/heir": "engine/drill/drill_watchdog",

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from pendulum import DateTime
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Row
 
 from domain.customers.survey import SurveyResult
 from engine.customers import import_customers, survey_answers
 from engine.customers.service import CustomerService
 from engine.installation import Installation
 from storage.customers import affected_customers, follow_ups
+from storage.customers.affected_customers import CustomerRecord
 from storage.incidents import incidents
 from storage.incidents.board import iso_time
 from web.app_state import state_of
@@ -135,7 +135,7 @@ def _figures(result: SurveyResult) -> dict[str, Any]:
     return {**asdict(result), **shares, "second_share": result.second_share}
 
 
-def _customer(row: Row[Any]) -> dict[str, Any]:
+def _customer(row: CustomerRecord) -> dict[str, Any]:
     return {
         "customer": row.customer,
         "contact": row.masked,

@@ -47,30 +47,30 @@ class HealthBoardService:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="health")
         self._kept: dict[tuple[str, str], tuple[float, dict[str, Any]]] = {}
 
-    async def board_document(self, lane: str, service: str) -> dict[str, Any] | None:
+    async def board_document(self, feed: str, service: str) -> dict[str, Any] | None:
         """Health board as a document; None for an unknown replay."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._look, lane, service)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._look, feed, service)
 
-    def board_document_blocking(self, lane: str, service: str) -> dict[str, Any] | None:
+    def board_document_blocking(self, feed: str, service: str) -> dict[str, Any] | None:
         """Health board as a document, for a caller in a thread; None for an unknown replay."""
-        return self._thread.submit(self._look, lane, service).result()
+        return self._thread.submit(self._look, feed, service).result()
 
-    def _look(self, lane: str, service: str) -> dict[str, Any] | None:
-        kept = self._kept.get((lane, service))
+    def _look(self, feed: str, service: str) -> dict[str, Any] | None:
+        kept = self._kept.get((feed, service))
         if kept is not None and time.monotonic() - kept[0] < FRESH_SECONDS:
             return kept[1]
         at = self._service.clock()
-        if lane:
-            replay = replays.find_replay(self._service.figures, lane)
+        if feed:
+            replay = replays.find_replay(self._service.figures, feed)
             if replay is None:
                 return None
             at = replay.position
         metrics = self._book.metrics()
-        found = health_document(self._board.report_at(at, lane, service), metrics)
+        found = health_document(self._board.report_at(at, feed, service), metrics)
         found["file_findings"] = [str(finding) for finding in self._file.findings()]
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
-        self._kept[lane, service] = time.monotonic(), found
+        self._kept[feed, service] = time.monotonic(), found
         return found
 
 

@@ -26,7 +26,7 @@ router = APIRouter(tags=["installation"])
 DRIVERS = ("runner", "engine")  # either takes turns; without both nothing moves for minutes
 _OLD_BEAT = 15.0  # seconds
 _BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-_LANES = {0: "pages", 1: "publications", 2: "rest"}
+_PRIORITIES = {0: "pages", 1: "publications", 2: "rest"}
 
 
 @router.get("/readyz", responses=documented_responses("ready", "Whether calls go out"))
@@ -83,7 +83,7 @@ class _Collector:
         yield _histogram("tocsin_turn_late_seconds", "By how much turns were late", {"": late})
         yield _histogram(
             "tocsin_owed_to_sent_seconds", "From owed to taken by the service",
-            {_LANES.get(lane, str(lane)): values for lane, values in sorted(sent.items())}, "lane",
+            {_PRIORITIES.get(feed, str(feed)): values for feed, values in sorted(sent.items())}, "lane",
         )  # fmt: skip
         yield from self._beats()
 

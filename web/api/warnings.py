@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pendulum import DateTime
 from pydantic import Field
-from sqlalchemy import Row
 
 from domain.command_handlers import CommandRefused
 from domain.warning.disposition import Silence
@@ -37,7 +36,7 @@ async def list_warnings(
 
     def look(installation: Installation, now: DateTime) -> dict[str, Any]:
         with installation.database.read() as connection:
-            rows = warnings.list_warnings(connection, lane=lane, standing_only=status == "standing", limit=limit)
+            rows = warnings.list_warnings(connection, feed=lane, standing_only=status == "standing", limit=limit)
             evaluated = checkpoints.load_checkpoint(connection, lane)
             said = checkpoints.load_evaluator_facts(connection)
         return {
@@ -50,7 +49,7 @@ async def list_warnings(
     return JSONResponse(await context.read(look))
 
 
-def warning_document(row: Row[Any]) -> dict[str, Any]:
+def warning_document(row: warnings.ListedWarning) -> dict[str, Any]:
     """Document of a warning for programs and pages."""
     names = (
         "id", "ref", "rule", "tier", "worst", "course", "because", "value", "baseline", "service", "playbook", "lane",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request
@@ -237,7 +238,7 @@ async def show_audit_log(
         with installation.database.read() as connection:
             rows = audit.read_entries(connection, before=before, who=who, outcome=outcome, limit=_SHOWN + 1)
         more = rows[_SHOWN - 1].id if len(rows) > _SHOWN else None
-        entries = [{**row._asdict(), "at": iso_time(row.at)} for row in rows[:_SHOWN]]
+        entries = [{**asdict(row), "at": iso_time(row.at)} for row in rows[:_SHOWN]]
         return {"now": now, "entries": entries, "more": more, "who": who, "outcome": outcome}
 
     return render_page(request, "audit.html", **await context.read(look, need="audit"))

@@ -17,7 +17,7 @@ from engine.installation import Installation
 from engine.process import clock
 from storage.accounts import sessions_and_tokens
 from storage.accounts.user_accounts import Account
-from storage.accounts.user_accounts import hash_secret as hash_of
+from storage.hashed_secrets import hash_secret as hash_of
 from web.app_state import state_of
 from web.auth.authentication import (
     LONGEST_SECRET,

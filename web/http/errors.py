@@ -10,7 +10,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from markupsafe import Markup
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from domain.command_handlers import CommandRefused
@@ -47,7 +46,6 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(NotAuthenticated, _not_known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(SQLAlchemyError, _storage)
     app.add_exception_handler(OverflowError, _too_large)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -105,10 +103,6 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it was registered for
     return error_response(request, error.status_code, _WORDS.get(error.status_code, str(error.detail)))
-
-
-async def _storage(request: Request, error: Exception) -> Response:
-    return error_response(request, 503, f"the database does not take more just now ({type(error).__name__}): try again")
 
 
 async def _too_large(request: Request, error: Exception) -> Response:  # noqa: ARG001 - what handlers are called with

@@ -10,7 +10,6 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from pendulum import DateTime
-from sqlalchemy.exc import NoResultFound
 
 from domain.command_handlers import CommandRefused
 from domain.commands import Acknowledge, Done
@@ -83,7 +82,7 @@ def _view(installation: Installation, link: AcknowledgeLink, now: DateTime) -> d
     with installation.database.read() as connection:
         try:
             snapshot = incidents.load_snapshot(connection, link.response, installation.roster())
-        except NoResultFound:
+        except incidents.UnknownResponse:
             raise ForeignLink("this link belongs to another installation: ask whoever sent it") from None
     incident, roster = snapshot.incident, snapshot.roster
     known = roster.people.get(link.person)

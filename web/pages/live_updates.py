@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.installation import Installation
-from engine.process.change_detector import DatabaseVersion
+from storage.database_version import DatabaseVersion
 
 log = logging.getLogger("tocsin.web")
 GLANCE_SECONDS: Final = 0.1  # between two glances at the database's version
@@ -125,7 +125,7 @@ class LiveUpdates:
 
     async def _watch(self) -> None:
         """Glance at the database while anybody looks on."""
-        version = DatabaseVersion(self._installation)
+        version = DatabaseVersion(self._installation.database)
         try:
             known = await asyncio.to_thread(version.read)
             while self._streams:

@@ -38,7 +38,7 @@ async def show_warnings(request: Request, context: RequestContextDep) -> Respons
                 warning_document(row)
                 for row in warnings.list_warnings(connection, standing_only=False, limit=_ENDED * 3)
             ]
-            known = warnings.list_rule_states(connection, [rule.id for rule in rules])
+            known = warnings.list_rule_phases(connection, [rule.id for rule in rules])
             silences = warnings.list_silences(connection, now)
             evaluated = checkpoints.load_checkpoint(connection, "")
         return {
@@ -95,7 +95,6 @@ async def end_silence(name: str, context: RequestContextDep) -> Response:
     return RedirectResponse("/warnings#silences", 303)
 
 
-def _rule(rule: Any, rows: list[Any]) -> dict[str, Any]:
-    phases = [str(row.standing.get("phase", "ok")) for row in rows]
+def _rule(rule: Any, phases: list[str]) -> dict[str, Any]:
     worst = next((phase for phase in _WORST if phase in phases), "ok")
-    return {"id": rule.id, "title": board.both_languages(rule.title), "phase": worst, "series": len(rows)}
+    return {"id": rule.id, "title": board.both_languages(rule.title), "phase": worst, "series": len(phases)}

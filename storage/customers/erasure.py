@@ -7,17 +7,16 @@ import logging
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from engine.customers.service import CustomerService
+from storage.database import Database
 
 log = logging.getLogger("tocsin.customers")
 LOCK_WAIT_MS = 2_000  # milliseconds to wait for readers; the same on either database
 
 
-def purge_erased(service: CustomerService) -> None:
+def purge_erased(database: Database) -> None:
     """Purge deleted contacts from the files: SQLite empties its log, PostgreSQL rewrites the contact table."""
-    engine = service.installation.database.engine
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if service.installation.database.is_sqlite:
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if database.is_sqlite:
             _empty_the_log(connection)
         else:
             _write_anew(connection)
