@@ -15,7 +15,7 @@ from cli.health_view import sparkline
 from engine.process import clock
 from tests.served import Served, check, served, valid
 from tests.typed import type_ as typed_
-from web.api import health
+from web.api import health_board
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,7 +88,7 @@ def test_a_board_is_kept_for_a_few_seconds(web: Served, monkeypatch: pytest.Monk
     first = valid("health-board", web.client.get("/api/health"))
     push(web, ("response_time", 1, 45, 10))
     assert valid("health-board", web.client.get("/api/health")) == first
-    monkeypatch.setattr(health, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(health_board, "FRESH_SECONDS", 0.0)
     assert core(valid("health-board", web.client.get("/api/health")), "response-latency")["value"] == 45
 
 
