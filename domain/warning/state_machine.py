@@ -14,6 +14,8 @@
   `no_data: warn` missing data itself fires, at the mildest level.
 
 A rule of whole days is judged once a day, by `domain.warning.daily_rules`.
+
+`engine.warning.tracker` repeats in numpy where nothing happens; `tests/unit/test_tracker_skips.py` holds it to this.
 """
 
 from __future__ import annotations

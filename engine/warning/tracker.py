@@ -1,8 +1,12 @@
 """Tracker of a rule's state on each of its series.
 
 Numbers in bulk tell which cannot change; the rest go through the state machine. What is skipped here would
-come out of `domain.warning.state_machine.advance` as the same object. Whatever lies within a hair of a limit, or
+come out of `domain.warning.state_machine.advance_state` as the same object. What lies within a hair of a limit, or
 needs a test of chance, is not skipped.
+
+`_settled` and `_heard_out` repeat that module's conditions in numpy. `tests/unit/test_tracker_skips.py` holds the two
+against each other in every phase, on and around each limit and span; a change to either that the other does not
+follow fails it.
 """
 
 from __future__ import annotations

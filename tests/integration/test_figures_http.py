@@ -200,7 +200,7 @@ def test_sources_are_shown_with_what_is_wrong(web: Served, home: Path) -> None:
 
 
 def test_whoever_comes_when_memory_is_full_is_told_to_come_again(web: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.api.samples.MOST_WAITING", 10)
+    monkeypatch.setattr("web.api.sample_service.MOST_WAITING", 10)
     assert "push again" in valid("error", web.client.post("/api/samples", json=[sample()]), 503)["error"]
     monkeypatch.undo()
     assert web.client.post("/api/samples", json=[sample()]).status_code == 202
@@ -209,7 +209,7 @@ def test_whoever_comes_when_memory_is_full_is_told_to_come_again(web: Served, mo
 def test_large_bodies_are_committed_in_their_order_a_few_at_a_time(
     web: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.api.samples.MOST_BYTES", 300)
+    monkeypatch.setattr("web.api.sample_service.MOST_BYTES", 300)
 
     def post(number: int) -> int:
         with httpx.Client(base_url=web.url, trust_env=False, timeout=20) as client:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from web.http.page_rendering import PageReader
+from web.http.page_reader import PageReader
 from web.pages.charts import bar_chart, forecast_chart, incident_trend, shift_chart, sparkline
 from web.pages.draft_page import text_changes
 from web.pages.html_fragments import meter
