@@ -28,11 +28,12 @@ help:
 run: $(STAMP)
 	@exec $(BIN)/tocsin up $(UP_ARGS)
 
-# The real installations run after the rest, two at a time, what is killed in one group: their kills and clocks are timed.
+# By file: what a file makes ready is made once. The real installations come after the rest, two at a time: their kills
+# and clocks are timed.
 test: $(STAMP)
 	@begun=$$(date +%s); set -x; \
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" $(PYTEST_ARGS) $(QUICK) && \
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow" --durations 8 $(PYTEST_ARGS) $(SMOKE); \
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not slow" $(PYTEST_ARGS) $(QUICK) && \
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --durations 8 $(PYTEST_ARGS) $(SMOKE); \
 	code=$$?; set +x; $(call took,make test); exit $$code
 
 # Twelve chosen dates, or with DAYS_ARGS="--drawn HASH" two of them.

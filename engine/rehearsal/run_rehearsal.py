@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pendulum
@@ -134,9 +136,10 @@ class _Rehearsal:
         """From the declaration to the verdict."""
         begun = time.monotonic()
         self._line.new_messages()  # what lay there before is nobody's business
-        self._declare()
-        owners = self._owners() if self._cast else None
+        owners = None
         try:
+            self._declare()
+            owners = self._owners() if self._cast else None
             self._live(owners, watch)
         except BaseException:
             self._call_off()
@@ -155,10 +158,16 @@ class _Rehearsal:
         title = f"Rehearsal 演练 · {playbook.title.en}" + (f" · {playbook.title.zh}" if playbook.title.zh else "")
         fields = {name: self._about[name] for name in ("severity", "origin", "service", "kind")}
         document = {
-            "title": title[:200], "playbook": playbook.id, "drill": True, **fields,
+            "id": str(uuid.uuid4()), "title": title[:200], "playbook": playbook.id, "drill": True, **fields,
             "pace": self._order.pace,
         }  # fmt: skip
-        self._ref = self._line.post("/api/incidents", document)["ref"]
+        try:
+            self._ref = self._line.post("/api/incidents", document)["ref"]
+        except KeyboardInterrupt:
+            # It may be declared by now: asked again by its id it is the same, and its reference is what cancels it.
+            with suppress(RehearsalError):
+                self._ref = self._line.post("/api/incidents", document)["ref"]
+            raise
         self._shown = self._line.get(incident_path(self._ref))
         self._declared = epoch_seconds(self._shown["declared_at"])
         if self._follow and self._cast:
@@ -270,6 +279,8 @@ class _Rehearsal:
 
     def _call_off(self) -> None:
         """Interrupted: nobody should be called any more for something that is not watched."""
+        if not self._ref:
+            return
         try:
             self._line.post(incident_path(self._ref, "cancel"), {"reason": "rehearsal broken off"})
         except RehearsalError:

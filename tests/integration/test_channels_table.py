@@ -27,7 +27,6 @@ from tests.receivers import SmtpReceiver, write_channels
 from tests.services import base, mail
 from tests.services.base import Service
 
-pytestmark = pytest.mark.xdist_group("channels-table")  # what is measured is measured once
 PAGE = Path(__file__).parents[2] / "docs" / "channels.md"
 BEGIN, END = "<!-- made by tests/integration/test_channels_table.py -->", "<!-- end of what is made -->"
 CASES = ("accepted", "refused in a 200", "refused by status", "time-out", "cut", "too long", "rate-limited")

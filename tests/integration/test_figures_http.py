@@ -168,7 +168,7 @@ def test_a_replay_says_where_it_is(web: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lane", "form", "status"),
+    ("feed", "form", "status"),
     [
         ("live", {"position": "2026-03-02T08:00:00Z"}, 409),
         ("replay-A", {"position": "2026-03-02T08:00:00Z"}, 409),

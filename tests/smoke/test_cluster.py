@@ -23,8 +23,6 @@ LATE_SECONDS = 10.0  # real seconds; three machines share the processors of one 
 MANY_LATE_SECONDS = 60.0  # the same of two hundred incidents
 SETTLE_SECONDS = 90.0
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 @contextmanager
 def shown_on_failure(cluster: Cluster, chaos: ClusterChaos, seed: int) -> Iterator[None]:

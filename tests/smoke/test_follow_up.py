@@ -45,8 +45,6 @@ stages:
       - {id: trace, kind: act, title: {en: Trace, zh: 排查}, owner: technology-lead, due: 10m, ack_within: 5m}
 """
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 @dataclass(frozen=True)
 class Course:

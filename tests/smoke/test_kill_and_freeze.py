@@ -22,8 +22,6 @@ INCIDENTS = 20
 PROMISE_SECONDS = 5.0  # real seconds after the engine is back by which every deadline has been met
 SETTLE_SECONDS = 45.0
 
-pytestmark = pytest.mark.xdist_group("stack")
-
 
 @contextmanager
 def shown_on_failure(stack: Stack, chaos: Chaos, seed: int) -> Iterator[None]:

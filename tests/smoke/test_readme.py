@@ -20,7 +20,6 @@ def typed(page: Path) -> list[str]:
     return [line for line in lines if not any(word in line for word in ELSEWHERE)]
 
 
-@pytest.mark.xdist_group("stack-2")  # two at a time, what kills in the other group: each wants a core
 @pytest.mark.timeout(420)
 def test_every_command_of_the_readme_does_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "apology.txt").write_text("We are sorry. Payments fail.\n", encoding="utf-8")

@@ -29,7 +29,7 @@ SAMPLE = ROOT / "examples" / "affected_customers.csv"
 # The machine that runs the tests runs others beside them: what a test allows for, a person would not.
 TOLERANCE = 4.0
 
-pytestmark = [pytest.mark.xdist_group("stack-2"), pytest.mark.timeout(420)]
+pytestmark = pytest.mark.timeout(420)
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,6 @@ from tests.smoke.stack import Stack, until
 
 ZONE = "Asia/Shanghai"  # of the shipped plan of reviews
 
-pytestmark = pytest.mark.xdist_group("stack-2")
-
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:

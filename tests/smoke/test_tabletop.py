@@ -23,7 +23,7 @@ from tests.smoke.installed import (
 )
 from web.schemas import schema
 
-pytestmark = [pytest.mark.xdist_group("stack-2"), pytest.mark.timeout(420)]
+pytestmark = pytest.mark.timeout(420)
 
 
 @pytest.mark.slow

@@ -42,9 +42,6 @@ starts: standby-agents
 """
 
 
-pytestmark = pytest.mark.xdist_group("stack")
-
-
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     made = Stack(tmp_path_factory.mktemp("warnings"), second_channels=False)

@@ -27,7 +27,7 @@ WATCHERS = (  # role, person, locale, screen
     ("commander", "alice", "en-US", {"width": 390, "height": 844}),
 )
 
-pytestmark = [pytest.mark.xdist_group("stack-2"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

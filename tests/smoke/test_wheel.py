@@ -15,8 +15,6 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("domain", "playbooks", "storage", "channels", "engine", "tasks", "flows", "runner", "web", "cli", "locales")
 DATA = ("*.yaml", "*.json", "*.po", "*.html", "*.css", "*.js", "*.svg", "*.sql", "*.mako", "*.txt")
 
-pytestmark = pytest.mark.xdist_group("stack-2")
-
 
 def run(*command: str | Path, folder: Path) -> str:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)

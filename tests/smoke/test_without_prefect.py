@@ -29,7 +29,7 @@ DRUMBEAT = (ROOT / "tests" / "data" / "drumbeat.yaml").read_text(encoding="utf-8
 INCIDENTS = 5
 _MICRO = 1_000_000
 
-pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 
 # --- the server is frozen in the middle of a turn, and stays away -----------------------------------

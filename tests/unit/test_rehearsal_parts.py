@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pendulum
 import pytest
@@ -14,6 +15,7 @@ from channels.directory import ChannelDirectory
 from domain.roster import PublicChannel
 from engine.rehearsal.api_client import RehearsalError
 from engine.rehearsal.request import RehearsalRequest
+from engine.rehearsal.run_rehearsal import _Rehearsal, choose_incident_fields
 from engine.rehearsal.sandbox import find_leaks, inbox_boxes, require_sandbox
 from playbooks.playbook_library import PlaybookLibrary
 from playbooks.roster_file import parse_roster
@@ -96,3 +98,35 @@ def test_how_much_of_a_playbook_is_rehearsed(playbook: str, minutes: float) -> N
     plan = PlaybookLibrary().get(playbook)
     assert RehearsalRequest(plan).closes_at == minutes * 60
     assert RehearsalRequest(plan, until=timedelta(hours=1)).closes_at == 3600
+
+
+def test_interrupted_while_it_is_being_declared_it_is_cancelled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    posted: list[str] = []
+    ids: list[object] = []
+
+    def post(path: str, document: dict[str, object], token: str = "") -> dict[str, str]:
+        posted.append(path)
+        if path == "/api/incidents":
+            ids.append(document["id"])
+            if len(ids) == 1:  # it is committed there, and its answer is on the way
+                raise KeyboardInterrupt
+        return {"ref": "INC-7"}
+
+    playbook = PlaybookLibrary().get("four-hour-response")
+    order = RehearsalRequest(playbook, auto=False)
+    held = object.__new__(_Rehearsal)
+    line = SimpleNamespace(post=post, new_messages=list)
+    values = {
+        "_line": line,
+        "_order": order,
+        "_about": choose_incident_fields(playbook),
+        "_ref": "",
+        "_cast": None,
+        "_follow": None,
+    }
+    for name, value in values.items():
+        monkeypatch.setattr(held, name, value, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        held.hold(lambda _progress: None)
+    assert posted == ["/api/incidents", "/api/incidents", "/api/incidents/INC-7/cancel"]
+    assert ids[0] == ids[1], "asked again it is the same"
