@@ -74,17 +74,23 @@ def test_latency_counts_from_when_a_step_was_due(tmp_path: Path) -> None:
     """A stall of 3 s at 200 a second: who is due in it waits for the rest of it, 0 to 3 s alike.
 
     The truth: in 9 s 1,800 are due, 600 of them in the stall; of all, the 5 % that wait longest are 90 of those 600,
-    due in its first 0.45 s; so p95 is 3 - 0.45 = 2.55 s. A closed loop would report milliseconds.
+    due in its first 0.45 s; so p95 is 3 - 0.45 = 2.55 s. A closed loop would report milliseconds. A busy machine needs
+    a moment to answer all who waited: so much later may it be, as the server itself sees.
     """
+    answered = 0.0  # seconds from the beginning: the last of those who waited
 
     async def course() -> tuple[LoadProcess, list[DrillSecond]]:
         began = time.monotonic()
 
         async def stalls(request: web.Request) -> web.Response:
+            nonlocal answered
             since = time.monotonic() - began
-            if 3 < since < 6:
-                await asyncio.sleep(6 - since)
-            return await good(request)
+            if not 3 < since < 6:
+                return await good(request)
+            await asyncio.sleep(6 - since)
+            answer = await good(request)
+            answered = time.monotonic() - began
+            return answer
 
         runner, port = await serve(stalls)
         began = time.monotonic()
@@ -96,7 +102,7 @@ def test_latency_counts_from_when_a_step_was_due(tmp_path: Path) -> None:
     loader, heard = asyncio.run(course())
     latency = loader.totals["all"]["latency"]["ask"]
     assert sum(one.offered for one in heard) == pytest.approx(1_800, rel=0.12)
-    assert latency["p95"] == pytest.approx(2_550, rel=0.15)
+    assert 2_550 * 0.85 <= latency["p95"] <= (2_550 + 1_000 * (answered - 6)) * 1.15
     assert latency["p50"] < 500
     assert max(one.oldest for one in heard) > 1_500, "what waits is seen while it waits"
 
