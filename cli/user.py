@@ -284,7 +284,7 @@ def _role(word: str) -> AccessRole:
 
 
 def _password(name: str, *, stdin: bool) -> str:
-    """A password from standard input or from whoever sits there; empty where nobody does."""
+    """Password from standard input, or asked for at the terminal; empty where there is neither."""
     if stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():

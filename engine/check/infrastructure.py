@@ -111,7 +111,7 @@ def check_links(installation: Installation) -> CheckFindings:
 
 
 def _accepted(links: AcknowledgeLinks) -> CheckFinding:
-    """Whether whoever serves the links reads what the key of this home signs: it may have been replaced under them."""
+    """Whether the web process reads links signed by this home: its key may have been replaced meanwhile."""
     try:
         _open(links.make_url(AcknowledgeLink("check", "", "nobody")))
     except urllib.error.HTTPError as answer:

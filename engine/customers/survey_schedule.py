@@ -164,7 +164,7 @@ class _Look:
         )
 
     def _ask(self, row: FollowUpRecord) -> None:
-        """The next batch of each channel, whoever comes first first, in zones where it is not quiet."""
+        """The next batch of each channel, in order of arrival, in zones where it is not quiet."""
         zones = self._awake("new")
         for way in self._plan.channels:
             rows = affected_customers.next_customers_to_ask(

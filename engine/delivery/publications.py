@@ -72,7 +72,7 @@ class PublicationDelivery(ChannelDelivery):
         return ""
 
     def _is_ordered(self, connection: Connection, message: OutboxMessage) -> bool:
-        """Whether whoever reopens its step would take a cancelled publication for one that went out."""
+        """Whether a cancelled publication would look, once its step is reopened, like one that went out."""
         snapshot = incidents.load_snapshot(connection, message.response_id, self.installation.roster())
         return snapshot.steps[message.step].postings.get(message.person) == PublicationState.ORDERED
 

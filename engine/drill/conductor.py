@@ -251,7 +251,7 @@ class DrillConductor:
         self._answered()
 
     def _answered(self) -> None:
-        """What is known by now of whoever was called."""
+        """What is known by now of the call to the owner."""
         moments, heard = self.record.moments, self._owner.state
         known = (moments.called, moments.acknowledged, moments.uncalled)
         moments.called, moments.matter, moments.uncalled = heard.called, heard.matter, heard.why_not

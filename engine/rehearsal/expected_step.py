@@ -284,7 +284,7 @@ def _reminders(
 def _missed(
     scene: ExpectationContext, laid: ScheduledStep, opens: TimeBounds, owner: str, done: TimeBounds, holder: str = ""
 ) -> list[ExpectedNotice]:
-    """The deadline: whoever has it, its owner, its backup and the commander hear of it once."""
+    """The deadline: its holder, its owner, its backup and the commander hear of it once."""
     stop = min(done.hi, laid.end.hi)
     if stop <= laid.due.lo:
         return []

@@ -45,7 +45,7 @@ def choose_personas(
 
 
 def _owners(playbook: Playbook, roster: Roster, clocks: RehearsalClocks) -> list[str]:
-    """Whoever owns a step that is acknowledged, before the close."""
+    """Owners of a step that is acknowledged, before the close."""
     laid = schedule_steps(playbook, clocks).values()
     asked = [
         step.plan.owner

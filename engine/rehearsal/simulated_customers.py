@@ -124,7 +124,7 @@ class SimulatedCustomers:
             self._at(known + _GOES_WRONG_AGAIN * MINUTE, lambda: self._complain(survey.customer, one))
 
     def _complain(self, customer: str, one: RehearsedCustomer) -> None:
-        """They ring up again, and whoever takes the call records it."""
+        """They ring up again, and the agent who takes the call records it."""
         asked = self._clock()
         try:
             self._line.post(incident_path(self._ref, "customers/again"), {"customer": one.id})

@@ -229,7 +229,7 @@ class SimulatedOwners:
         return texts
 
     def _amount(self, step: str) -> int | None:
-        """A sum that whoever may have to approve it may approve; none where sums decide nothing."""
+        """A sum within the limit of the person who may have to approve it; none where sums decide nothing."""
         stage, _, short = step.partition("#")[0].partition("/")
         for own, plan in self._stage.playbook.each_step():
             if plan.over_limit and full_step_id(own.id, plan.of or "") == f"{stage}/{short}":

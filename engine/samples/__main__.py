@@ -21,7 +21,7 @@ _LOOK_SECONDS = 1.0  # between two looks whether there are sources now
 
 
 async def _pull(sources: SourcesFile, figures: SampleStore) -> None:
-    """Ask the sources, from when there are some: whoever has none is spared the HTTP client's seven megabytes."""
+    """Poll the sources once there are some: an installation without any is spared the HTTP client's seven megabytes."""
     while not await asyncio.to_thread(sources.current):  # noqa: ASYNC110 - a file says nothing by itself
         await asyncio.sleep(_LOOK_SECONDS)
     from engine.process.clock import now  # noqa: PLC0415

@@ -195,7 +195,7 @@ class WarningEffects:
         return True
 
     def _tell(self, case: str, facts: Sequence[Fact], purpose: NotificationPurpose | None, because: Reason) -> None:
-        """Facts onto a matter's timeline, and a notice to whoever is on it."""
+        """Facts onto a case's timeline, and a notice to the people who are on it."""
         connection = self._connection
         incidents.lock_incident(connection, case)
         ids = incidents.list_response_ids(connection, case)

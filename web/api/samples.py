@@ -49,20 +49,22 @@ async def _authenticate(request: Request, service: SampleService, need: AccessRo
         require_permission(found, need)
         return found
 
-    asker = Principal()
+    principal = Principal()
     try:
         asked = read_credentials(request, service.installation)
         if not asked.token and not asked.session:
-            asker = authenticate(service.installation, asked, service.clock())  # without a token nothing is looked up
+            principal = authenticate(
+                service.installation, asked, service.clock()
+            )  # without a token nothing is looked up
         else:
-            asker = await asyncio.get_running_loop().run_in_executor(state_of(request).readers, look)
+            principal = await asyncio.get_running_loop().run_in_executor(state_of(request).readers, look)
     except (NotAuthenticated, AccessDenied) as refused:
-        state_of(request).audit.record_refusal(request, asker, str(refused))
+        state_of(request).audit.record_refusal(request, principal, str(refused))
         if isinstance(refused, NotAuthenticated) and "authorization" in request.headers:
             raise NotAuthenticated("this token is nobody's: get one with `tocsin samples token NAME`") from None
         raise
-    request.state.asker = asker
-    return asker
+    request.state.principal = principal
+    return principal
 
 
 async def _sample_service(request: Request) -> SampleService:

@@ -29,19 +29,19 @@ Name = Annotated[str, Form(max_length=100)]
 Word = Annotated[str, Form(max_length=1_000)]
 
 
-def _way(request: Request, asker: Principal) -> AuditActor:
-    return AuditActor(client_address(request), asker.name, asker.role.word, asker.auth_method)
+def _way(request: Request, principal: Principal) -> AuditActor:
+    return AuditActor(client_address(request), principal.name, principal.role.word, principal.auth_method)
 
 
-def _own(asker: Principal) -> str:
+def _own(principal: Principal) -> str:
     """The name of the account that asks.
 
     Raises:
         NotAllowed: it is none: the console, or a person's token.
     """
-    if not asker.session:
+    if not principal.session:
         raise AccessDenied("only a browser that is logged in has an account of its own: log in first")
-    return asker.name.removeprefix("@")
+    return principal.name.removeprefix("@")
 
 
 # --- one's own -----------------------------------------------------------------------------------------------------
@@ -59,9 +59,9 @@ async def _own_page(
     request: Request, context: RequestContext, status: int = 200, *, said: str = "", wrong: str = ""
 ) -> HTMLResponse:
     def look(installation: Installation, now: DateTime) -> dict[str, Any]:
-        if not context.asker.session:
+        if not context.principal.session:
             return {"now": now, "account": None, "sessions": [], "tokens": []}
-        name = _own(context.asker)
+        name = _own(context.principal)
         with installation.database.read() as connection:
             found = user_accounts.find_account(connection, name)
             sessions = sessions_and_tokens.list_sessions(connection, name, now)
@@ -73,7 +73,7 @@ async def _own_page(
                 {
                     "made_at": iso_time(one.made_at),
                     "seen_at": iso_time(one.seen_at),
-                    "this": one.hash == context.asker.session,
+                    "this": one.hash == context.principal.session,
                 }
                 for one in sessions
             ],
@@ -95,8 +95,8 @@ async def change_password(
     """Change the account's password; its other browsers are logged out."""
 
     def act(installation: Installation, _by: str, now: DateTime) -> None:
-        name = _own(context.asker)
-        way = _way(request, context.asker)
+        name = _own(context.principal)
+        way = _way(request, context.principal)
         with installation.database.read() as connection:
             account = user_accounts.find_account(connection, name)
         if account is not None and account.password:  # whoever finds an open browser must not take it over for good
@@ -106,7 +106,7 @@ async def change_password(
                 raise BadAccount("the present password is not this one: nothing was changed") from None
         if new != again:
             raise BadAccount("the two new passwords are not the same: type it twice")
-        keeping.set_password(installation, name, new or " ", way, keep=context.asker.session)
+        keeping.set_password(installation, name, new or " ", way, keep=context.principal.session)
 
     try:
         await context.write(act, need="look", noted=False)
@@ -151,7 +151,7 @@ async def add_account(
     """Add an account; without a password a one-time login link is made and shown."""
 
     def act(installation: Installation, _by: str, now: DateTime) -> str:
-        way = _way(request, context.asker)
+        way = _way(request, context.principal)
         keeping.add_account(installation, Account(name.strip().lower(), person, _role(role)), password, now, way)
         return "" if password else keeping.make_login_link(installation, name.strip().lower(), now, way)
 
@@ -163,7 +163,7 @@ async def change_role(request: Request, context: RequestContextDep, name: str, r
     """Change an account's role."""
 
     def act(installation: Installation, _by: str, _now: DateTime) -> None:
-        keeping.set_role(installation, name, _role(role), _way(request, context.asker))
+        keeping.set_role(installation, name, _role(role), _way(request, context.principal))
 
     return await _changed(request, context, act, name)
 
@@ -174,7 +174,9 @@ async def disable_account(request: Request, context: RequestContextDep, name: st
     return await _changed(
         request,
         context,
-        lambda installation, _by, now: keeping.disable_account(installation, name, now, _way(request, context.asker)),
+        lambda installation, _by, now: keeping.disable_account(
+            installation, name, now, _way(request, context.principal)
+        ),
         name,
     )
 
@@ -185,7 +187,9 @@ async def enable_account(request: Request, context: RequestContextDep, name: str
     return await _changed(
         request,
         context,
-        lambda installation, _by, _now: keeping.disable_account(installation, name, None, _way(request, context.asker)),
+        lambda installation, _by, _now: keeping.disable_account(
+            installation, name, None, _way(request, context.principal)
+        ),
         name,
     )
 
@@ -196,7 +200,9 @@ async def make_login_link(request: Request, context: RequestContextDep, name: st
     return await _changed(
         request,
         context,
-        lambda installation, _by, now: keeping.make_login_link(installation, name, now, _way(request, context.asker)),
+        lambda installation, _by, now: keeping.make_login_link(
+            installation, name, now, _way(request, context.principal)
+        ),
         name,
     )
 

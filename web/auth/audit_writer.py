@@ -37,19 +37,19 @@ class AuditWriter:
         self._alive: dict[tuple[str, str], DateTime] = {}
         self._thread: threading.Thread | None = None
 
-    def record_change(self, request: Request, asker: Principal, by: str, detail: str = "") -> None:
+    def record_change(self, request: Request, principal: Principal, by: str, detail: str = "") -> None:
         """Record a change that was carried out."""
-        entry = _entry(request, asker, detail)
+        entry = _entry(request, principal, detail)
         if by and by != entry.who:
             entry.detail = f"as {by}" + (f": {entry.detail}" if entry.detail else "")
         self.add(entry)
 
-    def record_refusal(self, request: Request, asker: Principal, why: str, deed: str = "") -> None:
+    def record_refusal(self, request: Request, principal: Principal, why: str, deed: str = "") -> None:
         """Record a refusal. Repeats of the same within a minute are counted.
 
         `deed`: what they tried, where the request's address holds a secret.
         """
-        entry = _entry(request, asker, why, deed)
+        entry = _entry(request, principal, why, deed)
         entry.outcome = "refused"
         key = (entry.deed, entry.who, entry.address, entry.detail)
         with self._lock:
@@ -62,13 +62,13 @@ class AuditWriter:
             self._again[key] = (time.monotonic(), replace(entry, times=0))
         self.add(entry)
 
-    def record_activity(self, asker: Principal) -> None:
+    def record_activity(self, principal: Principal) -> None:
         """Record a sign of life of a session or a token; written every few minutes at most."""
-        kind, name = ("session", asker.session) if asker.session else ("token", asker.token)
+        kind, name = ("session", principal.session) if principal.session else ("token", principal.token)
         if not name:
             return
         at = now()
-        if asker.seen_at is not None and at - asker.seen_at < sessions_and_tokens.SEEN_EVERY:
+        if principal.seen_at is not None and at - principal.seen_at < sessions_and_tokens.SEEN_EVERY:
             return
         with self._lock:
             self._alive[kind, name] = at
@@ -133,9 +133,15 @@ class AuditWriter:
                 self._waiting = [*entries, *self._waiting][:_MOST_WAITING]
 
 
-def _entry(request: Request, asker: Principal, detail: str, deed: str = "") -> AuditEntry:
+def _entry(request: Request, principal: Principal, detail: str, deed: str = "") -> AuditEntry:
     deed = deed or f"{request.method} {request.url.path}"  # the path names what it was done to
-    role = asker.role.word if asker.role else ""
+    role = principal.role.word if principal.role else ""
     return AuditEntry(
-        deed, who=asker.name, role=role, way=asker.auth_method, address=client_address(request), detail=detail, at=now()
-    )  # fmt: skip
+        deed,
+        who=principal.name,
+        role=role,
+        way=principal.auth_method,
+        address=client_address(request),
+        detail=detail,
+        at=now(),
+    )

@@ -239,26 +239,26 @@ def _roster(installation: Installation) -> Roster | None:
         return None
 
 
-def resolve_speaker(installation: Installation, asker: Principal, said: str) -> str:
+def resolve_speaker(installation: Installation, principal: Principal, said: str) -> str:
     """Person in whose name a command is given. `said`: a person of the roster, from the console only.
 
     Raises:
         Refused: somebody who is known speaks as somebody else, or nobody is called that.
     """
-    if not said or said == asker.by:
-        return asker.by
-    if not asker.console:
-        mine = "token" if asker.auth_method == "token" else "session"
-        raise CommandRefused(f"this {mine} is {asker.by}'s: leave `as` out, or use {said[:60]}'s token")
+    if not said or said == principal.by:
+        return principal.by
+    if not principal.console:
+        mine = "token" if principal.auth_method == "token" else "session"
+        raise CommandRefused(f"this {mine} is {principal.by}'s: leave `as` out, or use {said[:60]}'s token")
     known = installation.roster().people
     if said not in known:
         raise CommandRefused(f"the roster does not know {said[:60]!r}: one of {', '.join(known)}")
     return said
 
 
-def require_permission(asker: Principal, deed: AccessRole | str) -> None:
+def require_permission(principal: Principal, deed: AccessRole | str) -> None:
     """Raise `AccessDenied` unless the principal has the permission."""
-    if not asker.may(deed):
+    if not principal.may(deed):
         least = required_role(deed).word
-        mine = asker.role.word if asker.role else "figures only"
+        mine = principal.role.word if principal.role else "figures only"
         raise AccessDenied(f"this takes the role {least}, and yours is {mine}: ask an administrator")

@@ -190,11 +190,11 @@ async def log_out_everywhere(request: Request, context: RequestContextDep) -> Re
     way = AuditActor(client_address(request))
 
     def act(installation: Installation, _by: str, _now: DateTime) -> None:
-        asker = context.asker
-        if asker.session:
-            name = asker.name.removeprefix("@")
+        principal = context.principal
+        if principal.session:
+            name = principal.name.removeprefix("@")
             accounts.log_out_everywhere(
-                installation, name, AuditActor(way.address, name, asker.role.word, asker.auth_method)
+                installation, name, AuditActor(way.address, name, principal.role.word, principal.auth_method)
             )
 
     await context.write(act, need="look", noted=False)

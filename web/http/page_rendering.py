@@ -75,7 +75,7 @@ def render_template(request: Request, template: str, *, language: str = "", zone
     context = {
         "me": reader,
         "_": reader.translate,
-        "asker": getattr(request.state, "asker", None),
+        "principal": getattr(request.state, "principal", None),
         "language": language,
         "zone": zone,
         "path": request.url.path,
@@ -92,8 +92,10 @@ def render_page(
 ) -> HTMLResponse:
     """Render a page. A language or zone chosen by the address is remembered."""
     response = HTMLResponse(render_template(request, template, **values), status, headers=dict(headers or {}))
-    asker = getattr(request.state, "asker", None)
-    for name in () if asker and asker.console else ("lang", "tz"):  # with a cookie the console would be a browser
+    principal = getattr(request.state, "principal", None)
+    for name in (
+        () if principal and principal.console else ("lang", "tz")
+    ):  # with a cookie the console would be a browser
         chosen = request.query_params.get(name)
         if chosen and len(chosen) < 64 and (name == "lang" or is_time_zone(chosen)):  # noqa: PLR2004
             kept = normalise(chosen) if name == "lang" else chosen

@@ -34,17 +34,17 @@ AnyCommand = StepCommand | IncidentCommand | Begin
 
 
 class RequestContext:
-    """Context of one request. `asker` is its principal, set before anything is read or carried out."""
+    """Context of one request. `principal` is who asks, set before anything is read or carried out."""
 
     def __init__(self, request: Request) -> None:
         self._state = state_of(request)
         self.installation = self._state.installation
-        self.asker = Principal()
+        self.principal = Principal()
         self._request = request
         try:
             self._asked: RequestCredentials = read_credentials(request, self.installation)
         except NotAuthenticated as refused:
-            self._state.audit.record_refusal(request, self.asker, str(refused))
+            self._state.audit.record_refusal(request, self.principal, str(refused))
             raise
 
     async def read(self, look: Callable[[Installation, DateTime], T], need: AccessRole | str = AccessRole.VIEWER) -> T:
@@ -83,7 +83,7 @@ class RequestContext:
             by = self._speaker(said)
             done = act(self.installation, by, now())
             if noted:
-                self._state.audit.record_change(self._request, self.asker, by)
+                self._state.audit.record_change(self._request, self.principal, by)
             return done
 
         return await asyncio.get_running_loop().run_in_executor(self._state.writers, work)
@@ -95,8 +95,8 @@ class RequestContext:
             await loop.run_in_executor(self._state.readers, self._enter, "declare")
         else:
             self._enter("declare")  # without a token nothing is looked up
-        answer = await self._state.declarations.declare(make(self.asker.by))
-        self._state.audit.record_change(self._request, self.asker, self.asker.by, answer.ref)
+        answer = await self._state.declarations.declare(make(self.principal.by))
+        self._state.audit.record_change(self._request, self.principal, self.principal.by, answer.ref)
         return answer
 
     async def carry_out(self, make: Callable[[str], AnyCommand], said: str = "") -> JSONResponse:
@@ -109,18 +109,18 @@ class RequestContext:
 
     def _enter(self, need: AccessRole | str) -> None:
         try:
-            self.asker = self._request.state.asker = authenticate(self.installation, self._asked, now())
-            require_permission(self.asker, need)
+            self.principal = self._request.state.principal = authenticate(self.installation, self._asked, now())
+            require_permission(self.principal, need)
         except (NotAuthenticated, AccessDenied) as refused:
-            self._state.audit.record_refusal(self._request, self.asker, str(refused))
+            self._state.audit.record_refusal(self._request, self.principal, str(refused))
             raise
-        self._state.audit.record_activity(self.asker)
+        self._state.audit.record_activity(self.principal)
 
     def _speaker(self, said: str) -> str:
         try:
-            return resolve_speaker(self.installation, self.asker, said)
+            return resolve_speaker(self.installation, self.principal, said)
         except CommandRefused as refused:
-            self._state.audit.record_refusal(self._request, self.asker, str(refused))
+            self._state.audit.record_refusal(self._request, self.principal, str(refused))
             raise
 
 

@@ -70,7 +70,7 @@ async def messages(
 async def show_inboxes(request: Request) -> Response:
     """Show every box."""
     letterbox = await _for_reader(request, None)
-    asker: Principal = request.state.asker
+    principal: Principal = request.state.principal
     boxes = {box["name"]: box for box in await asyncio.to_thread(letterbox.boxes)}
     installation = state_of(request).installation
     try:
@@ -83,7 +83,7 @@ async def show_inboxes(request: Request) -> Response:
     rows = [
         {"name": name, "title": names.get(name, name), **{key: boxes.get(name, empty)[key] for key in empty}}
         for name in dict.fromkeys([*names, *boxes])
-        if _may_read(asker, name)
+        if _may_read(principal, name)
     ]
     return render_page(request, "inbox_index.html", rows=rows)
 
@@ -96,12 +96,12 @@ async def show_inbox(request: Request, name: str) -> Response:
     return render_page(request, "inbox.html", name=name.strip("/"), letters=found)
 
 
-def _may_read(asker: Principal, box: str) -> bool:
-    return asker.may(AccessRole.ADMIN) or box == asker.person or box.startswith("public/")
+def _may_read(principal: Principal, box: str) -> bool:
+    return principal.may(AccessRole.ADMIN) or box == principal.person or box.startswith("public/")
 
 
-def _demand_box(asker: Principal, box: str) -> None:
-    if not _may_read(asker, box):
+def _demand_box(principal: Principal, box: str) -> None:
+    if not _may_read(principal, box):
         raise AccessDenied("this is the box of somebody else, and its letters act in their name: look into your own")
 
 
@@ -112,16 +112,16 @@ async def _for_reader(request: Request, box: str | None) -> InboxStore:
         NotAuthenticated: nobody whom we know.
         AccessDenied: somebody who may not: it is another's box.
     """
-    state, asker = state_of(request), Principal()
+    state, principal = state_of(request), Principal()
     try:
         credentials = read_credentials(request, state.installation)
-        asker = await asyncio.to_thread(authenticate, state.installation, credentials, clock.now())
-        require_permission(asker, "look")
+        principal = await asyncio.to_thread(authenticate, state.installation, credentials, clock.now())
+        require_permission(principal, "look")
         if box is not None:
-            _demand_box(asker, box)
+            _demand_box(principal, box)
     except (NotAuthenticated, AccessDenied) as refused:
-        state.audit.record_refusal(request, asker, str(refused))
+        state.audit.record_refusal(request, principal, str(refused))
         raise
-    state.audit.record_activity(asker)
-    request.state.asker = asker
+    state.audit.record_activity(principal)
+    request.state.principal = principal
     return state.inbox

@@ -75,7 +75,7 @@ async def show_incident(
             "everybody": {one.id: one.name for one in roster.people.values()},
             **incident_learning(installation, document["ref"], now),
             "follow": follow_up_summary(installation.customers, ref),
-            **_at_a_glance(document, context.asker),
+            **_at_a_glance(document, context.principal),
         }
 
     if not _REF.fullmatch(ref):  # inc-1, 1 and an id lead to the one page of that incident
@@ -114,7 +114,7 @@ def _named(entry: dict[str, Any]) -> list[str]:
     return [str(data[name]) for name in ("owner", "to", "silent", "person") if data.get(name)]
 
 
-def _at_a_glance(document: dict[str, Any], asker: Principal) -> dict[str, Any]:
+def _at_a_glance(document: dict[str, Any], principal: Principal) -> dict[str, Any]:
     """What one looks for first: the clock that runs, what is next, who was called and who answered, what is mine."""
     stages = [_drawn(stage) for stage in document["stages"]]
     each = [(stage, step) for stage in stages for step in stage["steps"]]
@@ -125,7 +125,7 @@ def _at_a_glance(document: dict[str, Any], asker: Principal) -> dict[str, Any]:
     called = [name for _, step in begun if step["state"] == "open" for name in step["called"]]
     answered = [step["holder"] for _, step in begun if step["state"] == "acknowledged"]
     answered += [step["done_by"] for _, step in each if step["state"] == "done" and step["done_by"]]
-    me = asker.by
+    me = principal.by
     mine = [
         (stage, step)
         for stage, step in sorted(begun, key=lambda pair: str(pair[1]["due_at"]))

@@ -57,7 +57,7 @@ async def render_live_page(
 
     await check()  # who may not look is told so by a status, not by a stream that ends
     # What a page shows depends on who looks by their role and by in whose name they act, on nothing else of them.
-    key = (request.url.path, request.url.query, language, zone, context.asker.role.word, context.asker.by)
+    key = (request.url.path, request.url.query, language, zone, context.principal.role.word, context.principal.by)
     seen = request.query_params.get("seen", request.headers.get("last-event-id", ""))
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(

@@ -94,7 +94,7 @@ class LiveUpdates:
             self._streams -= 1
 
     async def _current(self, key: tuple[str, ...], make: RenderView, every: float) -> _View:
-        """The view as of now, made by whoever asks first."""
+        """The view as of now, made by the first stream that asks."""
         view = self._views.get(key)
         if view is None:
             if len(self._views) >= MOST_VIEWS:
