@@ -20,6 +20,7 @@ from engine.response import commands
 from engine.statuspage import mail
 from storage.database import StorageError
 from storage.statuspage import subscribers
+from tests.clock import clock_of_its_own
 from tests.receivers_smtp import SmtpReceiver
 from tests.served import Served, served
 
@@ -165,21 +166,22 @@ def test_it_stays_when_the_database_hangs(web: Served, monkeypatch: pytest.Monke
 def test_the_last_copy_outlives_the_process_and_says_how_old_it_is(
     home: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with served(home, free_port()) as web:
-        ref = web.declare(service="payment")
-        publish(web, ref)
-        settled(web, "payments fail")
-    with served(home, free_port()) as web:
-        monkeypatch.setattr("engine.statuspage.page.build_page", _broken)
-        monkeypatch.setattr("web.pages.status_page._OLD", 0.0)
-        page = read(web).text
-        assert "payments fail" in page
-        assert "This page shows what was known at" in page
-    (home / "status-page.json").write_text("{")
-    with served(home, free_port()) as web:
-        answer = read(web)
-        assert answer.status_code == 200
-        assert "not known just now" in answer.text
+    with clock_of_its_own():  # one time for all three processes
+        with served(home, free_port()) as web:
+            ref = web.declare(service="payment")
+            publish(web, ref)
+            settled(web, "payments fail")
+        with served(home, free_port()) as web:
+            monkeypatch.setattr("engine.statuspage.page.build_page", _broken)
+            monkeypatch.setattr("web.pages.status_page._OLD", 0.0)
+            page = read(web).text
+            assert "payments fail" in page
+            assert "This page shows what was known at" in page
+        (home / "status-page.json").write_text("{")
+        with served(home, free_port()) as web:
+            answer = read(web)
+            assert answer.status_code == 200
+            assert "not known just now" in answer.text
 
 
 def _broken(*_args: Any) -> Any:
