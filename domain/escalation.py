@@ -167,6 +167,8 @@ def record_missed_deadline(work: DecisionContext, state: StepState) -> bool:
     """Record a missed deadline as a fact, and call everyone responsible once."""
     if not state.active or state.missed_at is not None or work.now < state.due_at:
         return False
+    if state.status is StepStatus.WAITING and not step_applies(work, work.snapshot.plan(state)):
+        return False  # it will be skipped: nobody is called for a step that this incident does not have
     playbook = work.snapshot.response.playbook
     blocker = _blocker(work, state)
     if blocker:  # whoever holds the blocker is called for it: one call for one delay

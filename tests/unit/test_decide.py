@@ -269,6 +269,15 @@ def test_an_acknowledged_step_that_is_reassigned_must_be_acknowledged_anew() -> 
 # --- when, tell, brief, rounds ---
 
 
+def test_a_step_that_will_be_skipped_misses_no_deadline_while_it_waits() -> None:
+    """It waits for what comes after its own deadline, and this incident does not have it: nobody is called for it."""
+    plan = playbook(step(due=m(40)), step("elsewhere", needs=("trace",), when={"kind": ("outage",)}, due=m(10)))
+    world = World(plan, kind="complaint")
+    world.live(m(30))
+    assert [fact.kind for fact in world.facts if fact.step == "s/elsewhere" and fact.kind is FactKind.MISSED] == []
+    assert [notice for _, notice in world.notices if notice.step == "s/elsewhere"] == []
+
+
 @pytest.mark.parametrize(("kind", "status"), [("outage", StepStatus.OPEN), ("rumour", StepStatus.SKIPPED)])
 def test_a_step_whose_condition_does_not_hold_is_skipped_and_opens_what_needs_it(kind: str, status: StepStatus) -> None:
     plan = playbook(step(when={"kind": ("outage",)}), step("next", needs=("trace",), owner="executive"))
