@@ -139,6 +139,8 @@ def test_what_is_similar_is_said_at_the_declaration_and_on_the_page_with_why(web
     drilled = web.declare("Checkout is down", drill=True, **CHECKOUT)
     cancelled = web.declare("Checkout is down", **CHECKOUT)
     web.post(cancelled, "cancel", {"reason": "by mistake"})
+    # What compares is loaded by the first who asks; the command line waits for an answer no longer than a moment.
+    assert web.client.get(f"/api/incidents/{first}/similar").status_code == 200
     code, out, _ = type_(web, "declare", "--title", "Checkout fails again", "--service", "orders", "--kind", "outage")
     assert code == 0
     (line,) = [line for line in out.splitlines() if "like it" in line]
